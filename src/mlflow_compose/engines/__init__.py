@@ -1,0 +1,11 @@
+"""What runs a stack: one protocol, and one folder per engine.
+
+An engine gets a Stack that is already on disk. It starts, stops and looks at services, and
+knows nothing of what they do; it turns its own troubles into errors with a next command.
+"""
+
+from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus
+from mlflow_compose.engines.docker import DockerEngine
+from mlflow_compose.engines.ports import check_ports
+
+__all__ = ["DockerEngine", "Engine", "Outcome", "ServiceStatus", "check_ports"]

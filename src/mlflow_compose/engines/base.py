@@ -1,0 +1,103 @@
+"""What every engine can do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+RUNNING = "running"
+HEALTHY = "healthy"
+EXITED = "exited"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """How one service is.
+
+    Attributes:
+        name: Of the service.
+        state: In Docker's words: created, running, restarting, exited, …
+        health: healthy, unhealthy, starting, or empty where there is no healthcheck.
+        exit_code: Of a service that ended, else 0.
+        restarts: How often it was started again by itself.
+        ports: Published ones, as address:port.
+    """
+
+    name: str
+    state: str
+    health: str = ""
+    exit_code: int = 0
+    restarts: int = 0
+    ports: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The state in one phrase, for messages."""
+        if self.state == EXITED:
+            return f"ended with exit code {self.exit_code}"
+        if self.state == "restarting":
+            return f"ends again and again (exit code {self.exit_code})"
+        return f"{self.state} ({self.health})" if self.health else self.state
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command inside of a service did."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Engine(Protocol):
+    """What runs a stack."""
+
+    name: str
+    stack: Stack
+
+    def check(self) -> None:
+        """Make sure that the engine can be used.
+
+        Raises:
+            EngineError: It cannot; the message says why.
+        """
+
+    def prepare(self, progress: Progress) -> None:
+        """Get everything that services are started from: images, environments.
+
+        Raises:
+            EngineError: Something could not be had or built.
+        """
+
+    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+        """Start all services and wait, in seconds, until each is healthy or done.
+
+        Raises:
+            ServiceFailedError: A service ended, or keeps ending.
+            NotReadyError: A service did not become healthy in time.
+        """
+
+    def stop(self, progress: Progress, *, volumes: bool) -> None:
+        """Stop and remove all services; with `volumes`, their data too."""
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """Return how the services are, in the stack's order; none where nothing runs."""
+
+    def logs(
+        self, services: Sequence[str], *, follow: bool, tail: int | None
+    ) -> Iterator[str]:
+        """Yield log lines, of all services where none is named."""
+
+    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+        """Run Python where `service` runs: its network, its user, its secrets.
+
+        It works also while the service itself is down.
+        """
+
+    def held_ports(self) -> frozenset[int]:
+        """Return the ports of this machine that the stack itself holds."""
+
+    def owner_of(self, port: int) -> str | None:
+        """Say which part of the engine holds a port of this machine, None where none does."""

@@ -1,0 +1,49 @@
+"""Whether Docker can be used, and if not, which of the four things is missing."""
+
+from typing import TYPE_CHECKING
+
+from mlflow_compose.engines.docker.failures import last_line
+from mlflow_compose.errors import EngineError
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
+
+INSTALL = "https://docs.docker.com/get-started/get-docker/ says how to install it"
+
+
+def check(client: "DockerClient") -> None:
+    """Make sure that Docker and Compose v2 are here and that the engine answers.
+
+    Raises:
+        EngineError: One of them is not; the message says which.
+    """
+    from python_on_whales import ClientNotFoundError  # noqa: PLC0415 - slow
+    from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+
+    try:
+        client.compose.version()
+    except ClientNotFoundError:
+        raise EngineError("Docker is not installed: there is no docker command", hint=INSTALL) from None
+    except DockerException:
+        raise EngineError(
+            "Docker is here, but Docker Compose v2 is not (docker compose version failed)",
+            hint="https://docs.docker.com/compose/install/ says how to add it",
+        ) from None
+    try:
+        client.system.info()
+        client.container.list()
+    except DockerException as error:
+        raise engine_problem(error.stderr or "") from None
+
+
+def engine_problem(said: str) -> EngineError:
+    """Return why the engine did not answer, from what the docker command said."""
+    if "permission denied" in said.lower():
+        return EngineError(
+            "Docker's engine refused this user: permission denied on its socket",
+            hint='sudo usermod -aG docker "$USER", then log in again',
+        )
+    return EngineError(
+        f"Docker's engine does not answer: {last_line(said)}",
+        hint="start Docker Desktop, or sudo systemctl start docker",
+    )

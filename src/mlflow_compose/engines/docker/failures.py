@@ -1,0 +1,70 @@
+"""Docker's troubles in our words.
+
+The text of a `DockerException` is the whole command line, so it is never shown; what counts
+is on the last lines of its standard error.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from mlflow_compose.errors import BuildError, EngineError
+from mlflow_compose.stack import Stack
+
+SHOWN_LINES = 12
+
+_CERTIFICATE = ("certificate verify failed", "unknownissuer", "invalid peer certificate")
+_NETWORK = (
+    "name or service not known",
+    "temporary failure in name resolution",
+    "dns error",
+    "failed to fetch",
+    "could not connect",
+    "connection refused",
+    "no matching distribution found",
+)
+
+
+@contextmanager
+def in_words(stack: Stack, what: str) -> Iterator[None]:
+    """Turn a failed call to Docker into one sentence that begins with `what`."""
+    from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+
+    try:
+        yield
+    except DockerException as error:
+        said = stack.mask(last_line(error.stderr or error.stdout or ""))
+        raise EngineError(
+            f"{what} failed: {said or f'exit code {error.return_code}'}",
+            hint="mlflow-compose logs shows what the services said",
+        ) from None
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def build_failed(stack: Stack, image: str, output: Sequence[str]) -> BuildError:
+    """Return why an image could not be built."""
+    told = [line for line in output if line.strip()][-SHOWN_LINES:]
+    text = "\n".join(told).lower()
+    hint = "mlflow-compose compose build shows the whole build"
+    if any(word in text for word in _CERTIFICATE):
+        hint = "set BUILD_CA_CERTS to the file of your network's CA certificates"
+    elif "failed to resolve source metadata" in text or "pull access denied" in text:
+        hint = "set PYTHON_IMAGE to a mirror that this machine reaches"
+    elif any(word in text for word in _NETWORK):
+        hint = "set PIP_INDEX_URL to a package index that this machine reaches"
+    lines = "\n  ".join(["", *map(stack.mask, told)])
+    return BuildError(f"the image {image} could not be built{lines}", hint=hint)
+
+
+def pull_failed(stack: Stack, images: Sequence[str], said: str) -> EngineError:
+    """Return why images could not be pulled."""
+    hint = "set MINIO_IMAGE and POSTGRES_IMAGE to mirrors that this machine reaches"
+    if any("minio/minio" in image for image in images):
+        hint = "MinIO's own images were withdrawn; leave MINIO_IMAGE out of .env"
+    return EngineError(
+        f"{', '.join(images)} could not be pulled: {stack.mask(last_line(said))}", hint=hint
+    )

@@ -1,0 +1,83 @@
+"""Whether the ports that a stack publishes are free, and who has them if not."""
+
+import errno
+import socket
+import sys
+
+from mlflow_compose.engines.base import Engine
+from mlflow_compose.errors import PortTakenError
+from mlflow_compose.stack import PublishedPort
+
+VARIABLES = {
+    "mlflow": "MLFLOW_PORT",
+    "s3": "MINIO_PORT",
+    "console": "MINIO_CONSOLE_ADDRESS",
+    "postgres": "PG_PORT",
+}
+CONNECT_TIMEOUT = 0.5
+
+
+def check_ports(engine: Engine) -> None:
+    """Make sure that nobody else listens on a port that the stack publishes.
+
+    Raises:
+        PortTakenError: Somebody does; the message says who.
+    """
+    held = engine.held_ports()
+    for service, port in engine.stack.ports:
+        if port.published in held or not is_taken(port.address, port.published):
+            continue
+        owner = engine.owner_of(port.published) or _process_on(port.published)
+        raise PortTakenError(
+            f"port {port.published} is taken by {owner or 'another process'}, "
+            f"so {service.name} cannot answer there",
+            hint=_hint(port),
+        )
+
+
+def is_taken(address: str, port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As servers do: connections that just ended do not keep a port taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    # On macOS a bind to one address succeeds beside a listener on all of them.
+    return sys.platform == "darwin" and _answers(address, port)
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), CONNECT_TIMEOUT):
+            return True
+    except OSError:
+        return False
+
+
+def _process_on(port: int) -> str | None:
+    """Name the process that listens on a port, where this user may know."""
+    import psutil  # noqa: PLC0415 - only when a port is taken
+
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return None
+    for connection in connections:
+        listening = connection.status == psutil.CONN_LISTEN
+        if listening and connection.laddr.port == port and connection.pid:
+            try:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+            except psutil.NoSuchProcess:
+                return None
+    return None
+
+
+def _hint(port: PublishedPort) -> str:
+    variable = VARIABLES[port.about]
+    value = f":{port.published + 1}" if port.about == "console" else str(port.published + 1)
+    airplay = sys.platform == "darwin" and port.published == 5000  # noqa: PLR2004 - AirPlay's
+    reason = "macOS uses 5000 for AirPlay; " if airplay else ""
+    return f"{reason}set {variable}={value} in .env, or stop what holds the port"

@@ -1,0 +1,103 @@
+"""Everything that a user can get wrong, or that can be wrong around the tool.
+
+```
+MlflowComposeError           exit code 1, code "failed"
+├── UsageError               2  the command line asks for something that cannot be done
+├── SettingsError            2  one or more settings are wrong
+├── EnvFileError             2  the env file is missing, unreadable or not in its format
+├── FilesChangedError        1  rendered files were edited by hand, or belong to somebody else
+├── TemplatesMissingError    1  the installation is incomplete
+├── EngineError              1  the engine cannot be used, or a call to it failed
+│   └── BuildError           1  the image could not be built
+├── PortTakenError           1  somebody else listens on a published port
+├── ServiceFailedError       1  a service ended, or its one-shot job failed
+├── VerifyError              1  the stack runs and does not do its work
+└── NotReadyError            3  a service did not become healthy in time
+```
+
+None of these is raised for a bug: a bug keeps its traceback.
+"""
+
+from typing import ClassVar
+
+
+class MlflowComposeError(Exception):
+    """One sentence that says what is wrong, and a hint that names the next command."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "failed"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MlflowComposeError):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class SettingsError(MlflowComposeError):
+    """One or more settings are wrong; the message lists every one of them."""
+
+    exit_code = 2
+    code = "settings"
+
+
+class EnvFileError(MlflowComposeError):
+    """The env file is missing, unreadable or not in its format."""
+
+    exit_code = 2
+    code = "env_file"
+
+
+class FilesChangedError(MlflowComposeError):
+    """Rendered files were edited by hand, or are in the way and not ours."""
+
+    code = "files_changed"
+
+
+class TemplatesMissingError(MlflowComposeError):
+    """The installation is incomplete."""
+
+    code = "templates_missing"
+
+
+class EngineError(MlflowComposeError):
+    """The engine cannot be used, or a call to it failed."""
+
+    code = "engine"
+
+
+class BuildError(EngineError):
+    """The image could not be built."""
+
+    code = "build"
+
+
+class PortTakenError(MlflowComposeError):
+    """Somebody else listens on a port that the stack publishes."""
+
+    code = "port_taken"
+
+
+class ServiceFailedError(MlflowComposeError):
+    """A service ended, or its one-shot job failed."""
+
+    code = "service_failed"
+
+
+class VerifyError(MlflowComposeError):
+    """The stack runs and does not do its work."""
+
+    code = "verify"
+
+
+class NotReadyError(MlflowComposeError):
+    """A service did not become healthy in time."""
+
+    exit_code = 3
+    code = "not_ready"

@@ -1,0 +1,57 @@
+"""Where things are: the templates that we ship, and the files of a stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_compose.errors import TemplatesMissingError
+
+COMPOSE_FILE = "docker-compose.yaml"
+OVERRIDE_FILE = "docker-compose.override.yaml"
+SECRETS_DIR = "secrets"
+
+
+@dataclass(frozen=True)
+class StackPaths:
+    """The files of one stack, all of them beside its env file."""
+
+    env_file: Path
+
+    @property
+    def root(self) -> Path:
+        """The stack's own directory."""
+        return self.env_file.parent
+
+    @property
+    def compose(self) -> Path:
+        """The rendered tree of the Docker engine."""
+        return self.root / "compose"
+
+    @property
+    def compose_files(self) -> tuple[Path, ...]:
+        """What Compose reads: the rendered file, then the user's override where there is one."""
+        override = self.compose / OVERRIDE_FILE
+        rendered = self.compose / COMPOSE_FILE
+        return (rendered, override) if override.exists() else (rendered,)
+
+
+def templates() -> Path:
+    """Return the folder of templates: inside of the package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    for candidate in (package / "templates", package.parents[1] / "templates"):
+        if candidate.is_dir():
+            return candidate
+    raise TemplatesMissingError(
+        f"the templates are missing beside {package}",
+        hint="pip install --force-reinstall mlflow-compose",
+    )
+
+
+def sources(folder: str) -> Mapping[str, str]:
+    """Return the text of every template below `folder`, by its path relative to that folder."""
+    root = templates() / folder
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }

@@ -1,0 +1,151 @@
+"""Trees on disk: what differs, and writing it."""
+
+import difflib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_compose.errors import FilesChangedError
+from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
+from mlflow_compose.render.tree import File, Rendering, Tree
+
+MANIFEST = ".manifest.json"
+MANIFEST_VERSION = 1
+FOLDER_MODE = 0o755
+SECRETS_FOLDER_MODE = 0o700
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file in which disk and tree differ.
+
+    Attributes:
+        path: From the folder of the tree.
+        action: What writing does: create, update or remove.
+        by_hand: Whether disk holds something that we did not write.
+        diff: Unified diff, line by line; empty for secrets.
+    """
+
+    path: str
+    action: str
+    by_hand: bool
+    diff: tuple[str, ...] = ()
+
+
+def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
+    """Return where disk differs from what was rendered."""
+    secrets = _changes(rendering.secrets, folder / SECRETS_DIR)
+    return (
+        *_changes(rendering.files, folder),
+        *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
+    )
+
+
+def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
+    """Make disk equal to what was rendered, file by file; return what that changed.
+
+    Raises:
+        FilesChangedError: A file holds what somebody else wrote; then nothing is written.
+    """
+    differing = changes(rendering, folder)
+    if edited := [change.path for change in differing if change.by_hand]:
+        raise _edited(edited, folder)
+    _write(rendering.files, folder, FOLDER_MODE)
+    if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
+        _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
+    return differing
+
+
+def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
+    known = _read_manifest(folder)
+    for path, file in tree.items():
+        current = _read(folder / path)
+        if current is None:
+            yield Change(path, "create", by_hand=False, diff=_diff("", file.text, path))
+        elif current != file.text:
+            by_hand = known.get(path) != _digest(current)
+            yield Change(path, "update", by_hand, _diff(current, file.text, path))
+        elif stat.S_IMODE((folder / path).stat().st_mode) != file.mode:
+            yield Change(path, "update", by_hand=False)
+    for path in known.keys() - tree.keys():
+        current = _read(folder / path)
+        if current is not None:
+            by_hand = known[path] != _digest(current)
+            yield Change(path, "remove", by_hand, _diff(current, "", path))
+
+
+def _write(tree: Tree, folder: Path, mode: int) -> None:
+    stale = _read_manifest(folder).keys() - tree.keys()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+    for path, file in tree.items():
+        _replace(folder / path, file)
+    for path in stale:
+        (folder / path).unlink(missing_ok=True)
+        _remove_empty((folder / path).parent, folder)
+    manifest = {
+        "version": MANIFEST_VERSION,
+        "files": {path: _digest(file.text) for path, file in sorted(tree.items())},
+    }
+    _replace(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
+
+
+def _replace(path: Path, file: File) -> None:
+    """Write a file whole or not at all, and only where it differs."""
+    if _read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(file.text)
+        Path(temporary).chmod(file.mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    text = _read(folder / MANIFEST)
+    return dict(json.loads(text)["files"]) if text else {}
+
+
+def _read(path: Path) -> str | None:
+    try:
+        # Bytes first: text mode would hide an edit of line ends.
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
+
+
+def _diff(before: str, after: str, path: str) -> tuple[str, ...]:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{path} (on disk)", f"{path} (rendered)", "", "", 3, ""
+    )
+    return tuple(lines)
+
+
+def _edited(paths: Sequence[str], folder: Path) -> FilesChangedError:
+    names = ", ".join(f"{folder.name}/{path}" for path in paths)
+    verb = "was" if len(paths) == 1 else "were"
+    return FilesChangedError(
+        f"{names} {verb} edited by hand, and rendering would undo that",
+        hint=f"keep the change in {folder.name}/{OVERRIDE_FILE}, remove the edited file and try "
+        "again; mlflow-compose render --diff shows what differs",
+    )

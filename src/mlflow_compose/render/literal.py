@@ -1,0 +1,28 @@
+"""The one filter of the YAML templates."""
+
+import re
+
+# Words and shapes that YAML reads as something other than a string.
+_PLAIN = re.compile(r"[A-Za-z/.][\w./@+-]*(?::[\w./@+-]+)*", re.ASCII)
+_RESERVED = frozenset("true false yes no on off null y n".split())
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def literal(value: object) -> str:
+    """Return `value` as YAML that Compose reads back unchanged.
+
+    Compose replaces `$NAME` in every string of its file, quoted or not, so `$` is doubled:
+    https://docs.docker.com/reference/compose-file/interpolation/
+    """
+    text = str(value).replace("$", "$$")
+    if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
+        return text
+    return '"' + "".join(_escape(character) for character in text) + '"'
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    return f"\\U{ord(character):08x}"

@@ -1,0 +1,83 @@
+"""What an action gives back, and how it says what it is doing meanwhile."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mlflow_compose.errors import MlflowComposeError
+
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one command.
+
+    Attributes:
+        data: What `--json` prints under `data`.
+        lines: The same for people, line by line.
+        errors: What went wrong; empty means that the command succeeded.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[str] = ()
+    errors: Sequence[MlflowComposeError] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing went wrong."""
+        return not self.errors
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code: 0, or that of the first error."""
+        return self.errors[0].exit_code if self.errors else 0
+
+    def envelope(self, command: str) -> dict[str, Any]:
+        """Return the JSON envelope that every command prints with `--json`."""
+        return {
+            "version": JSON_VERSION,
+            "command": command,
+            "ok": self.ok,
+            "data": dict(self.data),
+            "errors": [
+                {"code": error.code, "message": error.message, "hint": error.hint}
+                for error in self.errors
+            ],
+        }
+
+
+class Progress(Protocol):
+    """Where an action says what it does while it does it."""
+
+    def step(self, text: str) -> AbstractContextManager[None]:
+        """Show `text` while the block runs, and how long it took afterwards."""
+
+    def detail(self, text: str) -> None:
+        """Show the newest thing that happened inside of the current step."""
+
+    def note(self, text: str) -> None:
+        """Say one line that stays on the screen."""
+
+    def command(self, argv: Sequence[str]) -> None:
+        """Show a command that is run for the user, so that people learn it."""
+
+
+class Silent:
+    """Progress for programs and tests: says nothing."""
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        """Run the block."""
+        del text
+        yield
+
+    def detail(self, text: str) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def command(self, argv: Sequence[str]) -> None:
+        """Say nothing."""

@@ -1,0 +1,117 @@
+"""The one parser of env files; nothing else in the project ever reads one.
+
+Values are literal: no `${…}` is expanded. The format is python-dotenv's: `NAME=value`,
+`export NAME=value`, single quotes (literal), double quotes (backslash escapes), `#` comments.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+from mlflow_compose.errors import EnvFileError
+
+BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True)
+class EnvFile:
+    """What an env file says.
+
+    Attributes:
+        values: By name; of a name written twice, the last one.
+        lines: The numbers of the lines that set a name.
+        notes: What is odd about the file and was read all the same.
+    """
+
+    values: Mapping[str, str]
+    lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read(path: Path) -> EnvFile:
+    """Read and parse an env file.
+
+    Raises:
+        EnvFileError: It is missing, unreadable, or some of its lines are not in the format.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise EnvFileError(
+            f"{path} does not exist",
+            hint="mlflow-compose init writes one with random secrets",
+        ) from None
+    except IsADirectoryError:
+        raise EnvFileError(f"{path} is a folder, not an env file") from None
+    except PermissionError:
+        raise EnvFileError(
+            f"{path} cannot be read: permission denied", hint=f"ls -l {path} shows who may"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise EnvFileError(
+            f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
+        ) from None
+    return parse(text, name=path.name)
+
+
+def parse(text: str, *, name: str = ".env") -> EnvFile:
+    """Parse the text of an env file called `name`.
+
+    Raises:
+        EnvFileError: Some lines are not in the format; the message lists all of them.
+    """
+    values: dict[str, str] = {}
+    lines: dict[str, tuple[int, ...]] = {}
+    problems: list[str] = []
+    for binding in parse_stream(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")):
+        # A binding also swallows the blank lines above it; its own line is the first with text.
+        skipped = binding.original.string[
+            : len(binding.original.string) - len(binding.original.string.lstrip())
+        ]
+        line = binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
+        if problem := _problem(binding):
+            problems.append(f"line {line}  {problem}")
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+            lines[binding.key] = (*lines.get(binding.key, ()), line)
+    if problems:
+        count = "1 line is" if len(problems) == 1 else f"{len(problems)} lines are"
+        raise EnvFileError(
+            "\n  ".join([f"{count} not in the format of {name}", *problems]),
+            hint=f"write NAME=value, one a line, in {name}",
+        )
+    return EnvFile(values, lines, _notes(text, name))
+
+
+def quote(value: str) -> str:
+    """Return `value` as an env file spells it, so that `parse` gives it back unchanged."""
+    if re.fullmatch(r"[\w./:@+,-]*", value, re.ASCII):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _problem(binding: Binding) -> str | None:
+    # Only the name is repeated: what stands behind it may be a secret.
+    name = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)", binding.original.string)
+    if re.match(r"\s*(?:export\s+)?[A-Za-z_]\w*:", binding.original.string) and name:
+        return f"{name[1]}: is written with a colon; write {name[1]}=value"
+    if binding.error:
+        start = name[1] if name else "this line"
+        return f"{start} cannot be read: a quote is not closed, or something follows it"
+    if binding.key is not None and binding.value is None:
+        return f"{binding.key} has no value; write {binding.key}=value"
+    return None
+
+
+def _notes(text: str, name: str) -> tuple[str, ...]:
+    notes = []
+    if text.startswith(BYTE_ORDER_MARK):
+        notes.append(f"{name} begins with a byte order mark; it was read without it")
+    if "\r" in text:
+        notes.append(f"{name} has Windows line ends (CRLF); they were read as plain ones")
+    return tuple(notes)

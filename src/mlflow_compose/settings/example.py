@@ -1,0 +1,69 @@
+"""Env files that we write: the example that is committed, and a new one with random secrets."""
+
+import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from pydantic.fields import FieldInfo
+
+from mlflow_compose.settings.envfile import quote
+from mlflow_compose.settings.fields import generated_of, section_of
+from mlflow_compose.settings.model import declared
+
+ALPHABET = string.ascii_letters + string.digits
+
+EXAMPLE_HEADER = """\
+# Every setting of a stack, with its default.
+# `mlflow-compose init` writes .env from this, with random secrets where a value is empty here.
+# Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
+"""
+NEW_HEADER = """\
+# The settings of one stack; keep this file to yourself, it holds its passwords.
+# Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
+"""
+
+
+def example_text() -> str:
+    """Return `.env.example`: every setting with its sentence and its default."""
+    return EXAMPLE_HEADER + _body({})
+
+
+def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], str]) -> str:
+    """Return a new env file.
+
+    Args:
+        given: Values to write instead of defaults and random secrets, by name.
+        choice: Picks one character at random; must be fit for secrets.
+    """
+    values = {
+        name: "".join(choice(ALPHABET) for _ in range(generated.length))
+        for name, info in declared()
+        if (generated := generated_of(info))
+    }
+    names = dict(declared())
+    own = {name: value for name, value in given.items() if name in names}
+    others = [f"{name}={quote(value)}\n" for name, value in given.items() if name not in names]
+    more = ["\n# --- More\n", *others] if others else []
+    return NEW_HEADER + _body({**values, **own}) + "".join(more)
+
+
+def _body(values: Mapping[str, str]) -> str:
+    return "".join(_lines(values))
+
+
+def _lines(values: Mapping[str, str]) -> Iterator[str]:
+    for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
+        yield f"\n# --- {section}\n"
+        for name, info in fields:
+            value = values.get(name, default_text(info))
+            yield f"# {info.description}\n{name}={quote(value)}\n"
+
+
+def default_text(info: FieldInfo) -> str:
+    """Return a default as an env file spells it; a generated one is empty."""
+    if generated_of(info):
+        return ""
+    default = info.get_default()
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default)

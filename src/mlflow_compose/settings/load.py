@@ -1,0 +1,164 @@
+"""From an env file and the environment to settings, or to one error with every problem."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from mlflow_compose.errors import SettingsError
+from mlflow_compose.settings.envfile import EnvFile, read
+from mlflow_compose.settings.fields import generated_of
+from mlflow_compose.settings.model import Settings, declared
+from mlflow_compose.settings.names import DECIDED_BY, Kind, kind_of, suggestion
+from mlflow_compose.settings.rules import Problem, check
+
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+
+# Stands in for a secret that is missing or wrong, so that the other settings can be checked.
+_PLACEHOLDER = "placeholder"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where they came from.
+
+    Attributes:
+        settings: What to build the stack from.
+        sources: For every variable: the env file's name, "environment" or "default".
+        overrides: Variables that the environment changed.
+        foreign: Names in the env file that are not ours.
+        notes: What is odd about the env file and was read all the same.
+    """
+
+    settings: Settings
+    sources: Mapping[str, str]
+    overrides: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def load(env_file: Path, environ: Mapping[str, str]) -> Loaded:
+    """Read an env file; the environment wins over it, as in Compose.
+
+    Raises:
+        EnvFileError: The file is missing, unreadable or not in its format.
+        SettingsError: Some settings are wrong; the message lists every one.
+    """
+    return resolve(read(env_file), environ, env_file=env_file)
+
+
+def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loaded:
+    """Make settings of what an env file and the environment say.
+
+    Raises:
+        SettingsError: Some settings are wrong; the message lists every one.
+    """
+    names = dict(declared())
+    kinds = {name: kind_of(name, names) for name in file.values}
+    server = {name for name, kind in kinds.items() if kind is Kind.SERVER}
+    overrides = {name: environ[name] for name in sorted({*names, *server} & environ.keys())}
+    written = {**file.values, **overrides}
+    values = {name: written[name] for name in names if name in written}
+    settings, problems = _validate(
+        values, {name: written[name] for name in sorted(server)}, names=list(names)
+    )
+    problems += _name_problems(file, kinds, names)
+    failed = {problem.name for problem in problems}
+    problems += [
+        problem
+        for problem in (*check(settings), *_missing_files(settings, env_file.parent))
+        if failed.isdisjoint({problem.name, *problem.involves})
+    ]
+    if problems:
+        raise _error(problems, env_file.name)
+    return Loaded(
+        settings=settings,
+        sources={
+            name: ENVIRONMENT
+            if name in overrides
+            else env_file.name
+            if name in file.values
+            else DEFAULT
+            for name in (*names, *sorted(server))
+        },
+        overrides=tuple(name for name in overrides if overrides[name] != file.values.get(name)),
+        foreign=tuple(sorted(name for name, kind in kinds.items() if kind is Kind.FOREIGN)),
+        notes=file.notes,
+    )
+
+
+def _validate(
+    values: Mapping[str, str], server: Mapping[str, str], *, names: list[str]
+) -> tuple[Settings, list[Problem]]:
+    def build(given: Mapping[str, Any]) -> Settings:
+        return Settings(**given, SERVER_VARIABLES=server)
+
+    try:
+        return build(values), []
+    except ValidationError as error:
+        details = {str(detail["loc"][0]): detail for detail in error.errors()}
+    problems = [Problem(name, _rule(details[name])) for name in names if name in details]
+    stand_ins = {
+        name: _PLACEHOLDER + name[:9]
+        for name, info in declared()
+        if name in details and generated_of(info)
+    }
+    good = {name: value for name, value in values.items() if name not in details}
+    return build({**good, **stand_ins}), problems
+
+
+def _rule(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "is not set; any long random text will do"
+    got = detail["input"]
+    secret = _is_secret(str(detail["loc"][0]))
+    shown = "" if secret else f", got {got if str(got) else 'an empty value'}"
+    if detail["type"] == "literal_error":
+        return f"must be {detail['ctx']['expected'].replace(chr(39), '')}{shown}"
+    return f"{detail['ctx']['error']}{shown}"
+
+
+def _is_secret(name: str) -> bool:
+    return Settings.model_fields[name.lower()].annotation is SecretStr
+
+
+def _name_problems(
+    file: EnvFile, kinds: Mapping[str, Kind], names: Mapping[str, object]
+) -> list[Problem]:
+    return [
+        Problem(name, rule)
+        for name, kind in kinds.items()
+        for rule in _rules_of_name(name, kind, file.lines[name], names)
+    ]
+
+
+def _rules_of_name(
+    name: str, kind: Kind, lines: tuple[int, ...], names: Mapping[str, object]
+) -> Iterator[str]:
+    if kind is Kind.UNKNOWN:
+        yield suggestion(name, list(names))
+    if kind is Kind.DECIDED:
+        yield f"is decided by the stack; set {DECIDED_BY[name]} instead"
+    if len(lines) > 1 and kind is not Kind.FOREIGN:
+        yield f"is written {len(lines)} times (lines {', '.join(map(str, lines))}); keep one"
+
+
+def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
+    given = settings.build_ca_certs
+    if given and not (directory / given).is_file():
+        yield Problem("BUILD_CA_CERTS", f"must be a file that exists, got {given}")
+
+
+def _error(problems: list[Problem], source: str) -> SettingsError:
+    width = max(len(problem.name) for problem in problems)
+    count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
+    verb = "is" if len(problems) == 1 else "are"
+    lines = [f"{count} in {source} {verb} wrong"]
+    lines += [f"{problem.name:<{width}}  {problem.rule}" for problem in problems]
+    return SettingsError(
+        "\n  ".join(lines), hint="mlflow-compose config --list shows every setting"
+    )

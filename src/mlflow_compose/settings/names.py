@@ -1,0 +1,65 @@
+"""Which names are settings, which are MLflow's own, and which are nobody's of ours."""
+
+import difflib
+from collections.abc import Collection
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_")
+
+# MLflow's own names for what the stack decides, and the setting that decides it.
+DECIDED_BY = {
+    "MLFLOW_AUTH_ADMIN_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
+    "MLFLOW_AUTH_ADMIN_USERNAME": "MLFLOW_ADMIN_USERNAME",
+    "MLFLOW_AUTH_CONFIG_PATH": "MLFLOW_AUTH",
+    "MLFLOW_S3_ENDPOINT_URL": "MINIO_HOST",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "MLFLOW_ALLOWED_HOSTS",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "MLFLOW_CORS_ORIGINS",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "MLFLOW_JOBS",
+}
+
+# What a client is told, often kept in the same file: not for the server.
+CLIENT_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_", "MLFLOW_REGISTRY_", "MLFLOW_RUN_")
+
+
+class Kind(Enum):
+    """What a name in an env file is."""
+
+    SETTING = "setting"
+    SERVER = "server"
+    DECIDED = "decided"
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+
+
+@cache
+def mlflow_variables() -> frozenset[str]:
+    """Return the variables that the pinned MLflow defines (`mlflow.environment_variables`)."""
+    return frozenset(
+        Path(__file__).with_name("mlflow_variables.txt").read_text(encoding="ascii").split()
+    )
+
+
+def kind_of(name: str, settings: Collection[str]) -> Kind:
+    """Say what `name` is, where `settings` are the names of ours."""
+    if name in settings:
+        return Kind.SETTING
+    if name in DECIDED_BY:
+        return Kind.DECIDED
+    if name.startswith(CLIENT_PREFIXES) and name in mlflow_variables():
+        return Kind.FOREIGN
+    if name in mlflow_variables():
+        return Kind.SERVER
+    return Kind.UNKNOWN if name.startswith(OUR_PREFIXES) else Kind.FOREIGN
+
+
+def is_secret_variable(name: str) -> bool:
+    """Tell whether the value of one of MLflow's own variables must not be shown."""
+    return any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY"))
+
+
+def suggestion(name: str, settings: Collection[str]) -> str:
+    """Return what to say about a name that is not a setting."""
+    close = difflib.get_close_matches(name, sorted(settings), n=1, cutoff=0.7)
+    return f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"

@@ -1,0 +1,99 @@
+"""Rules that bind several settings together."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlflow_compose.settings.fields import MIN_ADMIN_PASSWORD
+from mlflow_compose.settings.model import Settings
+
+KNOWN_PASSWORDS = frozenset(
+    "admin changeme change-me example minio minio123 minioadmin minioadmin123 mlflow password "
+    "password123 password1234 postgres root secret test 12345678 123456789012".split()
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with the settings.
+
+    Attributes:
+        name: The variable to change.
+        rule: Completes the sentence "NAME …".
+        involves: Other variables that the rule looked at.
+    """
+
+    name: str
+    rule: str
+    involves: tuple[str, ...] = ()
+
+
+def check(settings: Settings) -> Iterator[Problem]:
+    """Yield what is wrong with settings that are fine one by one."""
+    yield from _ports(settings)
+    yield from _open_to_the_network(settings)
+    yield from _login(settings)
+    if settings.minio_root_user == settings.minio_access_key:
+        yield Problem(
+            "MINIO_ACCESS_KEY",
+            "must differ from MINIO_ROOT_USER: the application is not root",
+            ("MINIO_ROOT_USER",),
+        )
+    if settings.minio_storage_use_https:
+        yield Problem("MINIO_STORAGE_USE_HTTPS", "must be false: the bundled S3 speaks HTTP")
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine can reach `address`."""
+    return ipaddress.ip_address(address).is_loopback
+
+
+def console_port(settings: Settings) -> int | None:
+    """Return the port of the S3 console, None where it is off."""
+    address = settings.minio_console_address
+    return int(address.removeprefix(":")) if address else None
+
+
+def _ports(settings: Settings) -> Iterator[Problem]:
+    published: dict[str, int | None] = {
+        "MLFLOW_PORT": settings.mlflow_port,
+        "MINIO_PORT": settings.minio_port,
+        "MINIO_CONSOLE_ADDRESS": console_port(settings),
+        "PG_PORT": settings.pg_port if settings.pg_publish else None,
+    }
+    seen: dict[int, str] = {}
+    for name, port in published.items():
+        if port is None:
+            continue
+        if first := seen.get(port):
+            yield Problem(name, f"must differ from {first}, got {port} for both", (first,))
+        seen.setdefault(port, name)
+
+
+def _open_to_the_network(settings: Settings) -> Iterator[Problem]:
+    address = settings.stack_bind_address
+    if is_loopback(address):
+        return
+    if settings.mlflow_auth == "none":
+        yield Problem(
+            "STACK_BIND_ADDRESS",
+            f"must be a loopback address while MLFLOW_AUTH is none, got {address}",
+            ("MLFLOW_AUTH",),
+        )
+    for name in ("MLFLOW_ADMIN_PASSWORD", "PG_PASSWORD"):
+        if getattr(settings, name.lower()).get_secret_value().lower() in KNOWN_PASSWORDS:
+            yield Problem(
+                name,
+                f"must not be a well-known password while STACK_BIND_ADDRESS is {address}",
+                ("STACK_BIND_ADDRESS",),
+            )
+
+
+def _login(settings: Settings) -> Iterator[Problem]:
+    password = settings.mlflow_admin_password.get_secret_value()
+    if settings.mlflow_auth == "basic" and len(password) < MIN_ADMIN_PASSWORD:
+        yield Problem(
+            "MLFLOW_ADMIN_PASSWORD",
+            f"must be at least {MIN_ADMIN_PASSWORD} characters long where MLFLOW_AUTH is basic",
+            ("MLFLOW_AUTH",),
+        )

@@ -1,0 +1,29 @@
+"""Settings in, Stack out: every decision about what runs and how, as plain values.
+
+Nothing here touches disk, network or clock. To change how a service runs, edit its module;
+to add one, write a module and name it in `build.py`.
+"""
+
+from mlflow_compose.stack.build import build
+from mlflow_compose.stack.model import (
+    Bind,
+    Build,
+    Healthcheck,
+    PublishedPort,
+    SecretFile,
+    Service,
+    Stack,
+    Volume,
+)
+
+__all__ = [
+    "Bind",
+    "Build",
+    "Healthcheck",
+    "PublishedPort",
+    "SecretFile",
+    "Service",
+    "Stack",
+    "Volume",
+    "build",
+]

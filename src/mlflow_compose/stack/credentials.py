@@ -1,0 +1,146 @@
+"""The secrets of a stack, in the formats that its servers and libraries read from files."""
+
+import hashlib
+import hmac
+import shlex
+
+from pydantic import SecretStr
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.stack.model import SecretFile
+
+MASKED_LENGTH = 4
+
+
+def postgres_password(settings: Settings) -> SecretFile:
+    """Return the password that the database is made with."""
+    return SecretFile("pg_password", reveal(settings.pg_password), "Password of PG_USER.")
+
+
+def postgres_service(settings: Settings) -> SecretFile:
+    """Return how clients reach the database.
+
+    A service file, since libpq ignores a password file that others than its owner may read:
+    https://www.postgresql.org/docs/current/libpq-pgservice.html
+    """
+    text = (
+        "[mlflow]\n"
+        f"host={settings.pg_host}\n"
+        "port=5432\n"
+        f"dbname={settings.pg_database}\n"
+        f"user={settings.pg_user}\n"
+        f"password={reveal(settings.pg_password)}\n"
+    )
+    return SecretFile("pg_service.conf", text, "How MLflow reaches the database.")
+
+
+def app_key(settings: Settings) -> SecretFile:
+    """Return the application's S3 key."""
+    return SecretFile(
+        "s3_app_key",
+        _credentials_file(settings.minio_access_key, settings.minio_secret_access_key),
+        "The application's S3 key: the bucket and nothing else.",
+    )
+
+
+def root_key(settings: Settings) -> SecretFile:
+    """Return the S3 server's root key as clients read it."""
+    return SecretFile(
+        "s3_root_key",
+        _credentials_file(settings.minio_root_user, settings.minio_root_password),
+        "The S3 root key, for bucket-init only.",
+    )
+
+
+def minio_root_user(settings: Settings) -> SecretFile:
+    """Return the root's name as the S3 server reads it."""
+    return SecretFile(
+        "minio_root_user", reveal(settings.minio_root_user), "Root of the S3 server."
+    )
+
+
+def minio_root_password(settings: Settings) -> SecretFile:
+    """Return the root's password as the S3 server reads it."""
+    return SecretFile(
+        "minio_root_password", reveal(settings.minio_root_password), "Its password."
+    )
+
+
+def auth_config(settings: Settings) -> SecretFile:
+    """Return MLflow's login configuration (`mlflow/server/auth/basic_auth.ini` upstream)."""
+    # configparser expands % in values.
+    password = reveal(settings.mlflow_admin_password).replace("%", "%%")
+    username = settings.mlflow_admin_username.replace("%", "%%")
+    text = (
+        "[mlflow]\n"
+        # Upstream's READ would show everybody's runs to everybody.
+        "default_permission = NO_PERMISSIONS\n"
+        "database_uri = postgresql+psycopg2:///?service=mlflow\n"
+        f"admin_username = {username}\n"
+        f"admin_password = {password}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        # Checking a password costs 100 ms of hashing; remembered, requests are 12 times faster.
+        "auth_cache_ttl_seconds = 60\n"
+    )
+    return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
+
+
+def server_environment(settings: Settings) -> SecretFile | None:
+    """Return MLflow's own variables whose values are secret, as a file to be sourced by sh.
+
+    MLflow reads these from its environment only. The image's entry point sources the file, so
+    that `docker inspect` does not show them.
+    """
+    secret = {
+        name: value
+        for name, value in settings.server_variables.items()
+        if is_secret_variable(name)
+    }
+    if settings.mlflow_auth == "basic":
+        secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))
+    if not secret:
+        return None
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(secret.items())]
+    return SecretFile("mlflow_env", "".join(lines), "Secret variables of MLflow's own.")
+
+
+def pip_index_url(settings: Settings) -> SecretFile:
+    """Return the package index of the build; its URL may hold a password."""
+    return SecretFile(
+        "pip_index_url", reveal(settings.pip_index_url), "Package index for the build."
+    )
+
+
+def build_ca_certs(file: str) -> SecretFile:
+    """Return the CA certificates of the build."""
+    return SecretFile("build_ca_certs", "", "CA certificates that the build trusts.", file=file)
+
+
+def texts(settings: Settings) -> tuple[str, ...]:
+    """Return every secret text, longest first, for masking what servers and tools print."""
+    found = {reveal(value) for _, value in settings if isinstance(value, SecretStr)}
+    found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name)}
+    # Shorter ones would be found inside of ordinary words.
+    return tuple(sorted((text for text in found if len(text) >= MASKED_LENGTH), key=len)[::-1])
+
+
+def reveal(secret: SecretStr) -> str:
+    """Return the text of a secret."""
+    return secret.get_secret_value()
+
+
+def _credentials_file(key_id: SecretStr, secret: SecretStr) -> str:
+    # https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+    return (
+        "[default]\n"
+        f"aws_access_key_id = {reveal(key_id)}\n"
+        f"aws_secret_access_key = {reveal(secret)}\n"
+    )
+
+
+def _flask_key(settings: Settings) -> str:
+    """Derive the key of login forms: the same at every start, and known to nobody else."""
+    secrets = (settings.mlflow_admin_password, settings.pg_password)
+    key = "\0".join(reveal(secret) for secret in secrets)
+    return hmac.new(key.encode(), b"MLFLOW_FLASK_SERVER_SECRET_KEY", hashlib.sha256).hexdigest()

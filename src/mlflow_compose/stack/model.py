@@ -1,0 +1,210 @@
+"""The nouns of a stack, in Compose's words. All of them are values: frozen, compared by content."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+MASK = "********"
+
+HEALTHY = "service_healthy"
+COMPLETED = "service_completed_successfully"
+
+# The image is made here; without this, Compose first asks a registry for it.
+NEVER = "never"
+
+
+@dataclass(frozen=True)
+class SecretFile:
+    """A secret that services read from a file, never from a variable.
+
+    Attributes:
+        name: Of the file below `secrets/`, and of the secret in Compose.
+        text: What the file holds.
+        about: What it is, for a reader of the rendered file.
+        file: Another file to take it from, instead of writing `text`.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    about: str
+    file: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where a container finds it."""
+        return f"/run/secrets/{self.name}"
+
+    @property
+    def source(self) -> str:
+        """Where Compose finds it, from the folder of the rendered file."""
+        return self.file or f"./secrets/{self.name}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A named volume, mounted at `target`."""
+
+    source: str
+    target: str
+    type: ClassVar[str] = "volume"
+    read_only: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of this machine, mounted at `target`."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    type: ClassVar[str] = "bind"
+
+
+@dataclass(frozen=True)
+class PublishedPort:
+    """A port of a service that this machine answers on; `about` names it in `Stack.urls`."""
+
+    address: str
+    published: int
+    target: int
+    about: str
+
+    @property
+    def text(self) -> str:
+        """The port as Compose writes it."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.published}:{self.target}"
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """How the engine finds out that a service does its work; times are in seconds."""
+
+    test: tuple[str, ...]
+    interval: int = 2
+    timeout: int = 5
+    retries: int = 15
+    start_period: int = 60
+
+
+@dataclass(frozen=True)
+class Build:
+    """How an image is made.
+
+    Attributes:
+        context: Folder, from that of the rendered file.
+        base: Image to start from.
+        requirements: Text of the requirements file.
+        install_options: Of the command that installs them.
+        secrets: Files that the build may read; they leave no trace in the image.
+    """
+
+    context: str
+    base: str
+    requirements: str = field(repr=False)
+    install_options: tuple[str, ...]
+    secrets: tuple[SecretFile, ...] = ()
+
+    @property
+    def install_arguments(self) -> str:
+        """The options as a shell reads them."""
+        return shlex.join(self.install_options)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: a server that runs on, or a one-shot job."""
+
+    name: str
+    about: str
+    image: str
+    restart: str
+    build: Build | None = None
+    pull_policy: str | None = None
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretFile, ...] = ()
+    volumes: tuple[Volume | Bind, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    healthcheck: Healthcheck | None = None
+    depends_on: Mapping[str, str] = field(default_factory=dict)
+    memory: str | None = None
+    unprivileged: bool = False
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether it ends by itself when its work is done."""
+        return self.restart == "no"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that runs, and what a client must know of it."""
+
+    name: str
+    services: tuple[Service, ...]
+    bucket: str
+    artifact_access: str
+    mlflow_version: str
+    login: tuple[str, str] | None = field(repr=False)
+    app_key: tuple[str, str] = field(repr=False)
+    region: str
+    sensitive: tuple[str, ...] = field(repr=False)
+    network: str = "backend"
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """The named volumes, sorted."""
+        mounts = (mount for service in self.services for mount in service.volumes)
+        return tuple(sorted({mount.source for mount in mounts if isinstance(mount, Volume)}))
+
+    @property
+    def secrets(self) -> tuple[SecretFile, ...]:
+        """Every secret that a service or a build reads, sorted by name."""
+        used = {
+            secret.name: secret
+            for service in self.services
+            for secret in (*service.secrets, *(service.build.secrets if service.build else ()))
+        }
+        return tuple(used[name] for name in sorted(used))
+
+    @property
+    def ports(self) -> tuple[tuple[Service, PublishedPort], ...]:
+        """Every published port with its service."""
+        return tuple((service, port) for service in self.services for port in service.ports)
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """What this machine's user opens, by name: mlflow, s3, console."""
+        return {
+            port.about: f"http://{_reachable(port.address)}:{port.published}"
+            for _, port in self.ports
+            if port.about in URL_NAMES
+        }
+
+    @property
+    def built(self) -> Service | None:
+        """The service whose image is built here, None where a ready-made one is used."""
+        return next((service for service in self.services if service.build), None)
+
+    def service(self, name: str) -> Service:
+        """Return the service called `name`."""
+        return next(service for service in self.services if service.name == name)
+
+    def mask(self, text: str) -> str:
+        """Return `text` without any of the stack's secrets."""
+        for secret in self.sensitive:
+            text = text.replace(secret, MASK)
+        return text
+
+
+URL_NAMES = ("mlflow", "s3", "console")
+
+
+def _reachable(address: str) -> str:
+    """Return the address at which this machine reaches what listens on `address`."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+    host = any_address.get(address, address)
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,59 @@
+"""How the S3 server is run."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.rules import console_port
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.model import Bind, Healthcheck, PublishedPort, Service, Volume
+
+NAME = "s3"
+PORT = 9000
+ENDPOINT = f"http://{NAME}:{PORT}"
+LOOPBACK = "127.0.0.1"
+
+
+def s3(settings: Settings) -> Service:
+    """Return the bundled S3 server: MinIO, or a fork with the same command and variables."""
+    user = credentials.minio_root_user(settings)
+    password = credentials.minio_root_password(settings)
+    console = settings.minio_console_address
+    return Service(
+        name=NAME,
+        about="Keeps artifacts: models, plots and files of runs, as objects in a bucket.",
+        image=settings.minio_image,
+        restart="unless-stopped",
+        command=("server", "/data", *((f"--console-address={console}",) if console else ())),
+        environment={
+            "MINIO_ROOT_USER_FILE": user.path,
+            "MINIO_ROOT_PASSWORD_FILE": password.path,
+            "MINIO_REGION": settings.aws_default_region,
+            "MINIO_BROWSER": "on" if console else "off",
+            # No calls home for new versions: the image is pinned.
+            "MINIO_UPDATE": "off",
+        },
+        secrets=(user, password),
+        volumes=(_data(settings),),
+        ports=_ports(settings),
+        healthcheck=Healthcheck(
+            test=("CMD", "curl", "-fsS", f"http://127.0.0.1:{PORT}/minio/health/ready"),
+        ),
+        memory=settings.minio_memory or None,
+    )
+
+
+def _data(settings: Settings) -> Volume | Bind:
+    folder = settings.minio_volume_path
+    if not folder:
+        return Volume("minio_data", "/data")
+    # A relative folder is meant from `.env`, one level above the rendered file.
+    return Bind(folder if folder.startswith("/") else f"../{folder}", "/data")
+
+
+def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
+    # Without direct access, only this machine has business with S3: whoever knows a key id of
+    # an unpatched MinIO can write.
+    direct = settings.mlflow_artifact_access == "direct"
+    address = settings.stack_bind_address if direct else LOOPBACK
+    ports = [PublishedPort(address, settings.minio_port, PORT, "s3")]
+    if console := console_port(settings):
+        ports.append(PublishedPort(LOOPBACK, console, console, "console"))
+    return tuple(ports)

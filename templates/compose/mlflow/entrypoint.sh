@@ -1,0 +1,10 @@
+#!/bin/sh
+if [ "$1 $2" = "mlflow server" ]; then
+    # What a killed server left behind: half-uploaded artifacts. Nothing else is kept in /tmp.
+    find /tmp -mindepth 1 -delete
+fi
+if [ -f /run/secrets/mlflow_env ]; then
+    # MLflow reads some secrets from its environment only; read here, `docker inspect` shows none.
+    . /run/secrets/mlflow_env
+fi
+exec "$@"
