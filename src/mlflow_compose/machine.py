@@ -22,7 +22,7 @@ def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tup
 
 def own_addresses() -> tuple[str, ...]:
     """Return the IPv4 addresses of this machine's interfaces, without loopback."""
-    import psutil  # noqa: PLC0415 - only where a stack is open to the network
+    import psutil
 
     return tuple(
         address.address

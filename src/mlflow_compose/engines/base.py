@@ -85,9 +85,7 @@ class Engine(Protocol):
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order; none where nothing runs."""
 
-    def logs(
-        self, services: Sequence[str], *, follow: bool, tail: int | None
-    ) -> Iterator[str]:
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines, of all services where none is named."""
 
     def run_python(self, service: str, code: str, *arguments: str) -> Outcome:

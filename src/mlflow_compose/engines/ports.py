@@ -59,15 +59,16 @@ def _answers(address: str, port: int) -> bool:
 
 def _process_on(port: int) -> str | None:
     """Name the process that listens on a port, where this user may know."""
-    import psutil  # noqa: PLC0415 - only when a port is taken
+    import psutil
 
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return None
     for connection in connections:
-        listening = connection.status == psutil.CONN_LISTEN
-        if listening and connection.laddr.port == port and connection.pid:
+        if connection.status != psutil.CONN_LISTEN or not connection.laddr:
+            continue
+        if connection.laddr.port == port and connection.pid:
             try:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
             except psutil.NoSuchProcess:

@@ -136,7 +136,14 @@ def _digest(text: str) -> str:
 
 def _diff(before: str, after: str, path: str) -> tuple[str, ...]:
     lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"{path} (on disk)", f"{path} (rendered)", "", "", 3, ""
+        before.splitlines(),
+        after.splitlines(),
+        f"{path} (on disk)",
+        f"{path} (rendered)",
+        "",
+        "",
+        3,
+        "",
     )
     return tuple(lines)
 

@@ -58,7 +58,9 @@ def render_compose(stack: Stack) -> Rendering:
     return Rendering(files, secrets)
 
 
-def _texts(target: str, values: Mapping[str, object], *, leave_out: bool) -> Iterator[tuple[str, str]]:
+def _texts(
+    target: str, values: Mapping[str, object], *, leave_out: bool
+) -> Iterator[tuple[str, str]]:
     """Yield path and text of everything below a target's templates.
 
     Args:
@@ -78,7 +80,7 @@ def _texts(target: str, values: Mapping[str, object], *, leave_out: bool) -> Ite
 
 
 def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - slow
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(paths.templates()),

@@ -122,9 +122,7 @@ class Settings(BaseSettings):
         section=POSTGRES,
     )
 
-    artifact_store: Literal["s3"] = setting(
-        "s3", "Where MLflow keeps artifacts: s3.", section=S3
-    )
+    artifact_store: Literal["s3"] = setting("s3", "Where MLflow keeps artifacts: s3.", section=S3)
     s3_provider: Literal["minio"] = setting("minio", "Bundled S3 server: minio.", section=S3)
     minio_host: Literal["s3"] = setting("s3", "S3 host: s3 is the bundled service.", section=S3)
     minio_port: Port = setting(9000, "Port on this machine where S3 answers.", section=S3)

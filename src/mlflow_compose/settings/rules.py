@@ -8,8 +8,10 @@ from mlflow_compose.settings.fields import MIN_ADMIN_PASSWORD
 from mlflow_compose.settings.model import Settings
 
 KNOWN_PASSWORDS = frozenset(
-    "admin changeme change-me example minio minio123 minioadmin minioadmin123 mlflow password "
-    "password123 password1234 postgres root secret test 12345678 123456789012".split()
+    """
+    admin changeme change-me example minio minio123 minioadmin minioadmin123 mlflow password
+    password123 password1234 postgres root secret test 12345678 123456789012
+    """.split()
 )
 
 

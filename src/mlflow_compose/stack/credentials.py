@@ -55,16 +55,12 @@ def root_key(settings: Settings) -> SecretFile:
 
 def minio_root_user(settings: Settings) -> SecretFile:
     """Return the root's name as the S3 server reads it."""
-    return SecretFile(
-        "minio_root_user", reveal(settings.minio_root_user), "Root of the S3 server."
-    )
+    return SecretFile("minio_root_user", reveal(settings.minio_root_user), "Root of the S3 server.")
 
 
 def minio_root_password(settings: Settings) -> SecretFile:
     """Return the root's password as the S3 server reads it."""
-    return SecretFile(
-        "minio_root_password", reveal(settings.minio_root_password), "Its password."
-    )
+    return SecretFile("minio_root_password", reveal(settings.minio_root_password), "Its password.")
 
 
 def auth_config(settings: Settings) -> SecretFile:
@@ -93,9 +89,7 @@ def server_environment(settings: Settings) -> SecretFile | None:
     that `docker inspect` does not show them.
     """
     secret = {
-        name: value
-        for name, value in settings.server_variables.items()
-        if is_secret_variable(name)
+        name: value for name, value in settings.server_variables.items() if is_secret_variable(name)
     }
     if settings.mlflow_auth == "basic":
         secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))

@@ -47,9 +47,7 @@ def mlflow(
         secrets=secrets,
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
         volumes=(Volume("mlflow_tmp", "/tmp"),),  # noqa: S108 - of the container
-        ports=(
-            PublishedPort(settings.stack_bind_address, settings.mlflow_port, PORT, "mlflow"),
-        ),
+        ports=(PublishedPort(settings.stack_bind_address, settings.mlflow_port, PORT, "mlflow"),),
         healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE), start_period=120),
         depends_on={postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED},
         memory=settings.mlflow_memory or None,
@@ -98,9 +96,7 @@ def _build_secrets(settings: Settings) -> tuple[SecretFile, ...]:
     if credentials.reveal(settings.pip_index_url):
         secrets.append(credentials.pip_index_url(settings))
     if file := settings.build_ca_certs:
-        secrets.append(
-            credentials.build_ca_certs(file if file.startswith("/") else f"../{file}")
-        )
+        secrets.append(credentials.build_ca_certs(file if file.startswith("/") else f"../{file}"))
     return tuple(secrets)
 
 

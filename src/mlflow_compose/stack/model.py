@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-
 MASK = "********"
 
 HEALTHY = "service_healthy"
@@ -178,10 +177,11 @@ class Stack:
     @property
     def urls(self) -> Mapping[str, str]:
         """What this machine's user opens, by name: mlflow, s3, console."""
+        found = {port.about: port for _, port in self.ports}
         return {
-            port.about: f"http://{_reachable(port.address)}:{port.published}"
-            for _, port in self.ports
-            if port.about in URL_NAMES
+            name: f"http://{_reachable(found[name].address)}:{found[name].published}"
+            for name in URL_NAMES
+            if name in found
         }
 
     @property

@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from minio import MinioAdmin
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
@@ -176,9 +176,7 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
         region_name=job.region,
         aws_access_key_id=key.id,
         aws_secret_access_key=key.secret,
-        config=Config(
-            connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}
-        ),
+        config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}),
     )
 
 

@@ -17,13 +17,15 @@ def check(client: "DockerClient") -> None:
     Raises:
         EngineError: One of them is not; the message says which.
     """
-    from python_on_whales import ClientNotFoundError  # noqa: PLC0415 - slow
-    from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+    from python_on_whales import ClientNotFoundError
+    from python_on_whales.exceptions import DockerException
 
     try:
         client.compose.version()
     except ClientNotFoundError:
-        raise EngineError("Docker is not installed: there is no docker command", hint=INSTALL) from None
+        raise EngineError(
+            "Docker is not installed: there is no docker command", hint=INSTALL
+        ) from None
     except DockerException:
         raise EngineError(
             "Docker is here, but Docker Compose v2 is not (docker compose version failed)",

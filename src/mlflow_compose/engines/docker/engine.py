@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlflow_compose.engines.base import EXITED, Outcome, ServiceStatus
+from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability
 from mlflow_compose.engines.docker.failures import (
     SHOWN_LINES,
@@ -47,7 +47,7 @@ class DockerEngine:
 
     @cached_property
     def _client(self) -> "DockerClient":
-        from python_on_whales import DockerClient  # noqa: PLC0415 - slow
+        from python_on_whales import DockerClient
 
         return DockerClient(
             compose_files=list(self._paths.compose_files),
@@ -89,9 +89,7 @@ class DockerEngine:
         found = [_status(container) for container in self._containers()]
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
-    def logs(
-        self, services: Sequence[str], *, follow: bool, tail: int | None
-    ) -> Iterator[str]:
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines, of all services where none is named."""
         with in_words(self.stack, "docker compose logs"):
             output = self._client.compose.logs(
@@ -102,7 +100,7 @@ class DockerEngine:
 
     def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
         """Run Python in a container of its own that is like `service`'s."""
-        from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+        from python_on_whales.exceptions import DockerException
 
         try:
             output = self._client.compose.run(
@@ -150,7 +148,7 @@ class DockerEngine:
 
     def _pull(self, progress: Progress) -> None:
         """Pull what is missing: Compose would too, but says too much and not why it failed."""
-        from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+        from python_on_whales.exceptions import DockerException
 
         missing = {
             service.name: service.image
@@ -169,7 +167,7 @@ class DockerEngine:
                 raise pull_failed(self.stack, images, error.stderr or "") from None
 
     def _build(self, service: str, image: str, progress: Progress) -> None:
-        from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+        from python_on_whales.exceptions import DockerException
 
         output: list[str] = []
         try:
@@ -183,7 +181,7 @@ class DockerEngine:
         """Remove containers that still hold a secret as it was before a change.
 
         A changed secret is a new file, a container keeps the old one mounted, and Compose does
-        not look at what is in secret files: https://github.com/docker/compose/issues/11200
+        not look at what is in secret files.
         """
         outdated = [
             _label(container, SERVICE_LABEL)
@@ -203,9 +201,7 @@ class DockerEngine:
         ]
         return datetime.fromtimestamp(max(times, default=0), UTC)
 
-    def _up(
-        self, before: Sequence[ServiceStatus], progress: Progress, wait_timeout: float
-    ) -> None:
+    def _up(self, before: Sequence[ServiceStatus], progress: Progress, wait_timeout: float) -> None:
         deadline = time.monotonic() + wait_timeout
         stream = Stream()
         output = self._client.compose.up(
@@ -291,7 +287,7 @@ def _milestone(line: str, progress: Progress) -> None:
 
 def _terminate_children() -> None:
     """End the `docker compose up` that we gave up on; python-on-whales keeps no handle of it."""
-    import psutil  # noqa: PLC0415 - only after a failure
+    import psutil
 
     for child in psutil.Process().children(recursive=True):
         child.terminate()

@@ -27,7 +27,7 @@ _NETWORK = (
 @contextmanager
 def in_words(stack: Stack, what: str) -> Iterator[None]:
     """Turn a failed call to Docker into one sentence that begins with `what`."""
-    from python_on_whales.exceptions import DockerException  # noqa: PLC0415 - slow
+    from python_on_whales.exceptions import DockerException
 
     try:
         yield

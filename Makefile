@@ -1,0 +1,55 @@
+# What people and CI type. Every target makes its own environment when it is missing.
+
+VENV := .venv
+PYTHON ?= python3
+TOOL := $(VENV)/bin/mlflow-compose
+INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+UV := $(VENV)/bin/python -m uv
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint format bench lock golden clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/.tool ## Write .env if there is none, start the stack, prove it
+	@test -e .env || $(TOOL) init
+	@$(TOOL) up
+
+down: $(VENV)/.tool ## Stop the stack; its data is kept
+	@$(TOOL) down
+
+test: $(VENV)/.dev ## Run all tests; those that need Docker skip where there is none
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and types
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
+
+format: $(VENV)/.dev ## Rewrite files in the project's style
+	$(VENV)/bin/python -m ruff check --fix .
+	$(VENV)/bin/python -m ruff format .
+
+bench: $(VENV)/.dev ## Measure beside a plain stack, and print the ratios
+	$(VENV)/bin/python bench/run.py
+
+golden: $(VENV)/.dev ## Render compose/, .env.example and the golden trees anew
+	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)
+
+lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
+	requirements/lock "$(UV)"
+
+clean: ## Remove what make and the tests made
+	rm -rf $(VENV) .logs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+# hatchling and editables come from the lock, so that nothing unpinned builds this package.
+$(VENV)/.tool: requirements/tool.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --require-hashes --requirement requirements/tool.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tool requirements/dev.txt
+	$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@

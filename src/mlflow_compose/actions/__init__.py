@@ -1,0 +1,26 @@
+"""What the commands do: each is a short list of named steps over the other rooms.
+
+An action takes what it needs (stack, engine, where to say what it does) and gives a Result
+back; it does not print, and does not know that there is a command line.
+"""
+
+from mlflow_compose.actions.files import check_files, init, render, show_changes
+from mlflow_compose.actions.lifecycle import down, logs, prove, status, up
+from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.actions.settings import config, list_settings
+
+__all__ = [
+    "Plan",
+    "check_files",
+    "config",
+    "down",
+    "init",
+    "list_settings",
+    "load_plan",
+    "logs",
+    "prove",
+    "render",
+    "show_changes",
+    "status",
+    "up",
+]

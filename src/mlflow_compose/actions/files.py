@@ -1,0 +1,86 @@
+"""`init` and `render`: the files of a stack."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.errors import EnvFileError, FilesChangedError
+from mlflow_compose.render import Change, changes, write
+from mlflow_compose.result import Result
+from mlflow_compose.settings import new_env_text
+from mlflow_compose.settings.envfile import parse
+from mlflow_compose.settings.load import resolve
+
+ENV_FILE_MODE = 0o600
+
+
+def init(env_file: Path, given: Mapping[str, str]) -> Result:
+    """Write a new env file with random secrets; never touch an existing one.
+
+    Raises:
+        EnvFileError: There is one already, or it cannot be written.
+        SettingsError: A given value is wrong; then nothing is written.
+    """
+    text = new_env_text(given, choice=secrets.choice)
+    if not os.path.lexists(env_file):
+        resolve(parse(text, name=env_file.name), {}, env_file=env_file)
+    try:
+        # O_EXCL: whoever else writes it in this moment, neither overwrites the other.
+        handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
+    except FileExistsError:
+        raise EnvFileError(
+            f"{env_file} is there already and was left as it is",
+            hint="edit it, or name another one with --env-file",
+        ) from None
+    except OSError as error:
+        raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return Result(
+        {"env_file": str(env_file)},
+        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
+    )
+
+
+def render(plan: Plan, folder: Path) -> Result:
+    """Write the files of the stack into `folder`."""
+    done = write(plan.rendering(), folder)
+    return Result(_data(done, folder), [_line(change, folder) for change in done])
+
+
+def check_files(plan: Plan, folder: Path) -> Result:
+    """Say whether disk is as it would be rendered."""
+    found = changes(plan.rendering(), folder)
+    return Result(
+        _data(found, folder),
+        [_line(change, folder) for change in found],
+        (_differs(len(found), folder),) if found else (),
+    )
+
+
+def show_changes(plan: Plan, folder: Path) -> Result:
+    """Show what rendering would change, line by line; secrets only by name."""
+    found = changes(plan.rendering(), folder)
+    lines = [line for change in found for line in (change.diff or [_line(change, folder)])]
+    return Result(_data(found, folder), lines)
+
+
+def _differs(count: int, folder: Path) -> FilesChangedError:
+    files = "1 file" if count == 1 else f"{count} files"
+    return FilesChangedError(
+        f"{files} in {folder} would change", hint="mlflow-compose render writes them"
+    )
+
+
+def _data(found: tuple[Change, ...], folder: Path) -> dict[str, object]:
+    return {
+        "folder": str(folder),
+        "changes": [{"path": change.path, "action": change.action} for change in found],
+    }
+
+
+def _line(change: Change, folder: Path) -> str:
+    edited = "  (edited by hand)" if change.by_hand else ""
+    return f"{change.action:<6}  {folder.name}/{change.path}{edited}"

@@ -1,0 +1,141 @@
+"""`up`, `down`, `status`, `logs` and `verify`."""
+
+from collections.abc import Iterator, Sequence
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.checks import diagnose, verify
+from mlflow_compose.engines import Engine, ServiceStatus, check_ports
+from mlflow_compose.errors import NotReadyError, ServiceFailedError, UsageError
+from mlflow_compose.render import write
+from mlflow_compose.result import Progress, Result
+
+
+def up(
+    plan: Plan, engine: Engine, progress: Progress, *, wait_timeout: float, prove: bool
+) -> Result:
+    """Bring the stack up and prove it.
+
+    Args:
+        plan: The stack.
+        engine: What runs it.
+        progress: Where to say what happens.
+        wait_timeout: Seconds until every service must be healthy.
+        prove: Whether to log a run and an artifact at the end.
+
+    Raises:
+        FilesChangedError: A rendered file was edited by hand.
+        EngineError: The engine cannot be used.
+        PortTakenError: Another process listens on a published port.
+        ServiceFailedError: A service ended.
+        NotReadyError: A service did not become healthy in time.
+    """
+    _tell(plan, progress)
+    engine.check()
+    write(plan.rendering(), plan.paths.compose)
+    check_ports(engine)
+    engine.prepare(progress)
+    _start(engine, progress, wait_timeout)
+    proof = verify(engine, progress) if prove else Result()
+    data = {**_status_data(engine), **proof.data}
+    if not proof.ok:
+        return Result(data, proof.lines, proof.errors)
+    return Result(data, _welcome(engine))
+
+
+def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
+    """Stop and remove the services; with `volumes`, their data too."""
+    engine.check()
+    before = engine.status()
+    engine.stop(progress, volumes=volumes)
+    kept = "" if volumes else "; the data is kept, mlflow-compose up brings it back"
+    said = f"stopped{kept}" if before else "nothing was running"
+    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+
+
+def status(engine: Engine) -> Result:
+    """Say how the services are."""
+    engine.check()
+    data = _status_data(engine)
+    found = engine.status()
+    if not found:
+        return Result(data, ["nothing is running; mlflow-compose up starts the stack"])
+    return Result(data, [*(_status_line(service) for service in found), "", *_urls(engine)])
+
+
+def prove(engine: Engine, progress: Progress) -> Result:
+    """Prove the running stack."""
+    engine.check()
+    return verify(engine, progress)
+
+
+def logs(
+    engine: Engine, services: Sequence[str], *, follow: bool, tail: int | None
+) -> Iterator[str]:
+    """Yield log lines, of all services where none is named.
+
+    Raises:
+        UsageError: There is no such service.
+    """
+    names = [service.name for service in engine.stack.services]
+    for service in services:
+        if service not in names:
+            raise UsageError(
+                f"there is no service {service}", hint=f"it is one of {', '.join(names)}"
+            )
+    engine.check()
+    return engine.logs(services, follow=follow, tail=tail)
+
+
+def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
+    """Start, and where a server fails, say why instead of only that it does."""
+    try:
+        engine.start(progress, wait_timeout=wait_timeout)
+    except (ServiceFailedError, NotReadyError) as error:
+        if cause := diagnose(engine):
+            raise type(error)(f"{cause.sentence}; {error.message}", hint=cause.hint) from None
+        raise
+
+
+def _tell(plan: Plan, progress: Progress) -> None:
+    for note in plan.loaded.notes:
+        progress.note(note)
+    if plan.loaded.overrides:
+        names = ", ".join(plan.loaded.overrides)
+        progress.note(f"from the environment, not from {plan.paths.env_file.name}: {names}")
+    image = plan.loaded.settings.minio_image
+    if "minio/minio" in image:
+        progress.note(
+            f"MINIO_IMAGE is {image}: MinIO withdrew its images and fixes nothing in them; "
+            "the default is a maintained fork that reads the same data"
+        )
+
+
+def _status_data(engine: Engine) -> dict[str, object]:
+    return {
+        "project": engine.stack.name,
+        "engine": engine.name,
+        "services": [
+            {
+                "name": service.name,
+                "state": service.state,
+                "health": service.health,
+                "ports": list(service.ports),
+            }
+            for service in engine.status()
+        ],
+        "urls": dict(engine.stack.urls),
+    }
+
+
+def _welcome(engine: Engine) -> list[str]:
+    return [*_urls(engine), "Next     mlflow-compose status, logs, verify, down"]
+
+
+def _urls(engine: Engine) -> list[str]:
+    names = {"mlflow": "MLflow", "s3": "S3", "console": "Console"}
+    return [f"{names[name]:<8} {url}" for name, url in engine.stack.urls.items()]
+
+
+def _status_line(service: ServiceStatus) -> str:
+    ports = ", ".join(service.ports)
+    return f"{service.name:<12} {service.text:<28} {ports}".rstrip()

@@ -1,0 +1,68 @@
+"""`config`: what the stack was told, and where from."""
+
+from pydantic import SecretStr
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.result import Result
+from mlflow_compose.settings import Loaded, declared
+from mlflow_compose.settings.example import default_text
+from mlflow_compose.settings.fields import generated_of
+from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.stack.model import MASK
+
+
+def config(plan: Plan) -> Result:
+    """Show every setting with its source; secrets masked."""
+    loaded = plan.loaded
+    shown = {**_own(loaded), **_server(loaded)}
+    width = max(map(len, shown))
+    lines = [f"{name:<{width}}  {value:<28}  {source}" for name, (value, source) in shown.items()]
+    if loaded.foreign:
+        lines += ["", f"not ours, left alone: {', '.join(loaded.foreign)}"]
+    data = {
+        "settings": {
+            name: {"value": value, "source": source} for name, (value, source) in shown.items()
+        },
+        "foreign": list(loaded.foreign),
+    }
+    return Result(data, [*lines, *loaded.notes])
+
+
+def list_settings() -> Result:
+    """Show every setting that there is, with its default and its meaning."""
+    found = {
+        name: ("random" if generated_of(info) else default_text(info), str(info.description))
+        for name, info in declared()
+    }
+    width = max(map(len, found))
+    lines = [
+        line
+        for name, (default, about) in found.items()
+        for line in (f"{name:<{width}}  {about}", f"{'':<{width}}  default: {default or 'empty'}")
+    ]
+    data = {
+        "settings": {
+            name: {"default": default, "about": about} for name, (default, about) in found.items()
+        }
+    }
+    return Result(data, lines)
+
+
+def _own(loaded: Loaded) -> dict[str, tuple[str, str]]:
+    return {
+        name: (_text(getattr(loaded.settings, name.lower())), loaded.sources[name])
+        for name, _ in declared()
+    }
+
+
+def _server(loaded: Loaded) -> dict[str, tuple[str, str]]:
+    return {
+        name: (MASK if is_secret_variable(name) else value, loaded.sources[name])
+        for name, value in loaded.settings.server_variables.items()
+    }
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,11 @@
+"""Prove that a stack does its work, and name the broken link where it does not.
+
+`verify` plays a user: what it puts in must come back. `probe` is the same from the inside; its
+source runs in a container of its own beside the servers. `causes` turns what both saw into
+one sentence and a next command.
+"""
+
+from mlflow_compose.checks.causes import Cause, diagnose
+from mlflow_compose.checks.verify import Step, verify
+
+__all__ = ["Cause", "Step", "diagnose", "verify"]

@@ -1,0 +1,9 @@
+"""What is typed: options in, one action, its Result out; no logic.
+
+`app.py` declares the commands, `run.py` is the process around them: global options anywhere
+on the line, one envelope with `--json`, exit codes, no traceback for what a user can do.
+"""
+
+from mlflow_compose.cli.run import main
+
+__all__ = ["main"]

@@ -1,0 +1,207 @@
+"""The commands, as they are typed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlflow_compose import __version__
+from mlflow_compose.cli.context import context_of
+from mlflow_compose.errors import UsageError
+
+app = typer.Typer(
+    name="mlflow-compose",
+    help="One .env in, one working and proven MLflow stack out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature is typer's
+    if wanted:
+        typer.echo(f"mlflow-compose {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Example: mlflow-compose init && mlflow-compose up")
+def options(
+    ctx: typer.Context,
+    env_file: Annotated[
+        Path, typer.Option(help="Settings of the stack; its other files are beside it.")
+    ] = Path(".env"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of text.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print results only.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One .env in, one working and proven MLflow stack out."""
+    # The console already knows --json and --quiet: errors of this very line need them.
+    del as_json, quiet, version
+    context_of(ctx).env_file = env_file
+
+
+@app.command(epilog="Example: mlflow-compose init --set MLFLOW_PORT=5001")
+def init(
+    ctx: typer.Context,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="A value to write.")
+    ] = None,
+) -> None:
+    """Write .env with random secrets; an existing one is never touched."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    context.show(actions.init(context.env_file, _pairs(settings or [])))
+
+
+@app.command(epilog="Example: mlflow-compose render --diff")
+def render(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Option(help="What to render: compose.")] = "compose",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to instead of compose/.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if disk differs.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; show what would change.")
+    ] = False,
+) -> None:
+    """Write the files of the stack."""
+    from mlflow_compose import actions
+
+    if target != "compose":
+        raise UsageError(f"--target must be compose, got {target}")
+    context = context_of(ctx)
+    plan = context.plan()
+    folder = output or plan.paths.compose
+    if check:
+        context.show(actions.check_files(plan, folder))
+    if diff:
+        context.show(actions.show_changes(plan, folder))
+    context.show(actions.render(plan, folder))
+
+
+@app.command(epilog="Example: mlflow-compose config --list")
+def config(
+    ctx: typer.Context,
+    list_all: Annotated[
+        bool, typer.Option("--list", help="Show every setting that there is; needs no .env.")
+    ] = False,
+) -> None:
+    """Show the settings and where each came from; secrets are masked."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    context.show(actions.list_settings() if list_all else actions.config(context.plan()))
+
+
+@app.command(epilog="Example: mlflow-compose up --wait-timeout 60")
+def up(
+    ctx: typer.Context,
+    engine: Annotated[
+        str | None, typer.Option(help="What runs the stack: auto or docker (STACK_ENGINE).")
+    ] = None,
+    wait_timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds until every service must be healthy.")
+    ] = 180,
+    verify: Annotated[bool, typer.Option(help="Log a run and an artifact at the end.")] = True,
+) -> None:
+    """Start the stack and prove that it works."""
+    from mlflow_compose import actions
+
+    if engine not in {None, "auto", "docker"}:
+        raise UsageError(f"--engine must be auto or docker, got {engine}")
+    context = context_of(ctx)
+    plan = context.plan()
+    context.show(
+        actions.up(
+            plan,
+            context.engine(plan),
+            context.console,
+            wait_timeout=wait_timeout,
+            prove=verify,
+        )
+    )
+
+
+@app.command(epilog="Example: mlflow-compose down --volumes --yes")
+def down(
+    ctx: typer.Context,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Delete the data too: runs and artifacts.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop the stack; its data is kept."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    plan = context.plan()
+    if volumes and not yes:
+        _confirm(ctx, f"Delete all runs and artifacts of the stack {plan.stack.name}?")
+    context.show(actions.down(context.engine(plan), context.console, volumes=volumes))
+
+
+@app.command(epilog="Example: mlflow-compose status --json")
+def status(ctx: typer.Context) -> None:
+    """Show how the services are, and where they answer."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    context.show(actions.status(context.engine(context.plan())))
+
+
+@app.command(epilog="Example: mlflow-compose logs mlflow --follow")
+def logs(
+    ctx: typer.Context,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All where none is named.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as new lines come.")] = False,
+    tail: Annotated[int | None, typer.Option(min=0, help="Lines from the end.")] = None,
+) -> None:
+    """Show what the services said."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    engine = context.engine(context.plan())
+    lines = actions.logs(engine, services or [], follow=follow, tail=tail)
+    context.show_lines(lines)
+
+
+@app.command(epilog="Example: mlflow-compose verify --json")
+def verify(ctx: typer.Context) -> None:
+    """Prove the running stack: what goes in must come back."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    context.show(actions.prove(context.engine(context.plan()), context.console))
+
+
+def _pairs(arguments: list[str]) -> dict[str, str]:
+    pairs = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            # What stands behind the name may be a secret.
+            raise UsageError(f"--set takes NAME=VALUE, got {name}")
+        pairs[name] = value
+    return pairs
+
+
+def _confirm(ctx: typer.Context, question: str) -> None:
+    answer = context_of(ctx).console.confirm(question)
+    if answer is None:
+        raise UsageError(
+            "this deletes data, and there is no terminal to ask on", hint="add --yes to agree"
+        )
+    if not answer:
+        raise UsageError("nothing was deleted")

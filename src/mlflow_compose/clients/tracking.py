@@ -1,0 +1,96 @@
+"""MLflow's REST API: https://mlflow.org/docs/latest/api_reference/rest-api.html."""
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from requests import Response
+
+API = "/api/2.0/mlflow"
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+TIMEOUT = 30.0
+SHOWN_CHARACTERS = 300
+
+
+class TrackingError(Exception):
+    """The tracking server refused a request.
+
+    Attributes:
+        status: HTTP status.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by name
+    """Nothing answers at the server's address."""
+
+
+class Tracking:
+    """A tracking server at `url`, for one user or for everybody."""
+
+    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+        import requests
+
+        self.url = url
+        self._session = requests.Session()
+        # The environment's proxies and .netrc are for other servers than one on this machine.
+        self._session.trust_env = False
+        if login is not None:
+            # Not as requests' own pair of str, which it would encode as Latin-1.
+            token = base64.b64encode(":".join(login).encode()).decode()
+            self._session.headers["Authorization"] = f"Basic {token}"
+
+    def health(self) -> str:
+        """Return what the server says of itself."""
+        return self._request("GET", "/health").text
+
+    def version(self) -> str:
+        """Return the server's version."""
+        return self._request("GET", "/version").text
+
+    def get(self, endpoint: str, /, **parameters: object) -> dict[str, Any]:
+        """Call a GET endpoint below `/api/2.0/mlflow/`."""
+        answer: dict[str, Any] = self._request("GET", f"{API}/{endpoint}", params=parameters).json()
+        return answer
+
+    def post(self, endpoint: str, /, **body: object) -> dict[str, Any]:
+        """Call a POST endpoint below `/api/2.0/mlflow/`."""
+        answer: dict[str, Any] = self._request("POST", f"{API}/{endpoint}", json=body).json()
+        return answer
+
+    def put_artifact(self, key: str, content: bytes) -> None:
+        """Store an artifact by proxy; `key` is its path in the bucket."""
+        self._request("PUT", f"{ARTIFACTS}/{key}", data=content)
+
+    def get_artifact(self, key: str) -> bytes:
+        """Fetch an artifact by proxy."""
+        return self._request("GET", f"{ARTIFACTS}/{key}").content
+
+    def _request(self, method: str, path: str, **options: Any) -> "Response":  # noqa: ANN401
+        import requests
+
+        try:
+            response = self._session.request(method, self.url + path, timeout=TIMEOUT, **options)
+        except requests.ConnectionError as error:
+            raise Unreachable(f"nothing answers at {self.url}") from error
+        except requests.Timeout as error:
+            raise Unreachable(f"{self.url} did not answer within {TIMEOUT:g} seconds") from error
+        if not response.ok:
+            raise TrackingError(
+                f"{method} {path} answered {response.status_code}: {_reason(response)}",
+                status=response.status_code,
+            )
+        return response
+
+
+def _reason(response: "Response") -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    said = body.get("message") if isinstance(body, Mapping) else response.text
+    return " ".join(str(said).split())[:SHOWN_CHARACTERS]
