@@ -38,9 +38,10 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
         raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
+    option = "" if env_file == Path(".env") else f" --env-file {env_file}"
     return Result(
         {"env_file": str(env_file)},
-        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
+        [f"{env_file} written, with random secrets; next: mlflow-compose{option} up"],
     )
 
 

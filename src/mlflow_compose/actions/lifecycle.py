@@ -47,9 +47,9 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     engine.check()
     before = engine.status()
     engine.stop(progress, volumes=volumes)
-    kept = "" if volumes else "; the data is kept, mlflow-compose up brings it back"
-    said = f"stopped{kept}" if before else "nothing was running"
-    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+    stopped = "stopped" if before else "nothing was running"
+    data = "the data is deleted" if volumes else "the data is kept, mlflow-compose up brings it back"
+    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [f"{stopped}; {data}"])
 
 
 def status(engine: Engine) -> Result:

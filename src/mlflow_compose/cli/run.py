@@ -77,5 +77,5 @@ def _invoke(arguments: list[str], context: Context) -> int:
             arguments, prog_name="mlflow-compose", standalone_mode=False, obj=context
         )
     except typer.TyperException as error:
-        raise UsageError(str(error).rstrip("."), hint="mlflow-compose --help") from None
+        raise UsageError(error.format_message().rstrip("."), hint="mlflow-compose --help") from None
     return int(code or 0)

@@ -19,13 +19,14 @@ EXAMPLE_HEADER = """\
 """
 NEW_HEADER = """\
 # The settings of one stack; keep this file to yourself, it holds its passwords.
+# A line such as #MLFLOW_PORT=5000 is a default; take the # away to change it.
 # Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
 """
 
 
 def example_text() -> str:
     """Return `.env.example`: every setting with its sentence and its default."""
-    return EXAMPLE_HEADER + _body({})
+    return EXAMPLE_HEADER + "".join(_lines({}, default=""))
 
 
 def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], str]) -> str:
@@ -44,19 +45,17 @@ def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], 
     own = {name: value for name, value in given.items() if name in names}
     others = [f"{name}={quote(value)}\n" for name, value in given.items() if name not in names]
     more = ["\n# --- More\n", *others] if others else []
-    return NEW_HEADER + _body({**values, **own}) + "".join(more)
+    return NEW_HEADER + "".join(_lines({**values, **own}, default="#")) + "".join(more)
 
 
-def _body(values: Mapping[str, str]) -> str:
-    return "".join(_lines(values))
-
-
-def _lines(values: Mapping[str, str]) -> Iterator[str]:
+def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
+    """Yield the lines of every setting; `default` stands before one that has no value here."""
     for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
         yield f"\n# --- {section}\n"
         for name, info in fields:
+            start = "" if name in values else default
             value = values.get(name, default_text(info))
-            yield f"# {info.description}\n{name}={quote(value)}\n"
+            yield f"# {info.description}\n{start}{name}={quote(value)}\n"
 
 
 def default_text(info: FieldInfo) -> str:
