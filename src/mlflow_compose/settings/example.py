@@ -4,6 +4,7 @@ import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from mlflow_compose.settings.envfile import quote
@@ -60,9 +61,9 @@ def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
 
 def default_text(info: FieldInfo) -> str:
     """Return a default as an env file spells it; a generated one is empty."""
-    if generated_of(info):
-        return ""
     default = info.get_default()
+    if generated_of(info) or isinstance(default, SecretStr):
+        return ""
     if isinstance(default, bool):
         return str(default).lower()
     return str(default)

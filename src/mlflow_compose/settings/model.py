@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
         "", "A ready-made MLflow image; empty: build mlflow_server here.", section=IMAGES
     )
     pip_index_url: IndexUrl = setting(
-        "", "Package index for the build; empty: the default one.", section=IMAGES
+        SecretStr(""), "Package index for the build; empty: the default one.", section=IMAGES
     )
     build_ca_certs: OneLine = setting(
         "", "File of CA certificates that the build trusts (PEM).", section=IMAGES
