@@ -10,9 +10,10 @@ MlflowComposeError           exit code 1, code "failed"
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  somebody else listens on a published port
-├── ServiceFailedError       1  a service ended, or its one-shot job failed
 ├── VerifyError              1  the stack runs and does not do its work
-└── NotReadyError            3  a service did not become healthy in time
+└── ServiceError             1  a service is not what it should be
+    ├── ServiceFailedError   1  it ended, or its one-shot job failed
+    └── NotReadyError        3  it did not become healthy in time
 ```
 
 None of these is raised for a bug: a bug keeps its traceback.
@@ -84,7 +85,15 @@ class PortTakenError(MlflowComposeError):
     code = "port_taken"
 
 
-class ServiceFailedError(MlflowComposeError):
+class ServiceError(MlflowComposeError):
+    """A service is not what it should be; the classes below say how."""
+
+    def __init__(self, message: str, *, service: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.service = service
+
+
+class ServiceFailedError(ServiceError):
     """A service ended, or its one-shot job failed."""
 
     code = "service_failed"
@@ -96,7 +105,7 @@ class VerifyError(MlflowComposeError):
     code = "verify"
 
 
-class NotReadyError(MlflowComposeError):
+class NotReadyError(ServiceError):
     """A service did not become healthy in time."""
 
     exit_code = 3

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
-from mlflow_compose.errors import NotReadyError, ServiceFailedError, UsageError
+from mlflow_compose.errors import ServiceError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 
@@ -48,8 +48,12 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     before = engine.status()
     engine.stop(progress, volumes=volumes)
     stopped = "stopped" if before else "nothing was running"
-    data = "the data is deleted" if volumes else "the data is kept, mlflow-compose up brings it back"
-    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [f"{stopped}; {data}"])
+    data = (
+        "the data is deleted" if volumes else "the data is kept, mlflow-compose up brings it back"
+    )
+    return Result(
+        {"project": engine.stack.name, "volumes_removed": volumes}, [f"{stopped}; {data}"]
+    )
 
 
 def status(engine: Engine) -> Result:
@@ -87,13 +91,16 @@ def logs(
 
 
 def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
-    """Start, and where a server fails, say why instead of only that it does."""
+    """Start; where the tracking server fails, say why instead of only that it does."""
     try:
         engine.start(progress, wait_timeout=wait_timeout)
-    except (ServiceFailedError, NotReadyError) as error:
-        if cause := diagnose(engine):
-            raise type(error)(f"{cause.sentence}; {error.message}", hint=cause.hint) from None
-        raise
+    except ServiceError as error:
+        # The others say it themselves; MLflow shows a traceback of its database driver.
+        cause = diagnose(engine) if error.service == "mlflow" else None
+        if cause is None:
+            raise
+        message = f"{cause.sentence}; {error.message}"
+        raise type(error)(message, service=error.service, hint=cause.hint) from None
 
 
 def _tell(plan: Plan, progress: Progress) -> None:
