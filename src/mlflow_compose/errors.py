@@ -6,10 +6,12 @@ MlflowComposeError           exit code 1, code "failed"
 ├── SettingsError            2  one or more settings are wrong
 ├── EnvFileError             2  the env file is missing, unreadable or not in its format
 ├── FilesChangedError        1  rendered files were edited by hand, or belong to somebody else
+├── FilesError               1  rendered files cannot be read or written
 ├── TemplatesMissingError    1  the installation is incomplete
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  somebody else listens on a published port
+├── Cancelled              130  the user ended it
 ├── VerifyError              1  the stack runs and does not do its work
 └── ServiceError             1  a service is not what it should be
     ├── ServiceFailedError   1  it ended, or its one-shot job failed
@@ -61,6 +63,12 @@ class FilesChangedError(MlflowComposeError):
     code = "files_changed"
 
 
+class FilesError(MlflowComposeError):
+    """Rendered files cannot be read or written."""
+
+    code = "files"
+
+
 class TemplatesMissingError(MlflowComposeError):
     """The installation is incomplete."""
 
@@ -97,6 +105,13 @@ class ServiceFailedError(ServiceError):
     """A service ended, or its one-shot job failed."""
 
     code = "service_failed"
+
+
+class Cancelled(MlflowComposeError):  # noqa: N818 - not a fault
+    """The user ended it."""
+
+    exit_code = 130
+    code = "interrupted"
 
 
 class VerifyError(MlflowComposeError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.errors import EnvFileError, FilesChangedError
+from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
 from mlflow_compose.render import Change, changes, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import new_env_text
@@ -24,6 +24,10 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
         SettingsError: A given value is wrong; then nothing is written.
     """
     text = new_env_text(given, choice=secrets.choice)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("--set takes UTF-8 text") from None
     if not os.path.lexists(env_file):
         resolve(parse(text, name=env_file.name), {}, env_file=env_file)
     try:
@@ -36,8 +40,8 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
         ) from None
     except OSError as error:
         raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
     option = "" if env_file == Path(".env") else f" --env-file {env_file}"
     return Result(
         {"env_file": str(env_file)},

@@ -1,5 +1,6 @@
 """The commands, as they are typed."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,8 @@ def options(
     """One .env in, one working and proven MLflow stack out."""
     # The console already knows --json and --quiet: errors of this very line need them.
     del as_json, quiet, version
+    if env_file == Path():
+        raise UsageError("--env-file takes the path of a file")
     context_of(ctx).env_file = env_file
 
 
@@ -80,7 +83,7 @@ def render(
     if target != "compose":
         raise UsageError(f"--target must be compose, got {target}")
     context = context_of(ctx)
-    plan = context.plan()
+    plan = context.plan(output)
     folder = output or plan.paths.compose
     if check:
         context.show(actions.check_files(plan, folder))
@@ -190,7 +193,7 @@ def _pairs(arguments: list[str]) -> dict[str, str]:
     pairs = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        if not equals or not name:
+        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             # What stands behind the name may be a secret.
             raise UsageError(f"--set takes NAME=VALUE, got {name}")
         pairs[name] = value

@@ -21,14 +21,14 @@ class Context:
 
     console: Console
     environ: Mapping[str, str]
+    command: str
     env_file: Path = Path(".env")
-    command: str = ""
 
-    def plan(self) -> "Plan":
+    def plan(self, folder: Path | None = None) -> "Plan":
         """Read the env file and decide everything about its stack."""
         from mlflow_compose.actions import load_plan
 
-        return load_plan(self.env_file, self.environ)
+        return load_plan(self.env_file, self.environ, folder)
 
     def engine(self, plan: "Plan") -> "Engine":
         """Return what runs the stack."""
@@ -52,5 +52,4 @@ class Context:
 def context_of(ctx: typer.Context) -> Context:
     """Return our context of typer's."""
     context: Context = ctx.obj
-    context.command = ctx.info_name or ""
     return context

@@ -9,9 +9,8 @@ import typer
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
 from mlflow_compose.console import Console, silence_closed_pipe
-from mlflow_compose.errors import MlflowComposeError, UsageError
+from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError
 
-INTERRUPTED = 130
 FLAGS = ("--json", "--quiet")
 ENV_FILE = "--env-file"
 
@@ -26,51 +25,44 @@ def main() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; return the exit code."""
-    arguments = hoist(argv) or ["--help"]
+    given, rest = hoist(argv)
     console = Console(
-        sys.stdout,
-        sys.stderr,
-        os.environ,
-        as_json="--json" in arguments[: _globals(arguments)],
-        quiet="--quiet" in arguments[: _globals(arguments)],
+        sys.stdout, sys.stderr, os.environ, as_json="--json" in given, quiet="--quiet" in given
     )
-    context = Context(console=console, environ=os.environ)
+    command = next((word for word in rest if not word.startswith("-")), "mlflow-compose")
+    context = Context(console=console, environ=os.environ, command=command)
     try:
-        return _invoke(arguments, context)
+        return _invoke([*given, *rest] or ["--help"], context)
     except MlflowComposeError as error:
-        console.fail(context.command, error)
-        return error.exit_code
+        return _fail(context, error)
     except (KeyboardInterrupt, typer.Abort):
-        console.note("interrupted")
-        return INTERRUPTED
+        return _fail(context, Cancelled("interrupted"))
     except BrokenPipeError:
         silence_closed_pipe()
         return 0
 
 
-def hoist(argv: Sequence[str]) -> list[str]:
-    """Move global options to the front, so that they may stand anywhere on the line."""
-    front: list[str] = []
+def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take the global options out of a command line, so that they may stand anywhere on it."""
+    given: list[str] = []
     rest: list[str] = []
     arguments = iter(argv)
     for argument in arguments:
         if argument in FLAGS or argument.startswith(f"{ENV_FILE}="):
-            front.append(argument)
+            given.append(argument)
         elif argument == ENV_FILE:
-            front += [argument, *([value] if (value := next(arguments, None)) else [])]
+            # With nothing behind it, it must not take the command's name for its value.
+            given.append(f"{ENV_FILE}={next(arguments, '')}")
         elif argument == "--":
             rest += [argument, *arguments]
         else:
             rest.append(argument)
-    return [*front, *rest]
+    return given, rest
 
 
-def _globals(arguments: Sequence[str]) -> int:
-    """Return how many arguments at the front are global options."""
-    count = 0
-    while count < len(arguments) and arguments[count].startswith("--"):
-        count += 2 if arguments[count] == ENV_FILE else 1
-    return count
+def _fail(context: Context, error: MlflowComposeError) -> int:
+    context.console.fail(context.command, error)
+    return error.exit_code
 
 
 def _invoke(arguments: list[str], context: Context) -> int:

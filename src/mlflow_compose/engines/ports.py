@@ -3,9 +3,11 @@
 import errno
 import socket
 import sys
+from collections.abc import Collection
 
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError
+from mlflow_compose.settings.fields import MAX_PORT
 from mlflow_compose.stack import PublishedPort
 
 VARIABLES = {
@@ -31,7 +33,7 @@ def check_ports(engine: Engine) -> None:
         raise PortTakenError(
             f"port {port.published} is taken by {owner or 'another process'}, "
             f"so {service.name} cannot answer there",
-            hint=_hint(port),
+            hint=_hint(port, engine),
         )
 
 
@@ -76,9 +78,20 @@ def _process_on(port: int) -> str | None:
     return None
 
 
-def _hint(port: PublishedPort) -> str:
+def _hint(port: PublishedPort, engine: Engine) -> str:
     variable = VARIABLES[port.about]
-    value = f":{port.published + 1}" if port.about == "console" else str(port.published + 1)
+    free = _free_port(port, {other.published for _, other in engine.stack.ports})
+    value = f":{free}" if port.about == "console" else str(free)
     airplay = sys.platform == "darwin" and port.published == 5000  # noqa: PLR2004 - AirPlay's
     reason = "macOS uses 5000 for AirPlay; " if airplay else ""
     return f"{reason}set {variable}={value} in .env, or stop what holds the port"
+
+
+def _free_port(port: PublishedPort, used: Collection[int]) -> int:
+    """Return the next port that nobody has, and no other service of the stack wants."""
+    above = range(port.published + 1, MAX_PORT + 1)
+    below = range(port.published - 1, 1023, -1)
+    for number in (*above, *below):
+        if number not in used and not is_taken(port.address, number):
+            return number
+    return port.published

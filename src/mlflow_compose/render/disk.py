@@ -6,11 +6,12 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_compose.errors import FilesChangedError
+from mlflow_compose.errors import FilesChangedError, FilesError
 from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
 from mlflow_compose.render.tree import File, Rendering, Tree
 
@@ -38,12 +39,17 @@ class Change:
 
 
 def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
-    """Return where disk differs from what was rendered."""
-    secrets = _changes(rendering.secrets, folder / SECRETS_DIR)
-    return (
-        *_changes(rendering.files, folder),
-        *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
-    )
+    """Return where disk differs from what was rendered.
+
+    Raises:
+        FilesError: A file cannot be read.
+    """
+    with _in_words(folder, "read"):
+        secrets = list(_changes(rendering.secrets, folder / SECRETS_DIR))
+        return (
+            *_changes(rendering.files, folder),
+            *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
+        )
 
 
 def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
@@ -51,14 +57,27 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
 
     Raises:
         FilesChangedError: A file holds what somebody else wrote; then nothing is written.
+        FilesError: A file cannot be read or written.
     """
     differing = changes(rendering, folder)
     if edited := [change.path for change in differing if change.by_hand]:
         raise _edited(edited, folder)
-    _write(rendering.files, folder, FOLDER_MODE)
-    if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
-        _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
+    with _in_words(folder, "written"):
+        _write(rendering.files, folder, FOLDER_MODE)
+        if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
+            _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
     return differing
+
+
+@contextmanager
+def _in_words(folder: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FilesError(
+            f"{error.filename or folder} cannot be {done}: {error.strerror}",
+            hint=f"ls -ld {folder} {folder}/* shows what is there and whose it is",
+        ) from None
 
 
 def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
@@ -68,30 +87,36 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
         if current is None:
             yield Change(path, "create", by_hand=False, diff=_diff("", file.text, path))
         elif current != file.text:
-            by_hand = known.get(path) != _digest(current)
+            by_hand = _digest(current) not in known.get(path, ())
             yield Change(path, "update", by_hand, _diff(current, file.text, path))
         elif stat.S_IMODE((folder / path).stat().st_mode) != file.mode:
             yield Change(path, "update", by_hand=False)
     for path in known.keys() - tree.keys():
         current = _read(folder / path)
         if current is not None:
-            by_hand = known[path] != _digest(current)
+            by_hand = _digest(current) not in known[path]
             yield Change(path, "remove", by_hand, _diff(current, "", path))
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:
-    stale = _read_manifest(folder).keys() - tree.keys()
+    before = _read_manifest(folder)
+    after = {path: (_digest(file.text),) for path, file in sorted(tree.items())}
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(mode)
+    if any(_digest(_read(folder / path) or "") not in digests for path, digests in after.items()):
+        # Whatever interrupts the writing, each file is then one that we know.
+        both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
+        _write_manifest(both, folder)
     for path, file in tree.items():
         _replace(folder / path, file)
-    for path in stale:
+    for path in before.keys() - tree.keys():
         (folder / path).unlink(missing_ok=True)
         _remove_empty((folder / path).parent, folder)
-    manifest = {
-        "version": MANIFEST_VERSION,
-        "files": {path: _digest(file.text) for path, file in sorted(tree.items())},
-    }
+    _write_manifest(after, folder)
+
+
+def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
+    manifest = {"version": MANIFEST_VERSION, "files": files}
     _replace(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
 
 
@@ -117,9 +142,18 @@ def _remove_empty(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
-def _read_manifest(folder: Path) -> dict[str, str]:
+def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the digests of what we wrote, by path; two while a file is being replaced."""
     text = _read(folder / MANIFEST)
-    return dict(json.loads(text)["files"]) if text else {}
+    if text is None:
+        return {}
+    try:
+        return {path: tuple(digests) for path, digests in json.loads(text)["files"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise FilesError(
+            f"{folder / MANIFEST} is not as it was written",
+            hint=f"remove {folder / MANIFEST} and the rendered files beside it, then try again",
+        ) from None
 
 
 def _read(path: Path) -> str | None:

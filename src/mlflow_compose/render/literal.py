@@ -3,7 +3,7 @@
 import re
 
 # Words and shapes that YAML reads as something other than a string.
-_PLAIN = re.compile(r"[A-Za-z/.][\w./@+-]*(?::[\w./@+-]+)*", re.ASCII)
+_PLAIN = re.compile(r"(?:[A-Za-z/]|\.{1,2}/)[\w./@+-]*(?::[\w./@+-]+)*", re.ASCII)
 _RESERVED = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n"])
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

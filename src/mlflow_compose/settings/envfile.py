@@ -27,7 +27,7 @@ class EnvFile:
         notes: What is odd about the file and was read all the same.
     """
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -51,6 +51,8 @@ def read(path: Path) -> EnvFile:
         raise EnvFileError(
             f"{path} cannot be read: permission denied", hint=f"ls -l {path} shows who may"
         ) from None
+    except OSError as error:
+        raise EnvFileError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise EnvFileError(
             f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"

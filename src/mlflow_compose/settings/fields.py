@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 # reads at most 1,024 bytes of it: 240 characters of up to four bytes fit.
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
+MAX_PORT: int = 65535
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _flag(value: object) -> bool:
 
 
 def _matches(pattern: str, rule: str) -> AfterValidator:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
@@ -98,15 +99,20 @@ def _bucket(value: str) -> str:
 
 
 def _ip_address(value: str) -> str:
+    rule = "must be an IP address of this machine, such as 127.0.0.1"
+    if "%" in value:
+        raise ValueError(rule)
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        raise ValueError("must be an IP address of this machine, such as 127.0.0.1") from None
+        raise ValueError(rule) from None
 
 
 def _one_line(value: str) -> str:
     if any(ord(character) < ord(" ") or character == "\x7f" for character in value):
         raise ValueError("must be one line without control characters")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must be UTF-8 text")
     if value != value.strip():
         raise ValueError("must not begin or end with a space")
     return value
@@ -116,6 +122,27 @@ def _identifier(value: str) -> str:
     _one_line(value)
     if not 1 <= len(value.encode()) <= 63:  # noqa: PLR2004 - NAMEDATALEN of PostgreSQL, less one
         raise ValueError("must be 1 to 63 bytes long")
+    return value
+
+
+def _login_name(value: str) -> str:
+    if ":" in _identifier(value):
+        # https://datatracker.ietf.org/doc/html/rfc7617#section-2
+        raise ValueError("must not hold a colon: logging in ends the name there")
+    return value
+
+
+def _database_user(value: str) -> str:
+    if _identifier(value).startswith("pg_"):
+        raise ValueError("must not begin with pg_, which PostgreSQL keeps for itself")
+    return value
+
+
+def _console_address(value: str) -> str:
+    if not value:
+        return value
+    if not re.fullmatch(r":[0-9]{1,5}", value) or not 1 <= int(value[1:]) <= MAX_PORT:
+        raise ValueError(f"must be a colon and a port up to {MAX_PORT}, such as :9001, or empty")
     return value
 
 
@@ -153,7 +180,7 @@ def _index_url(value: SecretStr) -> SecretStr:
     return value
 
 
-Port = Annotated[int, _whole_number(1, 65535)]
+Port = Annotated[int, _whole_number(1, MAX_PORT)]
 Workers = Annotated[int, _whole_number(1, 64)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 ProjectName = Annotated[
@@ -167,6 +194,8 @@ ProjectName = Annotated[
 BucketName = Annotated[str, AfterValidator(_bucket)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Identifier = Annotated[str, AfterValidator(_identifier)]
+LoginName = Annotated[str, AfterValidator(_login_name)]
+DatabaseUser = Annotated[str, AfterValidator(_database_user)]
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Image = Annotated[str, _matches(r"[\w./:@-]+", "must be an image reference such as name:tag")]
 OptionalImage = Annotated[
@@ -174,9 +203,7 @@ OptionalImage = Annotated[
 ]
 Region = Annotated[str, _matches(r"[a-z0-9-]+", "must be a region name such as us-east-1")]
 Version = Annotated[str, _matches(r"\d+\.\d+\.\d+", "must be a release such as 3.17.2")]
-ConsoleAddress = Annotated[
-    str, _matches(r"(:\d{1,5})?", "must be a colon and a port, such as :9001, or empty")
-]
+ConsoleAddress = Annotated[str, AfterValidator(_console_address)]
 Memory = Annotated[
     str,
     _matches(

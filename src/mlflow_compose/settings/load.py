@@ -1,6 +1,6 @@
 """From an env file and the environment to settings, or to one error with every problem."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
         if failed.isdisjoint({problem.name, *problem.involves})
     ]
     if problems:
-        raise _error(problems, env_file.name)
+        raise _error(problems, env_file.name, overrides)
     return Loaded(
         settings=settings,
         sources={
@@ -153,12 +153,14 @@ def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
         yield Problem("BUILD_CA_CERTS", f"must be a file that exists, got {given}")
 
 
-def _error(problems: list[Problem], source: str) -> SettingsError:
+def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> SettingsError:
     width = max(len(problem.name) for problem in problems)
     count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
     verb = "is" if len(problems) == 1 else "are"
     lines = [f"{count} in {source} {verb} wrong"]
-    lines += [f"{problem.name:<{width}}  {problem.rule}" for problem in problems]
+    for problem in problems:
+        origin = " (from the environment)" if problem.name in overrides else ""
+        lines.append(f"{problem.name:<{width}}  {problem.rule}{origin}")
     return SettingsError(
         "\n  ".join(lines), hint="mlflow-compose config --list shows every setting"
     )

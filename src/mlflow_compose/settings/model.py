@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mlflow_compose.settings.fields import (
     BucketName,
     ConsoleAddress,
+    DatabaseUser,
     Flag,
     Generated,
     Identifier,
@@ -17,6 +18,7 @@ from mlflow_compose.settings.fields import (
     IndexUrl,
     IpAddress,
     KeyId,
+    LoginName,
     LongSecret,
     Memory,
     OneLine,
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
     mlflow_auth: Literal["none", "basic"] = setting(
         "none", "Login: none or basic (user name and password).", section=MLFLOW
     )
-    mlflow_admin_username: Identifier = setting(
+    mlflow_admin_username: LoginName = setting(
         "admin", "First admin, where login is on.", section=MLFLOW
     )
     mlflow_admin_password: OptionalSecret = setting(
@@ -105,7 +107,7 @@ class Settings(BaseSettings):
     backend_store: Literal["postgres"] = setting(
         "postgres", "Where MLflow keeps runs: postgres.", section=POSTGRES
     )
-    pg_user: Identifier = setting("mlflow", "Database user.", section=POSTGRES)
+    pg_user: DatabaseUser = setting("mlflow", "Database user.", section=POSTGRES)
     pg_password: Secret = setting(
         Generated(24),
         "Password of PG_USER; a change after the first start does not change the database.",

@@ -51,15 +51,20 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
         return Kind.FOREIGN
     if name in mlflow_variables():
         return Kind.SERVER
-    return Kind.UNKNOWN if name.startswith(OUR_PREFIXES) else Kind.FOREIGN
+    # Names are case-sensitive, as in Compose; one of ours in other letters is a slip.
+    ours = name.upper() in settings or name.upper().startswith(OUR_PREFIXES)
+    return Kind.UNKNOWN if ours else Kind.FOREIGN
 
 
 def is_secret_variable(name: str) -> bool:
-    """Tell whether the value of one of MLflow's own variables must not be shown."""
-    return any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY"))
+    """Tell whether the value of one of MLflow's own variables must not be shown.
+
+    Addresses count: those of databases and brokers hold a password.
+    """
+    return any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY", "_URI", "_URL"))
 
 
 def suggestion(name: str, settings: Collection[str]) -> str:
     """Return what to say about a name that is not a setting."""
-    close = difflib.get_close_matches(name, sorted(settings), n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name.upper(), sorted(settings), n=1, cutoff=0.7)
     return f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"

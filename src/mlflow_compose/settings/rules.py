@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from mlflow_compose.settings.fields import MIN_ADMIN_PASSWORD
 from mlflow_compose.settings.model import Settings
 
@@ -13,6 +15,8 @@ KNOWN_PASSWORDS = frozenset(
     password123 password1234 postgres root secret test 12345678 123456789012
     """.split()
 )
+
+S3_PORT_INSIDE = 9000
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _ports(settings)
     yield from _open_to_the_network(settings)
     yield from _login(settings)
+    yield from _server_variables(settings)
     if settings.minio_root_user == settings.minio_access_key:
         yield Problem(
             "MINIO_ACCESS_KEY",
@@ -63,6 +68,12 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         "MINIO_CONSOLE_ADDRESS": console_port(settings),
         "PG_PORT": settings.pg_port if settings.pg_publish else None,
     }
+    if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
+        yield Problem(
+            "MINIO_CONSOLE_ADDRESS",
+            f"must differ from :{S3_PORT_INSIDE}, where S3 itself answers in its container",
+        )
+        del published["MINIO_CONSOLE_ADDRESS"]
     seen: dict[int, str] = {}
     for name, port in published.items():
         if port is None:
@@ -82,13 +93,21 @@ def _open_to_the_network(settings: Settings) -> Iterator[Problem]:
             f"must be a loopback address while MLFLOW_AUTH is none, got {address}",
             ("MLFLOW_AUTH",),
         )
-    for name in ("MLFLOW_ADMIN_PASSWORD", "PG_PASSWORD"):
-        if getattr(settings, name.lower()).get_secret_value().lower() in KNOWN_PASSWORDS:
+    for name, value in settings:
+        if not isinstance(value, SecretStr):
+            continue
+        if value.get_secret_value().lower() in KNOWN_PASSWORDS:
             yield Problem(
-                name,
+                name.upper(),
                 f"must not be a well-known password while STACK_BIND_ADDRESS is {address}",
                 ("STACK_BIND_ADDRESS",),
             )
+
+
+def _server_variables(settings: Settings) -> Iterator[Problem]:
+    for name, value in settings.server_variables.items():
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            yield Problem(name, "must be UTF-8 text without NUL characters")
 
 
 def _login(settings: Settings) -> Iterator[Problem]:

@@ -12,7 +12,11 @@ from mlflow_compose.stack.s3 import s3
 
 
 def build(
-    settings: Settings, image_sources: Mapping[str, str], lan_names: Sequence[str] = ()
+    settings: Settings,
+    image_sources: Mapping[str, str],
+    lan_names: Sequence[str] = (),
+    *,
+    home: str = "..",
 ) -> Stack:
     """Decide everything about a stack.
 
@@ -20,15 +24,16 @@ def build(
         settings: What the user said.
         image_sources: Texts that the MLflow image is made of, by file name; among them the lock.
         lan_names: Names and addresses by which others on the network call this machine.
+        home: The env file's folder as seen from that of the rendered files.
     """
-    image_recipe = image_build(settings, image_sources[REQUIREMENTS])
+    image_recipe = image_build(settings, image_sources[REQUIREMENTS], home)
     ready_made = settings.mlflow_image
     image = ready_made or image_name(settings, image_recipe, image_sources)
     return Stack(
         name=settings.compose_project_name,
         services=(
             postgres(settings),
-            s3(settings),
+            s3(settings, home),
             bucket_init(settings, image, built=not ready_made),
             mlflow(settings, image, None if ready_made else image_recipe, lan_names),
         ),

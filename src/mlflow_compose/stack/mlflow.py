@@ -17,6 +17,7 @@ from mlflow_compose.stack.model import (
     SecretFile,
     Service,
     Volume,
+    from_home,
 )
 
 NAME = "mlflow"
@@ -69,8 +70,14 @@ def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> 
     return f"mlflow_server:{settings.mlflow_version}-{digest.hexdigest()[:8]}"
 
 
-def image_build(settings: Settings, lock: str) -> Build:
-    """Return how the image is made; `lock` pins every package of the default MLflow."""
+def image_build(settings: Settings, lock: str, home: str) -> Build:
+    """Return how the image is made.
+
+    Args:
+        settings: What the user said.
+        lock: Requirements that pin every package of the default MLflow.
+        home: The env file's folder as seen from that of the rendered files.
+    """
     pinned = settings.mlflow_version == PINNED_MLFLOW
     # The lock is complete, and leaves out what only MLflow's clients need: no dependencies.
     options = ("--require-hashes", "--no-deps") if pinned else ()
@@ -80,7 +87,7 @@ def image_build(settings: Settings, lock: str) -> Build:
         base=settings.python_image,
         requirements=text,
         install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
-        secrets=_build_secrets(settings),
+        secrets=_build_secrets(settings, home),
     )
 
 
@@ -91,12 +98,12 @@ def _unpinned(version: str, lock: str) -> str:
     return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))
 
 
-def _build_secrets(settings: Settings) -> tuple[SecretFile, ...]:
+def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
     secrets = []
     if credentials.reveal(settings.pip_index_url):
         secrets.append(credentials.pip_index_url(settings))
     if file := settings.build_ca_certs:
-        secrets.append(credentials.build_ca_certs(file if file.startswith("/") else f"../{file}"))
+        secrets.append(credentials.build_ca_certs(from_home(file, home)))
     return tuple(secrets)
 
 

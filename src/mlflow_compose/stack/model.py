@@ -203,6 +203,16 @@ class Stack:
 URL_NAMES = ("mlflow", "s3", "console")
 
 
+def from_home(path: str, home: str) -> str:
+    """Return a path of the env file as the rendered files must spell it.
+
+    Args:
+        path: Absolute, or meant from the env file's folder.
+        home: That folder as seen from the rendered files.
+    """
+    return path if path.startswith("/") else f"{home}/{path}"
+
+
 def _reachable(address: str) -> str:
     """Return the address at which this machine reaches what listens on `address`."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound

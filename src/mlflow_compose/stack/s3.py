@@ -3,7 +3,14 @@
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import console_port
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.model import Bind, Healthcheck, PublishedPort, Service, Volume
+from mlflow_compose.stack.model import (
+    Bind,
+    Healthcheck,
+    PublishedPort,
+    Service,
+    Volume,
+    from_home,
+)
 
 NAME = "s3"
 PORT = 9000
@@ -11,7 +18,7 @@ ENDPOINT = f"http://{NAME}:{PORT}"
 LOOPBACK = "127.0.0.1"
 
 
-def s3(settings: Settings) -> Service:
+def s3(settings: Settings, home: str) -> Service:
     """Return the bundled S3 server: MinIO, or a fork with the same command and variables."""
     user = credentials.minio_root_user(settings)
     password = credentials.minio_root_password(settings)
@@ -31,7 +38,7 @@ def s3(settings: Settings) -> Service:
             "MINIO_UPDATE": "off",
         },
         secrets=(user, password),
-        volumes=(_data(settings),),
+        volumes=(_data(settings, home),),
         ports=_ports(settings),
         healthcheck=Healthcheck(
             test=("CMD", "curl", "-fsS", f"http://127.0.0.1:{PORT}/minio/health/ready"),
@@ -40,12 +47,11 @@ def s3(settings: Settings) -> Service:
     )
 
 
-def _data(settings: Settings) -> Volume | Bind:
+def _data(settings: Settings, home: str) -> Volume | Bind:
     folder = settings.minio_volume_path
     if not folder:
         return Volume("minio_data", "/data")
-    # A relative folder is meant from `.env`, one level above the rendered file.
-    return Bind(folder if folder.startswith("/") else f"../{folder}", "/data")
+    return Bind(from_home(folder, home), "/data")
 
 
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:

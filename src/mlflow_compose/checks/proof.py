@@ -1,0 +1,147 @@
+"""What a user does with a stack, step by step: put in, get back, compare."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+from mlflow_compose.clients import Objects, Tracking
+from mlflow_compose.stack import Stack
+
+PREFIX = "mlflow-compose-verify"
+SMALL = b"proof\n" * 100
+LARGE = bytes(range(256)) * (20 * 1024 * 4)
+PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
+
+
+class Mismatch(Exception):  # noqa: N818 - what it is
+    """What came back is not what was put in."""
+
+
+class Proof:
+    """One go at proving a stack; remembers what it made, so that it can be removed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.tracking = Tracking(stack.urls["mlflow"], stack.login)
+        self.name = f"{PREFIX}-{uuid.uuid4().hex[:12]}"
+        self.experiment_id: str | None = None
+        self.run_id: str | None = None
+        self.artifact_uri = ""
+        self.model: str | None = None
+        self.objects: dict[str, int] = {}
+        direct = stack.artifact_access == "direct"
+        self._store = (
+            Objects(stack.urls["s3"], stack.bucket, stack.app_key, stack.region) if direct else None
+        )
+
+    @property
+    def outside(self) -> tuple[tuple[str, Callable[[], str]], ...]:
+        """The steps of a user on this machine, in order."""
+        return (
+            ("health", self.health),
+            ("version", self.version),
+            ("experiment", self.experiment),
+            ("run", self.run),
+            ("artifact", lambda: self.artifact("notes/small.txt", SMALL)),
+            ("artifact 20 MB", lambda: self.artifact("large.bin", LARGE)),
+            ("model", self.register),
+            ("search", self.search),
+        )
+
+    def health(self) -> str:
+        """Ask the server whether it is there."""
+        return f"{self.tracking.url}/health answered {self.tracking.health()}"
+
+    def version(self) -> str:
+        """Compare the server's version with the settings'."""
+        found = self.tracking.version()
+        expected = self._stack.mlflow_version
+        # A ready-made image may hold another version; then that is what the user wants.
+        if self._stack.built and found != expected:
+            raise Mismatch(f"the server is {found}, MLFLOW_VERSION is {expected}")
+        return f"MLflow {found}"
+
+    def experiment(self) -> str:
+        """Create an experiment."""
+        self.experiment_id = str(
+            self.tracking.post("experiments/create", name=self.name)["experiment_id"]
+        )
+        return f"experiment {self.experiment_id}"
+
+    def run(self) -> str:
+        """Create a run with a param, a metric and a tag, and read them back."""
+        created = self.tracking.post(
+            "runs/create", experiment_id=self.experiment_id, start_time=int(time.time() * 1000)
+        )
+        self.run_id = run_id = str(created["run"]["info"]["run_id"])
+        self.artifact_uri = str(created["run"]["info"]["artifact_uri"])
+        self.tracking.post("runs/log-parameter", run_id=run_id, key=PARAM[0], value=PARAM[1])
+        self.tracking.post(
+            "runs/log-metric",
+            run_id=run_id,
+            key=METRIC[0],
+            value=METRIC[1],
+            timestamp=int(time.time() * 1000),
+        )
+        self.tracking.post("runs/set-tag", run_id=run_id, key=TAG[0], value=TAG[1])
+        data = self.tracking.get("runs/get", run_id=run_id)["run"]["data"]
+        _expect(PARAM, [(param["key"], param["value"]) for param in data["params"]])
+        _expect(METRIC, [(metric["key"], metric["value"]) for metric in data["metrics"]])
+        _expect(TAG, [(tag["key"], tag["value"]) for tag in data["tags"]])
+        return f"run {run_id}"
+
+    def artifact(self, path: str, content: bytes) -> str:
+        """Store an artifact, find it in the list, fetch it and compare the bytes."""
+        key = f"{self.experiment_id}/{self.run_id}/artifacts/{path}"
+        self.objects[key] = len(content)
+        put = self._store.put if self._store else self.tracking.put_artifact
+        get = self._store.get if self._store else self.tracking.get_artifact
+        put(key, content)
+        folder = path.rpartition("/")[0]
+        listed = self.tracking.get("artifacts/list", run_id=self.run_id, path=folder)
+        _expect(
+            (path, len(content)),
+            [(file["path"], int(file.get("file_size", 0))) for file in listed["files"]],
+        )
+        if get(key) != content:
+            raise Mismatch(f"{path} came back with other bytes")
+        return f"{len(content)} bytes"
+
+    def register(self) -> str:
+        """Register a model with one version."""
+        self.tracking.post("registered-models/create", name=self.name)
+        self.model = self.name
+        made = self.tracking.post(
+            "model-versions/create",
+            name=self.name,
+            source=self.artifact_uri,
+            run_id=self.run_id,
+        )["model_version"]
+        found = self.tracking.get("model-versions/get", name=self.name, version=made["version"])
+        _expect(self.run_id, [found["model_version"]["run_id"]])
+        return f"version {made['version']}"
+
+    def search(self) -> str:
+        """Find the run by its metric."""
+        found = self.tracking.post(
+            "runs/search",
+            experiment_ids=[self.experiment_id],
+            filter=f"metrics.{METRIC[0]} = {METRIC[1]}",
+        )
+        _expect(self.run_id, [run["info"]["run_id"] for run in found.get("runs", [])])
+        return "found by its metric"
+
+    @property
+    def made(self) -> dict[str, object]:
+        """What the probe looks for from inside, and removes."""
+        return {
+            "run_id": self.run_id,
+            "experiment_id": self.experiment_id,
+            "model": self.model,
+            "objects": self.objects,
+        }
+
+
+def _expect(wanted: object, found: list[object]) -> None:
+    if wanted not in found:
+        raise Mismatch(f"{wanted} was put in, {found} came back")
