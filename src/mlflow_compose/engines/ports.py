@@ -4,6 +4,7 @@ import errno
 import socket
 import sys
 from collections.abc import Collection
+from itertools import chain
 
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError
@@ -91,7 +92,7 @@ def _free_port(port: PublishedPort, used: Collection[int]) -> int:
     """Return the next port that nobody has, and no other service of the stack wants."""
     above = range(port.published + 1, MAX_PORT + 1)
     below = range(port.published - 1, 1023, -1)
-    for number in (*above, *below):
+    for number in chain(above, below):
         if number not in used and not is_taken(port.address, number):
             return number
     return port.published
