@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
+INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
+
 
 def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tuple[str, ...]:
     """Return how others call a server that listens on `bind_address`.
@@ -21,12 +23,21 @@ def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tup
 
 
 def own_addresses() -> tuple[str, ...]:
-    """Return the IPv4 addresses of this machine's interfaces, without loopback."""
+    """Return the IPv4 addresses by which others on a network reach this machine."""
     import psutil
 
     return tuple(
         address.address
-        for interface in psutil.net_if_addrs().values()
-        for address in interface
-        if address.family == socket.AF_INET and not address.address.startswith("127.")
+        for interface, addresses in psutil.net_if_addrs().items()
+        for address in addresses
+        if address.family == socket.AF_INET and is_outward(interface, address.address)
     )
+
+
+def is_outward(interface: str, address: str) -> bool:
+    """Tell whether an interface leads to other machines.
+
+    Bridges of containers and virtual machines do not, and come and go: with them, starting one
+    stack would change the files of another.
+    """
+    return not address.startswith("127.") and not interface.startswith(INWARD_INTERFACES)
