@@ -5,8 +5,16 @@ example file, the reference page, `config` and the error texts all come from the
 problem of an env file is found before the first one is reported.
 """
 
-from mlflow_compose.settings.example import example_text, new_env_text
+from mlflow_compose.settings.example import example_text, new_env_text, reference_page
 from mlflow_compose.settings.load import Loaded, load
 from mlflow_compose.settings.model import Settings, declared
 
-__all__ = ["Loaded", "Settings", "declared", "example_text", "load", "new_env_text"]
+__all__ = [
+    "Loaded",
+    "Settings",
+    "declared",
+    "example_text",
+    "load",
+    "new_env_text",
+    "reference_page",
+]

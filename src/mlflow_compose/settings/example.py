@@ -18,6 +18,15 @@ EXAMPLE_HEADER = """\
 # `mlflow-compose init` writes .env from this, with random secrets where a value is empty here.
 # Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
 """
+REFERENCE_HEADER = """\
+# Variables
+
+Every setting of a stack: in `.env`, or in the environment, which wins. Written from the code.
+
+Values are literal, nothing is expanded; booleans are `true` and `false`. A random default is drawn by
+`mlflow-compose init`. Variables that MLflow itself defines for its server go to the server as they are; any other
+name that begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_` or `CLASS_` is an error.
+"""
 NEW_HEADER = """\
 # The settings of one stack; keep this file to yourself, it holds its passwords.
 # A line such as #MLFLOW_PORT=5000 is a default; take the # away to change it.
@@ -57,6 +66,20 @@ def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
             start = "" if name in values else default
             value = values.get(name, default_text(info))
             yield f"# {info.description}\n{start}{name}={quote(value)}\n"
+
+
+def reference_page() -> str:
+    """Return `docs/reference/variables.md`: the same for readers, as tables."""
+    return REFERENCE_HEADER + "".join(_tables())
+
+
+def _tables() -> Iterator[str]:
+    for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
+        yield f"\n## {section}\n\n| variable | default | meaning |\n|---|---|---|\n"
+        for name, info in fields:
+            text = default_text(info)
+            default = "random" if generated_of(info) else f"`{text}`" if text else "empty"
+            yield f"| `{name}` | {default} | {info.description} |\n"
 
 
 def default_text(info: FieldInfo) -> str:
