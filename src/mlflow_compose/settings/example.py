@@ -23,9 +23,10 @@ REFERENCE_HEADER = """\
 
 Every setting of a stack: in `.env`, or in the environment, which wins. Written from the code.
 
-Values are literal, nothing is expanded; booleans are `true` and `false`. A random default is drawn by
-`mlflow-compose init`. Variables that MLflow itself defines for its server go to the server as they are; any other
-name that begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_` or `CLASS_` is an error.
+Values are literal, nothing is expanded; booleans are `true` and `false`. A random default is
+drawn by `mlflow-compose init`. Variables that MLflow itself defines for its server go to the
+server as they are; any other name that begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`,
+`S3_`, `STACK_` or `CLASS_` is an error.
 """
 NEW_HEADER = """\
 # The settings of one stack; keep this file to yourself, it holds its passwords.
