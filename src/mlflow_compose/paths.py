@@ -29,10 +29,12 @@ class StackPaths:
 
     @property
     def compose_files(self) -> tuple[Path, ...]:
-        """What Compose reads: the rendered file, then the user's override where there is one."""
-        override = self.compose / OVERRIDE_FILE
-        rendered = self.compose / COMPOSE_FILE
-        return (rendered, override) if override.exists() else (rendered,)
+        """What Compose reads: the rendered file, then the user's override, as far as they exist.
+
+        Without any, Compose still finds what runs by the stack's name.
+        """
+        files = (self.compose / COMPOSE_FILE, self.compose / OVERRIDE_FILE)
+        return tuple(file for file in files if file.exists())
 
 
 def templates() -> Path:

@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, images
 from mlflow_compose.engines.docker.containers import (
+    PROJECT_LABEL,
     bindings,
     created,
     owner_of,
@@ -35,10 +35,11 @@ class DockerEngine:
         self.stack = stack
         self._paths = paths
 
-    @cached_property
+    @property
     def _client(self) -> "DockerClient":
         from python_on_whales import DockerClient
 
+        # Made anew each time, which is cheap: the files may have been written meanwhile.
         return DockerClient(
             compose_files=list(self._paths.compose_files),
             compose_project_name=self.stack.name,
@@ -80,7 +81,7 @@ class DockerEngine:
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
         order = [service.name for service in self.stack.services]
-        with in_words(self.stack, "docker compose ps"):
+        with in_words(self.stack, "docker ps"):
             found = [status_of(container) for container in self._containers()]
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
@@ -111,7 +112,7 @@ class DockerEngine:
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
-        with in_words(self.stack, "docker compose ps"):
+        with in_words(self.stack, "docker ps"):
             found = self._containers()
         return frozenset(port for container in found for _, port in bindings(container))
 
@@ -126,7 +127,8 @@ class DockerEngine:
 
     def _containers(self) -> list["Container"]:
         known = {service.name for service in self.stack.services}
-        found = self._client.compose.ps(all=True)
+        label = f"{PROJECT_LABEL}={self.stack.name}"
+        found = self._client.container.list(all=True, filters=[("label", label)])
         return [container for container in found if service_of(container) in known]
 
     def _remove_outdated(self) -> None:
