@@ -47,13 +47,12 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     engine.check()
     before = engine.status()
     engine.stop(progress, volumes=volumes)
-    stopped = "stopped" if before else "nothing was running"
-    data = (
-        "the data is deleted" if volumes else "the data is kept, mlflow-compose up brings it back"
-    )
-    return Result(
-        {"project": engine.stack.name, "volumes_removed": volumes}, [f"{stopped}; {data}"]
-    )
+    said = "stopped" if before else "nothing was running"
+    if volumes:
+        said += "; the data is deleted"
+    elif before:
+        said += "; the data is kept, mlflow-compose up brings it back"
+    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
 
 
 def status(engine: Engine) -> Result:
