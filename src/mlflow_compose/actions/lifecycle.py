@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
+from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack import Stack
 
 
 def up(
@@ -62,7 +64,9 @@ def status(engine: Engine) -> Result:
     found = engine.status()
     if not found:
         return Result(data, ["nothing is running; mlflow-compose up starts the stack"])
-    return Result(data, [*(_status_line(service) for service in found), "", *_urls(engine)])
+    return Result(
+        data, [*(_status_line(service, engine.stack) for service in found), "", *_urls(engine)]
+    )
 
 
 def prove(engine: Engine, progress: Progress) -> Result:
@@ -142,6 +146,7 @@ def _urls(engine: Engine) -> list[str]:
     return [f"{names[name]:<8} {url}" for name, url in engine.stack.urls.items()]
 
 
-def _status_line(service: ServiceStatus) -> str:
-    ports = ", ".join(service.ports)
-    return f"{service.name:<12} {service.text:<28} {ports}".rstrip()
+def _status_line(service: ServiceStatus, stack: Stack) -> str:
+    done = stack.service(service.name).one_shot and service.state == EXITED
+    text = "done" if done and not service.exit_code else service.text
+    return f"{service.name:<12} {text:<28} {', '.join(service.ports)}".rstrip()

@@ -74,6 +74,10 @@ CAUSES: Mapping[str, Cause] = {
     ),
 }
 
+# Whose absence explains a link that is down.
+SERVERS = {"pg_down": "postgres", "s3_down": "s3", "mlflow_down": "mlflow"}
+START_AGAIN = "mlflow-compose up starts it again"
+
 # What breaks first: MLflow needs its database, then its bucket, and both before it answers.
 ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
 
@@ -86,11 +90,14 @@ def first_cause(links: Sequence[Link]) -> tuple[Link, Cause] | None:
 
 def diagnose(engine: Engine) -> Cause | None:
     """Find out why a stack does not do its work, None where all links hold inside."""
-    running = [status for status in engine.status() if status.state == RUNNING]
-    if not running:
+    services = {status.name: status for status in engine.status()}
+    if not any(status.state == RUNNING for status in services.values()):
         return CAUSES["nothing_runs"]
     found = first_cause(look(engine))
     if found is None:
         return None
     link, cause = found
+    server = services.get(SERVERS.get(link.cause, ""))
+    if server and server.state != RUNNING:
+        return Cause(f"{cause.sentence}: {server.name} {server.text}", START_AGAIN)
     return Cause(f"{cause.sentence} ({link.detail})", cause.hint)

@@ -87,23 +87,30 @@ def check_bucket(request: Request) -> str:
 
 def check_isolation(request: Request) -> str:
     """Make sure that the application's key is refused elsewhere."""
-    from botocore.exceptions import ClientError
-
     other = f"{request['bucket'][:50]}-other"
     try:
-        s3().list_objects_v2(Bucket=other)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code == "AccessDenied":
+        call_s3(partial(s3().list_objects_v2, Bucket=other, MaxKeys=1))
+    except BrokenLink as error:
+        if error.cause == "s3_key":
             return f"refused on bucket {other}"
-        raise BrokenLink("key_too_strong", f"bucket {other}: {code}, not AccessDenied") from error
-    raise BrokenLink("key_too_strong", f"the key may read bucket {other}")
+        if error.cause != "bucket_missing":
+            raise
+    # A key without rights is refused before S3 looks whether the bucket exists.
+    raise BrokenLink("key_too_strong", f"the key may look for bucket {other}")
 
 
 def clean(request: Request) -> str:
     """Delete what the check made: for good, so that nothing is left in a trash."""
-    for key in request.get("objects", {}):
-        call_s3(partial(s3().delete_object, Bucket=request["bucket"], Key=key))
+    try:
+        clean_rows(request)
+    finally:
+        for key in request.get("objects", {}):
+            call_s3(partial(s3().delete_object, Bucket=request["bucket"], Key=key))
+    return "nothing left"
+
+
+def clean_rows(request: Request) -> None:
+    """Delete the model and the experiment with its run."""
     experiment_id = request.get("experiment_id")
     rows = (
         ("registered_models", "name", request.get("model")),
@@ -113,7 +120,6 @@ def clean(request: Request) -> str:
         for table, column, value in rows:
             if value is not None:
                 delete(cursor, table, (column,), "(SELECT %s)", value)
-    return "nothing left"
 
 
 def delete(cursor: Any, table: str, columns: tuple[str, ...], chosen: str, value: object) -> None:  # noqa: ANN401

@@ -53,7 +53,7 @@ def _outside(
         step = Step(name, problem is None, round(time.perf_counter() - start, 3), detail)
         steps.append(step)
         if problem:
-            return _error(step, _cause(engine, problem))
+            return _error(step, _cause(engine, problem, step))
     return None
 
 
@@ -65,21 +65,27 @@ def _inside(
         if failure is None:
             step = Step(link.name, not link.cause, link.seconds, link.detail)
             steps.append(step)
-            failure = _error(step, CAUSES[link.cause]) if link.cause else None
+            failure = _error(step, _with_detail(link.cause, step)) if link.cause else None
     return failure
 
 
-def _cause(engine: Engine, problem: Exception) -> Cause:
+def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
     if isinstance(problem, TrackingError) and "Host header" in str(problem):
         return CAUSES["host_refused"]
     if found := diagnose(engine):
         return found
     # All is well inside: what is between this machine and MLflow is not.
-    return CAUSES["not_published" if isinstance(problem, Unreachable) else "mlflow_error"]
+    return _with_detail(
+        "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step
+    )
+
+
+def _with_detail(cause: str, step: Step) -> Cause:
+    return Cause(f"{CAUSES[cause].sentence} ({step.detail})", CAUSES[cause].hint)
 
 
 def _error(step: Step, cause: Cause) -> VerifyError:
-    return VerifyError(f"{step.name}: {cause.sentence} ({step.detail})", hint=cause.hint)
+    return VerifyError(f"{step.name}: {cause.sentence}", hint=cause.hint)
 
 
 def _line(step: Step) -> str:
