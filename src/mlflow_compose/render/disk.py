@@ -101,8 +101,9 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
 def _write(tree: Tree, folder: Path, mode: int) -> None:
     before = _read_manifest(folder)
     after = {path: (_digest(file.text),) for path, file in sorted(tree.items())}
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(mode)
+    _make_folder(folder, mode)
+    for parent in sorted({(folder / path).parent for path in tree} - {folder}):
+        _make_folder(parent, FOLDER_MODE)
     if any(_digest(_read(folder / path) or "") not in digests for path, digests in after.items()):
         # Whatever interrupts the writing, each file is then one that we know.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
@@ -115,6 +116,12 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
     _write_manifest(after, folder)
 
 
+def _make_folder(folder: Path, mode: int) -> None:
+    # Whatever the umask: containers' users, who own none of this, must get in.
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+
+
 def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
     manifest = {"version": MANIFEST_VERSION, "files": files}
     _replace(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
@@ -124,7 +131,6 @@ def _replace(path: Path, file: File) -> None:
     """Write a file whole or not at all, and only where it differs."""
     if _read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
