@@ -4,6 +4,7 @@ The text of a `DockerException` is the whole command line, so it is never shown;
 is on the last lines of its standard error.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,7 +14,8 @@ from mlflow_compose.stack import Stack
 SHOWN_LINES = 12
 
 _CERTIFICATE = ("certificate verify failed", "unknownissuer", "invalid peer certificate")
-_NETWORK = (
+_BASE_IMAGE = ("failed to resolve source metadata", "pull access denied", "failed to do request")
+_INDEX = (
     "name or service not known",
     "temporary failure in name resolution",
     "dns error",
@@ -21,6 +23,11 @@ _NETWORK = (
     "could not connect",
     "connection refused",
     "no matching distribution found",
+    "401 error",
+    "401 client error",
+    "401 unauthorized",
+    "403 client error",
+    "403 forbidden",
 )
 
 
@@ -47,17 +54,27 @@ def last_line(text: str) -> str:
 
 def build_failed(stack: Stack, image: str, output: Sequence[str]) -> BuildError:
     """Return why an image could not be built."""
-    told = [line for line in output if line.strip()][-SHOWN_LINES:]
-    text = "\n".join(told).lower()
-    hint = "mlflow-compose compose build shows the whole build"
+    text = "\n".join(output).lower()
+    hint = "docker compose --project-directory compose build shows the whole build"
     if any(word in text for word in _CERTIFICATE):
         hint = "set BUILD_CA_CERTS to the file of your network's CA certificates"
-    elif "failed to resolve source metadata" in text or "pull access denied" in text:
+    elif any(word in text for word in _BASE_IMAGE):
         hint = "set PYTHON_IMAGE to a mirror that this machine reaches"
-    elif any(word in text for word in _NETWORK):
+    elif any(word in text for word in _INDEX):
         hint = "set PIP_INDEX_URL to a package index that this machine reaches"
-    lines = "\n  ".join(["", *map(stack.mask, told)])
-    return BuildError(f"the image {image} could not be built{lines}", hint=hint)
+    shown = [stack.mask(line) for line in _said(output)[-SHOWN_LINES:]]
+    lines = "\n  ".join(["", *shown])
+    return BuildError(f"the image {image} could not be built:{lines}", hint=hint)
+
+
+def _said(output: Sequence[str]) -> list[str]:
+    """Return what the build's steps themselves printed, each line once.
+
+    BuildKit writes `#8 4.163 TEXT`, and around it a good deal of its own.
+    """
+    steps = (re.fullmatch(r"#\d+ \d+\.\d+ (.*\S)\s*", line) for line in output)
+    said = [step[1] for step in steps if step]
+    return list(dict.fromkeys(said or (line for line in output if line.strip())))
 
 
 def pull_failed(stack: Stack, images: Sequence[str], said: str) -> EngineError:
