@@ -11,6 +11,9 @@ from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
 
+# What MLflow needs to start; that it does not answer then is no cause, but what follows.
+NEEDED = ("database", "bucket")
+
 
 def up(
     plan: Plan, engine: Engine, progress: Progress, *, wait_timeout: float, prove: bool
@@ -99,7 +102,7 @@ def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
         engine.start(progress, wait_timeout=wait_timeout)
     except ServiceError as error:
         # The others say it themselves; MLflow shows a traceback of its database driver.
-        cause = diagnose(engine) if error.service == "mlflow" else None
+        cause = diagnose(engine, links=NEEDED) if error.service == "mlflow" else None
         if cause is None:
             raise
         message = f"{cause.sentence}; {error.message}"

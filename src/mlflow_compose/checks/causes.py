@@ -1,6 +1,6 @@
 """From what was seen to one sentence that names the broken link, and the next command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_compose.checks.inside import Link, look
@@ -88,12 +88,12 @@ def first_cause(links: Sequence[Link]) -> tuple[Link, Cause] | None:
     return (broken[0], CAUSES[broken[0].cause]) if broken else None
 
 
-def diagnose(engine: Engine) -> Cause | None:
-    """Find out why a stack does not do its work, None where all links hold inside."""
+def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
+    """Find out why a stack does not do its work, None where the `links` hold inside."""
     services = {status.name: status for status in engine.status()}
     if not any(status.state == RUNNING for status in services.values()):
         return CAUSES["nothing_runs"]
-    found = first_cause(look(engine))
+    found = first_cause([link for link in look(engine) if link.name in links])
     if found is None:
         return None
     link, cause = found

@@ -10,6 +10,7 @@ from mlflow_compose.stack import Stack
 RUNNING = "running"
 HEALTHY = "healthy"
 EXITED = "exited"
+RESTARTING = "restarting"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ServiceStatus:
         """The state in one phrase, for messages."""
         if self.state == EXITED:
             return f"ended with exit code {self.exit_code}"
-        if self.state == "restarting":
+        if self.state == RESTARTING:
             return f"ends again and again (exit code {self.exit_code})"
         return f"{self.state} ({self.health})" if self.health else self.state
 

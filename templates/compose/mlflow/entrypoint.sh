@@ -1,8 +1,12 @@
 #!/bin/sh
-if [ "$1 $2" = "mlflow server" ]; then
+set -eu
+case "$*" in
+"mlflow server"*)
     # What a killed server left behind: half-uploaded artifacts. Nothing else is kept in /tmp.
     find /tmp -mindepth 1 -delete
-fi
+    python /usr/local/lib/check_login.py
+    ;;
+esac
 if [ -f /run/secrets/mlflow_env ]; then
     # MLflow reads some secrets from its environment only; read here, `docker inspect` shows none.
     . /run/secrets/mlflow_env

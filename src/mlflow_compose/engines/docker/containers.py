@@ -1,5 +1,8 @@
-"""Read what Docker says of a container."""
+"""Read what Docker says of a stack's containers."""
 
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,50 +16,75 @@ PROJECT_LABEL = "com.docker.compose.project"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
-def status_of(container: "Container") -> ServiceStatus:
-    """Return how the service of a container is."""
+@dataclass(frozen=True)
+class Seen:
+    """A container as it was at one moment.
+
+    Attributes:
+        status: How its service is.
+        created: When the container was made.
+        held: Ports of this machine that it holds.
+    """
+
+    status: ServiceStatus
+    created: datetime
+    held: frozenset[int]
+
+
+def look(client: "DockerClient", project: str, services: Collection[str]) -> list[Seen]:
+    """Return the containers of a project's services, without one-off runs of them.
+
+    They are found by label, so the rendered files need not be there.
+    """
+    from python_on_whales.exceptions import NoSuchContainer
+
+    label = f"{PROJECT_LABEL}={project}"
+    seen = []
+    for container in client.container.list(all=True, filters=[("label", label)]):
+        # Removed between listing and looking: then it is not there.
+        with suppress(NoSuchContainer):
+            one_off = _label(container, ONE_OFF_LABEL) == "True"
+            if not one_off and _label(container, SERVICE_LABEL) in services:
+                seen.append(_seen(container))
+    return seen
+
+
+def owner_of(client: "DockerClient", port: int) -> str | None:
+    """Name the container that holds a port of this machine."""
+    from python_on_whales.exceptions import NoSuchContainer
+
+    for container in client.container.list():
+        with suppress(NoSuchContainer):
+            if port in {held for _, held in _bindings(container)}:
+                project = _label(container, PROJECT_LABEL)
+                suffix = f" of the stack {project}" if project else ""
+                return f"the container {container.name}{suffix}"
+    return None
+
+
+def _seen(container: "Container") -> Seen:
     state = container.state
-    return ServiceStatus(
-        name=service_of(container),
+    bindings = _bindings(container)
+    status = ServiceStatus(
+        name=_label(container, SERVICE_LABEL),
         state=state.status or "",
         health=(state.health.status or "") if state.health else "",
         exit_code=state.exit_code or 0,
         restarts=container.restart_count or 0,
-        ports=tuple(f"{address}:{port}" for address, port in bindings(container)),
+        ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
+    created = container.created.astimezone(UTC)
+    return Seen(status, created, frozenset(port for _, port in bindings))
 
 
-def service_of(container: "Container") -> str:
-    """Return the service that a container belongs to; empty for a one-off run of it."""
-    return "" if label(container, ONE_OFF_LABEL) == "True" else label(container, SERVICE_LABEL)
-
-
-def label(container: "Container", name: str) -> str:
-    """Return a container's label, empty where it has none."""
+def _label(container: "Container", name: str) -> str:
     return (container.config.labels or {}).get(name, "")
 
 
-def bindings(container: "Container") -> list[tuple[str, int]]:
-    """Return the addresses and ports of this machine that a container holds."""
+def _bindings(container: "Container") -> list[tuple[str, int]]:
     ports = container.network_settings.ports or {}
     return [
         (binding["HostIp"], int(binding["HostPort"]))
         for published in ports.values()
         for binding in published or ()
     ]
-
-
-def created(container: "Container") -> datetime:
-    """Return when a container was made."""
-    return container.created.astimezone(UTC)
-
-
-def owner_of(client: "DockerClient", port: int) -> str | None:
-    """Name the container that holds a port of this machine."""
-    for container in client.container.list():
-        if port in {held for _, held in bindings(container)}:
-            project = label(container, PROJECT_LABEL)
-            return f"the container {container.name}" + (
-                f" of the stack {project}" if project else ""
-            )
-    return None

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, images
-from mlflow_compose.engines.docker.containers import (
-    PROJECT_LABEL,
-    bindings,
-    created,
-    owner_of,
-    service_of,
-    status_of,
-)
+from mlflow_compose.engines.docker.containers import Seen, look, owner_of
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
 from mlflow_compose.engines.docker.starting import Verdict, watch
 from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError, ServiceFailedError
@@ -23,7 +16,7 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 if TYPE_CHECKING:
-    from python_on_whales import Container, DockerClient
+    from python_on_whales import DockerClient
 
 
 class DockerEngine:
@@ -82,7 +75,7 @@ class DockerEngine:
         """Return how the services are, in the stack's order."""
         order = [service.name for service in self.stack.services]
         with in_words(self.stack, "docker ps"):
-            found = [status_of(container) for container in self._containers()]
+            found = [seen.status for seen in self._look()]
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
@@ -113,8 +106,7 @@ class DockerEngine:
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
         with in_words(self.stack, "docker ps"):
-            found = self._containers()
-        return frozenset(port for container in found for _, port in bindings(container))
+            return frozenset(port for seen in self._look() for port in seen.held)
 
     def owner_of(self, port: int) -> str | None:
         """Name the container that holds a port of this machine."""
@@ -125,11 +117,9 @@ class DockerEngine:
         folder = self._paths.compose.name
         return ["docker", "compose", "--project-directory", folder, *arguments]
 
-    def _containers(self) -> list["Container"]:
-        known = {service.name for service in self.stack.services}
-        label = f"{PROJECT_LABEL}={self.stack.name}"
-        found = self._client.container.list(all=True, filters=[("label", label)])
-        return [container for container in found if service_of(container) in known]
+    def _look(self) -> list[Seen]:
+        services = {service.name for service in self.stack.services}
+        return look(self._client, self.stack.name, services)
 
     def _remove_outdated(self) -> None:
         """Remove containers that still hold a secret as it was before a change.
@@ -139,9 +129,9 @@ class DockerEngine:
         """
         with in_words(self.stack, "docker compose rm"):
             outdated = [
-                service_of(container)
-                for container in self._containers()
-                if self._secrets_changed(service_of(container)) > created(container)
+                seen.status.name
+                for seen in self._look()
+                if self._secrets_changed(seen.status.name) > seen.created
             ]
             if outdated:
                 self._client.compose.rm(outdated, stop=True)

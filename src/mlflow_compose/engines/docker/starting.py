@@ -6,9 +6,9 @@ Compose neither gives up on a service that keeps ending nor says which one it wa
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from mlflow_compose.engines.base import EXITED, HEALTHY, RUNNING, ServiceStatus
+from mlflow_compose.engines.base import EXITED, HEALTHY, RESTARTING, RUNNING, ServiceStatus
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -84,38 +84,55 @@ def watch(
     threading.Thread(target=stream.follow, args=(output, on_line), daemon=True).start()
     while not stream.ended.wait(LOOK_EVERY):
         now = look()
-        ending = keeps_ending(before, now)
-        if ending or time.monotonic() > deadline:
+        given_up = any(count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values())
+        if given_up or time.monotonic() > deadline:
             _terminate(_children() - others)
-            culprit = ending or waiting_for(stack, now)
-            return Verdict(stream.lines, failed=True, late=not ending, culprit=culprit)
+            culprit = find_culprit(stack, before, now)
+            return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
     if stream.error is None:
         return Verdict(stream.lines)
-    return Verdict(stream.lines, failed=True, culprit=waiting_for(stack, look()))
+    return Verdict(stream.lines, failed=True, culprit=find_culprit(stack, before, look()))
 
 
-def keeps_ending(
-    before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
-) -> ServiceStatus | None:
-    """Return a service that was started again and again since `before`, None where none was."""
+def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
+    """Return how often each service was started again since `before`."""
     counted = {status.name: status.restarts for status in before}
+    since = {}
     for status in now:
         base = counted.get(status.name, 0)
-        # Fewer restarts than before: the container is a new one.
-        if status.restarts - (base if status.restarts >= base else 0) >= RESTARTS_TO_GIVE_UP:
-            return status
-    return None
+        # Fewer than before: the container is a new one.
+        since[status.name] = status.restarts - (base if status.restarts >= base else 0)
+    return since
 
 
-def waiting_for(stack: Stack, now: Sequence[ServiceStatus]) -> ServiceStatus | None:
-    """Return the first service that is not up yet, None where all are."""
-    for status in now:
-        if stack.service(status.name).one_shot:
-            if status.state != EXITED or status.exit_code:
-                return status
-        elif status.state != RUNNING or status.health not in {"", HEALTHY}:
-            return status
-    return None
+def find_culprit(
+    stack: Stack, before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
+) -> ServiceStatus | None:
+    """Return the service that keeps the stack from being up, None where all are up.
+
+    One that ends again and again comes first, whatever it does at this moment; then one that
+    ended; then one that is unhealthy; then the first that is only not ready yet.
+    """
+    since = restarts(before, now)
+    behind = [status for status in now if since[status.name] or not _is_up(stack, status)]
+    if not behind:
+        return None
+    worst = min(behind, key=lambda status: _rank(stack, status, since[status.name]))
+    return replace(worst, state=RESTARTING) if since[worst.name] else worst
+
+
+def _rank(stack: Stack, status: ServiceStatus, restarted: int) -> int:
+    if restarted or status.state == RESTARTING:
+        return 0
+    if status.state == EXITED and (status.exit_code or not stack.service(status.name).one_shot):
+        return 1
+    return 2 if status.health == "unhealthy" else 3
+
+
+def _is_up(stack: Stack, status: ServiceStatus) -> bool:
+    if stack.service(status.name).one_shot:
+        return status.state == EXITED and not status.exit_code
+    return status.state == RUNNING and status.health in {"", HEALTHY}
 
 
 def _milestones(progress: Progress) -> Callable[[str], None]:
