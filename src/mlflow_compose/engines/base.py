@@ -39,7 +39,8 @@ class ServiceStatus:
         if self.state == EXITED:
             return f"ended with exit code {self.exit_code}"
         if self.state == RESTARTING:
-            return f"ends again and again (exit code {self.exit_code})"
+            code = f" (exit code {self.exit_code})" if self.exit_code else ""
+            return f"ends again and again{code}"
         return f"{self.state} ({self.health})" if self.health else self.state
 
 
