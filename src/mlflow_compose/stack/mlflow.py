@@ -30,6 +30,11 @@ PROBE = (
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
 
+# MLflow checks who may read a run's artifacts, but not who may register a model from an address
+# in the bucket, and would then hand out what is there. The last two are its prompts' own
+# (`mlflow/prompt/constants.py`).
+OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
+
 
 def mlflow(
     settings: Settings, image: str, build: Build | None, lan_names: Sequence[str]
@@ -127,6 +132,8 @@ def _environment(settings: Settings, secrets: Mapping[str, SecretFile]) -> Mappi
     }
     if auth := secrets.get("basic_auth.ini"):
         own["MLFLOW_AUTH_CONFIG_PATH"] = auth.path
+        if _proxied(settings):
+            own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
     handed_on = {
         name: value
         for name, value in settings.server_variables.items()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 SERVICE_LABEL = "com.docker.compose.service"
 PROJECT_LABEL = "com.docker.compose.project"
+FOLDER_LABEL = "com.docker.compose.project.working_dir"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
@@ -24,11 +25,13 @@ class Seen:
         status: How its service is.
         created: When the container was made.
         held: Ports of this machine that it holds.
+        folder: Where the files are that it was made from; empty where Compose did not say.
     """
 
     status: ServiceStatus
     created: datetime
     held: frozenset[int]
+    folder: str
 
 
 def look(client: "DockerClient", project: str, services: Collection[str]) -> list[Seen]:
@@ -74,7 +77,8 @@ def _seen(container: "Container") -> Seen:
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
     created = container.created.astimezone(UTC)
-    return Seen(status, created, frozenset(port for _, port in bindings))
+    held = frozenset(port for _, port in bindings)
+    return Seen(status, created, held, _label(container, FOLDER_LABEL))
 
 
 def _label(container: "Container", name: str) -> str:

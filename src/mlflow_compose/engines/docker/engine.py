@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, ServiceStatus
@@ -41,6 +42,7 @@ class DockerEngine:
     def check(self) -> None:
         """Make sure that Docker and Compose v2 are here and that the engine answers."""
         availability.check(self._client)
+        self._check_name()
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build the images that are not here."""
@@ -120,6 +122,18 @@ class DockerEngine:
     def _look(self) -> list[Seen]:
         services = {service.name for service in self.stack.services}
         return look(self._client, self.stack.name, services)
+
+    def _check_name(self) -> None:
+        """Make sure that the name is not another stack's: its data would be used, or deleted."""
+        with in_words(self.stack, "docker ps"):
+            folders = {Path(seen.folder) for seen in self._look() if seen.folder}
+        for folder in folders:
+            # A stack that was moved keeps its name: its old folder is gone.
+            if folder.exists() and folder.resolve() != self._paths.compose.resolve():
+                raise EngineError(
+                    f"the name {self.stack.name} is that of another stack, in {folder.parent}",
+                    hint="set COMPOSE_PROJECT_NAME in .env to a name of its own",
+                )
 
     def _remove_outdated(self) -> None:
         """Remove containers that still hold a secret as it was before a change.
