@@ -45,6 +45,7 @@ clean: ## Remove what make and the tests made
 
 # hatchling and editables come from the lock, so that nothing unpinned builds this package.
 $(VENV)/.tool: requirements/tool.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 up")'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes --requirement requirements/tool.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .

@@ -6,6 +6,7 @@ reads well. rich is only loaded where there is a terminal.
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
@@ -19,6 +20,8 @@ from mlflow_compose.result import Result
 if TYPE_CHECKING:
     from rich.status import Status
 
+PROGRAM = "mlflow-compose"
+
 # Without a terminal, details of a long step appear this often, in seconds.
 DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
@@ -30,6 +33,8 @@ class Console:
     def __init__(
         self, out: TextIO, err: TextIO, environ: Mapping[str, str], *, as_json: bool, quiet: bool
     ) -> None:
+        # How the tool was called: what the commands that we name must begin with.
+        self.program = PROGRAM
         self._out = out
         self._err = err
         self.as_json = as_json
@@ -88,7 +93,7 @@ class Console:
             self._print_json(result.envelope(command))
             return
         for line in result.lines:
-            print(line, file=self._out)
+            print(self._typed(line), file=self._out)
         self._out.flush()
         for error in result.errors:
             self._print_error(error)
@@ -120,14 +125,18 @@ class Console:
         if not self._silent:
             print(text, file=self._err, flush=True)
 
+    def _typed(self, text: str) -> str:
+        """Return `text` with our own commands as this user would type them."""
+        return re.sub(rf"\b{PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
+
     def _print_json(self, envelope: Mapping[str, Any]) -> None:
         print(json.dumps(envelope, indent=2, ensure_ascii=False), file=self._out, flush=True)
 
     def _print_error(self, error: MlflowComposeError) -> None:
         word = "\x1b[31merror:\x1b[0m" if self._color else "error:"
-        print(f"{word} {error.message}", file=self._err)
+        print(f"{word} {self._typed(error.message)}", file=self._err)
         if error.hint:
-            print(f"hint: {error.hint}", file=self._err)
+            print(f"hint: {self._typed(error.hint)}", file=self._err)
         self._err.flush()
 
 

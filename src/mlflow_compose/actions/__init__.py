@@ -4,14 +4,14 @@ An action takes what it needs (stack, engine, where to say what it does) and giv
 back; it does not print, and does not know that there is a command line.
 """
 
-from mlflow_compose.actions.files import check_files, init, render, show_changes
+from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.actions.settings import config, list_settings
 
 __all__ = [
     "Plan",
-    "check_files",
+    "compare",
     "config",
     "down",
     "init",
@@ -20,7 +20,6 @@ __all__ = [
     "logs",
     "prove",
     "render",
-    "show_changes",
     "status",
     "up",
 ]

@@ -40,12 +40,16 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
         ) from None
     except OSError as error:
         raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    option = "" if env_file == Path(".env") else f" --env-file {env_file}"
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+    except BaseException:
+        # Half a file would stand in the way of the next try.
+        env_file.unlink()
+        raise
     return Result(
         {"env_file": str(env_file)},
-        [f"{env_file} written, with random secrets; next: mlflow-compose{option} up"],
+        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
     )
 
 
@@ -55,21 +59,24 @@ def render(plan: Plan, folder: Path) -> Result:
     return Result(_data(done, folder), [_line(change, folder) for change in done])
 
 
-def check_files(plan: Plan, folder: Path) -> Result:
-    """Say whether disk is as it would be rendered."""
-    found = changes(plan.rendering(), folder)
-    return Result(
-        _data(found, folder),
-        [_line(change, folder) for change in found],
-        (_differs(len(found), folder),) if found else (),
-    )
+def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:
+    """Say what rendering would change, and write nothing.
 
+    Args:
+        plan: The stack.
+        folder: Where its files are.
+        check: Whether a difference is an error.
+        diff: Whether to show it line by line; secrets are named only.
 
-def show_changes(plan: Plan, folder: Path) -> Result:
-    """Show what rendering would change, line by line; secrets only by name."""
+    Raises:
+        FilesError: A file cannot be read.
+    """
     found = changes(plan.rendering(), folder)
-    lines = [line for change in found for line in (change.diff or [_line(change, folder)])]
-    return Result(_data(found, folder), lines)
+    lines = [
+        line for change in found for line in ((diff and change.diff) or (_line(change, folder),))
+    ]
+    errors = (_differs(len(found), folder),) if check and found else ()
+    return Result(_data(found, folder), lines, errors)
 
 
 def _differs(count: int, folder: Path) -> FilesChangedError:

@@ -1,5 +1,6 @@
 """`up`, `down`, `status`, `logs` and `verify`."""
 
+import stat
 from collections.abc import Iterator, Sequence
 
 from mlflow_compose.actions.plan import Plan
@@ -10,6 +11,8 @@ from mlflow_compose.errors import ServiceError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
+
+OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 # What MLflow needs to start; that it does not answer then is no cause, but what follows.
 NEEDED = ("database", "bucket")
@@ -41,7 +44,7 @@ def up(
     engine.prepare(progress)
     _start(engine, progress, wait_timeout)
     proof = verify(engine, progress) if prove else Result()
-    data = {**_status_data(engine), **proof.data}
+    data = {**_status_data(engine, engine.status()), **proof.data}
     if not proof.ok:
         return Result(data, proof.lines, proof.errors)
     return Result(data, _welcome(engine))
@@ -53,8 +56,10 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     before = engine.status()
     engine.stop(progress, volumes=volumes)
     said = "stopped" if before else "nothing was running"
+    folders = engine.stack.folders
     if volumes:
-        said += "; the data is deleted"
+        kept = f"; what is in {', '.join(folders)} is kept" if folders else ""
+        said += f"; the volumes are deleted{kept}"
     elif before:
         said += "; the data is kept, mlflow-compose up brings it back"
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
@@ -63,8 +68,8 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
 def status(engine: Engine) -> Result:
     """Say how the services are."""
     engine.check()
-    data = _status_data(engine)
     found = engine.status()
+    data = _status_data(engine, found)
     if not found:
         return Result(data, ["nothing is running; mlflow-compose up starts the stack"])
     return Result(
@@ -110,6 +115,8 @@ def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
 
 
 def _tell(plan: Plan, progress: Progress) -> None:
+    if plan.paths.env_file.stat().st_mode & OTHERS:
+        progress.note(f"others may read {plan.paths.env_file.name}: chmod 600 it")
     for note in plan.loaded.notes:
         progress.note(note)
     if plan.loaded.overrides:
@@ -123,7 +130,7 @@ def _tell(plan: Plan, progress: Progress) -> None:
         )
 
 
-def _status_data(engine: Engine) -> dict[str, object]:
+def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, object]:
     return {
         "project": engine.stack.name,
         "engine": engine.name,
@@ -134,7 +141,7 @@ def _status_data(engine: Engine) -> dict[str, object]:
                 "health": service.health,
                 "ports": list(service.ports),
             }
-            for service in engine.status()
+            for service in found
         ],
         "urls": dict(engine.stack.urls),
     }

@@ -57,7 +57,7 @@ def _own(loaded: Loaded) -> dict[str, tuple[str, str]]:
 
 def _server(loaded: Loaded) -> dict[str, tuple[str, str]]:
     return {
-        name: (MASK if is_secret_variable(name) else value, loaded.sources[name])
+        name: (MASK if is_secret_variable(name, value) else value, loaded.sources[name])
         for name, value in loaded.settings.server_variables.items()
     }
 

@@ -64,6 +64,10 @@ CAUSES: Mapping[str, Cause] = {
         "MLflow does not answer inside of its network", "mlflow-compose logs mlflow shows why"
     ),
     "mlflow_error": Cause("MLflow answered with an error", "mlflow-compose logs mlflow shows more"),
+    "login_refused": Cause(
+        "MLflow refuses MLFLOW_ADMIN_USERNAME with MLFLOW_ADMIN_PASSWORD",
+        "set MLFLOW_ADMIN_PASSWORD in .env to the admin's password of today",
+    ),
     "not_published": Cause(
         "MLflow runs, and its port is not published on this machine",
         "mlflow-compose up publishes it again; a firewall or a proxy may be in between",

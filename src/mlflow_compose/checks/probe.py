@@ -47,7 +47,9 @@ def check_network(request: Request) -> str:
     del request
     url = "http://mlflow:5000/api/2.0/mlflow/experiments/search?max_results=1"
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        # Not by a proxy of the environment: it does not know the names of this network.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=10) as answer:
             return f"http://mlflow:5000 answered {answer.status}"
     except urllib.error.HTTPError as error:
         if error.code == 401:  # noqa: PLR2004 - it answers, and wants a login
@@ -120,6 +122,7 @@ def clean_rows(request: Request) -> None:
         for table, column, value in rows:
             if value is not None:
                 delete(cursor, table, (column,), "(SELECT %s)", value)
+                delete_grants(cursor, table.removesuffix("s"), value)
 
 
 def delete(cursor: Any, table: str, columns: tuple[str, ...], chosen: str, value: object) -> None:  # noqa: ANN401
@@ -132,6 +135,16 @@ def delete(cursor: Any, table: str, columns: tuple[str, ...], chosen: str, value
             rows = f"(SELECT {', '.join(parent_columns)} FROM {table} WHERE {where})"  # noqa: S608
             delete(cursor, child, tuple(child_columns), rows, value)
     cursor.execute(f"DELETE FROM {table} WHERE {where}", (value,))  # noqa: S608 - see above
+
+
+def delete_grants(cursor: Any, kind: str, value: object) -> None:  # noqa: ANN401
+    """Delete who may use it: with login on, MLflow notes its maker, without a foreign key."""
+    cursor.execute("SELECT to_regclass('role_permissions')")
+    if cursor.fetchone()[0] is not None:
+        cursor.execute(
+            "DELETE FROM role_permissions WHERE resource_type = %s AND resource_pattern = %s",
+            (kind, str(value)),
+        )
 
 
 def connect() -> Any:  # noqa: ANN401 - psycopg2 is only in the image

@@ -85,9 +85,9 @@ class Proof:
         )
         self.tracking.post("runs/set-tag", run_id=run_id, key=TAG[0], value=TAG[1])
         data = self.tracking.get("runs/get", run_id=run_id)["run"]["data"]
-        _expect(PARAM, [(param["key"], param["value"]) for param in data["params"]])
-        _expect(METRIC, [(metric["key"], metric["value"]) for metric in data["metrics"]])
-        _expect(TAG, [(tag["key"], tag["value"]) for tag in data["tags"]])
+        _expect(PARAM, [(param["key"], param["value"]) for param in data.get("params", [])])
+        _expect(METRIC, [(metric["key"], metric["value"]) for metric in data.get("metrics", [])])
+        _expect(TAG, [(tag["key"], tag["value"]) for tag in data.get("tags", [])])
         return f"run {run_id}"
 
     def artifact(self, path: str, content: bytes) -> str:
@@ -101,7 +101,7 @@ class Proof:
         listed = self.tracking.get("artifacts/list", run_id=self.run_id, path=folder)
         _expect(
             (path, len(content)),
-            [(file["path"], int(file.get("file_size", 0))) for file in listed["files"]],
+            [(file["path"], int(file.get("file_size", 0))) for file in listed.get("files", [])],
         )
         if get(key) != content:
             raise Mismatch(f"{path} came back with other bytes")

@@ -11,6 +11,8 @@ from mlflow_compose.engines import Engine
 from mlflow_compose.errors import VerifyError
 from mlflow_compose.result import Progress, Result
 
+UNAUTHORIZED = 401
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,7 +32,11 @@ def verify(engine: Engine, progress: Progress) -> Result:
     proof = Proof(engine.stack)
     steps: list[Step] = []
     with progress.step("Proving: run, metric, artifact 20 MB, model, database, bucket"):
-        failure = _outside(proof, engine, steps, progress)
+        try:
+            failure = _outside(proof, engine, steps, progress)
+        except KeyboardInterrupt:
+            look(engine, **proof.made)
+            raise
         if failure is None or proof.experiment_id:
             progress.detail("from inside")
             failure = _inside(proof, engine, steps, failure)
@@ -72,6 +78,8 @@ def _inside(
 def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
     if isinstance(problem, TrackingError) and "Host header" in str(problem):
         return CAUSES["host_refused"]
+    if isinstance(problem, TrackingError) and problem.status == UNAUTHORIZED:
+        return CAUSES["login_refused"]
     if found := diagnose(engine):
         return found
     # All is well inside: what is between this machine and MLflow is not.

@@ -8,7 +8,7 @@ import typer
 
 from mlflow_compose import __version__
 from mlflow_compose.cli.context import context_of
-from mlflow_compose.errors import UsageError
+from mlflow_compose.errors import Cancelled, UsageError
 
 app = typer.Typer(
     name="mlflow-compose",
@@ -85,11 +85,10 @@ def render(
     context = context_of(ctx)
     plan = context.plan(output)
     folder = output or plan.paths.compose
-    if check:
-        context.show(actions.check_files(plan, folder))
-    if diff:
-        context.show(actions.show_changes(plan, folder))
-    context.show(actions.render(plan, folder))
+    if check or diff:
+        context.show(actions.compare(plan, folder, check=check, diff=diff))
+    else:
+        context.show(actions.render(plan, folder))
 
 
 @app.command(epilog="Example: mlflow-compose config --list")
@@ -175,6 +174,8 @@ def logs(
     from mlflow_compose import actions
 
     context = context_of(ctx)
+    if follow and context.console.as_json:
+        raise UsageError("--follow has no end, so it does not go with --json")
     engine = context.engine(context.plan())
     lines = actions.logs(engine, services or [], follow=follow, tail=tail)
     context.show_lines(lines)
@@ -207,4 +208,4 @@ def _confirm(ctx: typer.Context, question: str) -> None:
             "this deletes data, and there is no terminal to ask on", hint="add --yes to agree"
         )
     if not answer:
-        raise UsageError("nothing was deleted")
+        raise Cancelled("nothing was deleted")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -36,7 +36,7 @@ class Context:
 
         return DockerEngine(plan.stack, plan.paths)
 
-    def show(self, result: Result) -> None:
+    def show(self, result: Result) -> NoReturn:
         """Print a result and end with its exit code."""
         self.console.show(self.command, result)
         raise typer.Exit(result.exit_code)

@@ -1,14 +1,17 @@
 """The process around the commands."""
 
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
-from mlflow_compose.console import Console, silence_closed_pipe
+from mlflow_compose.console import PROGRAM, Console, silence_closed_pipe
 from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError
 
 FLAGS = ("--json", "--quiet")
@@ -29,6 +32,7 @@ def run(argv: Sequence[str]) -> int:
     console = Console(
         sys.stdout, sys.stderr, os.environ, as_json="--json" in given, quiet="--quiet" in given
     )
+    console.program = program(sys.argv[0], given)
     command = next((word for word in rest if not word.startswith("-")), "mlflow-compose")
     context = Context(console=console, environ=os.environ, command=command)
     try:
@@ -40,6 +44,16 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         silence_closed_pipe()
         return 0
+
+
+def program(called: str, given: Sequence[str]) -> str:
+    """Return how a user types our commands: from where he is, for the stack that he named."""
+    script = Path(called)
+    words = [PROGRAM]
+    if script.name == PROGRAM and shutil.which(PROGRAM) != str(script.absolute()):
+        words = [os.path.relpath(script)]
+    words += [word for word in given if word.startswith(ENV_FILE)]
+    return shlex.join(words)
 
 
 def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -33,22 +33,21 @@ class Objects:
 
     def get(self, key: str) -> bytes:
         """Fetch an object."""
-        content: bytes = self._call("get_object", Key=key)["Body"].read()
+        content: bytes = self._call("get_object", Key=key)
         return content
 
-    def _call(self, operation: str, **arguments: object) -> dict[str, Any]:
+    def _call(self, operation: str, **arguments: object) -> Any:  # noqa: ANN401 - the answers of boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            answer: dict[str, Any] = getattr(self._client(), operation)(
-                Bucket=self.bucket, **arguments
-            )
+            answer = getattr(self._client(), operation)(Bucket=self.bucket, **arguments)
+            # The body comes after the answer: reading it can fail in the same ways.
+            return answer["Body"].read() if "Body" in answer else answer
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise ObjectsError(f"{operation} was refused: {code}", code=code) from error
         except BotoCoreError as error:
             raise ObjectsError(f"{self.endpoint} does not answer: {error}") from error
-        return answer
 
     def _client(self) -> "S3Client":
         import boto3

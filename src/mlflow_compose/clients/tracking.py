@@ -17,7 +17,7 @@ class TrackingError(Exception):
     """The tracking server refused a request.
 
     Attributes:
-        status: HTTP status.
+        status: HTTP status; 0 where there was no whole answer.
     """
 
     def __init__(self, message: str, *, status: int) -> None:
@@ -54,13 +54,11 @@ class Tracking:
 
     def get(self, endpoint: str, /, **parameters: object) -> dict[str, Any]:
         """Call a GET endpoint below `/api/2.0/mlflow/`."""
-        answer: dict[str, Any] = self._request("GET", f"{API}/{endpoint}", params=parameters).json()
-        return answer
+        return _json(self._request("GET", f"{API}/{endpoint}", params=parameters))
 
     def post(self, endpoint: str, /, **body: object) -> dict[str, Any]:
         """Call a POST endpoint below `/api/2.0/mlflow/`."""
-        answer: dict[str, Any] = self._request("POST", f"{API}/{endpoint}", json=body).json()
-        return answer
+        return _json(self._request("POST", f"{API}/{endpoint}", json=body))
 
     def put_artifact(self, key: str, content: bytes) -> None:
         """Store an artifact by proxy; `key` is its path in the bucket."""
@@ -75,16 +73,39 @@ class Tracking:
 
         try:
             response = self._session.request(method, self.url + path, timeout=TIMEOUT, **options)
-        except requests.ConnectionError as error:
-            raise Unreachable(f"nothing answers at {self.url}") from error
-        except requests.Timeout as error:
-            raise Unreachable(f"{self.url} did not answer within {TIMEOUT:g} seconds") from error
+        except (requests.ConnectTimeout, requests.ConnectionError) as error:
+            if _was_refused(error):
+                raise Unreachable(f"nothing answers at {self.url}") from error
+            raise TrackingError(f"{method} {path} was broken off: {error}", status=0) from error
+        except requests.RequestException as error:
+            raise TrackingError(
+                f"{method} {path} got no whole answer: {error}", status=0
+            ) from error
         if not response.ok:
             raise TrackingError(
                 f"{method} {path} answered {response.status_code}: {_reason(response)}",
                 status=response.status_code,
             )
         return response
+
+
+def _json(response: "Response") -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = response.json()
+    except ValueError:
+        raise TrackingError(
+            f"{response.url} did not answer as MLflow does: {response.text[:80]}",
+            status=response.status_code,
+        ) from None
+    return answer
+
+
+def _was_refused(error: Exception) -> bool:
+    """Tell a connection that nobody took from one that was cut."""
+    from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+    reason = error.args[0] if error.args else None
+    return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
 
 
 def _reason(response: "Response") -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
+CREATED = "created"
 RUNNING = "running"
 HEALTHY = "healthy"
 EXITED = "exited"

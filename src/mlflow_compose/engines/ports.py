@@ -8,15 +8,10 @@ from itertools import chain
 
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError
-from mlflow_compose.settings.fields import MAX_PORT
 from mlflow_compose.stack import PublishedPort
 
-VARIABLES = {
-    "mlflow": "MLFLOW_PORT",
-    "s3": "MINIO_PORT",
-    "console": "MINIO_CONSOLE_ADDRESS",
-    "postgres": "PG_PORT",
-}
+MAX_PORT = 65535
+# Seconds.
 CONNECT_TIMEOUT = 0.5
 
 
@@ -80,12 +75,11 @@ def _process_on(port: int) -> str | None:
 
 
 def _hint(port: PublishedPort, engine: Engine) -> str:
-    variable = VARIABLES[port.about]
     free = _free_port(port, {other.published for _, other in engine.stack.ports})
-    value = f":{free}" if port.about == "console" else str(free)
+    value = f":{free}" if port.name == "console" else str(free)
     airplay = sys.platform == "darwin" and port.published == 5000  # noqa: PLR2004 - AirPlay's
     reason = "macOS uses 5000 for AirPlay; " if airplay else ""
-    return f"{reason}set {variable}={value} in .env, or stop what holds the port"
+    return f"{reason}set {port.variable}={value} in .env, or stop what holds the port"
 
 
 def _free_port(port: PublishedPort, used: Collection[int]) -> int:

@@ -48,6 +48,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
         secrets = list(_changes(rendering.secrets, folder / SECRETS_DIR))
         return (
             *_changes(rendering.files, folder),
+            *_open_folder(folder / SECRETS_DIR),
             *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
         )
 
@@ -78,6 +79,12 @@ def _in_words(folder: Path, done: str) -> Iterator[None]:
             f"{error.filename or folder} cannot be {done}: {error.strerror}",
             hint=f"ls -ld {folder} {folder}/* shows what is there and whose it is",
         ) from None
+
+
+def _open_folder(folder: Path) -> Iterator[Change]:
+    """Yield the folder of secrets where others may look into it: its files are open to all."""
+    if folder.exists() and stat.S_IMODE(folder.stat().st_mode) != SECRETS_FOLDER_MODE:
+        yield Change(folder.name, "update", by_hand=False)
 
 
 def _changes(tree: Tree, folder: Path) -> Iterator[Change]:

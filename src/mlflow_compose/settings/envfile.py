@@ -25,18 +25,20 @@ class EnvFile:
         values: By name; of a name written twice, the last one.
         lines: The numbers of the lines that set a name.
         notes: What is odd about the file and was read all the same.
+        problems: Lines that are not in the format: their numbers, and what is wrong with them.
     """
 
     values: Mapping[str, str] = field(repr=False)
     lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    problems: tuple[tuple[int, str], ...] = ()
 
 
 def read(path: Path) -> EnvFile:
     """Read and parse an env file.
 
     Raises:
-        EnvFileError: It is missing, unreadable, or some of its lines are not in the format.
+        EnvFileError: It is missing or unreadable.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -61,14 +63,10 @@ def read(path: Path) -> EnvFile:
 
 
 def parse(text: str, *, name: str = ".env") -> EnvFile:
-    """Parse the text of an env file called `name`.
-
-    Raises:
-        EnvFileError: Some lines are not in the format; the message lists all of them.
-    """
+    """Parse the text of an env file called `name`."""
     values: dict[str, str] = {}
     lines: dict[str, tuple[int, ...]] = {}
-    problems: list[str] = []
+    problems: list[tuple[int, str]] = []
     for binding in parse_stream(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")):
         # A binding also swallows the blank lines above it; its own line is the first with text.
         skipped = binding.original.string[
@@ -76,17 +74,11 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
         ]
         line = binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
         if problem := _problem(binding):
-            problems.append(f"line {line}  {problem}")
+            problems.append((line, problem))
         elif binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
             lines[binding.key] = (*lines.get(binding.key, ()), line)
-    if problems:
-        count = "1 line is" if len(problems) == 1 else f"{len(problems)} lines are"
-        raise EnvFileError(
-            "\n  ".join([f"{count} not in the format of {name}", *problems]),
-            hint=f"write NAME=value, one a line, in {name}",
-        )
-    return EnvFile(values, lines, _notes(text, name))
+    return EnvFile(values, lines, _notes(text, name), tuple(problems))
 
 
 def quote(value: str) -> str:

@@ -15,7 +15,7 @@ ALPHABET = string.ascii_letters + string.digits
 
 EXAMPLE_HEADER = """\
 # Every setting of a stack, with its default.
-# `mlflow-compose init` writes .env from this, with random secrets where a value is empty here.
+# `mlflow-compose init` writes .env from this, with random secrets.
 # Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
 """
 REFERENCE_HEADER = """\

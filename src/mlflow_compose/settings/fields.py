@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
 MAX_PORT: int = 65535
+OLDEST_MLFLOW = (3, 5, 0)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ def _bucket(value: str) -> str:
         raise ValueError("must not look like an IP address")
     if value.startswith(("xn--", "sthree-")) or value.endswith(("-s3alias", "--ol-s3")):
         raise ValueError("must not begin or end with a word that S3 keeps for itself")
+    return value
+
+
+def _new_enough(value: str) -> str:
+    if tuple(map(int, value.split("."))) < OLDEST_MLFLOW:
+        oldest = ".".join(map(str, OLDEST_MLFLOW))
+        raise ValueError(f"must be {oldest} or newer, the first with --allowed-hosts")
     return value
 
 
@@ -202,12 +210,16 @@ OptionalImage = Annotated[
     str, _matches(r"[\w./:@-]*", "must be an image reference such as name:tag")
 ]
 Region = Annotated[str, _matches(r"[a-z0-9-]+", "must be a region name such as us-east-1")]
-Version = Annotated[str, _matches(r"\d+\.\d+\.\d+", "must be a release such as 3.17.2")]
+Version = Annotated[
+    str,
+    _matches(r"\d+\.\d+\.\d+", "must be a release such as 3.17.2"),
+    AfterValidator(_new_enough),
+]
 ConsoleAddress = Annotated[str, AfterValidator(_console_address)]
 Memory = Annotated[
     str,
     _matches(
-        r"(\d+(\.\d+)?([bkmg]b?)?)?",
+        r"(\d+(\.\d+)?([kmgKMG][bB]?))?",
         "must be a size in Compose's notation, such as 512m or 2g, or empty",
     ),
 ]

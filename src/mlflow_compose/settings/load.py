@@ -67,6 +67,7 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
         values, {name: written[name] for name in sorted(server)}, names=list(names)
     )
     problems += _name_problems(file, kinds, names)
+    problems += [Problem(f"line {line}", rule) for line, rule in file.problems]
     failed = {problem.name for problem in problems}
     problems += [
         problem

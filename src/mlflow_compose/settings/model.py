@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     )
     mlflow_admin_password: OptionalSecret = setting(
         Generated(24, required=False),
-        "Password of the first admin, 12 characters or more; later changes are made in MLflow.",
+        "Password of the admin, 12 characters or more; change it in MLflow first, then here.",
         section=MLFLOW,
     )
     mlflow_allowed_hosts: OneLine = setting(

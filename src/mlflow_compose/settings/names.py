@@ -1,6 +1,7 @@
 """Which names are settings, which are MLflow's own, and which are nobody's of ours."""
 
 import difflib
+import re
 from collections.abc import Collection
 from enum import Enum
 from functools import cache
@@ -13,14 +14,24 @@ DECIDED_BY = {
     "MLFLOW_AUTH_ADMIN_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
     "MLFLOW_AUTH_ADMIN_USERNAME": "MLFLOW_ADMIN_USERNAME",
     "MLFLOW_AUTH_CONFIG_PATH": "MLFLOW_AUTH",
-    "MLFLOW_S3_ENDPOINT_URL": "MINIO_HOST",
     "MLFLOW_SERVER_ALLOWED_HOSTS": "MLFLOW_ALLOWED_HOSTS",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "MLFLOW_CORS_ORIGINS",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "MLFLOW_JOBS",
 }
 
 # What a client is told, often kept in the same file: not for the server.
-CLIENT_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_EXPERIMENT_", "MLFLOW_REGISTRY_", "MLFLOW_RUN_")
+CLIENT_PREFIXES = (
+    "MLFLOW_TRACKING_",
+    "MLFLOW_EXPERIMENT_",
+    "MLFLOW_REGISTRY_",
+    "MLFLOW_RUN_",
+    "MLFLOW_S3_ENDPOINT_URL",
+)
+
+# The server reads it (`mlflow/utils/crypto.py`), though its list of variables leaves it out.
+UNLISTED = frozenset({"MLFLOW_CRYPTO_KEK_PASSPHRASE"})
+
+SECRET_ENDINGS = ("_SECRET", "_PASSWORD", "_PASSPHRASE", "_TOKEN", "_KEY", "_URI", "_URL")
 
 
 class Kind(Enum):
@@ -36,9 +47,8 @@ class Kind(Enum):
 @cache
 def mlflow_variables() -> frozenset[str]:
     """Return the variables that the pinned MLflow defines (`mlflow.environment_variables`)."""
-    return frozenset(
-        Path(__file__).with_name("mlflow_variables.txt").read_text(encoding="ascii").split()
-    )
+    listed = Path(__file__).with_name("mlflow_variables.txt").read_text(encoding="ascii").split()
+    return UNLISTED | frozenset(listed)
 
 
 def kind_of(name: str, settings: Collection[str]) -> Kind:
@@ -56,12 +66,12 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
     return Kind.UNKNOWN if ours else Kind.FOREIGN
 
 
-def is_secret_variable(name: str) -> bool:
+def is_secret_variable(name: str, value: str) -> bool:
     """Tell whether the value of one of MLflow's own variables must not be shown.
 
-    Addresses count: those of databases and brokers hold a password.
+    Addresses count, since those of databases and brokers hold a password.
     """
-    return any(word in name for word in ("SECRET", "PASSWORD", "TOKEN", "_KEY", "_URI", "_URL"))
+    return name.endswith(SECRET_ENDINGS) or bool(re.search(r"://[^/\s]*@", value))
 
 
 def suggestion(name: str, settings: Collection[str]) -> str:

@@ -46,6 +46,8 @@ def check(settings: Settings) -> Iterator[Problem]:
             "must differ from MINIO_ROOT_USER: the application is not root",
             ("MINIO_ROOT_USER",),
         )
+    if settings.minio_volume_path.startswith("~"):
+        yield Problem("MINIO_VOLUME_PATH", "must be written out: ~ is not expanded")
     if settings.minio_storage_use_https:
         yield Problem("MINIO_STORAGE_USE_HTTPS", "must be false: the bundled S3 speaks HTTP")
 
@@ -112,9 +114,16 @@ def _server_variables(settings: Settings) -> Iterator[Problem]:
 
 def _login(settings: Settings) -> Iterator[Problem]:
     password = settings.mlflow_admin_password.get_secret_value()
-    if settings.mlflow_auth == "basic" and len(password) < MIN_ADMIN_PASSWORD:
+    if settings.mlflow_auth != "basic":
+        return
+    if len(password) < MIN_ADMIN_PASSWORD:
         yield Problem(
             "MLFLOW_ADMIN_PASSWORD",
             f"must be at least {MIN_ADMIN_PASSWORD} characters long where MLFLOW_AUTH is basic",
             ("MLFLOW_AUTH",),
+        )
+    # MLflow itself refuses to start with some of them.
+    elif password.lower() in KNOWN_PASSWORDS and is_loopback(settings.stack_bind_address):
+        yield Problem(
+            "MLFLOW_ADMIN_PASSWORD", "must not be a well-known password", ("MLFLOW_AUTH",)
         )

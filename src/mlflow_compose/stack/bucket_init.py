@@ -2,7 +2,7 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
-from mlflow_compose.stack.model import HEALTHY, NEVER, Bind, Service
+from mlflow_compose.stack.model import DIRECT, HEALTHY, NEVER, Bind, Service
 
 NAME = "bucket-init"
 
@@ -30,6 +30,7 @@ def bucket_init(settings: Settings, image: str, *, built: bool) -> Service:
             "AWS_DEFAULT_REGION": settings.aws_default_region,
             "ROOT_KEY_FILE": root.path,
             "APP_KEY_FILE": app.path,
+            **DIRECT,
         },
         secrets=(root, app),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import shlex
 
 from pydantic import SecretStr
@@ -89,7 +90,9 @@ def server_environment(settings: Settings) -> SecretFile | None:
     that `docker inspect` does not show them.
     """
     secret = {
-        name: value for name, value in settings.server_variables.items() if is_secret_variable(name)
+        name: value
+        for name, value in settings.server_variables.items()
+        if is_secret_variable(name, value)
     }
     if settings.mlflow_auth == "basic":
         secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))
@@ -114,7 +117,9 @@ def build_ca_certs(file: str) -> SecretFile:
 def texts(settings: Settings) -> tuple[str, ...]:
     """Return every secret text, longest first, for masking what servers and tools print."""
     found = {reveal(value) for _, value in settings if isinstance(value, SecretStr)}
-    found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name)}
+    found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name, v)}
+    # Who prints an address leaves its password out, or prints it in other surroundings.
+    found |= {match[1] for text in found if (match := re.search(r"://[^/\s]*:([^/\s]+)@", text))}
     # Shorter ones would be found inside of ordinary words.
     return tuple(sorted((text for text in found if len(text) >= MASKED_LENGTH), key=len)[::-1])
 

@@ -9,6 +9,7 @@ from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import bucket_init, credentials, postgres, s3
 from mlflow_compose.stack.model import (
     COMPLETED,
+    DIRECT,
     HEALTHY,
     NEVER,
     Build,
@@ -18,10 +19,12 @@ from mlflow_compose.stack.model import (
     Service,
     Volume,
     from_home,
+    url_host,
 )
 
 NAME = "mlflow"
 PORT = 5000
+HTTP_PORT = 80
 REQUIREMENTS = "requirements.txt"
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80.
@@ -53,8 +56,12 @@ def mlflow(
         secrets=secrets,
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
         volumes=(Volume("mlflow_tmp", "/tmp"),),  # noqa: S108 - of the container
-        ports=(PublishedPort(settings.stack_bind_address, settings.mlflow_port, PORT, "mlflow"),),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE), start_period=120),
+        ports=(
+            PublishedPort(
+                NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, PORT
+            ),
+        ),
+        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE)),
         depends_on={postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED},
         memory=settings.mlflow_memory or None,
         unprivileged=True,
@@ -129,6 +136,7 @@ def _environment(settings: Settings, secrets: Mapping[str, SecretFile]) -> Mappi
         "MLFLOW_S3_ENDPOINT_URL": s3.ENDPOINT,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        **DIRECT,
     }
     if auth := secrets.get("basic_auth.ini"):
         own["MLFLOW_AUTH_CONFIG_PATH"] = auth.path
@@ -137,7 +145,7 @@ def _environment(settings: Settings, secrets: Mapping[str, SecretFile]) -> Mappi
     handed_on = {
         name: value
         for name, value in settings.server_variables.items()
-        if not is_secret_variable(name)
+        if not is_secret_variable(name, value)
     }
     return {**own, **dict(sorted(handed_on.items()))}
 
@@ -174,14 +182,18 @@ def _artifact_options(settings: Settings) -> Mapping[str, str]:
 
 def _allowed_hosts(settings: Settings, lan_names: Sequence[str]) -> list[str]:
     # The option replaces MLflow's defaults, and a name is allowed with and without a port.
-    names = (NAME, "localhost", "127.0.0.1", "[::1]", *lan_names)
-    hosts = [form for name in names for form in (name, f"{name}:*")]
+    own = url_host(settings.stack_bind_address)
+    names = dict.fromkeys((NAME, "localhost", "127.0.0.1", "[::1]", own, *lan_names))
+    # In a form with a * a bracket would begin a set of characters (Python's fnmatch).
+    hosts = [form for name in names for form in (name, name.replace("[", "[[]") + ":*")]
     return hosts + _comma_list(settings.mlflow_allowed_hosts)
 
 
 def _origin_options(settings: Settings, lan_names: Sequence[str]) -> Mapping[str, str]:
     # MLflow refuses a browser's POST from any origin but localhost, its own pages included.
-    origins = [f"http://{name}:{settings.mlflow_port}" for name in lan_names]
+    # Browsers leave the port of http out.
+    port = "" if settings.mlflow_port == HTTP_PORT else f":{settings.mlflow_port}"
+    origins = [f"http://{name}{port}" for name in lan_names]
     origins += _comma_list(settings.mlflow_cors_origins)
     return {"--cors-allowed-origins": ",".join(origins)} if origins else {}
 

@@ -3,7 +3,12 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
+
+# Docker hands a proxy of its configuration to every container; the services know each other.
+_NAMES = "localhost,127.0.0.1,mlflow,postgres,s3"
+DIRECT: Mapping[str, str] = MappingProxyType({"NO_PROXY": _NAMES, "no_proxy": _NAMES})
 
 MASK = "********"
 
@@ -63,12 +68,21 @@ class Bind:
 
 @dataclass(frozen=True)
 class PublishedPort:
-    """A port of a service that this machine answers on; `about` names it in `Stack.urls`."""
+    """A port of a service that this machine answers on.
 
+    Attributes:
+        name: What answers there: mlflow, s3, console or postgres.
+        variable: The setting that chooses the port.
+        address: Of this machine.
+        published: The port of this machine.
+        target: The port inside.
+    """
+
+    name: str
+    variable: str
     address: str
     published: int
     target: int
-    about: str
 
     @property
     def text(self) -> str:
@@ -85,7 +99,8 @@ class Healthcheck:
     interval: int = 2
     timeout: int = 5
     retries: int = 15
-    start_period: int = 60
+    # Long, since it ends with the first success: how long one waits is `up --wait-timeout`'s.
+    start_period: int = 600
 
 
 @dataclass(frozen=True)
@@ -160,6 +175,14 @@ class Stack:
         return tuple(sorted({mount.source for mount in mounts if isinstance(mount, Volume)}))
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of this machine that hold data, as the rendered files spell them."""
+        mounts = (mount for service in self.services for mount in service.volumes)
+        return tuple(
+            mount.source for mount in mounts if isinstance(mount, Bind) and not mount.read_only
+        )
+
+    @property
     def secrets(self) -> tuple[SecretFile, ...]:
         """Every secret that a service or a build reads, sorted by name."""
         used = {
@@ -177,9 +200,9 @@ class Stack:
     @property
     def urls(self) -> Mapping[str, str]:
         """What this machine's user opens, by name: mlflow, s3, console."""
-        found = {port.about: port for _, port in self.ports}
+        found = {port.name: port for _, port in self.ports}
         return {
-            name: f"http://{_reachable(found[name].address)}:{found[name].published}"
+            name: f"http://{url_host(found[name].address)}:{found[name].published}"
             for name in URL_NAMES
             if name in found
         }
@@ -213,8 +236,8 @@ def from_home(path: str, home: str) -> str:
     return path if path.startswith("/") else f"{home}/{path}"
 
 
-def _reachable(address: str) -> str:
-    """Return the address at which this machine reaches what listens on `address`."""
+def url_host(address: str) -> str:
+    """Return an address as URLs and Host headers spell it, for a caller on this machine."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
     host = any_address.get(address, address)
     return f"[{host}]" if ":" in host else host

@@ -45,4 +45,4 @@ def postgres(settings: Settings) -> Service:
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
     if not settings.pg_publish:
         return ()
-    return (PublishedPort(settings.stack_bind_address, settings.pg_port, 5432, "postgres"),)
+    return (PublishedPort(NAME, "PG_PORT", settings.stack_bind_address, settings.pg_port, 5432),)

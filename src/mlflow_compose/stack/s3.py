@@ -59,7 +59,7 @@ def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
     # an unpatched MinIO can write.
     direct = settings.mlflow_artifact_access == "direct"
     address = settings.stack_bind_address if direct else LOOPBACK
-    ports = [PublishedPort(address, settings.minio_port, PORT, "s3")]
+    ports = [PublishedPort(NAME, "MINIO_PORT", address, settings.minio_port, PORT)]
     if console := console_port(settings):
-        ports.append(PublishedPort(LOOPBACK, console, console, "console"))
+        ports.append(PublishedPort("console", "MINIO_CONSOLE_ADDRESS", LOOPBACK, console, console))
     return tuple(ports)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import ServiceStatus
@@ -25,13 +26,11 @@ class Seen:
         status: How its service is.
         created: When the container was made.
         held: Ports of this machine that it holds.
-        folder: Where the files are that it was made from; empty where Compose did not say.
     """
 
     status: ServiceStatus
     created: datetime
     held: frozenset[int]
-    folder: str
 
 
 def look(client: "DockerClient", project: str, services: Collection[str]) -> list[Seen]:
@@ -50,6 +49,26 @@ def look(client: "DockerClient", project: str, services: Collection[str]) -> lis
             if not one_off and _label(container, SERVICE_LABEL) in services:
                 seen.append(_seen(container))
     return seen
+
+
+def folders_of(client: "DockerClient", project: str) -> set[Path]:
+    """Return the folders whose files the containers of a project were made from.
+
+    All of its containers count, also those of services that we do not know.
+    """
+    from python_on_whales.exceptions import NoSuchContainer
+
+    label = f"{PROJECT_LABEL}={project}"
+    found = set()
+    for container in client.container.list(all=True, filters=[("label", label)]):
+        with suppress(NoSuchContainer):
+            found.add(_label(container, FOLDER_LABEL))
+    return {Path(folder) for folder in found if folder}
+
+
+def has_volumes(client: "DockerClient", project: str) -> bool:
+    """Tell whether there is data of a project."""
+    return bool(client.volume.list(filters=[("label", f"{PROJECT_LABEL}={project}")]))
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:
@@ -78,7 +97,7 @@ def _seen(container: "Container") -> Seen:
     )
     created = container.created.astimezone(UTC)
     held = frozenset(port for _, port in bindings)
-    return Seen(status, created, held, _label(container, FOLDER_LABEL))
+    return Seen(status, created, held)
 
 
 def _label(container: "Container", name: str) -> str:

@@ -1,5 +1,6 @@
 """The Docker engine: each method is one Compose command, and what follows from its failure."""
 
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, images
-from mlflow_compose.engines.docker.containers import Seen, look, owner_of
+from mlflow_compose.engines.docker.containers import (
+    Seen,
+    folders_of,
+    has_volumes,
+    look,
+    owner_of,
+)
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
 from mlflow_compose.engines.docker.starting import Verdict, watch
 from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError, ServiceFailedError
@@ -18,6 +25,8 @@ from mlflow_compose.stack import Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
+
+OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to a name of its own"
 
 
 class DockerEngine:
@@ -57,7 +66,7 @@ class DockerEngine:
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         self._remove_outdated()
-        progress.command(self.command("up", "--detach", "--wait"))
+        progress.command(self.command("up", "--detach", "--wait", "--no-build", "--remove-orphans"))
         output = self._client.compose.up(
             detach=True, wait=True, remove_orphans=True, no_build=True, stream_logs=True
         )
@@ -115,8 +124,8 @@ class DockerEngine:
         return owner_of(self._client, port)
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the docker command that a user would type in the stack's directory."""
-        folder = self._paths.compose.name
+        """Return the docker command that a user would type where he is."""
+        folder = os.path.relpath(self._paths.compose)
         return ["docker", "compose", "--project-directory", folder, *arguments]
 
     def _look(self) -> list[Seen]:
@@ -126,14 +135,21 @@ class DockerEngine:
     def _check_name(self) -> None:
         """Make sure that the name is not another stack's: its data would be used, or deleted."""
         with in_words(self.stack, "docker ps"):
-            folders = {Path(seen.folder) for seen in self._look() if seen.folder}
+            folders = folders_of(self._client, self.stack.name)
+            orphaned = not folders and has_volumes(self._client, self.stack.name)
         for folder in folders:
             # A stack that was moved keeps its name: its old folder is gone.
-            if folder.exists() and folder.resolve() != self._paths.compose.resolve():
+            if _exists(folder) and folder.resolve() != self._paths.compose.resolve():
                 raise EngineError(
                     f"the name {self.stack.name} is that of another stack, in {folder.parent}",
-                    hint="set COMPOSE_PROJECT_NAME in .env to a name of its own",
+                    hint=OTHER_NAME,
                 )
+        if orphaned and not (self._paths.compose / SECRETS_DIR).exists():
+            raise EngineError(
+                f"there is data of a stack called {self.stack.name} that was made elsewhere, "
+                "with other passwords",
+                hint=f"{OTHER_NAME}; if it is this stack's own, mlflow-compose render first",
+            )
 
     def _remove_outdated(self) -> None:
         """Remove containers that still hold a secret as it was before a change.
@@ -181,3 +197,11 @@ class DockerEngine:
     def _last_lines(self, service: str) -> str:
         lines = list(self.logs([service], follow=False, tail=SHOWN_LINES))
         return "\n  ".join(["; its last lines:", *lines]) if lines else " and said nothing"
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except PermissionError:
+        # Another user's, who lets nobody in.
+        return True

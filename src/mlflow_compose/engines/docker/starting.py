@@ -6,9 +6,10 @@ Compose neither gives up on a service that keeps ending nor says which one it wa
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from mlflow_compose.engines.base import EXITED, HEALTHY, RESTARTING, RUNNING, ServiceStatus
+from mlflow_compose.engines.base import CREATED, EXITED, HEALTHY, RESTARTING, RUNNING, ServiceStatus
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -77,6 +78,8 @@ def watch(
         progress: Where to say what happens.
         wait_timeout: Seconds until every service must be healthy.
     """
+    from python_on_whales.exceptions import DockerException
+
     before, deadline = look(), time.monotonic() + wait_timeout
     others = _children()
     stream = Stream()
@@ -91,7 +94,12 @@ def watch(
             return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
     if stream.error is None:
         return Verdict(stream.lines)
-    return Verdict(stream.lines, failed=True, culprit=find_culprit(stack, before, look()))
+    if not isinstance(stream.error, DockerException):
+        raise stream.error
+    culprit = find_culprit(stack, before, look())
+    # Compose ended by itself: one that only waits to be started is not the reason.
+    blamed = culprit if culprit and culprit.state not in {CREATED, RUNNING} else None
+    return Verdict(stream.lines, failed=True, culprit=blamed or _unhealthy(culprit))
 
 
 def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
@@ -119,6 +127,10 @@ def find_culprit(
         return None
     worst = min(behind, key=lambda status: _rank(stack, status, since[status.name]))
     return replace(worst, state=RESTARTING) if since[worst.name] else worst
+
+
+def _unhealthy(status: ServiceStatus | None) -> ServiceStatus | None:
+    return status if status and status.health == "unhealthy" else None
 
 
 def _rank(stack: Stack, status: ServiceStatus, restarted: int) -> int:
@@ -155,5 +167,5 @@ def _terminate(pids: set[int]) -> None:
     import psutil
 
     for pid in pids:
-        if psutil.pid_exists(pid):
+        with suppress(psutil.NoSuchProcess):
             psutil.Process(pid).terminate()
