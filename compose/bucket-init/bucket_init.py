@@ -1,0 +1,210 @@
+"""Make the bucket, and a key that may use that bucket and nothing else.
+
+Runs at every start of the stack and changes nothing when all is there. Whatever goes wrong
+ends it with exit code 1 and one sentence, and Compose then does not start MLflow.
+"""
+
+import configparser
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")
+REGION_WITHOUT_CONSTRAINT = "us-east-1"
+
+
+class JobError(Exception):
+    """One sentence on why the job cannot be done."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An S3 access key."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to make, and where."""
+
+    endpoint: str
+    bucket: str
+    region: str
+    root: Key
+    app: Key
+
+    @property
+    def policy_name(self) -> str:
+        """The name of the policy that ties the application's key to the bucket."""
+        return f"{self.bucket}-only"
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Do the job that the environment describes; return the exit code."""
+    try:
+        job = Job(
+            endpoint=environ["S3_ENDPOINT"],
+            bucket=environ["S3_BUCKET"],
+            region=environ["AWS_DEFAULT_REGION"],
+            root=read_key(Path(environ["ROOT_KEY_FILE"])),
+            app=read_key(Path(environ["APP_KEY_FILE"])),
+        )
+        print(make_bucket(job))
+        print(make_app_key(job))
+        check_app_key(job)
+    except JobError as error:
+        print(f"bucket-init: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def read_key(path: Path) -> Key:
+    """Read the default profile of an AWS credentials file."""
+    # Raw: a secret may hold a %.
+    parser = configparser.RawConfigParser()
+    parser.read_string(path.read_text(encoding="utf-8"))
+    profile = parser["default"]
+    return Key(profile["aws_access_key_id"], profile["aws_secret_access_key"])
+
+
+def make_bucket(job: Job) -> str:
+    """Make the bucket where it is missing; return what was done."""
+    client = s3_client(job, job.root)
+    constraint: dict[str, Any] = (
+        {}
+        if job.region == REGION_WITHOUT_CONSTRAINT
+        else {"CreateBucketConfiguration": {"LocationConstraint": job.region}}
+    )
+    with reasons(job):
+        try:
+            client.create_bucket(Bucket=job.bucket, **constraint)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ALREADY_THERE:
+                raise
+            return f"bucket {job.bucket} is there"
+    return f"bucket {job.bucket} made"
+
+
+def make_app_key(job: Job) -> str:
+    """Make the application's key where it is missing, and drop the one that it replaces."""
+    admin = MinioAdmin(
+        endpoint=urlsplit(job.endpoint).netloc,
+        credentials=StaticProvider(job.root.id, job.root.secret),
+        region=job.region,
+        secure=job.endpoint.startswith("https"),
+        http_client=PoolManager(timeout=Timeout(connect=5, read=15), retries=Retry(2)),
+    )
+    with reasons(job):
+        admin.user_add(job.app.id, job.app.secret)
+        admin.policy_add(job.policy_name, policy=policy(job.bucket))
+        try:
+            admin.attach_policy([job.policy_name], user=job.app.id)
+        except MinioAdminException as error:
+            if "PolicyChangeAlreadyApplied" not in str(error):
+                raise
+        replaced = [user for user in holders(admin, job.policy_name) if user != job.app.id]
+        for user in replaced:
+            admin.user_remove(user)
+    dropped = f", {len(replaced)} replaced" if replaced else ""
+    return f"application key allowed on {job.bucket} only{dropped}"
+
+
+def holders(admin: MinioAdmin, policy_name: str) -> list[str]:
+    """Return the users that a policy is attached to."""
+    entities = json.loads(admin.get_policy_entities([], [], [policy_name]))
+    mappings = entities.get("policyMappings") or []
+    return [user for mapping in mappings for user in mapping.get("users") or []]
+
+
+def check_app_key(job: Job) -> None:
+    """Make sure that the application's key works: better here than in MLflow."""
+    with reasons(job):
+        s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
+
+
+def policy(bucket: str) -> dict[str, Any]:
+    """Return what MLflow needs on one bucket and its objects."""
+    on_bucket = ["ListBucket", "GetBucketLocation", "ListBucketMultipartUploads"]
+    on_objects = [
+        "GetObject",
+        "PutObject",
+        "DeleteObject",
+        "AbortMultipartUpload",
+        "ListMultipartUploadParts",
+    ]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            statement(on_bucket, f"arn:aws:s3:::{bucket}"),
+            statement(on_objects, f"arn:aws:s3:::{bucket}/*"),
+        ],
+    }
+
+
+def statement(actions: list[str], resource: str) -> dict[str, Any]:
+    """Return one statement of a policy."""
+    return {
+        "Effect": "Allow",
+        "Action": [f"s3:{action}" for action in actions],
+        "Resource": [resource],
+    }
+
+
+def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Return an S3 client that gives up within seconds."""
+    return boto3.client(
+        "s3",
+        endpoint_url=job.endpoint,
+        region_name=job.region,
+        aws_access_key_id=key.id,
+        aws_secret_access_key=key.secret,
+        config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}),
+    )
+
+
+@contextmanager
+def reasons(job: Job) -> Iterator[None]:
+    """Turn whatever the block raises into a sentence."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise JobError(refusal(job, code, error.response["Error"].get("Message", ""))) from error
+    except MinioAdminException as error:
+        raise JobError(f"the S3 server refused an administration request: {error}") from error
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise JobError(f"the S3 server at {job.endpoint} cannot be reached: {error}") from error
+
+
+def refusal(job: Job, code: str, message: str) -> str:
+    """Say why the S3 server refused a request."""
+    if code in WRONG_KEY:
+        return (
+            f"the S3 server at {job.endpoint} refused the key ({code}); it was started with "
+            "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"
+        )
+    if code == "InvalidBucketName":
+        return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
+    return f"the S3 server refused the bucket {job.bucket}: {message or code} ({code})"
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Install requirements.txt into /opt/mlflow; the arguments are options of `uv pip install`.
+# The index and the CA certificates are build secrets: they end up in no layer and no history.
+set -eu
+
+if [ -f /run/secrets/pip_index_url ]; then
+    PIP_INDEX_URL="$(cat /run/secrets/pip_index_url)"
+    export PIP_INDEX_URL UV_DEFAULT_INDEX="$PIP_INDEX_URL"
+    case "$PIP_INDEX_URL" in
+    http://*)
+        # An index without TLS, as they are on local networks: what it serves is checked by hash.
+        host="${PIP_INDEX_URL#http://}"
+        host="${host%%/*}"
+        export PIP_TRUSTED_HOST="${host##*@}"
+        ;;
+    esac
+fi
+if [ -f /run/secrets/build_ca_certs ]; then
+    export PIP_CERT=/run/secrets/build_ca_certs SSL_CERT_FILE=/run/secrets/build_ca_certs
+fi
+
+python -m venv /install/uv
+/install/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+    --requirement /install/requirements-build.txt
+python -m venv --without-pip /opt/mlflow
+UV_LINK_MODE=copy /install/uv/bin/uv pip install --python /opt/mlflow/bin/python \
+    "$@" --requirement /install/requirements.txt

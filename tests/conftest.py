@@ -1,0 +1,50 @@
+"""What all tests share: the option that rewrites golden files, and what `docker` means."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+REQUIRE_DOCKER = "REQUIRE_DOCKER"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="Write what is rendered now into tests/golden, compose/ and .env.example.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip tests marked `docker` where there is none; with REQUIRE_DOCKER=1, fail them instead."""
+    if item.get_closest_marker("docker") is None or not (reason := docker_trouble()):
+        return
+    if os.environ.get(REQUIRE_DOCKER) == "1":
+        pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@cache
+def docker_trouble() -> str:
+    """Return why Docker cannot be used here, nothing where it can."""
+    if shutil.which("docker") is None:
+        return "there is no docker command"
+    for command, trouble in (
+        (["docker", "compose", "version"], "there is no Docker Compose v2"),
+        (["docker", "version"], "Docker's engine does not answer"),
+    ):
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=30)
+        except (OSError, subprocess.SubprocessError):
+            return f"{trouble} ({' '.join(command)} failed)"
+    return ""
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten instead of compared."""
+    return bool(request.config.getoption("--update-golden"))

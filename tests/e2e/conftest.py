@@ -1,0 +1,121 @@
+"""Stacks for scenarios: made when first needed, removed whatever happens, logs kept on failure."""
+
+import re
+import shutil
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .docker_stack import DockerStack
+from .running import RunningStack
+from .tool import CHECKOUT, Said
+from .waiting import free_ports
+
+MakeStack = Callable[..., RunningStack]
+LOGS = CHECKOUT / ".logs"
+ENGINES = {"docker": DockerStack}
+
+# Every stack that is not removed yet.
+LIVE: list[RunningStack] = []
+
+
+class ColdStart(NamedTuple):
+    """A stack, and what its first start printed."""
+
+    stack: RunningStack
+    said: Said
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the logs of every stack that lives while a test fails."""
+    del call
+    report = yield
+    if report.failed:
+        folder = LOGS / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/e2e/")).strip("-")
+        for stack in LIVE:
+            stack.keep_logs(folder / stack.name)
+        if report.longreprtext:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{report.when}.txt").write_text(report.longreprtext, encoding="utf-8")
+    return report
+
+
+@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Name what runs the stacks: every scenario is run on each engine."""
+    return str(request.param)
+
+
+def _stacks(engine: str, folders: Callable[[], Path]) -> Iterator[MakeStack]:
+    made: list[tuple[RunningStack, Path]] = []
+
+    def make(**settings: str) -> RunningStack:
+        folder = folders()
+        stack = ENGINES[engine](folder, settings)
+        LIVE.append(stack)
+        made.append((stack, folder))
+        return stack
+
+    yield make
+    for stack, folder in made:
+        LIVE.remove(stack)
+        stack.purge()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def _make_for_session(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture(scope="module")
+def _make_for_module(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture
+def make_stack(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
+    """Return what makes a stack of its own for one test, with settings; nothing is started."""
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+
+
+@pytest.fixture
+def stack(make_stack: MakeStack) -> RunningStack:
+    """Return a stack of its own for one test; nothing is started."""
+    return make_stack()
+
+
+@pytest.fixture(scope="session")
+def cold_start(_make_for_session: MakeStack) -> ColdStart:
+    """Return the session's stack with what its very first `up --json` said."""
+    stack = _make_for_session()
+    return ColdStart(stack, stack.tool("up", "--json"))
+
+
+@pytest.fixture(scope="session")
+def shared(cold_start: ColdStart) -> RunningStack:
+    """Return a running stack for tests that only look, or that clean up after themselves."""
+    return cold_start.stack
+
+
+@pytest.fixture(scope="module")
+def _worn(_make_for_module: MakeStack) -> RunningStack:
+    return _make_for_module()
+
+
+@pytest.fixture
+def mended(_worn: RunningStack) -> RunningStack:
+    """Return a running stack that tests may break in ways that `up` mends."""
+    _worn.mend()
+    return _worn
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    return free_ports(1)[0]

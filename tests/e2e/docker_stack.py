@@ -1,0 +1,143 @@
+"""A stack on the Docker engine."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from .images import image_settings
+from .running import SERVERS, RunningStack
+from .tool import Said, run
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+ONE_OFF = "com.docker.compose.oneoff"
+
+NEVER = "0001-01-01T00:00:00Z"
+
+# For scenarios about Docker itself, or that need its override file.
+docker_only = pytest.mark.parametrize(
+    "engine", [pytest.param("docker", marks=pytest.mark.docker)], indirect=True
+)
+
+
+def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> Said:
+    """Run a docker command."""
+    return run("docker", *arguments, code=code, given=given)
+
+
+class DockerStack(RunningStack):
+    """Knows its containers by the labels that Compose gives them."""
+
+    engine: ClassVar[str] = "docker"
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(folder, {**image_settings(), **settings})
+
+    @property
+    def compose_folder(self) -> Path:
+        """Where the rendered files are."""
+        return self.folder / "compose"
+
+    def compose(self, *arguments: str, code: int | None = 0) -> Said:
+        """Run plain `docker compose` in the rendered folder, with no tool involved."""
+        return run("docker", "compose", *arguments, code=code, folder=self.compose_folder)
+
+    def override(self, text: str) -> None:
+        """Write the owner's own Compose file."""
+        self.tool("render")
+        path = self.compose_folder / "docker-compose.override.yaml"
+        path.write_text(text, encoding="utf-8")
+
+    def drop_override(self) -> None:
+        """Remove the owner's own Compose file."""
+        (self.compose_folder / "docker-compose.override.yaml").unlink(missing_ok=True)
+
+    def containers(self) -> dict[str, Any]:
+        """Return `docker inspect` of every container of the stack, by service."""
+        found = (json.loads(docker("inspect", id_).out)[0] for id_ in self._list("ps", "--all"))
+        return {
+            container["Config"]["Labels"][SERVICE]: container
+            for container in found
+            if container["Config"]["Labels"].get(ONE_OFF) != "True"
+        }
+
+    def image(self, service: str) -> str:
+        """Return the name of a service's image."""
+        return str(self.containers()[service]["Config"]["Image"])
+
+    def ids(self) -> dict[str, str]:
+        """Return the container of each service."""
+        return {name: container["Id"] for name, container in self.containers().items()}
+
+    def starts(self) -> dict[str, str]:
+        """Return when each server's container was started last."""
+        containers = self.containers()
+        return {name: containers[name]["State"]["StartedAt"] for name in SERVERS}
+
+    def was_started(self, service: str) -> bool:
+        """Tell whether a service's container was ever started."""
+        container = self.containers().get(service)
+        return container is not None and container["State"]["StartedAt"] != NEVER
+
+    def volumes(self) -> set[str]:
+        """Return the named volumes, without the stack's name."""
+        return {name.removeprefix(f"{self.name}_") for name in self._list("volume", "ls")}
+
+    def health(self, service: str) -> str:
+        """Return what the healthcheck found out."""
+        container = self.containers().get(service)
+        if container is None or container["State"]["Status"] != "running":
+            return ""
+        return str(container["State"]["Health"]["Status"])
+
+    def kill(self, service: str) -> None:
+        """Kill a container's first process from the host.
+
+        By number and not by `docker kill`, after which the engine would not start it again; from
+        a container that sees the host's processes, since only root may, and since the engine may
+        be in a virtual machine.
+        """
+        container = self.containers()[service]
+        pid = container["State"]["Pid"]
+        assert pid > 0, f"{service} does not run"
+        options = ("--rm", "--pid=host", "--user=0", "--entrypoint=sh")
+        docker("run", *options, container["Config"]["Image"], "-c", f"kill -9 {pid}")
+
+    def stop(self, service: str) -> None:
+        """Stop a container, so that it stays stopped."""
+        docker("stop", "--time", "1", self.ids()[service])
+
+    def restart(self, service: str) -> None:
+        """Stop a container and start it again."""
+        docker("restart", "--time", "1", self.ids()[service])
+
+    def execute(self, service: str, *argv: str, given: str | None = None) -> str:
+        """Run a command in a container."""
+        return docker("exec", "--interactive", self.ids()[service], *argv, given=given).out
+
+    def purge(self) -> None:
+        """Remove containers, volumes and networks of the stack."""
+        for listed, removed in (
+            (("ps", "--all"), ("rm", "--force", "--volumes")),
+            (("volume", "ls"), ("volume", "rm", "--force")),
+            (("network", "ls"), ("network", "rm")),
+        ):
+            if found := self._list(*listed):
+                docker(*removed, *found)
+
+    def keep_logs(self, folder: Path) -> None:
+        """Write `docker logs` and the state of every container."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for service, container in self.containers().items():
+            logs = docker("logs", "--timestamps", container["Id"], code=None)
+            (folder / f"{service}.log").write_text(logs.text, encoding="utf-8")
+            state = json.dumps(container["State"], indent=2)
+            (folder / f"{service}.state.json").write_text(state, encoding="utf-8")
+        listed = docker("ps", "--all", "--filter", f"label={PROJECT}={self.name}", code=None)
+        (folder / "ps.txt").write_text(listed.text, encoding="utf-8")
+
+    def _list(self, *command: str) -> list[str]:
+        return docker(*command, "--quiet", "--filter", f"label={PROJECT}={self.name}").out.split()

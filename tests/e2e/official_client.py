@@ -1,0 +1,61 @@
+"""What a data scientist writes, with MLflow's own client; run by test_client.py as a program."""
+
+import json
+import sys
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.models import Model
+
+
+def log_run(folder: Path) -> dict[str, object]:
+    """Log a run with everything that runs have, and a folder of artifacts."""
+    mlflow.set_experiment("official client")
+    with mlflow.start_run() as run:
+        mlflow.log_params({"optimizer": "adam", "depth": 3})
+        for step in range(3):
+            mlflow.log_metric("loss", 1 / (step + 1), step=step)
+        mlflow.set_tag("stage", "test")
+        mlflow.log_artifacts(str(folder), "outputs")
+    client = MlflowClient()
+    found = client.get_run(run.info.run_id)
+    copy = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id))
+    return {
+        "run_id": run.info.run_id,
+        "experiment_id": run.info.experiment_id,
+        "status": found.info.status,
+        "params": found.data.params,
+        "metrics": found.data.metrics,
+        "stage": found.data.tags["stage"],
+        "history": [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")],
+        "listed": [file.path for file in client.list_artifacts(run.info.run_id, "outputs/plots")],
+        "downloaded": str(copy / "outputs"),
+        "found": [run.info.run_id for run in client.search_runs([run.info.experiment_id])],
+    }
+
+
+def register(folder: Path) -> dict[str, object]:
+    """Register a model, and load it back by its name and version."""
+    mlflow.set_experiment("official client")
+    model = Model(artifact_path="model")
+    model.add_flavor("weights", file="weights.bin")
+    model.save(str(folder / "MLmodel"))
+    with mlflow.start_run() as run:
+        mlflow.log_artifacts(str(folder), "model")
+    version = mlflow.register_model(f"runs:/{run.info.run_id}/model", "official-model")
+    uri = f"models:/{version.name}/{version.version}"
+    MlflowClient().set_registered_model_alias(version.name, "champion", version.version)
+    champion = MlflowClient().get_model_version_by_alias(version.name, "champion")
+    return {
+        "run_id": run.info.run_id,
+        "status": version.status,
+        "champion": champion.version == version.version,
+        "flavors": list(Model.load(uri).flavors),
+        "downloaded": mlflow.artifacts.download_artifacts(uri),
+    }
+
+
+if __name__ == "__main__":
+    action = {"log_run": log_run, "register": register}[sys.argv[1]]
+    sys.stdout.write(json.dumps(action(Path(sys.argv[2]))))

@@ -1,0 +1,73 @@
+"""Docker can be missing in four ways; each has a sentence of its own and a way out."""
+
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from .docker_stack import docker
+from .tool import SCRIPT, Said, environment, run, tool
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the folder of a stack that was never started."""
+    tool("init", folder=tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
+def test_no_docker_command_must_be_said(folder: Path, command: str) -> None:
+    said = tool(command, code=1, folder=folder, env=environment(PATH="/nonexistent"))
+    assert "Docker is not installed" in said.err
+    assert "hint: " in said.err
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
+def test_an_engine_that_does_not_answer_must_be_said(folder: Path, command: str) -> None:
+    nowhere = environment(DOCKER_HOST=f"unix://{folder}/nobody.sock")
+    said = tool(command, code=1, folder=folder, env=nowhere)
+    assert "engine does not answer" in said.err
+    assert "hint: " in said.err
+
+
+def test_a_socket_without_permission_must_be_said(folder: Path) -> None:
+    path = folder / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        path.chmod(0)
+        # Root may do everything, unless it has no capabilities.
+        drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+        said = run(
+            *(*drop, str(SCRIPT), "up"),
+            code=1,
+            folder=folder,
+            env=environment(DOCKER_HOST=f"unix://{path}"),
+        )
+    assert "Traceback" not in said.text
+    assert "permission denied" in said.err
+    assert "docker" in said.err.partition("hint: ")[2]
+
+
+def test_a_missing_compose_must_be_said(folder: Path) -> None:
+    said = without_compose(folder)
+    assert "Traceback" not in said.text
+    assert "Docker Compose v2 is not" in said.err
+    assert "hint: " in said.err
+
+
+def without_compose(folder: Path) -> Said:
+    """Run `up` in a view of the file system where Docker's plugins are hidden."""
+    namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
+    if not shutil.which("unshare") or run(*namespace, "true", code=None).code:
+        pytest.skip("no mount namespaces for this user")
+    plugins = json.loads(docker("info", "--format", "{{json .ClientInfo.Plugins}}").out)
+    hidden = sorted({str(Path(plugin["Path"]).parent) for plugin in plugins})
+    script = "".join(f"mount -t tmpfs none '{path}' && " for path in hidden) + 'exec "$0" up'
+    return run(*namespace, "sh", "-c", script, str(SCRIPT), code=1, folder=folder)

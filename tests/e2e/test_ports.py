@@ -1,0 +1,47 @@
+"""A port that somebody else has is found out before anything starts."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .docker_stack import DockerStack, docker_only
+from .running import RunningStack
+
+VARIABLES = {"mlflow": "MLFLOW_PORT", "s3": "MINIO_PORT", "console": "MINIO_CONSOLE_ADDRESS"}
+
+
+@pytest.mark.parametrize("what", VARIABLES)
+@pytest.mark.parametrize("address", ["127.0.0.1", ""], ids=["loopback", "every address"])
+def test_a_process_on_a_port_must_be_named(stack: RunningStack, what: str, address: str) -> None:
+    port = int(stack.settings[VARIABLES[what]].removeprefix(":"))
+    with listening(address, port):
+        said = stack.up(code=1)
+    me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
+    assert f"port {port} is taken by {me} (pid {os.getpid()})" in said.err
+    assert VARIABLES[what] in said.err
+    assert stack.ids() == {}
+
+
+@docker_only
+def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerStack) -> None:
+    stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
+    said = stack.up(code=1)
+    name = shared.containers()["mlflow"]["Name"].removeprefix("/")
+    assert f"is taken by the container {name}" in said.err
+    assert stack.ids() == {}
+
+
+@docker_only
+def test_a_stack_must_not_mind_its_own_ports(shared: DockerStack) -> None:
+    assert "taken" not in shared.up().text
+
+
+@contextmanager
+def listening(address: str, port: int) -> Iterator[None]:
+    """Hold a port of this machine."""
+    with socket.create_server((address, port)):
+        yield

@@ -1,0 +1,219 @@
+"""Login is on and the network may come in: people get what is theirs, and strangers nothing."""
+
+import socket
+import uuid
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+
+from .conftest import MakeStack
+from .running import Run, RunningStack
+from .security import answers, lan_address
+from .tracking import ARTIFACTS, MLFLOW, Api
+
+ADMIN = ("teacher", "the-teachers-password")
+SEARCH = f"{MLFLOW}/experiments/search"
+BLOCKED = 403
+
+# Each way in that MLflow has: REST, its web page's REST, GraphQL, artifacts, tracing, jobs.
+CLOSED = (
+    ("GET", "/"),
+    ("GET", "/version"),
+    ("POST", SEARCH),
+    ("POST", "/ajax-api/2.0/mlflow/experiments/search"),
+    ("POST", "/graphql"),
+    ("POST", f"{MLFLOW}/users/create"),
+    ("GET", f"{ARTIFACTS}?path="),
+    ("PUT", f"{ARTIFACTS}/0/stranger.txt"),
+    ("GET", "/get-artifact?path=a&run_uuid=b"),
+    ("GET", "/model-versions/get-artifact?name=a&version=1&path=b"),
+    ("POST", "/v1/traces"),
+    ("POST", "/ajax-api/3.0/jobs/"),
+    ("POST", "/ajax-api/3.0/mlflow/assistant/message"),
+    ("GET", "/gateway/mlflow/v1/models"),
+)
+STRANGERS = {
+    "without login": None,
+    "with a wrong password": (ADMIN[0], "another-password"),
+    "with the password clipped": (ADMIN[0], ADMIN[1][:-1]),
+    "with an unknown name": ("nobody", ADMIN[1]),
+    "with an empty password": (ADMIN[0], ""),
+}
+
+
+class Classroom(NamedTuple):
+    """A running stack, its admin with a run, and another user who has none."""
+
+    stack: RunningStack
+    admin: Api
+    user: Api
+    run: Run
+
+
+@pytest.fixture(scope="module")
+def classroom(_make_for_module: MakeStack) -> Classroom:
+    """Return a proven stack with login that the network may come in to."""
+    stack = _make_for_module(
+        MLFLOW_AUTH="basic",
+        MLFLOW_ADMIN_USERNAME=ADMIN[0],
+        MLFLOW_ADMIN_PASSWORD=ADMIN[1],
+        STACK_BIND_ADDRESS="0.0.0.0",  # noqa: S104 - what this is about
+    )
+    stack.tool("up")
+    admin = Api(stack.url, ADMIN)
+    login = ("student", uuid.uuid4().hex)
+    admin.post("users/create", username=login[0], password=login[1])
+    return Classroom(stack, admin, Api(stack.url, login), stack.log_run(admin))
+
+
+# --- strangers
+
+
+@pytest.mark.parametrize("login", STRANGERS.values(), ids=STRANGERS.keys())
+def test_a_stranger_must_not_get_in(classroom: Classroom, login: tuple[str, str] | None) -> None:
+    stranger = Api(classroom.stack.url, login)
+    codes = {(method, path): status(stranger, method, path) for method, path in CLOSED}
+    assert codes == dict.fromkeys(codes, 401)
+
+
+def test_a_stranger_must_not_touch_artifacts(classroom: Classroom) -> None:
+    stranger, key = Api(classroom.stack.url), f"{ARTIFACTS}/{classroom.run.key}"
+    assert status(stranger, "GET", key) == 401
+    assert status(stranger, "PUT", key, data=b"changed") == 401
+    assert status(stranger, "DELETE", key) == 401
+    classroom.stack.expect(classroom.run, classroom.admin)
+
+
+def test_a_stranger_may_ask_whether_the_server_is_there(classroom: Classroom) -> None:
+    assert status(Api(classroom.stack.url), "GET", "/health") == 200
+
+
+# --- users
+
+
+def test_the_admin_must_get_in(classroom: Classroom) -> None:
+    assert status(classroom.admin, "GET", "/version") == 200
+    found = classroom.admin.post("experiments/search", max_results=100)["experiments"]
+    assert classroom.run.experiment_id in {experiment["experiment_id"] for experiment in found}
+
+
+def test_a_user_must_not_see_others_experiments(classroom: Classroom) -> None:
+    user, run = classroom.user, classroom.run
+    assert user.post("experiments/search", max_results=100).get("experiments", []) == []
+    assert user.post("runs/search", experiment_ids=[run.experiment_id]).get("runs", []) == []
+    paths = (
+        f"{MLFLOW}/experiments/get?experiment_id={run.experiment_id}",
+        f"{MLFLOW}/runs/get?run_id={run.id}",
+        f"{MLFLOW}/metrics/get-history?run_id={run.id}&metric_key=loss",
+        f"{MLFLOW}/artifacts/list?run_id={run.id}",
+    )
+    assert {path: status(user, "GET", path) for path in paths} == dict.fromkeys(paths, BLOCKED)
+    query = f'{{ mlflowGetRun(input: {{runId: "{run.id}"}}) {{ run {{ info {{ runId }} }} }} }}'
+    answer = user.call("POST", "/graphql", json={"query": query}).json()
+    assert answer["data"] == {"mlflowGetRun": None}
+
+
+def test_a_user_must_not_touch_others_runs(classroom: Classroom) -> None:
+    user, run = classroom.user, classroom.run
+    metric = {"run_id": run.id, "key": "loss", "value": 9, "timestamp": 1}
+    assert status(user, "POST", f"{MLFLOW}/runs/log-metric", json=metric) == BLOCKED
+    assert status(user, "POST", f"{MLFLOW}/runs/delete", json={"run_id": run.id}) == BLOCKED
+    classroom.stack.expect(run, classroom.admin)
+
+
+def test_a_user_must_not_touch_others_artifacts(classroom: Classroom) -> None:
+    user, run = classroom.user, classroom.run
+    key = f"{ARTIFACTS}/{run.key}"
+    assert status(user, "GET", key) == BLOCKED
+    assert status(user, "PUT", key, data=b"changed") == BLOCKED
+    assert status(user, "DELETE", key) == BLOCKED
+    assert status(user, "GET", f"{ARTIFACTS}?path=") == BLOCKED
+    assert status(user, "GET", f"{ARTIFACTS}?path={run.experiment_id}") == BLOCKED
+    assert status(user, "GET", f"{ARTIFACTS}/0/%2e%2e/{run.key}") == BLOCKED
+    classroom.stack.expect(run, classroom.admin)
+
+
+@pytest.mark.parametrize("scheme", ["s3://{bucket}/", "mlflow-artifacts:/"])
+def test_a_user_must_not_read_others_artifacts_through_the_model_registry(
+    classroom: Classroom, scheme: str
+) -> None:
+    """The server fetches a model version from its source with a key of its own."""
+    user, run, name = classroom.user, classroom.run, f"model-{uuid.uuid4().hex[:8]}"
+    source = f"{scheme.format(bucket=classroom.stack.bucket)}{run.experiment_id}/{run.id}/artifacts"
+    user.post("registered-models/create", name=name)
+    made = user.call(
+        "POST", f"{MLFLOW}/model-versions/create", json={"name": name, "source": source}
+    )
+    path = f"/model-versions/get-artifact?name={name}&version=1&path=model/weights.bin"
+    assert user.call("GET", path).content != run.artifact
+    assert not made.ok
+
+
+def test_a_user_must_not_make_users_or_himself_admin(classroom: Classroom) -> None:
+    user, name = classroom.user, f"friend-{uuid.uuid4().hex[:8]}"
+    created = {"username": name, "password": uuid.uuid4().hex}
+    assert status(user, "POST", f"{MLFLOW}/users/create", json=created) == BLOCKED
+    raised = {"username": "student", "is_admin": True}
+    assert status(user, "PATCH", f"{MLFLOW}/users/update-admin", json=raised) == BLOCKED
+    taken = {"username": ADMIN[0], "password": uuid.uuid4().hex}
+    assert status(user, "PATCH", f"{MLFLOW}/users/update-password", json=taken) == BLOCKED
+    assert status(classroom.admin, "GET", "/version") == 200
+
+
+def test_a_user_must_have_his_own_runs(classroom: Classroom) -> None:
+    run = classroom.stack.log_run(classroom.user)
+    classroom.stack.expect(run, classroom.user)
+    found = classroom.user.post("experiments/search", max_results=100)["experiments"]
+    assert [experiment["experiment_id"] for experiment in found] == [run.experiment_id]
+
+
+# --- the network
+
+
+def test_others_on_the_network_must_get_in_with_login(classroom: Classroom) -> None:
+    """By this machine's address and by its name, as programs and as pages of MLflow's own do."""
+    port = classroom.stack.settings["MLFLOW_PORT"]
+    for name in (lan_address(), socket.gethostname().lower()):
+        url = f"http://{lan_address()}:{port}"
+        theirs = {"Host": f"{name}:{port}"}
+        page = {**theirs, "Origin": f"http://{name}:{port}"}
+        assert search(url, ADMIN, theirs).status_code == 200
+        assert search(url, ADMIN, page).status_code == 200
+        assert search(url, None, page).status_code == 401
+
+
+def test_the_object_store_must_stay_on_loopback(classroom: Classroom) -> None:
+    settings, address = classroom.stack.settings, lan_address()
+    ports = [int(settings["MINIO_PORT"]), int(settings["MINIO_CONSOLE_ADDRESS"].removeprefix(":"))]
+    assert answers(address, int(settings["MLFLOW_PORT"]))
+    for port in ports:
+        assert answers("127.0.0.1", port)
+        assert not answers(address, port)
+
+
+@pytest.mark.parametrize("where", ["loopback", "network"])
+def test_a_foreign_page_must_be_refused(classroom: Classroom, where: str) -> None:
+    """Be it honest about itself, or behind a name that leads here (DNS rebinding)."""
+    port = classroom.stack.settings["MLFLOW_PORT"]
+    url = f"http://{lan_address() if where == 'network' else '127.0.0.1'}:{port}"
+    for headers in (
+        {"Origin": "http://foreign.example"},
+        {"Origin": "null"},
+        {"Host": "foreign.example"},
+        {"Host": f"foreign.example:{port}"},
+        {"Host": f"foreign.example:{port}", "Origin": f"http://foreign.example:{port}"},
+    ):
+        assert search(url, ADMIN, headers).status_code == BLOCKED, headers
+
+
+def status(api: Api, method: str, path: str, **options: Any) -> int:  # noqa: ANN401
+    """Return the status of an answer; what is not read is sent as JSON."""
+    if method != "GET" and not options:
+        options = {"json": {}}
+    return api.call(method, path, **options).status_code
+
+
+def search(url: str, login: tuple[str, str] | None, headers: dict[str, str]) -> requests.Response:
+    """Search experiments as somebody on the network does."""
+    return Api(url, login).call("POST", SEARCH, json={"max_results": 1}, headers=headers)

@@ -1,0 +1,241 @@
+"""A secret shows nowhere: a marker in each is looked for in everything that can be seen."""
+
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import MakeStack
+from .docker_stack import DockerStack, docker, docker_only
+from .markers import Markers, Processes, watched_processes
+from .running import RunningStack
+from .security import administration
+from .tool import Said
+
+pytestmark = docker_only
+
+SETTINGS = (
+    *("PG_PASSWORD", "MLFLOW_ADMIN_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"),
+    *("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PIP_INDEX_URL"),
+)
+# MLflow takes it from its environment only.
+SERVER_SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"
+# Of other programs that read the same file.
+FOREIGN = ("AWS_SECRET_ACCESS_KEY", "OTHER_PROGRAMS_PASSWORD")
+SHOWN = "********"
+
+# In the environments of containers: what MLflow reads there, and what PostgreSQL's entry point,
+# which is not ours, makes of the file that it is given.
+INSIDE = {SERVER_SECRET, "PG_PASSWORD"}
+
+COMMANDS = (
+    "up --no-verify",
+    "status",
+    "config",
+    "logs",
+    "verify",
+    "render",
+    "render --check",
+    "render --diff",
+)
+
+
+class Marked(NamedTuple):
+    """A running stack with a marker in every secret, and what was seen while it was started."""
+
+    stack: DockerStack
+    markers: Markers
+    said: Said
+    processes: Processes
+
+    def expect_no_secret(self, *texts: str) -> None:
+        """Make sure that no marker is in the texts, and that there was something to look at."""
+        assert any(text.strip() for text in texts)
+        assert self.markers.found_in(*texts) == set()
+
+
+@pytest.fixture(scope="module")
+def marked(shared: RunningStack, _make_for_module: MakeStack) -> Marked:
+    """Return the stack; its image is that of `shared`, since its package index is nowhere."""
+    assert shared.ids()
+    markers = Markers(*SETTINGS, SERVER_SECRET, *FOREIGN)
+    values = {name: markers[name] for name in (*SETTINGS, SERVER_SECRET)}
+    values["PIP_INDEX_URL"] = index_url(markers["PIP_INDEX_URL"])
+    stack = _make_for_module(MLFLOW_AUTH="basic", **values)
+    assert isinstance(stack, DockerStack)
+    stack.write(**{name: markers[name] for name in FOREIGN})
+    with watched_processes(markers) as processes:
+        said = stack.tool("up")
+        stack.tool("logs")
+        stack.tool("status")
+    return Marked(stack, markers, said, processes)
+
+
+# --- on the screen
+
+
+def test_a_start_must_print_no_secret(marked: Marked) -> None:
+    marked.expect_no_secret(marked.said.text)
+
+
+@pytest.mark.parametrize("option", ["", "--json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_must_print_no_secret(marked: Marked, command: str, option: str) -> None:
+    said = marked.stack.tool(*f"{command} {option}".split())
+    if "render" not in command or option:
+        assert said.out.strip()
+    assert marked.markers.found_in(said.text) == set()
+
+
+def test_config_must_show_a_mask_for_every_secret(marked: Marked) -> None:
+    found = marked.stack.tool("config", "--json").data
+    shown = {name: found["settings"][name]["value"] for name in (*SETTINGS, SERVER_SECRET)}
+    assert shown == dict.fromkeys(shown, SHOWN)
+    assert set(FOREIGN) <= set(found["foreign"])
+
+
+def test_changed_secrets_must_not_show_in_the_differences(marked: Marked) -> None:
+    new = Markers(*SETTINGS)
+    values = {**new.texts, "PIP_INDEX_URL": index_url(new["PIP_INDEX_URL"])}
+    with marked.stack.changed(**values):
+        said = [
+            marked.stack.tool("render", "--diff"),
+            marked.stack.tool("render", "--diff", "--json"),
+            marked.stack.tool("render", "--check", code=1),
+            marked.stack.tool("render", "--check", "--json", code=1),
+        ]
+    assert "secrets/pg_password" in said[0].out
+    for one in said:
+        marked.expect_no_secret(one.text)
+        assert new.found_in(one.text) == set()
+
+
+def test_a_secret_file_edited_by_hand_must_not_show(marked: Marked) -> None:
+    file, new = marked.stack.compose_folder / "secrets" / "pg_password", Markers("edited")
+    before = file.read_text(encoding="utf-8")
+    file.unlink()
+    file.write_text(new["edited"], encoding="utf-8")
+    try:
+        said = [
+            marked.stack.tool("render", "--diff"),
+            marked.stack.tool("render", "--diff", "--json"),
+            marked.stack.tool("up", code=1),
+            marked.stack.tool("up", "--json", code=1),
+        ]
+    finally:
+        file.write_text(before, encoding="utf-8")
+        file.chmod(0o444)
+    for one in said:
+        marked.expect_no_secret(one.text)
+        assert new.found_in(one.text) == set()
+
+
+# --- in the engine
+
+
+def test_the_engine_must_show_no_secret(marked: Marked) -> None:
+    stack = marked.stack
+    label = f"label=com.docker.compose.project={stack.name}"
+    containers = docker("ps", "--all", "--quiet", "--filter", label).out.split()
+    assert len(containers) == 4
+    marked.expect_no_secret(docker("inspect", *containers).text)
+    networks = docker("network", "ls", "--quiet", "--filter", label).out.split()
+    marked.expect_no_secret(docker("network", "inspect", *networks).text)
+    volumes = docker("volume", "ls", "--quiet", "--filter", label).out.split()
+    marked.expect_no_secret(docker("volume", "inspect", *volumes).text)
+    marked.expect_no_secret(stack.compose("config").text)
+    marked.expect_no_secret(docker("ps", "--all", "--no-trunc").text)
+
+
+def test_the_image_must_show_no_secret(marked: Marked) -> None:
+    image = marked.stack.image("mlflow")
+    marked.expect_no_secret(docker("image", "inspect", image).text)
+    marked.expect_no_secret(docker("history", "--no-trunc", image).text)
+
+
+def test_the_servers_own_logs_must_hold_no_secret(marked: Marked) -> None:
+    for container in marked.stack.ids().values():
+        marked.expect_no_secret(docker("logs", container).text)
+
+
+# --- in processes
+
+
+def test_no_process_must_show_a_secret_while_the_stack_is_started_and_used(marked: Marked) -> None:
+    assert marked.processes.looks > 10
+    assert marked.processes.command_lines == set()
+    assert marked.processes.environments == set()
+    assert marked.processes.inside <= INSIDE
+
+
+# --- on disk
+
+
+def test_rendered_files_outside_of_secrets_must_hold_none(marked: Marked) -> None:
+    folder = marked.stack.compose_folder
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    outside = [file for file in files if folder / "secrets" not in file.parents]
+    assert len(outside) > 5
+    marked.expect_no_secret(*(file.read_text(encoding="utf-8") for file in outside))
+
+
+def test_files_with_secrets_must_be_closed_to_others(marked: Marked) -> None:
+    secrets = marked.stack.compose_folder / "secrets"
+    assert mode(marked.stack.env_file) == 0o600
+    assert mode(secrets) == 0o700
+    given = [file for file in secrets.iterdir() if not file.name.startswith(".")]
+    assert {file.name: mode(file) for file in given} == dict.fromkeys(
+        [file.name for file in given], 0o444
+    )
+    texts = [file.read_text(encoding="utf-8") for file in given]
+    assert marked.markers.found_in(*texts) == {*SETTINGS, SERVER_SECRET}
+
+
+# --- when something fails
+
+
+def test_a_refused_database_password_must_not_show(marked: Marked) -> None:
+    """It is changed behind the stack's back, so that everything that uses it fails."""
+    stack, role = marked.stack, "ALTER ROLE mlflow PASSWORD '{}'"
+    stack.sql(role.format("another"))
+    try:
+        stack.restart("mlflow")
+        said = failed(marked, "verify", "verify --json", "up", "up --json")
+        assert "PG_PASSWORD" in said[2].err
+    finally:
+        stack.sql(role.format(marked.markers["PG_PASSWORD"]))
+        stack.up()
+
+
+def test_a_refused_s3_key_must_not_show(marked: Marked) -> None:
+    """The application's secret is changed in the S3 server only."""
+    root = administration(marked.stack, marked.stack.root_key)
+    root.user_add(marked.markers["MINIO_ACCESS_KEY"], "another-secret")
+    try:
+        said = failed(marked, "verify", "verify --json")
+        assert "MINIO_SECRET_ACCESS_KEY" in said[0].err
+    finally:
+        marked.stack.up()
+    marked.stack.verify()
+
+
+def failed(marked: Marked, *commands: str) -> list[Said]:
+    """Run commands, all of which must fail, and make sure that no secret shows anywhere."""
+    said = [marked.stack.tool(*command.split(), code=1) for command in commands]
+    look = [marked.stack.tool("logs"), marked.stack.tool("status", "--json")]
+    for one in (*said, *look):
+        marked.expect_no_secret(one.text)
+    for container in marked.stack.ids().values():
+        marked.expect_no_secret(docker("logs", container).text, docker("inspect", container).text)
+    return said
+
+
+def index_url(password: str) -> str:
+    """Return the URL of a package index that is nowhere."""
+    return f"http://user:{password}@index.invalid/simple"
+
+
+def mode(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)

@@ -1,0 +1,89 @@
+"""Secrets of any characters: what stands in `.env` is what the servers take, to the last letter."""
+
+from functools import partial
+
+import pytest
+
+from .conftest import MakeStack
+from .running import RunningStack
+from .security import refused_with
+from .tracking import Api
+
+ODD = "p@ss w'or$d\"\\#% ${HOME} $$ `id` {{x}} <&>*?!~;|=:,%2F"
+UNICODE = "пароль-密码-größe-🔑"
+LONG = f"{ODD}{UNICODE}".ljust(200, "x")
+LONG_ASCII = ODD.ljust(200, "x")
+
+# Reads a password, and says whether the database takes it from another machine.
+LOG_IN = """
+import psycopg2, sys
+user, database = sys.argv[1:]
+try:
+    psycopg2.connect(host="postgres", user=user, dbname=database, password=sys.stdin.read())
+except psycopg2.OperationalError as error:
+    print("refused" if "password authentication failed" in str(error) else error)
+else:
+    print("accepted")
+"""
+
+
+@pytest.fixture(scope="module")
+def odd(_make_for_module: MakeStack) -> RunningStack:
+    """Return a proven stack whose secrets are as odd as they may be."""
+    stack = _make_for_module(
+        MLFLOW_AUTH="basic",
+        MLFLOW_ADMIN_PASSWORD=LONG_ASCII,
+        PG_PASSWORD=LONG,
+        MINIO_SECRET_ACCESS_KEY=ODD,
+        MINIO_ROOT_PASSWORD=UNICODE,
+    )
+    stack.tool("up")
+    return stack
+
+
+def test_an_odd_database_password_must_be_the_databases(odd: RunningStack) -> None:
+    assert odd.settings["PG_PASSWORD"] == LONG
+    assert log_in(odd, LONG) == "accepted"
+    assert log_in(odd, LONG[:-1]) == "refused"
+
+
+def test_an_odd_admin_password_must_be_the_admins(odd: RunningStack) -> None:
+    """For all of MLflow: what is stored by REST, and artifacts, which it checks in another way."""
+    admin = Api(odd.url, ("admin", LONG_ASCII))
+    odd.expect(odd.log_run(admin), admin)
+    clipped = Api(odd.url, ("admin", LONG_ASCII[:-1]))
+    assert clipped.call("GET", "/version").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_ADMIN_USERNAME", "MLFLOW_ADMIN_PASSWORD"])
+def test_a_login_that_mlflow_cannot_take_must_be_refused(stack: RunningStack, name: str) -> None:
+    """It takes letters outside of ASCII for runs, and refuses them for artifacts."""
+    stack.write(MLFLOW_AUTH="basic", **{name: UNICODE})
+    assert name in stack.tool("config", code=2).err
+
+
+def test_odd_s3_secrets_must_be_the_servers(odd: RunningStack) -> None:
+    expect_keys(odd, application=ODD, root=UNICODE)
+
+
+def test_s3_secrets_must_be_changed_to_odd_ones(odd: RunningStack) -> None:
+    odd.write(MINIO_SECRET_ACCESS_KEY=LONG, MINIO_ROOT_PASSWORD=ODD)
+    odd.tool("up")
+    expect_keys(odd, application=LONG, root=ODD)
+
+
+def log_in(stack: RunningStack, password: str) -> str:
+    """Say whether the database takes a password from where MLflow runs."""
+    return stack.execute(
+        "mlflow", "python", "-c", LOG_IN, "mlflow", "mlflow", given=password
+    ).strip()
+
+
+def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:
+    """Make sure that S3 takes these secrets for the two keys, and no part of them."""
+    for (key_id, found), expected in ((stack.app_key, application), (stack.root_key, root)):
+        assert found == expected
+        stack.s3((key_id, expected)).list_objects_v2(Bucket=stack.bucket)
+        clipped = stack.s3((key_id, expected[:-1]))
+        listing = partial(clipped.list_objects_v2, Bucket=stack.bucket)
+        assert refused_with(listing) == "SignatureDoesNotMatch"

@@ -1,0 +1,99 @@
+"""Stacks that differ from the default one in what people change."""
+
+import json
+import socket
+from pathlib import Path
+
+from .conftest import MakeStack
+from .docker_stack import docker
+from .images import known_images
+from .running import RunningStack
+from .tool import run
+
+
+def test_direct_access_must_store_artifacts_without_the_server(make_stack: MakeStack) -> None:
+    stack = make_stack(MLFLOW_ARTIFACT_ACCESS="direct")
+    stack.tool("up")
+    created = stack.api.post("runs/create", experiment_id="0", start_time=0)
+    assert created["run"]["info"]["artifact_uri"].startswith(f"s3://{stack.bucket}/0/")
+
+
+def test_objects_must_be_in_the_folder_that_was_named(make_stack: MakeStack) -> None:
+    """A relative one is meant from .env."""
+    stack = make_stack(MINIO_VOLUME_PATH="data/objects")
+    stack.tool("up")
+    logged = stack.log_run()
+    assert (stack.folder / "data/objects" / stack.bucket / logged.key).exists()
+    assert stack.volumes() == {"mlflow_tmp", "postgres_data"}
+
+
+def test_a_published_database_must_answer_on_this_machine(
+    make_stack: MakeStack, free_port: int
+) -> None:
+    """And limits of memory must reach the engine."""
+    stack = make_stack(
+        PG_PUBLISH="true",
+        PG_PORT=str(free_port),
+        MLFLOW_MEMORY="1500m",
+        PG_MEMORY="512m",
+        MINIO_MEMORY="1g",
+    )
+    stack.tool("up")
+    with socket.create_connection(("127.0.0.1", free_port), timeout=5) as connection:
+        # An SSLRequest, the shortest thing to which PostgreSQL alone answers with N or S:
+        # https://www.postgresql.org/docs/current/protocol-message-formats.html
+        connection.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))
+        assert connection.recv(1) in {b"N", b"S"}
+    limits = {
+        name: json.loads(docker("inspect", id_).out)[0]["HostConfig"]["Memory"]
+        for name, id_ in stack.ids().items()
+    }
+    mebibyte = 1024 * 1024
+    assert limits == {
+        "mlflow": 1500 * mebibyte,
+        "postgres": 512 * mebibyte,
+        "s3": 1024 * mebibyte,
+        "bucket-init": 0,
+    }
+
+
+def test_an_older_postgres_must_do(make_stack: MakeStack) -> None:
+    stack = make_stack(POSTGRES_IMAGE=known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16"))
+    stack.tool("up")
+    assert stack.sql("SHOW server_version")[0].startswith("16.")
+
+
+def test_background_jobs_must_come_up_where_they_are_wanted(make_stack: MakeStack) -> None:
+    stack = make_stack(MLFLOW_JOBS="true", MLFLOW_WORKERS="1")
+    stack.tool("up")
+    processes = docker("top", stack.ids()["mlflow"], "-eo", "args").out
+    assert "huey" in processes
+
+
+def test_the_console_must_be_off_where_it_has_no_address(make_stack: MakeStack) -> None:
+    stack = make_stack(MINIO_CONSOLE_ADDRESS="")
+    data = stack.tool("up", "--json").data
+    assert set(data["urls"]) == {"mlflow", "s3"}
+    assert [service["ports"] for service in data["services"] if service["name"] == "s3"] == [
+        [f"127.0.0.1:{stack.settings['MINIO_PORT']}"]
+    ]
+
+
+def test_another_bucket_name_and_region_must_do(make_stack: MakeStack) -> None:
+    stack = make_stack(MLFLOW_BUCKET_NAME="team.blue-7", AWS_DEFAULT_REGION="eu-central-1")
+    stack.tool("up")
+    assert stack.sql("SELECT count(*) FROM runs") == ["0"]
+
+
+def test_the_stack_must_run_without_the_tool_after_render(stack: RunningStack) -> None:
+    """`cd compose && docker compose up -d` is enough, and the owner's override counts."""
+    stack.tool("render")
+    folder: Path = stack.folder / "compose"
+    (folder / "docker-compose.override.yaml").write_text(
+        "services:\n  mlflow:\n    labels:\n      owner: me\n", encoding="utf-8"
+    )
+    run("docker", "compose", "up", "--detach", folder=folder)
+    stack.wait_until_healthy(seconds=120)
+    stack.verify()
+    labels = json.loads(docker("inspect", stack.ids()["mlflow"]).out)[0]["Config"]["Labels"]
+    assert labels["owner"] == "me"

@@ -1,0 +1,44 @@
+"""MLflow's REST API as any program may call it; knows nothing of the tool's own client."""
+
+from typing import Any
+
+import requests
+
+MLFLOW = "/api/2.0/mlflow"
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+class Api:
+    """A tracking server for one user, or for everybody."""
+
+    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+        self.url = url
+        self._login = login
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
+        """Send one request and return the answer, whatever it is."""
+        with requests.Session() as session:
+            # Proxies and .netrc of the environment are for other servers.
+            session.trust_env = False
+            session.auth = self._login
+            return session.request(method, self.url + path, timeout=30, **options)
+
+    def get(self, endpoint: str, /, **parameters: object) -> dict[str, Any]:
+        """Call a GET endpoint of MLflow, which must succeed."""
+        return _json(self.call("GET", f"{MLFLOW}/{endpoint}", params=parameters))
+
+    def post(self, endpoint: str, /, **body: object) -> dict[str, Any]:
+        """Call a POST endpoint of MLflow, which must succeed."""
+        return _json(self.call("POST", f"{MLFLOW}/{endpoint}", json=body))
+
+    def artifact(self, method: str, key: str, content: bytes | None = None) -> requests.Response:
+        """Store, fetch or delete one artifact by proxy; `key` is its path in the bucket."""
+        answer = self.call(method, f"{ARTIFACTS}/{key}", data=content)
+        assert answer.ok, f"{method} {key}: {answer.status_code} {answer.text[:300]}"
+        return answer
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    assert answer.ok, f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}"
+    found: dict[str, Any] = answer.json()
+    return found

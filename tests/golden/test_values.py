@@ -1,0 +1,57 @@
+"""What a user writes into `.env` reaches a container as it was written."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlflow_compose.cli.run import run
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.envfile import quote
+from mlflow_compose.settings.names import Kind, is_secret_variable, kind_of, mlflow_variables
+from tests.golden.compose import compose
+
+SETTINGS = dict(declared())
+HANDED_ON = [
+    name
+    for name in sorted(mlflow_variables())
+    if kind_of(name, SETTINGS) is Kind.SERVER and not is_secret_variable(name, "")
+][:40]
+
+ODD = st.text("'\"\\$#%@ ={}[]&*!|>,:;`~?-\t\n\r" + "aZ0.é漢😀\u2028\u00a0\ufeff", max_size=200)
+ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
+# What some reader takes for another type, or for its own syntax.
+WORDS = """
+true no null ~ 0 1e3 0x1f 1_000 .5 .inf 12:30 2026-11-21 = << ${HOME} $$ $ ${ - ? : # ' "
+{{x}} %s \\ \\n !tag &a *a @x `x`
+"""
+VALUES = ODD | ANY | st.sampled_from(WORDS.split())
+
+
+@pytest.mark.docker
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries(dict.fromkeys(HANDED_ON, VALUES)))
+def test_any_value_must_reach_the_container_as_it_was_written(written: dict[str, str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / ".env").write_text(env_text(written), encoding="utf-8", newline="")
+        assert run(["--quiet", "--json", "--env-file", str(folder / ".env"), "render"]) == 0
+        said = compose(folder / "compose", "config", "--format", "json")
+    environment = json.loads(said)["services"]["mlflow"]["environment"]
+    # Compose prints what can be read as its file again: with each $ doubled.
+    found = {name: environment[name].replace("$$", "$") for name in HANDED_ON}
+    assert found == written
+
+
+def env_text(values: dict[str, str]) -> str:
+    secrets = {
+        "PG_PASSWORD": "pg-password",
+        "MINIO_ACCESS_KEY": "app-key",
+        "MINIO_SECRET_ACCESS_KEY": "app-secret",
+        "MINIO_ROOT_USER": "root",
+        "MINIO_ROOT_PASSWORD": "root-password",
+    }
+    return "".join(f"{name}={quote(value)}\n" for name, value in {**secrets, **values}.items())

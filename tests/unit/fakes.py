@@ -1,0 +1,93 @@
+"""An engine and a screen that only remember."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+ALL_WELL = (
+    ServiceStatus("postgres", "running", "healthy"),
+    ServiceStatus("s3", "running", "healthy", ports=("127.0.0.1:9000",)),
+    ServiceStatus("bucket-init", "exited"),
+    ServiceStatus("mlflow", "running", "healthy", ports=("127.0.0.1:5000",)),
+)
+
+
+@dataclass
+class FakeEngine:
+    """Runs nothing, and says what it was told to say."""
+
+    stack: Stack
+    statuses: tuple[ServiceStatus, ...] = ()
+    held: frozenset[int] = frozenset()
+    owners: Mapping[int, str] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=lambda: Outcome(0, "{}", ""))
+    problems: Mapping[str, MlflowComposeError] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    name: str = "fake"
+
+    def _called(self, what: str) -> None:
+        self.calls.append(what)
+        if what in self.problems:
+            raise self.problems[what]
+
+    def check(self) -> None:
+        self._called("check")
+
+    def prepare(self, progress: Progress) -> None:
+        del progress
+        self._called("prepare")
+
+    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+        del progress, wait_timeout
+        self._called("start")
+        self.statuses = ALL_WELL
+
+    def stop(self, progress: Progress, *, volumes: bool) -> None:
+        del progress
+        self._called(f"stop volumes={volumes}")
+        self.statuses = ()
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        return self.statuses
+
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
+        self._called(f"logs {' '.join(services)} follow={follow} tail={tail}")
+        yield from ("one", "two")
+
+    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+        del code
+        self.calls.append(f"run_python {service} {' '.join(arguments)}")
+        return self.outcome
+
+    def held_ports(self) -> frozenset[int]:
+        self._called("held_ports")
+        return self.held
+
+    def owner_of(self, port: int) -> str | None:
+        return self.owners.get(port)
+
+
+@dataclass
+class FakeScreen:
+    """Remembers what it was told to show."""
+
+    said: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, text: str) -> Iterator[None]:
+        self.said.append(text)
+        yield
+
+    def detail(self, text: str) -> None:
+        self.said.append(text)
+
+    def note(self, text: str) -> None:
+        self.said.append(f"note: {text}")
+
+    def command(self, argv: Sequence[str]) -> None:
+        self.said.append(f"$ {' '.join(argv)}")

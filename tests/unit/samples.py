@@ -1,0 +1,49 @@
+"""Settings and stacks to start from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow_compose.actions.plan import image_sources
+from mlflow_compose.settings import Loaded, Settings
+from mlflow_compose.settings.envfile import parse, quote
+from mlflow_compose.settings.load import resolve
+from mlflow_compose.stack import Stack, build
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "mlflow_compose"
+
+# Given to our rules; nothing binds to it.
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104
+
+SECRETS: Mapping[str, str] = {
+    "PG_PASSWORD": "pg-password-of-the-sample",
+    "MINIO_ACCESS_KEY": "app-key-of-the-sample",
+    "MINIO_SECRET_ACCESS_KEY": "app-secret-of-the-sample",
+    "MINIO_ROOT_USER": "root-of-the-sample",
+    "MINIO_ROOT_PASSWORD": "root-password-of-the-sample",
+    "MLFLOW_ADMIN_PASSWORD": "admin-password-of-the-sample",
+}
+
+
+def env_text(*lines: str, without: Sequence[str] = ()) -> str:
+    """Return an env file with every secret that a stack needs, and these lines."""
+    names = {match[1] for line in lines if (match := re.match(r"\s*(?:export )?(\w+)", line))}
+    kept = {name: value for name, value in SECRETS.items() if name not in {*without, *names}}
+    return "".join(f"{line}\n" for line in [*(f"{n}={v}" for n, v in kept.items()), *lines])
+
+
+def loaded(environ: Mapping[str, str] | None = None, /, **values: str) -> Loaded:
+    """Return what an env file with these values, and this environment, say."""
+    lines = "".join(f"{n}={quote(v)}\n" for n, v in {**SECRETS, **values}.items())
+    return resolve(parse(lines), environ or {}, env_file=Path(".env"))
+
+
+def settings(**values: str) -> Settings:
+    """Return settings with these values, as an env file spells them."""
+    return loaded(**values).settings
+
+
+def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
+    """Return a stack that was told these values."""
+    return build(settings(**values), image_sources(), lan_names)

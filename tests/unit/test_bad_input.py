@@ -1,0 +1,376 @@
+"""What a user can get wrong in `.env` gets a sentence and a next command, never a traceback.
+
+`User.types` calls the command line in this process: a traceback is an exception, and fails.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conftest import Said, User
+from tests.unit.samples import SECRETS
+
+LIST_HINT = "hint: mlflow-compose config --list shows every setting\n"
+
+
+def refused(user: User, *said: str, hint: str = LIST_HINT) -> Said:
+    """Render; make sure that nothing but an error comes of it."""
+    result = user.types("render")
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.startswith("error: ")
+    for text in said:
+        assert text in result.err
+    assert result.err.endswith(hint)
+    assert not (user.folder / "compose").exists()
+    return result
+
+
+def test_an_unknown_variable_must_be_refused_with_the_name_that_was_meant(user: User) -> None:
+    user.has_env("MLFLOW_BUKET_NAME=data")
+    refused(
+        user,
+        "error: 1 setting in .env is wrong\n",
+        "MLFLOW_BUKET_NAME  is not a setting; did you mean MLFLOW_BUCKET_NAME?\n",
+    )
+
+
+def test_an_unknown_variable_like_no_other_must_be_refused_without_a_guess(user: User) -> None:
+    user.has_env("STACK_ZZZZ=1")
+    result = refused(user, "STACK_ZZZZ  is not a setting\n")
+    assert "did you mean" not in result.err
+
+
+def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
+    user.has_env("mlflow_port=5001")
+    refused(user, "mlflow_port  is not a setting; did you mean MLFLOW_PORT?")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("MLFLOW_PORT=five", "must be a whole number between 1 and 65535, got five"),
+        ("MLFLOW_PORT=5000.0", "must be a whole number between 1 and 65535, got 5000.0"),
+        ("MLFLOW_PORT=", "must be a whole number between 1 and 65535, got an empty value"),
+        ("MLFLOW_WORKERS=0", "must be a whole number between 1 and 64, got 0"),
+        ("MLFLOW_JOBS=perhaps", "must be true or false, got perhaps"),
+        ("MLFLOW_AUTH=ldap", "must be none or basic, got ldap"),
+        ("MLFLOW_ARTIFACT_ACCESS=both", "must be proxied or direct, got both"),
+        ("MLFLOW_VERSION=latest", "must be a release such as 3.17.2, got latest"),
+        ("MLFLOW_VERSION=\uff13.17.2", "must be a release such as 3.17.2"),
+        ("STACK_BIND_ADDRESS=localhost", "must be an IP address of this machine"),
+        ("STACK_BIND_ADDRESS=fe80::1%eth0", "must be an IP address of this machine"),
+        ("MLFLOW_MEMORY=much", "must be a size in Compose's notation"),
+        ("COMPOSE_PROJECT_NAME=My.Stack", "must be lower-case letters, digits, hyphens"),
+        ("PYTHON_IMAGE=two words", "must be an image reference such as name:tag, got two words"),
+        ("PYTHON_IMAGE=", "must be an image reference such as name:tag, got an empty value"),
+        ("MLFLOW_IMAGE=日本", "must be an image reference such as name:tag"),
+        ("AWS_DEFAULT_REGION=Paris", "must be a region name such as us-east-1, got Paris"),
+        ("MINIO_CONSOLE_ADDRESS=9001", "must be a colon and a port"),
+        ("MINIO_STORAGE_USE_HTTPS=true", "must be false: the bundled S3 speaks HTTP"),
+        ("PG_USER=pg_admin", "must not begin with pg_"),
+        ("MLFLOW_ADMIN_USERNAME=a:b", "must not hold a colon"),
+        ("PIP_INDEX_URL=ftp://mirror", "must be the http(s) URL of a package index\n"),
+        ("BUILD_CA_CERTS=missing.pem", "must be a file that exists, got missing.pem"),
+        ('MLFLOW_ALLOWED_HOSTS="a\\nb"', "must be one line without control characters"),
+        ("MINIO_ACCESS_KEY='a/b/c/d'", "must be 3 to 128 letters, digits and characters of _.@+-"),
+    ],
+)
+def test_a_value_of_the_wrong_type_must_name_variable_rule_and_value(
+    user: User, line: str, rule: str
+) -> None:
+    user.has_env(line)
+    refused(user, f"  {line.partition('=')[0]}  {rule}")
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_PORT", "MINIO_PORT", "PG_PORT"])
+@pytest.mark.parametrize("port", ["0", "70000", "65536", "-1"])
+def test_a_port_that_no_machine_has_must_be_refused(user: User, name: str, port: str) -> None:
+    user.has_env(f"{name}={port}")
+    refused(user, f"{name}  must be a whole number between 1 and 65535, got {port}")
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "65536"])
+def test_a_console_port_that_no_machine_has_must_be_refused(user: User, port: str) -> None:
+    user.has_env(f"MINIO_CONSOLE_ADDRESS=:{port}")
+    refused(user, "MINIO_CONSOLE_ADDRESS  must be", f"got :{port}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["MINIO_PORT=5000"], "MINIO_PORT  must differ from MLFLOW_PORT, got 5000 for both"),
+        (["MINIO_PORT=9001"], "MINIO_CONSOLE_ADDRESS  must differ from MINIO_PORT, got 9001"),
+        (["PG_PUBLISH=true", "PG_PORT=9000"], "PG_PORT  must differ from MINIO_PORT, got 9000"),
+    ],
+)
+def test_a_port_that_is_used_twice_must_name_both_variables(
+    user: User, lines: Sequence[str], said: str
+) -> None:
+    user.has_env(*lines)
+    refused(user, said)
+
+
+def test_a_console_on_the_port_that_s3_has_inside_must_be_refused(user: User) -> None:
+    """The console's port is the same outside and inside, where S3 itself has 9000."""
+    user.has_env("MINIO_PORT=9100", "MINIO_CONSOLE_ADDRESS=:9000")
+    refused(user, "MINIO_CONSOLE_ADDRESS  must")
+
+
+def test_a_port_that_is_not_published_must_not_count_as_used(user: User) -> None:
+    user.has_env("PG_PORT=5000", "MINIO_CONSOLE_ADDRESS=")
+    assert user.types("config").code == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ab",
+        "a" * 64,
+        "Upper",
+        "under_score",
+        "-hyphen",
+        "hyphen-",
+        ".dot",
+        "two..dots",
+        "192.168.1.1",
+        "xn--name",
+        "name-s3alias",
+        "ein-Eimer-ü",
+        "with space",
+        "",
+    ],
+)
+def test_a_bucket_name_against_the_rules_of_s3_must_be_refused(user: User, name: str) -> None:
+    user.has_env(f"MLFLOW_BUCKET_NAME={name}")
+    refused(user, "MLFLOW_BUCKET_NAME  must", f"got {name or 'an empty value'}\n")
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 63, "mlflow.artifacts-2", "0start9"])
+def test_a_bucket_name_by_the_rules_of_s3_must_be_taken(user: User, name: str) -> None:
+    user.has_env(f"MLFLOW_BUCKET_NAME={name}")
+    assert user.types("config").code == 0
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
+def test_an_empty_secret_must_be_refused(user: User, name: str) -> None:
+    user.has_env(f"{name}=")
+    refused(user, f"{name}  must not be empty\n")
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
+def test_a_missing_secret_must_be_asked_for(user: User, name: str) -> None:
+    user.has_env(without=[name])
+    refused(user, f"{name}  is not set; any long random text will do\n")
+
+
+def test_an_empty_admin_password_must_be_refused_only_where_login_is_on(user: User) -> None:
+    user.has_env("MLFLOW_ADMIN_PASSWORD=")
+    assert user.types("config").code == 0
+    user.has_env("MLFLOW_ADMIN_PASSWORD=", "MLFLOW_AUTH=basic")
+    refused(user, "MLFLOW_ADMIN_PASSWORD  must be at least 12 characters long")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("MINIO_SECRET_ACCESS_KEY=7777777", "must be at least 8 characters long"),
+        (f"PG_PASSWORD={'p' * 241}", "must be at most 240 characters long"),
+        ('PG_PASSWORD="hunter2\\n"', "must be one line without control characters"),
+        ("PG_PASSWORD=' hunter2'", "must not begin or end with a space"),
+        ("MINIO_ROOT_USER=a,hunter2", "must be 3 to 128 letters, digits"),
+        ("PIP_INDEX_URL=https://hunter2", None),
+        ("PIP_INDEX_URL=hunter2", "must be the http(s) URL of a package index"),
+    ],
+)
+def test_a_wrong_secret_must_not_be_shown(user: User, line: str, rule: str | None) -> None:
+    name, _, value = line.partition("=")
+    user.has_env(line)
+    if rule is None:
+        assert value not in user.types("config").out
+        return
+    result = refused(user, f"{name}  {rule}")
+    assert "hunter2" not in result.err
+    assert value not in result.err
+
+
+def test_a_missing_file_must_say_how_to_get_one(user: User) -> None:
+    refused(
+        user,
+        "error: .env does not exist\n",
+        hint="hint: mlflow-compose init writes one with random secrets\n",
+    )
+
+
+def test_a_folder_in_place_of_the_file_must_be_said_to_be_one(user: User) -> None:
+    user.env_file.mkdir()
+    refused(user, "error: .env is a folder, not an env file\n", hint="file\n")
+
+
+def test_a_file_that_is_not_text_must_be_said_to_be_so(user: User) -> None:
+    user.env_file.write_bytes(b"MLFLOW_PORT=5000\n\xff\xfe")
+    refused(user, "error: .env is not UTF-8 text (byte 17)", hint="hint: save it as UTF-8\n")
+
+
+def test_a_path_that_cannot_be_must_be_refused(user: User) -> None:
+    (user.folder / "file").touch()
+    (user.folder / "loop").symlink_to("loop")
+    for path in ("file/.env", "loop", "x" * 300):
+        result = user.types("config", "--env-file", path)
+        assert result.code == 2
+        assert f"error: {path} cannot be read" in result.err
+
+
+def test_a_file_that_this_user_may_not_read_must_say_so(user: User) -> None:
+    user.has_env()
+    user.env_file.chmod(0)
+    done = as_ordinary_user(user.folder, "config")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: .env cannot be read: permission denied\nhint: ")
+
+
+def as_ordinary_user(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line without root's power to read and write everything."""
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may read everything, and there is no setpriv")
+        prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    command = [*prefix, sys.executable, "-m", "mlflow_compose", *argv]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("argv", [["init"], ["render"], ["render", "--output", "other"]])
+def test_a_folder_that_this_user_may_not_write_to_must_be_named(
+    user: User, argv: Sequence[str]
+) -> None:
+    if argv != ["init"]:
+        user.has_env()
+    user.folder.chmod(0o555)
+    done = as_ordinary_user(user.folder, *argv)
+    user.folder.chmod(0o755)
+    assert done.returncode in {1, 2}
+    assert done.stderr.startswith("error: ")
+    assert "ermission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_windows_line_ends_must_be_read_and_said(user: User) -> None:
+    user.has_env("MLFLOW_PORT=5001")
+    user.env_file.write_bytes(user.env_file.read_bytes().replace(b"\n", b"\r\n"))
+    result = user.types("config")
+    assert result.code == 0
+    assert "MLFLOW_PORT" in result.out
+    assert "5001  " in result.out
+    assert ".env has Windows line ends (CRLF); they were read as plain ones" in result.out
+    user.types("render")
+    assert b"\r" not in user.compose_file.read_bytes()
+
+
+def test_a_byte_order_mark_must_be_read_and_said(user: User) -> None:
+    """The first line's name must not begin with an invisible character."""
+    user.has_env(without=["PG_PASSWORD"])
+    marked = "\ufeffPG_PASSWORD=pw\n" + user.env_file.read_text(encoding="utf-8")
+    user.env_file.write_text(marked, encoding="utf-8")
+    result = user.types("config")
+    assert result.code == 0
+    assert ".env begins with a byte order mark; it was read without it" in result.out
+    user.types("render")
+    assert (user.folder / "compose/secrets/pg_password").read_text(encoding="utf-8") == "pw"
+
+
+def test_lines_written_with_a_colon_must_be_told_the_right_way(user: User) -> None:
+    user.has_env("MLFLOW_PORT: 5001", "MLFLOW_WORKERS: 3")
+    refused(
+        user,
+        "error: 2 lines are not in the format of .env\n",
+        "MLFLOW_PORT: is written with a colon; write MLFLOW_PORT=value\n",
+        "MLFLOW_WORKERS: is written with a colon; write MLFLOW_WORKERS=value\n",
+        hint="hint: write NAME=value, one a line, in .env\n",
+    )
+
+
+def test_a_secret_written_with_a_colon_must_not_be_shown(user: User) -> None:
+    user.has_env("PG_PASSWORD: hunter2")
+    result = refused(user, "write PG_PASSWORD=value", hint="in .env\n")
+    assert "hunter2" not in result.err
+
+
+def test_a_name_that_is_written_twice_must_be_refused_with_both_lines(user: User) -> None:
+    user.env_file.write_text("MLFLOW_PORT=5001\n# between\nMLFLOW_PORT=5002\n", encoding="utf-8")
+    with user.env_file.open("a", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in SECRETS.items())
+    refused(user, "MLFLOW_PORT  is written 2 times (lines 1, 3); keep one\n")
+
+
+def test_a_name_of_another_application_may_be_written_twice(user: User) -> None:
+    user.has_env("MY_APP=1", "MY_APP=2")
+    assert user.types("config").code == 0
+
+
+def test_export_must_be_read_as_a_shell_does(user: User) -> None:
+    user.has_env("export MLFLOW_PORT=5001")
+    user.types("render")
+    assert '"127.0.0.1:5001:5000"' in user.compose_file.read_text(encoding="utf-8")
+
+
+def test_all_problems_must_be_in_one_error(user: User) -> None:
+    user.has_env(
+        "MLFLOW_PORT=0",
+        "MLFLOW_BUKET_NAME=x",
+        "MLFLOW_JOBS=maybe",
+        "MINIO_PORT=9001",
+        "MLFLOW_TRACKING_SERVER=x",
+        "PG_USER=a",
+        "PG_USER=b",
+        "MLFLOW_S3_ENDPOINT_URL=http://elsewhere",
+        without=["PG_PASSWORD"],
+    )
+    result = refused(user, "error: 8 settings in .env are wrong\n")
+    names = [line.split()[0] for line in result.err.splitlines()[1:-1]]
+    assert sorted(names) == [
+        "MINIO_CONSOLE_ADDRESS",
+        "MLFLOW_BUKET_NAME",
+        "MLFLOW_JOBS",
+        "MLFLOW_PORT",
+        "MLFLOW_S3_ENDPOINT_URL",
+        "MLFLOW_TRACKING_SERVER",
+        "PG_PASSWORD",
+        "PG_USER",
+    ]
+
+
+def test_a_wrong_value_must_not_be_counted_as_a_second_problem(user: User) -> None:
+    """A port that is no port cannot also clash with another."""
+    user.has_env("MINIO_PORT=fifty", "MLFLOW_ADMIN_PASSWORD='  '", "MLFLOW_AUTH=basic")
+    refused(user, "error: 2 settings in .env are wrong\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("MLFLOW_S3_ENDPOINT_URL=http://x", "MINIO_HOST"),
+        ("MLFLOW_AUTH_CONFIG_PATH=/x", "MLFLOW_AUTH"),
+        ("MLFLOW_SERVER_ALLOWED_HOSTS=x", "MLFLOW_ALLOWED_HOSTS"),
+        ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION=true", "MLFLOW_JOBS"),
+    ],
+)
+def test_what_the_stack_decides_must_name_the_setting_that_decides_it(
+    user: User, line: str, instead: str
+) -> None:
+    user.has_env(line)
+    refused(user, f"is decided by the stack; set {instead} instead\n")
+
+
+def test_a_wrong_value_of_the_environment_must_be_said_to_come_from_there(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.has_env("MLFLOW_PORT=5000")
+    monkeypatch.setenv("MLFLOW_PORT", "five")
+    refused(user, "got five", "environment")

@@ -1,0 +1,254 @@
+"""The bucket job: what it makes, that it makes it once, and that it fails aloud."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from minio.error import MinioAdminException
+from urllib3.exceptions import MaxRetryError
+
+from mlflow_compose.paths import templates
+from mlflow_compose.stack import credentials
+from tests.unit.samples import settings
+
+PATH = templates() / "compose" / "bucket-init" / "bucket_init.py"
+ODD = "p@ss w'or$d\"\\#%; é=[x]"
+
+
+def job_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bucket_init", PATH)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+JOB = job_module()
+KEYS = {"root": JOB.Key("root-id", "root-secret"), "app": JOB.Key("app-id", "app-secret")}
+
+
+def job(bucket: str = "data", region: str = "us-east-1") -> Any:  # noqa: ANN401 - see JOB
+    return JOB.Job(endpoint="http://s3:9000", bucket=bucket, region=region, **KEYS)
+
+
+def refused(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "CreateBucket")
+
+
+class Bucket:
+    """An S3 client that answers as it was told."""
+
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.problem = problem
+        self.calls: list[dict[str, object]] = []
+
+    def create_bucket(self, **arguments: object) -> None:
+        self.calls.append(arguments)
+        if self.problem:
+            raise self.problem
+
+    list_objects_v2 = create_bucket
+
+
+class Admin:
+    """An administrator of a MinIO that has these users, and these policies on them."""
+
+    def __init__(self, attached: dict[str, list[str]], *, again: bool = False) -> None:
+        self.attached = attached
+        self.again = again
+        self.users: list[str] = []
+        self.policies: dict[str, object] = {}
+        self.removed: list[str] = []
+
+    def __call__(self, **arguments: object) -> "Admin":
+        """Stand in for the class itself."""
+        self.arguments = arguments
+        return self
+
+    def user_add(self, user: str, secret: str) -> None:
+        assert secret == "app-secret"
+        self.users.append(user)
+
+    def policy_add(self, name: str, policy: object) -> None:
+        self.policies[name] = policy
+
+    def attach_policy(self, names: list[str], user: str) -> None:
+        if self.again:
+            raise MinioAdminException("400", "XMinioAdminPolicyChangeAlreadyApplied")
+        for name in names:
+            self.attached.setdefault(name, []).append(user)
+
+    def get_policy_entities(self, users: list[str], groups: list[str], names: list[str]) -> str:
+        assert users == groups == []
+        mappings = [{"policy": name, "users": self.attached.get(name)} for name in names]
+        return json.dumps({"policyMappings": mappings})
+
+    def user_remove(self, user: str) -> None:
+        self.removed.append(user)
+
+
+def uses(monkeypatch: pytest.MonkeyPatch, *, client: object = None, admin: object = None) -> None:
+    if client is not None:
+        monkeypatch.setattr(JOB, "s3_client", lambda *_: client)
+    if admin is not None:
+        monkeypatch.setattr(JOB, "MinioAdmin", admin)
+
+
+def test_the_policy_must_allow_one_bucket_and_nothing_else() -> None:
+    policy = JOB.policy("data")
+    resources = [part["Resource"] for part in policy["Statement"]]
+    assert resources == [["arn:aws:s3:::data"], ["arn:aws:s3:::data/*"]]
+    assert {part["Effect"] for part in policy["Statement"]} == {"Allow"}
+    actions = {action for part in policy["Statement"] for action in part["Action"]}
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"} < actions
+    assert {action for action in actions if "*" in action} == set()
+    assert {"s3:DeleteBucket", "s3:CreateBucket", "s3:PutBucketPolicy"} & actions == set()
+
+
+def test_a_key_must_be_read_as_the_stack_wrote_it(tmp_path: Path) -> None:
+    found = settings(MINIO_SECRET_ACCESS_KEY=ODD, MINIO_ACCESS_KEY="id.@+-_1")
+    file = tmp_path / "s3_app_key"
+    file.write_text(credentials.app_key(found).text, encoding="utf-8")
+    assert JOB.read_key(file) == JOB.Key("id.@+-_1", ODD)
+
+
+def test_a_key_must_not_show_its_secret() -> None:
+    assert "app-secret" not in repr(job())
+
+
+@pytest.mark.parametrize(
+    ("region", "constraint"),
+    [
+        ("us-east-1", {}),
+        ("eu-west-1", {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}),
+    ],
+)
+def test_a_missing_bucket_must_be_made_in_its_region(
+    monkeypatch: pytest.MonkeyPatch, region: str, constraint: dict[str, object]
+) -> None:
+    client = Bucket()
+    uses(monkeypatch, client=client)
+    assert JOB.make_bucket(job(region=region)) == "bucket data made"
+    assert client.calls == [{"Bucket": "data", **constraint}]
+
+
+@pytest.mark.parametrize("code", ["BucketAlreadyOwnedByYou", "BucketAlreadyExists"])
+def test_a_bucket_that_is_there_must_be_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    uses(monkeypatch, client=Bucket(refused(code)))
+    assert JOB.make_bucket(job()) == "bucket data is there"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (refused("InvalidAccessKeyId"), "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"),
+        (refused("SignatureDoesNotMatch"), "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"),
+        (refused("AccessDenied"), "refused the key (AccessDenied)"),
+        (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
+        (refused("XMinioStorageFull", "disk full"), "refused the bucket data: disk full"),
+        (refused("SlowDown", ""), "refused the bucket data: SlowDown"),
+        (EndpointConnectionError(endpoint_url="http://s3:9000"), "cannot be reached"),
+        (OSError("name or service not known"), "http://s3:9000 cannot be reached"),
+    ],
+)
+def test_whatever_goes_wrong_must_be_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+) -> None:
+    uses(monkeypatch, client=Bucket(problem))
+    with pytest.raises(JOB.JobError) as caught:
+        JOB.make_bucket(job())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    admin = Admin({})
+    uses(monkeypatch, admin=admin)
+    assert JOB.make_app_key(job()) == "application key allowed on data only"
+    assert admin.users == ["app-id"]
+    assert admin.policies == {"data-only": JOB.policy("data")}
+    assert admin.attached == {"data-only": ["app-id"]}
+    assert admin.removed == []
+    assert admin.arguments["endpoint"] == "s3:9000"
+    assert admin.arguments["secure"] is False
+
+
+def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Admin({"data-only": ["app-id"]}, again=True)
+    uses(monkeypatch, admin=admin)
+    assert JOB.make_app_key(job()) == "application key allowed on data only"
+    assert admin.removed == []
+
+
+def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever still knows the old one has no business with the bucket."""
+    admin = Admin({"data-only": ["old-id"], "other-only": ["stranger"]})
+    uses(monkeypatch, admin=admin)
+    assert JOB.make_app_key(job()) == "application key allowed on data only, 1 replaced"
+    assert admin.removed == ["old-id"]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        MinioAdminException("403", "XMinioAdminNotEnoughPermissions"),
+        MaxRetryError(SimpleNamespace(), "http://s3:9000"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_administration_that_fails_must_be_said(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise problem
+
+    admin = Admin({})
+    monkeypatch.setattr(admin, "user_add", refuse)
+    uses(monkeypatch, admin=admin)
+    with pytest.raises(JOB.JobError, match=r"refused an administration request|cannot be reached"):
+        JOB.make_app_key(job())
+
+
+def environ(folder: Path) -> dict[str, str]:
+    found = settings()
+    for name, secret in (
+        ("root", credentials.root_key(found)),
+        ("app", credentials.app_key(found)),
+    ):
+        (folder / name).write_text(secret.text, encoding="utf-8")
+    return {
+        "S3_ENDPOINT": "http://s3:9000",
+        "S3_BUCKET": "data",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "ROOT_KEY_FILE": str(folder / "root"),
+        "APP_KEY_FILE": str(folder / "app"),
+    }
+
+
+def test_the_job_must_say_what_it_did(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admin = Admin({})
+    monkeypatch.setattr(admin, "user_add", lambda *_: None)
+    uses(monkeypatch, client=Bucket(), admin=admin)
+    assert JOB.main(environ(tmp_path)) == 0
+    assert capsys.readouterr().out == "bucket data made\napplication key allowed on data only\n"
+
+
+def test_the_job_must_fail_aloud_and_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uses(monkeypatch, client=Bucket(refused("AccessDenied")))
+    assert JOB.main(environ(tmp_path)) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("bucket-init: the S3 server at http://s3:9000 refused the key")
+    assert "Traceback" not in said.err
+    assert "of-the-sample" not in said.err

@@ -1,0 +1,198 @@
+"""Whatever breaks, `verify` names one broken link and one next command."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from mlflow_compose.checks import probe
+from mlflow_compose.checks.causes import CAUSES, ORDER, diagnose, first_cause
+from mlflow_compose.checks.inside import Link, look
+from mlflow_compose.engines.base import Outcome, ServiceStatus
+from tests.unit.fakes import ALL_WELL, FakeEngine
+from tests.unit.samples import SECRETS, SOURCE, stack
+
+CHECKS = SOURCE / "checks"
+
+
+def words_of_the_probe() -> set[str]:
+    """Return every cause that the probe can name: what BrokenLink is called with."""
+    tree = ast.parse((CHECKS / "probe.py").read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="BrokenLink"), args=[first, *_]):
+                found |= texts(first)
+            case ast.Assign(targets=[ast.Name(id="causes" | "words")], value=ast.Dict() as table):
+                found |= {text for value in table.values for text in texts(value)}
+            case ast.Assign(targets=[ast.Name(id="cause")], value=ast.IfExp() as choice):
+                found |= texts(choice.body) | texts(choice.orelse)
+    return found - {""}
+
+
+def texts(node: ast.AST) -> set[str]:
+    return {
+        inner.value
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+    }
+
+
+def engine(links: dict[str, str] | str, statuses: tuple[ServiceStatus, ...]) -> FakeEngine:
+    """Return an engine whose probe finds these causes, or says this."""
+    if isinstance(links, str):
+        return FakeEngine(stack(), statuses, outcome=Outcome(1, "", links))
+    found = {
+        name: {"cause": cause, "detail": f"detail of {name}", "seconds": 0.1}
+        for name, cause in links.items()
+    }
+    return FakeEngine(stack(), statuses, outcome=Outcome(0, f"noise\n{json.dumps(found)}\n", ""))
+
+
+def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
+    words = words_of_the_probe()
+    assert len(words) >= 12
+    assert words <= CAUSES.keys()
+
+
+def test_every_sentence_must_be_said_by_somebody() -> None:
+    sources = [
+        (CHECKS / name).read_text(encoding="utf-8")
+        for name in ("probe.py", "inside.py", "verify.py", "causes.py")
+    ]
+    for word in CAUSES:
+        uses = sum(source.count(f'"{word}"') for source in sources)
+        assert uses > 1, f"{word} is only in the table"
+
+
+@pytest.mark.parametrize("word", sorted(CAUSES))
+def test_every_sentence_must_end_with_a_next_step(word: str) -> None:
+    cause = CAUSES[word]
+    assert cause.sentence
+    assert not cause.sentence.endswith(".")
+    assert "mlflow-compose" in cause.hint or ".env" in cause.hint
+
+
+def test_every_check_of_the_probe_must_have_its_place_in_the_order() -> None:
+    assert set(ORDER) == {*probe.CHECKS, "probe"}
+
+
+def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
+    links = [
+        Link("network", "mlflow_down", "", 0.1),
+        Link("bucket", "", "", 0.1),
+        Link("database", "pg_password", "", 0.1),
+    ]
+    found = first_cause(links)
+    assert found is not None
+    assert found[0].name == "database"
+    assert "PG_PASSWORD" in found[1].sentence
+    assert first_cause([Link("bucket", "", "", 0.1)]) is None
+
+
+def test_a_stack_that_is_well_must_have_no_cause() -> None:
+    assert diagnose(engine(dict.fromkeys(probe.CHECKS, ""), ALL_WELL)) is None
+
+
+@pytest.mark.parametrize("statuses", [(), (ServiceStatus("mlflow", "exited", exit_code=1),)])
+def test_a_stack_that_does_not_run_must_be_said_to_be_down(
+    statuses: tuple[ServiceStatus, ...],
+) -> None:
+    found = engine({}, statuses)
+    assert diagnose(found) == CAUSES["nothing_runs"]
+    assert found.calls == []
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        ("pg_password", "PG_PASSWORD"),
+        ("pg_down", "PostgreSQL"),
+        ("bucket_missing", "MLFLOW_BUCKET_NAME"),
+        ("s3_key", "MINIO_ACCESS_KEY"),
+        ("s3_down", "S3"),
+        ("host_refused", "Host header"),
+    ],
+)
+def test_a_broken_link_must_be_named_with_its_cause(cause: str, said: str) -> None:
+    found = diagnose(engine({"database": "", "bucket": cause, "network": ""}, ALL_WELL))
+    assert found is not None
+    assert said in found.sentence
+    assert "detail of bucket" in found.sentence
+
+
+def test_a_server_that_ended_must_be_named_instead_of_what_misses_it() -> None:
+    ended = (ServiceStatus("postgres", "exited", exit_code=1), *ALL_WELL[1:])
+    found = diagnose(engine({"database": "pg_down"}, ended))
+    assert found is not None
+    assert "postgres ended with exit code 1" in found.sentence
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Traceback\nImportError: no boto3", f"x {SECRETS['PG_PASSWORD']}"]
+)
+def test_a_probe_that_cannot_run_must_be_said_without_secrets(said: str) -> None:
+    found = diagnose(engine(said, ALL_WELL))
+    assert found is not None
+    assert "could not be looked at from inside" in found.sentence
+    assert SECRETS["PG_PASSWORD"] not in found.sentence
+
+
+def test_what_the_probe_says_must_be_masked() -> None:
+    outcome = {"database": {"cause": "", "detail": SECRETS["PG_PASSWORD"], "seconds": 0.1}}
+    found = FakeEngine(stack(), ALL_WELL, outcome=Outcome(0, json.dumps(outcome), ""))
+    assert look(found) == (Link("database", "", "********", 0.1),)
+
+
+def test_the_probe_must_be_told_what_to_look_for() -> None:
+    found = engine({}, ALL_WELL)
+    look(found, run_id="r1")
+    argument = found.calls[0].removeprefix("run_python mlflow ")
+    assert json.loads(argument) == {"bucket": "mlflow", "run_id": "r1"}
+
+
+def test_the_probe_must_need_nothing_of_ours() -> None:
+    """Its source runs in a container that knows nothing of this tool."""
+    assert "mlflow_compose" not in Path(probe.__file__).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("InvalidAccessKeyId", "s3_key"),
+        ("SignatureDoesNotMatch", "s3_key"),
+        ("AccessDenied", "s3_key"),
+        ("NoSuchBucket", "bucket_missing"),
+        ("404", "object_missing"),
+        ("SlowDown", "s3_error"),
+    ],
+)
+def test_an_answer_of_s3_must_be_told_apart(code: str, cause: str) -> None:
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
+
+    with pytest.raises(probe.BrokenLink) as caught:
+        probe.call_s3(refuse)
+    assert caught.value.cause == cause
+
+
+def test_an_s3_that_does_not_answer_must_be_told_apart() -> None:
+    def refuse() -> None:
+        raise EndpointConnectionError(endpoint_url="http://s3:9000")
+
+    with pytest.raises(probe.BrokenLink) as caught:
+        probe.call_s3(refuse)
+    assert caught.value.cause == "s3_down"
+
+
+def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
+    def fail(request: probe.Request) -> str:
+        raise probe.BrokenLink("pg_down", str(request["bucket"]))
+
+    well = probe.outcome(lambda request: f"saw {request['bucket']}", {"bucket": "b"})
+    assert (well["cause"], well["detail"]) == ("", "saw b")
+    broken = probe.outcome(fail, {"bucket": "b"})
+    assert (broken["cause"], broken["detail"]) == ("pg_down", "b")
+    assert isinstance(broken["seconds"], float)

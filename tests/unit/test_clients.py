@@ -1,0 +1,121 @@
+"""The clients say what happened, whatever the other side does."""
+
+import base64
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@contextmanager
+def server(answer: Answer) -> Iterator[str]:
+    """Serve every request with `answer`; give its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer(self)
+
+        do_POST = do_PUT = do_GET  # noqa: N815 - names of http.server
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as found:
+        thread = Thread(target=found.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+        thread.join()
+
+
+def answers(status: int, body: str) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body.encode())))
+        request.end_headers()
+        request.wfile.write(body.encode())
+
+    return answer
+
+
+def breaks_off(request: BaseHTTPRequestHandler) -> None:
+    """Promise more than comes: the server died in the middle."""
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b"{")
+
+
+def test_an_answer_must_be_read() -> None:
+    with server(answers(200, '{"experiment_id": "7"}')) as url:
+        assert Tracking(url).post("experiments/create", name="x") == {"experiment_id": "7"}
+    with server(answers(200, "OK")) as url:
+        assert Tracking(url).health() == "OK"
+
+
+def test_a_refusal_must_be_told_with_mlflows_own_words() -> None:
+    body = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No  run\\nx"}'
+    with server(answers(404, body)) as url, pytest.raises(TrackingError) as caught:
+        Tracking(url).get("runs/get", run_id="x")
+    assert caught.value.status == 404
+    assert str(caught.value) == "GET /api/2.0/mlflow/runs/get answered 404: No run x"
+
+
+@pytest.mark.parametrize("body", ["<h1>Bad gateway</h1>", "", "[1]", '"text"'])
+def test_a_refusal_of_something_else_must_be_told_too(body: str) -> None:
+    with server(answers(502, body)) as url, pytest.raises(TrackingError, match="answered 502"):
+        Tracking(url).get("runs/get")
+
+
+def test_something_else_on_the_port_must_be_told() -> None:
+    with server(answers(200, "<h1>It works</h1>")) as url, pytest.raises(TrackingError):
+        Tracking(url).post("experiments/create", name="x")
+
+
+def test_a_server_that_dies_in_the_middle_must_be_told() -> None:
+    with server(breaks_off) as url, pytest.raises((TrackingError, Unreachable)):
+        Tracking(url).get("runs/get")
+
+
+def test_nobody_on_the_port_must_be_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(Unreachable, match=f"nothing answers at {url}"):
+        Tracking(url).health()
+    with pytest.raises(ObjectsError, match="does not answer"):
+        Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key")
+
+
+def test_a_login_in_any_language_must_be_sent_as_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment must not get it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    seen: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        seen.append(request.headers["Authorization"])
+        answers(200, "OK")(request)
+
+    with server(answer) as url:
+        Tracking(url, ("ädmin", "pä:ss")).health()
+    assert base64.b64decode(seen[0].removeprefix("Basic ")).decode() == "ädmin:pä:ss"
+
+
+def test_a_refusal_of_s3_must_be_told_with_its_code() -> None:
+    body = "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>"
+    with server(answers(404, body)) as url, pytest.raises(ObjectsError) as caught:
+        Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key")
+    assert caught.value.code == "NoSuchKey"
+    assert "secret-key" not in str(caught.value)
+
+
+def test_an_object_that_breaks_off_must_be_told() -> None:
+    with server(breaks_off) as url, pytest.raises(ObjectsError):
+        Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key")

@@ -1,0 +1,144 @@
+"""What people see: lines that move on a terminal, plain lines without one, JSON for programs."""
+
+import io
+import json
+import re
+import sys
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from mlflow_compose.console import Console
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.result import Result
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def make(
+    err: io.StringIO | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+) -> tuple[Console, io.StringIO, io.StringIO]:
+    out, err = io.StringIO(), err or io.StringIO()
+    return Console(out, err, environ or {}, as_json=as_json, quiet=quiet), out, err
+
+
+def work(shown: Console) -> None:
+    """Do what `up` does with a console."""
+    shown.note("a note")
+    shown.command(["docker", "compose", "up", "a b"])
+    with shown.step("Starting"):
+        shown.detail("mlflow started")
+
+
+def test_without_a_terminal_progress_must_be_plain_lines() -> None:
+    shown, out, err = make()
+    work(shown)
+    assert out.getvalue() == ""
+    assert err.getvalue().splitlines() == [
+        "note: a note",
+        "$ docker compose up 'a b'",
+        "Starting …",
+        "  0 s",
+    ]
+
+
+def test_without_a_terminal_details_must_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log file does not want a line for every layer of an image."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown, _, err = make()
+    with shown.step("Building"):
+        for number in range(20):
+            now[0] += 1
+            shown.detail(f"layer {number}")
+    assert err.getvalue().splitlines() == [
+        "Building …",
+        "  layer 4",
+        "  layer 9",
+        "  layer 14",
+        "  layer 19",
+        "  20 s",
+    ]
+
+
+def test_without_a_terminal_nothing_heavy_must_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    shown, _, _ = make()
+    work(shown)
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": "dumb", "NO_COLOR": "1"}])
+def test_a_dumb_terminal_must_get_plain_lines(environ: Mapping[str, str]) -> None:
+    shown, _, err = make(Screen(), environ)
+    work(shown)
+    assert "\x1b" not in err.getvalue()
+
+
+def test_a_terminal_must_see_how_long_a_step_took() -> None:
+    shown, _, err = make(Screen(), {"TERM": "xterm"})
+    work(shown)
+    assert re.search(r"Starting … \d+ s\n", err.getvalue())
+    assert "\x1b[2m$ docker compose up 'a b'\x1b[0m\n" in err.getvalue()
+
+
+def test_colors_must_be_left_out_where_they_are_not_wanted() -> None:
+    shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": ""})
+    shown.command(["docker", "ps"])
+    shown.fail("up", MlflowComposeError("no"))
+    assert err.getvalue() == "$ docker ps\nerror: no\n"
+
+
+def test_a_step_that_fails_must_not_hide_the_failure() -> None:
+    for screen in (io.StringIO(), Screen()):
+        shown, _, _ = make(screen, {"TERM": "xterm"})
+        with pytest.raises(ZeroDivisionError), shown.step("Starting"):
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("flags", [{"quiet": True}, {"as_json": True}])
+def test_progress_must_be_silent_where_it_is_not_wanted(flags: dict[str, bool]) -> None:
+    shown, out, err = make(Screen(), {"TERM": "xterm"}, **flags)
+    work(shown)
+    assert out.getvalue() == err.getvalue() == ""
+
+
+def test_an_error_must_be_a_sentence_and_a_hint_on_standard_error() -> None:
+    shown, out, err = make()
+    shown.show("up", Result(lines=["a line"], errors=(MlflowComposeError("no", hint="try"),)))
+    assert out.getvalue() == "a line\n"
+    assert err.getvalue() == "error: no\nhint: try\n"
+
+
+def test_with_json_one_document_must_be_all_that_is_printed() -> None:
+    shown, out, err = make(as_json=True)
+    result = Result({"a": 1}, ["a line"], (MlflowComposeError("no", hint="try"),))
+    shown.show("up", result)
+    assert err.getvalue() == ""
+    assert json.loads(out.getvalue()) == {
+        "version": 1,
+        "command": "up",
+        "ok": False,
+        "data": {"a": 1},
+        "errors": [{"code": "failed", "message": "no", "hint": "try"}],
+    }
+
+
+def test_a_question_must_not_be_asked_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    shown, _, err = make()
+    assert shown.confirm("Sure?") is None
+    assert err.getvalue() == ""
+    monkeypatch.setattr(sys, "stdin", Screen("y\n"))
+    assert make(as_json=True)[0].confirm("Sure?") is None
+    assert shown.confirm("Sure?") is True
+    assert err.getvalue() == "Sure? [y/N] "

@@ -1,0 +1,128 @@
+"""Docker can be missing in four ways; each has its own sentence and its own next command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.engines.docker.failures import build_failed, last_line, pull_failed
+from tests.unit.conftest import User
+from tests.unit.samples import SECRETS, stack
+
+SECRET = SECRETS["PG_PASSWORD"]
+
+
+@pytest.fixture
+def bin_folder(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only folder in which commands are looked for."""
+    folder = user.folder / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    user.has_env()
+    return folder
+
+
+def has_docker(folder: Path, script: str) -> None:
+    """Put a docker command there that does what `script` says, in sh."""
+    command = folder / "docker"
+    command.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    command.chmod(0o755)
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
+def test_a_missing_docker_must_be_said(user: User, bin_folder: Path, command: str) -> None:
+    assert not list(bin_folder.iterdir())
+    result = user.types(command)
+    assert result.code == 1
+    assert "error: Docker is not installed: there is no docker command\n" in result.err
+    assert "hint: https://docs.docker.com/get-started/get-docker/ says" in result.err
+
+
+def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:
+    has_docker(bin_folder, "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1")
+    result = user.types("status")
+    assert result.code == 1
+    assert result.err.startswith("error: Docker is here, but Docker Compose v2 is not")
+    assert "hint: https://docs.docker.com/compose/install/" in result.err
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence", "hint"),
+    [
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
+            "error: Docker's engine does not answer: Cannot connect to the Docker daemon",
+            "hint: start Docker Desktop, or sudo systemctl start docker",
+        ),
+        (
+            "dial unix /var/run/docker.sock: connect: permission denied",
+            "error: Docker's engine refused this user: permission denied on its socket",
+            'hint: sudo usermod -aG docker "$USER", then log in again',
+        ),
+    ],
+)
+def test_an_engine_that_cannot_be_used_must_be_said(
+    user: User, bin_folder: Path, said: str, sentence: str, hint: str
+) -> None:
+    has_docker(
+        bin_folder,
+        f'case "$*" in *compose*version*) echo 2.40.3; exit 0;; esac\necho "{said}" >&2; exit 1',
+    )
+    result = user.types("status")
+    assert result.code == 1
+    assert result.err.startswith(sentence)
+    assert hint in result.err
+
+
+def test_trouble_must_be_in_the_envelope_too(user: User, bin_folder: Path) -> None:
+    assert bin_folder.is_dir()
+    envelope = json.loads(user.types("status", "--json").out)
+    assert envelope["errors"][0]["code"] == "engine"
+    assert envelope["ok"] is False
+
+
+def test_nothing_must_be_written_where_docker_is_missing(user: User, bin_folder: Path) -> None:
+    assert bin_folder.is_dir()
+    user.types("up")
+    assert not (user.folder / "compose").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "setting"),
+    [
+        ("SSL: CERTIFICATE_VERIFY_FAILED certificate verify failed", "BUILD_CA_CERTS"),
+        ("error: invalid peer certificate: UnknownIssuer", "BUILD_CA_CERTS"),
+        ("ERROR: failed to resolve source metadata for docker.io/python", "PYTHON_IMAGE"),
+        ("pull access denied, repository does not exist", "PYTHON_IMAGE"),
+        ("error: Failed to fetch: `https://pypi.org/simple/boto3/`", "PIP_INDEX_URL"),
+        ("Temporary failure in name resolution", "PIP_INDEX_URL"),
+        ("No space left on device", "compose build"),
+    ],
+)
+def test_a_build_that_failed_must_name_the_setting_that_helps(line: str, setting: str) -> None:
+    error = build_failed(stack(), "mlflow_server:1", ["#1 one", "", line])
+    assert error.message.startswith("the image mlflow_server:1 could not be built")
+    assert line in error.message
+    assert setting in (error.hint or "")
+    assert error.code == "build"
+
+
+def test_a_failed_build_must_show_its_last_lines_without_secrets() -> None:
+    lines = [f"line {number}" for number in range(100)]
+    error = build_failed(stack(), "image", [*lines, f"password {SECRET}"])
+    assert "line 99" in error.message
+    assert "line 50" not in error.message
+    assert SECRET not in error.message
+
+
+def test_a_pull_that_failed_must_name_the_setting_that_helps() -> None:
+    error = pull_failed(stack(), ["postgres:18.4"], f"one\n{SECRET}: no such host\n\n")
+    assert error.message == "postgres:18.4 could not be pulled: ********: no such host"
+    assert "POSTGRES_IMAGE" in (error.hint or "")
+    withdrawn = pull_failed(stack(), ["minio/minio:latest"], "not found")
+    assert "withdrawn" in (withdrawn.hint or "")
+
+
+@pytest.mark.parametrize(("text", "line"), [("", ""), ("\n\n", ""), ("a\n b \n\n", "b")])
+def test_the_last_line_must_be_the_last_one_that_says_something(text: str, line: str) -> None:
+    assert last_line(text) == line

@@ -1,0 +1,106 @@
+"""Whatever a user's editor makes of `.env` is read as it was meant, or refused line by line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlflow_compose.errors import EnvFileError
+from mlflow_compose.settings.envfile import parse, quote
+
+# Everything that UTF-8 can hold; a zero byte is refused by the rules of settings.
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
+TRICKY = st.text("'\"\\$#%@ =\t\n\r`{}!é漢a", max_size=40)
+
+
+@given(TEXTS | TRICKY)
+def test_a_quoted_value_must_be_read_as_it_was_written(value: str) -> None:
+    assert parse(f"PG_PASSWORD={quote(value)}\n").values == {"PG_PASSWORD": value}
+
+
+@given(st.lists(TRICKY, min_size=2, max_size=5))
+def test_a_quoted_value_must_not_swallow_the_lines_below_it(values: list[str]) -> None:
+    written = {f"VALUE_{number}": value for number, value in enumerate(values)}
+    text = "".join(f"{name}={quote(value)}\n" for name, value in written.items())
+    assert parse(text).values == written
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=plain", "plain"),
+        ("A=", ""),
+        ("A=''", ""),
+        ("A = spaced ", "spaced"),
+        ("A=two words", "two words"),
+        ("A=value # a comment", "value"),
+        ("A=value#no-comment", "value#no-comment"),
+        ("A='value # no comment'", "value # no comment"),
+        ("A='$HOME ${HOME}'", "$HOME ${HOME}"),
+        ("A=$HOME", "$HOME"),
+        ('A="tab\\tquote\\""', 'tab\tquote"'),
+        ("A='tab\\t'", "tab\\t"),
+        ("A='it\\'s'", "it's"),
+        ("A=back\\slash", "back\\slash"),
+        ("A='ends in \\\\'", "ends in \\"),
+        ("A=a=b=c", "a=b=c"),
+        ("export A=exported", "exported"),
+        ("  A=indented", "indented"),
+        ("A='two\nlines'", "two\nlines"),
+    ],
+)
+def test_a_value_must_be_read_literally(line: str, value: str) -> None:
+    assert parse(f"# above\n\n{line}\nZ=last\n").values == {"A": value, "Z": "last"}
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_line_ends_must_not_become_part_of_values(ends: str) -> None:
+    assert parse(ends.join(["A=1", "", "B='2'", "C=3"])).values == {"A": "1", "B": "2", "C": "3"}
+
+
+def test_what_is_odd_about_a_file_must_be_noted() -> None:
+    assert parse("A=1\n").notes == ()
+    assert parse("\ufeffA=1\r\n").values == {"A": "1"}
+    mark, ends = parse("\ufeffA=1\r\n", name="my.env").notes
+    assert "my.env begins with a byte order mark" in mark
+    assert "Windows line ends" in ends
+
+
+def test_every_line_that_cannot_be_read_must_be_listed_with_its_number() -> None:
+    text = "GOOD=1\n\n\nMLFLOW_PORT: 5000\nPG_PASSWORD='hunter2\n"
+    with pytest.raises(EnvFileError) as caught:
+        parse(text)
+    assert "2 lines are not in the format of .env" in caught.value.message
+    assert "line 4  MLFLOW_PORT: is written with a colon; write MLFLOW_PORT=value" in (
+        caught.value.message
+    )
+    assert "line 5  PG_PASSWORD cannot be read" in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("MLFLOW_PORT", "MLFLOW_PORT has no value; write MLFLOW_PORT=value"),
+        ("export MLFLOW_PORT: 5000", "write MLFLOW_PORT=value"),
+        ("MLFLOW_PORT:5000", "write MLFLOW_PORT=value"),
+        ("PG_PASSWORD: a=b", "write PG_PASSWORD=value"),
+        ("PG_PASSWORD='a' b", "PG_PASSWORD cannot be read"),
+        ('PG_PASSWORD="a', "PG_PASSWORD cannot be read"),
+        ("=value", "this line cannot be read"),
+    ],
+)
+def test_a_line_that_is_not_in_the_format_must_say_what_to_write(line: str, said: str) -> None:
+    with pytest.raises(EnvFileError, match="line 1") as caught:
+        parse(f"{line}\n")
+    assert said in caught.value.message
+    assert caught.value.hint is not None
+
+
+def test_a_name_that_is_written_twice_must_be_remembered_with_both_lines() -> None:
+    file = parse("A=1\n# between\nA=2\n")
+    assert file.values == {"A": "2"}
+    assert file.lines == {"A": (1, 3)}
+
+
+def test_the_repr_of_a_file_must_not_show_its_values() -> None:
+    assert "hunter2" not in repr(parse("PG_PASSWORD=hunter2\n"))

@@ -1,0 +1,190 @@
+"""What `up`, `down`, `status` and `logs` do, in which order, and what they say."""
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose import actions
+from mlflow_compose.actions import Plan, load_plan
+from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.errors import (
+    EngineError,
+    FilesChangedError,
+    NotReadyError,
+    PortTakenError,
+    ServiceFailedError,
+    UsageError,
+)
+from mlflow_compose.result import Result
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.samples import env_text
+
+
+def plan(folder: Path, *lines: str, environ: dict[str, str] | None = None) -> Plan:
+    """Return the plan of a stack in `folder`, on ports that no other test minds."""
+    (folder / ".env").write_text(
+        env_text("MINIO_CONSOLE_ADDRESS=:39001", "MINIO_PORT=39000", *lines), encoding="utf-8"
+    )
+    return load_plan(folder / ".env", {"MLFLOW_PORT": "35000", **(environ or {})})
+
+
+def up(engine: FakeEngine, found: Plan, screen: FakeScreen | None = None) -> Result:
+    return actions.up(found, engine, screen or FakeScreen(), wait_timeout=5, prove=False)
+
+
+def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    engine = FakeEngine(found.stack)
+    result = up(engine, found)
+    assert engine.calls == ["check", "held_ports", "prepare", "start"]
+    assert (tmp_path / "compose/docker-compose.yaml").is_file()
+    assert result.ok
+    assert result.data["urls"]["mlflow"] == "http://127.0.0.1:35000"
+    assert [service["name"] for service in result.data["services"]] == [
+        "postgres",
+        "s3",
+        "bucket-init",
+        "mlflow",
+    ]
+    assert "MLflow   http://127.0.0.1:35000" in result.lines
+
+
+def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    engine = FakeEngine(found.stack, problems={"check": EngineError("no engine")})
+    with pytest.raises(EngineError):
+        up(engine, found)
+    assert engine.calls == ["check"]
+    assert not (tmp_path / "compose").exists()
+
+
+def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    up(FakeEngine(found.stack), found)
+    (tmp_path / "compose/docker-compose.yaml").write_text("mine", encoding="utf-8")
+    engine = FakeEngine(found.stack)
+    with pytest.raises(FilesChangedError):
+        up(engine, found)
+    assert engine.calls == ["check"]
+
+
+def test_up_must_start_nothing_where_a_port_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 35000)
+    found = plan(tmp_path)
+    engine = FakeEngine(found.stack, owners={35000: "the container x"})
+    with pytest.raises(PortTakenError):
+        up(engine, found)
+    assert engine.calls == ["check", "held_ports"]
+
+
+def test_up_must_say_what_the_environment_changed(tmp_path: Path) -> None:
+    screen = FakeScreen()
+    found = plan(tmp_path, "PG_PASSWORD=file-password", environ={"PG_PASSWORD": "hunter2"})
+    up(FakeEngine(found.stack), found, screen)
+    assert "note: from the environment, not from .env: MLFLOW_PORT, PG_PASSWORD" in screen.said
+    assert "hunter2" not in "\n".join(screen.said)
+
+
+def test_up_must_say_what_is_odd_about_the_env_file(tmp_path: Path) -> None:
+    screen = FakeScreen()
+    found = plan(tmp_path, "MLFLOW_WORKERS=3\r")
+    up(FakeEngine(found.stack), found, screen)
+    assert any("Windows line ends" in line for line in screen.said)
+
+
+@pytest.mark.parametrize(
+    ("image", "warned"), [("minio/minio:latest", True), ("r.example.org/silo:1", False)]
+)
+def test_an_image_that_nobody_maintains_must_be_warned_about(
+    tmp_path: Path, image: str, *, warned: bool
+) -> None:
+    screen = FakeScreen()
+    found = plan(tmp_path, f"MINIO_IMAGE={image}")
+    up(FakeEngine(found.stack), found, screen)
+    assert any("maintained fork" in line for line in screen.said) is warned
+
+
+@pytest.mark.parametrize("kind", [ServiceFailedError, NotReadyError])
+def test_a_server_that_does_not_start_must_keep_its_kind_of_error(
+    tmp_path: Path, kind: type[ServiceFailedError | NotReadyError]
+) -> None:
+    """The exit code tells a service that ended from one that needs more time."""
+    found = plan(tmp_path)
+    error = kind("mlflow is not well", service="mlflow", hint="look")
+    engine = FakeEngine(found.stack, problems={"start": error})
+    with pytest.raises(kind) as caught:
+        up(engine, found)
+    assert "mlflow is not well" in caught.value.message
+    assert caught.value.service == "mlflow"
+    assert "the stack is not running" in caught.value.message
+
+
+def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    error = ServiceFailedError("bucket-init ended", service="bucket-init", hint="look")
+    with pytest.raises(ServiceFailedError) as caught:
+        up(FakeEngine(found.stack, problems={"start": error}), found)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("statuses", "volumes", "said"),
+    [
+        (ALL_WELL, False, "stopped; the data is kept, mlflow-compose up brings it back"),
+        (ALL_WELL, True, "stopped; the data is deleted"),
+        ((), True, "nothing was running; the data is deleted"),
+        ((), False, "nothing was running"),
+    ],
+)
+def test_down_must_say_what_became_of_the_data(
+    tmp_path: Path, statuses: tuple[ServiceStatus, ...], said: str, *, volumes: bool
+) -> None:
+    engine = FakeEngine(plan(tmp_path).stack, statuses)
+    result = actions.down(engine, FakeScreen(), volumes=volumes)
+    assert result.lines == [said]
+    assert result.data == {"project": "mlflow", "volumes_removed": volumes}
+    assert engine.calls == ["check", f"stop volumes={volumes}"]
+
+
+def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:
+    result = actions.status(FakeEngine(plan(tmp_path).stack, ALL_WELL))
+    assert result.data["project"] == "mlflow"
+    assert result.data["engine"] == "fake"
+    assert result.data["services"][1] == {
+        "name": "s3",
+        "state": "running",
+        "health": "healthy",
+        "ports": ["127.0.0.1:9000"],
+    }
+    assert result.data["urls"] == {
+        "mlflow": "http://127.0.0.1:35000",
+        "s3": "http://127.0.0.1:39000",
+        "console": "http://127.0.0.1:39001",
+    }
+    text = "\n".join(result.lines)
+    assert "postgres     running (healthy)" in text
+    assert "bucket-init  done" in text
+
+
+def test_status_must_say_that_nothing_runs(tmp_path: Path) -> None:
+    result = actions.status(FakeEngine(plan(tmp_path).stack))
+    assert result.ok
+    assert result.data["services"] == []
+    assert result.lines == ["nothing is running; mlflow-compose up starts the stack"]
+
+
+def test_logs_must_be_asked_for_as_they_were_asked(tmp_path: Path) -> None:
+    engine = FakeEngine(plan(tmp_path).stack)
+    assert list(actions.logs(engine, ["s3"], follow=False, tail=5)) == ["one", "two"]
+    assert engine.calls == ["check", "logs s3 follow=False tail=5"]
+
+
+def test_logs_of_an_unknown_service_must_be_refused(tmp_path: Path) -> None:
+    engine = FakeEngine(plan(tmp_path).stack)
+    with pytest.raises(UsageError) as caught:
+        actions.logs(engine, ["mlfow"], follow=False, tail=None)
+    assert caught.value.message == "there is no service mlfow"
+    assert caught.value.hint == "it is one of postgres, s3, bucket-init, mlflow"
+    assert engine.calls == []

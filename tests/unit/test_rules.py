@@ -1,0 +1,51 @@
+"""Settings that are fine one by one, and not together."""
+
+import pytest
+
+from mlflow_compose.errors import SettingsError
+from mlflow_compose.settings.rules import KNOWN_PASSWORDS, is_loopback
+from tests.unit.samples import ANY_ADDRESS, SECRETS, settings
+
+OPEN = {"STACK_BIND_ADDRESS": ANY_ADDRESS, "MLFLOW_AUTH": "basic"}
+
+
+@pytest.mark.parametrize("address", [ANY_ADDRESS, "192.0.2.7", "::", "2001:db8::1"])
+def test_a_stack_that_others_reach_must_have_login(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(STACK_BIND_ADDRESS=address)
+    assert caught.value.message.endswith(
+        f"STACK_BIND_ADDRESS  must be a loopback address while MLFLOW_AUTH is none, got {address}"
+    )
+    assert settings(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic").stack_bind_address == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_a_stack_on_loopback_must_not_need_login(address: str) -> None:
+    assert is_loopback(address)
+    assert settings(STACK_BIND_ADDRESS=address).mlflow_auth == "none"
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_a_stack_that_others_reach_must_not_have_a_well_known_password(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**OPEN, **{name: "MinioAdmin123"})
+    assert f"{name}  must not be a well-known password" in caught.value.message
+    assert "MinioAdmin123" not in caught.value.message
+    assert settings(**{name: "MinioAdmin123"})
+
+
+def test_well_known_passwords_must_be_compared_in_small_letters() -> None:
+    assert {word for word in KNOWN_PASSWORDS if word != word.lower()} == set()
+    assert {"minioadmin", "password", "admin", "postgres"} <= KNOWN_PASSWORDS
+
+
+@pytest.mark.parametrize("password", ["", "elevenchars"])
+def test_login_must_have_a_password_of_twelve_characters(password: str) -> None:
+    with pytest.raises(SettingsError, match="must be at least 12 characters long"):
+        settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD=password)
+    assert settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD="twelve-chars")
+
+
+def test_the_application_must_not_be_root() -> None:
+    with pytest.raises(SettingsError, match="MINIO_ACCESS_KEY  must differ from MINIO_ROOT_USER"):
+        settings(MINIO_ACCESS_KEY="same-key", MINIO_ROOT_USER="same-key")

@@ -1,0 +1,138 @@
+"""A marker in every secret must appear nowhere but in `.env` and in `compose/secrets/`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.actions import load_plan
+from mlflow_compose.settings import Settings, declared
+from mlflow_compose.settings.envfile import read
+from mlflow_compose.settings.names import is_secret_variable, kind_of, mlflow_variables
+from tests.unit.conftest import User
+
+MARKER = "m4rk3r"
+# MLflow's own, as many as a server gets.
+SERVER = [
+    name
+    for name in sorted(mlflow_variables())
+    if is_secret_variable(name, "") and kind_of(name, dict(declared())).value == "server"
+]
+OURS = [
+    name
+    for name, _ in declared()
+    if "SecretStr" in str(Settings.model_fields[name.lower()].annotation)
+]
+
+
+def marked(name: str) -> str:
+    value = f"{MARKER}-{name.lower()}"
+    return f"https://user:{value}@mirror/simple" if name == "PIP_INDEX_URL" else value
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """Return an env file's lines with a marker in every secret."""
+    return [f"{name}={marked(name)}" for name in (*OURS, *SERVER)] + ["MLFLOW_AUTH=basic"]
+
+
+def test_there_must_be_something_to_look_for() -> None:
+    assert len(OURS) >= 7
+    assert {"MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_UC_OSS_TOKEN"} <= set(SERVER)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("config",),
+        ("config", "--json"),
+        ("render", "--diff"),
+        ("render", "--diff", "--json"),
+        ("render", "--check"),
+        ("render",),
+        ("render", "--json"),
+        ("init",),
+        ("status",),
+        ("up", "--no-verify"),
+        ("down", "--json"),
+    ],
+)
+def test_no_command_must_print_a_secret(
+    user: User, monkeypatch: pytest.MonkeyPatch, lines: list[str], argv: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PATH", str(user.folder))
+    user.has_env(*lines)
+    result = user.types(*argv)
+    assert result.out + result.err
+    assert MARKER not in result.out + result.err
+
+
+@pytest.mark.parametrize("wrong", [*OURS, *SERVER])
+def test_no_error_must_print_a_secret(user: User, lines: list[str], wrong: str) -> None:
+    """Whatever else is wrong, and whichever secret it is."""
+    user.has_env(*lines, "MLFLOW_PORT=0", "MLFLOW_BUKET=1", f"{wrong}={MARKER} twice")
+    for argv in (["config"], ["config", "--json"]):
+        result = user.types(*argv)
+        assert result.code == 2
+        assert wrong in result.out + result.err
+        assert MARKER not in result.out + result.err
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_error_about_a_secret_must_print_it(user: User, lines: list[str], name: str) -> None:
+    kept = [line for line in lines if not line.startswith(f"{name}=")]
+    for value in (f'"{MARKER}\\n{MARKER}"', f"' {MARKER}'", f"{MARKER}{'x' * 300}", f"'{MARKER}"):
+        user.has_env(*kept, f"{name}={value}")
+        result = user.types("config", "--json")
+        assert MARKER not in result.out + result.err
+
+
+def test_no_rendered_file_must_hold_a_secret(user: User, lines: list[str]) -> None:
+    user.has_env(*lines)
+    user.types("render")
+    compose = user.folder / "compose"
+    holders = {path.relative_to(compose).parts[0] for path in files(compose) if holds(path)}
+    assert holders == {"secrets"}
+
+
+def test_every_secret_must_reach_a_file_below_secrets(user: User, lines: list[str]) -> None:
+    user.has_env(*lines)
+    user.types("render")
+    texts = [path.read_text(encoding="utf-8") for path in files(user.folder / "compose/secrets")]
+    for name in (*OURS, *SERVER):
+        assert any(marked(name) in text for text in texts), name
+
+
+def test_no_repr_must_show_a_secret(user: User, lines: list[str]) -> None:
+    user.has_env(*lines)
+    plan = load_plan(user.env_file, {})
+    assert MARKER not in repr(read(user.env_file))
+    assert MARKER not in repr(plan)
+    assert MARKER not in repr(plan.loaded.settings)
+    assert MARKER not in repr(plan.stack)
+    assert MARKER not in repr(plan.rendering())
+    assert MARKER not in str(plan.loaded.settings)
+    assert MARKER not in plan.loaded.settings.model_dump_json()
+
+
+def test_the_environment_must_not_be_less_safe_than_the_file(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.has_env()
+    monkeypatch.setenv("PG_PASSWORD", f"{MARKER}\n")
+    result = user.types("config")
+    assert result.code == 2
+    assert MARKER not in result.err
+    monkeypatch.setenv("PG_PASSWORD", MARKER)
+    assert MARKER not in user.types("config").out
+    user.types("render")
+    assert MARKER in (user.folder / "compose/secrets/pg_password").read_text(encoding="utf-8")
+    assert MARKER not in user.compose_file.read_text(encoding="utf-8")
+
+
+def files(folder: Path) -> list[Path]:
+    return [Path(root) / name for root, _, names in os.walk(folder) for name in names]
+
+
+def holds(path: Path) -> bool:
+    return MARKER in path.read_text(encoding="utf-8")

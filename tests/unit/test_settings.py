@@ -1,0 +1,248 @@
+"""Where a setting comes from, what may be set, and what is done with names that are not ours."""
+
+import math
+import re
+from itertools import cycle
+from pathlib import Path
+
+import mlflow.environment_variables
+import pytest
+from pydantic.fields import FieldInfo
+
+from mlflow_compose.errors import SettingsError
+from mlflow_compose.settings import Settings, declared, example_text, load
+from mlflow_compose.settings.envfile import parse
+from mlflow_compose.settings.example import ALPHABET, default_text, new_env_text
+from mlflow_compose.settings.fields import generated_of, section_of
+from mlflow_compose.settings.load import resolve
+from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.names import (
+    DECIDED_BY,
+    Kind,
+    is_secret_variable,
+    kind_of,
+    mlflow_variables,
+)
+from tests.unit.conftest import User
+from tests.unit.samples import SECRETS, loaded, settings
+
+
+def test_the_environment_must_win_over_the_file() -> None:
+    found = loaded({"MLFLOW_PORT": "5002", "PATH": "/bin"}, MLFLOW_PORT="5001")
+    assert found.settings.mlflow_port == 5002
+    assert found.sources["MLFLOW_PORT"] == "environment"
+    assert found.sources["PG_PASSWORD"] == ".env"
+    assert found.sources["MINIO_PORT"] == "default"
+    assert found.overrides == ("MLFLOW_PORT",)
+
+
+def test_the_same_value_in_environment_and_file_must_not_count_as_a_change() -> None:
+    assert loaded({"MLFLOW_PORT": "5001"}, MLFLOW_PORT="5001").overrides == ()
+
+
+def test_a_wrong_name_in_the_environment_must_not_stop_anybody() -> None:
+    """A shell is full of names; only the file is ours."""
+    assert loaded({"MLFLOW_BUKET_NAME": "x", "STACK_X": "y"}).overrides == ()
+
+
+def test_the_settings_must_never_read_the_environment_by_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_PORT", "5009")
+    assert settings().mlflow_port == 5000
+
+
+def test_settings_must_not_change_after_they_were_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings().mlflow_port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("name", "info"), list(declared()))
+def test_every_setting_must_have_a_sentence_and_a_section(name: str, info: FieldInfo) -> None:
+    about = info.description or ""
+    assert about[:1].isupper(), name
+    assert about.endswith("."), name
+    assert section_of(info), name
+
+
+@pytest.mark.parametrize(("name", "info"), list(declared()))
+def test_every_default_must_be_a_value_that_may_be_written(name: str, info: FieldInfo) -> None:
+    if name in SECRETS:
+        assert generated_of(info)
+        assert default_text(info) == ""
+    else:
+        assert loaded(**{name: default_text(info)}).settings == settings()
+
+
+def test_the_example_must_name_every_setting_once_and_no_secret() -> None:
+    file = parse(example_text())
+    assert list(file.values) == [name for name, _ in declared()]
+    assert all(len(lines) == 1 for lines in file.lines.values())
+    assert {name for name in SECRETS if file.values[name]} == set()
+
+
+def test_a_new_file_must_differ_from_the_example_in_secrets_only() -> None:
+    letters = cycle(ALPHABET[:-1])
+    text = new_env_text({}, choice=lambda _: next(letters))
+    new = parse(text)
+    assert new.values.keys() == SECRETS.keys()
+    assert resolve(new, {}, env_file=Path(".env")).foreign == ()
+    everything = parse(re.sub(r"^#(?=[A-Z])", "", text, flags=re.MULTILINE)).values
+    assert everything == {**parse(example_text()).values, **new.values}
+
+
+def test_random_secrets_must_be_long_enough_to_never_be_guessed() -> None:
+    for name, info in declared():
+        if generated := generated_of(info):
+            assert generated.length * math.log2(len(ALPHABET)) > 100, name
+            assert 20 <= generated.length <= 40, name
+
+
+def test_the_example_must_not_be_taken_for_a_file_that_is_ready(user: User) -> None:
+    user.env_file.write_text(example_text(), encoding="utf-8")
+    result = user.types("config")
+    assert result.code == 2
+    assert "5 settings in .env are wrong" in result.err
+
+
+def test_the_pinned_mlflow_must_be_the_one_that_the_tests_run_with() -> None:
+    assert mlflow.version.VERSION == PINNED_MLFLOW
+
+
+def test_the_list_of_mlflows_variables_must_be_what_mlflow_defines() -> None:
+    defined = {
+        variable.name
+        for variable in vars(mlflow.environment_variables).values()
+        if isinstance(variable, mlflow.environment_variables._EnvironmentVariable)
+    }
+    assert mlflow_variables() == {name for name in defined if name.startswith("MLFLOW_")}
+
+
+def test_no_setting_of_ours_must_have_the_name_of_one_of_mlflows() -> None:
+    assert {name for name, _ in declared()} & mlflow_variables() == set()
+
+
+def test_every_setting_that_decides_for_mlflow_must_be_there() -> None:
+    assert set(DECIDED_BY) <= mlflow_variables()
+    assert set(DECIDED_BY.values()) <= {name for name, _ in declared()}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("MLFLOW_PORT", Kind.SETTING),
+        ("MLFLOW_SERVER_JUDGE_INVOKE_MAX_WORKERS", Kind.SERVER),
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", Kind.SERVER),
+        ("MLFLOW_FLASK_SERVER_SECRET_KEY", Kind.SERVER),
+        ("MLFLOW_AUTH_CONFIG_PATH", Kind.DECIDED),
+        ("MLFLOW_TRACKING_URI", Kind.FOREIGN),
+        ("MLFLOW_EXPERIMENT_NAME", Kind.FOREIGN),
+        ("MLFLOW_RUN_ID", Kind.FOREIGN),
+        ("MLFLOW_TRACKING_URL", Kind.UNKNOWN),
+        ("MLFLOW_NOTHING", Kind.UNKNOWN),
+        ("POSTGRES_USER", Kind.UNKNOWN),
+        ("CLASS_SIZE", Kind.UNKNOWN),
+        ("AWS_ACCESS_KEY_ID", Kind.FOREIGN),
+        ("AWS_DEFAULT_REGION", Kind.SETTING),
+        ("COMPOSE_PROFILES", Kind.FOREIGN),
+        ("COMPOSE_PROJECT_NAME", Kind.SETTING),
+        ("DOCKER_HOST", Kind.FOREIGN),
+        ("DATABASE_URL", Kind.FOREIGN),
+    ],
+)
+def test_a_name_must_be_told_apart_by_whose_it_is(name: str, kind: Kind) -> None:
+    assert kind_of(name, dict(declared())) is kind
+
+
+def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:
+    user.has_env("MLFLOW_TRACKING_URI=http://x", "MY_APP_KEY=hunter2", "DOCKER_HOST=y")
+    result = user.types("config")
+    assert result.code == 0
+    assert "not ours, left alone: DOCKER_HOST, MLFLOW_TRACKING_URI, MY_APP_KEY\n" in result.out
+    assert "hunter2" not in result.out
+    user.types("render")
+    assert "MLFLOW_TRACKING_URI" not in user.compose_file.read_text(encoding="utf-8")
+
+
+def test_mlflows_own_variables_must_reach_the_server(user: User) -> None:
+    user.has_env("MLFLOW_HTTP_REQUEST_TIMEOUT='30'", "MLFLOW_TRACE_SAMPLING_RATIO=.5")
+    user.types("render")
+    rendered = user.compose_file.read_text(encoding="utf-8")
+    assert '      MLFLOW_HTTP_REQUEST_TIMEOUT: "30"\n' in rendered
+    assert '      MLFLOW_TRACE_SAMPLING_RATIO: ".5"\n' in rendered
+
+
+def test_one_of_mlflows_variables_may_be_changed_by_the_environment(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.has_env("MLFLOW_HTTP_REQUEST_TIMEOUT=30")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "9")
+    user.types("render")
+    rendered = user.compose_file.read_text(encoding="utf-8")
+    assert 'MLFLOW_HTTP_REQUEST_TIMEOUT: "60"' in rendered
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in rendered
+
+
+def test_telemetry_must_be_off_until_somebody_turns_it_on(user: User) -> None:
+    user.has_env()
+    user.types("render")
+    assert 'MLFLOW_DISABLE_TELEMETRY: "true"' in user.compose_file.read_text(encoding="utf-8")
+    user.has_env("MLFLOW_DISABLE_TELEMETRY=false")
+    user.types("render")
+    rendered = user.compose_file.read_text(encoding="utf-8")
+    assert 'MLFLOW_DISABLE_TELEMETRY: "false"' in rendered
+    assert rendered.count("MLFLOW_DISABLE_TELEMETRY") == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MLFLOW_FLASK_SERVER_SECRET_KEY",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
+        "MLFLOW_UC_OSS_TOKEN",
+        "MLFLOW_READ_REPLICA_BACKEND_STORE_URI",
+        "MLFLOW_GATEWAY_RATE_LIMITS_STORAGE_URI",
+        "MLFLOW_WORKSPACE_STORE_URI",
+    ],
+)
+def test_a_secret_variable_of_mlflows_must_go_into_the_secret_file_only(
+    user: User, name: str
+) -> None:
+    assert name in mlflow_variables()
+    assert is_secret_variable(name, "")
+    user.has_env(f"{name}='it\\'s $hunter2'")
+    config = user.types("config")
+    user.types("render")
+    secret = user.folder / "compose/secrets/mlflow_env"
+    assert secret.read_text(encoding="utf-8") == f"export {name}='it'\"'\"'s $hunter2'\n"
+    assert re.search(rf"^{name} +\*{{8}} ", config.out, re.MULTILINE)
+    assert "hunter2" not in user.compose_file.read_text(encoding="utf-8")
+    assert "hunter2" not in config.out
+
+
+def test_a_variable_that_utf_8_cannot_hold_must_be_refused() -> None:
+    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be UTF-8"):
+        loaded(MLFLOW_HTTP_REQUEST_TIMEOUT="\udcff")
+    with pytest.raises(SettingsError, match="MLFLOW_ALLOWED_HOSTS  must be UTF-8"):
+        loaded({"MLFLOW_ALLOWED_HOSTS": "\udcff"})
+
+
+def test_settings_must_not_show_secrets() -> None:
+    shown = repr(settings(PIP_INDEX_URL="https://u:hunter2@mirror/simple"))
+    assert "hunter2" not in shown
+    for secret in SECRETS.values():
+        assert secret not in shown
+
+
+def test_every_secret_must_be_declared_as_one() -> None:
+    """A name that sounds like a secret is masked wherever settings are shown."""
+    for name in (name for name, _ in declared()):
+        if any(word in name for word in ("PASSWORD", "KEY", "SECRET", "TOKEN")):
+            assert "SecretStr" in str(Settings.model_fields[name.lower()].annotation), name
+
+
+def test_a_file_from_elsewhere_must_be_named_as_the_source(tmp_path: Path) -> None:
+    file = tmp_path / "class.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in SECRETS.items()))
+    assert load(file, {}).sources["PG_PASSWORD"] == "class.env"

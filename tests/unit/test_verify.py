@@ -1,0 +1,252 @@
+"""`verify` believes nothing: what comes back is compared with what was put in."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mlflow_compose.checks import probe, verify
+from mlflow_compose.checks.proof import LARGE, PREFIX
+from mlflow_compose.engines.base import Outcome
+from mlflow_compose.result import Result
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.samples import SECRETS, stack
+
+API = "/api/2.0/mlflow/"
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+# What a broken server does to an answer.
+Twist = Callable[[str, Any], Any]
+
+
+class Mlflow:
+    """As much of a tracking server as `verify` sees; `twist` may change each answer."""
+
+    def __init__(self, twist: Twist) -> None:
+        self.twist = twist
+        self.data: dict[str, list[dict[str, Any]]] = {"params": [], "metrics": [], "tags": []}
+        self.objects: dict[str, bytes] = {}
+        self.names: list[str] = []
+
+    def answer(self, path: str, query: dict[str, str], body: bytes) -> bytes:
+        if path in {"/health", "/version"}:
+            text: str = self.twist(path, {"/health": "OK", "/version": "3.17.2"}[path])
+            return text.encode()
+        if path.startswith(ARTIFACTS):
+            key = path.removeprefix(ARTIFACTS)
+            if body:
+                self.objects[key] = body
+            content: bytes = self.twist("get artifact", self.objects[key])
+            return content
+        endpoint = path.removeprefix(API)
+        found = self.call(endpoint, json.loads(body) if body else query)
+        return json.dumps(self.twist(endpoint, found)).encode()
+
+    def call(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
+        info = {"run_id": "r1", "artifact_uri": "mlflow-artifacts:/7/r1/artifacts"}
+        kinds = {"log-parameter": "params", "log-metric": "metrics", "set-tag": "tags"}
+        room, _, what = endpoint.partition("/")
+        if what in kinds:
+            self.data[kinds[what]].append({"key": given["key"], "value": given["value"]})
+            return {}
+        if endpoint == "artifacts/list":
+            folder = f"7/r1/artifacts/{given.get('path', '')}".rstrip("/")
+            files = [
+                {"path": key.removeprefix("7/r1/artifacts/"), "file_size": len(content)}
+                for key, content in self.objects.items()
+                if key.rpartition("/")[0] == folder
+            ]
+            return {"files": files}
+        if room == "model-versions":
+            return {"model_version": {"version": "1", "run_id": "r1"}}
+        if endpoint == "experiments/create":
+            self.names.append(given["name"])
+            return {"experiment_id": "7"}
+        answers: dict[str, dict[str, Any]] = {
+            "runs/create": {"run": {"info": info}},
+            "runs/get": {"run": {"info": info, "data": self.data}},
+            "runs/search": {"runs": [{"info": info}]},
+            "registered-models/create": {},
+        }
+        return answers[endpoint]
+
+
+class Handler(BaseHTTPRequestHandler):
+    mlflow: Mlflow
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        content = self.mlflow.answer(url.path, query, body)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_PUT = do_GET  # noqa: N815 - names of http.server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def running(
+    twist: Twist, links: dict[str, str] | None = None
+) -> Iterator[tuple[FakeEngine, Mlflow]]:
+    """Run a tracking server, and an engine whose probe finds these causes."""
+    mlflow = Mlflow(twist)
+    with HTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"mlflow": mlflow})) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        found = {
+            name: {"cause": (links or {}).get(name, ""), "detail": f"saw {name}", "seconds": 0.1}
+            for name in probe.CHECKS
+        }
+        yield (
+            FakeEngine(
+                stack(MLFLOW_PORT=str(server.server_port)),
+                ALL_WELL,
+                outcome=Outcome(0, json.dumps(found), ""),
+            ),
+            mlflow,
+        )
+        server.shutdown()
+        thread.join()
+
+
+def nothing(_: str, answer: object) -> object:
+    return answer
+
+
+def steps(result: Result) -> list[str]:
+    return [step["name"] for step in result.data["steps"]]
+
+
+def test_a_stack_that_does_its_work_must_be_proven_step_by_step() -> None:
+    screen = FakeScreen()
+    with running(nothing) as (engine, mlflow):
+        result = verify(engine, screen)
+    assert result.ok
+    assert result.exit_code == 0
+    assert steps(result) == [
+        "health",
+        "version",
+        "experiment",
+        "run",
+        "artifact",
+        "artifact 20 MB",
+        "model",
+        "search",
+        *probe.CHECKS,
+    ]
+    for step in result.data["steps"]:
+        assert set(step) == {"name", "ok", "seconds", "detail"}
+        assert step["ok"]
+        assert step["seconds"] >= 0
+    assert len(LARGE) == 20 * 2**20
+    assert LARGE in mlflow.objects.values()
+    assert all(line.startswith("ok ") for line in result.lines)
+    assert mlflow.names[0].startswith(PREFIX)
+
+
+def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
+    with running(nothing) as (engine, mlflow):
+        verify(engine, FakeScreen())
+    (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
+    made = json.loads(call.removeprefix("run_python mlflow "))
+    assert made["run_id"] == "r1"
+    assert made["experiment_id"] == "7"
+    assert made["model"] == mlflow.names[0]
+    assert made["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
+
+
+def lost(name: str) -> Twist:
+    """Return a server that forgets one kind of data."""
+
+    def twist(endpoint: str, answer: Any) -> Any:  # noqa: ANN401 - any answer
+        if endpoint == "runs/get":
+            # MLflow leaves empty lists out.
+            data = answer["run"]["data"]
+            answer["run"]["data"] = {kind: found for kind, found in data.items() if kind != name}
+        return answer
+
+    return twist
+
+
+def changed(endpoint: str, value: object) -> Twist:
+    """Return a server that answers one endpoint with something else."""
+    return lambda called, answer: value if called == endpoint else answer
+
+
+@pytest.mark.parametrize(
+    ("twist", "step"),
+    [
+        (changed("/version", "2.0.0"), "version"),
+        (lost("params"), "run"),
+        (lost("metrics"), "run"),
+        (lost("tags"), "run"),
+        (changed("get artifact", b"proof\n" * 99 + b"prooF\n"), "artifact"),
+        (changed("artifacts/list", {"files": []}), "artifact"),
+        (changed("artifacts/list", {}), "artifact"),
+        (changed("model-versions/get", {"model_version": {"run_id": "other"}}), "model"),
+        (changed("runs/search", {}), "search"),
+        (changed("experiments/create", {}), "experiment"),
+        (changed("runs/create", {"run": {}}), "run"),
+    ],
+)
+def test_the_first_thing_that_does_not_come_back_must_end_it(twist: Twist, step: str) -> None:
+    with running(twist) as (engine, _):
+        result = verify(engine, FakeScreen())
+    assert result.exit_code == 1
+    assert steps(result)[-1] == step
+    assert [found["ok"] for found in result.data["steps"]].count(False) == 1
+    (error,) = result.errors
+    assert error.code == "verify"
+    assert error.message.startswith(f"{step}: MLflow answered with an error")
+    assert error.hint is not None
+    assert result.lines[-1].startswith("FAILED")
+
+
+def test_a_broken_link_inside_must_be_named_with_its_cause() -> None:
+    with running(nothing, {"isolation": "key_too_strong"}) as (engine, _):
+        result = verify(engine, FakeScreen())
+    assert steps(result)[-1] == "isolation"
+    (error,) = result.errors
+    assert "the application's key may use other buckets" in error.message
+
+
+def test_the_cause_of_a_failure_must_be_looked_for_inside() -> None:
+    with running(changed("runs/search", {}), {"database": "pg_down"}) as (engine, _):
+        result = verify(engine, FakeScreen())
+    (error,) = result.errors
+    assert error.message.startswith("search: PostgreSQL cannot be reached from mlflow")
+
+
+def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() -> None:
+    with running(nothing) as (engine, _):
+        pass
+    (error,) = verify(engine, FakeScreen()).errors
+    assert "health: MLflow runs, and its port is not published" in error.message
+    engine.statuses = ()
+    (error,) = verify(engine, FakeScreen()).errors
+    assert "health: the stack is not running" in error.message
+
+
+def test_what_a_server_answers_must_be_masked() -> None:
+    with running(changed("/version", SECRETS["PG_PASSWORD"])) as (engine, _):
+        result = verify(engine, FakeScreen())
+    shown = json.dumps(result.envelope("verify")) + "".join(result.lines)
+    assert SECRETS["PG_PASSWORD"] not in shown
+    assert "********" in shown
+
+
+def test_a_ready_made_image_may_hold_another_version() -> None:
+    with running(changed("/version", "3.0.0")) as (engine, _):
+        port = engine.stack.urls["mlflow"].rpartition(":")[2]
+        engine.stack = stack(MLFLOW_PORT=port, MLFLOW_IMAGE="registry.example.org/mlflow:3.0.0")
+        assert verify(engine, FakeScreen()).ok

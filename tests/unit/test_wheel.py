@@ -1,0 +1,81 @@
+"""What people install holds all that is needed to render."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.unit.samples import ROOT, env_text
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return Python of an empty environment in which the wheel was installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=False)
+    run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-index",
+        "--python", folder / "venv/bin/python", wheel)  # fmt: skip
+    # The dependencies as they are here. What a .pth file of theirs adds, such as our own
+    # source, is not added through this one.
+    (site,) = (folder / "venv/lib").glob("python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return folder / "venv" / "bin" / "python"
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_an_installed_tool_must_not_need_the_checkout(python: Path) -> None:
+    place = run(python, "-c", "import mlflow_compose; print(mlflow_compose.__file__)")
+    assert Path(place).is_relative_to(python.parents[1])
+
+
+def test_an_installed_tool_must_render_what_the_checkout_renders(
+    python: Path, tmp_path: Path
+) -> None:
+    for name in ("installed", "checkout"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".env").write_text(env_text(), encoding="utf-8")
+    run(python.with_name("mlflow-compose"), "render", cwd=tmp_path / "installed")
+    run(sys.executable, "-m", "mlflow_compose", "render", cwd=tmp_path / "checkout")
+    trees = [
+        {
+            path.relative_to(tmp_path / name): (path.stat().st_mode, path.read_bytes())
+            for path in (tmp_path / name / "compose").rglob("*")
+            if path.is_file()
+        }
+        for name in ("installed", "checkout")
+    ]
+    assert trees[0] == trees[1]
+    assert len(trees[0]) > 10
+
+
+def test_an_installed_tool_must_say_so_when_its_templates_are_gone(
+    python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(env_text(), encoding="utf-8")
+    (templates,) = python.parents[1].glob("lib/python*/site-packages/mlflow_compose/templates")
+    templates.rename(templates.with_name("elsewhere"))
+    try:
+        done = subprocess.run(
+            [python.with_name("mlflow-compose"), "render"],
+            cwd=tmp_path,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        templates.with_name("elsewhere").rename(templates)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the templates are missing")
+    assert "hint: pip install --force-reinstall mlflow-compose" in done.stderr
