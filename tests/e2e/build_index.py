@@ -1,7 +1,6 @@
 """A package index of our own: over TLS or not, behind a login, and with everybody's packages."""
 
 import base64
-import datetime
 import ssl
 import sys
 import threading
@@ -11,10 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pip._internal.models.index import PyPI
 
 from .docker_stack import docker
@@ -22,7 +17,6 @@ from .tool import run
 
 # No name server knows it: builds are told its address.
 HOST = "index.test"
-DAY = datetime.timedelta(days=1)
 
 
 class Asked(NamedTuple):
@@ -31,6 +25,13 @@ class Asked(NamedTuple):
     program: str
     path: str
     login: str
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Does not print that a client hung up, as those do that do not trust it."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
 
 
 class PackageIndex:
@@ -42,7 +43,7 @@ class PackageIndex:
         self._scheme = "https" if certificate else "http"
         self._real = real_index()
         # The builder reaches this machine at an address that depends on the engine.
-        self._server = ThreadingHTTPServer(("", 0), self._handler())
+        self._server = QuietServer(("", 0), self._handler())
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -105,60 +106,9 @@ def real_index() -> str:
     return str(PyPI.simple_url).rstrip("/")
 
 
-def address_for_builds() -> str:
-    """Return this machine's address as builds reach it: on the engine's default network."""
-    gateway = "{{(index .IPAM.Config 0).Gateway}}"
-    return docker("network", "inspect", "bridge", "--format", gateway).out.strip()
-
-
-class Certificates(NamedTuple):
-    """An authority that nobody knows, and the index's certificate with its key."""
-
-    authority: Path
-    server: Path
-
-
-def make_certificates(folder: Path) -> Certificates:
-    """Write a certificate authority, and what it signed for the index."""
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = (
-        certificate("e2e authority", authority_key)
-        .issuer_name(common_name("e2e authority"))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    server = (
-        certificate(HOST, key)
-        .issuer_name(authority.subject)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    made = Certificates(folder / "authority.pem", folder / "server.pem")
-    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    made.server.write_bytes(
-        server.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return made
-
-
-def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    """Begin a certificate that is valid today."""
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(common_name(name))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
-    )
-
-
-def common_name(name: str) -> x509.Name:
-    """Return a name as certificates spell it."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def address_for_builds(image: str) -> str:
+    """Return this machine's address as builds reach it: where a container's way out begins."""
+    routes = docker("run", "--rm", "--entrypoint=cat", image, "/proc/net/route").out.splitlines()
+    (gateway,) = (row[2] for row in map(str.split, routes) if row[1] == "00000000")
+    # In the processor's order of bytes.
+    return ".".join(map(str, int(gateway, 16).to_bytes(4, sys.byteorder)))

@@ -2,13 +2,10 @@
 
 import json
 import socket
-from pathlib import Path
 
 from .conftest import MakeStack
 from .docker_stack import docker
 from .images import known_images
-from .running import RunningStack
-from .tool import run
 
 
 def test_direct_access_must_store_artifacts_without_the_server(make_stack: MakeStack) -> None:
@@ -83,17 +80,3 @@ def test_another_bucket_name_and_region_must_do(make_stack: MakeStack) -> None:
     stack = make_stack(MLFLOW_BUCKET_NAME="team.blue-7", AWS_DEFAULT_REGION="eu-central-1")
     stack.tool("up")
     assert stack.sql("SELECT count(*) FROM runs") == ["0"]
-
-
-def test_the_stack_must_run_without_the_tool_after_render(stack: RunningStack) -> None:
-    """`cd compose && docker compose up -d` is enough, and the owner's override counts."""
-    stack.tool("render")
-    folder: Path = stack.folder / "compose"
-    (folder / "docker-compose.override.yaml").write_text(
-        "services:\n  mlflow:\n    labels:\n      owner: me\n", encoding="utf-8"
-    )
-    run("docker", "compose", "up", "--detach", folder=folder)
-    stack.wait_until_healthy(seconds=120)
-    stack.verify()
-    labels = json.loads(docker("inspect", stack.ids()["mlflow"]).out)[0]["Config"]["Labels"]
-    assert labels["owner"] == "me"

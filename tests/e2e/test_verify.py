@@ -3,11 +3,10 @@
 import secrets
 
 import pytest
-from minio import MinioAdmin
-from minio.credentials.providers import StaticProvider
 
 from .docker_stack import DockerStack, docker_only
 from .running import RunningStack
+from .security import administration
 
 
 def test_a_stopped_database_must_be_named(mended: RunningStack) -> None:
@@ -33,12 +32,12 @@ def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
 
 
 def test_a_deleted_application_key_must_be_named(mended: RunningStack) -> None:
-    admin(mended).user_remove(mended.app_key[0])
+    administration(mended, mended.root_key).user_remove(mended.app_key[0])
     expect_broken(mended, "S3 refuses the application's key", hint="mlflow-compose up")
 
 
 def test_an_application_key_with_another_secret_must_be_named(mended: RunningStack) -> None:
-    admin(mended).user_add(mended.app_key[0], secrets.token_hex(20))
+    administration(mended, mended.root_key).user_add(mended.app_key[0], secrets.token_hex(20))
     expect_broken(mended, "S3 refuses the application's key", hint="mlflow-compose up")
 
 
@@ -88,13 +87,3 @@ def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
     *fine, broken = said.data["steps"]
     assert all(step["ok"] for step in fine)
     assert not broken["ok"]
-
-
-def admin(stack: RunningStack) -> MinioAdmin:
-    """Return the S3 server's administration, as its root."""
-    return MinioAdmin(
-        endpoint=stack.s3_url.removeprefix("http://"),
-        credentials=StaticProvider(*stack.root_key),
-        region="us-east-1",
-        secure=False,
-    )

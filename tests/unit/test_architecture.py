@@ -64,6 +64,7 @@ MAY_USE = {
     "requests": ("clients/tracking.py",),
     "rich": ("console.py",),
     "typer": ("cli/",),
+    "urllib3": ("clients/tracking.py",),
     "types_boto3_s3": ("clients/objects.py",),
 }
 HEAVY = {"boto3", "botocore", "jinja2", "psutil", "pydantic", "python_on_whales", "requests"}

@@ -148,9 +148,15 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (refused("InvalidAccessKeyId"), "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"),
-        (refused("SignatureDoesNotMatch"), "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"),
-        (refused("AccessDenied"), "refused the key (AccessDenied)"),
+        (
+            refused("InvalidAccessKeyId"),
+            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+        ),
+        (
+            refused("SignatureDoesNotMatch"),
+            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+        ),
+        (refused("AccessDenied"), "(AccessDenied): it knows another one"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
         (refused("XMinioStorageFull", "disk full"), "refused the bucket data: disk full"),
         (refused("SlowDown", ""), "refused the bucket data: SlowDown"),
@@ -175,15 +181,15 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
     uses(monkeypatch, admin=admin)
     assert JOB.make_app_key(job()) == "application key allowed on data only"
     assert admin.users == ["app-id"]
-    assert admin.policies == {"data-only": JOB.policy("data")}
-    assert admin.attached == {"data-only": ["app-id"]}
+    assert admin.policies == {JOB.POLICY_NAME: JOB.policy("data")}
+    assert admin.attached == {JOB.POLICY_NAME: ["app-id"]}
     assert admin.removed == []
     assert admin.arguments["endpoint"] == "s3:9000"
     assert admin.arguments["secure"] is False
 
 
 def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin({"data-only": ["app-id"]}, again=True)
+    admin = Admin({JOB.POLICY_NAME: ["app-id"]}, again=True)
     uses(monkeypatch, admin=admin)
     assert JOB.make_app_key(job()) == "application key allowed on data only"
     assert admin.removed == []
@@ -191,10 +197,29 @@ def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch
 
 def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever still knows the old one has no business with the bucket."""
-    admin = Admin({"data-only": ["old-id"], "other-only": ["stranger"]})
+    admin = Admin({JOB.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin)
     assert JOB.make_app_key(job()) == "application key allowed on data only, 1 replaced"
     assert admin.removed == ["old-id"]
+
+
+def test_a_key_must_lose_its_former_bucket_with_its_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The policy has one name, so a second bucket takes the place of the first."""
+    admin = Admin({})
+    uses(monkeypatch, admin=admin)
+    JOB.make_app_key(job("first"))
+    JOB.make_app_key(job("second"))
+    assert list(admin.policies.values()) == [JOB.policy("second")]
+
+
+def test_an_application_key_that_does_not_work_must_be_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    uses(monkeypatch, client=Bucket(refused("SignatureDoesNotMatch")))
+    with pytest.raises(JOB.JobError, match="MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"):
+        JOB.check_app_key(job())
 
 
 @pytest.mark.parametrize(
@@ -249,6 +274,8 @@ def test_the_job_must_fail_aloud_and_without_secrets(
     uses(monkeypatch, client=Bucket(refused("AccessDenied")))
     assert JOB.main(environ(tmp_path)) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("bucket-init: the S3 server at http://s3:9000 refused the key")
+    assert said.err.startswith(
+        "bucket-init: the S3 server at http://s3:9000 refused the key of MINIO_ROOT_USER"
+    )
     assert "Traceback" not in said.err
     assert "of-the-sample" not in said.err

@@ -31,9 +31,11 @@ def server(answer: Answer) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Handler) as found:
         thread = Thread(target=found.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{found.server_port}"
-        found.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{found.server_port}"
+        finally:
+            found.shutdown()
+            thread.join()
 
 
 def answers(status: int, body: str) -> Answer:

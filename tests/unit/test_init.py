@@ -152,7 +152,7 @@ def test_what_is_written_must_not_depend_on_the_environment(
 def test_the_next_command_must_be_named_with_its_file(user: User) -> None:
     assert "next: mlflow-compose up\n" in user.types("init").out
     said = user.types("init", "--env-file", "class.env").out
-    assert "next: mlflow-compose --env-file class.env up\n" in said
+    assert "next: mlflow-compose --env-file=class.env up\n" in said
 
 
 def test_a_file_elsewhere_must_have_its_stack_beside_it(user: User) -> None:

@@ -133,8 +133,8 @@ def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
     ("statuses", "volumes", "said"),
     [
         (ALL_WELL, False, "stopped; the data is kept, mlflow-compose up brings it back"),
-        (ALL_WELL, True, "stopped; the data is deleted"),
-        ((), True, "nothing was running; the data is deleted"),
+        (ALL_WELL, True, "stopped; the volumes are deleted"),
+        ((), True, "nothing was running; the volumes are deleted"),
         ((), False, "nothing was running"),
     ],
 )

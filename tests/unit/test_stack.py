@@ -1,11 +1,12 @@
 """Every decision about what runs, read off the plain values that a stack is."""
 
 import re
+from fnmatch import fnmatch
 
 import pytest
 
 from mlflow_compose.stack import Bind, Service, Volume
-from mlflow_compose.stack.model import COMPLETED, HEALTHY
+from mlflow_compose.stack.service import COMPLETED, HEALTHY
 from tests.unit.samples import ANY_ADDRESS, SECRETS, settings, stack
 
 SERVERS = ("postgres", "s3", "mlflow")
@@ -100,8 +101,9 @@ def test_mlflow_must_be_called_by_its_own_names_and_the_machines() -> None:
     )
     hosts = options(found.service("mlflow"))["--allowed-hosts"].split(",")
     for name in ("mlflow", "localhost", "127.0.0.1", "[::1]", "host", "192.0.2.7"):
-        assert name in hosts
-        assert f"{name}:*" in hosts
+        assert any(fnmatch(name, host) or name == host for host in hosts)
+        assert any(fnmatch(f"{name}:5001", host) for host in hosts)
+    assert not any(fnmatch("elsewhere.example", host) for host in hosts)
     assert hosts[-2:] == ["a.example", "b.example:*"]
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from python_on_whales.exceptions import DockerException
 
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.starting import Stream, find_culprit, restarts, watch
@@ -129,7 +130,7 @@ def test_what_compose_says_must_be_shown_while_it_says_it() -> None:
 def test_a_command_that_fails_must_blame_the_service_that_failed() -> None:
     def output() -> Iterator[tuple[str, bytes]]:
         yield ("stderr", b"dependency failed to start\n")
-        raise OSError("exit code 1")
+        raise DockerException(["docker"], 1, b"", b"dependency failed to start")
 
     failed = ServiceStatus("bucket-init", "exited", exit_code=1)
     verdict = watch(stack(), output(), lambda: (failed,), FakeScreen(), wait_timeout=20)

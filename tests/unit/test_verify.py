@@ -107,16 +107,16 @@ def running(
             name: {"cause": (links or {}).get(name, ""), "detail": f"saw {name}", "seconds": 0.1}
             for name in probe.CHECKS
         }
-        yield (
-            FakeEngine(
-                stack(MLFLOW_PORT=str(server.server_port)),
-                ALL_WELL,
-                outcome=Outcome(0, json.dumps(found), ""),
-            ),
-            mlflow,
+        engine = FakeEngine(
+            stack(MLFLOW_PORT=str(server.server_port)),
+            ALL_WELL,
+            outcome=Outcome(0, json.dumps(found), ""),
         )
-        server.shutdown()
-        thread.join()
+        try:
+            yield engine, mlflow
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def nothing(_: str, answer: object) -> object:

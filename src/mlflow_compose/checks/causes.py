@@ -64,6 +64,10 @@ CAUSES: Mapping[str, Cause] = {
         "MLflow does not answer inside of its network", "mlflow-compose logs mlflow shows why"
     ),
     "mlflow_error": Cause("MLflow answered with an error", "mlflow-compose logs mlflow shows more"),
+    "past_the_proxy": Cause(
+        "MLflow sends its clients past the proxy, to an address that only it can reach",
+        "leave MLFLOW_IMAGE out of .env: the image that is built here does not",
+    ),
     "login_refused": Cause(
         "MLflow refuses MLFLOW_ADMIN_USERNAME with MLFLOW_ADMIN_PASSWORD",
         "set MLFLOW_ADMIN_PASSWORD in .env to the admin's password of today",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mlflow_compose.clients import Objects, Tracking
 from mlflow_compose.stack import Stack
 
+MULTIPART = ("multipart_uploads_enabled", "multipart_downloads_enabled")
 PREFIX = "mlflow-compose-verify"
 SMALL = b"proof\n" * 100
 LARGE = bytes(range(256)) * (20 * 1024 * 4)
@@ -14,7 +15,15 @@ PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
 
 
 class Mismatch(Exception):  # noqa: N818 - what it is
-    """What came back is not what was put in."""
+    """What came back is not what was put in.
+
+    Attributes:
+        cause: A word that `causes` knows, for when the inside is fine.
+    """
+
+    def __init__(self, message: str, cause: str = "mlflow_error") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class Proof:
@@ -59,7 +68,15 @@ class Proof:
         # A ready-made image may hold another version; then that is what the user wants.
         if self._stack.built and found != expected:
             raise Mismatch(f"the server is {found}, MLFLOW_VERSION is {expected}")
+        self._stay_on_the_proxy()
         return f"MLflow {found}"
+
+    def _stay_on_the_proxy(self) -> None:
+        """Make sure that clients are not told to fetch artifacts where they cannot."""
+        told = self.tracking.capabilities()
+        past = [name for name in MULTIPART if told.get(name)]
+        if past and not self._store:
+            raise Mismatch(f"the server tells its clients: {', '.join(past)}", "past_the_proxy")
 
     def experiment(self) -> str:
         """Create an experiment."""

@@ -82,6 +82,8 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
         return CAUSES["login_refused"]
     if found := diagnose(engine):
         return found
+    if isinstance(problem, Mismatch):
+        return _with_detail(problem.cause, step)
     # All is well inside: what is between this machine and MLflow is not.
     return _with_detail(
         "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step

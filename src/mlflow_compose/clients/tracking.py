@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from requests import Response
 
 API = "/api/2.0/mlflow"
+SERVER_INFO = "/api/3.0/mlflow/server-info"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+# Seconds.
 TIMEOUT = 30.0
+NOT_FOUND = 404
 SHOWN_CHARACTERS = 300
 
 
@@ -51,6 +54,15 @@ class Tracking:
     def version(self) -> str:
         """Return the server's version."""
         return self._request("GET", "/version").text
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return what the server tells its clients that it can do; empty where it tells nothing."""
+        try:
+            return _json(self._request("GET", SERVER_INFO))
+        except TrackingError as error:
+            if error.status == NOT_FOUND:
+                return {}
+            raise
 
     def get(self, endpoint: str, /, **parameters: object) -> dict[str, Any]:
         """Call a GET endpoint below `/api/2.0/mlflow/`."""

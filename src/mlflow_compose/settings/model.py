@@ -19,11 +19,11 @@ from mlflow_compose.settings.fields import (
     IpAddress,
     KeyId,
     LoginName,
+    LoginPassword,
     LongSecret,
     Memory,
     OneLine,
     OptionalImage,
-    OptionalSecret,
     Port,
     ProjectName,
     Region,
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     mlflow_admin_username: LoginName = setting(
         "admin", "First admin, where login is on.", section=MLFLOW
     )
-    mlflow_admin_password: OptionalSecret = setting(
+    mlflow_admin_password: LoginPassword = setting(
         Generated(24, required=False),
         "Password of the admin, 12 characters or more; change it in MLflow first, then here.",
         section=MLFLOW,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from mlflow_compose.settings.fields import MIN_ADMIN_PASSWORD
 from mlflow_compose.settings.model import Settings
+from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD
 
 KNOWN_PASSWORDS = frozenset(
     """

@@ -5,14 +5,14 @@ to add one, write a module and name it in `build.py`.
 """
 
 from mlflow_compose.stack.build import build
-from mlflow_compose.stack.model import (
+from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.service import (
     Bind,
     Build,
     Healthcheck,
     PublishedPort,
     SecretFile,
     Service,
-    Stack,
     Volume,
 )
 

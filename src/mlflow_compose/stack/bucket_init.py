@@ -2,7 +2,7 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
-from mlflow_compose.stack.model import DIRECT, HEALTHY, NEVER, Bind, Service
+from mlflow_compose.stack.service import DIRECT, HEALTHY, NEVER, Bind, Service
 
 NAME = "bucket-init"
 

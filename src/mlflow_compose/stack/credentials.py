@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack.model import SecretFile
+from mlflow_compose.stack.service import SecretFile
 
 MASKED_LENGTH = 4
 

@@ -7,7 +7,8 @@ from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import bucket_init, credentials, postgres, s3
-from mlflow_compose.stack.model import (
+from mlflow_compose.stack.model import url_host
+from mlflow_compose.stack.service import (
     COMPLETED,
     DIRECT,
     HEALTHY,
@@ -19,7 +20,6 @@ from mlflow_compose.stack.model import (
     Service,
     Volume,
     from_home,
-    url_host,
 )
 
 NAME = "mlflow"

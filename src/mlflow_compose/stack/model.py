@@ -1,156 +1,12 @@
-"""The nouns of a stack, in Compose's words. All of them are values: frozen, compared by content."""
+"""The stack itself: everything that runs, and what a client must know of it."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import ClassVar
 
-# Docker hands a proxy of its configuration to every container; the services know each other.
-_NAMES = "localhost,127.0.0.1,mlflow,postgres,s3"
-DIRECT: Mapping[str, str] = MappingProxyType({"NO_PROXY": _NAMES, "no_proxy": _NAMES})
+from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
 
 MASK = "********"
-
-HEALTHY = "service_healthy"
-COMPLETED = "service_completed_successfully"
-
-# The image is made here; without this, Compose first asks a registry for it.
-NEVER = "never"
-
-
-@dataclass(frozen=True)
-class SecretFile:
-    """A secret that services read from a file, never from a variable.
-
-    Attributes:
-        name: Of the file below `secrets/`, and of the secret in Compose.
-        text: What the file holds.
-        about: What it is, for a reader of the rendered file.
-        file: Another file to take it from, instead of writing `text`.
-    """
-
-    name: str
-    text: str = field(repr=False)
-    about: str
-    file: str | None = None
-
-    @property
-    def path(self) -> str:
-        """Where a container finds it."""
-        return f"/run/secrets/{self.name}"
-
-    @property
-    def source(self) -> str:
-        """Where Compose finds it, from the folder of the rendered file."""
-        return self.file or f"./secrets/{self.name}"
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A named volume, mounted at `target`."""
-
-    source: str
-    target: str
-    type: ClassVar[str] = "volume"
-    read_only: ClassVar[bool] = False
-
-
-@dataclass(frozen=True)
-class Bind:
-    """A folder of this machine, mounted at `target`."""
-
-    source: str
-    target: str
-    read_only: bool = False
-    type: ClassVar[str] = "bind"
-
-
-@dataclass(frozen=True)
-class PublishedPort:
-    """A port of a service that this machine answers on.
-
-    Attributes:
-        name: What answers there: mlflow, s3, console or postgres.
-        variable: The setting that chooses the port.
-        address: Of this machine.
-        published: The port of this machine.
-        target: The port inside.
-    """
-
-    name: str
-    variable: str
-    address: str
-    published: int
-    target: int
-
-    @property
-    def text(self) -> str:
-        """The port as Compose writes it."""
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{host}:{self.published}:{self.target}"
-
-
-@dataclass(frozen=True)
-class Healthcheck:
-    """How the engine finds out that a service does its work; times are in seconds."""
-
-    test: tuple[str, ...]
-    interval: int = 2
-    timeout: int = 5
-    retries: int = 15
-    # Long, since it ends with the first success: how long one waits is `up --wait-timeout`'s.
-    start_period: int = 600
-
-
-@dataclass(frozen=True)
-class Build:
-    """How an image is made.
-
-    Attributes:
-        context: Folder, from that of the rendered file.
-        base: Image to start from.
-        requirements: Text of the requirements file.
-        install_options: Of the command that installs them.
-        secrets: Files that the build may read; they leave no trace in the image.
-    """
-
-    context: str
-    base: str
-    requirements: str = field(repr=False)
-    install_options: tuple[str, ...]
-    secrets: tuple[SecretFile, ...] = ()
-
-    @property
-    def install_arguments(self) -> str:
-        """The options as a shell reads them."""
-        return shlex.join(self.install_options)
-
-
-@dataclass(frozen=True)
-class Service:
-    """One service: a server that runs on, or a one-shot job."""
-
-    name: str
-    about: str
-    image: str
-    restart: str
-    build: Build | None = None
-    pull_policy: str | None = None
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    secrets: tuple[SecretFile, ...] = ()
-    volumes: tuple[Volume | Bind, ...] = ()
-    ports: tuple[PublishedPort, ...] = ()
-    healthcheck: Healthcheck | None = None
-    depends_on: Mapping[str, str] = field(default_factory=dict)
-    memory: str | None = None
-    unprivileged: bool = False
-
-    @property
-    def one_shot(self) -> bool:
-        """Whether it ends by itself when its work is done."""
-        return self.restart == "no"
+URL_NAMES = ("mlflow", "s3", "console")
 
 
 @dataclass(frozen=True)
@@ -221,19 +77,6 @@ class Stack:
         for secret in self.sensitive:
             text = text.replace(secret, MASK)
         return text
-
-
-URL_NAMES = ("mlflow", "s3", "console")
-
-
-def from_home(path: str, home: str) -> str:
-    """Return a path of the env file as the rendered files must spell it.
-
-    Args:
-        path: Absolute, or meant from the env file's folder.
-        home: That folder as seen from the rendered files.
-    """
-    return path if path.startswith("/") else f"{home}/{path}"
 
 
 def url_host(address: str) -> str:

@@ -3,7 +3,7 @@
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import console_port
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.model import (
+from mlflow_compose.stack.service import (
     Bind,
     Healthcheck,
     PublishedPort,

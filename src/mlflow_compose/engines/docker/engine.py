@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.base import RESTARTING, Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, images
 from mlflow_compose.engines.docker.containers import (
     Seen,
@@ -152,16 +152,18 @@ class DockerEngine:
             )
 
     def _remove_outdated(self) -> None:
-        """Remove containers that still hold a secret as it was before a change.
+        """Remove containers that Compose would keep and that cannot do their work any more.
 
         A changed secret is a new file, a container keeps the old one mounted, and Compose does
-        not look at what is in secret files.
+        not look at what is in secret files. And one that ended again and again waits longer each
+        time before Docker tries it anew, also when its reason is gone.
         """
         with in_words(self.stack, "docker compose rm"):
             outdated = [
                 seen.status.name
                 for seen in self._look()
-                if self._secrets_changed(seen.status.name) > seen.created
+                if seen.status.state == RESTARTING
+                or self._secrets_changed(seen.status.name) > seen.created
             ]
             if outdated:
                 self._client.compose.rm(outdated, stop=True)

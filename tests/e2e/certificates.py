@@ -1,0 +1,66 @@
+"""A certificate authority that nobody knows, made for one test run."""
+
+import datetime as dt
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DAY = dt.timedelta(days=1)
+AUTHORITY = "e2e authority"
+
+
+class Certificates(NamedTuple):
+    """Files: the authority's certificate, and a server's with its key."""
+
+    authority: Path
+    server: Path
+
+
+def make_certificates(folder: Path, host: str) -> Certificates:
+    """Write an authority, and what it signed for the server called `host`."""
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = (
+        certificate(AUTHORITY, authority_key)
+        .issuer_name(common_name(AUTHORITY))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    server = (
+        certificate(host, key)
+        .issuer_name(authority.subject)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    made = Certificates(folder / "authority.pem", folder / "server.pem")
+    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    made.server.write_bytes(
+        server.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return made
+
+
+def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    """Begin a certificate that is valid today."""
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(common_name(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + DAY)
+    )
+
+
+def common_name(name: str) -> x509.Name:
+    """Return a name as certificates spell it."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
