@@ -1,7 +1,8 @@
 """Make the bucket, and a key that may use that bucket and nothing else.
 
-Runs at every start of the stack and changes nothing when all is there. Whatever goes wrong
-ends it with exit code 1 and one sentence, and Compose then does not start MLflow.
+Runs at every start of the stack. The policy is this job's own: it is written anew, and a key
+that held it before and is not the application's any more is removed. Whatever goes wrong ends
+the job with exit code 1 and one sentence, and Compose then does not start MLflow.
 """
 
 import configparser
@@ -24,8 +25,12 @@ from minio.error import MinioAdminException
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+ROOT_KEY = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD"
+APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")
+# One name whatever the bucket is called, so that another bucket replaces the first one's rights.
+POLICY_NAME = "mlflow-compose-application"
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
 
 
@@ -50,11 +55,6 @@ class Job:
     region: str
     root: Key
     app: Key
-
-    @property
-    def policy_name(self) -> str:
-        """The name of the policy that ties the application's key to the bucket."""
-        return f"{self.bucket}-only"
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -114,13 +114,13 @@ def make_app_key(job: Job) -> str:
     )
     with reasons(job):
         admin.user_add(job.app.id, job.app.secret)
-        admin.policy_add(job.policy_name, policy=policy(job.bucket))
+        admin.policy_add(POLICY_NAME, policy=policy(job.bucket))
         try:
-            admin.attach_policy([job.policy_name], user=job.app.id)
+            admin.attach_policy([POLICY_NAME], user=job.app.id)
         except MinioAdminException as error:
             if "PolicyChangeAlreadyApplied" not in str(error):
                 raise
-        replaced = [user for user in holders(admin, job.policy_name) if user != job.app.id]
+        replaced = [user for user in holders(admin, POLICY_NAME) if user != job.app.id]
         for user in replaced:
             admin.user_remove(user)
     dropped = f", {len(replaced)} replaced" if replaced else ""
@@ -136,7 +136,7 @@ def holders(admin: MinioAdmin, policy_name: str) -> list[str]:
 
 def check_app_key(job: Job) -> None:
     """Make sure that the application's key works: better here than in MLflow."""
-    with reasons(job):
+    with reasons(job, whose=APP_KEY):
         s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
 
 
@@ -181,25 +181,25 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
 
 
 @contextmanager
-def reasons(job: Job) -> Iterator[None]:
+def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
     """Turn whatever the block raises into a sentence."""
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        raise JobError(refusal(job, code, error.response["Error"].get("Message", ""))) from error
+        raise JobError(refusal(job, code, whose, error.response["Error"].get("Message", ""))) from error
     except MinioAdminException as error:
         raise JobError(f"the S3 server refused an administration request: {error}") from error
     except (BotoCoreError, HTTPError, OSError) as error:
         raise JobError(f"the S3 server at {job.endpoint} cannot be reached: {error}") from error
 
 
-def refusal(job: Job, code: str, message: str) -> str:
+def refusal(job: Job, code: str, whose: str, message: str) -> str:
     """Say why the S3 server refused a request."""
     if code in WRONG_KEY:
         return (
-            f"the S3 server at {job.endpoint} refused the key ({code}); it was started with "
-            "another MINIO_ROOT_USER or MINIO_ROOT_PASSWORD"
+            f"the S3 server at {job.endpoint} refused the key of {whose} ({code}): it knows "
+            "another one"
         )
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"

@@ -16,7 +16,9 @@ if [ -f /run/secrets/pip_index_url ]; then
     esac
 fi
 if [ -f /run/secrets/build_ca_certs ]; then
-    export PIP_CERT=/run/secrets/build_ca_certs SSL_CERT_FILE=/run/secrets/build_ca_certs
+    # Beside those that the image trusts already, if it has any.
+    cat /etc/ssl/certs/ca-certificates.crt /run/secrets/build_ca_certs >/install/ca.pem || true
+    export PIP_CERT=/install/ca.pem SSL_CERT_FILE=/install/ca.pem
 fi
 
 python -m venv /install/uv

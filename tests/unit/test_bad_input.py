@@ -77,6 +77,7 @@ def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
         ("MINIO_CONSOLE_ADDRESS=9001", "must be a colon and a port"),
         ("MINIO_STORAGE_USE_HTTPS=true", "must be false: the bundled S3 speaks HTTP"),
         ("PG_USER=pg_admin", "must not begin with pg_"),
+        ("MLFLOW_ADMIN_USERNAME=é", "must be ASCII"),
         ("MLFLOW_ADMIN_USERNAME=a:b", "must not hold a colon"),
         ("PIP_INDEX_URL=ftp://mirror", "must be the http(s) URL of a package index\n"),
         ("BUILD_CA_CERTS=missing.pem", "must be a file that exists, got missing.pem"),

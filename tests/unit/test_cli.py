@@ -176,7 +176,7 @@ def test_a_file_that_differs_must_fail_with_its_changes_in_the_document(user: Us
 
 
 def test_the_document_must_keep_characters_of_all_languages(user: User) -> None:
-    user.has_env("MY_APP=x", "MLFLOW_ADMIN_USERNAME=漢é")
+    user.has_env("PG_USER=漢é")
     assert "漢é" in user.types("config", "--json").out
 
 
@@ -323,7 +323,7 @@ def test_a_closed_pipe_must_end_in_silence(user: User) -> None:
 
 
 def test_a_terminal_without_unicode_must_not_end_the_tool(user: User) -> None:
-    user.has_env("MLFLOW_ADMIN_USERNAME=漢")
+    user.has_env("PG_USER=漢")
     done = subprocess.run(
         [sys.executable, "-m", "mlflow_compose", "config"],
         cwd=user.folder,
@@ -332,5 +332,5 @@ def test_a_terminal_without_unicode_must_not_end_the_tool(user: User) -> None:
         capture_output=True,
         text=True,
     )
-    assert "MLFLOW_ADMIN_USERNAME" in done.stdout
+    assert "PG_USER" in done.stdout
     assert done.stderr == ""

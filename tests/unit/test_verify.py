@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mlflow_compose.checks import probe, verify
-from mlflow_compose.checks.proof import LARGE, PREFIX
+from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
+from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
@@ -19,6 +20,7 @@ from tests.unit.samples import SECRETS, stack
 
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+PLAIN = {"/health": "OK", "/version": "3.17.2", SERVER_INFO: "{}"}
 # What a broken server does to an answer.
 Twist = Callable[[str, Any], Any]
 
@@ -33,8 +35,8 @@ class Mlflow:
         self.names: list[str] = []
 
     def answer(self, path: str, query: dict[str, str], body: bytes) -> bytes:
-        if path in {"/health", "/version"}:
-            text: str = self.twist(path, {"/health": "OK", "/version": "3.17.2"}[path])
+        if path in PLAIN:
+            text: str = self.twist(path, PLAIN[path])
             return text.encode()
         if path.startswith(ARTIFACTS):
             key = path.removeprefix(ARTIFACTS)
@@ -235,6 +237,16 @@ def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() 
     engine.statuses = ()
     (error,) = verify(engine, FakeScreen()).errors
     assert "health: the stack is not running" in error.message
+
+
+@pytest.mark.parametrize("told", MULTIPART)
+def test_a_server_that_sends_its_clients_past_the_proxy_must_be_named(told: str) -> None:
+    """Addresses that name S3 as the server calls it lead nowhere from this machine."""
+    with running(changed(SERVER_INFO, json.dumps({told: True}))) as (engine, _):
+        (error,) = verify(engine, FakeScreen()).errors
+    assert error.message.startswith("version: MLflow sends its clients past the proxy")
+    assert told in error.message
+    assert "MLFLOW_IMAGE" in (error.hint or "")
 
 
 def test_what_a_server_answers_must_be_masked() -> None:

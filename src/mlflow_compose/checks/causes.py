@@ -20,9 +20,6 @@ CAUSES: Mapping[str, Cause] = {
     "pg_down": Cause(
         "PostgreSQL cannot be reached from mlflow", "mlflow-compose logs postgres shows why"
     ),
-    "pg_starting": Cause(
-        "PostgreSQL is still starting", "mlflow-compose status shows when it is healthy"
-    ),
     "pg_password": Cause(
         "PostgreSQL refuses PG_PASSWORD: the database was made with another one",
         "set PG_PASSWORD back in .env; to change it, change it in the database first (ALTER ROLE)",

@@ -28,7 +28,8 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         found: Mapping[str, Mapping[str, Any]] = json.loads(outcome.stdout.splitlines()[-1])
     except (ValueError, IndexError):
         said = (outcome.stderr or outcome.stdout).strip().splitlines()
-        return (Link("probe", "probe_failed", said[-1] if said else "it said nothing", 0.0),)
+        detail = engine.stack.mask(said[-1]) if said else "it said nothing"
+        return (Link("probe", "probe_failed", detail, 0.0),)
     return tuple(
         Link(name, link["cause"], engine.stack.mask(link["detail"]), link["seconds"])
         for name, link in found.items()

@@ -32,6 +32,7 @@ JOIN pg_attribute parent_column
 WHERE contype = 'f' AND confrelid = %s::regclass
 GROUP BY pg_constraint.oid, child.relname
 """
+GRANTS = "DELETE FROM role_permissions WHERE resource_type = %s AND resource_pattern = %s"
 
 
 class BrokenLink(Exception):  # noqa: N818 - what it is, not that it is an error
@@ -119,10 +120,14 @@ def clean_rows(request: Request) -> None:
         ("experiments", "experiment_id", experiment_id and int(experiment_id)),
     )
     with connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('role_permissions')")
+        login = cursor.fetchone()[0] is not None
         for table, column, value in rows:
             if value is not None:
                 delete(cursor, table, (column,), "(SELECT %s)", value)
-                delete_grants(cursor, table.removesuffix("s"), value)
+            if value is not None and login:
+                # With login on, MLflow notes who made it, without a foreign key.
+                cursor.execute(GRANTS, (table.removesuffix("s"), str(value)))
 
 
 def delete(cursor: Any, table: str, columns: tuple[str, ...], chosen: str, value: object) -> None:  # noqa: ANN401
@@ -137,16 +142,6 @@ def delete(cursor: Any, table: str, columns: tuple[str, ...], chosen: str, value
     cursor.execute(f"DELETE FROM {table} WHERE {where}", (value,))  # noqa: S608 - see above
 
 
-def delete_grants(cursor: Any, kind: str, value: object) -> None:  # noqa: ANN401
-    """Delete who may use it: with login on, MLflow notes its maker, without a foreign key."""
-    cursor.execute("SELECT to_regclass('role_permissions')")
-    if cursor.fetchone()[0] is not None:
-        cursor.execute(
-            "DELETE FROM role_permissions WHERE resource_type = %s AND resource_pattern = %s",
-            (kind, str(value)),
-        )
-
-
 def connect() -> Any:  # noqa: ANN401 - psycopg2 is only in the image
     """Open the database as MLflow does."""
     import psycopg2
@@ -155,11 +150,7 @@ def connect() -> Any:  # noqa: ANN401 - psycopg2 is only in the image
         return psycopg2.connect("service=mlflow connect_timeout=5")
     except psycopg2.OperationalError as error:
         said = " ".join(str(error).split())
-        words = {
-            "password authentication failed": "pg_password",
-            "does not exist": "pg_missing",
-            "starting up": "pg_starting",
-        }
+        words = {"password authentication failed": "pg_password", "does not exist": "pg_missing"}
         causes = (cause for word, cause in words.items() if word in said)
         raise BrokenLink(next(causes, "pg_down"), said) from error
 
@@ -207,17 +198,13 @@ CHECKS: Mapping[str, Callable[[Request], str]] = {
 
 def outcome(check: Callable[[Request], str], request: Request) -> dict[str, object]:
     """Run one check; return what it found and how long it took."""
-    start = time.perf_counter()
-    cause = ""
+    start, cause = time.perf_counter(), ""
     try:
         detail = check(request)
     except BrokenLink as error:
         cause, detail = error.cause, str(error)
-    return {
-        "cause": cause,
-        "detail": detail,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    seconds = round(time.perf_counter() - start, 3)
+    return {"cause": cause, "detail": detail, "seconds": seconds}
 
 
 def main(argument: str) -> None:

@@ -55,6 +55,10 @@ def _outside(
             detail, problem = action(), None
         except (Unreachable, TrackingError, ObjectsError, Mismatch) as error:
             detail, problem = str(error), error
+        except (KeyError, TypeError, AttributeError) as error:
+            # An answer of another shape than MLflow's; a step does nothing but ask and compare.
+            detail = f"the answer is not MLflow's: {error!r}"
+            problem = Mismatch(detail)
         detail = engine.stack.mask(detail)
         step = Step(name, problem is None, round(time.perf_counter() - start, 3), detail)
         steps.append(step)

@@ -31,7 +31,9 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature is 
 def options(
     ctx: typer.Context,
     env_file: Annotated[
-        Path, typer.Option(help="Settings of the stack; its other files are beside it.")
+        Path,
+        # Not checked here: the reader of env files says better what is wrong with one.
+        typer.Option(help="Settings of the stack; its other files are beside it.", readable=False),
     ] = Path(".env"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of text.")

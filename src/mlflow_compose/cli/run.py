@@ -80,11 +80,13 @@ def _fail(context: Context, error: MlflowComposeError) -> int:
 
 
 def _invoke(arguments: list[str], context: Context) -> int:
+    # Not by the command's own main, which ends the process by itself in ways of its own.
     command = typer.main.get_command(app)
     try:
-        code = command.main(
-            arguments, prog_name="mlflow-compose", standalone_mode=False, obj=context
-        )
+        with command.make_context("mlflow-compose", arguments, obj=context) as ctx:
+            command.invoke(ctx)
+    except typer.Exit as end:
+        return end.exit_code
     except typer.TyperException as error:
         raise UsageError(error.format_message().rstrip("."), hint="mlflow-compose --help") from None
-    return int(code or 0)
+    return 0

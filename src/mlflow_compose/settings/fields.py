@@ -14,9 +14,9 @@ from mlflow_compose.settings.validators import (
     MAX_PORT,
     bucket,
     console_address,
+    database_name,
     database_user,
     flag,
-    identifier,
     index_url,
     ip_address,
     key_id,
@@ -79,8 +79,8 @@ ProjectName = Annotated[
 ]
 BucketName = Annotated[str, AfterValidator(bucket)]
 IpAddress = Annotated[str, AfterValidator(ip_address)]
-Identifier = Annotated[str, AfterValidator(identifier)]
 LoginName = Annotated[str, AfterValidator(login_name)]
+DatabaseName = Annotated[str, AfterValidator(database_name)]
 DatabaseUser = Annotated[str, AfterValidator(database_user)]
 OneLine = Annotated[str, AfterValidator(one_line)]
 Image = Annotated[str, matches(r"[\w./:@-]+", "must be an image reference such as name:tag")]

@@ -67,8 +67,10 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
         values, {name: written[name] for name in sorted(server)}, names=list(names)
     )
     problems += _name_problems(file, kinds, names)
+    unreadable = {rule.split(maxsplit=1)[0].rstrip(":") for _, rule in file.problems}
+    problems = [problem for problem in problems if problem.name not in unreadable]
     problems += [Problem(f"line {line}", rule) for line, rule in file.problems]
-    failed = {problem.name for problem in problems}
+    failed = {problem.name for problem in problems} | unreadable
     problems += [
         problem
         for problem in (*check(settings), *_missing_files(settings, env_file.parent))

@@ -10,10 +10,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mlflow_compose.settings.fields import (
     BucketName,
     ConsoleAddress,
+    DatabaseName,
     DatabaseUser,
     Flag,
     Generated,
-    Identifier,
     Image,
     IndexUrl,
     IpAddress,
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         "postgres", "Database host: postgres is the bundled service.", section=POSTGRES
     )
     pg_port: Port = setting(5432, "Port on this machine, where published.", section=POSTGRES)
-    pg_database: Identifier = setting("mlflow", "Database name.", section=POSTGRES)
+    pg_database: DatabaseName = setting("mlflow", "Database name.", section=POSTGRES)
     pg_publish: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument
         "Publish PostgreSQL on STACK_BIND_ADDRESS:PG_PORT.",
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     minio_memory: Memory = setting("", "Limit of s3.", section=MEMORY)
 
     # Not a setting of ours: variables that MLflow defines for its server, handed on as they are.
-    server_variables: Mapping[str, str] = Field(default={}, repr=False)
+    server_variables: Mapping[str, str] = Field(default={}, repr=False, exclude=True)
 
     @classmethod
     def settings_customise_sources(

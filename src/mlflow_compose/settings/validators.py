@@ -123,6 +123,13 @@ def database_user(value: str) -> str:
     return value
 
 
+def database_name(value: str) -> str:
+    """Take a name that clients of PostgreSQL do not read as a connection string."""
+    if "=" in identifier(value) or "://" in value:
+        raise ValueError("must not hold = or ://, which make it a connection string")
+    return value
+
+
 def console_address(value: str) -> str:
     """Take a port as MinIO spells it, or nothing."""
     if not value:
