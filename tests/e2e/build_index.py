@@ -16,7 +16,7 @@ from .docker_stack import docker
 from .tool import run
 
 # No name server knows it: builds are told its address.
-HOST = "index.test"
+HOST = "package-index.e2e.test"
 
 
 class Asked(NamedTuple):
@@ -37,7 +37,7 @@ class QuietServer(ThreadingHTTPServer):
 class PackageIndex:
     """An index that sends who logs in on to the real one, and remembers who asked for what."""
 
-    def __init__(self, login: str, certificate: Path | None) -> None:
+    def __init__(self, login: str, certificate: Path | None = None) -> None:
         self.login = login
         self.asked: list[Asked] = []
         self._scheme = "https" if certificate else "http"

@@ -51,11 +51,11 @@ def register(folder: Path) -> dict[str, object]:
         "run_id": run.info.run_id,
         "status": version.status,
         "champion": champion.version == version.version,
-        "flavors": list(Model.load(uri).flavors),
         "downloaded": mlflow.artifacts.download_artifacts(uri),
     }
 
 
 if __name__ == "__main__":
     action = {"log_run": log_run, "register": register}[sys.argv[1]]
-    sys.stdout.write(json.dumps(action(Path(sys.argv[2]))))
+    # MLflow prints links to its pages; the last line is ours.
+    sys.stdout.write("\n" + json.dumps(action(Path(sys.argv[2]))))

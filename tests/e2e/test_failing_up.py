@@ -23,20 +23,20 @@ def test_a_wrong_root_password_must_be_named_and_stop_the_start(stack: DockerSta
     wrong = stack.compose_folder / "wrong_root_key"
     wrong.write_text(WRONG_ROOT_KEY.format(stack.settings["MINIO_ROOT_USER"]), encoding="utf-8")
     said = failed_at(stack, "bucket-init")
-    assert "MINIO_ROOT_PASSWORD" in said.err
+    said.shows("MINIO_ROOT_PASSWORD")
 
 
 def test_an_unreachable_s3_must_be_named_and_stop_the_start(stack: DockerStack) -> None:
     stack.override("services: {bucket-init: {environment: {S3_ENDPOINT: 'http://s3:9999'}}}")
     said = failed_at(stack, "bucket-init")
-    assert "http://s3:9999 cannot be reached" in said.err
+    said.shows("http://s3:9999 cannot be reached")
 
 
 def test_a_bucket_name_that_the_server_forbids_must_be_named(stack: DockerStack) -> None:
     """MinIO keeps `minio` for itself, which S3's rules allow."""
     stack.write(MLFLOW_BUCKET_NAME="minio")
     said = failed_at(stack, "bucket-init")
-    assert "MLFLOW_BUCKET_NAME" in said.err
+    said.shows("MLFLOW_BUCKET_NAME")
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,7 @@ def test_a_server_that_cannot_start_must_fail_up_within_a_minute(
     start = time.monotonic()
     said = stack.up(code=1)
     assert time.monotonic() - start < 60
-    assert service in said.err
-    assert "exit code" in said.err
-    assert words in said.err
-    assert f"hint: mlflow-compose logs {service}" in said.err
+    said.shows(service, "exit code", words, f"hint: mlflow-compose logs {service}")
 
 
 def test_a_changed_database_password_must_be_named(mended: RunningStack) -> None:
@@ -67,7 +64,7 @@ def test_a_changed_database_password_must_be_named(mended: RunningStack) -> None
         start = time.monotonic()
         said = mended.up(code=1)
         assert time.monotonic() - start < 60
-        assert "PostgreSQL refuses PG_PASSWORD" in said.err
+        said.shows("PostgreSQL refuses PG_PASSWORD")
     mended.up()
     mended.expect(run)
 
@@ -83,7 +80,6 @@ def test_a_start_that_takes_too_long_must_end_with_code_3(stack: RunningStack) -
 def failed_at(stack: DockerStack, service: str) -> Said:
     """Start a stack, which must fail at a service before MLflow is started."""
     said = stack.up(code=1)
-    assert f"error: {service} ended with exit code 1" in said.err
-    assert f"hint: mlflow-compose logs {service}" in said.err
+    said.shows(f"error: {service} ended with exit code 1", f"hint: mlflow-compose logs {service}")
     assert not stack.was_started("mlflow")
     return said

@@ -97,7 +97,7 @@ def test_down_with_volumes_must_not_delete_anything_unasked(mended: RunningStack
     """Where there is no terminal to ask on, it refuses and touches nothing."""
     run, ids = mended.log_run(), mended.ids()
     said = mended.tool("down", "--volumes", code=2)
-    assert "--yes" in said.err
+    said.shows("--yes")
     assert mended.tool("down", "--volumes", "--json", code=2).envelope["ok"] is False
     assert mended.ids() == ids
     mended.expect(run)

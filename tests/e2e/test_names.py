@@ -15,9 +15,11 @@ def test_a_name_that_another_stack_has_must_be_refused(
     twin.write(COMPOSE_PROJECT_NAME=shared.name)
     for command in (("up",), ("down", "--volumes", "--yes")):
         said = twin.tool(*command, code=1)
-        assert f"the name {shared.name} is that of another stack" in said.err
-        assert str(shared.folder) in said.err
-        assert "COMPOSE_PROJECT_NAME" in said.err
+        said.shows(
+            f"the name {shared.name} is that of another stack",
+            str(shared.folder),
+            "COMPOSE_PROJECT_NAME",
+        )
     assert (shared.ids(), shared.volumes()) == (ids, volumes)
 
 

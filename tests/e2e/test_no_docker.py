@@ -24,16 +24,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
 def test_no_docker_command_must_be_said(folder: Path, command: str) -> None:
     said = tool(command, code=1, folder=folder, env=environment(PATH="/nonexistent"))
-    assert "Docker is not installed" in said.err
-    assert "hint: " in said.err
+    said.shows("Docker is not installed", "hint: ")
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
 def test_an_engine_that_does_not_answer_must_be_said(folder: Path, command: str) -> None:
     nowhere = environment(DOCKER_HOST=f"unix://{folder}/nobody.sock")
     said = tool(command, code=1, folder=folder, env=nowhere)
-    assert "engine does not answer" in said.err
-    assert "hint: " in said.err
+    said.shows("engine does not answer", "hint: ")
 
 
 def test_a_socket_without_permission_must_be_said(folder: Path) -> None:
@@ -51,15 +49,14 @@ def test_a_socket_without_permission_must_be_said(folder: Path) -> None:
             env=environment(DOCKER_HOST=f"unix://{path}"),
         )
     assert "Traceback" not in said.text
-    assert "permission denied" in said.err
+    said.shows("permission denied")
     assert "docker" in said.err.partition("hint: ")[2]
 
 
 def test_a_missing_compose_must_be_said(folder: Path) -> None:
     said = without_compose(folder)
     assert "Traceback" not in said.text
-    assert "Docker Compose v2 is not" in said.err
-    assert "hint: " in said.err
+    said.shows("Docker Compose v2 is not", "hint: ")
 
 
 def without_compose(folder: Path) -> Said:

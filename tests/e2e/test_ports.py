@@ -21,8 +21,7 @@ def test_a_process_on_a_port_must_be_named(stack: RunningStack, what: str, addre
     with listening(address, port):
         said = stack.up(code=1)
     me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
-    assert f"port {port} is taken by {me} (pid {os.getpid()})" in said.err
-    assert VARIABLES[what] in said.err
+    said.shows(f"port {port} is taken by {me} (pid {os.getpid()})", VARIABLES[what])
     assert stack.ids() == {}
 
 
@@ -31,7 +30,7 @@ def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerS
     stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
     said = stack.up(code=1)
     name = shared.containers()["mlflow"]["Name"].removeprefix("/")
-    assert f"is taken by the container {name}" in said.err
+    said.shows(f"is taken by the container {name}")
     assert stack.ids() == {}
 
 

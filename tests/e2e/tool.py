@@ -42,6 +42,11 @@ class Said:
         found: dict[str, Any] = self.envelope["data"]
         return found
 
+    def shows(self, *words: str) -> None:
+        """Make sure that words are on the screen."""
+        for word in words:
+            assert word in self.text, f"not on the screen: {word}\n{self}"
+
     def __str__(self) -> str:
         return f"{' '.join(self.argv)} ended with {self.code}\n{self.text}"
 
@@ -53,7 +58,9 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in KEPT or name.startswith(KEPT_PREFIXES)
     }
-    return {**kept, **more}
+    # As after an installation: the tool's hints name it as it is called.
+    path = os.pathsep.join([str(SCRIPT.parent), kept.get("PATH", os.defpath)])
+    return {**kept, "PATH": path, **more}
 
 
 def run(

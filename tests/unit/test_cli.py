@@ -13,7 +13,7 @@ import pytest
 
 from mlflow_compose import __version__
 from mlflow_compose.cli.context import Context
-from mlflow_compose.cli.run import hoist
+from mlflow_compose.cli.run import hoist, program
 from mlflow_compose.errors import MlflowComposeError, NotReadyError
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
@@ -274,6 +274,42 @@ def test_logs_must_be_printed_line_by_line(user: User, engine: FakeEngine) -> No
     assert user.types("logs", "s3", "--tail", "3").out == "one\ntwo\n"
     assert engine.calls[-1] == "logs s3 follow=False tail=3"
     assert envelope(user, "logs", "--json")["data"] == {"lines": ["one", "two"]}
+
+
+def test_logs_without_an_end_must_not_be_promised_as_one_document(
+    user: User, engine: FakeEngine
+) -> None:
+    user.has_env()
+    document = envelope(user, "logs", "--follow", "--json")
+    assert document["errors"][0]["code"] == "usage"
+    assert engine.calls == []
+
+
+@pytest.mark.parametrize(
+    ("called", "given", "words"),
+    [
+        ("/elsewhere/python/__main__.py", [], "mlflow-compose"),
+        ("{}/bin/mlflow-compose", [], "mlflow-compose"),
+        ("{}/.venv/bin/mlflow-compose", [], ".venv/bin/mlflow-compose"),
+        ("{}/bin/mlflow-compose", ["--json", "--env-file=my class/.env"], None),
+    ],
+)
+def test_commands_must_be_named_as_this_user_would_type_them(
+    user: User, monkeypatch: pytest.MonkeyPatch, called: str, given: list[str], words: str | None
+) -> None:
+    (user.folder / "bin").mkdir()
+    (user.folder / "bin/mlflow-compose").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(user.folder / "bin"))
+    expected = words or "mlflow-compose '--env-file=my class/.env'"
+    assert program(called.format(user.folder), given) == expected
+
+
+def test_hints_must_name_the_env_file_that_was_named(user: User) -> None:
+    said = user.types("config", "--env-file", "class.env")
+    assert said.err == (
+        "error: class.env does not exist\n"
+        "hint: mlflow-compose --env-file=class.env init writes one with random secrets\n"
+    )
 
 
 def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

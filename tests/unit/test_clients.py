@@ -110,6 +110,13 @@ def test_a_login_in_any_language_must_be_sent_as_utf_8(monkeypatch: pytest.Monke
     assert base64.b64decode(seen[0].removeprefix("Basic ")).decode() == "ädmin:pä:ss"
 
 
+def test_the_users_own_aws_profile_must_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for another account, on servers far away."""
+    monkeypatch.setenv("AWS_PROFILE", "of-my-employer")
+    with server(answers(200, "content")) as url:
+        assert Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key") == b"content"
+
+
 def test_a_refusal_of_s3_must_be_told_with_its_code() -> None:
     body = "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>"
     with server(answers(404, body)) as url, pytest.raises(ObjectsError) as caught:

@@ -1,5 +1,6 @@
 """`init` writes one good `.env`, and never touches one that is there."""
 
+import errno
 import json
 import os
 import stat
@@ -75,6 +76,25 @@ def test_a_link_to_nowhere_must_not_be_followed(user: User) -> None:
 def test_a_folder_of_that_name_must_be_left_alone(user: User) -> None:
     user.env_file.mkdir()
     assert user.types("init").code == 2
+
+
+def test_a_file_that_could_not_be_written_whole_must_not_stay(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would stand in the way of the next try."""
+
+    def full(handle: int, mode: str) -> None:
+        del mode
+        os.close(handle)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", full)
+        result = user.types("init")
+    assert result.code == 2
+    assert "No space left on device" in result.err
+    assert not user.env_file.exists()
+    assert user.types("init").code == 0
 
 
 def test_a_folder_that_is_missing_must_be_named(user: User) -> None:

@@ -94,6 +94,17 @@ def test_up_must_say_what_is_odd_about_the_env_file(tmp_path: Path) -> None:
     assert any("Windows line ends" in line for line in screen.said)
 
 
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_up_must_say_that_others_may_read_the_env_file(
+    tmp_path: Path, mode: int, *, warned: bool
+) -> None:
+    screen = FakeScreen()
+    found = plan(tmp_path)
+    (tmp_path / ".env").chmod(mode)
+    up(FakeEngine(found.stack), found, screen)
+    assert ("note: others may read .env: chmod 600 it" in screen.said) is warned
+
+
 @pytest.mark.parametrize(
     ("image", "warned"), [("minio/minio:latest", True), ("r.example.org/silo:1", False)]
 )
@@ -146,6 +157,12 @@ def test_down_must_say_what_became_of_the_data(
     assert result.lines == [said]
     assert result.data == {"project": "mlflow", "volumes_removed": volumes}
     assert engine.calls == ["check", f"stop volumes={volumes}"]
+
+
+def test_down_must_say_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) -> None:
+    engine = FakeEngine(plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects").stack, ALL_WELL)
+    (said,) = actions.down(engine, FakeScreen(), volumes=True).lines
+    assert said == "stopped; the volumes are deleted; what is in /srv/objects is kept"
 
 
 def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:

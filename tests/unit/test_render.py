@@ -217,6 +217,24 @@ def test_check_must_say_with_its_exit_code_whether_disk_differs(user: User) -> N
     ]
 
 
+def test_check_and_diff_must_go_together(user: User) -> None:
+    user.has_env()
+    user.types("render")
+    user.has_env("MLFLOW_PORT=5001")
+    result = user.types("render", "--check", "--diff")
+    assert result.code == 1
+    assert '+      - "127.0.0.1:5001:5000"' in result.out.splitlines()
+
+
+def test_check_must_notice_a_folder_of_secrets_that_is_open_to_others(user: User) -> None:
+    user.has_env()
+    user.types("render")
+    (user.folder / "compose/secrets").chmod(0o755)
+    result = user.types("render", "--check")
+    assert result.code == 1
+    assert "update  compose/secrets\n" in result.out
+
+
 def test_check_must_say_which_file_was_edited_by_hand(user: User) -> None:
     user.has_env()
     user.types("render")

@@ -226,6 +226,22 @@ def test_a_secret_variable_of_mlflows_must_go_into_the_secret_file_only(
     assert "hunter2" not in config.out
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("MLFLOW_UC_OSS_TOKEN", "x", True),
+        ("MLFLOW_GATEWAY_URI", "http://gateway", True),
+        ("MLFLOW_GATEWAY_RESOLVE_API_KEY_FROM_FILE", "true", False),
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "30", False),
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "see http://user:pw@host", True),
+    ],
+)
+def test_a_secret_must_be_known_by_its_name_or_by_what_it_holds(
+    name: str, value: str, *, secret: bool
+) -> None:
+    assert is_secret_variable(name, value) is secret
+
+
 def test_a_variable_that_utf_8_cannot_hold_must_be_refused() -> None:
     with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be UTF-8"):
         loaded(MLFLOW_HTTP_REQUEST_TIMEOUT="\udcff")

@@ -247,6 +247,31 @@ def test_what_servers_say_must_be_masked() -> None:
     assert found.mask("x long-secret y a-long-secret-and-more z") == "x ******** y ******** z"
 
 
+def test_the_password_of_an_address_must_be_masked_also_alone() -> None:
+    """Who prints an address often leaves its password out, or prints only a part of it."""
+    found = stack(PIP_INDEX_URL="https://user:index-secret@mirror/simple")
+    assert found.mask("401 for user:index-secret at mirror") == "401 for user:******** at mirror"
+
+
+@pytest.mark.parametrize(("port", "origin"), [("80", "http://host"), ("5000", "http://host:5000")])
+def test_an_origin_must_be_spelled_as_browsers_do(port: str, origin: str) -> None:
+    found = stack(lan_names=("host",), **OPEN, MLFLOW_PORT=port)
+    assert options(found.service("mlflow"))["--cors-allowed-origins"] == origin
+
+
+def test_the_address_that_is_bound_must_be_one_that_mlflow_answers_to() -> None:
+    hosts = options(mlflow(STACK_BIND_ADDRESS="127.0.0.9"))["--allowed-hosts"].split(",")
+    assert "127.0.0.9" in hosts
+    assert "127.0.0.9:*" in hosts
+
+
+@pytest.mark.parametrize("name", ["mlflow", "bucket-init"])
+def test_a_proxy_of_dockers_configuration_must_not_stand_between_the_services(name: str) -> None:
+    environment = stack().service(name).environment
+    for variable in ("NO_PROXY", "no_proxy"):
+        assert {"mlflow", "postgres", "s3"} <= set(environment[variable].split(","))
+
+
 def test_the_repr_of_a_stack_must_not_show_secrets() -> None:
     found = stack(**LOGIN, PIP_INDEX_URL="https://u:hunter2@mirror/simple")
     for secret in (*SECRETS.values(), "hunter2"):

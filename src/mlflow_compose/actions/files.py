@@ -30,6 +30,14 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
         raise UsageError("--set takes UTF-8 text") from None
     if not os.path.lexists(env_file):
         resolve(parse(text, name=env_file.name), {}, env_file=env_file)
+    _write_new(env_file, content)
+    return Result(
+        {"env_file": str(env_file)},
+        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
+    )
+
+
+def _write_new(env_file: Path, content: bytes) -> None:
     try:
         # O_EXCL: whoever else writes it in this moment, neither overwrites the other.
         handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
@@ -39,18 +47,20 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
             hint="edit it, or name another one with --env-file",
         ) from None
     except OSError as error:
-        raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
+        raise _unwritable(env_file, error) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-    except BaseException:
+    except BaseException as error:
         # Half a file would stand in the way of the next try.
         env_file.unlink()
+        if isinstance(error, OSError):
+            raise _unwritable(env_file, error) from None
         raise
-    return Result(
-        {"env_file": str(env_file)},
-        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
-    )
+
+
+def _unwritable(env_file: Path, error: OSError) -> EnvFileError:
+    return EnvFileError(f"{env_file} cannot be written: {error.strerror}")
 
 
 def render(plan: Plan, folder: Path) -> Result:

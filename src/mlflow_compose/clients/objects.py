@@ -1,5 +1,6 @@
 """The S3 API, with the application's key."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,10 +52,18 @@ class Objects:
 
     def _client(self) -> "S3Client":
         import boto3
+        import botocore.session
         from botocore.config import Config
 
         key_id, secret = self._key
-        return boto3.client(
+        # The user's own profiles are for other servers.
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+            }
+        )
+        return boto3.Session(botocore_session=core).client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=self._region,
