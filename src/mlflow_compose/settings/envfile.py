@@ -90,15 +90,16 @@ def quote(value: str) -> str:
 
 
 def _problem(binding: Binding) -> str | None:
-    # Only the name is repeated: what stands behind it may be a secret.
-    name = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)", binding.original.string)
-    if re.match(r"\s*(?:export\s+)?[A-Za-z_]\w*:", binding.original.string) and name:
-        return f"{name[1]}: is written with a colon; write {name[1]}=value"
+    # Only a name is repeated, and only what looks like one: the rest may be a secret.
+    line = binding.original.string
+    found = re.match(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)(?![^\s:=])", line)
+    name = found[1] if found else None
+    if name and re.match(rf"\s*(?:export\s+)?{name}:", line):
+        return f"{name}: is written with a colon; write {name}=value"
     if binding.error:
-        start = name[1] if name else "this line"
-        return f"{start} cannot be read: a quote is not closed, or something follows it"
+        return f"{name or 'this line'} cannot be read: a quote is not closed, or text follows it"
     if binding.key is not None and binding.value is None:
-        return f"{binding.key} has no value; write {binding.key}=value"
+        return f"{name or 'this line'} has no value; write {name or 'NAME'}=value"
     return None
 
 
