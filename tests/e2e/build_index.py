@@ -10,8 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-from pip._internal.models.index import PyPI
-
 from .docker_stack import docker
 from .tool import run
 
@@ -103,6 +101,8 @@ def real_index() -> str:
         asked = run(sys.executable, "-m", "pip", "config", "get", name, code=None)
         if asked.code == 0:
             return asked.out.strip().rstrip("/")
+    from pip._internal.models.index import PyPI
+
     return str(PyPI.simple_url).rstrip("/")
 
 

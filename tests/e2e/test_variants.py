@@ -63,7 +63,7 @@ def test_an_older_postgres_must_do(make_stack: MakeStack) -> None:
 def test_background_jobs_must_come_up_where_they_are_wanted(make_stack: MakeStack) -> None:
     stack = make_stack(MLFLOW_JOBS="true", MLFLOW_WORKERS="1")
     stack.tool("up")
-    processes = docker("top", stack.ids()["mlflow"], "-eo", "args").out
+    processes = docker("top", stack.ids()["mlflow"], "-eo", "pid,args").out
     assert "huey" in processes
 
 

@@ -203,7 +203,8 @@ def refusal(job: Job, code: str, whose: str, message: str) -> str:
         )
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
-    return f"the S3 server refused the bucket {job.bucket}: {message or code} ({code})"
+    named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
+    return f"the S3 server refused {named}: {message or code} ({code})"
 
 
 if __name__ == "__main__":
