@@ -158,8 +158,11 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
         ),
         (refused("AccessDenied"), "(AccessDenied): it knows another one"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
-        (refused("XMinioStorageFull", "disk full"), "refused the bucket data (MLFLOW_BUCKET_NAME): disk full"),
-        (refused("SlowDown", ""), "refused the bucket data (MLFLOW_BUCKET_NAME): SlowDown"),
+        (
+            refused("XMinioStorageFull", "disk full"),
+            "data (MLFLOW_BUCKET_NAME): disk full",
+        ),
+        (refused("SlowDown", ""), "data (MLFLOW_BUCKET_NAME): SlowDown"),
         (EndpointConnectionError(endpoint_url="http://s3:9000"), "cannot be reached"),
         (OSError("name or service not known"), "http://s3:9000 cannot be reached"),
     ],
