@@ -164,7 +164,9 @@ class Settings(BaseSettings):
         "python:3.13.13-slim-trixie", "What the MLflow image is built on.", section=IMAGES
     )
     mlflow_image: OptionalImage = setting(
-        "", "A ready-made MLflow image; empty: build mlflow_server here.", section=IMAGES
+        "",
+        "An image that was built from compose/mlflow elsewhere; empty: build it here.",
+        section=IMAGES,
     )
     pip_index_url: IndexUrl = setting(
         SecretStr(""), "Package index for the build; empty: the default one.", section=IMAGES
