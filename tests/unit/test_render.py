@@ -400,3 +400,9 @@ def test_only_compose_can_be_rendered_so_far(user: User) -> None:
     result = user.types("render", "--target", "helm")
     assert result.code == 2
     assert result.err.startswith("error: --target must be compose, got helm\n")
+
+
+def test_no_health_check_has_a_start_period(tmp_path: Path) -> None:
+    """In one, Docker since 25 asks every 5 seconds, which makes the whole start twice as long."""
+    write(render_compose(stack()), tmp_path)
+    assert "start_period" not in (tmp_path / "docker-compose.yaml").read_text()

@@ -300,3 +300,10 @@ def test_default_images_must_be_pinned() -> None:
         tag = image.rpartition(":")[2]
         assert any(character.isdigit() for character in tag), image
         assert "latest" not in image
+
+
+def test_a_slow_start_is_not_a_broken_server() -> None:
+    """Each server may stay silent for five minutes before Compose gives it up."""
+    checks = [service.healthcheck for service in stack().services if service.healthcheck]
+    assert len(checks) == 3
+    assert [check.interval * check.retries for check in checks] == [300, 300, 300]

@@ -27,9 +27,12 @@ PORT = 5000
 HTTP_PORT = 80
 REQUIREMENTS = "requirements.txt"
 
-# Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80.
+# Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
+# server that is starting, so that asking seldom does not mean noticing late.
 PROBE = (
-    "import socket; s = socket.create_connection(('127.0.0.1', 5000), 4); "
+    "import socket, time; server = ('127.0.0.1', 5000); "
+    "any(socket.socket().connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
+    "s = socket.create_connection(server, 4); "
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
 
@@ -61,7 +64,7 @@ def mlflow(
                 NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, PORT
             ),
         ),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE)),
+        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE), interval=4, timeout=10),
         depends_on={postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED},
         memory=settings.mlflow_memory or None,
         unprivileged=True,

@@ -42,6 +42,8 @@ def s3(settings: Settings, home: str) -> Service:
         ports=_ports(settings),
         healthcheck=Healthcheck(
             test=("CMD", "curl", "-fsS", f"http://127.0.0.1:{PORT}/minio/health/ready"),
+            # The first that others wait for: bucket-init, and MLflow for that.
+            interval=1,
         ),
         memory=settings.minio_memory or None,
     )

@@ -16,6 +16,9 @@ COMPLETED = "service_completed_successfully"
 # The image is made here; without this, Compose first asks a registry for it.
 NEVER = "never"
 
+# Seconds after which a server that does not answer counts as broken, not as slow.
+PATIENCE = 300
+
 
 @dataclass(frozen=True)
 class SecretFile:
@@ -91,14 +94,20 @@ class PublishedPort:
 
 @dataclass(frozen=True)
 class Healthcheck:
-    """How the engine finds out that a service does its work; times are in seconds."""
+    """How the engine finds out that a service does its work; times are in seconds.
+
+    There is no start period: since Docker 25 a server that is starting is asked every 5 seconds in
+    it, whatever the interval, and the key against that is refused by older engines.
+    """
 
     test: tuple[str, ...]
     interval: int = 2
     timeout: int = 5
-    retries: int = 15
-    # Long, since it ends with the first success: how long one waits is `up --wait-timeout`'s.
-    start_period: int = 600
+
+    @property
+    def retries(self) -> int:
+        """Failures in a row that make it unhealthy: a slow start must not."""
+        return PATIENCE // self.interval
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from mlflow_compose.stack import Stack
 
 # A server that cannot start ends again and again; after this many times it is not bad luck.
 RESTARTS_TO_GIVE_UP = 2
-LOOK_EVERY = 0.5
+# Each look is five docker commands, which a starting stack pays for.
+LOOK_EVERY = 2
 
 
 @dataclass
