@@ -56,6 +56,11 @@ class Job:
     root: Key
     app: Key
 
+    @property
+    def has_users(self) -> bool:
+        """Whether the server knows more keys than its root's."""
+        return self.root != self.app
+
 
 def main(environ: Mapping[str, str]) -> int:
     """Do the job that the environment describes; return the exit code."""
@@ -64,11 +69,13 @@ def main(environ: Mapping[str, str]) -> int:
             endpoint=environ["S3_ENDPOINT"],
             bucket=environ["S3_BUCKET"],
             region=environ["AWS_DEFAULT_REGION"],
-            root=read_key(Path(environ["ROOT_KEY_FILE"])),
+            # A server without users has one key: the application's.
+            root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
             app=read_key(Path(environ["APP_KEY_FILE"])),
         )
         print(make_bucket(job))
-        print(make_app_key(job))
+        if job.has_users:
+            print(make_app_key(job))
         check_app_key(job)
     except JobError as error:
         print(f"bucket-init: {error}", file=sys.stderr)

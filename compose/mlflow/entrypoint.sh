@@ -1,14 +1,16 @@
 #!/bin/sh
+# Becomes what it is given. Before an MLflow server it does what that needs.
 set -eu
 case "$*" in
 "mlflow server"*)
-    # What a killed server left behind: half-uploaded artifacts. Nothing else is kept in /tmp.
-    find /tmp -mindepth 1 -delete
-    python /usr/local/lib/check_login.py
+    # What a killed server left behind: half-uploaded artifacts. Nothing else is kept there.
+    mkdir -p "$TMPDIR"
+    find "$TMPDIR" -mindepth 1 -delete
+    python "$(dirname "$0")/check_login.py"
     ;;
 esac
-if [ -f /run/secrets/mlflow_env ]; then
+if [ -f "$SECRETS_DIR/mlflow_env" ]; then
     # MLflow reads some secrets from its environment only; read here, `docker inspect` shows none.
-    . /run/secrets/mlflow_env
+    . "$SECRETS_DIR/mlflow_env"
 fi
 exec "$@"

@@ -1,7 +1,11 @@
-"""What this machine is called on its networks."""
+"""What this machine is, and what it is called on its networks."""
 
+import os
 import socket
-from collections.abc import Iterable
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -41,3 +45,26 @@ def is_outward(interface: str, address: str) -> bool:
     stack would change the files of another.
     """
     return not address.startswith("127.") and not interface.startswith(INWARD_INTERFACES)
+
+
+def is_root() -> bool:
+    """Tell whether this user may do everything."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return where this user's programs keep what can be had again.
+
+    That of root is open to the users that root starts servers as.
+    """
+    if is_root():
+        return Path("/var/cache/mlflow-compose")
+    if chosen := environ.get("XDG_CACHE_HOME"):
+        return Path(chosen).absolute() / "mlflow-compose"
+    home = Path.home()
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "mlflow-compose"
+
+
+def python_tag() -> str:
+    """Return which Python this is, for folders that only fit one."""
+    return f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"

@@ -9,7 +9,7 @@ import pytest
 
 from mlflow_compose.actions.plan import image_sources
 from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
-from mlflow_compose.render import render_compose, write
+from mlflow_compose.render import render, write
 from mlflow_compose.settings import declared, example_text, new_env_text
 from mlflow_compose.settings.envfile import EnvFile, parse
 from mlflow_compose.settings.fields import generated_of
@@ -58,7 +58,7 @@ def test_the_committed_compose_folder_must_be_the_render_of_the_example(
     tmp_path: Path, *, update_golden: bool
 ) -> None:
     settings = resolve(example_with_secrets(), {}, env_file=EXAMPLE).settings
-    write(render_compose(build(settings, image_sources())), tmp_path)
+    write(render(build(settings, image_sources())), tmp_path)
     shutil.rmtree(tmp_path / SECRETS_DIR)
     if update_golden:
         for path in committed().keys() - read_tree(tmp_path).keys():

@@ -14,7 +14,7 @@ import pytest
 from mlflow_compose import machine
 from mlflow_compose.actions.plan import image_sources
 from mlflow_compose.paths import sources
-from mlflow_compose.render import render_compose, write
+from mlflow_compose.render import render, write
 from mlflow_compose.settings import load
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import build
@@ -33,7 +33,7 @@ def render_case(case: str, folder: Path) -> None:
     settings = load(HERE / case / ".env", {}).settings
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
-    write(render_compose(build(settings, image_sources(), names)), folder)
+    write(render(build(settings, image_sources(), names)), folder)
 
 
 def read_tree(folder: Path) -> dict[str, str]:

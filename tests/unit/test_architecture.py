@@ -57,6 +57,8 @@ MAY_USE = {
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),
     "psutil": ("machine.py", "engines/"),
+    "supervisor": ("engines/local/",),
+    "uv": ("engines/local/",),
     "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py"),
     "pydantic_core": ("settings/",),
     "pydantic_settings": ("settings/model.py",),
@@ -179,7 +181,7 @@ def test_a_template_must_decide_nothing(path: Path) -> None:
         # `is not none` is the one question that a template may ask.
         question = isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)
         assert question, f"line {node.lineno}: {type(node).__name__}"
-    assert {node.name for node in tree.find_all(nodes.Filter)} <= {"literal"}
+    assert {node.name for node in tree.find_all(nodes.Filter)} <= {"literal", "shell"}
     assert {node.name for node in tree.find_all(nodes.Test)} <= {"none"}
     for call in tree.find_all(nodes.Call):
         assert isinstance(call.node, nodes.Getattr), f"line {call.lineno}"

@@ -150,7 +150,12 @@ def test_the_probe_must_be_told_what_to_look_for() -> None:
     found = engine({}, ALL_WELL)
     look(found, run_id="r1")
     argument = found.calls[0].removeprefix("run_python mlflow ")
-    assert json.loads(argument) == {"bucket": "mlflow", "run_id": "r1"}
+    assert json.loads(argument) == {
+        "bucket": "mlflow",
+        "tracking": "http://mlflow:5000",
+        "key_is_limited": True,
+        "run_id": "r1",
+    }
 
 
 def test_the_probe_must_need_nothing_of_ours() -> None:

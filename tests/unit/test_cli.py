@@ -14,6 +14,7 @@ import pytest
 from mlflow_compose import __version__
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.run import hoist, program
+from mlflow_compose.engines import Choice
 from mlflow_compose.errors import MlflowComposeError, NotReadyError
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
@@ -27,6 +28,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Return what runs the stack of every command in this test."""
     found = FakeEngine(stack(), ALL_WELL)
     monkeypatch.setattr(Context, "engine", lambda *_: found)
+    monkeypatch.setattr("mlflow_compose.engines.choose", lambda *_: Choice("docker"))
     return found
 
 
@@ -316,7 +318,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def fail(_: Context) -> None:
         raise error
 
-    monkeypatch.setattr(Context, "plan", fail)
+    monkeypatch.setattr(Context, "chosen_plan", fail)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def bin_folder(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = user.folder / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    user.has_env()
+    user.has_env("STACK_ENGINE=docker")
     return folder
 
 
@@ -96,7 +96,8 @@ def test_nothing_must_be_written_where_docker_is_missing(user: User, bin_folder:
         ("pull access denied, repository does not exist", "PYTHON_IMAGE"),
         ("error: Failed to fetch: `https://pypi.org/simple/boto3/`", "PIP_INDEX_URL"),
         ("Temporary failure in name resolution", "PIP_INDEX_URL"),
-        ("No space left on device", "compose build"),
+        ("No space left on device", "make room on the disk"),
+        ("something that nobody foresaw", "compose build"),
     ],
 )
 def test_a_build_that_failed_must_name_the_setting_that_helps(line: str, setting: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import actions
-from mlflow_compose.actions import Plan, load_plan
+from mlflow_compose.actions import Plan, load_plan, read_settings
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.errors import (
     EngineError,
@@ -25,7 +25,8 @@ def plan(folder: Path, *lines: str, environ: dict[str, str] | None = None) -> Pl
     (folder / ".env").write_text(
         env_text("MINIO_CONSOLE_ADDRESS=:39001", "MINIO_PORT=39000", *lines), encoding="utf-8"
     )
-    return load_plan(folder / ".env", {"MLFLOW_PORT": "35000", **(environ or {})})
+    world = {"MLFLOW_PORT": "35000", **(environ or {})}
+    return load_plan(*read_settings(folder / ".env", world), world)
 
 
 def up(engine: FakeEngine, found: Plan, screen: FakeScreen | None = None) -> Result:

@@ -8,14 +8,14 @@ import pytest
 
 from mlflow_compose.errors import FilesChangedError
 from mlflow_compose.paths import StackPaths
-from mlflow_compose.render import changes, render_compose, write
+from mlflow_compose.render import changes, render, write
 from mlflow_compose.render.tree import Rendering
 from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, stack
 
 
 def rendering(**values: str) -> Rendering:
-    return render_compose(stack(**values))
+    return render(stack(**values))
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
@@ -395,14 +395,14 @@ def test_json_must_list_the_changes(user: User) -> None:
     assert Path(data["folder"]).name == "compose"
 
 
-def test_only_compose_can_be_rendered_so_far(user: User) -> None:
+def test_a_target_that_does_not_exist_must_be_refused(user: User) -> None:
     user.has_env()
     result = user.types("render", "--target", "helm")
     assert result.code == 2
-    assert result.err.startswith("error: --target must be compose, got helm\n")
+    assert result.err.startswith("error: --target must be one of compose, local, got helm\n")
 
 
 def test_no_health_check_has_a_start_period(tmp_path: Path) -> None:
     """In one, Docker since 25 asks every 5 seconds, which makes the whole start twice as long."""
-    write(render_compose(stack()), tmp_path)
+    write(render(stack()), tmp_path)
     assert "start_period" not in (tmp_path / "docker-compose.yaml").read_text()

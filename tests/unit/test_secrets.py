@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.actions import load_plan
+from mlflow_compose.actions import load_plan, read_settings
 from mlflow_compose.settings import Settings, declared
 from mlflow_compose.settings.envfile import read
 from mlflow_compose.settings.names import is_secret_variable, kind_of, mlflow_variables
@@ -105,7 +105,7 @@ def test_every_secret_must_reach_a_file_below_secrets(user: User, lines: list[st
 
 def test_no_repr_must_show_a_secret(user: User, lines: list[str]) -> None:
     user.has_env(*lines)
-    plan = load_plan(user.env_file, {})
+    plan = load_plan(*read_settings(user.env_file, {}), {})
     assert MARKER not in repr(read(user.env_file))
     assert MARKER not in repr(plan)
     assert MARKER not in repr(plan.loaded.settings)

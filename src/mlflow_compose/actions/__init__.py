@@ -6,7 +6,7 @@ back; it does not print, and does not know that there is a command line.
 
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up
-from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.settings import config, list_settings
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "load_plan",
     "logs",
     "prove",
+    "read_settings",
     "render",
     "status",
     "up",

@@ -39,7 +39,7 @@ def up(
     """
     _tell(plan, progress)
     engine.check()
-    write(plan.rendering(), plan.paths.compose)
+    write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
     _start(engine, progress, wait_timeout)

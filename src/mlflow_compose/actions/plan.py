@@ -8,10 +8,14 @@ from pathlib import Path
 
 from mlflow_compose import machine
 from mlflow_compose.paths import StackPaths, sources
-from mlflow_compose.render import Rendering, render_compose
+from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
 from mlflow_compose.settings.rules import is_loopback
-from mlflow_compose.stack import Stack, build
+from mlflow_compose.stack import DOCKER, LOCAL, Machine, Stack, build, build_local
+
+REQUIREMENTS = "requirements.txt"
+# Who runs the database where root starts the stack.
+DATABASE_USER = "mlflow-compose"
 
 
 @dataclass(frozen=True)
@@ -22,33 +26,70 @@ class Plan:
     stack: Stack
     paths: StackPaths
 
+    @property
+    def folder(self) -> Path:
+        """Where the files of the stack are."""
+        return self.paths.rendered(self.stack.site.engine)
+
     def rendering(self) -> Rendering:
         """Return the files of the stack, as they should be on disk."""
-        return render_compose(self.stack)
+        return render(self.stack)
 
 
-def load_plan(env_file: Path, environ: Mapping[str, str], folder: Path | None = None) -> Plan:
-    """Read an env file and decide everything about its stack.
+def load_plan(
+    loaded: Loaded,
+    paths: StackPaths,
+    environ: Mapping[str, str],
+    engine: str = DOCKER,
+    folder: Path | None = None,
+) -> Plan:
+    """Decide everything about a stack.
+
+    Args:
+        loaded: The settings.
+        paths: Where the stack is.
+        environ: Says where this user keeps caches.
+        engine: docker or local.
+        folder: Where the files will be, if not in the engine's folder beside the env file.
+    """
+    home = os.path.relpath(paths.root, folder or paths.rendered(engine))
+    settings = loaded.settings
+    names = _lan_names(settings)
+    if engine == LOCAL:
+        lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
+        here = this_machine(environ)
+        stack = build_local(settings, lock, servers, here, names, home=home)
+    else:
+        stack = build(settings, image_sources(), names, home=home)
+    return Plan(loaded, stack, paths)
+
+
+def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:
+    """Read an env file.
 
     Args:
         env_file: Where the settings are.
         environ: What wins over them.
-        folder: Where the files will be, if not in `compose/` beside the env file.
 
     Raises:
         EnvFileError: The file is missing, unreadable or not in its format.
         SettingsError: Some settings are wrong.
     """
-    loaded = load(env_file, environ)
-    paths = StackPaths(env_file.absolute())
-    home = os.path.relpath(paths.root, folder or paths.compose)
-    stack = build(loaded.settings, image_sources(), _lan_names(loaded.settings), home=home)
-    return Plan(loaded, stack, paths)
+    return load(env_file, environ), StackPaths(env_file.absolute())
 
 
 def image_sources() -> Mapping[str, str]:
     """Return the texts that the MLflow image is made of, by file name."""
     return {**sources("compose/mlflow"), **sources("shared")}
+
+
+def this_machine(environ: Mapping[str, str]) -> Machine:
+    """Return what a stack without containers must know of this machine."""
+    return Machine(
+        cache=str(machine.cache_folder(environ)),
+        python=machine.python_tag(),
+        database_user=DATABASE_USER if machine.is_root() else "",
+    )
 
 
 def _lan_names(settings: Settings) -> tuple[str, ...]:

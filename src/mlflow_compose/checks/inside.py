@@ -22,7 +22,13 @@ class Link:
 
 def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
     """Return every link as seen from where the mlflow service runs."""
-    argument = json.dumps({"bucket": engine.stack.bucket, **request})
+    stack = engine.stack
+    world = {
+        "bucket": stack.bucket,
+        "tracking": stack.site.tracking,
+        "key_is_limited": stack.key_is_limited,
+    }
+    argument = json.dumps({**world, **request})
     outcome = engine.run_python("mlflow", inspect.getsource(probe), argument)
     try:
         found: Mapping[str, Mapping[str, Any]] = json.loads(outcome.stdout.splitlines()[-1])

@@ -10,6 +10,9 @@ from mlflow_compose import __version__
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import Cancelled, UsageError
 
+# What is rendered, and the engine that runs it.
+TARGETS = {"compose": "docker", "local": "local"}
+
 app = typer.Typer(
     name="mlflow-compose",
     help="One .env in, one working and proven MLflow stack out.",
@@ -68,9 +71,11 @@ def init(
 @app.command(epilog="Example: mlflow-compose render --diff")
 def render(
     ctx: typer.Context,
-    target: Annotated[str, typer.Option(help="What to render: compose.")] = "compose",
+    target: Annotated[
+        str | None, typer.Option(help="What to render: compose or local (STACK_ENGINE).")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write to instead of compose/.")
+        Path | None, typer.Option(help="Folder to write to instead of compose/ or local/.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if disk differs.")
@@ -82,11 +87,11 @@ def render(
     """Write the files of the stack."""
     from mlflow_compose import actions
 
-    if target != "compose":
-        raise UsageError(f"--target must be compose, got {target}")
+    if target not in {None, *TARGETS}:
+        raise UsageError(f"--target must be one of {', '.join(TARGETS)}, got {target}")
     context = context_of(ctx)
-    plan = context.plan(output)
-    folder = output or plan.paths.compose
+    plan = context.plan(TARGETS[target] if target else None, output)
+    folder = output or plan.folder
     if check or diff:
         context.show(actions.compare(plan, folder, check=check, diff=diff))
     else:
@@ -111,7 +116,7 @@ def config(
 def up(
     ctx: typer.Context,
     engine: Annotated[
-        str | None, typer.Option(help="What runs the stack: auto or docker (STACK_ENGINE).")
+        str | None, typer.Option(help="What runs it: auto, docker or local (STACK_ENGINE).")
     ] = None,
     wait_timeout: Annotated[
         float, typer.Option(min=1, help="Seconds until every service must be healthy.")
@@ -121,10 +126,10 @@ def up(
     """Start the stack and prove that it works."""
     from mlflow_compose import actions
 
-    if engine not in {None, "auto", "docker"}:
-        raise UsageError(f"--engine must be auto or docker, got {engine}")
+    if engine not in {None, "auto", *TARGETS.values()}:
+        raise UsageError(f"--engine must be auto, docker or local, got {engine}")
     context = context_of(ctx)
-    plan = context.plan()
+    plan = context.chosen_plan(engine)
     context.show(
         actions.up(
             plan,
@@ -148,7 +153,7 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    plan = context.plan()
+    plan = context.chosen_plan()
     if volumes and not yes:
         _confirm(ctx, f"Delete all runs and artifacts of the stack {plan.stack.name}?")
     context.show(actions.down(context.engine(plan), context.console, volumes=volumes))
@@ -160,7 +165,7 @@ def status(ctx: typer.Context) -> None:
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    context.show(actions.status(context.engine(context.plan())))
+    context.show(actions.status(context.engine(context.chosen_plan())))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")
@@ -178,7 +183,7 @@ def logs(
     context = context_of(ctx)
     if follow and context.console.as_json:
         raise UsageError("--follow has no end, so it does not go with --json")
-    engine = context.engine(context.plan())
+    engine = context.engine(context.chosen_plan())
     lines = actions.logs(engine, services or [], follow=follow, tail=tail)
     context.show_lines(lines)
 
@@ -189,7 +194,7 @@ def verify(ctx: typer.Context) -> None:
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    context.show(actions.prove(context.engine(context.plan()), context.console))
+    context.show(actions.prove(context.engine(context.chosen_plan()), context.console))
 
 
 def _pairs(arguments: list[str]) -> dict[str, str]:

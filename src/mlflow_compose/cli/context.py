@@ -24,17 +24,32 @@ class Context:
     command: str
     env_file: Path = Path(".env")
 
-    def plan(self, folder: Path | None = None) -> "Plan":
-        """Read the env file and decide everything about its stack."""
-        from mlflow_compose.actions import load_plan
+    def plan(self, engine: str | None = None, folder: Path | None = None) -> "Plan":
+        """Decide everything about the stack, without asking whether its engine is here."""
+        from mlflow_compose.actions import load_plan, read_settings
 
-        return load_plan(self.env_file, self.environ, folder)
+        loaded, paths = read_settings(self.env_file, self.environ)
+        wanted = engine or loaded.settings.stack_engine
+        # Whatever will run it, Compose files are what people look at.
+        chosen = "docker" if wanted == "auto" else wanted
+        return load_plan(loaded, paths, self.environ, chosen, folder)
+
+    def chosen_plan(self, engine: str | None = None) -> "Plan":
+        """Decide everything about the stack for the engine that this machine has."""
+        from mlflow_compose.actions import load_plan, read_settings
+        from mlflow_compose.engines import choose
+
+        loaded, paths = read_settings(self.env_file, self.environ)
+        choice = choose(engine or loaded.settings.stack_engine, paths)
+        if choice.why and self.command == "up":
+            self.console.note(f"engine {choice.engine}: {choice.why}")
+        return load_plan(loaded, paths, self.environ, choice.engine)
 
     def engine(self, plan: "Plan") -> "Engine":
         """Return what runs the stack."""
-        from mlflow_compose.engines import DockerEngine
+        from mlflow_compose.engines import open_engine
 
-        return DockerEngine(plan.stack, plan.paths)
+        return open_engine(plan.stack, plan.paths, self.environ)
 
     def show(self, result: Result) -> NoReturn:
         """Print a result and end with its exit code."""

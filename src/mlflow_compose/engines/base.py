@@ -10,6 +10,8 @@ from mlflow_compose.stack import Stack
 CREATED = "created"
 RUNNING = "running"
 HEALTHY = "healthy"
+STARTING = "starting"
+UNHEALTHY = "unhealthy"
 EXITED = "exited"
 RESTARTING = "restarting"
 

@@ -6,6 +6,6 @@ wrote it: a manifest remembers what was written.
 """
 
 from mlflow_compose.render.disk import Change, changes, write
-from mlflow_compose.render.tree import File, Rendering, Tree, render_compose
+from mlflow_compose.render.tree import File, Rendering, Tree, render
 
-__all__ = ["Change", "File", "Rendering", "Tree", "changes", "render_compose", "write"]
+__all__ = ["Change", "File", "Rendering", "Tree", "changes", "render", "write"]

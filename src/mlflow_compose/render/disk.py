@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.errors import FilesChangedError, FilesError
-from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
+from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.render.tree import File, Rendering, Tree
 
 MANIFEST = ".manifest.json"
@@ -62,7 +62,7 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     """
     differing = changes(rendering, folder)
     if edited := [change.path for change in differing if change.by_hand]:
-        raise _edited(edited, folder)
+        raise _edited(edited, folder, rendering.override)
     with _in_words(folder, "written"):
         _write(rendering.files, folder, FOLDER_MODE)
         if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
@@ -195,11 +195,12 @@ def _diff(before: str, after: str, path: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _edited(paths: Sequence[str], folder: Path) -> FilesChangedError:
+def _edited(paths: Sequence[str], folder: Path, override: str) -> FilesChangedError:
     names = ", ".join(f"{folder.name}/{path}" for path in paths)
     verb = "was" if len(paths) == 1 else "were"
+    keep = f"keep the change in {folder.name}/{override}, " if override else ""
     return FilesChangedError(
         f"{names} {verb} edited by hand, and rendering would undo that",
-        hint=f"keep the change in {folder.name}/{OVERRIDE_FILE}, remove the edited file and try "
-        "again; mlflow-compose render --diff shows what differs",
+        hint=f"{keep}remove the edited file and try again; mlflow-compose render --diff shows "
+        "what differs",
     )

@@ -1,6 +1,8 @@
-"""The one filter of the YAML templates."""
+"""The filters of the templates: one for YAML, one for shell scripts."""
 
 import re
+import shlex
+from collections.abc import Sequence
 
 # Words and shapes that YAML reads as something other than a string.
 _PLAIN = re.compile(r"(?:[A-Za-z/]|\.{1,2}/)[\w./@+-]*(?::[\w./@+-]+)*", re.ASCII)
@@ -26,3 +28,8 @@ def _escape(character: str) -> str:
     if character.isprintable():
         return character
     return f"\\U{ord(character):08x}"
+
+
+def shell(value: str | Sequence[str]) -> str:
+    """Return a word, or the words of a command, as a shell reads them back unchanged."""
+    return shlex.quote(value) if isinstance(value, str) else shlex.join(value)

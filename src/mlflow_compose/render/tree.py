@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
-from mlflow_compose.render.literal import literal
-from mlflow_compose.stack import Stack
+from mlflow_compose.render.literal import literal, shell
+from mlflow_compose.stack import DOCKER, LOCAL, Stack
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,6 +17,10 @@ FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
 # Secrets are bind mounts, read by users that are not their owner; the folder keeps others out.
 SECRET_MODE = 0o444
+# Without containers, whoever starts the stack is who reads them.
+OWN_SECRET_MODE = 0o600
+PER_SERVICE = "service/"
+SHARED = ("bucket-init/", "mlflow/plugins/", "mlflow/entrypoint.sh", "mlflow/check_login.py")
 
 
 @dataclass(frozen=True)
@@ -37,46 +41,75 @@ class Rendering:
     Attributes:
         files: By path, from the target's folder.
         secrets: By name, from its `secrets` folder.
+        override: File in the target's folder that is the user's, empty where there is none.
     """
 
     files: Tree
     secrets: Tree
+    override: str = ""
 
 
-def render_compose(stack: Stack) -> Rendering:
-    """Lay a stack out as the `compose/` folder."""
+def render(stack: Stack) -> Rendering:
+    """Lay a stack out as the folder that its engine runs."""
+    return {DOCKER: _compose, LOCAL: _local}[stack.site.engine](stack)
+
+
+def _compose(stack: Stack) -> Rendering:
     build = next((service.build for service in stack.services if service.build), None)
-    files = {
-        name: File(text, SCRIPT_MODE if name.endswith(".sh") else FILE_MODE)
-        for name, text in _texts("compose", {"stack": stack, "build": build}, leave_out=not build)
-    }
-    secrets = {
-        secret.name: File(secret.text, SECRET_MODE)
-        for secret in stack.secrets
-        if secret.file is None
-    }
-    return Rendering(files, secrets)
-
-
-def _texts(
-    target: str, values: Mapping[str, object], *, leave_out: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield path and text of everything below a target's templates.
-
-    Args:
-        target: Folder of templates.
-        values: What templates may name.
-        leave_out: Whether the folder that the image is built from is not needed.
-    """
+    values = {"stack": stack, "build": build}
     environment = _environment()
-    for name, text in paths.sources(target).items():
-        if leave_out and name.startswith("mlflow/"):
-            continue
-        if name.endswith(TEMPLATE_SUFFIX):
-            template = environment.get_template(f"{target}/{name}")
-            yield name.removesuffix(TEMPLATE_SUFFIX), template.render(values)
-        else:
+    files = {
+        path: text
+        for name in paths.sources("compose")
+        # Without a build, nobody needs what the image is made of.
+        if build or not name.startswith("mlflow/")
+        for path, text in [_rendered(environment, f"compose/{name}", values)]
+    }
+    return Rendering(_files(files, "compose/"), _secrets(stack, SECRET_MODE), paths.OVERRIDE_FILE)
+
+
+def _local(stack: Stack) -> Rendering:
+    environment = _environment()
+    files = {}
+    for name in paths.sources("local"):
+        # What is in `service/` is there once for each of them.
+        for service in stack.services if name.startswith(PER_SERVICE) else (None,):
+            path, text = _rendered(
+                environment, f"local/{name}", {"stack": stack, "service": service}
+            )
+            target = path.removeprefix("local/")
+            if service:
+                target = f"{service.name}/{target.removeprefix(PER_SERVICE)}"
+            files[f"local/{target}"] = text
+    shared = {f"local/{name}": text for name, text in _shared_with_compose()}
+    return Rendering(_files(files | shared, "local/"), _secrets(stack, OWN_SECRET_MODE))
+
+
+def _shared_with_compose() -> Iterator[tuple[str, str]]:
+    """Yield the files of the containers that do the same work without one."""
+    for name, text in paths.sources("compose").items():
+        if name.startswith(SHARED):
             yield name, text
+
+
+def _rendered(
+    environment: "Environment", name: str, values: Mapping[str, object]
+) -> tuple[str, str]:
+    """Return path and text of what a template, or a file that is none, becomes."""
+    if name.endswith(TEMPLATE_SUFFIX):
+        return name.removesuffix(TEMPLATE_SUFFIX), environment.get_template(name).render(values)
+    return name, (paths.templates() / name).read_text(encoding="utf-8")
+
+
+def _files(texts: Mapping[str, str], folder: str) -> Tree:
+    return {
+        path.removeprefix(folder): File(text, SCRIPT_MODE if path.endswith(".sh") else FILE_MODE)
+        for path, text in texts.items()
+    }
+
+
+def _secrets(stack: Stack, mode: int) -> Tree:
+    return {secret.name: File(secret.text, mode) for secret in stack.secrets if secret.file is None}
 
 
 def _environment() -> "Environment":
@@ -92,4 +125,5 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters["literal"] = literal
+    environment.filters["shell"] = shell
     return environment

@@ -59,8 +59,10 @@ class Settings(BaseSettings):
         "Name of the stack: its containers, volumes and network carry it.",
         section=STACK,
     )
-    stack_engine: Literal["auto", "docker"] = setting(
-        "auto", "What runs the stack: auto or docker.", section=STACK
+    stack_engine: Literal["auto", "docker", "local"] = setting(
+        "auto",
+        "What runs the stack: docker, local (no Docker), or auto: docker where an engine answers.",
+        section=STACK,
     )
     stack_bind_address: IpAddress = setting(
         "127.0.0.1",
@@ -116,7 +118,11 @@ class Settings(BaseSettings):
     pg_host: Literal["postgres"] = setting(
         "postgres", "Database host: postgres is the bundled service.", section=POSTGRES
     )
-    pg_port: Port = setting(5432, "Port on this machine, where published.", section=POSTGRES)
+    pg_port: Port = setting(
+        5432,
+        "Port on this machine: where published, and always without Docker.",
+        section=POSTGRES,
+    )
     pg_database: DatabaseName = setting("mlflow", "Database name.", section=POSTGRES)
     pg_publish: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument

@@ -4,7 +4,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 to add one, write a module and name it in `build.py`.
 """
 
-from mlflow_compose.stack.build import build
+from mlflow_compose.stack.build import build, build_local
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.service import (
     Bind,
@@ -15,15 +15,21 @@ from mlflow_compose.stack.service import (
     Service,
     Volume,
 )
+from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
 
 __all__ = [
+    "DOCKER",
+    "LOCAL",
     "Bind",
     "Build",
     "Healthcheck",
+    "Machine",
     "PublishedPort",
     "SecretFile",
     "Service",
+    "Site",
     "Stack",
     "Volume",
     "build",
+    "build_local",
 ]

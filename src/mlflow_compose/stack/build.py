@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.bucket_init import bucket_init
-from mlflow_compose.stack.mlflow import REQUIREMENTS, image_build, image_name, mlflow
+from mlflow_compose.stack.bucket_init import bucket_init, local_bucket_init
+from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
+from mlflow_compose.stack.mlflow import local_mlflow, mlflow
 from mlflow_compose.stack.model import Stack
-from mlflow_compose.stack.postgres import postgres
+from mlflow_compose.stack.postgres import local_postgres, postgres
+from mlflow_compose.stack.rclone import rclone
 from mlflow_compose.stack.s3 import s3
+from mlflow_compose.stack.service import Service
+from mlflow_compose.stack.site import Machine, Site, docker_site, local_site
 
 
 def build(
@@ -18,7 +22,7 @@ def build(
     *,
     home: str = "..",
 ) -> Stack:
-    """Decide everything about a stack.
+    """Decide everything about a stack in containers.
 
     Args:
         settings: What the user said.
@@ -26,19 +30,61 @@ def build(
         lan_names: Names and addresses by which others on the network call this machine.
         home: The env file's folder as seen from that of the rendered files.
     """
+    site = docker_site()
     image_recipe = image_build(settings, image_sources[REQUIREMENTS], home)
     ready_made = settings.mlflow_image
     image = ready_made or image_name(settings, image_recipe, image_sources)
+    services = (
+        postgres(settings, site),
+        s3(settings, site, home),
+        bucket_init(settings, site, image, built=not ready_made),
+        mlflow(settings, site, image, None if ready_made else image_recipe, lan_names),
+    )
+    return _stack(settings, site, services, key_is_limited=True)
+
+
+def build_local(  # noqa: PLR0913 - as many facts go into it
+    settings: Settings,
+    lock: str,
+    servers: str,
+    machine: Machine,
+    lan_names: Sequence[str] = (),
+    *,
+    home: str = "..",
+) -> Stack:
+    """Decide everything about a stack without containers.
+
+    Args:
+        settings: What the user said.
+        lock: Requirements that pin every package of the default MLflow.
+        servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
+        machine: What it runs on.
+        lan_names: Names and addresses by which others on the network call this machine.
+        home: The env file's folder as seen from that of the rendered files.
+    """
+    site = local_site(settings)
+    recipe = image_build(settings, lock, home, servers)
+    folder = environment_folder(settings, recipe, machine)
+    services = (
+        local_postgres(settings, site, machine, folder),
+        rclone(settings, site, folder, home),
+        local_bucket_init(settings, site, folder),
+        local_mlflow(settings, site, folder, recipe, lan_names),
+    )
+    # rclone knows one key, which may do everything.
+    return _stack(settings, site, services, key_is_limited=False)
+
+
+def _stack(
+    settings: Settings, site: Site, services: tuple[Service, ...], *, key_is_limited: bool
+) -> Stack:
     return Stack(
         name=settings.compose_project_name,
-        services=(
-            postgres(settings),
-            s3(settings, home),
-            bucket_init(settings, image, built=not ready_made),
-            mlflow(settings, image, None if ready_made else image_recipe, lan_names),
-        ),
+        site=site,
+        services=services,
         bucket=settings.mlflow_bucket_name,
         artifact_access=settings.mlflow_artifact_access,
+        key_is_limited=key_is_limited,
         mlflow_version=settings.mlflow_version,
         login=_login(settings),
         app_key=(

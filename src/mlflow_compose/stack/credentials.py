@@ -19,16 +19,17 @@ def postgres_password(settings: Settings) -> SecretFile:
     return SecretFile("pg_password", reveal(settings.pg_password), "Password of PG_USER.")
 
 
-def postgres_service(settings: Settings) -> SecretFile:
+def postgres_service(settings: Settings, database: tuple[str, int]) -> SecretFile:
     """Return how clients reach the database.
 
     A service file, since libpq ignores a password file that others than its owner may read:
     https://www.postgresql.org/docs/current/libpq-pgservice.html
     """
+    host, port = database
     text = (
         "[mlflow]\n"
-        f"host={settings.pg_host}\n"
-        "port=5432\n"
+        f"host={host}\n"
+        f"port={port}\n"
         f"dbname={settings.pg_database}\n"
         f"user={settings.pg_user}\n"
         f"password={reveal(settings.pg_password)}\n"

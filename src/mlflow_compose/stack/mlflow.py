@@ -1,13 +1,11 @@
-"""How MLflow is run, and how its image is made."""
+"""How MLflow is run."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.settings.model import PINNED_MLFLOW
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack import bucket_init, credentials, postgres, s3
-from mlflow_compose.stack.model import url_host
+from mlflow_compose.stack import bucket_init, credentials, postgres
 from mlflow_compose.stack.service import (
     COMPLETED,
     DIRECT,
@@ -19,19 +17,17 @@ from mlflow_compose.stack.service import (
     SecretFile,
     Service,
     Volume,
-    from_home,
 )
+from mlflow_compose.stack.site import Site, url_host
 
 NAME = "mlflow"
-PORT = 5000
 HTTP_PORT = 80
-REQUIREMENTS = "requirements.txt"
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
 # server that is starting, so that asking seldom does not mean noticing late.
 PROBE = (
-    "import socket, time; server = ('127.0.0.1', 5000); "
-    "any(socket.socket().connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
+    "import socket, time; server = ({host!r}, {port}); "
+    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
     "s = socket.create_connection(server, 4); "
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
@@ -43,10 +39,10 @@ OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)
 
 
 def mlflow(
-    settings: Settings, image: str, build: Build | None, lan_names: Sequence[str]
+    settings: Settings, site: Site, image: str, build: Build | None, lan_names: Sequence[str]
 ) -> Service:
     """Return the tracking server; `lan_names` are this machine's on the network that it serves."""
-    secrets = _secrets(settings)
+    secrets = _secrets(settings, site)
     return Service(
         name=NAME,
         about="The tracking server: web UI and REST API, and artifacts by proxy.",
@@ -54,95 +50,77 @@ def mlflow(
         build=build,
         pull_policy=NEVER if build else None,
         restart="unless-stopped",
-        command=_command(settings, lan_names),
-        environment=_environment(settings, {secret.name: secret for secret in secrets}),
+        command=_command(settings, site, lan_names),
+        environment=_environment(settings, site),
         secrets=secrets,
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
-        volumes=(Volume("mlflow_tmp", "/tmp"),),  # noqa: S108 - of the container
+        volumes=(Volume("mlflow_tmp", site.tmp),),
         ports=(
             PublishedPort(
-                NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, PORT
+                NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, site.port
             ),
         ),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE), interval=4, timeout=10),
+        healthcheck=Healthcheck(
+            test=("CMD", "python", "-S", "-c", _probe(site)), interval=4, timeout=10
+        ),
         depends_on={postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED},
         memory=settings.mlflow_memory or None,
         unprivileged=True,
     )
 
 
-def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:
-    """Return a name that changes with everything that goes into the image.
-
-    So Compose builds when something changed and not otherwise, with or without this tool, and
-    two stacks share an image exactly when it is the same.
-    """
-    digest = hashlib.sha256()
-    for part in (build.base, build.requirements, *build.install_options):
-        digest.update(part.encode() + b"\0")
-    for name, text in sorted(sources.items()):
-        digest.update(f"{name}\0{text}\0".encode())
-    return f"mlflow_server:{settings.mlflow_version}-{digest.hexdigest()[:8]}"
-
-
-def image_build(settings: Settings, lock: str, home: str) -> Build:
-    """Return how the image is made.
-
-    Args:
-        settings: What the user said.
-        lock: Requirements that pin every package of the default MLflow.
-        home: The env file's folder as seen from that of the rendered files.
-    """
-    pinned = settings.mlflow_version == PINNED_MLFLOW
-    # The lock is complete, and leaves out what only MLflow's clients need: no dependencies.
-    options = ("--require-hashes", "--no-deps") if pinned else ()
-    text = lock if pinned else _unpinned(settings.mlflow_version, lock)
-    return Build(
-        context="./mlflow",
-        base=settings.python_image,
-        requirements=text,
-        install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
-        secrets=_build_secrets(settings, home),
+def local_mlflow(
+    settings: Settings, site: Site, image: str, build: Build, lan_names: Sequence[str]
+) -> Service:
+    """Return the same server without a container."""
+    service = mlflow(settings, site, image, build, lan_names)
+    return replace(
+        service,
+        pull_policy=None,
+        # In an image these two are its entry point and its environment.
+        command=("sh", "mlflow/entrypoint.sh", *service.command),
+        environment={
+            "PYTHONPATH": "mlflow/plugins",
+            "SECRETS_DIR": site.secrets,
+            "TMPDIR": site.tmp,
+            **service.environment,
+        },
+        memory=None,
+        unprivileged=False,
     )
 
 
-def _unpinned(version: str, lock: str) -> str:
-    """Return requirements of another MLflow: its own dependencies, and what the stack adds."""
-    added = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
-    pins = {line.split("==")[0].lower(): line.split()[0] for line in lock.splitlines() if line}
-    return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))
+def _probe(site: Site) -> str:
+    host = url_host(site.listen)
+    family = "socket.AF_INET6" if ":" in host else ""
+    return PROBE.format(host=host.strip("[]"), port=site.port, family=family)
 
 
-def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
-    secrets = []
-    if credentials.reveal(settings.pip_index_url):
-        secrets.append(credentials.pip_index_url(settings))
-    if file := settings.build_ca_certs:
-        secrets.append(credentials.build_ca_certs(from_home(file, home)))
-    return tuple(secrets)
-
-
-def _secrets(settings: Settings) -> tuple[SecretFile, ...]:
+def _secrets(settings: Settings, site: Site) -> tuple[SecretFile, ...]:
     optional = (
         credentials.auth_config(settings) if settings.mlflow_auth == "basic" else None,
         credentials.server_environment(settings),
     )
-    always = (credentials.postgres_service(settings), credentials.app_key(settings))
+    always = (_database(settings, site), credentials.app_key(settings))
     return (*always, *(secret for secret in optional if secret))
 
 
-def _environment(settings: Settings, secrets: Mapping[str, SecretFile]) -> Mapping[str, str]:
+def _database(settings: Settings, site: Site) -> SecretFile:
+    return credentials.postgres_service(settings, site.database)
+
+
+def _environment(settings: Settings, site: Site) -> Mapping[str, str]:
     own = {
-        "PGSERVICEFILE": secrets["pg_service.conf"].path,
-        "AWS_SHARED_CREDENTIALS_FILE": secrets["s3_app_key"].path,
+        "PGSERVICEFILE": site.secret(_database(settings, site)),
+        "AWS_SHARED_CREDENTIALS_FILE": site.secret(credentials.app_key(settings)),
         "AWS_DEFAULT_REGION": settings.aws_default_region,
-        "MLFLOW_S3_ENDPOINT_URL": s3.ENDPOINT,
+        "MLFLOW_S3_ENDPOINT_URL": site.s3,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **DIRECT,
     }
-    if auth := secrets.get("basic_auth.ini"):
-        own["MLFLOW_AUTH_CONFIG_PATH"] = auth.path
+    if settings.mlflow_auth == "basic":
+        own["MLFLOW_AUTH_CONFIG_PATH"] = site.secret(credentials.auth_config(settings))
         if _proxied(settings):
             own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
     handed_on = {
@@ -153,10 +131,10 @@ def _environment(settings: Settings, secrets: Mapping[str, SecretFile]) -> Mappi
     return {**own, **dict(sorted(handed_on.items()))}
 
 
-def _command(settings: Settings, lan_names: Sequence[str]) -> tuple[str, ...]:
+def _command(settings: Settings, site: Site, lan_names: Sequence[str]) -> tuple[str, ...]:
     options = {
-        "--host": "0.0.0.0",  # noqa: S104 - inside of the container
-        "--port": str(PORT),
+        "--host": site.listen,
+        "--port": str(site.port),
         "--workers": str(settings.mlflow_workers),
         # psycopg2 by name: MLflow's plain postgresql:// means another driver since SQLAlchemy 2.1.
         "--backend-store-uri": "postgresql+psycopg2:///?service=mlflow",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
+from mlflow_compose.stack.site import Site, url_host
 
 MASK = "********"
 URL_NAMES = ("mlflow", "s3", "console")
@@ -11,12 +12,29 @@ URL_NAMES = ("mlflow", "s3", "console")
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that runs, and what a client must know of it."""
+    """Everything that runs, and what a client must know of it.
+
+    Attributes:
+        name: The project's.
+        site: Where services find their files and each other.
+        services: In the order in which they start.
+        bucket: For artifacts.
+        artifact_access: proxied or direct.
+        key_is_limited: Whether the application's S3 key may use that bucket only.
+        mlflow_version: That was asked for.
+        login: Name and password of the first admin, None where there is no login.
+        app_key: The application's S3 key: its id and its secret.
+        region: That S3 requests name.
+        sensitive: Texts that must not be shown, longest first.
+        network: Of the containers.
+    """
 
     name: str
+    site: Site
     services: tuple[Service, ...]
     bucket: str
     artifact_access: str
+    key_is_limited: bool
     mlflow_version: str
     login: tuple[str, str] | None = field(repr=False)
     app_key: tuple[str, str] = field(repr=False)
@@ -77,10 +95,3 @@ class Stack:
         for secret in self.sensitive:
             text = text.replace(secret, MASK)
         return text
-
-
-def url_host(address: str) -> str:
-    """Return an address as URLs and Host headers spell it, for a caller on this machine."""
-    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
-    host = any_address.get(address, address)
-    return f"[{host}]" if ":" in host else host

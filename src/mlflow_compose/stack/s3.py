@@ -11,27 +11,28 @@ from mlflow_compose.stack.service import (
     Volume,
     from_home,
 )
+from mlflow_compose.stack.site import LOOPBACK, Site, s3_address
 
 NAME = "s3"
+ABOUT = "Keeps artifacts: models, plots and files of runs, as objects in a bucket."
 PORT = 9000
-ENDPOINT = f"http://{NAME}:{PORT}"
-LOOPBACK = "127.0.0.1"
+VOLUME = "minio_data"
 
 
-def s3(settings: Settings, home: str) -> Service:
+def s3(settings: Settings, site: Site, home: str) -> Service:
     """Return the bundled S3 server: MinIO, or a fork with the same command and variables."""
     user = credentials.minio_root_user(settings)
     password = credentials.minio_root_password(settings)
     console = settings.minio_console_address
     return Service(
         name=NAME,
-        about="Keeps artifacts: models, plots and files of runs, as objects in a bucket.",
+        about=ABOUT,
         image=settings.minio_image,
         restart="unless-stopped",
         command=("server", "/data", *((f"--console-address={console}",) if console else ())),
         environment={
-            "MINIO_ROOT_USER_FILE": user.path,
-            "MINIO_ROOT_PASSWORD_FILE": password.path,
+            "MINIO_ROOT_USER_FILE": site.secret(user),
+            "MINIO_ROOT_PASSWORD_FILE": site.secret(password),
             "MINIO_REGION": settings.aws_default_region,
             "MINIO_BROWSER": "on" if console else "off",
             # No calls home for new versions: the image is pinned.
@@ -51,16 +52,11 @@ def s3(settings: Settings, home: str) -> Service:
 
 def _data(settings: Settings, home: str) -> Volume | Bind:
     folder = settings.minio_volume_path
-    if not folder:
-        return Volume("minio_data", "/data")
-    return Bind(from_home(folder, home), "/data")
+    return Bind(from_home(folder, home), "/data") if folder else Volume(VOLUME, "/data")
 
 
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
-    # Without direct access, only this machine has business with S3: whoever knows a key id of
-    # an unpatched MinIO can write.
-    direct = settings.mlflow_artifact_access == "direct"
-    address = settings.stack_bind_address if direct else LOOPBACK
+    address = s3_address(settings)
     ports = [PublishedPort(NAME, "MINIO_PORT", address, settings.minio_port, PORT)]
     if console := console_port(settings):
         ports.append(PublishedPort("console", "MINIO_CONSOLE_ADDRESS", LOOPBACK, console, console))

@@ -37,11 +37,6 @@ class SecretFile:
     file: str | None = None
 
     @property
-    def path(self) -> str:
-        """Where a container finds it."""
-        return f"/run/secrets/{self.name}"
-
-    @property
     def source(self) -> str:
         """Where Compose finds it, from the folder of the rendered file."""
         return self.file or f"./secrets/{self.name}"
@@ -105,6 +100,11 @@ class Healthcheck:
     timeout: int = 5
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """The test without Compose's word for what follows."""
+        return self.test[1:]
+
+    @property
     def retries(self) -> int:
         """Failures in a row that make it unhealthy: a slow start must not."""
         return PATIENCE // self.interval
@@ -140,6 +140,7 @@ class Service:
 
     name: str
     about: str
+    # An image, or for a service without a container the folder that it is installed in.
     image: str
     restart: str
     build: Build | None = None
@@ -153,6 +154,7 @@ class Service:
     depends_on: Mapping[str, str] = field(default_factory=dict)
     memory: str | None = None
     unprivileged: bool = False
+    stop_signal: str = "TERM"
 
     @property
     def one_shot(self) -> bool:

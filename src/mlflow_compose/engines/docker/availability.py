@@ -1,5 +1,6 @@
 """Whether Docker can be used, and if not, which of the four things is missing."""
 
+import shutil
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.docker.failures import last_line
@@ -23,9 +24,7 @@ def check(client: "DockerClient") -> None:
     try:
         client.compose.version()
     except ClientNotFoundError:
-        raise EngineError(
-            "Docker is not installed: there is no docker command", hint=INSTALL
-        ) from None
+        raise _not_installed() from None
     except DockerException:
         raise EngineError(
             "Docker is here, but Docker Compose v2 is not (docker compose version failed)",
@@ -36,6 +35,23 @@ def check(client: "DockerClient") -> None:
         client.container.list()
     except DockerException as error:
         raise engine_problem(error.stderr or "") from None
+
+
+def problem() -> EngineError | None:
+    """Return why Docker cannot be used, None where it can."""
+    from python_on_whales import DockerClient
+
+    if shutil.which("docker") is None:
+        return _not_installed()
+    try:
+        check(DockerClient())
+    except EngineError as error:
+        return error
+    return None
+
+
+def _not_installed() -> EngineError:
+    return EngineError("Docker is not installed: there is no docker command", hint=INSTALL)
 
 
 def engine_problem(said: str) -> EngineError:

@@ -17,8 +17,9 @@ from mlflow_compose.engines.docker.containers import (
     owner_of,
 )
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
-from mlflow_compose.engines.docker.starting import Verdict, watch
-from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError, ServiceFailedError
+from mlflow_compose.engines.docker.starting import watch
+from mlflow_compose.engines.starting import Verdict, failure
+from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -183,22 +184,8 @@ class DockerEngine:
                 f"docker compose up failed: {said}",
                 hint=f"{shlex.join(self.command('up', '--detach'))} shows all of it",
             )
-        lines = self._last_lines(culprit.name)
-        show = f"mlflow-compose logs {culprit.name} shows all of it"
-        if verdict.late:
-            return NotReadyError(
-                f"{culprit.name} was not ready after {wait_timeout:g} seconds: "
-                f"it is {culprit.text}{lines}",
-                service=culprit.name,
-                hint=f"{show}; --wait-timeout gives it longer",
-            )
-        return ServiceFailedError(
-            f"{culprit.name} {culprit.text}{lines}", service=culprit.name, hint=show
-        )
-
-    def _last_lines(self, service: str) -> str:
-        lines = list(self.logs([service], follow=False, tail=SHOWN_LINES))
-        return "\n  ".join(["; its last lines:", *lines]) if lines else " and said nothing"
+        lines = self.logs([culprit.name], follow=False, tail=SHOWN_LINES)
+        return failure(verdict, culprit, lines, wait_timeout)
 
 
 def _exists(folder: Path) -> bool:

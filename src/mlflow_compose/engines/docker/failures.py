@@ -8,27 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from mlflow_compose.engines.words import install_hint
 from mlflow_compose.errors import BuildError, EngineError
 from mlflow_compose.stack import Stack
 
 SHOWN_LINES = 12
 
-_CERTIFICATE = ("certificate verify failed", "unknownissuer", "invalid peer certificate")
 _BASE_IMAGE = ("failed to resolve source metadata", "pull access denied", "failed to do request")
-_INDEX = (
-    "name or service not known",
-    "temporary failure in name resolution",
-    "dns error",
-    "failed to fetch",
-    "could not connect",
-    "connection refused",
-    "no matching distribution found",
-    "401 error",
-    "401 client error",
-    "401 unauthorized",
-    "403 client error",
-    "403 forbidden",
-)
 
 
 @contextmanager
@@ -55,13 +41,11 @@ def last_line(text: str) -> str:
 def build_failed(stack: Stack, image: str, output: Sequence[str]) -> BuildError:
     """Return why an image could not be built."""
     text = "\n".join(output).lower()
-    hint = "docker compose --project-directory compose build shows the whole build"
-    if any(word in text for word in _CERTIFICATE):
-        hint = "set BUILD_CA_CERTS to the file of your network's CA certificates"
-    elif any(word in text for word in _BASE_IMAGE):
+    if any(word in text for word in _BASE_IMAGE):
         hint = "set PYTHON_IMAGE to a mirror that this machine reaches"
-    elif any(word in text for word in _INDEX):
-        hint = "set PIP_INDEX_URL to a package index that this machine reaches"
+    else:
+        whole = "docker compose --project-directory compose build shows the whole build"
+        hint = install_hint(text) or whole
     shown = [stack.mask(line) for line in _said(output)[-SHOWN_LINES:]]
     lines = "\n  ".join(["", *shown])
     return BuildError(f"the image {image} could not be built:{lines}", hint=hint)

@@ -7,14 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from mlflow_compose.engines.base import CREATED, EXITED, HEALTHY, RESTARTING, RUNNING, ServiceStatus
+from mlflow_compose.engines.base import CREATED, RUNNING, ServiceStatus
+from mlflow_compose.engines.starting import (
+    RESTARTS_TO_GIVE_UP,
+    Verdict,
+    find_culprit,
+    restarts,
+)
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-# A server that cannot start ends again and again; after this many times it is not bad luck.
-RESTARTS_TO_GIVE_UP = 2
 # Each look is five docker commands, which a starting stack pays for.
 LOOK_EVERY = 2
 
@@ -44,23 +48,6 @@ class Stream:
             self.error = error
         finally:
             self.ended.set()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How starting ended.
-
-    Attributes:
-        lines: What Compose said.
-        failed: Whether it failed.
-        late: Whether the time was over first.
-        culprit: The service that is not up, None where it is not one of them.
-    """
-
-    lines: Sequence[str]
-    failed: bool = False
-    late: bool = False
-    culprit: ServiceStatus | None = None
 
 
 def watch(
@@ -103,49 +90,8 @@ def watch(
     return Verdict(stream.lines, failed=True, culprit=blamed or _unhealthy(culprit))
 
 
-def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
-    """Return how often each service was started again since `before`."""
-    counted = {status.name: status.restarts for status in before}
-    since = {}
-    for status in now:
-        base = counted.get(status.name, 0)
-        # Fewer than before: the container is a new one.
-        since[status.name] = status.restarts - (base if status.restarts >= base else 0)
-    return since
-
-
-def find_culprit(
-    stack: Stack, before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
-) -> ServiceStatus | None:
-    """Return the service that keeps the stack from being up, None where all are up.
-
-    One that ends again and again comes first, whatever it does at this moment; then one that
-    ended; then one that is unhealthy; then the first that is only not ready yet.
-    """
-    since = restarts(before, now)
-    behind = [status for status in now if since[status.name] or not _is_up(stack, status)]
-    if not behind:
-        return None
-    worst = min(behind, key=lambda status: _rank(stack, status, since[status.name]))
-    return replace(worst, state=RESTARTING) if since[worst.name] else worst
-
-
 def _unhealthy(status: ServiceStatus | None) -> ServiceStatus | None:
     return status if status and status.health == "unhealthy" else None
-
-
-def _rank(stack: Stack, status: ServiceStatus, restarted: int) -> int:
-    if restarted or status.state == RESTARTING:
-        return 0
-    if status.state == EXITED and (status.exit_code or not stack.service(status.name).one_shot):
-        return 1
-    return 2 if status.health == "unhealthy" else 3
-
-
-def _is_up(stack: Stack, status: ServiceStatus) -> bool:
-    if stack.service(status.name).one_shot:
-        return status.state == EXITED and not status.exit_code
-    return status.state == RUNNING and status.health in {"", HEALTHY}
 
 
 def _milestones(progress: Progress) -> Callable[[str], None]:

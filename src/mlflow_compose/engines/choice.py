@@ -1,0 +1,39 @@
+"""Which engine runs a stack: the one that was asked for, or what this machine has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_compose.engines.base import Engine
+from mlflow_compose.engines.docker import DockerEngine
+from mlflow_compose.engines.docker.availability import problem
+from mlflow_compose.engines.local import LocalEngine
+from mlflow_compose.engines.local.supervisor import Supervisor
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.stack import DOCKER, LOCAL, Stack
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and why it was chosen; no reason where the user asked for it."""
+
+    engine: str
+    why: str = ""
+
+
+def choose(wanted: str, paths: StackPaths) -> Choice:
+    """Return the engine for a stack: where Docker answers, Docker, unless the other one runs it."""
+    if wanted != AUTO:
+        return Choice(wanted)
+    if Supervisor(paths.local).answers():
+        return Choice(LOCAL, "it runs this stack already")
+    why_not = problem()
+    return Choice(LOCAL, why_not.message) if why_not else Choice(DOCKER, "Docker answers")
+
+
+def open_engine(stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> Engine:
+    """Return the engine that a stack was decided for."""
+    if stack.site.engine == LOCAL:
+        return LocalEngine(stack, paths, environ)
+    return DockerEngine(stack, paths)

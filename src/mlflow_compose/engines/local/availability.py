@@ -1,0 +1,77 @@
+"""Whether a stack can be run without containers here, and if not, why."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from mlflow_compose import machine
+from mlflow_compose.errors import EngineError
+from mlflow_compose.stack import Service, Stack
+
+KEY = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY")
+MINIO_MARK = ".minio.sys"
+USERADD = (
+    "useradd",
+    "--system",
+    "--no-create-home",
+    "--home-dir=/nonexistent",
+    "--shell=/usr/sbin/nologin",
+)
+
+
+def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
+    """Make sure that this machine and these settings can be used.
+
+    Args:
+        stack: What is to run.
+        folder: Of its rendered files.
+        platform: As Python calls it.
+
+    Raises:
+        EngineError: They cannot; the message says why.
+    """
+    if platform == "win32":
+        raise EngineError(
+            "the local engine needs a Unix: on Windows that is WSL",
+            hint="open a WSL terminal and run the same command there, or install Docker Desktop",
+        )
+    # rclone splits its key at the comma, and knows no way to write one.
+    for name, part in zip(KEY, stack.app_key, strict=True):
+        if "," in part:
+            raise EngineError(
+                f"{name} must not hold a comma: the local engine's S3 server cannot read it",
+                hint=f"set another {name} in .env",
+            )
+    for name in stack.folders:
+        if (folder / name / MINIO_MARK).exists():
+            raise EngineError(
+                f"MINIO_VOLUME_PATH ({name}) holds data of MinIO, which this engine cannot read",
+                hint="set MINIO_VOLUME_PATH to another folder, or STACK_ENGINE=docker in .env",
+            )
+
+
+def make_user(service: Service) -> None:
+    """Make the user that the database runs as, where root starts the stack."""
+    import pwd
+
+    name = service.environment["RUN_AS"]
+    if not name or not machine.is_root():
+        return
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        pass
+    else:
+        return
+    if shutil.which(USERADD[0]) is None:
+        raise EngineError(
+            "PostgreSQL refuses to run as root, and there is no useradd to make a user for it",
+            hint=f"make a user called {name}, or start the stack as an ordinary user",
+        )
+    done = subprocess.run([*USERADD, name], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EngineError(
+            f"the user {name}, as whom PostgreSQL runs, cannot be made: {done.stderr.strip()}",
+            hint="start the stack as an ordinary user",
+        )

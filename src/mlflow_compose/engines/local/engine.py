@@ -1,0 +1,173 @@
+"""The local engine: the services are processes of this machine."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mlflow_compose.engines.base import RUNNING, Outcome, ServiceStatus
+from mlflow_compose.engines.local import availability, folders, log, packages, processes
+from mlflow_compose.engines.local.starting import watch
+from mlflow_compose.engines.local.state import STATES, health, service_status
+from mlflow_compose.engines.local.supervisor import CONFIGURATION, Process, Supervisor
+from mlflow_compose.engines.starting import failure
+from mlflow_compose.errors import EngineError
+from mlflow_compose.paths import SECRETS_DIR, StackPaths
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Service, Stack, Volume
+
+SHOWN_LINES = 12
+LOGS = "logs"
+DATA = "data"
+# What servers get of the environment in which the stack is started: nothing that could change it.
+KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
+
+
+class LocalEngine:
+    """Runs a stack as processes of this machine, watched by supervisord."""
+
+    name = "local"
+
+    def __init__(self, stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> None:
+        self.stack = stack
+        self._folder = paths.local
+        self._supervisor = Supervisor(self._folder)
+        self._world = environ
+        self._environ = {name: environ[name] for name in KEPT if name in environ}
+        # When each service was started, as seen so far: restarts are not counted for us.
+        self._starts: dict[str, set[int]] = {}
+
+    def check(self) -> None:
+        """Make sure that this machine and these settings can be used."""
+        availability.check(self.stack, self._folder)
+
+    def prepare(self, progress: Progress) -> None:
+        """Install the packages that are not here."""
+        availability.make_user(self.stack.service("postgres"))
+        packages.install(self.stack, self._folder, self._world, progress)
+
+    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+        """Start all services and wait until each is healthy or done."""
+        names = ", ".join(service.name for service in self.stack.services)
+        with progress.step(f"Starting {names}"):
+            self._make_folders()
+            self._supervise()
+            verdict = watch(self.stack, self.status, progress, wait_timeout)
+        if verdict.failed:
+            if verdict.culprit is None:
+                raise EngineError(
+                    "the stack did not start", hint="mlflow-compose logs shows what it said"
+                )
+            lines = self.logs([verdict.culprit.name], follow=False, tail=SHOWN_LINES)
+            raise failure(verdict, verdict.culprit, lines, wait_timeout)
+
+    def stop(self, progress: Progress, *, volumes: bool) -> None:
+        """Stop all services; with `volumes`, delete their data too."""
+        with progress.step("Stopping"):
+            if self._supervisor.answers():
+                self._supervisor.shut_down()
+            processes.end_leftovers(self._folder)
+            if volumes:
+                folders.remove(self._data_folders())
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """Return how the services are, in the stack's order."""
+        if not self._supervisor.answers():
+            return ()
+        found = self._supervisor.processes()
+        known = [service for service in self.stack.services if service.name in found]
+        for name in found:
+            self._starts.setdefault(name, set()).add(found[name].started)
+        with ThreadPoolExecutor(len(known) or 1) as pool:
+            health = list(pool.map(lambda service: self._health(service, found), known))
+        return tuple(
+            service_status(service, found[service.name], answers, self._restarts(service))
+            for service, answers in zip(known, health, strict=True)
+        )
+
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
+        """Yield log lines, of all services where none is named."""
+        names = list(services) or [service.name for service in self.stack.services]
+        goes_on = self._supervisor.answers if follow else None
+        for line in log.read(self._folder / LOGS, names, tail=tail, follow=goes_on):
+            yield self.stack.mask(line)
+
+    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+        """Run Python with the packages, the environment and the secrets of `service`."""
+        found = self.stack.service(service)
+        path = f"{found.image}/bin:{self._environ.get('PATH', os.defpath)}"
+        python = Path(found.image) / "bin" / "python"
+        if not python.exists():
+            return Outcome(1, "", f"{python} is not there: mlflow-compose up installs it")
+        done = subprocess.run(
+            [str(python), "-c", code, *arguments],
+            cwd=self._folder,
+            env={**self._environ, **found.environment, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def held_ports(self) -> frozenset[int]:
+        """Return the ports of this machine that the stack itself holds."""
+        if not self._supervisor.answers():
+            return frozenset()
+        pids = (process.pid for process in self._supervisor.processes().values() if process.pid)
+        return frozenset(port for pid in pids for port in processes.listening(pid))
+
+    def owner_of(self, port: int) -> str | None:
+        """Name nobody: what holds a port is a process, which the caller finds by itself."""
+        del port
+        return None
+
+    def _make_folders(self) -> None:
+        (self._folder / LOGS).mkdir(exist_ok=True)
+        folders.make(self._folder / DATA, self._data_folders(), self.stack.service("postgres"))
+
+    def _data_folders(self) -> list[Path]:
+        mounts = (mount for service in self.stack.services for mount in service.volumes)
+        return [self._folder / mount.target for mount in mounts if isinstance(mount, Volume)]
+
+    def _supervise(self) -> None:
+        """Start supervisord, or only what does not run as it should where it is running."""
+        running = self._supervisor.answers()
+        if running and self._is_newer(self._folder / CONFIGURATION, "supervisord.pid"):
+            self._supervisor.shut_down()
+            running = False
+        if not running:
+            processes.end_leftovers(self._folder)
+            self._supervisor.start(self._environ)
+            return
+        found = self._supervisor.processes()
+        for service in reversed(self.stack.services):
+            process = found[service.name]
+            if not service.one_shot and self._is_outdated(service, process):
+                self._supervisor.stop_process(service.name)
+        for service in self.stack.services:
+            if service.one_shot:
+                # Whoever is started now waits for what it does this time.
+                (self._folder / service.name / "done").unlink(missing_ok=True)
+            self._supervisor.start_process(service.name)
+
+    def _is_newer(self, file: Path, other: str) -> bool:
+        return file.stat().st_mtime > (self._folder / other).stat().st_mtime
+
+    def _is_outdated(self, service: Service, process: Process) -> bool:
+        """Tell whether a file that a process read was changed since it started."""
+        secrets = [self._folder / SECRETS_DIR / secret.name for secret in service.secrets]
+        scripts = (self._folder / service.name).rglob("*")
+        files = [file for file in (*secrets, *scripts) if file.is_file()]
+        changed = max((file.stat().st_mtime for file in files), default=0)
+        return changed > processes.started(process.pid)
+
+    def _health(self, service: Service, found: Mapping[str, Process]) -> str:
+        if STATES.get(found[service.name].state) != RUNNING:
+            return ""
+        return health(service, found[service.name], self._folder, self._environ)
+
+    def _restarts(self, service: Service) -> int:
+        # 0 is that of one that never was.
+        return max(len(self._starts[service.name] - {0}) - 1, 0)

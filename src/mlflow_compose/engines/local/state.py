@@ -1,0 +1,79 @@
+"""How services are, from what supervisord knows and what the servers answer."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow_compose.engines.base import (
+    CREATED,
+    EXITED,
+    HEALTHY,
+    RESTARTING,
+    RUNNING,
+    STARTING,
+    UNHEALTHY,
+    ServiceStatus,
+)
+from mlflow_compose.engines.local import processes
+from mlflow_compose.engines.local.supervisor import Process
+from mlflow_compose.stack import Service
+
+# From supervisord's words to Docker's.
+STATES = {
+    "STARTING": RUNNING,
+    "RUNNING": RUNNING,
+    "STOPPING": RUNNING,
+    "BACKOFF": RESTARTING,
+    "EXITED": EXITED,
+    "FATAL": EXITED,
+    "STOPPED": EXITED,
+}
+
+
+def service_status(
+    service: Service, process: Process, answers: str, restarts: int
+) -> ServiceStatus:
+    """Return how a service is.
+
+    Args:
+        service: Which one.
+        process: What supervisord knows of it.
+        answers: Its health.
+        restarts: How often it was started again.
+    """
+    state = STATES[process.state] if process.started else CREATED
+    running = state == RUNNING
+    ports = tuple(f"{port.address}:{port.published}" for port in service.ports)
+    return ServiceStatus(
+        service.name,
+        state,
+        health=answers,
+        exit_code=process.exit_code if state == EXITED else 0,
+        restarts=restarts,
+        ports=ports if running else (),
+    )
+
+
+def health(service: Service, process: Process, folder: Path, environ: Mapping[str, str]) -> str:
+    """Ask a running service whether it does its work, as its `healthcheck.sh` does."""
+    check = service.healthcheck
+    if check is None:
+        return ""
+    try:
+        done = subprocess.run(
+            ["sh", f"{service.name}/healthcheck.sh"],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=check.timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        answers = False
+    else:
+        answers = done.returncode == 0
+    if answers:
+        return HEALTHY
+    patience = check.interval * check.retries
+    return UNHEALTHY if processes.age(process.pid) > patience else STARTING

@@ -1,0 +1,156 @@
+"""Talk to supervisord: start it, ask it, stop it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.engines.local import processes
+from mlflow_compose.errors import EngineError
+
+CONFIGURATION = "supervisord.conf"
+SOCKET = "supervisor.sock"
+# Of a Unix socket's path: 104 on macOS, 108 on Linux, with the zero at its end.
+LONGEST_SOCKET = 100
+# Seconds for it to answer, and to end after it stopped the servers.
+STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
+
+# In supervisord's words (https://supervisord.org/subprocess.html#process-states).
+RUNNING = ("RUNNING", "STARTING")
+ALREADY_STARTED, NOT_RUNNING = 60, 70
+
+
+@dataclass(frozen=True)
+class Process:
+    """What supervisord knows of a program.
+
+    Attributes:
+        name: Of the service.
+        state: In supervisord's words.
+        pid: Of the running process, else 0.
+        started: When it was started last, in seconds since 1970; 0 where it never was.
+        exit_code: Of the last one that ended.
+    """
+
+    name: str
+    state: str
+    pid: int
+    started: int
+    exit_code: int
+
+
+class Supervisor:
+    """The supervisord of one stack, in the folder of its rendered files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def answers(self) -> bool:
+        """Tell whether it is running."""
+        try:
+            with self._rpc() as rpc:
+                rpc.getState()
+        except OSError:
+            return False
+        return True
+
+    def start(self, environ: Mapping[str, str]) -> None:
+        """Start it in the background, where it outlives the terminal.
+
+        Raises:
+            EngineError: It did not start.
+        """
+        # By its folder, so that the socket's path is short however long the folder's is.
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", CONFIGURATION],
+            cwd=self._folder,
+            env={**environ, processes.MARK: str(self._folder)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+            raise EngineError(f"supervisord did not start: {said[-1]}")
+        if not _wait_for(self.answers, STARTS_WITHIN):
+            raise EngineError(
+                f"supervisord did not answer within {STARTS_WITHIN} seconds",
+                hint=f"{self._folder / 'logs' / 'supervisord.log'} may say why",
+            )
+
+    def processes(self) -> dict[str, Process]:
+        """Return what it knows of every program."""
+        with self._rpc() as rpc:
+            found = rpc.getAllProcessInfo()
+        return {
+            info["name"]: Process(
+                info["name"], info["statename"], info["pid"], info["start"], info["exitstatus"]
+            )
+            for info in found
+        }
+
+    def start_process(self, name: str) -> None:
+        """Start a program that does not run."""
+        self._call("startProcess", name, ALREADY_STARTED)
+
+    def stop_process(self, name: str) -> None:
+        """Stop a program and wait until it ended."""
+        self._call("stopProcess", name, NOT_RUNNING)
+
+    def shut_down(self) -> bool:
+        """Stop all programs and then itself; tell whether it ended."""
+        with self._rpc() as rpc:
+            rpc.shutdown()
+        return _wait_for(lambda: not self.answers(), ENDS_WITHIN)
+
+    def _call(self, method: str, name: str, fine: int) -> None:
+        from xmlrpc.client import Fault
+
+        try:
+            with self._rpc() as rpc:
+                # A started one is not waited for: health says when it is up.
+                getattr(rpc, method)(name, method == "stopProcess")
+        except Fault as fault:
+            if fault.faultCode != fine:
+                raise EngineError(f"supervisord: {fault.faultString}") from None
+
+    @contextmanager
+    def _rpc(self) -> Iterator[Any]:
+        from xmlrpc.client import ServerProxy
+
+        from supervisor.xmlrpc import SupervisorTransport
+
+        with _short(self._folder / SOCKET) as socket:
+            transport = SupervisorTransport(None, None, f"unix://{socket}")
+            try:
+                yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+            finally:
+                transport.close()
+
+
+@contextmanager
+def _short(socket: Path) -> Iterator[Path]:
+    """Give a path to a socket that the system takes, however long its own is."""
+    if len(os.fsencode(socket)) <= LONGEST_SOCKET:
+        yield socket
+        return
+    with tempfile.TemporaryDirectory(prefix="mlflow-compose-") as folder:
+        link = Path(folder) / "stack"
+        link.symlink_to(socket.parent)
+        yield link / socket.name
+
+
+def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any callable
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_EVERY)
+    return True

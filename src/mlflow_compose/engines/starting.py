@@ -1,0 +1,89 @@
+"""How starting ended: which service keeps a stack from being up, and in which words."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mlflow_compose.engines.base import EXITED, HEALTHY, RESTARTING, RUNNING, ServiceStatus
+from mlflow_compose.errors import NotReadyError, ServiceFailedError
+from mlflow_compose.stack import Stack
+
+# A server that cannot start ends again and again; after this many times it is not bad luck.
+RESTARTS_TO_GIVE_UP = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How starting ended.
+
+    Attributes:
+        lines: What the engine said.
+        failed: Whether it failed.
+        late: Whether the time was over first.
+        culprit: The service that is not up, None where it is not one of them.
+    """
+
+    lines: Sequence[str] = ()
+    failed: bool = False
+    late: bool = False
+    culprit: ServiceStatus | None = None
+
+
+def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
+    """Return how often each service was started again since `before`."""
+    counted = {status.name: status.restarts for status in before}
+    since = {}
+    for status in now:
+        base = counted.get(status.name, 0)
+        # Fewer than before: the container is a new one.
+        since[status.name] = status.restarts - (base if status.restarts >= base else 0)
+    return since
+
+
+def find_culprit(
+    stack: Stack, before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
+) -> ServiceStatus | None:
+    """Return the service that keeps the stack from being up, None where all are up.
+
+    One that ends again and again comes first, whatever it does at this moment; then one that
+    ended; then one that is unhealthy; then the first that is only not ready yet.
+    """
+    since = restarts(before, now)
+    behind = [status for status in now if since[status.name] or not is_up(stack, status)]
+    if not behind:
+        return None
+    worst = min(behind, key=lambda status: _rank(stack, status, since[status.name]))
+    return replace(worst, state=RESTARTING) if since[worst.name] else worst
+
+
+def failure(
+    verdict: Verdict, culprit: ServiceStatus, last_lines: Iterable[str], wait_timeout: float
+) -> NotReadyError | ServiceFailedError:
+    """Return the error that says which service is not up, and what it said last."""
+    lines = list(last_lines)
+    said = "\n  ".join(["; its last lines:", *lines]) if lines else " and said nothing"
+    show = f"mlflow-compose logs {culprit.name} shows all of it"
+    if verdict.late:
+        return NotReadyError(
+            f"{culprit.name} was not ready after {wait_timeout:g} seconds: "
+            f"it is {culprit.text}{said}",
+            service=culprit.name,
+            hint=f"{show}; --wait-timeout gives it longer",
+        )
+    return ServiceFailedError(
+        f"{culprit.name} {culprit.text}{said}", service=culprit.name, hint=show
+    )
+
+
+def _rank(stack: Stack, status: ServiceStatus, restarted: int) -> int:
+    if restarted or status.state == RESTARTING:
+        return 0
+    if status.state == EXITED and (status.exit_code or not stack.service(status.name).one_shot):
+        return 1
+    return 2 if status.health == "unhealthy" else 3
+
+
+def is_up(stack: Stack, status: ServiceStatus) -> bool:
+    """Tell whether a service does its work, or has done it."""
+    if stack.service(status.name).one_shot:
+        return status.state == EXITED and not status.exit_code
+    return status.state == RUNNING and status.health in {"", HEALTHY}

@@ -1,0 +1,41 @@
+"""What to do where packages cannot be installed, from what the installer said."""
+
+CERTIFICATE = ("certificate verify failed", "unknownissuer", "invalid peer certificate")
+INDEX = (
+    "name or service not known",
+    "temporary failure in name resolution",
+    "dns error",
+    "failed to fetch",
+    "could not connect",
+    "connection refused",
+    "no matching distribution found",
+    "401 error",
+    "401 client error",
+    "401 unauthorized",
+    "403 client error",
+    "403 forbidden",
+)
+DISK = ("no space left on device", "disk quota exceeded")
+PLATFORM = (
+    "no wheels with a matching",
+    "no wheels are usable",
+    "has no usable wheels",
+    "no matching distribution for",
+    "not a supported wheel",
+    "only has wheels for",
+)
+
+
+def install_hint(said: str) -> str | None:
+    """Return the next command of somebody whose packages cannot be installed, if it is known."""
+    text = said.lower()
+    hints = (
+        (DISK, "make room on the disk, about 1 GB"),
+        (CERTIFICATE, "set BUILD_CA_CERTS to the file of your network's CA certificates"),
+        (
+            PLATFORM,
+            "there is no package for this machine and this Python; use Docker, or another Python",
+        ),
+        (INDEX, "set PIP_INDEX_URL to a package index that this machine reaches"),
+    )
+    return next((hint for words, hint in hints if any(word in text for word in words)), None)

@@ -1,0 +1,77 @@
+"""What MLflow and the bucket job run from: an image, or a folder that packages are installed in."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.service import Build, SecretFile, from_home
+from mlflow_compose.stack.site import Machine
+
+REQUIREMENTS = "requirements.txt"
+
+
+def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:
+    """Return a name that changes with everything that goes into the image.
+
+    So Compose builds when something changed and not otherwise, with or without this tool, and
+    two stacks share an image exactly when it is the same.
+    """
+    files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
+    digest = _digest((build.base, build.requirements, *build.install_options, *files))
+    return f"mlflow_server:{settings.mlflow_version}-{digest}"
+
+
+def environment_folder(settings: Settings, build: Build, machine: Machine) -> str:
+    """Return where the packages of a stack without containers are installed.
+
+    Two stacks share the folder exactly when the same packages go into it.
+    """
+    digest = _digest((machine.python, build.requirements, *build.install_options))
+    return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest}"
+
+
+def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> Build:
+    """Return how the image is made, or the folder that does without.
+
+    Args:
+        settings: What the user said.
+        lock: Requirements that pin every package of the default MLflow.
+        home: The env file's folder as seen from that of the rendered files.
+        servers: Requirements of servers that come as packages too.
+    """
+    pinned = settings.mlflow_version == PINNED_MLFLOW
+    # The lock is complete, and leaves out what only MLflow's clients need: no dependencies.
+    options = ("--require-hashes", "--no-deps") if pinned else ()
+    text = lock if pinned else _unpinned(settings.mlflow_version, lock)
+    return Build(
+        context="./mlflow",
+        base=settings.python_image,
+        requirements=text + servers,
+        install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
+        secrets=_build_secrets(settings, home),
+    )
+
+
+def _unpinned(version: str, lock: str) -> str:
+    """Return requirements of another MLflow: its own dependencies, and what the stack adds."""
+    added = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
+    pins = {line.split("==")[0].lower(): line.split()[0] for line in lock.splitlines() if line}
+    return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))
+
+
+def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
+    secrets = []
+    if credentials.reveal(settings.pip_index_url):
+        secrets.append(credentials.pip_index_url(settings))
+    if file := settings.build_ca_certs:
+        secrets.append(credentials.build_ca_certs(from_home(file, home)))
+    return tuple(secrets)
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()[:8]

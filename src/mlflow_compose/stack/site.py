@@ -1,0 +1,106 @@
+"""Where services find their files and each other: in containers, or on this machine."""
+
+from dataclasses import dataclass
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.rules import is_loopback
+from mlflow_compose.stack.service import SecretFile
+
+DOCKER, LOCAL = "docker", "local"
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a stack without containers must know of the machine that it runs on.
+
+    Attributes:
+        cache: Folder in which stacks share what is installed.
+        python: Which Python installs it: part of the name of what is installed.
+        database_user: Who runs the database, empty for whoever starts the stack.
+    """
+
+    cache: str
+    python: str
+    database_user: str = ""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where services find their files and each other.
+
+    Attributes:
+        engine: docker or local.
+        secrets: Folder of secrets, as services see it.
+        database: Host and port.
+        s3: Endpoint URL.
+        tracking: URL of MLflow.
+        listen: Address that MLflow listens on.
+        port: Port that MLflow listens on.
+        tmp: Folder that artifacts pass through.
+    """
+
+    engine: str
+    secrets: str
+    database: tuple[str, int]
+    s3: str
+    tracking: str
+    listen: str
+    port: int
+    tmp: str
+
+    def secret(self, secret: SecretFile) -> str:
+        """Return where services find a secret."""
+        return f"{self.secrets}/{secret.name}"
+
+
+def docker_site() -> Site:
+    """Return the site of a stack in containers: every service has a name and ports of its own."""
+    return Site(
+        engine=DOCKER,
+        secrets="/run/secrets",
+        database=("postgres", 5432),
+        s3="http://s3:9000",
+        tracking="http://mlflow:5000",
+        listen="0.0.0.0",  # noqa: S104 - inside of the container
+        port=5000,
+        tmp="/tmp",  # noqa: S108 - of the container
+    )
+
+
+def local_site(settings: Settings) -> Site:
+    """Return the site of a stack on this machine: paths are from the folder of its files."""
+    return Site(
+        engine=LOCAL,
+        secrets="secrets",
+        database=(LOOPBACK, settings.pg_port),
+        s3=f"http://{url_host(s3_address(settings))}:{settings.minio_port}",
+        tracking=f"http://{url_host(settings.stack_bind_address)}:{settings.mlflow_port}",
+        listen=settings.stack_bind_address,
+        port=settings.mlflow_port,
+        tmp="data/mlflow_tmp",
+    )
+
+
+def s3_address(settings: Settings) -> str:
+    """Return the address of this machine that S3 answers on.
+
+    Without direct access, only this machine has business with S3: whoever knows a key id of an
+    unpatched MinIO can write.
+    """
+    direct = settings.mlflow_artifact_access == "direct"
+    return settings.stack_bind_address if direct else LOOPBACK
+
+
+def database_addresses(settings: Settings) -> tuple[str, ...]:
+    """Return the addresses of this machine that a database without a container listens on."""
+    address = settings.stack_bind_address
+    published = settings.pg_publish and not is_loopback(address)
+    return (LOOPBACK, address) if published else (LOOPBACK,)
+
+
+def url_host(address: str) -> str:
+    """Return an address as URLs and Host headers spell it, for a caller on this machine."""
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+    host = any_address.get(address, address)
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,37 @@
+"""Become `rclone serve s3`, with the application's key as the only one that it knows.
+
+The key goes in by the environment, since everybody on the machine may read a command line.
+"""
+
+import configparser
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def main(environ: Mapping[str, str]) -> None:
+    """Do it; returns only by an exception."""
+    folder = Path(environ["S3_FOLDER"])
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.environ["RCLONE_AUTH_KEY"] = auth_key(Path(environ["APP_KEY_FILE"]))
+    # Without a configuration: only this folder is served, not what its owner has in clouds.
+    options = ["--config", "", "--addr", environ["S3_ADDRESS"]]
+    os.execvp("rclone", ["rclone", "serve", "s3", *options, str(folder)])
+
+
+def auth_key(path: Path) -> str:
+    """Return id and secret of a credentials file as rclone wants them: one field of a CSV line."""
+    # Raw: a secret may hold a %.
+    parser = configparser.RawConfigParser()
+    parser.read_string(path.read_text(encoding="utf-8"))
+    profile = parser["default"]
+    line = io.StringIO()
+    pair = f"{profile['aws_access_key_id']},{profile['aws_secret_access_key']}"
+    csv.writer(line, lineterminator="").writerow([pair])
+    return line.getvalue()
+
+
+if __name__ == "__main__":
+    main(os.environ)
