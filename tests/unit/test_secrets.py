@@ -61,7 +61,7 @@ def test_no_command_must_print_a_secret(
     user: User, monkeypatch: pytest.MonkeyPatch, lines: list[str], argv: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PATH", str(user.folder))
-    user.has_env(*lines)
+    user.has_env("STACK_ENGINE=docker", *lines)
     result = user.types(*argv)
     assert result.out + result.err
     assert MARKER not in result.out + result.err

@@ -21,9 +21,8 @@ LONGEST_SOCKET = 100
 # Seconds for it to answer, and to end after it stopped the servers.
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
 
-# In supervisord's words (https://supervisord.org/subprocess.html#process-states).
-RUNNING = ("RUNNING", "STARTING")
-ALREADY_STARTED, NOT_RUNNING = 60, 70
+# Faults that it answers with.
+ENDING, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,9 @@ class Supervisor:
         self._folder = folder
 
     def answers(self) -> bool:
-        """Tell whether it is running."""
-        try:
-            with self._rpc() as rpc:
-                rpc.getState()
-        except OSError:
-            return False
-        return True
+        """Tell whether it is running; one that is just ending is waited for."""
+        _wait_for(lambda: self._state() != ENDING, ENDS_WITHIN)
+        return self._state() is not None
 
     def start(self, environ: Mapping[str, str]) -> None:
         """Start it in the background, where it outlives the terminal.
@@ -108,7 +103,20 @@ class Supervisor:
         """Stop all programs and then itself; tell whether it ended."""
         with self._rpc() as rpc:
             rpc.shutdown()
-        return _wait_for(lambda: not self.answers(), ENDS_WITHIN)
+        return _wait_for(lambda: self._state() is None, ENDS_WITHIN)
+
+    def _state(self) -> int | None:
+        """Return 0, or the fault that it answers with; None where nobody answers."""
+        from xmlrpc.client import Fault
+
+        try:
+            with self._rpc() as rpc:
+                rpc.getState()
+        except Fault as fault:
+            return int(fault.faultCode)
+        except OSError:
+            return None
+        return 0
 
     def _call(self, method: str, name: str, fine: int) -> None:
         from xmlrpc.client import Fault
