@@ -9,13 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from .docker_stack import DockerStack
+from .local_stack import LocalStack
 from .running import RunningStack
 from .tool import CHECKOUT, Said
 from .waiting import free_ports
 
 MakeStack = Callable[..., RunningStack]
 LOGS = CHECKOUT / ".logs"
-ENGINES = {"docker": DockerStack}
+ENGINES: dict[str, type[RunningStack]] = {"docker": DockerStack, "local": LocalStack}
 
 # Every stack that is not removed yet.
 LIVE: list[RunningStack] = []
@@ -45,7 +46,20 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker)])
+OTHER = {"docker": "local_only", "local": "docker_only"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say why a scenario that only one engine can have is not run on the other."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        engine = call.params.get("engine") if call else None
+        marker = item.get_closest_marker(OTHER[engine]) if engine else None
+        if marker:
+            item.add_marker(pytest.mark.skip(reason=f"not on {engine}: {marker.args[0]}"))
+
+
+@pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "local"])
 def engine(request: pytest.FixtureRequest) -> str:
     """Name what runs the stacks: every scenario is run on each engine."""
     return str(request.param)

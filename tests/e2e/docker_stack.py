@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-
 from .images import image_settings
 from .running import SERVERS, RunningStack
 from .tool import Said, run
@@ -16,11 +14,6 @@ SERVICE = "com.docker.compose.service"
 ONE_OFF = "com.docker.compose.oneoff"
 
 NEVER = "0001-01-01T00:00:00Z"
-
-# For scenarios about Docker itself, or that need its override file.
-docker_only = pytest.mark.parametrize(
-    "engine", [pytest.param("docker", marks=pytest.mark.docker)], indirect=True
-)
 
 
 def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> Said:
@@ -117,6 +110,10 @@ class DockerStack(RunningStack):
     def execute(self, service: str, *argv: str, given: str | None = None) -> str:
         """Run a command in a container."""
         return docker("exec", "--interactive", self.ids()[service], *argv, given=given).out
+
+    def command_lines(self, service: str) -> str:
+        """Return the processes of a container."""
+        return docker("top", self.ids()[service], "-eo", "pid,args").out
 
     def purge(self) -> None:
         """Remove containers, volumes and networks of the stack."""

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import pytest
 from dotenv import dotenv_values
 
 from mlflow_compose.settings.envfile import quote
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 SERVERS = ("postgres", "s3", "mlflow")
+
+# For scenarios that cannot be on another engine; the argument says why.
+docker_only = pytest.mark.docker_only
+local_only = pytest.mark.local_only
 CONTENT = bytes(range(256)) * 64
 
 
@@ -44,18 +49,23 @@ class RunningStack(ABC):
     """One stack with its own name, folder and ports; the engine's subclass knows how it runs."""
 
     engine: ClassVar[str]
+    # Whether S3 has one key for everything, instead of a root and users.
+    one_key: ClassVar[bool] = False
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.name = f"e2e-{uuid.uuid4().hex[:8]}"
         self.env_file = folder / ".env"
-        mlflow, s3, console = free_ports(3)
+        # What the database takes now, where a test changed it behind our back.
+        self.changed_password = ""
+        mlflow, s3, console, database = free_ports(4)
         chosen = {
             "COMPOSE_PROJECT_NAME": self.name,
             "STACK_ENGINE": self.engine,
             "MLFLOW_PORT": str(mlflow),
             "MINIO_PORT": str(s3),
             "MINIO_CONSOLE_ADDRESS": f":{console}",
+            "PG_PORT": str(database),
             **settings,
         }
         pairs = [word for pair in chosen.items() for word in ("--set", "=".join(pair))]
@@ -125,6 +135,11 @@ class RunningStack(ABC):
         return Api(self.url)
 
     @property
+    def database_ports(self) -> list[str]:
+        """Where the database answers on this machine, where nobody asked for it."""
+        return []
+
+    @property
     def bucket(self) -> str:
         """The bucket for artifacts."""
         return self.settings.get("MLFLOW_BUCKET_NAME", "mlflow")
@@ -138,6 +153,11 @@ class RunningStack(ABC):
     def root_key(self) -> tuple[str, str]:
         """The S3 server's root key."""
         return self.settings["MINIO_ROOT_USER"], self.settings["MINIO_ROOT_PASSWORD"]
+
+    @property
+    def database_password(self) -> str:
+        """What the database takes."""
+        return self.changed_password or self.settings["PG_PASSWORD"]
 
     def s3(self, key: tuple[str, str] | None = None) -> "S3Client":
         """Return an S3 client, with the application's key where none is given."""
@@ -227,6 +247,10 @@ class RunningStack(ABC):
     @abstractmethod
     def execute(self, service: str, *argv: str, given: str | None = None) -> str:
         """Run a command where a service runs, and return what it printed."""
+
+    @abstractmethod
+    def command_lines(self, service: str) -> str:
+        """Return what runs for a service, a line for each process."""
 
     @abstractmethod
     def purge(self) -> None:

@@ -15,11 +15,12 @@ from .build_index import HOST, PackageIndex, address_for_builds
 from .certificates import Certificates, make_certificates
 from .conftest import MakeStack
 from .docker_calls import DockerCalls
-from .docker_stack import DockerStack, docker, docker_only
+from .docker_stack import DockerStack, docker
 from .images import known_images
+from .running import docker_only
 from .tool import Said
 
-pytestmark = docker_only
+pytestmark = docker_only("it is about how an image is built")
 
 PASSWORD = f"right-{uuid.uuid4().hex}"
 LOGIN = f"student:{PASSWORD}"

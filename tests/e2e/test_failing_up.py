@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from .docker_stack import DockerStack, docker_only
-from .running import RunningStack
+from .docker_stack import DockerStack
+from .running import RunningStack, docker_only
 from .tool import Said
 
-pytestmark = docker_only
+OVERRIDE = "it breaks the stack by Compose's override file"
 
 WRONG_ROOT_KEY = """\
 [default]
@@ -19,6 +19,7 @@ aws_secret_access_key = another-password
 """
 
 
+@docker_only(OVERRIDE)
 def test_a_wrong_root_password_must_be_named_and_stop_the_start(stack: DockerStack) -> None:
     stack.override("secrets: {s3_root_key: {file: ./wrong_root_key}}")
     wrong = stack.compose_folder / "wrong_root_key"
@@ -27,12 +28,14 @@ def test_a_wrong_root_password_must_be_named_and_stop_the_start(stack: DockerSta
     said.shows("MINIO_ROOT_PASSWORD")
 
 
+@docker_only(OVERRIDE)
 def test_an_unreachable_s3_must_be_named_and_stop_the_start(stack: DockerStack) -> None:
     stack.override("services: {bucket-init: {environment: {S3_ENDPOINT: 'http://s3:9999'}}}")
     said = failed_at(stack, "bucket-init")
     said.shows("http://s3:9999 cannot be reached")
 
 
+@docker_only("the other S3 server forbids no name")
 def test_a_bucket_name_that_the_server_forbids_must_be_named(stack: DockerStack) -> None:
     """MinIO keeps `minio` for itself, which S3's rules allow."""
     stack.write(MLFLOW_BUCKET_NAME="minio")
@@ -40,6 +43,7 @@ def test_a_bucket_name_that_the_server_forbids_must_be_named(stack: DockerStack)
     said.shows("MLFLOW_BUCKET_NAME")
 
 
+@docker_only(OVERRIDE)
 @pytest.mark.parametrize(
     ("service", "command", "words"),
     [

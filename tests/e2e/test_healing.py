@@ -11,7 +11,7 @@ def test_a_run_must_survive_kill_9_of(service: str, mended: RunningStack) -> Non
     run, ids, before = mended.log_run(), mended.ids(), mended.starts()
     mended.kill(service)
     wait_until(
-        lambda: mended.starts()[service] != before[service],
+        lambda: mended.starts().get(service, before[service]) != before[service],
         seconds=30,
         what=f"{service} is started again by the engine",
     )

@@ -34,16 +34,12 @@ def test_status_must_say_what_runs_and_where(shared: RunningStack) -> None:
     assert [service["name"] for service in data["services"]] == [
         *("postgres", "s3", "bucket-init", "mlflow")
     ]
-    port = shared.settings["MLFLOW_PORT"]
     ports = {service["name"]: service["ports"] for service in data["services"]}
-    assert ports["mlflow"] == [f"127.0.0.1:{port}"]
-    assert ports["postgres"] == []
-    console = shared.settings["MINIO_CONSOLE_ADDRESS"]
-    assert data["urls"] == {
-        "mlflow": shared.url,
-        "s3": shared.s3_url,
-        "console": f"http://127.0.0.1{console}",
-    }
+    assert ports["mlflow"] == [f"127.0.0.1:{shared.settings['MLFLOW_PORT']}"]
+    assert ports["postgres"] == shared.database_ports
+    console = f"http://127.0.0.1{shared.settings['MINIO_CONSOLE_ADDRESS']}"
+    urls = {"mlflow": shared.url, "s3": shared.s3_url}
+    assert data["urls"] == (urls if shared.one_key else {**urls, "console": console})
 
 
 def test_verify_must_leave_nothing_behind(shared: RunningStack) -> None:
@@ -76,10 +72,11 @@ def test_two_stacks_must_not_see_each_others_runs(
 
 
 def test_a_changed_port_must_recreate_only_mlflow(mended: RunningStack, free_port: int) -> None:
-    run, before = mended.log_run(), mended.ids()
+    run, before, starts = mended.log_run(), mended.ids(), mended.starts()
     mended.write(MLFLOW_PORT=str(free_port))
     mended.up()
     after = mended.ids()
+    assert {name for name, start in mended.starts().items() if start != starts[name]} == {"mlflow"}
     assert {name for name in after if after[name] != before[name]} == {"mlflow"}
     mended.expect(run)
 

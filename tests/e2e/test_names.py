@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from .conftest import MakeStack
-from .running import RunningStack
+from .running import RunningStack, docker_only
 
 
+@docker_only("stacks without containers are known by their folders")
 def test_a_name_that_another_stack_has_must_be_refused(
     shared: RunningStack, make_stack: MakeStack
 ) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return the folder of a stack that was never started."""
-    tool("init", folder=tmp_path)
+    tool("init", "--set", "STACK_ENGINE=docker", folder=tmp_path)
     return tmp_path
 
 

@@ -2,9 +2,10 @@
 
 import yaml
 
-from .docker_stack import DockerStack, docker_only
+from .docker_stack import DockerStack
+from .running import docker_only
 
-pytestmark = docker_only
+pytestmark = docker_only("it is about Docker Compose")
 
 
 def test_rendered_files_must_work_with_no_tool_involved(stack: DockerStack) -> None:

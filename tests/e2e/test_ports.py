@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .docker_stack import DockerStack, docker_only
-from .running import RunningStack
+from .docker_stack import DockerStack
+from .running import RunningStack, docker_only
 
+# The console is Docker's alone.
 VARIABLES = {"mlflow": "MLFLOW_PORT", "s3": "MINIO_PORT", "console": "MINIO_CONSOLE_ADDRESS"}
 
 
@@ -25,7 +26,7 @@ def test_a_process_on_a_port_must_be_named(stack: RunningStack, what: str, addre
     assert stack.ids() == {}
 
 
-@docker_only
+@docker_only("it is about containers")
 def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerStack) -> None:
     stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
     said = stack.up(code=1)
@@ -34,8 +35,7 @@ def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerS
     assert stack.ids() == {}
 
 
-@docker_only
-def test_a_stack_must_not_mind_its_own_ports(shared: DockerStack) -> None:
+def test_a_stack_must_not_mind_its_own_ports(shared: RunningStack) -> None:
     assert "taken" not in shared.up().text
 
 

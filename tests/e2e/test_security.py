@@ -10,10 +10,11 @@ import pytest
 from minio.error import MinioAdminException
 from types_boto3_s3 import S3Client
 
-from .docker_stack import DockerStack, docker, docker_only
+from .docker_stack import DockerStack, docker
+from .running import docker_only
 from .security import administration, answers, other_addresses, refused_with
 
-pytestmark = docker_only
+pytestmark = docker_only("it is about containers, and keys that only MinIO has")
 
 CONFINED = ("mlflow", "bucket-init")
 SERVICES = ("postgres", "s3", *CONFINED)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import MakeStack
-from .docker_stack import DockerStack, docker, docker_only
+from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
-from .running import RunningStack
+from .running import RunningStack, docker_only
 from .security import administration
 from .tool import SCRIPT, Said, environment, run
 
-pytestmark = docker_only
+pytestmark = docker_only("it looks into containers and images")
 
 SETTINGS = (
     *("PG_PASSWORD", "MLFLOW_ADMIN_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"),

@@ -2,11 +2,10 @@
 
 import pytest
 
-from .docker_stack import docker_only
 from .markers import Markers
-from .running import RunningStack
+from .running import RunningStack, docker_only
 
-pytestmark = docker_only
+pytestmark = docker_only("it never starts anything, so once is enough")
 
 MARKER = Markers("secret")
 TEXT = MARKER["secret"]

@@ -10,7 +10,7 @@ from mlflow_compose.engines.base import RUNNING, Outcome, ServiceStatus
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
-from mlflow_compose.engines.local.supervisor import CONFIGURATION, Process, Supervisor
+from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
 from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
@@ -124,7 +124,8 @@ class LocalEngine:
         return None
 
     def _make_folders(self) -> None:
-        (self._folder / LOGS).mkdir(exist_ok=True)
+        for name in (LOGS, RUN):
+            (self._folder / name).mkdir(exist_ok=True)
         folders.make(self._folder / DATA, self._data_folders(), self.stack.service("postgres"))
 
     def _data_folders(self) -> list[Path]:
@@ -134,34 +135,38 @@ class LocalEngine:
     def _supervise(self) -> None:
         """Start supervisord, or only what does not run as it should where it is running."""
         running = self._supervisor.answers()
-        if running and self._is_newer(self._folder / CONFIGURATION, "supervisord.pid"):
+        if running and self._changed_since("supervisord.pid", self._folder / CONFIGURATION):
             self._supervisor.shut_down()
             running = False
         if not running:
             processes.end_leftovers(self._folder)
             self._supervisor.start(self._environ)
             return
-        found = self._supervisor.processes()
         for service in reversed(self.stack.services):
-            process = found[service.name]
-            if not service.one_shot and self._is_outdated(service, process):
+            if not service.one_shot and self._is_outdated(service):
                 self._supervisor.stop_process(service.name)
         for service in self.stack.services:
             if service.one_shot:
                 # Whoever is started now waits for what it does this time.
-                (self._folder / service.name / "done").unlink(missing_ok=True)
+                (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
 
-    def _is_newer(self, file: Path, other: str) -> bool:
-        return file.stat().st_mtime > (self._folder / other).stat().st_mtime
-
-    def _is_outdated(self, service: Service, process: Process) -> bool:
-        """Tell whether a file that a process read was changed since it started."""
+    def _is_outdated(self, service: Service) -> bool:
+        """Tell whether a file that a service read was changed since, or whether it is waiting."""
+        if self._supervisor.processes()[service.name].state == "BACKOFF":
+            return True
         secrets = [self._folder / SECRETS_DIR / secret.name for secret in service.secrets]
         scripts = (self._folder / service.name).rglob("*")
         files = [file for file in (*secrets, *scripts) if file.is_file()]
-        changed = max((file.stat().st_mtime for file in files), default=0)
-        return changed > processes.started(process.pid)
+        return self._changed_since(f"{service.name}.started", *files)
+
+    def _changed_since(self, mark: str, *files: Path) -> bool:
+        # Times of files only: the clock of processes is a second coarser.
+        changed = max(file.stat().st_mtime_ns for file in files)
+        try:
+            return changed > (self._folder / RUN / mark).stat().st_mtime_ns
+        except FileNotFoundError:
+            return True
 
     def _health(self, service: Service, found: Mapping[str, Process]) -> str:
         if STATES.get(found[service.name].state) != RUNNING:

@@ -47,16 +47,6 @@ def listening(pid: int) -> Iterator[int]:
         return
 
 
-def started(pid: int) -> float:
-    """Return when a process was started, in seconds since 1970; 0 where there is none."""
-    import psutil
-
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0
-
-
 def _listening(process: "Process") -> Iterator[int]:
     import psutil
 
@@ -66,5 +56,10 @@ def _listening(process: "Process") -> Iterator[int]:
 
 
 def age(pid: int) -> float:
-    """Return how many seconds ago a process was started."""
-    return time.time() - started(pid)
+    """Return how many seconds ago a process was started; 0 where there is none."""
+    import psutil
+
+    try:
+        return time.time() - psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0

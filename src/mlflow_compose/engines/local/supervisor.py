@@ -15,7 +15,9 @@ from mlflow_compose.engines.local import processes
 from mlflow_compose.errors import EngineError
 
 CONFIGURATION = "supervisord.conf"
-SOCKET = "supervisor.sock"
+# Where it and the services note that they run.
+RUN = "run"
+SOCKET = f"{RUN}/supervisor.sock"
 # Of a Unix socket's path: 104 on macOS, 108 on Linux, with the zero at its end.
 LONGEST_SOCKET = 100
 # Seconds for it to answer, and to end after it stopped the servers.

@@ -1,0 +1,154 @@
+"""A stack on the local engine: processes of this machine."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psutil
+
+from .running import SERVERS, RunningStack
+from .tool import environment, run
+
+MARK = "STACK_SERVICE"
+VOLUMES = ("minio_data", "mlflow_tmp", "postgres_data")
+
+
+class LocalStack(RunningStack):
+    """Knows its processes by the supervisord that listens in its folder."""
+
+    engine: ClassVar[str] = "local"
+    one_key: ClassVar[bool] = True
+
+    @property
+    def local_folder(self) -> Path:
+        """Where the rendered files are."""
+        return self.folder / "local"
+
+    @property
+    def root_key(self) -> tuple[str, str]:
+        """The application's key, which is the server's only one."""
+        return self.app_key
+
+    @property
+    def database_ports(self) -> list[str]:
+        """Return where the database answers: a process has no network of its own."""
+        return [f"127.0.0.1:{self.settings['PG_PORT']}"]
+
+    def supervisorctl(self, *arguments: str, code: int | None = None) -> str:
+        """Run plain `supervisorctl` in the rendered folder, with no tool involved."""
+        return run("supervisorctl", *arguments, code=code, folder=self.local_folder).out
+
+    def pids(self) -> dict[str, int]:
+        """Return the process of each service that supervisord runs."""
+        if not (self.local_folder / "supervisord.conf").exists():
+            return {}
+        found = {}
+        for line in self.supervisorctl("status").splitlines():
+            match line.replace(",", " ").split():
+                case [name, "RUNNING" | "STARTING", "pid", pid, *_]:
+                    found[name] = int(pid)
+        return found
+
+    def drop_override(self) -> None:
+        """Do nothing: what is rendered has no place for an owner's own changes."""
+
+    def ids(self) -> dict[str, str]:
+        """Return a digest of what each service is started from, where the stack runs."""
+        if not self.pids():
+            return {}
+        return {name: self._digest(name) for name in (*SERVERS, "bucket-init")}
+
+    def _digest(self, service: str) -> str:
+        files = sorted((self.local_folder / service).glob("*.*"))
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+    def starts(self) -> dict[str, str]:
+        """Return which process each server is, and since when."""
+        pids = self.pids()
+        return {
+            name: f"{pids[name]} since {psutil.Process(pids[name]).create_time()}"
+            for name in SERVERS
+            if name in pids
+        }
+
+    def volumes(self) -> set[str]:
+        """Return the names of the folders that hold data."""
+        return {name for name in VOLUMES if (self.local_folder / "data" / name).exists()}
+
+    def health(self, service: str) -> str:
+        """Ask the service, as its rendered script does."""
+        if service not in self.pids():
+            return ""
+        done = run("sh", f"{service}/healthcheck.sh", code=None, folder=self.local_folder)
+        return "starting" if done.code else "healthy"
+
+    def kill(self, service: str) -> None:
+        """Kill the process that supervisord started."""
+        os.kill(self.pids()[service], 9)
+
+    def stop(self, service: str) -> None:
+        """Stop a service, so that it stays stopped."""
+        self.supervisorctl("stop", service)
+
+    def restart(self, service: str) -> None:
+        """Stop a service and start it again."""
+        self.supervisorctl("restart", service)
+
+    def execute(self, service: str, *argv: str, given: str | None = None) -> str:
+        """Run a command with what a service has: its packages and its environment."""
+        script = (self.local_folder / service / "run.sh").read_text(encoding="utf-8")
+        settings = "\n".join(
+            line for line in script.splitlines() if line.startswith(("PATH=", "export "))
+        )
+        command = ("sh", "-c", f'{settings}\nexec "$@"', "sh", *argv)
+        return run(*command, folder=self.local_folder, env=self._client(), given=given).out
+
+    def _client(self) -> Mapping[str, str]:
+        return environment(
+            PGHOST="127.0.0.1",
+            PGPASSWORD=self.database_password,
+        )
+
+    def command_lines(self, service: str) -> str:
+        """Return a service's process and its children."""
+        parent = psutil.Process(self.pids()[service])
+        found = (parent, *parent.children(recursive=True))
+        return "\n".join(" ".join(process.cmdline()) for process in found)
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Yield every process that was started for this stack, supervisord among them."""
+        folder = str(self.local_folder)
+        for process in psutil.process_iter():
+            try:
+                mark = process.environ().get(MARK, "")
+            except (psutil.Error, OSError):
+                continue
+            if mark == folder or mark.startswith(f"{folder}/"):
+                yield process
+
+    def purge(self) -> None:
+        """End every process and delete the data, whatever state they are in."""
+        self.tool("down", "--volumes", "--yes", code=None)
+        left = list(self.processes())
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=10)
+        database = self.local_folder / "data" / "postgres_data"
+        if database.is_symlink():
+            shutil.rmtree(database.resolve().parent)
+            database.unlink()
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copy the logs, and write what supervisord thinks."""
+        logs = self.local_folder / "logs"
+        if logs.exists():
+            shutil.copytree(logs, folder, dirs_exist_ok=True)
+            said: Any = subprocess.run(
+                ["ps", "-eo", "pid,ppid,etime,args"], capture_output=True, check=False
+            )
+            (folder / "ps.txt").write_bytes(said.stdout)
+            (folder / "status.txt").write_text(self.supervisorctl("status"), encoding="utf-8")
