@@ -1,13 +1,19 @@
 """What this machine is, and what it is called on its networks."""
 
+import hashlib
 import os
 import socket
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+# Of a Unix socket's path: 104 on macOS, 108 on Linux. A server binds a longer one first, then
+# renames it.
+LONGEST_SOCKET = 90
 
 INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
 
@@ -63,6 +69,19 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
         return Path(chosen).absolute() / "mlflow-compose"
     home = Path.home()
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "mlflow-compose"
+
+
+def socket_path(folder: Path, name: str) -> str:
+    """Return where a Unix socket can be: in a folder, or where its path is short enough.
+
+    Args:
+        folder: Where it should be.
+        name: Its path from there.
+    """
+    if len(os.fsencode(folder / name)) <= LONGEST_SOCKET:
+        return name
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return f"{tempfile.gettempdir()}/mlflow-compose-{os.getuid()}/{digest}.sock"
 
 
 def python_tag() -> str:

@@ -37,3 +37,4 @@ def test_a_stack_must_survive_the_renaming_of_its_folder(
         stack.expect(run)
     finally:
         moved.rename(home)
+        stack.folder, stack.env_file = home, home / ".env"

@@ -57,7 +57,7 @@ def load_plan(
     names = _lan_names(settings)
     if engine == LOCAL:
         lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-        here = this_machine(environ)
+        here = this_machine(paths, environ)
         stack = build_local(settings, lock, servers, here, names, home=home)
     else:
         stack = build(settings, image_sources(), names, home=home)
@@ -83,11 +83,12 @@ def image_sources() -> Mapping[str, str]:
     return {**sources("compose/mlflow"), **sources("shared")}
 
 
-def this_machine(environ: Mapping[str, str]) -> Machine:
+def this_machine(paths: StackPaths, environ: Mapping[str, str]) -> Machine:
     """Return what a stack without containers must know of this machine."""
     return Machine(
         cache=str(machine.cache_folder(environ)),
         python=machine.python_tag(),
+        socket=machine.socket_path(paths.local, "run/supervisor.sock"),
         database_user=DATABASE_USER if machine.is_root() else "",
     )
 

@@ -7,7 +7,7 @@ from mlflow_compose.engines.base import Engine
 from mlflow_compose.engines.docker import DockerEngine
 from mlflow_compose.engines.docker.availability import problem
 from mlflow_compose.engines.local import LocalEngine
-from mlflow_compose.engines.local.supervisor import Supervisor
+from mlflow_compose.engines.local.supervisor import is_running
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.stack import DOCKER, LOCAL, Stack
 
@@ -26,7 +26,7 @@ def choose(wanted: str, paths: StackPaths) -> Choice:
     """Return the engine for a stack: where Docker answers, Docker, unless the other one runs it."""
     if wanted != AUTO:
         return Choice(wanted)
-    if Supervisor(paths.local).answers():
+    if is_running(paths.local):
         return Choice(LOCAL, "it runs this stack already")
     why_not = problem()
     return Choice(LOCAL, why_not.message) if why_not else Choice(DOCKER, "Docker answers")

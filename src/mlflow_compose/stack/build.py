@@ -62,7 +62,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         lan_names: Names and addresses by which others on the network call this machine.
         home: The env file's folder as seen from that of the rendered files.
     """
-    site = local_site(settings)
+    site = local_site(settings, machine)
     recipe = image_build(settings, lock, home, servers)
     folder = environment_folder(settings, recipe, machine)
     services = (

@@ -17,11 +17,13 @@ class Machine:
     Attributes:
         cache: Folder in which stacks share what is installed.
         python: Which Python installs it: part of the name of what is installed.
+        socket: Where one talks to what watches the servers.
         database_user: Who runs the database, empty for whoever starts the stack.
     """
 
     cache: str
     python: str
+    socket: str = "run/supervisor.sock"
     database_user: str = ""
 
 
@@ -38,6 +40,7 @@ class Site:
         listen: Address that MLflow listens on.
         port: Port that MLflow listens on.
         tmp: Folder that artifacts pass through.
+        socket: Where one talks to what watches the servers, empty where that is Docker.
     """
 
     engine: str
@@ -48,6 +51,7 @@ class Site:
     listen: str
     port: int
     tmp: str
+    socket: str = ""
 
     def secret(self, secret: SecretFile) -> str:
         """Return where services find a secret."""
@@ -68,7 +72,7 @@ def docker_site() -> Site:
     )
 
 
-def local_site(settings: Settings) -> Site:
+def local_site(settings: Settings, machine: Machine) -> Site:
     """Return the site of a stack on this machine: paths are from the folder of its files."""
     return Site(
         engine=LOCAL,
@@ -79,6 +83,7 @@ def local_site(settings: Settings) -> Site:
         listen=settings.stack_bind_address,
         port=settings.mlflow_port,
         tmp="data/mlflow_tmp",
+        socket=machine.socket,
     )
 
 

@@ -59,12 +59,18 @@ def make_database(data: Path, user: str, name: str, password: str) -> None:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
-    subprocess.run([*command, *locale], input=password.encode(), check=True)
+    run([*command, *locale], password)
     if name != "postgres":
-        statement = f'CREATE DATABASE "{name}"\n'
         single = ["postgres", "--single", "-j", "-D", str(new), "postgres"]
-        subprocess.run(single, input=statement.encode(), check=True)
+        run(single, f'CREATE DATABASE "{name}"\n')
     new.rename(data)
+
+
+def run(command: list[str], given: str) -> None:
+    """Run a program, which says itself why it fails."""
+    done = subprocess.run(command, input=given.encode(), check=False)
+    if done.returncode:
+        sys.exit(f"{command[0]} ended with exit code {done.returncode}")
 
 
 def drop_stale_lock(lock: Path) -> None:

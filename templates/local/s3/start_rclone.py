@@ -7,6 +7,7 @@ import configparser
 import csv
 import io
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from pathlib import Path
 def main(environ: Mapping[str, str]) -> None:
     """Do it; returns only by an exception."""
     folder = Path(environ["S3_FOLDER"])
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        sys.exit(f"the folder {folder} cannot be made: {error.strerror}")
     os.environ["RCLONE_AUTH_KEY"] = auth_key(Path(environ["APP_KEY_FILE"]))
     # Without a configuration: only this folder is served, not what its owner has in clouds.
     options = ["--config", "", "--addr", environ["S3_ADDRESS"]]

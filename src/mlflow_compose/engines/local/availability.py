@@ -1,5 +1,6 @@
 """Whether a stack can be run without containers here, and if not, why."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,8 @@ def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
                 hint=f"set another {name} in .env",
             )
     for name in stack.folders:
-        if (folder / name / MINIO_MARK).exists():
+        # The folder that this is meant from may not be there yet.
+        if Path(os.path.normpath(folder / name), MINIO_MARK).exists():
             raise EngineError(
                 f"MINIO_VOLUME_PATH ({name}) holds data of MinIO, which this engine cannot read",
                 hint="set MINIO_VOLUME_PATH to another folder, or STACK_ENGINE=docker in .env",

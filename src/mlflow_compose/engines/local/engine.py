@@ -20,6 +20,10 @@ from mlflow_compose.stack import Service, Stack, Volume
 SHOWN_LINES = 12
 LOGS = "logs"
 DATA = "data"
+# In RUN: where the stack was when it was started.
+FOLDER = "folder"
+# Seconds that a look while starting may take.
+GLANCE = 0.5
 # What servers get of the environment in which the stack is started: nothing that could change it.
 KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 
@@ -32,7 +36,7 @@ class LocalEngine:
     def __init__(self, stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> None:
         self.stack = stack
         self._folder = paths.local
-        self._supervisor = Supervisor(self._folder)
+        self._supervisor = Supervisor(self._folder, stack.site.socket)
         self._world = environ
         self._environ = {name: environ[name] for name in KEPT if name in environ}
         # When each service was started, as seen so far: restarts are not counted for us.
@@ -53,7 +57,7 @@ class LocalEngine:
         with progress.step(f"Starting {names}"):
             self._make_folders()
             self._supervise()
-            verdict = watch(self.stack, self.status, progress, wait_timeout)
+            verdict = watch(self.stack, self._glance, progress, wait_timeout)
         if verdict.failed:
             if verdict.culprit is None:
                 raise EngineError(
@@ -67,20 +71,25 @@ class LocalEngine:
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
-            processes.end_leftovers(self._folder)
+            processes.end_leftovers(self._known_as())
             if volumes:
                 folders.remove(self._data_folders())
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
-        if not self._supervisor.answers():
-            return ()
+        return self._look() if self._supervisor.answers() else ()
+
+    def _glance(self) -> tuple[ServiceStatus, ...]:
+        # Some checks wait for a server that is starting; whoever looks again need not.
+        return self._look(seconds=GLANCE)
+
+    def _look(self, seconds: float | None = None) -> tuple[ServiceStatus, ...]:
         found = self._supervisor.processes()
         known = [service for service in self.stack.services if service.name in found]
         for name in found:
             self._starts.setdefault(name, set()).add(found[name].started)
         with ThreadPoolExecutor(len(known) or 1) as pool:
-            health = list(pool.map(lambda service: self._health(service, found), known))
+            health = list(pool.map(lambda service: self._health(service, found, seconds), known))
         return tuple(
             service_status(service, found[service.name], answers, self._restarts(service))
             for service, answers in zip(known, health, strict=True)
@@ -113,10 +122,9 @@ class LocalEngine:
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
-        if not self._supervisor.answers():
-            return frozenset()
-        pids = (process.pid for process in self._supervisor.processes().values() if process.pid)
-        return frozenset(port for pid in pids for port in processes.listening(pid))
+        # Also what an earlier life left behind: starting ends that.
+        own = processes.of(self._known_as())
+        return frozenset(port for process in own for port in processes.listening(process))
 
     def owner_of(self, port: int) -> str | None:
         """Name nobody: what holds a port is a process, which the caller finds by itself."""
@@ -135,11 +143,13 @@ class LocalEngine:
     def _supervise(self) -> None:
         """Start supervisord, or only what does not run as it should where it is running."""
         running = self._supervisor.answers()
-        if running and self._changed_since("supervisord.pid", self._folder / CONFIGURATION):
+        configuration = self._folder / CONFIGURATION
+        if running and (self._was_moved() or self._changed_since("supervisord.pid", configuration)):
             self._supervisor.shut_down()
             running = False
         if not running:
-            processes.end_leftovers(self._folder)
+            processes.end_leftovers(self._known_as())
+            (self._folder / RUN / FOLDER).write_text(str(self._folder), encoding="utf-8")
             self._supervisor.start(self._environ)
             return
         for service in reversed(self.stack.services):
@@ -150,6 +160,22 @@ class LocalEngine:
                 # Whoever is started now waits for what it does this time.
                 (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
+
+    def _was_moved(self) -> bool:
+        """Tell whether the folder had another name when the servers were started."""
+        return self._folder_then() != self._folder
+
+    def _known_as(self) -> set[Path]:
+        """Return the folders that this stack's processes may have been started in."""
+        then = self._folder_then()
+        # One that is still there belongs to the stack that this one is a copy of.
+        return {self._folder} if then is None or then.exists() else {self._folder, then}
+
+    def _folder_then(self) -> Path | None:
+        try:
+            return Path((self._folder / RUN / FOLDER).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
 
     def _is_outdated(self, service: Service) -> bool:
         """Tell whether a file that a service read was changed since, or whether it is waiting."""
@@ -168,10 +194,10 @@ class LocalEngine:
         except FileNotFoundError:
             return True
 
-    def _health(self, service: Service, found: Mapping[str, Process]) -> str:
+    def _health(self, service: Service, found: Mapping[str, Process], seconds: float | None) -> str:
         if STATES.get(found[service.name].state) != RUNNING:
             return ""
-        return health(service, found[service.name], self._folder, self._environ)
+        return health(service, found[service.name], self._folder, self._environ, seconds)
 
     def _restarts(self, service: Service) -> int:
         # 0 is that of one that never was.

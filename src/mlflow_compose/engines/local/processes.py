@@ -1,9 +1,7 @@
 """The processes of a stack, also those that supervisord does not know any more."""
 
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,45 +12,61 @@ if TYPE_CHECKING:
 
 # Every process of a stack has this variable: the folder of the stack's files, or more.
 MARK = "STACK_SERVICE"
+# Seconds that the system may take to remove a killed process.
+PATIENCE = 10
 
 
-def end_leftovers(folder: Path) -> None:
+def belongs(pid: int, folder: Path) -> bool:
+    """Tell whether a process was started for the stack in `folder`."""
+    import psutil
+
+    try:
+        mark = psutil.Process(pid).environ().get(MARK, "")
+    except (psutil.Error, OSError):
+        # It ended meanwhile, or is another user's.
+        return False
+    return mark == str(folder) or mark.startswith(f"{folder}/")
+
+
+def of(folders: Collection[Path]) -> Iterator["Process"]:
+    """Yield every process that was started for the stack in one of `folders`."""
+    import psutil
+
+    for pid in psutil.pids():
+        if any(belongs(pid, folder) for folder in folders):
+            yield psutil.Process(pid)
+
+
+def end_leftovers(folders: Collection[Path]) -> None:
     """End what an earlier life of the stack left running: nobody watches it any more.
 
     Raises:
         EngineError: Something would not end.
     """
-    script = folder / "leftovers.py"
-    if not script.exists():
-        return
-    done = subprocess.run(
-        [sys.executable, str(script), str(folder)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
+    import psutil
+
+    left = list(of(folders))
+    for process in left:
+        process.kill()
+    _, alive = psutil.wait_procs(left, timeout=PATIENCE)
+    if alive:
         raise EngineError(
-            "processes that an earlier start of this stack left behind do not end",
+            "processes that an earlier start of this stack left behind do not end: "
+            f"{', '.join(str(process.pid) for process in alive)}",
             hint="restart this machine, or ask who may end them",
         )
 
 
-def listening(pid: int) -> Iterator[int]:
-    """Yield the ports that a process and its children listen on."""
+def listening(process: "Process") -> Iterator[int]:
+    """Yield the ports that a process listens on."""
     import psutil
 
     try:
-        parent = psutil.Process(pid)
-        for process in (parent, *parent.children(recursive=True)):
-            yield from _listening(process)
+        for connection in process.net_connections(kind="tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                yield connection.laddr.port
     except psutil.Error:
         return
-
-
-def _listening(process: "Process") -> Iterator[int]:
-    import psutil
-
-    for connection in process.net_connections(kind="tcp"):
-        if connection.status == psutil.CONN_LISTEN:
-            yield connection.laddr.port
 
 
 def age(pid: int) -> float:

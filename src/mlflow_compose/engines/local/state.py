@@ -54,8 +54,22 @@ def service_status(
     )
 
 
-def health(service: Service, process: Process, folder: Path, environ: Mapping[str, str]) -> str:
-    """Ask a running service whether it does its work, as its `healthcheck.sh` does."""
+def health(
+    service: Service,
+    process: Process,
+    folder: Path,
+    environ: Mapping[str, str],
+    seconds: float | None = None,
+) -> str:
+    """Ask a running service whether it does its work, as its `healthcheck.sh` does.
+
+    Args:
+        service: Which one.
+        process: What supervisord knows of it.
+        folder: Of the rendered files.
+        environ: Of the check.
+        seconds: How long it may take, if not as long as the check wants.
+    """
     check = service.healthcheck
     if check is None:
         return ""
@@ -66,7 +80,7 @@ def health(service: Service, process: Process, folder: Path, environ: Mapping[st
             env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=check.timeout,
+            timeout=seconds or check.timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:

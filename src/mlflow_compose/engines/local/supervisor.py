@@ -1,9 +1,9 @@
 """Talk to supervisord: start it, ask it, stop it."""
 
 import os
+import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,9 +17,6 @@ from mlflow_compose.errors import EngineError
 CONFIGURATION = "supervisord.conf"
 # Where it and the services note that they run.
 RUN = "run"
-SOCKET = f"{RUN}/supervisor.sock"
-# Of a Unix socket's path: 104 on macOS, 108 on Linux, with the zero at its end.
-LONGEST_SOCKET = 100
 # Seconds for it to answer, and to end after it stopped the servers.
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
 
@@ -49,8 +46,9 @@ class Process:
 class Supervisor:
     """The supervisord of one stack, in the folder of its rendered files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, socket: str) -> None:
         self._folder = folder
+        self._socket = folder / socket
 
     def answers(self) -> bool:
         """Tell whether it is running; one that is just ending is waited for."""
@@ -63,7 +61,7 @@ class Supervisor:
         Raises:
             EngineError: It did not start.
         """
-        # By its folder, so that the socket's path is short however long the folder's is.
+        self._check_folder()
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", CONFIGURATION],
             cwd=self._folder,
@@ -74,12 +72,22 @@ class Supervisor:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-            raise EngineError(f"supervisord did not start: {said[-1]}")
+            said = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+            why = said[-1].removeprefix("Error: ") if said else f"exit code {done.returncode}"
+            raise EngineError(f"supervisord did not start: {why}")
         if not _wait_for(self.answers, STARTS_WITHIN):
             raise EngineError(
                 f"supervisord did not answer within {STARTS_WITHIN} seconds",
                 hint=f"{self._folder / 'logs' / 'supervisord.log'} may say why",
+            )
+
+    def _check_folder(self) -> None:
+        """Make sure that nobody else can put a socket of his own in the place of ours."""
+        folder = self._socket.parent
+        folder.mkdir(exist_ok=True, mode=stat.S_IRWXU)
+        if folder.stat().st_uid != os.getuid():
+            raise EngineError(
+                f"{folder} belongs to another user", hint="move the stack to a shorter path"
             )
 
     def processes(self) -> dict[str, Process]:
@@ -137,24 +145,11 @@ class Supervisor:
 
         from supervisor.xmlrpc import SupervisorTransport
 
-        with _short(self._folder / SOCKET) as socket:
-            transport = SupervisorTransport(None, None, f"unix://{socket}")
-            try:
-                yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
-            finally:
-                transport.close()
-
-
-@contextmanager
-def _short(socket: Path) -> Iterator[Path]:
-    """Give a path to a socket that the system takes, however long its own is."""
-    if len(os.fsencode(socket)) <= LONGEST_SOCKET:
-        yield socket
-        return
-    with tempfile.TemporaryDirectory(prefix="mlflow-compose-") as folder:
-        link = Path(folder) / "stack"
-        link.symlink_to(socket.parent)
-        yield link / socket.name
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        try:
+            yield ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        finally:
+            transport.close()
 
 
 def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any callable
@@ -164,3 +159,12 @@ def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any cal
             return False
         time.sleep(POLL_EVERY)
     return True
+
+
+def is_running(folder: Path) -> bool:
+    """Tell whether there is a supervisord of the stack whose files are in `folder`."""
+    try:
+        pid = int((folder / RUN / "supervisord.pid").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return processes.belongs(pid, folder)
