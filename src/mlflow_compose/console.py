@@ -127,7 +127,7 @@ class Console:
 
     def _typed(self, text: str) -> str:
         """Return `text` with our own commands as this user would type them."""
-        return re.sub(rf"\b{PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
+        return re.sub(rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
 
     def _print_json(self, envelope: Mapping[str, Any]) -> None:
         print(json.dumps(envelope, indent=2, ensure_ascii=False), file=self._out, flush=True)

@@ -221,7 +221,7 @@ def test_a_copy_of_a_stack_must_not_end_the_original(shared: LocalStack, tmp_pat
     logged, before = shared.log_run(), shared.starts()
     folder = tmp_path / "copy"
     shutil.copytree(shared.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
-    for command in ("up", "down"):
-        tool(command, code=None, folder=folder)
+    for command in ("up", "down", "down --volumes --yes"):
+        tool(*command.split(), code=None, folder=folder)
     assert shared.starts() == before
     shared.expect(logged)

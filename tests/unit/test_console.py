@@ -142,3 +142,16 @@ def test_a_question_must_not_be_asked_of_nobody(monkeypatch: pytest.MonkeyPatch)
     assert make(as_json=True)[0].confirm("Sure?") is None
     assert shown.confirm("Sure?") is True
     assert err.getvalue() == "Sure? [y/N] "
+
+
+def test_only_commands_must_be_named_as_this_user_types_them() -> None:
+    """A folder may have the tool's name."""
+    shown, _, err = make()
+    shown.program = ".venv/bin/mlflow-compose"
+    shown.fail(
+        "up",
+        MlflowComposeError("/etc/mlflow-compose cannot be written", hint="mlflow-compose up again"),
+    )
+    assert err.getvalue() == (
+        "error: /etc/mlflow-compose cannot be written\nhint: .venv/bin/mlflow-compose up again\n"
+    )

@@ -16,6 +16,7 @@ INDEX = (
     "403 forbidden",
 )
 DISK = ("no space left on device", "disk quota exceeded")
+VERSION = ("there is no version of mlflow",)
 PLATFORM = (
     "no wheels with a matching",
     "no wheels are usable",
@@ -30,6 +31,7 @@ def install_hint(said: str) -> str | None:
     """Return the next command of somebody whose packages cannot be installed, if it is known."""
     text = said.lower()
     hints = (
+        (VERSION, "set MLFLOW_VERSION to one that the package index has"),
         (DISK, "make room on the disk, about 1 GB"),
         (CERTIFICATE, "set BUILD_CA_CERTS to the file of your network's CA certificates"),
         (

@@ -78,9 +78,11 @@ def local_mlflow(
         service,
         pull_policy=None,
         # In an image these two are its entry point and its environment.
-        command=("sh", "mlflow/entrypoint.sh", *service.command),
+        command=("sh", "mlflow/entrypoint.sh", "python", "-m", *service.command),
         environment={
             "PYTHONPATH": "mlflow/plugins",
+            # Else the folder that it is started in, with its mlflow/, would be looked into first.
+            "PYTHONSAFEPATH": "1",
             "SECRETS_DIR": site.secrets,
             "TMPDIR": site.tmp,
             **service.environment,

@@ -2,7 +2,7 @@
 # Becomes what it is given. Before an MLflow server it does what that needs.
 set -eu
 case "$*" in
-"mlflow server"*)
+*"mlflow server"*)
     # What a killed server left behind: half-uploaded artifacts. Nothing else is kept there.
     mkdir -p "$TMPDIR"
     find "$TMPDIR" -mindepth 1 -delete

@@ -13,6 +13,8 @@ from mlflow_compose.stack import Service
 # where it would be is a link.
 STATE = Path("/var/lib/mlflow-compose")
 PASS_THROUGH = 0o711
+# Beside the data there: the link that leads to it.
+OWNER = "owner"
 
 
 def make(data: Path, folders: Sequence[Path], database: Service) -> None:
@@ -33,15 +35,39 @@ def make(data: Path, folders: Sequence[Path], database: Service) -> None:
 
 
 def _make_elsewhere(folder: Path) -> None:
-    if folder.exists():
-        return
-    place = STATE / secrets.token_hex(6) / folder.name
+    if folder.is_symlink() and folder.exists():
+        _check_owner(folder)
+    elif not folder.exists():
+        folder.unlink(missing_ok=True)
+        folder.symlink_to(_new_place(folder.name))
+    (folder.resolve().parent / OWNER).write_text(str(folder), encoding="utf-8")
+
+
+def _new_place(name: str) -> Path:
+    place = STATE / secrets.token_hex(6) / name
     place.mkdir(parents=True, mode=stat.S_IRWXU)
     for parent in (STATE, place.parent):
         # Whatever root's umask is.
         parent.chmod(PASS_THROUGH)
-    folder.unlink(missing_ok=True)
-    folder.symlink_to(place)
+    return place
+
+
+def _check_owner(folder: Path) -> None:
+    if not _is_ours(folder):
+        raise EngineError(
+            f"{folder} leads to the data of another stack: this one is a copy of it",
+            hint=f"rm {folder} gives this stack a database of its own",
+        )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether what a link leads to is this stack's: a copy of a stack has the same link."""
+    try:
+        owner = Path((folder.resolve().parent / OWNER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    # One that is gone was moved here.
+    return owner == folder or not owner.is_symlink()
 
 
 def remove(folders: Sequence[Path]) -> None:
@@ -53,7 +79,8 @@ def remove(folders: Sequence[Path]) -> None:
     try:
         for folder in folders:
             if folder.is_symlink():
-                shutil.rmtree(folder.resolve().parent, ignore_errors=not folder.exists())
+                if folder.exists() and _is_ours(folder):
+                    shutil.rmtree(folder.resolve().parent)
                 folder.unlink()
             elif folder.exists():
                 shutil.rmtree(folder)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -89,12 +90,20 @@ def _remove_abandoned(folder: Path) -> None:
 def _environment(build: Build, folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return the environment of uv, with what the image's build gets as secrets."""
     environ = {name: value for name, value in environ.items() if name != "VIRTUAL_ENV"}
+    if _has_certificates():
+        # As pip does, so that networks that look into TLS need nothing set here.
+        environ.setdefault("UV_SYSTEM_CERTS", "true")
     for secret in build.secrets:
         if secret.name == "pip_index_url":
             environ["UV_DEFAULT_INDEX"] = secret.text
         elif secret.file is not None:
             environ["SSL_CERT_FILE"] = str(folder / secret.file)
     return environ
+
+
+def _has_certificates() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return sys.platform == "darwin" or bool(paths.cafile or paths.capath)
 
 
 def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:

@@ -1,0 +1,122 @@
+"""A user without rights, who installed the tool for himself."""
+
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from .tool import CHECKOUT, Said, environment, run
+from .waiting import free_ports
+
+NOBODY = "nobody"
+# Root's own Python may be where nobody else may look.
+PYTHONS = (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3")
+OLD_ENOUGH = "import sys, venv; sys.exit(sys.version_info < (3, 11))"
+
+
+class Student:
+    """Runs the tool as an ordinary user, with a home of his own.
+
+    Attributes:
+        home: His home; all that is his is below it.
+        stack: Folder of his stack.
+        cache: Where the tool keeps what it installed for him.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.stack = home / "my stack"
+        self.cache = home / "cache"
+        self._tool = home / "venv" / "bin" / "mlflow-compose"
+        for folder in (self.stack, self.cache):
+            folder.mkdir()
+        if is_root():
+            for folder in (home, self.stack, self.cache):
+                os.chown(folder, self.uid, -1)
+
+    @property
+    def uid(self) -> int:
+        """Return his number."""
+        return pwd.getpwnam(NOBODY).pw_uid if is_root() else os.getuid()
+
+    def install(self, python: str) -> None:
+        """Install the tool from the checkout, as its README says, but faster."""
+        uv = (sys.executable, "-m", "uv", "--system-certs")
+        run(*uv, "venv", "--python", python, str(self.home / "venv"))
+        target = ("--python", str(self.home / "venv" / "bin" / "python"))
+        locked = str(CHECKOUT / "requirements" / "tool.txt")
+        run(*uv, "pip", "install", *target, "--require-hashes", "--requirement", locked)
+        wheel = ("build", "--wheel", "--no-build-isolation", "--out-dir", str(self.home / "wheel"))
+        run(*uv, *wheel, "--python", sys.executable, str(CHECKOUT))
+        (built,) = (self.home / "wheel").glob("*.whl")
+        run(*uv, "pip", "install", *target, "--no-deps", str(built))
+
+    def init(self) -> None:
+        """Write an `.env` for a stack on free ports."""
+        mlflow, s3, database = free_ports(3)
+        values = {
+            "STACK_ENGINE": "local",
+            "MLFLOW_PORT": mlflow,
+            "MINIO_PORT": s3,
+            "PG_PORT": database,
+        }
+        self.types("init", *(f"--set={name}={value}" for name, value in values.items()))
+
+    def environ(self, **more: str) -> Mapping[str, str]:
+        """Return his environment."""
+        own = {
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self.cache),
+            "UV_CACHE_DIR": str(self.home / "uv"),
+            "TMPDIR": "/tmp",  # noqa: S108 - everybody's
+        }
+        return environment(**{**own, **more})
+
+    def types(self, *arguments: str, code: int | None = 0, **more: str) -> Said:
+        """Run one command line."""
+        with self.started(*arguments, **more) as process:
+            out, err = process.communicate(timeout=300)
+        said = Said(arguments, process.returncode, out, err)
+        assert code is None or said.code == code, f"expected exit code {code}: {said}"
+        assert "Traceback" not in said.text, said
+        return said
+
+    @contextmanager
+    def started(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """Start one command line in a process group of its own."""
+        with subprocess.Popen(
+            [str(self._tool), *arguments],
+            cwd=self.stack,
+            env=self.environ(**more),
+            user=self.uid if is_root() else None,
+            extra_groups=[] if is_root() else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            yield process
+
+
+def is_root() -> bool:
+    """Tell whether the tests run as root."""
+    return os.getuid() == 0
+
+
+def python_for_others() -> str | None:
+    """Return a Python that a user without rights may run, None where there is none."""
+    for python in PYTHONS:
+        user = pwd.getpwnam(NOBODY).pw_uid if is_root() else None
+        try:
+            done = subprocess.run(
+                [python, "-c", OLD_ENOUGH], user=user, capture_output=True, check=False, cwd="/"
+            )
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return python
+    return None

@@ -1,0 +1,65 @@
+"""One `.env`, two engines: which one runs it, and that neither touches the other's data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .docker_stack import DockerStack
+from .local_stack import LocalStack
+from .tool import SCRIPT, environment
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[tuple[DockerStack, LocalStack]]:
+    """Return one stack as each engine sees it; nothing is started."""
+    docker = DockerStack(tmp_path, {"STACK_ENGINE": "auto"})
+    local = LocalStack.__new__(LocalStack)
+    local.__dict__.update(vars(docker))
+    yield docker, local
+    docker.tool("down", "--volumes", "--yes", code=None, STACK_ENGINE="local")
+    docker.purge()
+
+
+def without_docker(tmp_path: Path) -> str:
+    """Return a PATH on which there is no docker command."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("sh", "env", "dirname", "touch", "sleep", "find", "mkdir", "rm"):
+        link = folder / name
+        if not link.exists():
+            link.symlink_to(f"/bin/{name}" if Path(f"/bin/{name}").exists() else f"/usr/bin/{name}")
+    return f"{SCRIPT.parent}:{folder}"
+
+
+def test_auto_must_take_docker_where_it_answers_and_else_do_without(
+    both: tuple[DockerStack, LocalStack], tmp_path: Path
+) -> None:
+    """And say which and why, in one line."""
+    docker, local = both
+    said = docker.tool("up", "--no-verify")
+    said.shows("note: engine docker: Docker answers")
+    run = docker.log_run()
+    docker.tool("down")
+
+    path = without_docker(tmp_path)
+    assert "PATH" in environment()
+    said = docker.tool("up", "--no-verify", PATH=path)
+    said.shows("note: engine local: Docker is not installed")
+    assert run.id not in local.stored_runs()
+    other = local.log_run()
+
+    # Docker is there again, and the other engine runs the stack.
+    assert docker.tool("status", "--json").data["engine"] == "local"
+    docker.tool("down")
+    assert local.pids() == {}
+
+    docker.tool("up", "--no-verify")
+    docker.expect(run)
+    assert other.id not in docker.stored_runs()
+    docker.tool("down")
+
+    docker.tool("up", "--no-verify", "--engine", "local")
+    local.expect(other)

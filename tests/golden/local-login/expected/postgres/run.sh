@@ -1,0 +1,24 @@
+#!/bin/sh
+# Keeps experiments, runs, params, metrics and tags: MLflow's backend store.
+# Run by supervisord; paths are from the folder above.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export POSTGRES_USER=mlflow
+export POSTGRES_DB=mlflow
+export POSTGRES_PASSWORD_FILE=secrets/pg_password
+export PGDATA=data/postgres_data/pgdata
+export PGPORT=5433
+export LISTEN_ADDRESSES=127.0.0.1,0.0.0.0
+export RUN_AS=''
+
+# What it reads from here on is as it is now: a file that is changed later means a restart.
+touch run/postgres.started
+
+# Processes of an earlier life that was killed: they would hold the port and the files.
+export STACK_SERVICE="$PWD/postgres"
+python leftovers.py "$STACK_SERVICE"
+
+exec python postgres/start_postgres.py

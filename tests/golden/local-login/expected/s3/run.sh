@@ -1,0 +1,21 @@
+#!/bin/sh
+# Keeps artifacts: models, plots and files of runs, as objects in a bucket.
+# Run by supervisord; paths are from the folder above.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export S3_ADDRESS=127.0.0.1:9100
+export S3_FOLDER=data/minio_data
+export APP_KEY_FILE=secrets/s3_app_key
+export GOMEMLIMIT=64MiB
+
+# What it reads from here on is as it is now: a file that is changed later means a restart.
+touch run/s3.started
+
+# Processes of an earlier life that was killed: they would hold the port and the files.
+export STACK_SERVICE="$PWD/s3"
+python leftovers.py "$STACK_SERVICE"
+
+exec python s3/start_rclone.py

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Makes the bucket, then ends.
+# Run by supervisord; paths are from the folder above.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export S3_ENDPOINT=http://127.0.0.1:9000
+export S3_BUCKET=mlflow
+export AWS_DEFAULT_REGION=us-east-1
+export APP_KEY_FILE=secrets/s3_app_key
+export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
+export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
+
+# What it reads from here on is as it is now: a file that is changed later means a restart.
+touch run/bucket-init.started
+
+# Processes of an earlier life that was killed: they would hold the port and the files.
+export STACK_SERVICE="$PWD/bucket-init"
+python leftovers.py "$STACK_SERVICE"
+
+# Waits until s3 is healthy.
+until sh s3/healthcheck.sh >/dev/null 2>&1; do
+    sleep 0.2
+done
+
+python bucket-init/bucket_init.py
+touch run/bucket-init.done

@@ -1,0 +1,43 @@
+#!/bin/sh
+# The tracking server: web UI and REST API, and artifacts by proxy.
+# Run by supervisord; paths are from the folder above.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export PYTHONPATH=mlflow/plugins
+export PYTHONSAFEPATH=1
+export SECRETS_DIR=secrets
+export TMPDIR=data/mlflow_tmp
+export PGSERVICEFILE=secrets/pg_service.conf
+export AWS_SHARED_CREDENTIALS_FILE=secrets/s3_app_key
+export AWS_DEFAULT_REGION=us-east-1
+export MLFLOW_S3_ENDPOINT_URL=http://127.0.0.1:9000
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+export MLFLOW_DISABLE_TELEMETRY=true
+export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
+export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
+export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
+export MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX='^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)'
+export MLFLOW_HTTP_REQUEST_TIMEOUT='{"a": "$B"} # \n'
+export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
+
+# What it reads from here on is as it is now: a file that is changed later means a restart.
+touch run/mlflow.started
+
+# Processes of an earlier life that was killed: they would hold the port and the files.
+export STACK_SERVICE="$PWD/mlflow"
+python leftovers.py "$STACK_SERVICE"
+
+# Waits until postgres is healthy.
+until sh postgres/healthcheck.sh >/dev/null 2>&1; do
+    sleep 0.2
+done
+
+# Waits until bucket-init has done its work since supervisord was started.
+until [ run/bucket-init.done -nt run/supervisord.pid ]; do
+    sleep 0.2
+done
+
+exec sh mlflow/entrypoint.sh python -m mlflow server --host=127.0.0.1 --port=5000 --workers=2 '--backend-store-uri=postgresql+psycopg2:///?service=mlflow' --artifacts-destination=s3://mlflow '--allowed-hosts=mlflow,mlflow:*,localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*,*.example.org,$HOST' '--uvicorn-opts=--loop uvloop --http httptools --no-access-log' --app-name=basic-auth --serve-artifacts
