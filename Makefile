@@ -46,6 +46,7 @@ clean: ## Remove what make and the tests made
 # hatchling and editables come from the lock, so that nothing unpinned builds this package.
 $(VENV)/.tool: requirements/tool.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 up")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes --requirement requirements/tool.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .

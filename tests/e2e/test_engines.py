@@ -63,3 +63,16 @@ def test_auto_must_take_docker_where_it_answers_and_else_do_without(
 
     docker.tool("up", "--no-verify", "--engine", "local")
     local.expect(other)
+
+
+def test_neither_engine_may_use_a_folder_of_the_others(
+    both: tuple[DockerStack, LocalStack],
+) -> None:
+    docker, local = both
+    docker.write(MINIO_VOLUME_PATH="objects")
+    docker.tool("up", "--no-verify", "--engine", "local")
+    run = local.log_run()
+    docker.tool("down")
+    docker.tool("up", "--engine", "docker", code=1).shows("MINIO_VOLUME_PATH", "not MinIO's")
+    docker.tool("up", "--no-verify", "--engine", "local")
+    local.expect(run)

@@ -6,6 +6,7 @@ to add one, write a module and name it in `build.py`.
 
 from mlflow_compose.stack.build import build, build_local
 from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.s3 import MINIO_MARK
 from mlflow_compose.stack.service import (
     Bind,
     Build,
@@ -20,6 +21,7 @@ from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
 __all__ = [
     "DOCKER",
     "LOCAL",
+    "MINIO_MARK",
     "Bind",
     "Build",
     "Healthcheck",

@@ -17,6 +17,8 @@ NAME = "s3"
 ABOUT = "Keeps artifacts: models, plots and files of runs, as objects in a bucket."
 PORT = 9000
 VOLUME = "minio_data"
+# In a folder that holds data of MinIO.
+MINIO_MARK = ".minio.sys"
 
 
 def s3(settings: Settings, site: Site, home: str) -> Service:

@@ -52,6 +52,7 @@ class DockerEngine:
     def check(self) -> None:
         """Make sure that Docker and Compose v2 are here and that the engine answers."""
         availability.check(self._client)
+        availability.check_folders(self.stack, self._paths.compose)
         self._check_name()
 
     def prepare(self, progress: Progress) -> None:

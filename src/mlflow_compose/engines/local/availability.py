@@ -8,10 +8,9 @@ from pathlib import Path
 
 from mlflow_compose import machine
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import Service, Stack
+from mlflow_compose.stack import MINIO_MARK, Service, Stack
 
 KEY = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY")
-MINIO_MARK = ".minio.sys"
 USERADD = (
     "useradd",
     "--system",
