@@ -5,25 +5,22 @@ defaults. Everything that is started is removed again.
 """
 
 import os
-import socket
-import statistics
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import requests
 
+from local import measure_local
+from measure import MEBIBYTE, free_ports, median, pss, run, seconds, tool
+
 ROOT = Path(__file__).parents[1]
-TOOL = Path(sys.executable).with_name("mlflow-compose")
 PLAIN = ROOT / "bench" / "plain" / "docker-compose.yaml"
-MEBIBYTE = 1024 * 1024
-REPEATS = 5
 METRICS = 200
 IMAGES = ("PYTHON_IMAGE", "POSTGRES_IMAGE", "MINIO_IMAGE")
 
@@ -40,12 +37,16 @@ class Figures:
 
 
 def main() -> None:
-    """Measure both stacks and print the figures side by side."""
+    """Measure and print the figures side by side."""
     print(f"--help   {median(lambda: tool('--help')):6.2f} s   (wanted: under 0.3)")
+    with tempfile.TemporaryDirectory(prefix="mlflow-compose-bench-") as folder:
+        measure_local(Path(folder))
+    if shutil.which("docker") is None:
+        sys.exit("there is no docker command, so nothing is compared")
     with tempfile.TemporaryDirectory(prefix="mlflow-compose-bench-") as folder:
         ours, image = measure_ours(Path(folder))
     plain = measure_plain(image)
-    print(f"\n{'':<34}{'plain':>10}{'ours':>10}{'ratio':>8}")
+    print(f"\n{'Docker':<34}{'plain':>10}{'ours':>10}{'ratio':>8}")
     row("cold up, images here", plain.cold_up, ours.cold_up, "s", "   (wanted: 1.7)")
     row("second up", plain.second_up, ours.second_up, "s")
     row("memory (PSS), all services", plain.memory, ours.memory, "MB", "   (wanted: 2.5)")
@@ -110,7 +111,7 @@ def measure(up: Callable[[], object], url: str, project: str) -> Figures:
     """Take the figures of a stack that `up` starts."""
     cold, second = seconds(up), seconds(up)
     rate = log_metrics(url)
-    memory = dict(pss(project))
+    memory = dict(pss_of_containers(project))
     return Figures(cold, second, sum(memory.values()), memory["mlflow"], rate)
 
 
@@ -128,15 +129,14 @@ def log_metrics(url: str) -> float:
         return METRICS / (time.perf_counter() - start)
 
 
-def pss(project: str) -> Iterator[tuple[str, int]]:
+def pss_of_containers(project: str) -> Iterator[tuple[str, int]]:
     """Yield each service with its memory: pages of several processes count once."""
     label = f"com.docker.compose.project={project}"
     for container in run("docker", "ps", "--quiet", "--filter", f"label={label}").split():
         form = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}}'
         service, pid = run("docker", "inspect", "--format", form, container).split()
         first = psutil.Process(int(pid))
-        processes = [first, *first.children(recursive=True)]
-        yield service, sum(process.memory_full_info().pss for process in processes)
+        yield service, pss([first, *first.children(recursive=True)])
 
 
 def row(what: str, plain: float, ours: float, unit: str, wanted: str = "") -> None:
@@ -145,48 +145,6 @@ def row(what: str, plain: float, ours: float, unit: str, wanted: str = "") -> No
     scale = MEBIBYTE if unit == "MB" else 1
     left, right = (f"{value / scale:.1f} {unit}" for value in (plain, ours))
     print(f"{what:<34}{left:>10}{right:>10}{ratio:>8.1f}{wanted}")
-
-
-def tool(*arguments: str) -> str:
-    """Run this project's command line."""
-    return run(str(TOOL), *arguments)
-
-
-def run(*argv: str, environ: Mapping[str, str] | None = None) -> str:
-    """Run a command; return what it printed, or end with what it said."""
-    done = subprocess.run(argv, capture_output=True, text=True, env=environ, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def seconds(action: Callable[[], object]) -> float:
-    """Return how long an action takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def median(action: Callable[[], object]) -> float:
-    """Return how long an action usually takes."""
-    return statistics.median(seconds(action) for _ in range(REPEATS))
-
-
-def free_ports(count: int) -> Sequence[int]:
-    """Return ports of this machine on which nobody listens."""
-    with ports(count) as found:
-        return found
-
-
-@contextmanager
-def ports(count: int) -> Iterator[list[int]]:
-    """Hold ports that the system chose, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        yield [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
 
 
 def default_of(variable: str) -> str:

@@ -10,7 +10,7 @@ from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import LOCAL, Stack
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 
@@ -37,7 +37,7 @@ def up(
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.
     """
-    _tell(plan, progress)
+    _tell(plan, engine, progress)
     engine.check()
     write(plan.rendering(), plan.folder)
     check_ports(engine)
@@ -114,7 +114,7 @@ def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
         raise type(error)(message, service=error.service, hint=cause.hint) from None
 
 
-def _tell(plan: Plan, progress: Progress) -> None:
+def _tell(plan: Plan, engine: Engine, progress: Progress) -> None:
     if plan.paths.env_file.stat().st_mode & OTHERS:
         progress.note(f"others may read {plan.paths.env_file.name}: chmod 600 it")
     for note in plan.loaded.notes:
@@ -122,8 +122,10 @@ def _tell(plan: Plan, progress: Progress) -> None:
     if plan.loaded.overrides:
         names = ", ".join(plan.loaded.overrides)
         progress.note(f"from the environment, not from {plan.paths.env_file.name}: {names}")
+    if engine.name == LOCAL and plan.loaded.settings.has_memory_limits:
+        progress.note("MLFLOW_MEMORY, PG_MEMORY and MINIO_MEMORY limit nothing without Docker")
     image = plan.loaded.settings.minio_image
-    if "minio/minio" in image:
+    if "minio/minio" in image and engine.name != LOCAL:
         progress.note(
             f"MINIO_IMAGE is {image}: MinIO withdrew its images and fixes nothing in them; "
             "the default is a maintained fork that reads the same data"

@@ -188,6 +188,11 @@ class Settings(BaseSettings):
     # Not a setting of ours: variables that MLflow defines for its server, handed on as they are.
     server_variables: Mapping[str, str] = Field(default={}, repr=False, exclude=True)
 
+    @property
+    def has_memory_limits(self) -> bool:
+        """Whether a server may not take as much memory as it wants."""
+        return bool(self.mlflow_memory or self.pg_memory or self.minio_memory)
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -1,0 +1,50 @@
+"""Measure the stack without Docker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from measure import MEBIBYTE, free_ports, pss, seconds, tool
+
+MARK = "STACK_SERVICE"
+# Processes that are shown one by one.
+LARGEST = 6
+
+
+def measure_local(folder: Path) -> None:
+    """Start a stack without Docker three times, and print what it takes."""
+    mlflow, s3, database = free_ports(3)
+    given = {
+        "STACK_ENGINE": "local",
+        "MLFLOW_PORT": mlflow,
+        "MINIO_PORT": s3,
+        "PG_PORT": database,
+    }
+    env = ("--env-file", str(folder / ".env"))
+    tool(*env, "init", *(f"--set={name}={value}" for name, value in given.items()))
+    try:
+        # The first may install packages; what is compared comes after it.
+        first = seconds(lambda: tool(*env, "up"))
+        tool(*env, "down")
+        second = seconds(lambda: tool(*env, "up"))
+        memory = {name: pss([process]) for name, process in named(folder)}
+        total = pss(process for _, process in named(folder))
+    finally:
+        tool(*env, "down", "--volumes", "--yes")
+    print(f"\nwithout Docker: first up {first:.1f} s, next {second:.1f} s (wanted: 180, 15)")
+    print(f"memory (PSS) after verify: {total / MEBIBYTE:.0f} MB (wanted: 900)")
+    for name, size in sorted(memory.items(), key=lambda pair: -pair[1])[:LARGEST]:
+        print(f"  {size / MEBIBYTE:6.0f} MB  {name}")
+
+
+def named(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Yield every process of the stack, with a name that says which it is."""
+    for process in psutil.process_iter():
+        try:
+            mark = process.environ().get(MARK, "")
+        except psutil.Error:
+            continue
+        if mark.startswith(f"{folder}/local"):
+            name = mark.removeprefix(f"{folder}/local").strip("/") or "supervisord"
+            yield f"{name} {process.pid}", process
