@@ -28,6 +28,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(reason)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out."""
+    if not (reason := docker_trouble()):
+        return
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(str(report.longrepr).rstrip("')").endswith(reason) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"left out {count} tests that need Docker: {reason}")
+
+
 @cache
 def docker_trouble() -> str:
     """Return why Docker cannot be used here, nothing where it can."""
