@@ -7,6 +7,8 @@ Process numbers would not do: after a restart of the machine they are other prog
 
 import os
 import sys
+import time
+from contextlib import suppress
 
 import psutil
 
@@ -21,9 +23,22 @@ def main(mark: str) -> int:
     left = [process for process in found if process.pid not in mine]
     for process in left:
         print(f"ending process {process.pid}, which an earlier life left behind")
-        process.kill()
-    _, alive = psutil.wait_procs(left, timeout=PATIENCE)
-    return 1 if alive else 0
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + PATIENCE
+    while not all(is_gone(process) for process in left):
+        if time.monotonic() > deadline:
+            return 1
+        time.sleep(0.05)
+    return 0
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Tell whether a process holds nothing any more; its number may stay for its parent."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def belongs(process: psutil.Process, mark: str) -> bool:

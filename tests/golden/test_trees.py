@@ -3,21 +3,24 @@
 `make golden` writes what is rendered now; `git diff` then shows what a change does to users.
 `files.txt` lists every rendered file with its mode. `expected/` holds those that are made:
 what is copied from `templates/` as it is, the lock of Python packages among it, is left out.
+A case whose `.env` says STACK_ENGINE=local is rendered for a machine without Docker.
 """
 
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from mlflow_compose import machine
-from mlflow_compose.actions.plan import image_sources
+from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import load
+from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
-from mlflow_compose.stack import build
+from mlflow_compose.stack import LOCAL, Machine, Stack, build, build_local
 from tests.golden.compose import compose
 
 HERE = Path(__file__).parent
@@ -26,14 +29,34 @@ CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
 MANIFEST = ".manifest.json"
 # What another machine is called; a golden file must not know the one that tests run on.
 HOSTNAME, ADDRESSES = "Classroom", ("192.0.2.10", "198.51.100.7")
+MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
 
-def render_case(case: str, folder: Path) -> None:
-    """Write the tree of a case into `folder`."""
+def is_local(case: str) -> bool:
+    text = (HERE / case / ".env").read_text(encoding="utf-8")
+    return parse(text).values.get("STACK_ENGINE") == LOCAL
+
+
+LOCAL_CASES = [case for case in CASES if is_local(case)]
+DOCKER_CASES = [case for case in CASES if case not in LOCAL_CASES]
+
+
+def decide(case: str) -> Stack:
+    """Return the stack of a case."""
     settings = load(HERE / case / ".env", {}).settings
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
-    write(render(build(settings, image_sources(), names)), folder)
+    if case not in LOCAL_CASES:
+        return build(settings, image_sources(), names)
+    lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
+    return build_local(settings, lock, servers, MACHINE, names)
+
+
+def render_case(case: str, parent: Path) -> Path:
+    """Write the tree of a case into its engine's folder below `parent`; return that folder."""
+    folder = parent / ("local" if case in LOCAL_CASES else "compose")
+    write(render(decide(case)), folder)
+    return folder
 
 
 def read_tree(folder: Path) -> dict[str, str]:
@@ -55,7 +78,7 @@ def modes(folder: Path) -> str:
 
 def made(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are not copies of templates, and not lists of the others."""
-    copies = {*sources("compose").values(), *sources("shared").values()}
+    copies = {text for name in ("compose", "local", "shared") for text in sources(name).values()}
     return {
         path: text
         for path, text in tree.items()
@@ -65,8 +88,8 @@ def made(tree: Mapping[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_must_render_as_expected(case: str, tmp_path: Path, *, update_golden: bool) -> None:
-    render_case(case, tmp_path / "compose")
-    files, tree = modes(tmp_path / "compose"), made(read_tree(tmp_path / "compose"))
+    folder = render_case(case, tmp_path)
+    files, tree = modes(folder), made(read_tree(folder))
     listed, expected = HERE / case / "files.txt", HERE / case / "expected"
     if update_golden:
         listed.write_text(files, encoding="utf-8")
@@ -85,7 +108,44 @@ def test_the_cases_must_differ_from_each_other() -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", DOCKER_CASES)
 def test_compose_must_accept_a_case(case: str, tmp_path: Path) -> None:
-    render_case(case, tmp_path / "compose")
-    assert compose(tmp_path / "compose", "config", "--quiet") == ""
+    folder = render_case(case, tmp_path)
+    assert compose(folder, "config", "--quiet") == ""
+
+
+def test_there_must_be_cases_of_both_engines() -> None:
+    assert len(DOCKER_CASES) >= 8
+    assert len(LOCAL_CASES) >= 4
+
+
+@pytest.mark.parametrize("case", LOCAL_CASES)
+def test_a_shell_must_accept_every_script_of_a_case(case: str, tmp_path: Path) -> None:
+    scripts = sorted(render_case(case, tmp_path).rglob("*.sh"))
+    assert len(scripts) >= 8
+    for script in scripts:
+        done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), script
+
+
+@pytest.mark.parametrize("case", LOCAL_CASES)
+def test_supervisord_must_accept_a_case(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And run what the stack consists of, in its order."""
+    from supervisor.options import ServerOptions
+
+    folder = render_case(case, tmp_path)
+    for name in ("logs", "run"):
+        (folder / name).mkdir()
+    monkeypatch.chdir(folder)
+    options = ServerOptions()
+    options.realize(args=["-c", "supervisord.conf"], doc="")
+    programs = [
+        program for group in options.process_group_configs for program in group.process_configs
+    ]
+    assert [program.name for program in programs] == [
+        service.name for service in decide(case).services
+    ]
+    for program in programs:
+        assert (folder / program.command.removeprefix("sh ")).is_file()

@@ -4,17 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlflow_compose.actions.plan import image_sources
+from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
+from mlflow_compose.paths import sources
 from mlflow_compose.settings import Loaded, Settings
 from mlflow_compose.settings.envfile import parse, quote
 from mlflow_compose.settings.load import resolve
-from mlflow_compose.stack import Stack, build
+from mlflow_compose.stack import Machine, Stack, build, build_local
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "mlflow_compose"
 
 # Given to our rules; nothing binds to it.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
+
+# What runs a stack without Docker.
+MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
 SECRETS: Mapping[str, str] = {
     "PG_PASSWORD": "pg-password-of-the-sample",
@@ -47,3 +51,12 @@ def settings(**values: str) -> Settings:
 def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
     """Return a stack that was told these values."""
     return build(settings(**values), image_sources(), lan_names)
+
+
+def local_stack(
+    machine: Machine = MACHINE, /, *, lan_names: Sequence[str] = (), **values: str
+) -> Stack:
+    """Return a stack without Docker that was told these values."""
+    lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
+    told = settings(STACK_ENGINE="local", **values)
+    return build_local(told, lock, servers, machine, lan_names)

@@ -131,7 +131,7 @@ def test_a_console_on_the_port_that_s3_has_inside_must_be_refused(user: User) ->
 
 
 def test_a_port_that_is_not_published_must_not_count_as_used(user: User) -> None:
-    user.has_env("PG_PORT=5000", "MINIO_CONSOLE_ADDRESS=")
+    user.has_env("STACK_ENGINE=docker", "PG_PORT=5000", "MINIO_CONSOLE_ADDRESS=")
     assert user.types("config").code == 0
 
 

@@ -1,8 +1,23 @@
-"""What this machine is called by others, for the hosts that MLflow answers to."""
+"""What this machine is called by others, and where it has room for what is ours."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from mlflow_compose.machine import is_outward, lan_names, own_addresses
+from mlflow_compose import machine
+from mlflow_compose.machine import (
+    LONGEST_SOCKET,
+    cache_folder,
+    is_outward,
+    is_root,
+    lan_names,
+    own_addresses,
+    python_tag,
+    socket_path,
+)
 from tests.unit.samples import ANY_ADDRESS
 
 ADDRESSES = ("198.51.100.7", "192.0.2.10")
@@ -52,3 +67,99 @@ def test_bridges_of_containers_must_not_count(
 
 def test_the_addresses_of_this_machine_must_be_those_that_others_reach() -> None:
     assert not any(address.startswith("127.") for address in own_addresses())
+
+
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests be run by somebody who may not do everything."""
+    monkeypatch.setattr(machine, "is_root", lambda: False)
+    monkeypatch.setenv("HOME", "/home/student")
+
+
+@pytest.mark.usefixtures("somebody")
+@pytest.mark.parametrize("environ", [{}, {"XDG_CACHE_HOME": ""}])
+def test_the_cache_must_be_where_the_system_has_it(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder(environ) == Path("/home/student/.cache/mlflow-compose")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder(environ) == Path("/home/student/Library/Caches/mlflow-compose")
+
+
+@pytest.mark.usefixtures("somebody")
+def test_the_cache_must_be_where_the_user_wants_it() -> None:
+    assert cache_folder({"XDG_CACHE_HOME": "/scratch"}) == Path("/scratch/mlflow-compose")
+
+
+@pytest.mark.usefixtures("somebody")
+def test_the_cache_must_be_found_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scripts with its path in them are run from another one."""
+    monkeypatch.chdir(tmp_path)
+    assert cache_folder({"XDG_CACHE_HOME": "here"}) == tmp_path / "here" / "mlflow-compose"
+
+
+def test_the_cache_of_root_must_be_open_to_who_runs_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Root's home is closed to others, wherever it is."""
+    monkeypatch.setattr(machine, "is_root", lambda: True)
+    wanted = {"XDG_CACHE_HOME": "/root/.cache"}
+    assert cache_folder(wanted) == cache_folder({}) == Path("/var/cache/mlflow-compose")
+
+
+def test_root_must_be_who_has_number_0() -> None:
+    assert is_root() is (os.geteuid() == 0)
+
+
+NAME = "run/supervisor.sock"
+
+
+def folder_for(length: int, letter: str = "x") -> Path:
+    """Return a folder in which the socket's path is at most so many bytes long."""
+    room = length - len(f"//{NAME}")
+    return Path("/" + letter * (room // len(letter.encode())))
+
+
+@pytest.mark.parametrize("length", [30, LONGEST_SOCKET - 1, LONGEST_SOCKET])
+def test_a_socket_must_be_in_the_folder_of_the_stack_where_it_can(length: int) -> None:
+    assert len(str(folder_for(length) / NAME)) == length
+    assert socket_path(folder_for(length), NAME) == NAME
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        folder_for(LONGEST_SOCKET + 1),
+        folder_for(400),
+        # Bytes count, not letters.
+        folder_for(LONGEST_SOCKET + 2, "é"),
+    ],
+    ids=["just", "much", "letters"],
+)
+def test_a_socket_must_be_elsewhere_where_its_path_would_be_too_long(folder: Path) -> None:
+    """In a folder of this user's, under a name that no other stack has."""
+    path = socket_path(folder, NAME)
+    assert path.startswith(f"{tempfile.gettempdir()}/mlflow-compose-{os.getuid()}/")
+    assert path == socket_path(folder, NAME)
+    assert path != socket_path(folder / "2", NAME)
+
+
+@pytest.mark.parametrize("length", [LONGEST_SOCKET, 400])
+def test_a_socket_must_fit_where_it_is_said_to_be(length: int) -> None:
+    """Also on macOS, and with the number that supervisord adds while it makes it."""
+    folder = folder_for(length)
+    path = folder / socket_path(folder, NAME)
+    assert len(f"{path}.{2**22}") < 104
+
+
+def test_the_tag_must_tell_pythons_apart_whose_packages_differ() -> None:
+    tag = python_tag()
+    version = f"{sys.version_info.major}{sys.version_info.minor}"
+    assert tag.startswith(f"{sys.implementation.name}-{version}-")
+    assert os.uname().machine in tag
+    assert tag == python_tag()
+    assert "/" not in tag
+    assert " " not in tag

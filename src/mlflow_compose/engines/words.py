@@ -9,6 +9,8 @@ INDEX = (
     "could not connect",
     "connection refused",
     "no matching distribution found",
+    "was not found in the package registry",
+    "was not found in the provided package locations",
     "401 error",
     "401 client error",
     "401 unauthorized",
@@ -24,6 +26,7 @@ PLATFORM = (
     "no matching distribution for",
     "not a supported wheel",
     "only has wheels for",
+    "requires python",
 )
 
 

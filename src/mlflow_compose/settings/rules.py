@@ -64,13 +64,13 @@ def console_port(settings: Settings) -> int | None:
 
 
 def _ports(settings: Settings) -> Iterator[Problem]:
-    local = settings.stack_engine == "local"
+    may_be_local = settings.stack_engine != "docker"
     published: dict[str, int | None] = {
         "MLFLOW_PORT": settings.mlflow_port,
         "MINIO_PORT": settings.minio_port,
         "MINIO_CONSOLE_ADDRESS": console_port(settings),
         # Without Docker, services have this machine's ports only.
-        "PG_PORT": settings.pg_port if settings.pg_publish or local else None,
+        "PG_PORT": settings.pg_port if settings.pg_publish or may_be_local else None,
     }
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(

@@ -8,6 +8,7 @@ from mlflow_compose.stack.service import SecretFile
 
 DOCKER, LOCAL = "docker", "local"
 LOOPBACK = "127.0.0.1"
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,10 @@ def s3_address(settings: Settings) -> str:
 def database_addresses(settings: Settings) -> tuple[str, ...]:
     """Return the addresses of this machine that a database without a container listens on."""
     address = settings.stack_bind_address
-    published = settings.pg_publish and not is_loopback(address)
-    return (LOOPBACK, address) if published else (LOOPBACK,)
+    if not settings.pg_publish or is_loopback(address):
+        return (LOOPBACK,)
+    # That of all addresses includes loopback, and cannot be listened on beside it.
+    return (address,) if address == EVERY_ADDRESS else (LOOPBACK, address)
 
 
 def url_host(address: str) -> str:

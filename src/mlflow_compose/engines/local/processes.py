@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 # Every process of a stack has this variable: the folder of the stack's files, or more.
 MARK = "STACK_SERVICE"
 # Seconds that the system may take to remove a killed process.
-PATIENCE = 10
+PATIENCE, LOOK_EVERY = 10, 0.05
 
 
 def belongs(pid: int, folder: Path) -> bool:
@@ -32,9 +33,9 @@ def of(folders: Collection[Path]) -> Iterator["Process"]:
     """Yield every process that was started for the stack in one of `folders`."""
     import psutil
 
-    for pid in psutil.pids():
-        if any(belongs(pid, folder) for folder in folders):
-            yield psutil.Process(pid)
+    for process in psutil.process_iter():
+        if any(belongs(process.pid, folder) for folder in folders):
+            yield process
 
 
 def end_leftovers(folders: Collection[Path]) -> None:
@@ -47,14 +48,27 @@ def end_leftovers(folders: Collection[Path]) -> None:
 
     left = list(of(folders))
     for process in left:
-        process.kill()
-    _, alive = psutil.wait_procs(left, timeout=PATIENCE)
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + PATIENCE
+    while (alive := [one for one in left if not _is_gone(one)]) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
     if alive:
         raise EngineError(
             "processes that an earlier start of this stack left behind do not end: "
             f"{', '.join(str(process.pid) for process in alive)}",
             hint="restart this machine, or ask who may end them",
         )
+
+
+def _is_gone(process: "Process") -> bool:
+    """Tell whether a process holds nothing any more; its number may stay for its parent."""
+    import psutil
+
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def listening(process: "Process") -> Iterator[int]:

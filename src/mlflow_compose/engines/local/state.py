@@ -27,6 +27,8 @@ STATES = {
     "EXITED": EXITED,
     "FATAL": EXITED,
     "STOPPED": EXITED,
+    # A programming error in supervisord, by its own words.
+    "UNKNOWN": EXITED,
 }
 
 

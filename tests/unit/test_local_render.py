@@ -1,0 +1,189 @@
+"""What stands in the scripts of a stack without Docker is what its servers get."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from mlflow_compose.render import render, write
+from mlflow_compose.render.literal import shell
+from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.stack import Stack
+from tests.unit.conftest import User
+from tests.unit.samples import MACHINE, SECRETS, local_stack
+
+# One of MLflow's own, which is handed on as it is.
+VARIABLE = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+WHERE = "mlflow/run.sh"
+
+NO_LINE_ENDS = st.characters(codec="utf-8", exclude_characters="\0\n")
+SYNTAX = st.text("'\"\\$`#%!~*?[]{}()<>|&;= \t\r-aZ0.é漢😀\u2028\u00a0\x81\x88", max_size=40)
+TEXTS = st.text(NO_LINE_ENDS, max_size=80) | SYNTAX
+
+few = hypothesis_settings(max_examples=60, deadline=None)
+
+
+def said_by(script: str, *arguments: str) -> str:
+    """Return what a shell prints, which knows nothing of ours."""
+    done = subprocess.run(
+        ["sh", "-euc", script, "sh", *arguments],
+        env={"PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+    )
+    assert done.stderr == b""
+    return done.stdout.decode()
+
+
+def exports(script: str) -> str:
+    """Return the lines of a script that set what its server finds in its environment."""
+    lines = [line for line in script.split("\n") if line.startswith("export ")]
+    return "\n".join(line for line in lines if not line.startswith("export STACK_SERVICE="))
+
+
+@few
+@given(TEXTS)
+@example("'; exit 1; '")
+@example("$HOME ${HOME} $$ `id` $(id) %(here)s %%")
+@example("\\")
+@example("-n")
+@example("{{ stack }} {% raw %}")
+@example(" begins and ends with spaces ")
+def test_any_value_must_reach_the_server_as_it_was_written(text: str) -> None:
+    stack = local_stack(**{VARIABLE: text})
+    if is_secret_variable(VARIABLE, text):
+        # An address with a password goes the way of the other secrets.
+        (secret,) = (found for found in stack.secrets if found.name == "mlflow_env")
+        script = secret.text
+    else:
+        script = exports(render(stack).files[WHERE].text)
+    assert said_by(f'{script}\nprintf %s "${VARIABLE}"') == text
+
+
+@few
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)))
+@example(["", "-n", "$HOME", "'", "a b", "*", "~", "\n"])
+def test_the_words_of_a_command_must_be_read_back_as_they_are(words: Sequence[str]) -> None:
+    script = f"set -- {shell(words)}\nfor word; do printf '%s\\0' \"$word\"; done"
+    assert said_by(script) == "".join(f"{word}\0" for word in words)
+
+
+@few
+@given(TEXTS)
+def test_a_word_must_be_one_word(text: str) -> None:
+    assert said_by(f'set -- {shell(text)}; printf "%s %s" $# "$1"') == f"1 {text}"
+
+
+@pytest.mark.parametrize("word", ["python", "secrets/s3_app_key", "127.0.0.1:9000", "--port=5000"])
+def test_a_plain_word_must_stay_plain_for_the_reader(word: str) -> None:
+    assert shell(word) == word
+
+
+def stack_in(cache: Path, **values: str) -> Stack:
+    """Return a stack whose Python only prints how it was called, and an environment variable."""
+    stack = local_stack(replace(MACHINE, cache=str(cache)), **values)
+    python = Path(stack.service("s3").image) / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+        'case "$1" in s3/*) printf "%s\\n" "$S3_FOLDER" "$STACK_SERVICE" "$PWD";; esac\n',
+        encoding="utf-8",
+    )
+    python.chmod(0o755)
+    return stack
+
+
+def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -> None:
+    """From whatever folder it is called, and whatever the folders are named."""
+    folder = tmp_path / "it's $HOME %s" / "local"
+    stack = stack_in(tmp_path / "a 'cache' of $mine", MINIO_VOLUME_PATH="/srv/it's #1 $x")
+    write(render(stack), folder)
+    (folder / "run").mkdir()
+    done = subprocess.run(["sh", folder / "s3/run.sh"], cwd="/", capture_output=True, check=False)
+    assert done.stderr == b""
+    assert done.stdout.decode().splitlines() == [
+        *("leftovers.py", f"{folder}/s3"),
+        *("s3/start_rclone.py", "/srv/it's #1 $x", f"{folder}/s3", str(folder)),
+    ]
+    assert (folder / "run" / "s3.started").exists()
+
+
+def test_a_job_that_failed_must_not_count_as_done(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path / "cache")
+    write(render(stack), tmp_path / "local")
+    (tmp_path / "local" / "run").mkdir()
+    python = Path(stack.service("bucket-init").image) / "bin" / "python"
+    # The other two calls: what was left behind, and the health of what it waits for.
+    says = '#!/bin/sh\ncase "$1" in bucket-init/*) exit {code};; esac\n'
+    for code, done in ((3, False), (0, True)):
+        python.write_text(says.format(code=code), encoding="utf-8")
+        ended = subprocess.run(["sh", tmp_path / "local/bucket-init/run.sh"], check=False)
+        assert ended.returncode == code
+        assert (tmp_path / "local/run/bucket-init.done").exists() is done
+
+
+def test_modes_must_keep_secrets_from_others(user: User) -> None:
+    user.has_env("STACK_ENGINE=local", "MLFLOW_AUTH=basic")
+    assert user.types("render").code == 0
+    local = user.folder / "local"
+    assert not (user.folder / "compose").exists()
+    assert (local / "secrets").stat().st_mode & 0o777 == 0o700
+    modes = {path.stat().st_mode & 0o777 for path in (local / "secrets").glob("[!.]*")}
+    assert modes == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in local.rglob("*.sh")} == {0o755}
+    assert (local / "supervisord.conf").stat().st_mode & 0o777 == 0o644
+
+
+def test_secrets_must_be_in_no_other_file() -> None:
+    index = "https://user:index-secret@mirror/simple"
+    found = render(
+        local_stack(
+            MLFLOW_AUTH="basic",
+            MLFLOW_FLASK_SERVER_SECRET_KEY="flask-key-of-the-sample",
+            PIP_INDEX_URL=index,
+        )
+    )
+    hidden = {*SECRETS.values(), "flask-key-of-the-sample", "index-secret"}
+    for path, file in found.files.items():
+        assert not any(secret in file.text for secret in hidden), path
+    kept = "\n".join(file.text for file in found.secrets.values())
+    root = {SECRETS["MINIO_ROOT_USER"], SECRETS["MINIO_ROOT_PASSWORD"]}
+    assert {secret for secret in hidden if secret in kept} == hidden - root
+
+
+@pytest.mark.parametrize("name", ["postgres", "s3", "bucket-init", "mlflow"])
+def test_every_service_must_have_its_scripts_and_say_what_it_is(name: str) -> None:
+    stack = local_stack()
+    files = render(stack).files
+    assert f"# {stack.service(name).about}\n" in files[f"{name}/run.sh"].text
+    assert f"; {stack.service(name).about}\n[program:{name}]\n" in files["supervisord.conf"].text
+    assert f"{name}/healthcheck.sh" in files
+
+
+def test_rendering_twice_must_change_nothing(user: User) -> None:
+    user.has_env("STACK_ENGINE=local")
+    assert "create  local/supervisord.conf\n" in user.types("render").out
+    second = user.types("render")
+    assert (second.code, second.out, second.err) == (0, "", "")
+
+
+def test_only_what_a_setting_changes_must_be_written(user: User) -> None:
+    """Else servers would be started again that need not be."""
+    user.has_env("STACK_ENGINE=local")
+    user.types("render")
+    user.has_env("STACK_ENGINE=local", "MLFLOW_WORKERS=3")
+    assert user.types("render").out == "update  local/mlflow/run.sh\n"
+
+
+def test_both_targets_must_have_folders_of_their_own(user: User) -> None:
+    user.has_env()
+    user.types("render", "--target", "local")
+    user.types("render", "--target", "compose")
+    assert (user.folder / "local" / "supervisord.conf").exists()
+    assert user.compose_file.exists()
+    assert user.types("render", "--target", "local", "--check").code == 0

@@ -1,0 +1,295 @@
+"""The scripts that become the servers of a stack without Docker."""
+
+import csv
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from mlflow_compose.paths import templates
+from mlflow_compose.settings.validators import one_line
+from mlflow_compose.stack.credentials import app_key
+from tests.unit.processes import MARK, child, gone
+from tests.unit.samples import settings
+
+LOCAL = templates() / "local"
+
+
+def script(path: str) -> ModuleType:
+    """Load a script as a module, which runs none of it."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, LOCAL / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        # Nothing is to be written among the templates.
+        patch.setattr(sys, "dont_write_bytecode", True)
+        spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def rclone() -> ModuleType:
+    return script("s3/start_rclone.py")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> ModuleType:
+    return script("postgres/start_postgres.py")
+
+
+@pytest.fixture(scope="module")
+def leftovers() -> ModuleType:
+    return script("leftovers.py")
+
+
+def key_file(folder: Path, key: str, secret: str) -> Path:
+    """Write a credentials file as the renderer does."""
+    told = settings().model_copy(
+        update={"minio_access_key": SecretStr(key), "minio_secret_access_key": SecretStr(secret)}
+    )
+    path = folder / "s3_app_key"
+    path.write_text(app_key(told).text, encoding="utf-8", newline="")
+    return path
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "app-secret",
+        "with,commas,in it",
+        "with \"quotes\" and 'others'",
+        '"',
+        "100% $HOME ${x} %(y)s %%",
+        "# not a comment ; neither",
+        "a = b : c",
+        "[default]",
+        "\\back\\slashes\\",
+        "é漢😀",
+    ],
+)
+def test_a_key_must_be_one_field_of_id_and_secret(
+    rclone: ModuleType, tmp_path: Path, secret: str
+) -> None:
+    """As rclone reads it: a line of CSV, whose fields are keys."""
+    line = rclone.auth_key(key_file(tmp_path, "app-key", secret))
+    assert list(csv.reader(io.StringIO(line, newline=""))) == [[f"app-key,{secret}"]]
+    assert line.startswith('"')
+    assert line.endswith('"')
+
+
+def allowed(secret: str) -> bool:
+    try:
+        one_line(secret)
+    except ValueError:
+        return False
+    return bool(secret)
+
+
+@given(st.text(max_size=30).filter(allowed))
+def test_any_secret_that_settings_allow_must_reach_rclone(
+    tmp_path_factory: pytest.TempPathFactory, secret: str
+) -> None:
+    path = key_file(tmp_path_factory.mktemp("key"), "app-key", secret)
+    line = script("s3/start_rclone.py").auth_key(path)
+    assert next(csv.reader(io.StringIO(line, newline=""))) == [f"app-key,{secret}"]
+
+
+def test_a_folder_of_objects_that_cannot_be_made_must_be_named(
+    rclone: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "objects").touch()
+    with pytest.raises(SystemExit, match=r"the folder .*/objects cannot be made: File exists"):
+        rclone.main({"S3_FOLDER": str(tmp_path / "objects")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", "garbage\n", "-1\n/data\n", "99999999999999999999\n", "\0\n", "1.5\n", "4x\n"],
+)
+def test_a_lock_that_names_no_process_must_go(
+    postgres: ModuleType, tmp_path: Path, text: str
+) -> None:
+    """As after a full disk, or when the machine lost its power."""
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(text, encoding="utf-8")
+    postgres.drop_stale_lock(lock)
+    assert not lock.exists()
+
+
+def test_a_lock_that_is_not_text_must_go(postgres: ModuleType, tmp_path: Path) -> None:
+    lock = tmp_path / "postmaster.pid"
+    lock.write_bytes(b"\xff\xfe\n")
+    postgres.drop_stale_lock(lock)
+    assert not lock.exists()
+
+
+def test_no_lock_must_be_fine(postgres: ModuleType, tmp_path: Path) -> None:
+    postgres.drop_stale_lock(tmp_path / "postmaster.pid")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("whose", ["a process that ended", "another program"])
+def test_a_lock_of_a_server_that_is_gone_must_go(
+    postgres: ModuleType, tmp_path: Path, whose: str
+) -> None:
+    pid = gone() if whose == "a process that ended" else os.getpid()
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"{pid}\n/data\n1763700000\n5432\n", encoding="utf-8")
+    postgres.drop_stale_lock(lock)
+    assert not lock.exists()
+
+
+@pytest.fixture
+def running_server(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Run a process that is called as the database is."""
+    program = tmp_path / "bin" / "postgres"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho here\nread -r line\n", encoding="utf-8")
+    program.chmod(0o755)
+    with child(str(program)) as process:
+        if psutil.Process(process.pid).name() != "postgres":
+            pytest.skip("here, a script is called as what runs it")
+        yield process
+
+
+def test_a_lock_of_a_server_that_runs_must_stay(
+    postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
+) -> None:
+    """Two servers on the same files would ruin them."""
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
+    postgres.drop_stale_lock(lock)
+    assert lock.read_text(encoding="utf-8").startswith(f"{running_server.pid}\n")
+
+
+def test_half_of_a_database_must_not_be_left_where_making_it_failed(
+    postgres: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the words of who failed are in the log, not those of Python."""
+    initdb = tmp_path / "bin" / "initdb"
+    initdb.parent.mkdir()
+    initdb.write_text('#!/bin/sh\nmkdir -p "$2"; touch "$2/half"; exit 3\n', encoding="utf-8")
+    initdb.chmod(0o755)
+    monkeypatch.setenv("PATH", str(initdb.parent), prepend=os.pathsep)
+    data = tmp_path / "data" / "pgdata"
+    with pytest.raises(SystemExit, match="initdb ended with exit code 3"):
+        postgres.make_database(data, "u", "d", "password")
+    assert not data.exists()
+    initdb.write_text('#!/bin/sh\n[ -e "$2" ] && exit 4\nmkdir -p "$2"\ncat > "$2/password"\n')
+    postgres.make_database(data, "u", "postgres", "password")
+    assert (data / "password").read_text(encoding="utf-8") == "password"
+    assert [path.name for path in data.parent.iterdir()] == ["pgdata"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "found"),
+    [
+        ("{folder}/s3", True),
+        ("{folder}", True),
+        ("{folder}/mlflow", False),
+        ("{folder}/s", False),
+        ("{folder}/s3/more", False),
+        ("{folder}-copy", False),
+        ("{folder}/", False),
+    ],
+)
+def test_a_process_must_belong_to_its_service_and_to_its_stack(
+    leftovers: ModuleType, tmp_path: Path, mark: str, *, found: bool
+) -> None:
+    folder = tmp_path / "it's a stack"
+    with child(environ={MARK: f"{folder}/s3"}) as process:
+        assert leftovers.belongs(psutil.Process(process.pid), mark.format(folder=folder)) is found
+
+
+def test_a_folder_whose_name_only_begins_the_same_must_be_another(
+    leftovers: ModuleType, tmp_path: Path
+) -> None:
+    with child(environ={MARK: f"{tmp_path}/stack-2/local/s3"}) as process:
+        other = psutil.Process(process.pid)
+        assert not leftovers.belongs(other, f"{tmp_path}/stack")
+        assert not leftovers.belongs(other, f"{tmp_path}/stack-")
+        assert leftovers.belongs(other, f"{tmp_path}/stack-2/local")
+
+
+def test_a_process_that_nobody_marked_must_belong_to_nobody(
+    leftovers: ModuleType, tmp_path: Path
+) -> None:
+    with child() as process:
+        assert not leftovers.belongs(psutil.Process(process.pid), str(tmp_path))
+
+
+def test_a_process_that_ended_must_belong_to_nobody(leftovers: ModuleType, tmp_path: Path) -> None:
+    with child(environ={MARK: str(tmp_path)}) as process:
+        found = psutil.Process(process.pid)
+        process.kill()
+        process.wait()
+    assert not leftovers.belongs(found, str(tmp_path))
+
+
+def end_leftovers(mark: str) -> str:
+    """Run the script as a service does, which has the same mark itself."""
+    done = subprocess.run(
+        [sys.executable, str(LOCAL / "leftovers.py"), mark],
+        env={**os.environ, MARK: mark},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
+    mark = f"{tmp_path}/local/s3"
+    with (
+        child(environ={MARK: mark}) as old,
+        child(environ={MARK: f"{mark}-other"}) as other,
+        child(environ={MARK: f"{tmp_path}/local/mlflow"}) as neighbour,
+    ):
+        assert end_leftovers(mark) == (
+            f"ending process {old.pid}, which an earlier life left behind\n"
+        )
+        assert old.wait(timeout=10) == -9
+        assert (other.poll(), neighbour.poll()) == (None, None)
+
+
+def test_nothing_must_be_said_where_nothing_was_left(tmp_path: Path) -> None:
+    assert end_leftovers(f"{tmp_path}/local/s3") == ""
+
+
+def test_a_process_that_ends_meanwhile_must_not_be_an_error(
+    leftovers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers of a server end by themselves when they see that it is gone."""
+    mark = f"{tmp_path}/local/s3"
+    with child(environ={MARK: mark}) as old, child(environ={MARK: mark}) as older:
+
+        def looked_at() -> Iterator[psutil.Process]:
+            yield psutil.Process(old.pid)
+            old.kill()
+            old.wait()
+            yield psutil.Process(older.pid)
+
+        monkeypatch.setattr(psutil, "process_iter", looked_at)
+        assert leftovers.main(mark) == 0
+        assert not {old.pid, older.pid} & set(psutil.pids())
+
+
+def test_a_killed_process_must_be_gone_also_where_nobody_takes_note(tmp_path: Path) -> None:
+    """As in a container whose first process is no init: it holds no port and no file any more."""
+    mark = f"{tmp_path}/local/s3"
+    code = "import leftovers, sys; leftovers.PATIENCE = 1; sys.exit(leftovers.main(sys.argv[1]))"
+    with subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: mark}) as old:
+        done = subprocess.run([sys.executable, "-B", "-c", code, mark], cwd=LOCAL, check=False)
+        assert psutil.Process(old.pid).status() == psutil.STATUS_ZOMBIE
+    assert done.returncode == 0
