@@ -155,7 +155,7 @@ def running_server(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     """Run a process that is called as the database is."""
     program = tmp_path / "bin" / "postgres"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho here\nread -r line\n", encoding="utf-8")
+    program.write_text(f"#!/bin/sh\ncd {tmp_path}\necho here\nread -r line\n", encoding="utf-8")
     program.chmod(0o755)
     with child(str(program)) as process:
         if psutil.Process(process.pid).name() != "postgres":
@@ -171,6 +171,17 @@ def test_a_lock_of_a_server_that_runs_must_stay(
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
     postgres.drop_stale_lock(lock)
     assert lock.read_text(encoding="utf-8").startswith(f"{running_server.pid}\n")
+
+
+def test_a_lock_with_the_number_of_another_stacks_server_must_go(
+    postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
+) -> None:
+    """As after a restart of the machine, when both stacks come back."""
+    lock = tmp_path / "other" / "postmaster.pid"
+    lock.parent.mkdir()
+    lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
+    postgres.drop_stale_lock(lock)
+    assert not lock.exists()
 
 
 def test_half_of_a_database_must_not_be_left_where_making_it_failed(

@@ -64,11 +64,12 @@ def console_port(settings: Settings) -> int | None:
 
 
 def _ports(settings: Settings) -> Iterator[Problem]:
+    may_be_docker = settings.stack_engine != "local"
     may_be_local = settings.stack_engine != "docker"
     published: dict[str, int | None] = {
         "MLFLOW_PORT": settings.mlflow_port,
         "MINIO_PORT": settings.minio_port,
-        "MINIO_CONSOLE_ADDRESS": console_port(settings),
+        "MINIO_CONSOLE_ADDRESS": console_port(settings) if may_be_docker else None,
         # Without Docker, services have this machine's ports only.
         "PG_PORT": settings.pg_port if settings.pg_publish or may_be_local else None,
     }

@@ -80,8 +80,9 @@ def drop_stale_lock(lock: Path) -> None:
     """
     try:
         owner = psutil.Process(int(lock.read_text(encoding="utf-8").split()[0]))
-        stale = owner.name() != "postgres"
-    except (psutil.NoSuchProcess, ValueError, IndexError):
+        # Another stack has a server of that name too; each works in the folder of its data.
+        stale = owner.name() != "postgres" or Path(owner.cwd()) != lock.parent
+    except (psutil.Error, ValueError, IndexError):
         stale = True
     except FileNotFoundError:
         return

@@ -19,11 +19,12 @@ class Log:
 
     def last(self, count: int | None) -> list[str]:
         """Return the last lines, all where no count is given; go on from there."""
-        lines = self.new()
+        # Also half a line: a server that was killed may not have ended it.
+        lines = self.new(whole=False)
         return lines if count is None else lines[len(lines) - min(count, len(lines)) :]
 
-    def new(self) -> list[str]:
-        """Return whole lines that were written since."""
+    def new(self, *, whole: bool = True) -> list[str]:
+        """Return lines that were written since; with `whole`, not one that has no end yet."""
         try:
             with self.path.open("rb") as stream:
                 found = self.path.stat()
@@ -34,9 +35,10 @@ class Log:
                 text = stream.read()
         except FileNotFoundError:
             return []
-        whole = text[: text.rfind(b"\n") + 1]
-        self.position += len(whole)
-        return whole.decode(errors="replace").splitlines()
+        if whole:
+            text = text[: text.rfind(b"\n") + 1]
+        self.position += len(text)
+        return text.decode(errors="replace").removesuffix("\n").split("\n") if text else []
 
 
 def read(

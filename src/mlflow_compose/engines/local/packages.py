@@ -83,7 +83,8 @@ def _remove_abandoned(folder: Path) -> None:
     import psutil
 
     for place in folder.parent.glob(f"{folder.name}.*.*"):
-        if not psutil.pid_exists(int(place.name.split(".")[-2])):
+        number = place.name.split(".")[-2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
             shutil.rmtree(place, ignore_errors=True)
 
 
