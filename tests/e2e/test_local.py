@@ -14,6 +14,7 @@ from .conftest import MakeStack
 from .local_stack import LocalStack
 from .markers import Markers
 from .running import SERVERS, local_only
+from .security import lan_address
 from .tool import run, tool
 from .waiting import wait_until
 
@@ -136,6 +137,19 @@ def test_the_database_must_take_no_login_without_the_password(shared: LocalStack
     ways = [line.split()[-1] for line in rules.splitlines() if line and line[0] != "#"]
     assert set(ways) == {"scram-sha-256"}
     assert shared.sql("SHOW unix_socket_directories") == [""]
+
+
+def test_a_published_database_must_take_the_password_from_the_network(
+    make_stack: MakeStack,
+) -> None:
+    address = lan_address()
+    stack = make_stack(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic", PG_PUBLISH="true")
+    stack.up()
+    query = ("psql", "-h", address, "-U", "mlflow", "-d", "mlflow", "-AtXc", "SELECT 1")
+    assert stack.execute("postgres", *query).strip() == "1"
+    stack.changed_password = "another"
+    with pytest.raises(AssertionError, match="password authentication failed"):
+        stack.execute("postgres", *query)
 
 
 @pytest.fixture

@@ -362,7 +362,7 @@ def test_leftovers_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
         child(environ={MARK: f"{tmp_path}/local-2/s3"}) as other,
     ):
         processes.end_leftovers({tmp_path / "local"})
-        assert not {supervisor.pid, server.pid} & set(psutil.pids())
+        assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -9)
         assert other.poll() is None
 
 
@@ -382,7 +382,7 @@ def test_leftovers_that_end_meanwhile_must_not_be_an_error(
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
             processes.end_leftovers({tmp_path})
-        assert not {old.pid, older.pid} & set(psutil.pids())
+        assert older.wait(timeout=10) == -9
 
 
 def pid_file(folder: Path, text: str) -> None:

@@ -60,6 +60,9 @@ def make_database(data: Path, user: str, name: str, password: str) -> None:
         "--builtin-locale=C.UTF-8",
     ]
     run([*command, *locale], password)
+    with (new / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+        # As the official image does: where it listens at all is PG_PUBLISH's to say.
+        rules.write("host all all all scram-sha-256\n")
     if name != "postgres":
         single = ["postgres", "--single", "-j", "-D", str(new), "postgres"]
         run(single, f'CREATE DATABASE "{name}"\n')
