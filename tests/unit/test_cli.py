@@ -133,7 +133,7 @@ def test_the_package_must_be_a_command_of_python(user: User) -> None:
 def test_success_must_be_one_json_document(
     user: User, engine: FakeEngine, argv: list[str], command: str
 ) -> None:
-    engine.stack = stack(MLFLOW_PORT="35000", MINIO_PORT="39000", MINIO_CONSOLE_ADDRESS="")
+    engine.stack = stack(MLFLOW_PORT="15000", MINIO_PORT="19000", MINIO_CONSOLE_ADDRESS="")
     user.has_env()
     if "--check" in argv:
         user.types("render")
@@ -210,7 +210,7 @@ def test_the_list_of_settings_must_need_no_env_file(user: User) -> None:
 
 
 def test_quiet_must_print_results_only(user: User, engine: FakeEngine) -> None:
-    engine.stack = stack(MLFLOW_PORT="35000", MINIO_PORT="39000", MINIO_CONSOLE_ADDRESS="")
+    engine.stack = stack(MLFLOW_PORT="15000", MINIO_PORT="19000", MINIO_CONSOLE_ADDRESS="")
     user.has_env("MINIO_IMAGE=minio/minio:1")
     loud = user.types("up", "--no-verify")
     quiet = user.types("up", "--no-verify", "--quiet")

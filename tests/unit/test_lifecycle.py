@@ -23,9 +23,9 @@ from tests.unit.samples import env_text
 def plan(folder: Path, *lines: str, environ: dict[str, str] | None = None) -> Plan:
     """Return the plan of a stack in `folder`, on ports that no other test minds."""
     (folder / ".env").write_text(
-        env_text("MINIO_CONSOLE_ADDRESS=:39001", "MINIO_PORT=39000", *lines), encoding="utf-8"
+        env_text("MINIO_CONSOLE_ADDRESS=:19001", "MINIO_PORT=19000", *lines), encoding="utf-8"
     )
-    world = {"MLFLOW_PORT": "35000", **(environ or {})}
+    world = {"MLFLOW_PORT": "15000", **(environ or {})}
     return load_plan(*read_settings(folder / ".env", world), world)
 
 
@@ -40,14 +40,14 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
     assert engine.calls == ["check", "held_ports", "prepare", "start"]
     assert (tmp_path / "compose/docker-compose.yaml").is_file()
     assert result.ok
-    assert result.data["urls"]["mlflow"] == "http://127.0.0.1:35000"
+    assert result.data["urls"]["mlflow"] == "http://127.0.0.1:15000"
     assert [service["name"] for service in result.data["services"]] == [
         "postgres",
         "s3",
         "bucket-init",
         "mlflow",
     ]
-    assert "MLflow   http://127.0.0.1:35000" in result.lines
+    assert "MLflow   http://127.0.0.1:15000" in result.lines
 
 
 def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -
 def test_up_must_start_nothing_where_a_port_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 35000)
+    monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 15000)
     found = plan(tmp_path)
-    engine = FakeEngine(found.stack, owners={35000: "the container x"})
+    engine = FakeEngine(found.stack, owners={15000: "the container x"})
     with pytest.raises(PortTakenError):
         up(engine, found)
     assert engine.calls == ["check", "held_ports"]
@@ -177,9 +177,9 @@ def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path
         "ports": ["127.0.0.1:9000"],
     }
     assert result.data["urls"] == {
-        "mlflow": "http://127.0.0.1:35000",
-        "s3": "http://127.0.0.1:39000",
-        "console": "http://127.0.0.1:39001",
+        "mlflow": "http://127.0.0.1:15000",
+        "s3": "http://127.0.0.1:19000",
+        "console": "http://127.0.0.1:19001",
     }
     text = "\n".join(result.lines)
     assert "postgres     running (healthy)" in text
