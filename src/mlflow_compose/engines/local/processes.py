@@ -51,7 +51,7 @@ def end_leftovers(folders: Collection[Path]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + PATIENCE
-    while (alive := [one for one in left if not _is_gone(one)]) and time.monotonic() < deadline:
+    while (alive := [one for one in left if not is_gone(one.pid)]) and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
     if alive:
         raise EngineError(
@@ -61,12 +61,12 @@ def end_leftovers(folders: Collection[Path]) -> None:
         )
 
 
-def _is_gone(process: "Process") -> bool:
+def is_gone(pid: int) -> bool:
     """Tell whether a process holds nothing any more; its number may stay for its parent."""
     import psutil
 
     try:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 

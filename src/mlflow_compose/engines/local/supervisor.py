@@ -21,6 +21,7 @@ RUN = "run"
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
 
 # Faults that it answers with.
+BUSY = -1
 ENDING, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
 
@@ -112,11 +113,13 @@ class Supervisor:
     def shut_down(self) -> bool:
         """Stop all programs and then itself; tell whether it ended."""
         with self._rpc() as rpc:
+            pid = rpc.getPID()
             rpc.shutdown()
-        return _wait_for(lambda: self._state() is None, ENDS_WITHIN)
+        # Not until nobody listens: it still ends the last of its programs then.
+        return _wait_for(lambda: processes.is_gone(pid), ENDS_WITHIN)
 
     def _state(self) -> int | None:
-        """Return 0, or the fault that it answers with; None where nobody answers."""
+        """Return 0, or the fault that it answers with; None where nobody is there."""
         from xmlrpc.client import Fault
 
         try:
@@ -124,8 +127,11 @@ class Supervisor:
                 rpc.getState()
         except Fault as fault:
             return int(fault.faultCode)
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
             return None
+        except OSError:
+            # It hung up, as it does when it has much to do: whoever hangs up is there.
+            return BUSY
         return 0
 
     def _call(self, method: str, name: str, fine: int) -> None:
