@@ -12,6 +12,7 @@ MlflowComposeError           exit code 1, code "failed"
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  somebody else listens on a published port
 ├── Cancelled              130  the user ended it
+├── StoreError               1  a database or an S3 server of the user's own cannot be used
 ├── VerifyError              1  the stack runs and does not do its work
 └── ServiceError             1  a service is not what it should be
     ├── ServiceFailedError   1  it ended, or its one-shot job failed
@@ -118,6 +119,12 @@ class VerifyError(MlflowComposeError):
     """The stack runs and does not do its work."""
 
     code = "verify"
+
+
+class StoreError(MlflowComposeError):
+    """A database or an S3 server of the user's own cannot be used."""
+
+    code = "store"
 
 
 class NotReadyError(ServiceError):

@@ -68,7 +68,11 @@ class DockerStack(RunningStack):
     def starts(self) -> dict[str, str]:
         """Return when each server's container was started last."""
         containers = self.containers()
-        return {name: containers[name]["State"]["StartedAt"] for name in SERVERS}
+        return {
+            name: containers[name]["State"]["StartedAt"]
+            for name in SERVERS
+            if name in containers and containers[name]["State"]["StartedAt"] != NEVER
+        }
 
     def was_started(self, service: str) -> bool:
         """Tell whether a service's container was ever started."""

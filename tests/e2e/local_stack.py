@@ -14,7 +14,7 @@ from .running import SERVERS, RunningStack
 from .tool import environment, run
 
 MARK = "STACK_SERVICE"
-VOLUMES = ("minio_data", "mlflow_tmp", "postgres_data")
+VOLUMES = ("minio_data", "mlflow_data", "mlflow_tmp", "postgres_data")
 
 
 class LocalStack(RunningStack):

@@ -122,12 +122,17 @@ class RunningStack(ABC):
     @property
     def url(self) -> str:
         """Where MLflow answers."""
-        return f"http://127.0.0.1:{self.settings['MLFLOW_PORT']}"
+        address = self.settings.get("STACK_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - read
+        host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104 - read
+        return f"http://{host}:{self.settings['MLFLOW_PORT']}"
 
     @property
     def s3_url(self) -> str:
         """Where S3 answers."""
-        return f"http://127.0.0.1:{self.settings['MINIO_PORT']}"
+        host = self.settings.get("MINIO_HOST", "s3")
+        if self.settings.get("MLFLOW_ARTIFACT_ACCESS") == "direct":
+            host = self.settings.get("STACK_BIND_ADDRESS", "s3")
+        return f"http://{'127.0.0.1' if host == 's3' else host}:{self.settings['MINIO_PORT']}"
 
     @property
     def api(self) -> Api:

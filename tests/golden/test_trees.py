@@ -122,7 +122,7 @@ def test_there_must_be_cases_of_both_engines() -> None:
 @pytest.mark.parametrize("case", LOCAL_CASES)
 def test_a_shell_must_accept_every_script_of_a_case(case: str, tmp_path: Path) -> None:
     scripts = sorted(render_case(case, tmp_path).rglob("*.sh"))
-    assert len(scripts) >= 8
+    assert len(scripts) >= 3
     for script in scripts:
         done = subprocess.run(["sh", "-n", script], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, ""), script

@@ -2,14 +2,17 @@
 
 import ast
 import json
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from mlflow_compose.checks import probe
-from mlflow_compose.checks.causes import CAUSES, ORDER, diagnose, first_cause
-from mlflow_compose.checks.inside import Link, look
+from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
+from mlflow_compose.checks.inside import LOADER, Link, look, sources
+from mlflow_compose.checks.probe import artifacts, main
+from mlflow_compose.checks.probe.links import BrokenLink, Request
+from mlflow_compose.checks.sentences import CAUSES
 from mlflow_compose.engines.base import Outcome, ServiceStatus
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import SECRETS, SOURCE, stack
@@ -19,13 +22,16 @@ CHECKS = SOURCE / "checks"
 
 def words_of_the_probe() -> set[str]:
     """Return every cause that the probe can name: what BrokenLink is called with."""
-    tree = ast.parse((CHECKS / "probe.py").read_text(encoding="utf-8"))
+    text = "".join(path.read_text(encoding="utf-8") for path in (CHECKS / "probe").glob("*.py"))
+    tree = ast.parse(text)
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="BrokenLink"), args=[first, *_]):
                 found |= texts(first)
-            case ast.Assign(targets=[ast.Name(id="causes" | "words")], value=ast.Dict() as table):
+            case ast.Assign(
+                targets=[ast.Name(id="causes" | "words" | "SAID")], value=ast.Dict() as table
+            ):
                 found |= {text for value in table.values for text in texts(value)}
             case ast.Assign(targets=[ast.Name(id="cause")], value=ast.IfExp() as choice):
                 found |= texts(choice.body) | texts(choice.orelse)
@@ -60,7 +66,16 @@ def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
 def test_every_sentence_must_be_said_by_somebody() -> None:
     sources = [
         (CHECKS / name).read_text(encoding="utf-8")
-        for name in ("probe.py", "inside.py", "proof.py", "verify.py", "causes.py")
+        for name in (
+            "sentences.py",
+            "inside.py",
+            "proof.py",
+            "verify.py",
+            "causes.py",
+            "probe/main.py",
+            "probe/database.py",
+            "probe/artifacts.py",
+        )
     ]
     for word in CAUSES:
         uses = sum(source.count(f'"{word}"') for source in sources)
@@ -76,7 +91,7 @@ def test_every_sentence_must_end_with_a_next_step(word: str) -> None:
 
 
 def test_every_check_of_the_probe_must_have_its_place_in_the_order() -> None:
-    assert set(ORDER) == {*probe.CHECKS, "probe"}
+    assert set(ORDER) == {*main.CHECKS, "probe"}
 
 
 def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
@@ -93,7 +108,7 @@ def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
 
 
 def test_a_stack_that_is_well_must_have_no_cause() -> None:
-    assert diagnose(engine(dict.fromkeys(probe.CHECKS, ""), ALL_WELL)) is None
+    assert diagnose(engine(dict.fromkeys(main.CHECKS, ""), ALL_WELL)) is None
 
 
 @pytest.mark.parametrize("statuses", [(), (ServiceStatus("mlflow", "exited", exit_code=1),)])
@@ -149,9 +164,11 @@ def test_what_the_probe_says_must_be_masked() -> None:
 def test_the_probe_must_be_told_what_to_look_for() -> None:
     found = engine({}, ALL_WELL)
     look(found, run_id="r1")
-    argument = found.calls[0].removeprefix("run_python mlflow ")
+    argument = found.calls[0].partition(f"{sources()} ")[2]
     assert json.loads(argument) == {
         "bucket": "mlflow",
+        "folder": "",
+        "backend": "postgresql+psycopg2:///?service=mlflow",
         "tracking": "http://mlflow:5000",
         "key_is_limited": True,
         "run_id": "r1",
@@ -159,8 +176,15 @@ def test_the_probe_must_be_told_what_to_look_for() -> None:
 
 
 def test_the_probe_must_need_nothing_of_ours() -> None:
-    """Its source runs in a container that knows nothing of this tool."""
-    assert "mlflow_compose" not in Path(probe.__file__).read_text(encoding="utf-8")
+    """Its sources run where this tool is not installed: -I leaves our folders out."""
+    request = {"only": ["isolation"], "folder": "", "key_is_limited": False}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LOADER, sources(), json.dumps(request)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["isolation"]["cause"] == ""
 
 
 @pytest.mark.parametrize(
@@ -178,8 +202,8 @@ def test_an_answer_of_s3_must_be_told_apart(code: str, cause: str) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
 
-    with pytest.raises(probe.BrokenLink) as caught:
-        probe.call_s3(refuse)
+    with pytest.raises(BrokenLink) as caught:
+        artifacts.call_s3(refuse)
     assert caught.value.cause == cause
 
 
@@ -187,17 +211,26 @@ def test_an_s3_that_does_not_answer_must_be_told_apart() -> None:
     def refuse() -> None:
         raise EndpointConnectionError(endpoint_url="http://s3:9000")
 
-    with pytest.raises(probe.BrokenLink) as caught:
-        probe.call_s3(refuse)
+    with pytest.raises(BrokenLink) as caught:
+        artifacts.call_s3(refuse)
     assert caught.value.cause == "s3_down"
 
 
 def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
-    def fail(request: probe.Request) -> str:
-        raise probe.BrokenLink("pg_down", str(request["bucket"]))
+    def fail(request: Request) -> str:
+        raise BrokenLink("pg_down", str(request["bucket"]))
 
-    well = probe.outcome(lambda request: f"saw {request['bucket']}", {"bucket": "b"})
+    well = main.outcome(lambda request: f"saw {request['bucket']}", {"bucket": "b"})
     assert (well["cause"], well["detail"]) == ("", "saw b")
-    broken = probe.outcome(fail, {"bucket": "b"})
+    broken = main.outcome(fail, {"bucket": "b"})
     assert (broken["cause"], broken["detail"]) == ("pg_down", "b")
     assert isinstance(broken["seconds"], float)
+
+
+def test_an_external_database_must_be_looked_at_before_anything_starts() -> None:
+    outcome = {"database": {"cause": "pg_down", "detail": "refused", "seconds": 0.1}}
+    external = FakeEngine(stack(PG_HOST="db.lab"), outcome=Outcome(0, json.dumps(outcome), ""))
+    found = external_database(external)
+    assert found is not None
+    assert found.sentence == CAUSES["pg_unreachable"].sentence + " (refused)"
+    assert external_database(FakeEngine(stack())) is None

@@ -42,7 +42,7 @@ def test_an_s3_secret_must_be_read_by_botocore_as_it_was_written(text: str) -> N
 def test_the_admins_password_must_be_read_by_configparser_as_it_was_written(text: str) -> None:
     found = settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD=text, MLFLOW_ADMIN_USERNAME="a%s$")
     parser = configparser.ConfigParser()
-    parser.read_string(credentials.auth_config(found).text)
+    parser.read_string(credentials.auth_config(found, "sqlite:////data/mlflow.db").text)
     assert parser["mlflow"]["admin_password"] == text
     assert parser["mlflow"]["admin_username"] == "a%s$"
 
@@ -62,9 +62,9 @@ def test_a_secret_variable_must_be_read_by_a_shell_as_it_was_written(
 
 @given(SECRETS)
 def test_a_database_password_must_stay_on_one_line_that_libpq_can_hold(text: str) -> None:
-    lines = credentials.postgres_service(settings(PG_PASSWORD=text), ("postgres", 5432)).text.split(
-        "\n"
-    )
+    lines = credentials.postgres_service(
+        settings(PG_PASSWORD=text), ("postgres", 5432), ""
+    ).text.split("\n")
     assert f"password={text}" in lines
     # libpq's buffer: https://github.com/postgres/postgres/blob/REL_18_0/src/interfaces/libpq/fe-connect.c
     assert max(len(line.encode()) for line in lines) < 1023

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mlflow_compose.checks import probe, verify
+from mlflow_compose.checks import verify
+from mlflow_compose.checks.inside import sources
+from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.engines.base import Outcome
@@ -107,7 +109,7 @@ def running(
         thread.start()
         found = {
             name: {"cause": (links or {}).get(name, ""), "detail": f"saw {name}", "seconds": 0.1}
-            for name in probe.CHECKS
+            for name in main.CHECKS
         }
         engine = FakeEngine(
             stack(MLFLOW_PORT=str(server.server_port)),
@@ -144,7 +146,7 @@ def test_a_stack_that_does_its_work_must_be_proven_step_by_step() -> None:
         "artifact 20 MB",
         "model",
         "search",
-        *probe.CHECKS,
+        *main.CHECKS,
     ]
     for step in result.data["steps"]:
         assert set(step) == {"name", "ok", "seconds", "detail"}
@@ -160,7 +162,7 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
-    made = json.loads(call.removeprefix("run_python mlflow "))
+    made = json.loads(call.partition(f"{sources()} ")[2])
     assert made["run_id"] == "r1"
     assert made["experiment_id"] == "7"
     assert made["model"] == mlflow.names[0]

@@ -4,10 +4,10 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.checks import diagnose, verify
+from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
-from mlflow_compose.errors import ServiceError, UsageError
+from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import LOCAL, Stack
@@ -33,6 +33,7 @@ def up(
     Raises:
         FilesChangedError: A rendered file was edited by hand.
         EngineError: The engine cannot be used.
+        StoreError: An external database cannot be used.
         PortTakenError: Another process listens on a published port.
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.
@@ -42,6 +43,7 @@ def up(
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
+    _check_stores(engine)
     _start(engine, progress, wait_timeout)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
@@ -99,6 +101,11 @@ def logs(
             )
     engine.check()
     return engine.logs(services, follow=follow, tail=tail)
+
+
+def _check_stores(engine: Engine) -> None:
+    if cause := external_database(engine):
+        raise StoreError(cause.sentence, hint=cause.hint)
 
 
 def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:

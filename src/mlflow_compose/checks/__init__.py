@@ -5,7 +5,8 @@ source runs in a container of its own beside the servers. `causes` turns what bo
 one sentence and a next command.
 """
 
-from mlflow_compose.checks.causes import Cause, diagnose
+from mlflow_compose.checks.causes import diagnose, external_database
+from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.checks.verify import Step, verify
 
-__all__ = ["Cause", "Step", "diagnose", "verify"]
+__all__ = ["Cause", "Step", "diagnose", "external_database", "verify"]

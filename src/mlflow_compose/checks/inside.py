@@ -4,10 +4,27 @@ import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from mlflow_compose.checks import probe
+from mlflow_compose.checks.probe import artifacts, database, links, main
 from mlflow_compose.engines import Engine
+from mlflow_compose.stack import Stack
+
+# One thing seen, two meanings: whose the database is decides.
+BUNDLED, EXTERNAL = {"pg_host": "pg_down"}, {"pg_down": "pg_unreachable"}
+# Each after those that it imports.
+MODULES = (links, database, artifacts, main)
+# Where the probe runs, nothing of ours is installed: the modules are made from their sources.
+LOADER = """
+import json, sys, types
+for name, source in json.loads(sys.argv[1]).items():
+    package, _, last = name.rpartition(".")
+    module = sys.modules[name] = types.ModuleType(name)
+    setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
+    exec(compile(source, name, "exec"), module.__dict__)
+module.main(sys.argv[2])
+"""
 
 
 @dataclass(frozen=True)
@@ -24,12 +41,13 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
     """Return every link as seen from where the mlflow service runs."""
     stack = engine.stack
     world = {
-        "bucket": stack.bucket,
+        "bucket": stack.stores.bucket,
+        "folder": stack.stores.artifact_folder,
+        "backend": stack.stores.backend_uri,
         "tracking": stack.site.tracking,
         "key_is_limited": stack.key_is_limited,
     }
-    argument = json.dumps({**world, **request})
-    outcome = engine.run_python("mlflow", inspect.getsource(probe), argument)
+    outcome = engine.run_python("mlflow", LOADER, sources(), json.dumps({**world, **request}))
     try:
         found: Mapping[str, Mapping[str, Any]] = json.loads(outcome.stdout.splitlines()[-1])
     except (ValueError, IndexError):
@@ -37,6 +55,27 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         detail = engine.stack.mask(said[-1]) if said else "it said nothing"
         return (Link("probe", "probe_failed", detail, 0.0),)
     return tuple(
-        Link(name, link["cause"], engine.stack.mask(link["detail"]), link["seconds"])
+        Link(
+            name,
+            _cause(link["cause"], engine.stack),
+            engine.stack.mask(link["detail"]),
+            link["seconds"],
+        )
         for name, link in found.items()
     )
+
+
+def _cause(word: str, stack: Stack) -> str:
+    """Return a cause as it is meant: among containers, a server that is down has no name."""
+    if stack.has("postgres"):
+        return BUNDLED.get(word, word)
+    return EXTERNAL.get(word, word)
+
+
+def sources() -> str:
+    """Return the probe's modules as JSON: their sources by name."""
+    return json.dumps({module.__name__: _source(module) for module in MODULES})
+
+
+def _source(module: ModuleType) -> str:
+    return inspect.getsource(module)

@@ -40,7 +40,9 @@ class Proof:
         self.objects: dict[str, int] = {}
         direct = stack.artifact_access == "direct"
         self._store = (
-            Objects(stack.urls["s3"], stack.bucket, stack.app_key, stack.region) if direct else None
+            Objects(stack.urls["s3"], stack.stores.bucket, stack.app_key, stack.region)
+            if direct
+            else None
         )
 
     @property

@@ -3,9 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from mlflow_compose.checks.causes import CAUSES, Cause, diagnose
+from mlflow_compose.checks.causes import diagnose
 from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.proof import Mismatch, Proof
+from mlflow_compose.checks.sentences import CAUSES, Cause
 from mlflow_compose.clients import ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import VerifyError

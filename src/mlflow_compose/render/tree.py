@@ -20,6 +20,8 @@ SECRET_MODE = 0o444
 # Without containers, whoever starts the stack is who reads them.
 OWN_SECRET_MODE = 0o600
 PER_SERVICE = "service/"
+# Folders of services that not every stack has.
+OPTIONAL = ("postgres", "s3", "bucket-init")
 SHARED = ("bucket-init/", "mlflow/plugins/", "mlflow/entrypoint.sh", "mlflow/check_login.py")
 
 
@@ -62,7 +64,7 @@ def _compose(stack: Stack) -> Rendering:
         path: text
         for name in paths.sources("compose")
         # Without a build, nobody needs what the image is made of.
-        if build or not name.startswith("mlflow/")
+        if (build or not name.startswith("mlflow/")) and _is_needed(name, stack)
         for path, text in [_rendered(environment, f"compose/{name}", values)]
     }
     return Rendering(_files(files, "compose/"), _secrets(stack, SECRET_MODE), paths.OVERRIDE_FILE)
@@ -71,7 +73,7 @@ def _compose(stack: Stack) -> Rendering:
 def _local(stack: Stack) -> Rendering:
     environment = _environment()
     files = {}
-    for name in paths.sources("local"):
+    for name in filter(lambda name: _is_needed(name, stack), paths.sources("local")):
         # What is in `service/` is there once for each of them.
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
             path, text = _rendered(
@@ -81,15 +83,21 @@ def _local(stack: Stack) -> Rendering:
             if service:
                 target = f"{service.name}/{target.removeprefix(PER_SERVICE)}"
             files[f"local/{target}"] = text
-    shared = {f"local/{name}": text for name, text in _shared_with_compose()}
+    shared = {f"local/{name}": text for name, text in _shared_with_compose(stack)}
     return Rendering(_files(files | shared, "local/"), _secrets(stack, OWN_SECRET_MODE))
 
 
-def _shared_with_compose() -> Iterator[tuple[str, str]]:
+def _shared_with_compose(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield the files of the containers that do the same work without one."""
     for name, text in paths.sources("compose").items():
-        if name.startswith(SHARED):
+        if name.startswith(SHARED) and _is_needed(name, stack):
             yield name, text
+
+
+def _is_needed(name: str, stack: Stack) -> bool:
+    """Tell whether a file is of a service that the stack has, or of none."""
+    folder, slash, _ = name.partition("/")
+    return not slash or folder not in OPTIONAL or stack.has(folder)
 
 
 def _rendered(

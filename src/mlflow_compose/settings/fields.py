@@ -17,6 +17,7 @@ from mlflow_compose.settings.validators import (
     database_name,
     database_user,
     flag,
+    host,
     index_url,
     ip_address,
     key_id,
@@ -77,6 +78,7 @@ ProjectName = Annotated[
         "or digit",
     ),
 ]
+Host = Annotated[str, AfterValidator(host)]
 BucketName = Annotated[str, AfterValidator(bucket)]
 IpAddress = Annotated[str, AfterValidator(ip_address)]
 LoginName = Annotated[str, AfterValidator(login_name)]

@@ -13,7 +13,8 @@ from mlflow_compose.settings.envfile import EnvFile, read
 from mlflow_compose.settings.fields import generated_of
 from mlflow_compose.settings.model import Settings, declared
 from mlflow_compose.settings.names import DECIDED_BY, Kind, kind_of, suggestion
-from mlflow_compose.settings.rules import Problem, check
+from mlflow_compose.settings.problem import Problem
+from mlflow_compose.settings.rules import check
 
 ENVIRONMENT = "environment"
 DEFAULT = "default"
@@ -151,9 +152,14 @@ def _rules_of_name(
 
 
 def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
-    given = settings.build_ca_certs
-    if given and not (directory / given).is_file():
-        yield Problem("BUILD_CA_CERTS", f"must be a file that exists, got {given}")
+    files = {
+        "BUILD_CA_CERTS": settings.build_ca_certs,
+        "PG_SSLROOTCERT": settings.pg_sslrootcert,
+        "MINIO_STORAGE_CA_CERTS": settings.minio_storage_ca_certs,
+    }
+    for name, given in files.items():
+        if given and not (directory / given).is_file():
+            yield Problem(name, f"must be a file that exists, got {given}")
 
 
 def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> SettingsError:

@@ -9,42 +9,30 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mlflow_compose.settings.fields import (
     BucketName,
-    ConsoleAddress,
-    DatabaseName,
-    DatabaseUser,
     Flag,
     Generated,
     Image,
     IndexUrl,
     IpAddress,
-    KeyId,
     LoginName,
     LoginPassword,
-    LongSecret,
     Memory,
     OneLine,
     OptionalImage,
     Port,
     ProjectName,
-    Region,
-    Secret,
     Version,
     Workers,
     section_of,
     setting,
 )
-
-STACK = "Stack"
-MLFLOW = "MLflow"
-POSTGRES = "PostgreSQL: experiments, runs, params, metrics"
-S3 = "S3: artifacts"
-IMAGES = "Images"
-MEMORY = "Memory limits, in Compose's notation; empty is no limit"
+from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, STACK
+from mlflow_compose.settings.stores import StoreSettings
 
 PINNED_MLFLOW = "3.17.2"
 
 
-class Settings(BaseSettings):
+class Settings(StoreSettings):
     """Everything that a stack can be told, from `.env` and the environment.
 
     It never reads the process's environment by itself: `load` hands both sources in.
@@ -106,59 +94,6 @@ class Settings(BaseSettings):
         section=MLFLOW,
     )
 
-    backend_store: Literal["postgres"] = setting(
-        "postgres", "Where MLflow keeps runs: postgres.", section=POSTGRES
-    )
-    pg_user: DatabaseUser = setting("mlflow", "Database user.", section=POSTGRES)
-    pg_password: Secret = setting(
-        Generated(24),
-        "Password of PG_USER; a change after the first start does not change the database.",
-        section=POSTGRES,
-    )
-    pg_host: Literal["postgres"] = setting(
-        "postgres", "Database host: postgres is the bundled service.", section=POSTGRES
-    )
-    pg_port: Port = setting(
-        5432,
-        "Port on this machine: where published, and always without Docker.",
-        section=POSTGRES,
-    )
-    pg_database: DatabaseName = setting("mlflow", "Database name.", section=POSTGRES)
-    pg_publish: Flag = setting(
-        False,  # noqa: FBT003 - a default, not an argument
-        "Publish PostgreSQL on STACK_BIND_ADDRESS:PG_PORT.",
-        section=POSTGRES,
-    )
-
-    artifact_store: Literal["s3"] = setting("s3", "Where MLflow keeps artifacts: s3.", section=S3)
-    s3_provider: Literal["minio"] = setting("minio", "Bundled S3 server: minio.", section=S3)
-    minio_host: Literal["s3"] = setting("s3", "S3 host: s3 is the bundled service.", section=S3)
-    minio_port: Port = setting(9000, "Port on this machine where S3 answers.", section=S3)
-    minio_storage_use_https: Flag = setting(
-        False,  # noqa: FBT003 - a default, not an argument
-        "Whether S3 speaks HTTPS; the bundled service does not.",
-        section=S3,
-    )
-    minio_access_key: KeyId = setting(
-        Generated(20), "The application's key id: may use the bucket and nothing else.", section=S3
-    )
-    minio_secret_access_key: LongSecret = setting(
-        Generated(40), "The application's secret key, 8 characters or more.", section=S3
-    )
-    minio_root_user: KeyId = setting(
-        Generated(20), "The S3 server's root; only s3 and bucket-init see it.", section=S3
-    )
-    minio_root_password: LongSecret = setting(
-        Generated(40), "The S3 server's root password, 8 characters or more.", section=S3
-    )
-    minio_console_address: ConsoleAddress = setting(
-        ":9001", "Console of the S3 server, as MinIO spells it; empty: no console.", section=S3
-    )
-    minio_volume_path: OneLine = setting(
-        "", "Folder on this machine for the objects; empty: the volume minio_data.", section=S3
-    )
-    aws_default_region: Region = setting("us-east-1", "Region that requests name.", section=S3)
-
     postgres_image: Image = setting("postgres:18.4", "PostgreSQL server.", section=IMAGES)
     minio_image: Image = setting(
         "pgsty/silo:RELEASE.2026-09-16T00-00-00Z"
@@ -208,7 +143,8 @@ class Settings(BaseSettings):
 
 
 def declared() -> Iterator[tuple[str, FieldInfo]]:
-    """Yield every variable that users may set, with its declaration."""
-    for name, info in Settings.model_fields.items():
-        if section_of(info):
-            yield name.upper(), info
+    """Yield every variable that users may set, with its declaration, section by section."""
+    for section in SECTIONS:
+        for name, info in Settings.model_fields.items():
+            if section_of(info) == section:
+                yield name.upper(), info

@@ -2,11 +2,12 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from mlflow_compose.settings.model import Settings
+from mlflow_compose.settings.problem import Problem
+from mlflow_compose.settings.store_rules import check_stores
 from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD
 
 KNOWN_PASSWORDS = frozenset(
@@ -19,37 +20,15 @@ KNOWN_PASSWORDS = frozenset(
 S3_PORT_INSIDE = 9000
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong with the settings.
-
-    Attributes:
-        name: The variable to change.
-        rule: Completes the sentence "NAME …".
-        involves: Other variables that the rule looked at.
-    """
-
-    name: str
-    rule: str
-    involves: tuple[str, ...] = ()
-
-
 def check(settings: Settings) -> Iterator[Problem]:
     """Yield what is wrong with settings that are fine one by one."""
     yield from _ports(settings)
     yield from _open_to_the_network(settings)
     yield from _login(settings)
     yield from _server_variables(settings)
-    if settings.minio_root_user == settings.minio_access_key:
-        yield Problem(
-            "MINIO_ACCESS_KEY",
-            "must differ from MINIO_ROOT_USER: the application is not root",
-            ("MINIO_ROOT_USER",),
-        )
+    yield from check_stores(settings, settings.mlflow_artifact_access)
     if settings.minio_volume_path.startswith("~"):
         yield Problem("MINIO_VOLUME_PATH", "must be written out: ~ is not expanded")
-    if settings.minio_storage_use_https:
-        yield Problem("MINIO_STORAGE_USE_HTTPS", "must be false: the bundled S3 speaks HTTP")
 
 
 def is_loopback(address: str) -> bool:
@@ -66,12 +45,14 @@ def console_port(settings: Settings) -> int | None:
 def _ports(settings: Settings) -> Iterator[Problem]:
     may_be_docker = settings.stack_engine != "local"
     may_be_local = settings.stack_engine != "docker"
+    has_console = settings.has_s3 and may_be_docker
+    # Without Docker, services have this machine's ports only.
+    has_database_port = settings.has_postgres and (settings.pg_publish or may_be_local)
     published: dict[str, int | None] = {
         "MLFLOW_PORT": settings.mlflow_port,
-        "MINIO_PORT": settings.minio_port,
-        "MINIO_CONSOLE_ADDRESS": console_port(settings) if may_be_docker else None,
-        # Without Docker, services have this machine's ports only.
-        "PG_PORT": settings.pg_port if settings.pg_publish or may_be_local else None,
+        "MINIO_PORT": settings.minio_port if settings.has_s3 else None,
+        "MINIO_CONSOLE_ADDRESS": console_port(settings) if has_console else None,
+        "PG_PORT": settings.pg_port if has_database_port else None,
     }
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(

@@ -69,6 +69,17 @@ def new_enough(value: str) -> str:
     return value
 
 
+def host(value: str) -> str:
+    """Take the name or the address of a machine, as clients spell it in front of a port."""
+    if not re.fullmatch(
+        r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", value
+    ):
+        raise ValueError(
+            "must be the name or the address of a machine, without http:// and without a port"
+        )
+    return value.lower()
+
+
 def ip_address(value: str) -> str:
     """Take an IP address, and spell it as the standard does."""
     rule = "must be an IP address of this machine, such as 127.0.0.1"

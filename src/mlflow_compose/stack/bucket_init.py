@@ -4,65 +4,68 @@ from collections.abc import Mapping
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
+from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.service import DIRECT, HEALTHY, NEVER, Bind, Service
 from mlflow_compose.stack.site import Site
 
 NAME = "bucket-init"
+MAKES_BOTH = "Makes the bucket and a key that may use only that bucket, then ends."
+MAKES_BUCKET = "Makes the bucket, then ends."
+LOOKS = "Looks whether the bucket is there and can be used, then ends."
 
 
-def bucket_init(settings: Settings, site: Site, image: str, *, built: bool) -> Service:
+def bucket_init(settings: Settings, site: Site, home: str, image: str, *, built: bool) -> Service:
     """Return the one-shot job that makes the bucket and the application's key.
 
     Args:
         settings: What the user said.
         site: Where services find each other.
+        home: The env file's folder as seen from that of the rendered files.
         image: Any with Python, boto3 and the minio package: MLflow's own.
         built: Whether the image is made here, and so in no registry.
     """
     root = credentials.root_key(settings)
-    app = credentials.app_key(settings)
+    # Only a server of the stack's own has a root that one may ask for keys.
+    keys = {"ROOT_KEY_FILE": site.secret(root)} if settings.has_s3 else {}
     return Service(
         name=NAME,
-        about="Makes the bucket and a key that may use only that bucket, then ends.",
+        about=MAKES_BOTH if settings.has_s3 else LOOKS,
         image=image,
         pull_policy=NEVER if built else None,
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
-        environment={
-            **_environment(settings, site),
-            "ROOT_KEY_FILE": site.secret(root),
-            "APP_KEY_FILE": site.secret(app),
-            **DIRECT,
-        },
-        secrets=(root, app),
+        environment={**_environment(settings, site, home), **keys, **DIRECT},
+        secrets=(*((root,) if keys else ()), *s3_secrets(settings, home)),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
-        depends_on={s3.NAME: HEALTHY},
+        depends_on=_waits_for(settings),
         unprivileged=True,
     )
 
 
-def local_bucket_init(settings: Settings, site: Site, image: str) -> Service:
+def local_bucket_init(settings: Settings, site: Site, home: str, image: str) -> Service:
     """Return the same job where the S3 server has one key, so that there is no root's."""
-    app = credentials.app_key(settings)
     return Service(
         name=NAME,
-        about="Makes the bucket, then ends.",
+        about=MAKES_BUCKET if settings.has_s3 else LOOKS,
         image=image,
         restart="no",
         command=("python", "bucket-init/bucket_init.py"),
-        environment={
-            **_environment(settings, site),
-            "APP_KEY_FILE": site.secret(app),
-            **DIRECT,
-        },
-        secrets=(app,),
-        depends_on={s3.NAME: HEALTHY},
+        environment={**_environment(settings, site, home), **DIRECT},
+        secrets=s3_secrets(settings, home),
+        depends_on=_waits_for(settings),
     )
 
 
-def _environment(settings: Settings, site: Site) -> Mapping[str, str]:
+def _waits_for(settings: Settings) -> Mapping[str, str]:
+    return {s3.NAME: HEALTHY} if settings.has_s3 else {}
+
+
+def _environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:
+    may_create = settings.has_s3 or settings.mlflow_bucket_create
     return {
-        "S3_ENDPOINT": site.s3,
+        **({"S3_ENDPOINT": site.s3} if site.s3 else {}),
         "S3_BUCKET": settings.mlflow_bucket_name,
-        "AWS_DEFAULT_REGION": settings.aws_default_region,
+        **({} if may_create else {"S3_BUCKET_CREATE": "false"}),
+        "APP_KEY_FILE": site.secret(credentials.app_key(settings)),
+        **s3_environment(settings, site, home),
     }

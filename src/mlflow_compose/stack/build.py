@@ -1,18 +1,21 @@
 """Put the services of a stack together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
+from mlflow_compose.stack.bucket_init import NAME as BUCKET_INIT
 from mlflow_compose.stack.bucket_init import bucket_init, local_bucket_init
 from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
-from mlflow_compose.stack.mlflow import local_mlflow, mlflow
+from mlflow_compose.stack.mlflow import Surroundings, local_mlflow, mlflow
 from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.postgres import NAME as POSTGRES
 from mlflow_compose.stack.postgres import local_postgres, postgres
 from mlflow_compose.stack.rclone import rclone
 from mlflow_compose.stack.s3 import s3
-from mlflow_compose.stack.service import Service
-from mlflow_compose.stack.site import Machine, Site, docker_site, local_site
+from mlflow_compose.stack.service import COMPLETED, HEALTHY, Service
+from mlflow_compose.stack.site import Machine, docker_site, local_site
+from mlflow_compose.stack.stores import Stores, stores
 
 
 def build(
@@ -30,17 +33,23 @@ def build(
         lan_names: Names and addresses by which others on the network call this machine.
         home: The env file's folder as seen from that of the rendered files.
     """
-    site = docker_site()
+    site = docker_site(settings)
+    kept = stores(settings, site)
     image_recipe = image_build(settings, image_sources[REQUIREMENTS], home)
     ready_made = settings.mlflow_image
     image = ready_made or image_name(settings, image_recipe, image_sources)
-    services = (
-        postgres(settings, site),
-        s3(settings, site, home),
-        bucket_init(settings, site, image, built=not ready_made),
-        mlflow(settings, site, image, None if ready_made else image_recipe, lan_names),
+    others = tuple(
+        _chosen(
+            settings,
+            kept,
+            lambda: postgres(settings, site),
+            lambda: s3(settings, site, home),
+            lambda: bucket_init(settings, site, home, image, built=not ready_made),
+        )
     )
-    return _stack(settings, site, services, key_is_limited=True)
+    around = Surroundings(site, kept, _waits_for(others), lan_names, home)
+    server = mlflow(settings, around, image, None if ready_made else image_recipe)
+    return _stack(settings, around, (*others, server), key_is_limited=settings.has_s3)
 
 
 def build_local(  # noqa: PLR0913 - as many facts go into it
@@ -63,26 +72,59 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         home: The env file's folder as seen from that of the rendered files.
     """
     site = local_site(settings, machine)
+    kept = stores(settings, site)
     recipe = image_build(settings, lock, home, servers)
     folder = environment_folder(settings, recipe, machine)
-    services = (
-        local_postgres(settings, site, machine, folder),
-        rclone(settings, site, folder, home),
-        local_bucket_init(settings, site, folder),
-        local_mlflow(settings, site, folder, recipe, lan_names),
+    others = tuple(
+        _chosen(
+            settings,
+            kept,
+            lambda: local_postgres(settings, site, machine, folder),
+            lambda: rclone(settings, site, folder, home),
+            lambda: local_bucket_init(settings, site, home, folder),
+        )
     )
+    around = Surroundings(site, kept, _waits_for(others), lan_names, home)
+    server = local_mlflow(settings, around, folder, recipe)
     # rclone knows one key, which may do everything.
-    return _stack(settings, site, services, key_is_limited=False)
+    return _stack(settings, around, (*others, server), key_is_limited=False)
+
+
+def _chosen(
+    settings: Settings,
+    kept: Stores,
+    database: Callable[[], Service],
+    objects: Callable[[], Service],
+    bucket: Callable[[], Service],
+) -> Iterator[Service]:
+    """Yield the services that this stack has beside MLflow."""
+    if settings.has_postgres:
+        yield database()
+    if settings.has_s3:
+        yield objects()
+    if kept.has_s3:
+        yield bucket()
+
+
+def _waits_for(services: Sequence[Service]) -> Mapping[str, str]:
+    """Return what MLflow waits for: the database, and the job that itself waits for S3."""
+    conditions = {POSTGRES: HEALTHY, BUCKET_INIT: COMPLETED}
+    names = [service.name for service in services]
+    return {name: conditions[name] for name in names if name in conditions}
 
 
 def _stack(
-    settings: Settings, site: Site, services: tuple[Service, ...], *, key_is_limited: bool
+    settings: Settings,
+    around: Surroundings,
+    services: tuple[Service, ...],
+    *,
+    key_is_limited: bool,
 ) -> Stack:
     return Stack(
         name=settings.compose_project_name,
-        site=site,
+        site=around.site,
         services=services,
-        bucket=settings.mlflow_bucket_name,
+        stores=around.stores,
         artifact_access=settings.mlflow_artifact_access,
         key_is_limited=key_is_limited,
         mlflow_version=settings.mlflow_version,

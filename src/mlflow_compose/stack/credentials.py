@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack.service import SecretFile
+from mlflow_compose.stack.service import SecretFile, from_home
 
 MASKED_LENGTH = 4
 
@@ -19,13 +19,14 @@ def postgres_password(settings: Settings) -> SecretFile:
     return SecretFile("pg_password", reveal(settings.pg_password), "Password of PG_USER.")
 
 
-def postgres_service(settings: Settings, database: tuple[str, int]) -> SecretFile:
-    """Return how clients reach the database.
+def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: str) -> SecretFile:
+    """Return how clients reach the database; `ca_certs` is the path of a file, or empty.
 
     A service file, since libpq ignores a password file that others than its owner may read:
     https://www.postgresql.org/docs/current/libpq-pgservice.html
     """
     host, port = database
+    certificates = f"sslrootcert={ca_certs}\n" if ca_certs else ""
     text = (
         "[mlflow]\n"
         f"host={host}\n"
@@ -33,6 +34,8 @@ def postgres_service(settings: Settings, database: tuple[str, int]) -> SecretFil
         f"dbname={settings.pg_database}\n"
         f"user={settings.pg_user}\n"
         f"password={reveal(settings.pg_password)}\n"
+        f"sslmode={settings.pg_sslmode}\n"
+        f"{certificates}"
     )
     return SecretFile("pg_service.conf", text, "How MLflow reaches the database.")
 
@@ -65,7 +68,7 @@ def minio_root_password(settings: Settings) -> SecretFile:
     return SecretFile("minio_root_password", reveal(settings.minio_root_password), "Its password.")
 
 
-def auth_config(settings: Settings) -> SecretFile:
+def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
     """Return MLflow's login configuration (`mlflow/server/auth/basic_auth.ini` upstream)."""
     # configparser expands % in values.
     password = reveal(settings.mlflow_admin_password).replace("%", "%%")
@@ -74,7 +77,7 @@ def auth_config(settings: Settings) -> SecretFile:
         "[mlflow]\n"
         # Upstream's READ would show everybody's runs to everybody.
         "default_permission = NO_PERMISSIONS\n"
-        "database_uri = postgresql+psycopg2:///?service=mlflow\n"
+        f"database_uri = {backend_uri}\n"
         f"admin_username = {username}\n"
         f"admin_password = {password}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
@@ -108,6 +111,20 @@ def pip_index_url(settings: Settings) -> SecretFile:
     return SecretFile(
         "pip_index_url", reveal(settings.pip_index_url), "Package index for the build."
     )
+
+
+def postgres_ca_certs(settings: Settings, home: str) -> SecretFile | None:
+    """Return the certificates that an external database is checked with."""
+    file = settings.pg_sslrootcert
+    about = "CA certificates of the database."
+    return SecretFile("pg_ca_certs", "", about, file=from_home(file, home)) if file else None
+
+
+def s3_ca_certs(settings: Settings, home: str) -> SecretFile | None:
+    """Return the certificates that an external S3 is checked with."""
+    file = settings.minio_storage_ca_certs
+    about = "CA certificates of S3."
+    return SecretFile("s3_ca_certs", "", about, file=from_home(file, home)) if file else None
 
 
 def build_ca_certs(file: str) -> SecretFile:

@@ -1,15 +1,14 @@
 """How MLflow is run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack import bucket_init, credentials, postgres
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.clients import database_secrets, s3_environment, s3_secrets
 from mlflow_compose.stack.service import (
-    COMPLETED,
     DIRECT,
-    HEALTHY,
     NEVER,
     Build,
     Healthcheck,
@@ -19,6 +18,7 @@ from mlflow_compose.stack.service import (
     Volume,
 )
 from mlflow_compose.stack.site import Site, url_host
+from mlflow_compose.stack.stores import Stores
 
 NAME = "mlflow"
 HTTP_PORT = 80
@@ -38,11 +38,29 @@ PROBE = (
 OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
 
-def mlflow(
-    settings: Settings, site: Site, image: str, build: Build | None, lan_names: Sequence[str]
-) -> Service:
-    """Return the tracking server; `lan_names` are this machine's on the network that it serves."""
-    secrets = _secrets(settings, site)
+@dataclass(frozen=True)
+class Surroundings:
+    """What the tracking server is put into.
+
+    Attributes:
+        site: Where services find each other.
+        stores: Where runs and artifacts are kept.
+        waits_for: Other services of the stack, with what they must be.
+        lan_names: This machine's names on the network that it serves.
+        home: The env file's folder as seen from that of the rendered files.
+    """
+
+    site: Site
+    stores: Stores
+    waits_for: Mapping[str, str]
+    lan_names: Sequence[str]
+    home: str
+
+
+def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | None) -> Service:
+    """Return the tracking server."""
+    site, stores = around.site, around.stores
+    secrets = _secrets(settings, around)
     return Service(
         name=NAME,
         about="The tracking server: web UI and REST API, and artifacts by proxy.",
@@ -50,11 +68,11 @@ def mlflow(
         build=build,
         pull_policy=NEVER if build else None,
         restart="unless-stopped",
-        command=_command(settings, site, lan_names),
-        environment=_environment(settings, site),
+        command=_command(settings, around),
+        environment=_environment(settings, around),
         secrets=secrets,
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
-        volumes=(Volume("mlflow_tmp", site.tmp),),
+        volumes=(*stores.volumes, Volume("mlflow_tmp", site.tmp)),
         ports=(
             PublishedPort(
                 NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, site.port
@@ -63,17 +81,16 @@ def mlflow(
         healthcheck=Healthcheck(
             test=("CMD", "python", "-S", "-c", _probe(site)), interval=4, timeout=10
         ),
-        depends_on={postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED},
+        depends_on=around.waits_for,
         memory=settings.mlflow_memory or None,
         unprivileged=True,
     )
 
 
-def local_mlflow(
-    settings: Settings, site: Site, image: str, build: Build, lan_names: Sequence[str]
-) -> Service:
+def local_mlflow(settings: Settings, around: Surroundings, image: str, build: Build) -> Service:
     """Return the same server without a container."""
-    service = mlflow(settings, site, image, build, lan_names)
+    service = mlflow(settings, around, image, build)
+    site = around.site
     return replace(
         service,
         pull_policy=None,
@@ -98,31 +115,41 @@ def _probe(site: Site) -> str:
     return PROBE.format(host=host.strip("[]"), port=site.port, family=family)
 
 
-def _secrets(settings: Settings, site: Site) -> tuple[SecretFile, ...]:
-    optional = (
-        credentials.auth_config(settings) if settings.mlflow_auth == "basic" else None,
+def _secrets(settings: Settings, around: Surroundings) -> tuple[SecretFile, ...]:
+    login = settings.mlflow_auth == "basic"
+    kept = around.stores
+    possible = (
+        *(database_secrets(settings, around.site, around.home) if kept.has_postgres else ()),
+        *(s3_secrets(settings, around.home) if kept.has_s3 else ()),
+        credentials.auth_config(settings, kept.backend_uri) if login else None,
         credentials.server_environment(settings),
     )
-    always = (_database(settings, site), credentials.app_key(settings))
-    return (*always, *(secret for secret in optional if secret))
+    return tuple(secret for secret in possible if secret)
 
 
-def _database(settings: Settings, site: Site) -> SecretFile:
-    return credentials.postgres_service(settings, site.database)
+def _stores_environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
+    site, found = around.site, {}
+    if around.stores.has_postgres:
+        service, *_ = database_secrets(settings, site, around.home)
+        found["PGSERVICEFILE"] = site.secret(service)
+    if around.stores.has_s3:
+        found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.app_key(settings))
+        found |= s3_environment(settings, site, around.home)
+        if site.s3:
+            found["MLFLOW_S3_ENDPOINT_URL"] = site.s3
+    return found
 
 
-def _environment(settings: Settings, site: Site) -> Mapping[str, str]:
+def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
     own = {
-        "PGSERVICEFILE": site.secret(_database(settings, site)),
-        "AWS_SHARED_CREDENTIALS_FILE": site.secret(credentials.app_key(settings)),
-        "AWS_DEFAULT_REGION": settings.aws_default_region,
-        "MLFLOW_S3_ENDPOINT_URL": site.s3,
+        **_stores_environment(settings, around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **DIRECT,
     }
     if settings.mlflow_auth == "basic":
-        own["MLFLOW_AUTH_CONFIG_PATH"] = site.secret(credentials.auth_config(settings))
+        auth = credentials.auth_config(settings, around.stores.backend_uri)
+        own["MLFLOW_AUTH_CONFIG_PATH"] = around.site.secret(auth)
         if _proxied(settings):
             own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
     handed_on = {
@@ -133,14 +160,14 @@ def _environment(settings: Settings, site: Site) -> Mapping[str, str]:
     return {**own, **dict(sorted(handed_on.items()))}
 
 
-def _command(settings: Settings, site: Site, lan_names: Sequence[str]) -> tuple[str, ...]:
+def _command(settings: Settings, around: Surroundings) -> tuple[str, ...]:
+    site, lan_names = around.site, around.lan_names
     options = {
         "--host": site.listen,
         "--port": str(site.port),
         "--workers": str(settings.mlflow_workers),
-        # psycopg2 by name: MLflow's plain postgresql:// means another driver since SQLAlchemy 2.1.
-        "--backend-store-uri": "postgresql+psycopg2:///?service=mlflow",
-        **_artifact_options(settings),
+        "--backend-store-uri": around.stores.backend_uri,
+        **_artifact_options(settings, around.stores),
         "--allowed-hosts": ",".join(_allowed_hosts(settings, lan_names)),
         **_origin_options(settings, lan_names),
         # Without the first two, a request on a kept connection waits 45 ms for a delayed ACK;
@@ -157,10 +184,9 @@ def _proxied(settings: Settings) -> bool:
     return settings.mlflow_artifact_access == "proxied"
 
 
-def _artifact_options(settings: Settings) -> Mapping[str, str]:
-    bucket = f"s3://{settings.mlflow_bucket_name}"
+def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
     option = "--artifacts-destination" if _proxied(settings) else "--default-artifact-root"
-    return {option: bucket}
+    return {option: stores.artifact_uri}
 
 
 def _allowed_hosts(settings: Settings, lan_names: Sequence[str]) -> list[str]:

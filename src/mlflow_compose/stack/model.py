@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
 from mlflow_compose.stack.site import Site, url_host
+from mlflow_compose.stack.stores import Stores
 
 MASK = "********"
 URL_NAMES = ("mlflow", "s3", "console")
@@ -18,7 +19,7 @@ class Stack:
         name: The project's.
         site: Where services find their files and each other.
         services: In the order in which they start.
-        bucket: For artifacts.
+        stores: Where MLflow keeps runs and artifacts.
         artifact_access: proxied or direct.
         key_is_limited: Whether the application's S3 key may use that bucket only.
         mlflow_version: That was asked for.
@@ -32,7 +33,7 @@ class Stack:
     name: str
     site: Site
     services: tuple[Service, ...]
-    bucket: str
+    stores: Stores
     artifact_access: str
     key_is_limited: bool
     mlflow_version: str
@@ -89,6 +90,10 @@ class Stack:
     def service(self, name: str) -> Service:
         """Return the service called `name`."""
         return next(service for service in self.services if service.name == name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a service called `name`."""
+        return any(service.name == name for service in self.services)
 
     def mask(self, text: str) -> str:
         """Return `text` without any of the stack's secrets."""

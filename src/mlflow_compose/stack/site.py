@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import is_loopback
+from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3
 from mlflow_compose.stack.service import SecretFile
 
 DOCKER, LOCAL = "docker", "local"
@@ -41,6 +42,7 @@ class Site:
         listen: Address that MLflow listens on.
         port: Port that MLflow listens on.
         tmp: Folder that artifacts pass through.
+        data: Folder of what MLflow keeps itself, where there is no server for it.
         socket: Where one talks to what watches the servers, empty where that is Docker.
     """
 
@@ -52,40 +54,64 @@ class Site:
     listen: str
     port: int
     tmp: str
+    data: str
     socket: str = ""
 
     def secret(self, secret: SecretFile) -> str:
         """Return where services find a secret."""
+        if secret.file and self.engine == LOCAL:
+            # Nothing is mounted: it is where it is.
+            return secret.file
         return f"{self.secrets}/{secret.name}"
 
 
-def docker_site() -> Site:
+def docker_site(settings: Settings) -> Site:
     """Return the site of a stack in containers: every service has a name and ports of its own."""
+    bundled = settings.pg_host == BUNDLED_POSTGRES
     return Site(
         engine=DOCKER,
         secrets="/run/secrets",
-        database=("postgres", 5432),
-        s3="http://s3:9000",
+        database=(settings.pg_host, 5432 if bundled else settings.pg_port),
+        s3=s3_endpoint(settings, "http://s3:9000"),
         tracking="http://mlflow:5000",
         listen="0.0.0.0",  # noqa: S104 - inside of the container
         port=5000,
         tmp="/tmp",  # noqa: S108 - of the container
+        data="/data",
     )
 
 
 def local_site(settings: Settings, machine: Machine) -> Site:
     """Return the site of a stack on this machine: paths are from the folder of its files."""
+    bundled = settings.pg_host == BUNDLED_POSTGRES
+    bundled_s3 = f"http://{url_host(s3_address(settings))}:{settings.minio_port}"
     return Site(
         engine=LOCAL,
         secrets="secrets",
-        database=(LOOPBACK, settings.pg_port),
-        s3=f"http://{url_host(s3_address(settings))}:{settings.minio_port}",
+        database=(LOOPBACK if bundled else settings.pg_host, settings.pg_port),
+        s3=s3_endpoint(settings, bundled_s3),
         tracking=f"http://{url_host(settings.stack_bind_address)}:{settings.mlflow_port}",
         listen=settings.stack_bind_address,
         port=settings.mlflow_port,
         tmp="data/mlflow_tmp",
+        data="data/mlflow_data",
         socket=machine.socket,
     )
+
+
+def s3_endpoint(settings: Settings, bundled: str) -> str:
+    """Return the endpoint URL of S3, empty where clients find it by the region.
+
+    Args:
+        settings: What the user said.
+        bundled: That of the stack's own service.
+    """
+    if settings.minio_host == BUNDLED_S3:
+        return bundled
+    if settings.minio_host == AWS:
+        return ""
+    scheme = "https" if settings.minio_storage_use_https else "http"
+    return f"{scheme}://{url_host(settings.minio_host)}:{settings.minio_port}"
 
 
 def s3_address(settings: Settings) -> str:

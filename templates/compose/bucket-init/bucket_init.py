@@ -8,6 +8,7 @@ the job with exit code 1 and one sentence, and Compose then does not start MLflo
 import configparser
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
@@ -28,10 +29,13 @@ from urllib3.exceptions import HTTPError
 ROOT_KEY = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD"
 APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
-WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")
+WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
 # One name whatever the bucket is called, so that another bucket replaces the first one's rights.
 POLICY_NAME = "mlflow-compose-application"
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
+# An object that is written and deleted again.
+CHECK = ".mlflow-compose-check"
 
 
 class JobError(Exception):
@@ -50,11 +54,12 @@ class Key:
 class Job:
     """What to make, and where."""
 
-    endpoint: str
+    endpoint: str | None
     bucket: str
     region: str
     root: Key
     app: Key
+    may_create: bool = True
 
     @property
     def has_users(self) -> bool:
@@ -66,14 +71,16 @@ def main(environ: Mapping[str, str]) -> int:
     """Do the job that the environment describes; return the exit code."""
     try:
         job = Job(
-            endpoint=environ["S3_ENDPOINT"],
+            # Without one, it is Amazon's, which is found by its region.
+            endpoint=environ.get("S3_ENDPOINT"),
             bucket=environ["S3_BUCKET"],
             region=environ["AWS_DEFAULT_REGION"],
             # A server without users has one key: the application's.
             root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
             app=read_key(Path(environ["APP_KEY_FILE"])),
+            may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
         )
-        print(make_bucket(job))
+        print(make_bucket(job) if job.may_create else find_bucket(job))
         if job.has_users:
             print(make_app_key(job))
         check_app_key(job)
@@ -100,7 +107,7 @@ def make_bucket(job: Job) -> str:
         if job.region == REGION_WITHOUT_CONSTRAINT
         else {"CreateBucketConfiguration": {"LocationConstraint": job.region}}
     )
-    with reasons(job):
+    with reasons(job, whose=ROOT_KEY if job.has_users else APP_KEY):
         try:
             client.create_bucket(Bucket=job.bucket, **constraint)
         except ClientError as error:
@@ -110,13 +117,21 @@ def make_bucket(job: Job) -> str:
     return f"bucket {job.bucket} made"
 
 
+def find_bucket(job: Job) -> str:
+    """Make sure that the bucket is there."""
+    with reasons(job, whose=APP_KEY):
+        # Not by a HEAD request, whose answer has no words.
+        s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
+    return f"bucket {job.bucket} is there"
+
+
 def make_app_key(job: Job) -> str:
     """Make the application's key where it is missing, and drop the one that it replaces."""
     admin = MinioAdmin(
-        endpoint=urlsplit(job.endpoint).netloc,
+        endpoint=urlsplit(job.endpoint or "").netloc,
         credentials=StaticProvider(job.root.id, job.root.secret),
         region=job.region,
-        secure=job.endpoint.startswith("https"),
+        secure=(job.endpoint or "").startswith("https"),
         http_client=PoolManager(timeout=Timeout(connect=5, read=15), retries=Retry(2)),
     )
     with reasons(job):
@@ -153,8 +168,14 @@ def holders(admin: MinioAdmin, policy_name: str) -> list[str]:
 
 def check_app_key(job: Job) -> None:
     """Make sure that the application's key works: better here than in MLflow."""
+    client = s3_client(job, job.app)
     with reasons(job, whose=APP_KEY):
-        s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
+        client.list_objects_v2(Bucket=job.bucket, MaxKeys=1)
+        if job.has_users:
+            # What the key may do is what this job just allowed.
+            return
+        client.put_object(Bucket=job.bucket, Key=CHECK, Body=b"")
+        client.delete_object(Bucket=job.bucket, Key=CHECK)
 
 
 def policy(bucket: str) -> dict[str, Any]:
@@ -203,24 +224,52 @@ def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise JobError(refusal(job, code, whose, error.response["Error"].get("Message", ""))) from error
+        raise JobError(refusal(job, error, whose)) from error
     except MinioAdminException as error:
         raise JobError(f"the S3 server refused an administration request: {error}") from error
+    except SSLError as error:
+        raise JobError(
+            f"the certificate of the S3 server at {job.endpoint} is not trusted "
+            f"(MINIO_STORAGE_CA_CERTS): {error}"
+        ) from error
     except (BotoCoreError, HTTPError, OSError) as error:
-        raise JobError(f"the S3 server at {job.endpoint} cannot be reached: {error}") from error
+        raise JobError(unreachable(job, str(error))) from error
 
 
-def refusal(job: Job, code: str, whose: str, message: str) -> str:
+def unreachable(job: Job, said: str) -> str:
+    """Say why there is no answer."""
+    host = urlsplit(job.endpoint or "").hostname
+    if host and not job.has_users and not is_known(host):
+        return f"there is no machine called {host} (MINIO_HOST)"
+    return f"the S3 server at {job.endpoint} cannot be reached: {said}"
+
+
+def is_known(host: str) -> bool:
+    """Tell whether a name leads to a machine."""
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror:
+        return False
+    return True
+
+
+def refusal(job: Job, error: ClientError, whose: str) -> str:
     """Say why the S3 server refused a request."""
-    if code in WRONG_KEY:
-        return (
-            f"the S3 server at {job.endpoint} refused the key of {whose} ({code}): it knows "
-            "another one"
-        )
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    server = f"the S3 server at {job.endpoint}" if job.endpoint else "S3"
+    named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
+    if code in WRONG_KEY or (job.has_users and code in FORBIDDEN):
+        return f"{server} refused the key of {whose} ({code}): it knows another one"
+    if code in {"404", "NoSuchBucket"}:
+        return f"{named} is missing; make it, or set MLFLOW_BUCKET_CREATE=true"
+    if code in {"301", "PermanentRedirect", "AuthorizationHeaderMalformed"}:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        region = headers.get("x-amz-bucket-region", "another region")
+        return f"{named} is in {region}, not in {job.region} (AWS_DEFAULT_REGION)"
+    if code == "403" or code in FORBIDDEN:
+        return f"{server} does not allow the key of {whose} to use {named} ({code})"
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
-    named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
     return f"the S3 server refused {named}: {message or code} ({code})"
 
 

@@ -6,7 +6,9 @@ case "$*" in
     # What a killed server left behind: half-uploaded artifacts. Nothing else is kept there.
     mkdir -p "$TMPDIR"
     find "$TMPDIR" -mindepth 1 -delete
-    python "$(dirname "$0")/check_login.py"
+    if [ -n "${PGSERVICEFILE:-}" ]; then
+        python "$(dirname "$0")/check_login.py"
+    fi
     ;;
 esac
 if [ -f "$SECRETS_DIR/mlflow_env" ]; then

@@ -146,7 +146,8 @@ class DockerEngine:
                     f"the name {self.stack.name} is that of another stack, in {folder.parent}",
                     hint=OTHER_NAME,
                 )
-        if orphaned and not (self._paths.compose / SECRETS_DIR).exists():
+        # Without secrets, none of them can be another's.
+        if orphaned and self.stack.secrets and not (self._paths.compose / SECRETS_DIR).exists():
             raise EngineError(
                 f"there is data of a stack called {self.stack.name} that was made elsewhere, "
                 "with other passwords",

@@ -37,7 +37,7 @@ def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
             hint="open a WSL terminal and run the same command there, or install Docker Desktop",
         )
     # rclone splits its key at the comma, and knows no way to write one.
-    for name, part in zip(KEY, stack.app_key, strict=True):
+    for name, part in zip(KEY, stack.app_key, strict=True) if stack.has("s3") else ():
         if "," in part:
             raise EngineError(
                 f"{name} must not hold a comma: the local engine's S3 server cannot read it",
@@ -53,10 +53,10 @@ def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
 
 
 def make_user(service: Service) -> None:
-    """Make the user that the database runs as, where root starts the stack."""
+    """Make the user that a service runs as, where root starts the stack."""
     import pwd
 
-    name = service.environment["RUN_AS"]
+    name = service.environment.get("RUN_AS")
     if not name or not machine.is_root():
         return
     try:

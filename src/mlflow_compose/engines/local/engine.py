@@ -48,7 +48,8 @@ class LocalEngine:
 
     def prepare(self, progress: Progress) -> None:
         """Install the packages that are not here."""
-        availability.make_user(self.stack.service("postgres"))
+        for service in self.stack.services:
+            availability.make_user(service)
         packages.install(self.stack, self._folder, self._world, progress)
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
@@ -134,11 +135,20 @@ class LocalEngine:
     def _make_folders(self) -> None:
         for name in (LOGS, RUN):
             (self._folder / name).mkdir(exist_ok=True)
-        folders.make(self._folder / DATA, self._data_folders(), self.stack.service("postgres"))
+        folders.make(self._folder / DATA, self._data_folders(), self._elsewhere())
 
     def _data_folders(self) -> list[Path]:
         mounts = (mount for service in self.stack.services for mount in service.volumes)
         return [self._folder / mount.target for mount in mounts if isinstance(mount, Volume)]
+
+    def _elsewhere(self) -> set[Path]:
+        """Return the folders of services that run as another user."""
+        return {
+            self._folder / volume.target
+            for service in self.stack.services
+            if service.environment.get("RUN_AS")
+            for volume in service.volumes
+        }
 
     def _supervise(self) -> None:
         """Start supervisord, or only what does not run as it should where it is running."""

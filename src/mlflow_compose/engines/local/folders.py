@@ -3,11 +3,10 @@
 import secrets
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import Service
 
 # Root's own folders are closed to the user that the database runs as: its data is here, and
 # where it would be is a link.
@@ -17,18 +16,17 @@ PASS_THROUGH = 0o711
 OWNER = "owner"
 
 
-def make(data: Path, folders: Sequence[Path], database: Service) -> None:
+def make(data: Path, folders: Sequence[Path], elsewhere: Collection[Path]) -> None:
     """Make the folders that are missing.
 
     Args:
         data: Where all of them are.
         folders: Of services.
-        database: The service that may run as another user.
+        elsewhere: Those of them that another user must reach.
     """
     data.mkdir(exist_ok=True, mode=stat.S_IRWXU)
-    of_the_database = data.parent / database.volumes[0].target
     for folder in folders:
-        if folder == of_the_database and database.environment["RUN_AS"]:
+        if folder in elsewhere:
             _make_elsewhere(folder)
         else:
             folder.mkdir(exist_ok=True, mode=stat.S_IRWXU)

@@ -8,8 +8,8 @@ PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/studen
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ENDPOINT=http://127.0.0.1:9000
 export S3_BUCKET=mlflow
-export AWS_DEFAULT_REGION=us-east-1
 export APP_KEY_FILE=secrets/s3_app_key
+export AWS_DEFAULT_REGION=us-east-1
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 

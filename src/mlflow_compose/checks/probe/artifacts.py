@@ -1,0 +1,104 @@
+"""The artifact store: a bucket, or a folder."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.checks.probe.links import BrokenLink, Request
+
+
+def check(request: Request) -> str:
+    """Read the bucket with the application's key, and find the run's objects."""
+    if folder := request["folder"]:
+        return check_folder(Path(folder), request.get("objects", {}))
+    bucket = request["bucket"]
+    client = s3()
+    call_s3(partial(client.list_objects_v2, Bucket=bucket, MaxKeys=1))
+    for key, size in request.get("objects", {}).items():
+        found = call_s3(partial(client.head_object, Bucket=bucket, Key=key))
+        if found["ContentLength"] != size:
+            raise BrokenLink("object_differs", f"{key}: {found['ContentLength']} bytes, not {size}")
+    return f"{len(request.get('objects', {}))} objects in bucket {bucket}"
+
+
+def check_isolation(request: Request) -> str:
+    """Make sure that the application's key is refused elsewhere."""
+    if request["folder"]:
+        return "not asked: artifacts are files in a folder"
+    if not request["key_is_limited"]:
+        return "not asked: this S3 server has one key for all buckets"
+    other = f"{request['bucket'][:50]}-other"
+    try:
+        call_s3(partial(s3().list_objects_v2, Bucket=other, MaxKeys=1))
+    except BrokenLink as error:
+        if error.cause == "s3_key":
+            return f"refused on bucket {other}"
+        if error.cause != "bucket_missing":
+            raise
+    # A key without rights is refused before S3 looks whether the bucket exists.
+    raise BrokenLink("key_too_strong", f"the key may look for bucket {other}")
+
+
+def check_folder(folder: Path, objects: Mapping[str, int]) -> str:
+    """Find the run's files."""
+    for key, size in objects.items():
+        try:
+            found = (folder / key).stat().st_size
+        except OSError as error:
+            raise BrokenLink("object_missing", f"{key}: {error.strerror}") from error
+        if found != size:
+            raise BrokenLink("object_differs", f"{key}: {found} bytes, not {size}")
+    return f"{len(objects)} files in {folder}"
+
+
+def clean(request: Request) -> None:
+    """Delete the run's objects, or its files and the folders that are empty then."""
+    folder = request["folder"]
+    for key in request.get("objects", {}):
+        if folder:
+            remove_file(Path(folder), Path(folder, key))
+        else:
+            call_s3(partial(s3().delete_object, Bucket=request["bucket"], Key=key))
+
+
+def remove_file(top: Path, file: Path) -> None:
+    """Remove a file, and the folders above it that hold nothing else."""
+    file.unlink(missing_ok=True)
+    for parent in file.parents:
+        if parent == top or not parent.is_dir() or any(parent.iterdir()):
+            return
+        parent.rmdir()
+
+
+def s3() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Return an S3 client with the application's key."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"),
+        config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2}),
+    )
+
+
+def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of boto3
+    """Make one call to S3; say why it failed."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        causes = {
+            "InvalidAccessKeyId": "s3_key",
+            "SignatureDoesNotMatch": "s3_key",
+            "AccessDenied": "s3_key",
+            "NoSuchBucket": "bucket_missing",
+            "404": "object_missing",
+        }
+        raise BrokenLink(causes.get(code, "s3_error"), f"{code}: {error}") from error
+    except BotoCoreError as error:
+        raise BrokenLink("s3_down", str(error)) from error

@@ -1,0 +1,138 @@
+"""The backend store: PostgreSQL, or a file of SQLite."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_compose.checks.probe.links import BrokenLink, Request
+
+OLDEST_POSTGRES = 12
+GRANTS = "DELETE FROM role_permissions WHERE resource_type = :kind AND resource_pattern = :value"
+
+# What the driver says, and which word of `causes` that is; the first that fits counts.
+SAID = {
+    "could not translate host name": "pg_host",
+    "password authentication failed": "pg_password",
+    "server does not support SSL": "pg_no_tls",
+    "no encryption": "pg_tls_required",
+    "SSL connection is required": "pg_tls_required",
+    "certificate verify failed": "pg_certificate",
+    "does not match host name": "pg_certificate",
+    "root certificate file": "pg_certificate",
+    "no pg_hba.conf entry": "pg_forbidden",
+    "permission denied for database": "pg_forbidden",
+    "does not exist": "pg_missing",
+    "unable to open database file": "sqlite",
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of `table` whose `columns` are in `chosen`."""
+
+    table: str
+    columns: list[str]
+    chosen: str
+
+    @property
+    def where(self) -> str:
+        """The condition."""
+        return f"({', '.join(self.columns)}) IN {self.chosen}"
+
+
+References = dict[str, list[tuple[str, list[str], list[str]]]]
+
+
+def check(request: Request) -> str:
+    """Log in as MLflow does, and find the run's row; without a run, see what one may do."""
+    from sqlalchemy import text
+
+    run_id = request.get("run_id")
+    with connect(request) as connection:
+        if run_id is None:
+            return check_rights(connection)
+        query = text("SELECT status FROM runs WHERE run_uuid = :run_id")
+        if connection.execute(query, {"run_id": run_id}).first() is None:
+            raise BrokenLink("row_missing", f"no row of run {run_id} in table runs")
+        return f"run {run_id} is in table runs"
+
+
+def check_rights(connection: Any) -> str:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Make sure that MLflow could make its tables, in a server that is new enough."""
+    from sqlalchemy import text
+
+    version = ".".join(map(str, connection.dialect.server_version_info))
+    if connection.dialect.name == "sqlite":
+        return f"SQLite {version}"
+    if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
+        raise BrokenLink("pg_old", f"it is {version}, and must be {OLDEST_POSTGRES} or newer")
+    may = "SELECT has_schema_privilege(current_user, current_schema(), 'CREATE')"
+    if not connection.execute(text(may)).scalar():
+        raise BrokenLink("pg_rights", "CREATE on the schema is not granted")
+    return f"PostgreSQL {version}"
+
+
+def clean(request: Request) -> None:
+    """Delete the model and the experiment with its run."""
+    from sqlalchemy import inspect, text
+
+    experiment_id = request.get("experiment_id")
+    rows = (
+        ("registered_models", "name", request.get("model")),
+        ("experiments", "experiment_id", experiment_id and int(experiment_id)),
+    )
+    with connect(request) as connection:
+        inspector = inspect(connection)
+        login = inspector.has_table("role_permissions")
+        known = references(inspector)
+        for table, column, value in rows:
+            if value is not None:
+                delete(connection, known, Rows(table, [column], "(SELECT :value)"), value)
+            if value is not None and login:
+                # With login on, MLflow notes who made it, without a foreign key.
+                what = {"kind": table.removesuffix("s"), "value": str(value)}
+                connection.execute(text(GRANTS), what)
+
+
+def references(inspector: Any) -> References:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Return the foreign keys that lead to each table."""
+    found: References = defaultdict(list)
+    for (_, child), keys in inspector.get_multi_foreign_keys().items():
+        for key in keys:
+            ours, theirs = key["constrained_columns"], key["referred_columns"]
+            found[key["referred_table"]].append((child, ours, theirs))
+    return found
+
+
+def delete(connection: Any, known: References, rows: Rows, value: object) -> None:  # noqa: ANN401
+    """Delete rows, and what refers to them."""
+    from sqlalchemy import text
+
+    for child, ours, theirs in known[rows.table]:
+        if child != rows.table:
+            # Names come from the database's own catalogue.
+            chosen = f"(SELECT {', '.join(theirs)} FROM {rows.table} WHERE {rows.where})"  # noqa: S608
+            delete(connection, known, Rows(child, ours, chosen), value)
+    statement = f"DELETE FROM {rows.table} WHERE {rows.where}"  # noqa: S608 - see above
+    connection.execute(text(statement), {"value": value})
+
+
+@contextmanager
+def connect(request: Request) -> Iterator[Any]:
+    """Open the database as MLflow does, for one transaction."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.pool import NullPool
+
+    uri = request["backend"]
+    # Seconds: for the server to answer, or for others to be done with the file.
+    options = {"timeout": 15} if uri.startswith("sqlite") else {"connect_timeout": 5}
+    try:
+        with create_engine(uri, connect_args=options, poolclass=NullPool).begin() as connection:
+            yield connection
+    except OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        causes = (cause for word, cause in SAID.items() if word in said)
+        raise BrokenLink(next(causes, "pg_down"), said) from error

@@ -1,0 +1,67 @@
+"""Look at every link and print what was found."""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+
+from mlflow_compose.checks.probe import artifacts, database
+from mlflow_compose.checks.probe.links import BrokenLink, Request
+
+
+def check_network(request: Request) -> str:
+    """Call the tracking server by the name that other containers use."""
+    server = request["tracking"]
+    url = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
+    try:
+        # Not by a proxy of the environment: it does not know the names of this network.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=10) as answer:
+            return f"{server} answered {answer.status}"
+    except urllib.error.HTTPError as error:
+        if error.code == 401:  # noqa: PLR2004 - it answers, and wants a login
+            return f"{server} answered 401: login is on"
+        body = error.read().decode(errors="replace")
+        cause = "host_refused" if "Host header" in body else "mlflow_error"
+        raise BrokenLink(cause, f"{error.code}: {body[:200]}") from error
+    except OSError as error:
+        raise BrokenLink("mlflow_down", str(error)) from error
+
+
+def clean(request: Request) -> str:
+    """Delete what the check made: for good, so that nothing is left in a trash."""
+    try:
+        database.clean(request)
+    finally:
+        artifacts.clean(request)
+    return "nothing left"
+
+
+CHECKS: Mapping[str, Callable[[Request], str]] = {
+    "database": database.check,
+    "bucket": artifacts.check,
+    "isolation": artifacts.check_isolation,
+    "network": check_network,
+    "clean up": clean,
+}
+
+
+def outcome(check: Callable[[Request], str], request: Request) -> dict[str, object]:
+    """Run one check; return what it found and how long it took."""
+    start, cause = time.perf_counter(), ""
+    try:
+        detail = check(request)
+    except BrokenLink as error:
+        cause, detail = error.cause, str(error)
+    seconds = round(time.perf_counter() - start, 3)
+    return {"cause": cause, "detail": detail, "seconds": seconds}
+
+
+def main(argument: str) -> None:
+    """Run every check and print what they found."""
+    request = json.loads(argument)
+    wanted = request.get("only", CHECKS)
+    found = {name: outcome(CHECKS[name], request) for name in wanted}
+    sys.stdout.write(json.dumps(found) + "\n")

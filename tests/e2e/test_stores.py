@@ -1,0 +1,184 @@
+"""Each pair of stores that makes sense comes up, is proven, and keeps what it was told."""
+
+import secrets
+from collections.abc import Mapping
+
+import pytest
+
+from .conftest import MakeStack
+from .running import RunningStack, local_only
+from .security import lan_address
+from .waiting import free_ports
+
+SMALL: dict[str, dict[str, str]] = {
+    "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
+    "a file and a bucket": {"BACKEND_STORE": "sqlite"},
+    "PostgreSQL and a folder": {"ARTIFACT_STORE": "local"},
+}
+SAME = "the same code asks the same servers on both engines, and this one starts sooner"
+SERVICES = {
+    "a file and a folder": ["mlflow"],
+    "a file and a bucket": ["s3", "bucket-init", "mlflow"],
+    "PostgreSQL and a folder": ["postgres", "mlflow"],
+}
+
+
+@pytest.mark.parametrize("pair", SMALL)
+def test_a_small_stack_must_be_proven_and_keep_its_data(pair: str, make_stack: MakeStack) -> None:
+    stack = make_stack(**SMALL[pair])
+    data = stack.tool("up", "--json").data
+    assert [service["name"] for service in data["services"]] == SERVICES[pair]
+    assert all(step["ok"] for step in data["steps"])
+    run = stack.log_run()
+    stack.tool("down")
+    stack.up()
+    found = stack.api.get("runs/get", run_id=run.id)["run"]
+    assert found["data"]["metrics"][0]["value"] == run.loss
+    assert stack.api.artifact("GET", run.key).content == run.artifact
+
+
+def test_login_must_work_with_a_file_too(make_stack: MakeStack) -> None:
+    stack = make_stack(**SMALL["a file and a folder"], MLFLOW_AUTH="basic")
+    stack.tool("up")
+    assert stack.api.call("GET", "/version").status_code == 401
+
+
+@pytest.fixture(scope="module")
+def outside(_make_for_module: MakeStack) -> RunningStack:
+    """Return a stack whose database and S3 server others use as servers of their own."""
+    stack = _make_for_module(
+        STACK_BIND_ADDRESS=lan_address(),
+        MLFLOW_AUTH="basic",
+        MLFLOW_ARTIFACT_ACCESS="direct",
+        PG_PUBLISH="true",
+    )
+    stack.up()
+    return stack
+
+
+def database(outside: RunningStack) -> dict[str, str]:
+    """Return the settings by which a new, empty database there is used."""
+    name = f"other_{secrets.token_hex(4)}"
+    outside.sql(f'CREATE DATABASE "{name}"')
+    return {
+        "PG_HOST": lan_address(),
+        "PG_PORT": outside.settings["PG_PORT"],
+        "PG_PASSWORD": outside.settings["PG_PASSWORD"],
+        "PG_DATABASE": name,
+    }
+
+
+def objects(outside: RunningStack) -> dict[str, str]:
+    """Return the settings by which the bucket there is used."""
+    key, secret = outside.app_key
+    return {
+        "MINIO_HOST": lan_address(),
+        "MINIO_PORT": outside.settings["MINIO_PORT"],
+        "MINIO_ACCESS_KEY": key,
+        "MINIO_SECRET_ACCESS_KEY": secret,
+    }
+
+
+def test_servers_of_ones_own_must_be_used_instead_of_the_stacks(
+    outside: RunningStack, make_stack: MakeStack
+) -> None:
+    theirs = database(outside)
+    stack = make_stack(**theirs, **objects(outside))
+    data = stack.tool("up", "--json").data
+    assert [service["name"] for service in data["services"]] == ["bucket-init", "mlflow"]
+    assert all(step["ok"] for step in data["steps"])
+    run = stack.log_run()
+    assert run.key in outside.objects()
+    rows = outside.sql(f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
+    assert rows[-1] == run.id
+    assert stack.volumes() == {"mlflow_tmp"}
+
+
+def test_a_file_and_a_bucket_of_somebody_else_must_do(
+    outside: RunningStack, make_stack: MakeStack
+) -> None:
+    stack = make_stack(BACKEND_STORE="sqlite", **objects(outside))
+    stack.tool("up")
+    assert stack.log_run().key in outside.objects()
+
+
+WRONG: Mapping[str, tuple[dict[str, str], str]] = {
+    "wrong password": ({"PG_PASSWORD": "another"}, "PostgreSQL refuses PG_PASSWORD"),
+    "wrong database": ({"PG_DATABASE": "nowhere"}, "PostgreSQL has no such database or user"),
+    "unknown host": (
+        {"PG_HOST": "no.such.host.invalid"},
+        "there is no machine called as PG_HOST says",
+    ),
+    "no TLS there": ({"PG_SSLMODE": "require"}, "the database has no TLS"),
+}
+
+
+@local_only(SAME)
+@pytest.mark.parametrize("problem", WRONG)
+def test_what_is_wrong_with_a_database_must_be_named_before_anything_starts(
+    problem: str, outside: RunningStack, make_stack: MakeStack
+) -> None:
+    changed, sentence = WRONG[problem]
+    stack = make_stack(**{**database(outside), **changed}, ARTIFACT_STORE="local")
+    said = stack.up(code=1)
+    said.shows(f"error: {sentence}", "hint: ")
+    assert stack.starts() == {}
+
+
+@local_only(SAME)
+def test_a_database_port_where_nobody_answers_must_be_named(
+    outside: RunningStack, make_stack: MakeStack
+) -> None:
+    (port,) = free_ports(1)
+    stack = make_stack(**{**database(outside), "PG_PORT": str(port)}, ARTIFACT_STORE="local")
+    stack.up(code=1).shows("PG_HOST and PG_PORT does not answer", "hint: ")
+
+
+@local_only(SAME)
+def test_a_user_who_may_make_no_tables_must_be_named(
+    outside: RunningStack, make_stack: MakeStack
+) -> None:
+    theirs, user = database(outside), f"reader_{secrets.token_hex(4)}"
+    outside.sql(f"CREATE ROLE {user} LOGIN PASSWORD 'reading only'")
+    stack = make_stack(
+        **{**theirs, "PG_USER": user, "PG_PASSWORD": "reading only"}, ARTIFACT_STORE="local"
+    )
+    stack.up(code=1).shows("PG_USER may not make tables", "GRANT CREATE")
+
+
+@local_only(SAME)
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"MINIO_ACCESS_KEY": "another-key-id"}, "refused the key of MINIO_ACCESS_KEY"),
+        ({"MINIO_SECRET_ACCESS_KEY": "another-secret"}, "refused the key of MINIO_ACCESS_KEY"),
+        ({"MLFLOW_BUCKET_NAME": "no-such-bucket"}, "MLFLOW_BUCKET_NAME"),
+        ({"MINIO_HOST": "no.such.host.invalid"}, "no machine called no.such.host.invalid"),
+        ({"MINIO_STORAGE_USE_HTTPS": "true"}, "https://"),
+    ],
+    ids=["wrong key", "wrong secret", "missing bucket", "unknown host", "no TLS there"],
+)
+def test_what_is_wrong_with_an_s3_server_must_be_named(
+    changed: dict[str, str], sentence: str, outside: RunningStack, make_stack: MakeStack
+) -> None:
+    stack = make_stack(BACKEND_STORE="sqlite", **{**objects(outside), **changed})
+    said = stack.up(code=1)
+    said.shows("error: bucket-init ended with exit code 1", sentence)
+    assert stack.health("mlflow") != "healthy"
+
+
+def test_a_bucket_must_be_made_where_that_is_allowed(
+    outside: RunningStack, make_stack: MakeStack
+) -> None:
+    root, secret = outside.root_key
+    stack = make_stack(
+        BACKEND_STORE="sqlite",
+        **{**objects(outside), "MINIO_ACCESS_KEY": root, "MINIO_SECRET_ACCESS_KEY": secret},
+        MLFLOW_BUCKET_NAME="made-on-demand",
+        MLFLOW_BUCKET_CREATE="true",
+    )
+    stack.tool("up")
+    run = stack.log_run()
+    client = outside.s3(outside.root_key)
+    found = client.list_objects_v2(Bucket="made-on-demand")["Contents"]
+    assert [file["Key"] for file in found] == [run.key]

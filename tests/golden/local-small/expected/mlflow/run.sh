@@ -1,0 +1,25 @@
+#!/bin/sh
+# The tracking server: web UI and REST API, and artifacts by proxy.
+# Run by supervisord; paths are from the folder above.
+set -eu
+cd "$(dirname "$0")/.."
+
+PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export PYTHONPATH=mlflow/plugins
+export PYTHONSAFEPATH=1
+export SECRETS_DIR=secrets
+export TMPDIR=data/mlflow_tmp
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+export MLFLOW_DISABLE_TELEMETRY=true
+export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
+export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
+
+# What it reads from here on is as it is now: a file that is changed later means a restart.
+touch run/mlflow.started
+
+# Processes of an earlier life that was killed: they would hold the port and the files.
+export STACK_SERVICE="$PWD/mlflow"
+python leftovers.py "$STACK_SERVICE"
+
+exec sh mlflow/entrypoint.sh python -m mlflow server --host=127.0.0.1 --port=5000 --workers=2 --backend-store-uri=sqlite:///data/mlflow_data/mlflow.db --artifacts-destination=data/mlflow_data/artifacts '--allowed-hosts=mlflow,mlflow:*,localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*' '--uvicorn-opts=--loop uvloop --http httptools --no-access-log' --serve-artifacts
