@@ -157,6 +157,7 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
             "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
         (refused("AccessDenied"), "(AccessDenied): it knows another one"),
+        (refused("AllAccessDisabled"), "to use the bucket data (MLFLOW_BUCKET_NAME)"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
         (
             refused("XMinioStorageFull", "disk full"),

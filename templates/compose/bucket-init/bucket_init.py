@@ -258,7 +258,7 @@ def refusal(job: Job, error: ClientError, whose: str) -> str:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     server = f"the S3 server at {job.endpoint}" if job.endpoint else "S3"
     named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
-    if code in WRONG_KEY or (job.has_users and code in FORBIDDEN):
+    if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
         return f"{server} refused the key of {whose} ({code}): it knows another one"
     if code in {"404", "NoSuchBucket"}:
         return f"{named} is missing; make it, or set MLFLOW_BUCKET_CREATE=true"
