@@ -1,8 +1,9 @@
 """An engine and a screen that only remember."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.errors import MlflowComposeError
@@ -59,9 +60,19 @@ class FakeEngine:
         self._called(f"logs {' '.join(services)} follow={follow} tail={tail}")
         yield from ("one", "two")
 
-    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
-        del code
+    def run_python(
+        self,
+        service: str,
+        code: str,
+        *arguments: str,
+        folder: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        del code, folder
         self.calls.append(f"run_python {service} {' '.join(arguments)}")
+        if on_line:
+            for line in self.outcome.stdout.splitlines():
+                on_line(line)
         return self.outcome
 
     def held_ports(self) -> frozenset[int]:

@@ -25,7 +25,8 @@ from tests.unit.samples import ROOT, SOURCE, env_text
 FILES = sorted(SOURCE.rglob("*.py"))
 TEMPLATES = sorted(templates().rglob("*.j2"))
 # Handed to Python in a container, where none of our rules can be kept or broken.
-PROBE = SOURCE / "checks" / "probe"
+INSIDE = (SOURCE / "checks" / "probe", SOURCE / "data" / "inside")
+OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 45
@@ -44,7 +45,8 @@ MAY_IMPORT = {
     "engines": STACK,
     "clients": STACK,
     "checks": {*STACK, "engines", "clients"},
-    "actions": {*STACK, "render", "engines", "clients", "checks"},
+    "data": {*STACK, "engines", "clients"},
+    "actions": {*STACK, "render", "engines", "clients", "checks", "data"},
     "console": {"errors", "result"},
     "cli": {*STACK, "actions", "engines", "console"},
     "__main__": {"cli"},
@@ -106,7 +108,7 @@ def test_imports_must_go_one_way(path: Path) -> None:
             assert other in {room, *MAY_IMPORT[room], "__version__"}, f"{room} knows {other}"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if PROBE not in path.parents], ids=name_of)
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
 def test_every_library_must_have_its_place(path: Path) -> None:
     for module in imports(tree_of(path)):
         library = module.split(".")[0]
@@ -114,15 +116,17 @@ def test_every_library_must_have_its_place(path: Path) -> None:
             assert name_of(path).startswith(MAY_USE[library]), f"{library} in {name_of(path)}"
 
 
-def test_the_probe_must_use_only_what_the_image_has() -> None:
-    modules = {module for path in PROBE.glob("*.py") for module in imports(tree_of(path))}
+@pytest.mark.parametrize("folder", INSIDE, ids=name_of)
+def test_what_runs_inside_must_use_only_what_the_image_has(folder: Path) -> None:
+    modules = {module for path in folder.glob("*.py") for module in imports(tree_of(path))}
     ours = {module for module in modules if module.startswith("mlflow_compose.")}
     libraries = {module.split(".")[0] for module in modules - ours}
-    assert libraries - sys.stdlib_module_names == {"boto3", "botocore", "sqlalchemy"}
-    assert all(module.startswith("mlflow_compose.checks.probe") for module in ours)
+    assert libraries - sys.stdlib_module_names <= {"boto3", "botocore", "mlflow", "sqlalchemy"}
+    room = "mlflow_compose." + name_of(folder).replace("/", ".")
+    assert all(module.startswith(room) for module in ours)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if PROBE not in path.parents], ids=name_of)
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
 def test_only_the_command_line_and_the_console_must_print(path: Path) -> None:
     if room_of(path) in {"cli", "console"}:
         return
@@ -134,7 +138,7 @@ def test_only_the_command_line_and_the_console_must_print(path: Path) -> None:
                 pytest.fail(f"line {node.lineno} uses the process's streams")
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if PROBE not in path.parents], ids=name_of)
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
 def test_the_environment_must_be_read_in_one_place(path: Path) -> None:
     if name_of(path) == "cli/run.py":
         return

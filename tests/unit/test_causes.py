@@ -9,11 +9,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
-from mlflow_compose.checks.inside import LOADER, Link, look, sources
+from mlflow_compose.checks.inside import MODULES, Link, look
 from mlflow_compose.checks.probe import artifacts, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.checks.sentences import CAUSES
 from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.sending import LOADER, sources
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import SECRETS, SOURCE, stack
 
@@ -164,7 +165,7 @@ def test_what_the_probe_says_must_be_masked() -> None:
 def test_the_probe_must_be_told_what_to_look_for() -> None:
     found = engine({}, ALL_WELL)
     look(found, run_id="r1")
-    argument = found.calls[0].partition(f"{sources()} ")[2]
+    argument = found.calls[0].partition(f"{sources(MODULES)} ")[2]
     assert json.loads(argument) == {
         "bucket": "mlflow",
         "folder": "",
@@ -179,7 +180,7 @@ def test_the_probe_must_need_nothing_of_ours() -> None:
     """Its sources run where this tool is not installed: -I leaves our folders out."""
     request = {"only": ["isolation"], "folder": "", "key_is_limited": False}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", LOADER, sources(), json.dumps(request)],
+        [sys.executable, "-I", "-S", "-c", LOADER, sources(MODULES), json.dumps(request)],
         capture_output=True,
         text=True,
         check=True,

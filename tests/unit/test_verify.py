@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mlflow_compose.checks import verify
-from mlflow_compose.checks.inside import sources
+from mlflow_compose.checks.inside import MODULES
 from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.sending import sources
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import SECRETS, stack
@@ -162,7 +163,7 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
-    made = json.loads(call.partition(f"{sources()} ")[2])
+    made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
     assert made["run_id"] == "r1"
     assert made["experiment_id"] == "7"
     assert made["model"] == mlflow.names[0]

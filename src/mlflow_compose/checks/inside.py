@@ -1,30 +1,18 @@
 """Run the probe, and read what it found."""
 
-import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
-from mlflow_compose.engines import Engine
+from mlflow_compose.engines import Engine, run_modules
 from mlflow_compose.stack import Stack
 
 # One thing seen, two meanings: whose the database is decides.
 BUNDLED, EXTERNAL = {"pg_host": "pg_down"}, {"pg_down": "pg_unreachable"}
 # Each after those that it imports.
 MODULES = (links, database, artifacts, main)
-# Where the probe runs, nothing of ours is installed: the modules are made from their sources.
-LOADER = """
-import json, sys, types
-for name, source in json.loads(sys.argv[1]).items():
-    package, _, last = name.rpartition(".")
-    module = sys.modules[name] = types.ModuleType(name)
-    setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
-    exec(compile(source, name, "exec"), module.__dict__)
-module.main(sys.argv[2])
-"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,7 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         "tracking": stack.site.tracking,
         "key_is_limited": stack.key_is_limited,
     }
-    outcome = engine.run_python("mlflow", LOADER, sources(), json.dumps({**world, **request}))
+    outcome = run_modules(engine, MODULES, {**world, **request})
     try:
         found: Mapping[str, Mapping[str, Any]] = json.loads(outcome.stdout.splitlines()[-1])
     except (ValueError, IndexError):
@@ -70,12 +58,3 @@ def _cause(word: str, stack: Stack) -> str:
     if stack.has("postgres"):
         return BUNDLED.get(word, word)
     return EXTERNAL.get(word, word)
-
-
-def sources() -> str:
-    """Return the probe's modules as JSON: their sources by name."""
-    return json.dumps({module.__name__: _source(module) for module in MODULES})
-
-
-def _source(module: ModuleType) -> str:
-    return inspect.getsource(module)

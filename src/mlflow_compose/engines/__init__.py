@@ -7,5 +7,15 @@ knows nothing of what they do; it turns its own troubles into errors with a next
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.ports import check_ports
+from mlflow_compose.engines.sending import run_modules
 
-__all__ = ["Choice", "Engine", "Outcome", "ServiceStatus", "check_ports", "choose", "open_engine"]
+__all__ = [
+    "Choice",
+    "Engine",
+    "Outcome",
+    "ServiceStatus",
+    "check_ports",
+    "choose",
+    "open_engine",
+    "run_modules",
+]

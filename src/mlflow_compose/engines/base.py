@@ -1,7 +1,8 @@
 """What every engine can do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from mlflow_compose.result import Progress
@@ -14,6 +15,9 @@ STARTING = "starting"
 UNHEALTHY = "unhealthy"
 EXITED = "exited"
 RESTARTING = "restarting"
+
+# In the environment of what `run_python` runs: where it finds the folder that it was given.
+FOLDER_VARIABLE = "GIVEN_FOLDER"
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,26 @@ class Engine(Protocol):
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines, of all services where none is named."""
 
-    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+    def run_python(
+        self,
+        service: str,
+        code: str,
+        *arguments: str,
+        folder: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Outcome:
         """Run Python where `service` runs: its network, its user, its secrets.
 
         It works also while the service itself is down.
+
+        Args:
+            service: Of the stack.
+            code: What is run.
+            arguments: Of it.
+            folder: Of this machine, which it may read (others must be allowed to: the user is the
+                service's); FOLDER_VARIABLE says where it is there.
+            on_line: Is called with each line of standard output as it comes; then the outcome
+                keeps only the last one.
         """
 
     def held_ports(self) -> frozenset[int]:

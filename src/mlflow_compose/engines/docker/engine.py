@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from mlflow_compose.engines.docker.containers import (
     owner_of,
 )
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
+from mlflow_compose.engines.docker.once import run_once
 from mlflow_compose.engines.docker.starting import watch
 from mlflow_compose.engines.starting import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
@@ -100,21 +101,17 @@ class DockerEngine:
             for _, line in output:
                 yield self.stack.mask(line.decode(errors="replace").rstrip("\n"))
 
-    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+    def run_python(
+        self,
+        service: str,
+        code: str,
+        *arguments: str,
+        folder: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Outcome:
         """Run Python in a container of its own that is like `service`'s."""
-        from python_on_whales.exceptions import DockerException
-
-        try:
-            output = self._client.compose.run(
-                service,
-                ["python", "-c", code, *arguments],
-                remove=True,
-                tty=False,
-                dependencies=False,
-            )
-        except DockerException as error:
-            return Outcome(error.return_code, error.stdout or "", error.stderr or "")
-        return Outcome(0, str(output), "")
+        command = ["python", "-c", code, *arguments]
+        return run_once(self._client, service, command, folder, on_line)
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""

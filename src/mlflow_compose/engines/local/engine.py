@@ -1,13 +1,13 @@
 """The local engine: the services are processes of this machine."""
 
 import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mlflow_compose.engines.base import RUNNING, Outcome, ServiceStatus
+from mlflow_compose.engines.base import FOLDER_VARIABLE, RUNNING, Outcome, ServiceStatus
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
+from mlflow_compose.engines.local.once import run_once
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
@@ -103,23 +103,23 @@ class LocalEngine:
         for line in log.read(self._folder / LOGS, names, tail=tail, follow=goes_on):
             yield self.stack.mask(line)
 
-    def run_python(self, service: str, code: str, *arguments: str) -> Outcome:
+    def run_python(
+        self,
+        service: str,
+        code: str,
+        *arguments: str,
+        folder: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Outcome:
         """Run Python with the packages, the environment and the secrets of `service`."""
         found = self.stack.service(service)
-        path = f"{found.image}/bin:{self._environ.get('PATH', os.defpath)}"
         python = Path(found.image) / "bin" / "python"
         if not python.exists():
             return Outcome(1, "", f"{python} is not there: mlflow-compose up installs it")
-        done = subprocess.run(
-            [str(python), "-c", code, *arguments],
-            cwd=self._folder,
-            env={**self._environ, **found.environment, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        given = {FOLDER_VARIABLE: str(folder)} if folder else {}
+        path = f"{python.parent}:{self._environ.get('PATH', os.defpath)}"
+        environ = {**self._environ, **found.environment, **given, "PATH": path}
+        return run_once([str(python), "-c", code, *arguments], self._folder, environ, on_line)
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""

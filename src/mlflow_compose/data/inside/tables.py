@@ -1,0 +1,172 @@
+"""Copy rows from one database to another, table by table, in the order of their foreign keys."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+# Rows that are read and written at once.
+CHUNK = 1000
+# Of the tool that changes schemas: each database has its own.
+SCHEMA_TABLES = ("alembic_version", "alembic_version_auth")
+LOGIN_TABLE = "users"
+# What somebody would miss; all else is there when a server was started once.
+PRECIOUS = ("runs", "trace_info", "logged_models", "registered_models")
+# Seconds for which a file that somebody writes to is waited for.
+PATIENCE = 60
+
+Row = dict[str, Any]
+Say = Callable[[str], None]
+
+
+class CopyError(Exception):
+    """Two databases between which nothing can be copied; the message says why."""
+
+
+def open_database(uri: str) -> Any:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Return an SQLAlchemy engine that holds no connections."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    options = {"timeout": PATIENCE} if uri.startswith("sqlite") else {}
+    return create_engine(uri, connect_args=options, poolclass=NullPool)
+
+
+def reflected(engine: Any) -> Any:  # noqa: ANN401 - see above
+    """Return the tables of a database as they are there."""
+    from sqlalchemy import JSON, MetaData
+
+    metadata = MetaData()
+    metadata.reflect(engine)
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, JSON):
+                # Else a missing value would become the JSON text null.
+                column.type.none_as_null = True
+    return metadata
+
+
+def upgrade(uri: str, *, login: bool = False) -> None:
+    """Make the tables of this MLflow in a database, or change older ones to them.
+
+    Raises:
+        CopyError: MLflow cannot.
+    """
+    commands = [["mlflow", "db", "upgrade", uri]]
+    if login:
+        commands.append(["mlflow.server.auth", "db", "upgrade", "--url", uri])
+    for command in commands:
+        done = subprocess.run(  # noqa: S603 - the URI has no password, and nothing is interpreted
+            [sys.executable, "-m", *command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+            raise CopyError(f"mlflow db upgrade failed: {said[-1]}")
+
+
+def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dict[str, int]:
+    """Copy every row of a database to one that holds nothing yet; return the rows of each table.
+
+    The tables are made where there are none. All is one transaction: it is all there, or nothing.
+
+    Args:
+        source_uri: From where; it must have the schema of the MLflow that runs here.
+        target_uri: To where.
+        say: Is told which table is being copied.
+
+    Raises:
+        CopyError: The schemas differ, or there is something in the target.
+    """
+    source, target = open_database(source_uri), open_database(target_uri)
+    theirs = reflected(source)
+    upgrade(target_uri, login=LOGIN_TABLE in theirs.tables)
+    ours = reflected(target)
+    with source.connect() as reading, target.begin() as writing:
+        _check(reading, writing, theirs, ours)
+        tables = [table for table in ours.sorted_tables if table.name not in SCHEMA_TABLES]
+        for table in reversed(tables):
+            # What servers put into a new database would stand in the way.
+            writing.execute(table.delete())
+        copied = {}
+        for table in tables:
+            say(table.name)
+            copied[table.name] = _copy(reading, writing, theirs.tables[table.name], table)
+        set_sequences(writing, tables)
+    return copied
+
+
+def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:  # noqa: ANN401
+    """Make sure that the schemas are one, and that nothing would be lost."""
+    if missing := set(theirs.tables) ^ set(ours.tables):
+        raise CopyError(f"only one of the databases has the tables {', '.join(sorted(missing))}")
+    for name in SCHEMA_TABLES:
+        found = [list(rows(database, metadata.tables[name]))
+                 for database, metadata in ((reading, theirs), (writing, ours))
+                 if name in metadata.tables]  # fmt: skip
+        if found and found[0] != found[1]:
+            raise CopyError(f"the databases have different schemas: {name} is {found}")
+    for name in PRECIOUS:
+        if count(writing, ours.tables[name]):
+            raise CopyError(f"the database to copy to is not empty: there are rows in {name}")
+
+
+def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:  # noqa: ANN401
+    names = [column.name for column in target.columns]
+    copied = 0
+    for chunk in chunks(rows(reading, source)):
+        writing.execute(target.insert(), [{name: row[name] for name in names} for row in chunk])
+        copied += len(chunk)
+    return copied
+
+
+def rows(connection: Any, table: Any, *conditions: Any) -> Iterator[Row]:  # noqa: ANN401
+    """Yield the rows of a table that meet all conditions, as they are read."""
+    query = table.select().where(*conditions).execution_options(yield_per=CHUNK)
+    return (dict(row) for row in connection.execute(query).mappings())
+
+
+def count(connection: Any, table: Any) -> int:  # noqa: ANN401 - see above
+    """Return the number of rows of a table."""
+    from sqlalchemy import func, select
+
+    return int(connection.execute(select(func.count()).select_from(table)).scalar())
+
+
+def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:  # noqa: ANN401
+    """Insert rows; leave those alone that somebody else inserted meanwhile."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
+    for chunk in chunks(new):
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), chunk)
+
+
+def set_sequences(connection: Any, tables: Iterable[Any]) -> None:  # noqa: ANN401 - see above
+    """Make PostgreSQL count on from what was inserted with a number of its own."""
+    from sqlalchemy import func, select, text
+
+    if connection.dialect.name != "postgresql":
+        return
+    asked = text("SELECT pg_get_serial_sequence(:table, :column)")
+    for table in tables:
+        column = table.autoincrement_column
+        if column is None:
+            continue
+        quoted = connection.dialect.identifier_preparer.format_table(table)
+        sequence = connection.execute(asked, {"table": quoted, "column": column.name}).scalar()
+        highest = connection.execute(select(func.max(column))).scalar()
+        if sequence and highest is not None:
+            # setval takes 1 and more; 0 is a number that MLflow gives by itself.
+            connection.execute(select(func.setval(sequence, max(highest, 1))))
+
+
+def chunks(items: Iterable[Row], size: int = CHUNK) -> Iterator[list[Row]]:
+    """Yield lists of at most `size` items."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
