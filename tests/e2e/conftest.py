@@ -10,7 +10,9 @@ import pytest
 
 from .docker_stack import DockerStack
 from .local_stack import LocalStack
+from .outside import SETTINGS
 from .running import RunningStack
+from .security import lan_address
 from .tool import CHECKOUT, Said
 from .waiting import free_ports
 
@@ -127,6 +129,14 @@ def mended(_worn: RunningStack) -> RunningStack:
     """Return a running stack that tests may break in ways that `up` mends."""
     _worn.mend()
     return _worn
+
+
+@pytest.fixture(scope="session")
+def outside(_make_for_session: MakeStack) -> RunningStack:
+    """Return a stack whose database and S3 server others use as servers of their own."""
+    stack = _make_for_session(STACK_BIND_ADDRESS=lan_address(), **SETTINGS)
+    stack.up()
+    return stack
 
 
 @pytest.fixture

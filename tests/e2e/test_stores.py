@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from .conftest import MakeStack
+from .outside import database, objects
 from .running import RunningStack, local_only
-from .security import lan_address
 from .waiting import free_ports
 
 SMALL: dict[str, dict[str, str]] = {
@@ -41,42 +41,6 @@ def test_login_must_work_with_a_file_too(make_stack: MakeStack) -> None:
     stack = make_stack(**SMALL["a file and a folder"], MLFLOW_AUTH="basic")
     stack.tool("up")
     assert stack.api.call("GET", "/version").status_code == 401
-
-
-@pytest.fixture(scope="module")
-def outside(_make_for_module: MakeStack) -> RunningStack:
-    """Return a stack whose database and S3 server others use as servers of their own."""
-    stack = _make_for_module(
-        STACK_BIND_ADDRESS=lan_address(),
-        MLFLOW_AUTH="basic",
-        MLFLOW_ARTIFACT_ACCESS="direct",
-        PG_PUBLISH="true",
-    )
-    stack.up()
-    return stack
-
-
-def database(outside: RunningStack) -> dict[str, str]:
-    """Return the settings by which a new, empty database there is used."""
-    name = f"other_{secrets.token_hex(4)}"
-    outside.sql(f'CREATE DATABASE "{name}"')
-    return {
-        "PG_HOST": lan_address(),
-        "PG_PORT": outside.settings["PG_PORT"],
-        "PG_PASSWORD": outside.settings["PG_PASSWORD"],
-        "PG_DATABASE": name,
-    }
-
-
-def objects(outside: RunningStack) -> dict[str, str]:
-    """Return the settings by which the bucket there is used."""
-    key, secret = outside.app_key
-    return {
-        "MINIO_HOST": lan_address(),
-        "MINIO_PORT": outside.settings["MINIO_PORT"],
-        "MINIO_ACCESS_KEY": key,
-        "MINIO_SECRET_ACCESS_KEY": secret,
-    }
 
 
 def test_servers_of_ones_own_must_be_used_instead_of_the_stacks(

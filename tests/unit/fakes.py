@@ -75,6 +75,12 @@ class FakeEngine:
                 on_line(line)
         return self.outcome
 
+    def unused_volumes(self) -> tuple[str, ...]:
+        return ()
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        self._called(f"remove_volumes {' '.join(names)}")
+
     def held_ports(self) -> frozenset[int]:
         self._called("held_ports")
         return self.held

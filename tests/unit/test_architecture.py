@@ -301,7 +301,7 @@ def sentences() -> Iterator[tuple[str, str]]:
 def test_every_command_that_a_text_names_must_exist() -> None:
     named = 0
     for where, text in sentences():
-        for match in re.finditer(r"mlflow-compose ([a-z]+)((?: --[a-z-]+)*)", text):
+        for match in re.finditer(r"mlflow-compose ([a-z]+(?:-[a-z]+)*)((?: --[a-z-]+)*)", text):
             command, options = match[1], match[2].split()
             if match[0] == "mlflow-compose from":  # in a sentence
                 continue

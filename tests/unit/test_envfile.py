@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_compose.settings.envfile import parse, quote
+from mlflow_compose.settings.envfile import edit, parse, quote
 
 # Everything that UTF-8 can hold; a zero byte is refused by the rules of settings.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
@@ -100,3 +100,20 @@ def test_a_name_that_is_written_twice_must_be_remembered_with_both_lines() -> No
 
 def test_the_repr_of_a_file_must_not_show_its_values() -> None:
     assert "hunter2" not in repr(parse("PG_PASSWORD=hunter2\n"))
+
+
+NAMES = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
+
+
+@given(st.dictionaries(NAMES, TRICKY, max_size=6), st.dictionaries(NAMES, TRICKY, max_size=6))
+def test_an_edit_must_change_what_it_names_and_nothing_else(
+    before: dict[str, str], changes: dict[str, str]
+) -> None:
+    text = "".join(f"# about {name}\n{name}={quote(value)}\n" for name, value in before.items())
+    assert parse(edit(text, changes)).values == {**before, **changes}
+
+
+def test_an_edit_must_be_written_where_one_looks_for_it() -> None:
+    text = "# first\n#PORT=5000\n\n# second\n#HOST=a\nexport HOST='b\nc'\n\nLAST=1"
+    edited = edit(text, {"PORT": "5001", "HOST": "d", "NEW": "x y"})
+    assert edited == ("# first\nPORT=5001\n\n# second\n#HOST=a\nHOST=d\n\nLAST=1\nNEW='x y'\n")

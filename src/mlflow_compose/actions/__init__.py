@@ -6,10 +6,13 @@ back; it does not print, and does not know that there is a command line.
 
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up
+from mlflow_compose.actions.migrate import migrate_store, prune
+from mlflow_compose.actions.move import Move, plan_move
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.settings import config, list_settings
 
 __all__ = [
+    "Move",
     "Plan",
     "compare",
     "config",
@@ -18,7 +21,10 @@ __all__ = [
     "list_settings",
     "load_plan",
     "logs",
+    "migrate_store",
+    "plan_move",
     "prove",
+    "prune",
     "read_settings",
     "render",
     "status",

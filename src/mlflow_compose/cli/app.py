@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from mlflow_compose import __version__
+from mlflow_compose.cli import stores
 from mlflow_compose.cli.context import context_of
-from mlflow_compose.errors import Cancelled, UsageError
+from mlflow_compose.errors import UsageError
 
 # What is rendered, and the engine that runs it.
 TARGETS = {"compose": "docker", "local": "local"}
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(stores.app)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature is typer's
@@ -155,7 +157,7 @@ def down(
     context = context_of(ctx)
     plan = context.chosen_plan()
     if volumes and not yes:
-        _confirm(ctx, f"Delete all runs and artifacts of the stack {plan.stack.name}?")
+        context.confirm(f"Delete all runs and artifacts of the stack {plan.stack.name}?")
     context.show(actions.down(context.engine(plan), context.console, volumes=volumes))
 
 
@@ -206,13 +208,3 @@ def _pairs(arguments: list[str]) -> dict[str, str]:
             raise UsageError(f"--set takes NAME=VALUE, got {name}")
         pairs[name] = value
     return pairs
-
-
-def _confirm(ctx: typer.Context, question: str) -> None:
-    answer = context_of(ctx).console.confirm(question)
-    if answer is None:
-        raise UsageError(
-            "this deletes data, and there is no terminal to ask on", hint="add --yes to agree"
-        )
-    if not answer:
-        raise Cancelled("nothing was deleted")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from mlflow_compose.console import Console
+from mlflow_compose.errors import Cancelled, UsageError
 from mlflow_compose.result import Result
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class Context:
         from mlflow_compose.engines import open_engine
 
         return open_engine(plan.stack, plan.paths, self.environ)
+
+    def confirm(self, question: str) -> None:
+        """Ask before data is deleted; only a yes goes on."""
+        answer = self.console.confirm(question)
+        if answer is None:
+            raise UsageError(
+                "this deletes data, and there is no terminal to ask on", hint="add --yes to agree"
+            )
+        if not answer:
+            raise Cancelled("nothing was deleted")
 
     def show(self, result: Result) -> NoReturn:
         """Print a result and end with its exit code."""

@@ -1,10 +1,19 @@
 """The S3 API, with the application's key."""
 
+import hashlib
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+
+# Bytes that are in memory at a time.
+CHUNK = 1024 * 1024
+WITHOUT_CONSTRAINT = "us-east-1"
 
 
 class ObjectsError(Exception):
@@ -20,36 +29,85 @@ class ObjectsError(Exception):
 
 
 class Objects:
-    """A bucket at an S3 endpoint."""
+    """A bucket at an S3 endpoint.
 
-    def __init__(self, endpoint: str, bucket: str, key: tuple[str, str], region: str) -> None:
+    Args:
+        endpoint: Its URL, None where it is found by the region.
+        bucket: Its name.
+        key: Access key id and secret.
+        region: That requests name.
+        ca_certs: File that the server's certificate is checked with, None for the usual ones.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None,
+        bucket: str,
+        key: tuple[str, str],
+        region: str,
+        ca_certs: str | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.bucket = bucket
         self._key = key
         self._region = region
+        self._ca_certs = ca_certs
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object."""
-        self._call("put_object", Key=key, Body=content)
+        with _said("put_object", self.endpoint):
+            self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def get(self, key: str) -> bytes:
         """Fetch an object."""
-        content: bytes = self._call("get_object", Key=key)
-        return content
+        with _said("get_object", self.endpoint):
+            return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
-    def _call(self, operation: str, **arguments: object) -> Any:  # noqa: ANN401 - the answers of boto3
-        from botocore.exceptions import BotoCoreError, ClientError
+    def sizes(self) -> dict[str, int]:
+        """Return every object's size in bytes, by its key."""
+        with _said("list_objects_v2", self.endpoint):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+            return {
+                file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])
+            }
 
-        try:
-            answer = getattr(self._client(), operation)(Bucket=self.bucket, **arguments)
-            # The body comes after the answer: reading it can fail in the same ways.
-            return answer["Body"].read() if "Body" in answer else answer
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            raise ObjectsError(f"{operation} was refused: {code}", code=code) from error
-        except BotoCoreError as error:
-            raise ObjectsError(f"{self.endpoint} does not answer: {error}") from error
+    def chunks(self, key: str) -> Iterator[bytes]:
+        """Yield an object in pieces that fit into memory."""
+        with _said("get_object", self.endpoint):
+            yield from self._client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(
+                CHUNK
+            )
 
+    def digest(self, key: str) -> str:
+        """Return the SHA-256 of an object's content, which is read for that."""
+        found = hashlib.sha256()
+        for chunk in self.chunks(key):
+            found.update(chunk)
+        return found.hexdigest()
+
+    def upload(self, key: str, file: IO[bytes], content_type: str) -> None:
+        """Store what a file holds, in parts where it is large."""
+        with _said("upload", self.endpoint):
+            self._client.upload_fileobj(
+                file, self.bucket, key, ExtraArgs={"ContentType": content_type}
+            )
+
+    def content_type(self, key: str) -> str:
+        """Return what an object says that it is."""
+        with _said("head_object", self.endpoint):
+            return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
+
+    def make_bucket(self) -> None:
+        """Make the bucket."""
+        elsewhere: dict[str, Any] = (
+            {}
+            if self._region == WITHOUT_CONSTRAINT
+            else {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+        )
+        with _said("create_bucket", self.endpoint):
+            self._client.create_bucket(Bucket=self.bucket, **elsewhere)
+
+    @cached_property
     def _client(self) -> "S3Client":
         import boto3
         import botocore.session
@@ -69,5 +127,23 @@ class Objects:
             region_name=self._region,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
+            verify=self._ca_certs,
             config=Config(connect_timeout=5, read_timeout=30, proxies={}),
         )
+
+
+@contextmanager
+def _said(operation: str, endpoint: str | None) -> Iterator[None]:
+    """Turn what boto3 raises into one kind of error."""
+    from boto3.exceptions import S3UploadFailedError
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise ObjectsError(f"{operation} was refused: {code}", code=code) from error
+    except S3UploadFailedError as error:
+        raise ObjectsError(str(error)) from error
+    except BotoCoreError as error:
+        raise ObjectsError(f"{endpoint or 'S3'} does not answer: {error}") from error

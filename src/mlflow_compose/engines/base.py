@@ -119,6 +119,12 @@ class Engine(Protocol):
                 keeps only the last one.
         """
 
+    def unused_volumes(self) -> tuple[str, ...]:
+        """Name the volumes of the stack that none of its services uses any more."""
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        """Delete volumes of the stack, with what is in them."""
+
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
 

@@ -116,7 +116,7 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
         _write_manifest(both, folder)
     for path, file in tree.items():
-        _replace(folder / path, file)
+        replace_file(folder / path, file)
     for path in before.keys() - tree.keys():
         (folder / path).unlink(missing_ok=True)
         _remove_empty((folder / path).parent, folder)
@@ -131,10 +131,10 @@ def _make_folder(folder: Path, mode: int) -> None:
 
 def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
     manifest = {"version": MANIFEST_VERSION, "files": files}
-    _replace(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
+    replace_file(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
 
 
-def _replace(path: Path, file: File) -> None:
+def replace_file(path: Path, file: File) -> None:
     """Write a file whole or not at all, and only where it differs."""
     if _read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
         return

@@ -69,9 +69,7 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
     problems: list[tuple[int, str]] = []
     for binding in parse_stream(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")):
         # A binding also swallows the blank lines above it; its own line is the first with text.
-        skipped = binding.original.string[
-            : len(binding.original.string) - len(binding.original.string.lstrip())
-        ]
+        skipped = _blank(binding.original.string)
         line = binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
         if problem := _problem(binding):
             problems.append((line, problem))
@@ -87,6 +85,42 @@ def quote(value: str) -> str:
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def edit(text: str, values: Mapping[str, str]) -> str:
+    """Return the text of an env file with other values; every other line stays as it is.
+
+    A name that is there only as a comment (`#NAME=…`, a default) is written in that place, one
+    that is not there at all at the end.
+    """
+    bindings = list(parse_stream(io.StringIO(text, newline="")))
+    active = {binding.key for binding in bindings}
+    missing, pieces = dict(values), []
+    for binding in bindings:
+        piece = binding.original.string
+        commented = _commented(piece)
+        name = binding.key or (commented if commented not in active else None)
+        if name in values:
+            # Of a name written twice, the first place is as good as the other.
+            piece = _blank(piece) + _line(name, missing.pop(name)) if name in missing else ""
+        pieces.append(piece)
+    whole = "".join(pieces)
+    if missing and whole and not whole.endswith("\n"):
+        whole += "\n"
+    return whole + "".join(_line(name, value) for name, value in missing.items())
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name}={quote(value)}\n"
+
+
+def _blank(piece: str) -> str:
+    return piece[: len(piece) - len(piece.lstrip())]
+
+
+def _commented(piece: str) -> str | None:
+    match = re.fullmatch(r"\s*#([A-Z][A-Z0-9_]*)=.*\s*", piece)
+    return match[1] if match else None
 
 
 def _problem(binding: Binding) -> str | None:

@@ -83,6 +83,11 @@ class Stack:
         }
 
     @property
+    def s3_url(self) -> str | None:
+        """Where this machine reaches S3, None where that is found by the region."""
+        return self.urls.get("s3") or self.site.s3 or None
+
+    @property
     def built(self) -> Service | None:
         """The service whose image is built here, None where a ready-made one is used."""
         return next((service for service in self.services if service.build), None)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SERVICE_LABEL = "com.docker.compose.service"
 PROJECT_LABEL = "com.docker.compose.project"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
+VOLUME_LABEL = "com.docker.compose.volume"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
@@ -66,9 +67,14 @@ def folders_of(client: "DockerClient", project: str) -> set[Path]:
     return {Path(folder) for folder in found if folder}
 
 
-def has_volumes(client: "DockerClient", project: str) -> bool:
-    """Tell whether there is data of a project."""
-    return bool(client.volume.list(filters=[("label", f"{PROJECT_LABEL}={project}")]))
+def volumes_of(client: "DockerClient", project: str) -> dict[str, str]:
+    """Return the volumes of a project: Docker's names of them, by the project's."""
+    found = client.volume.list(filters=[("label", f"{PROJECT_LABEL}={project}")])
+    return {
+        label: volume.name
+        for volume in found
+        if (label := (volume.labels or {}).get(VOLUME_LABEL, ""))
+    }
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:

@@ -12,9 +12,9 @@ from mlflow_compose.engines.docker import availability, images
 from mlflow_compose.engines.docker.containers import (
     Seen,
     folders_of,
-    has_volumes,
     look,
     owner_of,
+    volumes_of,
 )
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
 from mlflow_compose.engines.docker.once import run_once
@@ -84,6 +84,9 @@ class DockerEngine:
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
         with progress.step("Stopping"), in_words(self.stack, "docker compose down"):
             self._client.compose.down(volumes=volumes, remove_orphans=True, quiet=True)
+        if volumes:
+            # Compose deletes what its file names: not what a migration left behind.
+            self.remove_volumes(list(self._volumes()))
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -113,6 +116,20 @@ class DockerEngine:
         command = ["python", "-c", code, *arguments]
         return run_once(self._client, service, command, folder, on_line)
 
+    def unused_volumes(self) -> tuple[str, ...]:
+        """Name the volumes of the stack that none of its services uses any more."""
+        return tuple(sorted(self._volumes().keys() - {*self.stack.volumes}))
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        """Delete volumes of the stack, with what is in them."""
+        found = self._volumes()
+        with in_words(self.stack, "docker volume rm"):
+            self._client.volume.remove([found[name] for name in names])
+
+    def _volumes(self) -> dict[str, str]:
+        with in_words(self.stack, "docker volume ls"):
+            return volumes_of(self._client, self.stack.name)
+
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
         with in_words(self.stack, "docker ps"):
@@ -135,7 +152,7 @@ class DockerEngine:
         """Make sure that the name is not another stack's: its data would be used, or deleted."""
         with in_words(self.stack, "docker ps"):
             folders = folders_of(self._client, self.stack.name)
-            orphaned = not folders and has_volumes(self._client, self.stack.name)
+            orphaned = not folders and volumes_of(self._client, self.stack.name)
         for folder in folders:
             # A stack that was moved keeps its name: its old folder is gone.
             if _exists(folder) and folder.resolve() != self._paths.compose.resolve():

@@ -15,7 +15,7 @@ from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import Service, Stack, Volume
+from mlflow_compose.stack import Service, Stack
 
 SHOWN_LINES = 12
 LOGS = "logs"
@@ -74,7 +74,8 @@ class LocalEngine:
                 self._supervisor.shut_down()
             processes.end_leftovers(self._known_as())
             if volumes:
-                folders.remove(self._data_folders())
+                # All of it, also what a migration left behind.
+                folders.remove(folders.inside(self._folder / DATA))
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -121,6 +122,16 @@ class LocalEngine:
         environ = {**self._environ, **found.environment, **given, "PATH": path}
         return run_once([str(python), "-c", code, *arguments], self._folder, environ, on_line)
 
+    def unused_volumes(self) -> tuple[str, ...]:
+        """Name the folders of data that none of the services uses any more."""
+        used, _ = folders.of(self.stack, self._folder)
+        there = folders.inside(self._folder / DATA)
+        return tuple(sorted(path.name for path in there if path not in used))
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        """Delete folders of data, with what is in them."""
+        folders.remove([self._folder / DATA / name for name in names])
+
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
         # Also what an earlier life left behind: starting ends that.
@@ -135,20 +146,8 @@ class LocalEngine:
     def _make_folders(self) -> None:
         for name in (LOGS, RUN):
             (self._folder / name).mkdir(exist_ok=True)
-        folders.make(self._folder / DATA, self._data_folders(), self._elsewhere())
-
-    def _data_folders(self) -> list[Path]:
-        mounts = (mount for service in self.stack.services for mount in service.volumes)
-        return [self._folder / mount.target for mount in mounts if isinstance(mount, Volume)]
-
-    def _elsewhere(self) -> set[Path]:
-        """Return the folders of services that run as another user."""
-        return {
-            self._folder / volume.target
-            for service in self.stack.services
-            if service.environment.get("RUN_AS")
-            for volume in service.volumes
-        }
+        used, elsewhere = folders.of(self.stack, self._folder)
+        folders.make(self._folder / DATA, used, elsewhere)
 
     def _supervise(self) -> None:
         """Start supervisord, or only what does not run as it should where it is running."""

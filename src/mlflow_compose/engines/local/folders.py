@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mlflow_compose.errors import EngineError
+from mlflow_compose.stack import Stack, Volume
 
 # Root's own folders are closed to the user that the database runs as: its data is here, and
 # where it would be is a link.
@@ -14,6 +15,22 @@ STATE = Path("/var/lib/mlflow-compose")
 PASS_THROUGH = 0o711
 # Beside the data there: the link that leads to it.
 OWNER = "owner"
+
+
+def of(stack: Stack, folder: Path) -> tuple[list[Path], set[Path]]:
+    """Return the folders of a stack's services, and those of them that another user must reach.
+
+    Args:
+        stack: Whose.
+        folder: Of its rendered files.
+    """
+    used = {
+        folder / mount.target: bool(service.environment.get("RUN_AS"))
+        for service in stack.services
+        for mount in service.volumes
+        if isinstance(mount, Volume)
+    }
+    return list(used), {path for path, of_another in used.items() if of_another}
 
 
 def make(data: Path, folders: Sequence[Path], elsewhere: Collection[Path]) -> None:
@@ -66,6 +83,11 @@ def _is_ours(folder: Path) -> bool:
         return True
     # One that is gone was moved here.
     return owner == folder or not owner.is_symlink()
+
+
+def inside(data: Path) -> list[Path]:
+    """Return the folders of data that there are."""
+    return sorted(data.iterdir()) if data.is_dir() else []
 
 
 def remove(folders: Sequence[Path]) -> None:

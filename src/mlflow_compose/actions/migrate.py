@@ -1,0 +1,151 @@
+"""`migrate-store`: the same stack on other stores, with everything that was in the old ones."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.actions.move import Move
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.checks import external_database, verify
+from mlflow_compose.clients import Objects, ObjectsError
+from mlflow_compose.data import Copied, copy_objects, copy_runs
+from mlflow_compose.engines import Engine, check_ports
+from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.errors import StoreError, UsageError
+from mlflow_compose.render import File, replace_file, write
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack import between
+
+PERMISSIONS = 0o777
+PRUNE = "mlflow-compose migrate-store --prune deletes"
+
+
+def migrate_store(
+    move: Move,
+    engine_of: Callable[[Plan], Engine],
+    progress: Progress,
+    *,
+    wait_timeout: float,
+) -> Result:
+    """Copy what is in the stores of a running stack to others, compare, and use those.
+
+    Whatever goes wrong, the stack is brought back as it was; the copy is left where it is.
+
+    Args:
+        move: What the stack is, and what it becomes.
+        engine_of: Returns what runs a plan.
+        progress: Where to say what happens.
+        wait_timeout: Seconds until every service must be healthy.
+
+    Raises:
+        UsageError: The stack is not running.
+        StoreError: A new store cannot be used, or is not the same afterwards.
+    """
+    engine = engine_of(move.old)
+    engine.check()
+    if not any(status.state == RUNNING for status in engine.status()):
+        raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
+    before = move.old.paths.env_file.read_text(encoding="utf-8")
+    try:
+        data = _copy(move, engine_of(move.middle), progress, wait_timeout)
+        _write_env(move.old.paths.env_file, move.text)
+        _start(move.new, engine_of(move.new), progress, wait_timeout)
+    except BaseException:
+        progress.note("bringing the stack back as it was")
+        _write_env(move.old.paths.env_file, before)
+        _start(move.old, engine, progress, wait_timeout, prove=False)
+        raise
+    kept = between.kept(move.old.stack, move.new.stack)
+    return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
+
+
+def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Mapping[str, Any]:
+    """Run the servers of both stacks, and copy from one to the other."""
+    write(move.middle.rendering(), move.middle.folder)
+    check_ports(engine)
+    engine.prepare(progress)
+    engine.start(progress, wait_timeout=wait_timeout)
+    copied: dict[str, Any] = {}
+    if move.moves_objects:
+        with progress.step("Copying objects"):
+            copied["objects"] = vars(_copy_objects(move, progress))
+    if move.moves_runs:
+        if cause := external_database(engine):
+            raise StoreError(cause.sentence, hint=cause.hint)
+        with progress.step("Copying runs"):
+            old, new = move.old.stack.stores, move.new.stack.stores
+            copied["rows"] = copy_runs(engine, old.backend_uri, new.backend_uri, progress)
+    return copied
+
+
+def _copy_objects(move: Move, progress: Progress) -> Copied:
+    old, new = move.old.stack, move.new.stack
+    source = _bucket(move.old, old.s3_url)
+    target = _bucket(move.new, between.objects_url(old, new, move.port))
+    try:
+        _make_bucket(move.new, target)
+        return copy_objects(source, target, progress)
+    except ObjectsError as error:
+        raise StoreError(
+            f"the objects cannot be copied: {error}",
+            hint="mend that and run the same command again; it goes on where it ended",
+        ) from None
+
+
+def _make_bucket(plan: Plan, target: Objects) -> None:
+    """Make the bucket in a server of the user's own, where that is allowed."""
+    if not plan.loaded.settings.mlflow_bucket_create:
+        return
+    try:
+        target.make_bucket()
+    except ObjectsError as error:
+        if not error.code.startswith("BucketAlready"):
+            raise
+
+
+def _bucket(plan: Plan, url: str | None) -> Objects:
+    stack = plan.stack
+    certificates = plan.loaded.settings.minio_storage_ca_certs
+    ca_certs = str(plan.paths.root / certificates) if certificates else None
+    return Objects(url, stack.stores.bucket, stack.app_key, stack.region, ca_certs)
+
+
+def _start(
+    plan: Plan, engine: Engine, progress: Progress, wait_timeout: float, *, prove: bool = True
+) -> None:
+    write(plan.rendering(), plan.folder)
+    engine.start(progress, wait_timeout=wait_timeout)
+    if prove and (errors := verify(engine, progress).errors):
+        raise errors[0]
+
+
+def _write_env(path: Path, text: str) -> None:
+    real = path.resolve()
+    replace_file(real, File(text, real.stat().st_mode & PERMISSIONS))
+
+
+def _told(data: Mapping[str, Any]) -> list[str]:
+    said = []
+    if found := data.get("objects"):
+        said.append(
+            f"{found['objects']} objects, {found['size']} bytes: the same in both places "
+            f"({found['sent']} were sent)"
+        )
+    if rows := data.get("rows"):
+        said.append(
+            f"{rows['runs']} runs, {sum(rows.values())} rows in all: the same in both databases"
+        )
+    return said
+
+
+def _kept(volumes: Sequence[str]) -> list[str]:
+    names = ", ".join(volumes)
+    return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []
+
+
+def prune(engine: Engine, volumes: Sequence[str]) -> Result:
+    """Delete volumes that the stack does not use any more."""
+    engine.check()
+    engine.remove_volumes(volumes)
+    said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
+    return Result({"removed": list(volumes)}, [said])

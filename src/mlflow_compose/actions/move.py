@@ -1,0 +1,132 @@
+"""What a stack becomes on other stores: decided before anything is touched."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.data import changes
+from mlflow_compose.errors import UsageError
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.envfile import EnvFile, edit, parse, read
+from mlflow_compose.settings.example import default_text
+from mlflow_compose.settings.load import ENVIRONMENT, resolve
+from mlflow_compose.stack import between
+from mlflow_compose.stack.site import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Move:
+    """A stack as it is, and as it will be.
+
+    Attributes:
+        old: As it is.
+        new: As it will be.
+        text: Of the env file then.
+        port: For a second S3 server, while there are two.
+    """
+
+    old: Plan
+    new: Plan
+    text: str = field(repr=False)
+    port: int
+
+    @property
+    def middle(self) -> Plan:
+        """The servers of both, and nobody who writes."""
+        stack = between.between(self.old.stack, self.new.stack, port=self.port)
+        return replace(self.new, stack=stack)
+
+    @property
+    def moves_objects(self) -> bool:
+        """Whether artifacts are in another bucket then."""
+        return _artifacts(self.old) != _artifacts(self.new)
+
+    @property
+    def moves_runs(self) -> bool:
+        """Whether runs are in another database then."""
+        return _runs(self.old) != _runs(self.new)
+
+
+def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[str, str]) -> Move:
+    """Decide what a stack becomes.
+
+    Args:
+        old: The stack as it is.
+        to: The new stores, as typed.
+        more: An env file with other settings that they need, such as keys.
+        environ: What wins over env files.
+
+    Raises:
+        UsageError: This cannot be moved.
+        SettingsError: The new stack's settings are wrong.
+    """
+    settings, env_file = old.loaded.settings, old.paths.env_file
+    wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
+    wanted |= read(more).values if more else {}
+    text = edit(env_file.read_text(encoding="utf-8"), _differing(wanted, read(env_file)))
+    loaded = resolve(parse(text, name=env_file.name), environ, env_file=env_file)
+    for name in wanted:
+        if loaded.sources.get(name) == ENVIRONMENT:
+            raise UsageError(
+                f"{name} is set in the environment, which wins over {env_file.name}",
+                hint=f"unset {name}",
+            )
+    new = load_plan(loaded, old.paths, environ, old.stack.site.engine)
+    move = Move(old, new, text, _free_port())
+    _check(move)
+    return move
+
+
+def _check(move: Move) -> None:
+    """Refuse what cannot be moved."""
+    old, new = move.old.stack, move.new.stack
+    if not (move.moves_objects or move.moves_runs):
+        raise UsageError("that is where the stack's data is already; there is nothing to move")
+    if move.moves_objects and not (old.stores.has_s3 and new.stores.has_s3):
+        raise UsageError(
+            "artifacts are in a folder of the server (ARTIFACT_STORE=local), which is not moved"
+        )
+    if move.moves_runs and old.stores.has_postgres:
+        raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
+    if folder := between.same_folder(old, new):
+        raise UsageError(
+            f"MINIO_VOLUME_PATH ({folder}) holds the old objects, and two servers cannot share it",
+            hint="put another MINIO_VOLUME_PATH, or an empty one, into the file of --settings",
+        )
+    if about := between.same_secret(old, new):
+        raise UsageError(f"a secret cannot change while data moves: {about}")
+    if old.artifact_access == "direct" and old.stores.bucket != new.stores.bucket:
+        raise UsageError(
+            "MLFLOW_BUCKET_NAME must stay: with direct access, runs say in which bucket they are"
+        )
+
+
+def _runs(plan: Plan) -> tuple[object, ...]:
+    """Return what tells one place of runs from another."""
+    stores, settings = plan.stack.stores, plan.loaded.settings
+    where = (plan.stack.site.database, settings.pg_database) if stores.has_postgres else ()
+    return (stores.backend_uri, *where)
+
+
+def _artifacts(plan: Plan) -> tuple[object, ...]:
+    """Return what tells one place of artifacts from another."""
+    stack = plan.stack
+    volumes = stack.service("s3").volumes if stack.has("s3") else ()
+    return (stack.stores.artifact_uri, stack.site.s3, volumes)
+
+
+def _differing(wanted: Mapping[str, str], file: EnvFile) -> Mapping[str, str]:
+    """Leave out what is so already."""
+    defaults = {name: default_text(info) for name, info in declared()}
+    now = {**defaults, **file.values}
+    return {name: value for name, value in wanted.items() if now.get(name) != value}
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,57 @@
+"""The commands that move what a stack keeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlflow_compose.cli.context import context_of
+from mlflow_compose.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command(
+    "migrate-store", epilog="Example: mlflow-compose migrate-store --to provider=versitygw"
+)
+def migrate_store(  # noqa: PLR0913, PLR0917 - options
+    ctx: typer.Context,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STORE", help="provider=NAME, s3=URL, s3=aws or postgres=HOST[:PORT]."
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="An env file with what else changes: the new store's keys, its bucket."),
+    ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Delete the data that is left in an old place."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait_timeout: Annotated[
+        float, typer.Option(min=1, help="Seconds until every service must be healthy.")
+    ] = 180,
+) -> None:
+    """Move the data to another S3 server or to PostgreSQL, compare, and use that from then on.
+
+    MLflow does not answer meanwhile. The old data is kept until --prune.
+    """
+    from mlflow_compose import actions
+
+    if bool(to) == prune:
+        raise UsageError("migrate-store takes either --to or --prune")
+    context = context_of(ctx)
+    plan = context.chosen_plan()
+    if to:
+        move = actions.plan_move(plan, to, settings, context.environ)
+        context.show(
+            actions.migrate_store(move, context.engine, context.console, wait_timeout=wait_timeout)
+        )
+    engine = context.engine(plan)
+    unused = engine.unused_volumes()
+    if unused and not yes:
+        context.confirm(f"Delete {', '.join(unused)} of the stack {plan.stack.name}?")
+    context.show(actions.prune(engine, unused))

@@ -1,0 +1,89 @@
+"""What `migrate-store --to` means: the settings that change."""
+
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from mlflow_compose.errors import UsageError
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3
+
+KINDS = "provider=NAME, s3=URL or postgres=HOST"
+HTTPS = "https"
+PORTS = {"http": 80, HTTPS: 443}
+# What only an S3 server of one's own has.
+NOT_EXTERNAL = {
+    "MINIO_STORAGE_USE_HTTPS": "false",
+    "MINIO_STORAGE_CA_CERTS": "",
+    "MLFLOW_BUCKET_CREATE": "false",
+}
+
+
+def changes(to: str, settings: Settings) -> Mapping[str, str]:
+    """Return the settings by which a stack uses another store.
+
+    Args:
+        to: As it was typed: `provider=NAME`, `s3=URL`, `s3=aws` or `postgres=HOST[:PORT]`.
+        settings: Of the stack as it is.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    kind, _, value = to.partition("=")
+    if not value or kind not in {"provider", "s3", "postgres"}:
+        raise UsageError(f"--to must be {KINDS}, got {to}")
+    if kind == "provider":
+        return _provider(value, settings)
+    return _s3(value) if kind == "s3" else _postgres(value)
+
+
+def _provider(name: str, settings: Settings) -> Mapping[str, str]:
+    # An image in the env file is the old provider's.
+    own = {"S3_PROVIDER": name, "MINIO_IMAGE": ""}
+    if settings.minio_host == BUNDLED_S3:
+        return own
+    return {**own, "MINIO_HOST": BUNDLED_S3, "MINIO_PORT": "9000", **NOT_EXTERNAL}
+
+
+def _s3(value: str) -> Mapping[str, str]:
+    if value == AWS:
+        return {"MINIO_HOST": AWS, "MINIO_VOLUME_PATH": ""}
+    url = _url(value)
+    return {
+        "MINIO_HOST": url.hostname or "",
+        "MINIO_PORT": str(url.port or PORTS[url.scheme]),
+        "MINIO_STORAGE_USE_HTTPS": str(url.scheme == HTTPS).lower(),
+        "MINIO_VOLUME_PATH": "",
+    }
+
+
+def _url(value: str) -> SplitResult:
+    url = _split(value)
+    if url is None or url.scheme not in PORTS or url.path.strip("/") or url.query or url.username:
+        raise UsageError(
+            f"--to s3= takes aws or an endpoint URL such as https://host:9000, got {value}"
+        )
+    return url
+
+
+def _postgres(value: str) -> Mapping[str, str]:
+    url = _split(f"//{value}")
+    if url is None or url.path or url.username:
+        raise UsageError(f"--to postgres= takes HOST or HOST:PORT, got {value}")
+    host, port = url.hostname or "", url.port
+    if host == BUNDLED_POSTGRES and port:
+        raise UsageError(
+            "--to postgres=postgres takes no port: the stack's own database answers at PG_PORT"
+        )
+    own = {"BACKEND_STORE": "postgres", "PG_HOST": host}
+    return {**own, **({"PG_PORT": str(port)} if port else {})}
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return a URL with a host, None where it is not one."""
+    try:
+        found = urlsplit(url)
+        whole = found.hostname and found.port != 0
+    except ValueError:
+        # A port that is none, or a bracket too many.
+        return None
+    return found if whole else None

@@ -1,0 +1,127 @@
+"""The stack between two others: the servers of both, and nobody who writes, while data moves."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from mlflow_compose.stack import bucket_init, mlflow, postgres, s3
+from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, SecretFile, Service, Volume
+from mlflow_compose.stack.site import LOOPBACK
+
+# The new S3 server, while the old one has its name.
+NEXT = "s3-next"
+# Blocked first: what nobody handles does not reach the first process of a container.
+IDLE = (
+    "import signal; "
+    "ends = (signal.SIGTERM, signal.SIGINT); "
+    "signal.pthread_sigmask(signal.SIG_BLOCK, ends); "
+    "signal.sigwait(ends)"
+)
+
+
+def between(old: Stack, new: Stack, *, port: int) -> Stack:
+    """Return a stack with the servers of both; its mlflow only waits, and reaches both databases.
+
+    Args:
+        old: The stack as it is.
+        new: The same stack with other stores.
+        port: On loopback, for a second S3 server.
+    """
+    servers = tuple(_servers(old, new, port))
+    idle = _idle(old, new, servers)
+    return replace(
+        new,
+        services=(*servers, idle),
+        sensitive=tuple(sorted({*old.sensitive, *new.sensitive}, key=len)[::-1]),
+    )
+
+
+def objects_url(old: Stack, new: Stack, port: int) -> str | None:
+    """Return where this machine reaches the new S3 server while there are two."""
+    return f"http://{LOOPBACK}:{port}" if _has_two(old, new) else new.s3_url
+
+
+def kept(old: Stack, new: Stack) -> tuple[str, ...]:
+    """Return the volumes of the old stack that the new one does not use."""
+    return tuple(name for name in old.volumes if name not in new.volumes)
+
+
+def same_folder(old: Stack, new: Stack) -> str:
+    """Return the folder that two S3 servers would share, empty where there is none."""
+    shared = {*old.folders} & {*new.folders} if _has_two(old, new) else ()
+    return next(iter(shared), "")
+
+
+def same_secret(old: Stack, new: Stack) -> str:
+    """Return what a secret is about that two S3 servers would need twice, empty if none."""
+    if not _has_two(old, new):
+        return ""
+    texts = {secret.name: secret.text for secret in old.secrets}
+    differ = [s for s in new.secrets if s.name in texts and s.text != texts[s.name]]
+    return differ[0].about if differ else ""
+
+
+def _has_two(old: Stack, new: Stack) -> bool:
+    """Tell whether both have an S3 server, and not the same."""
+    if not (old.has(s3.NAME) and new.has(s3.NAME)):
+        return False
+    return old.service(s3.NAME) != new.service(s3.NAME)
+
+
+def _servers(old: Stack, new: Stack, port: int) -> Iterator[Service]:
+    for name in (postgres.NAME, s3.NAME):
+        if old.has(name):
+            yield old.service(name)
+        elif new.has(name):
+            yield new.service(name)
+    two = _has_two(old, new)
+    if two:
+        service = new.service(s3.NAME)
+        published = next(found for found in service.ports if found.name == s3.NAME)
+        reached = replace(published, name=NEXT, address=LOOPBACK, published=port)
+        yield replace(service, name=NEXT, ports=(reached,))
+    if two or (new.has(s3.NAME) and not old.has(s3.NAME)):
+        job = new.service(bucket_init.NAME)
+        yield _led_to_next(job) if two else job
+
+
+def _led_to_next(job: Service) -> Service:
+    """Return bucket-init as it is for the second server."""
+    environment = dict(job.environment)
+    environment["S3_ENDPOINT"] = environment["S3_ENDPOINT"].replace("//s3:", f"//{NEXT}:")
+    for name in ("NO_PROXY", "no_proxy"):
+        environment[name] += f",{NEXT}"
+    return replace(job, environment=environment, depends_on={NEXT: HEALTHY})
+
+
+def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:
+    service, before = new.service(mlflow.NAME), old.service(mlflow.NAME)
+    return replace(
+        service,
+        about="Waits while data moves, so that nothing is written meanwhile.",
+        command=("python", "-c", IDLE),
+        secrets=_without(service.secrets, servers),
+        volumes=_both(service.volumes, before.volumes),
+        ports=(),
+        healthcheck=None,
+        depends_on=_waits_for(servers),
+    )
+
+
+def _without(
+    secrets: tuple[SecretFile, ...], servers: tuple[Service, ...]
+) -> tuple[SecretFile, ...]:
+    """Leave out what a server that stays has another version of."""
+    texts = {secret.name: secret.text for service in servers for secret in service.secrets}
+    return tuple(found for found in secrets if texts.get(found.name, found.text) == found.text)
+
+
+def _both(
+    one: tuple[Volume | Bind, ...], other: tuple[Volume | Bind, ...]
+) -> tuple[Volume | Bind, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+def _waits_for(servers: tuple[Service, ...]) -> Mapping[str, str]:
+    # Compose counts a job that nobody waits for, and that ended, as a failure.
+    return {found.name: COMPLETED if found.one_shot else HEALTHY for found in servers}

@@ -1,0 +1,35 @@
+"""Servers outside of a stack: those of another one, whose settings say how they are used."""
+
+import secrets
+
+from .running import RunningStack
+from .security import lan_address
+
+SETTINGS = {
+    "MLFLOW_AUTH": "basic",
+    "MLFLOW_ARTIFACT_ACCESS": "direct",
+    "PG_PUBLISH": "true",
+}
+
+
+def database(outside: RunningStack) -> dict[str, str]:
+    """Return the settings by which a new, empty database there is used."""
+    name = f"other_{secrets.token_hex(4)}"
+    outside.sql(f'CREATE DATABASE "{name}"')
+    return {
+        "PG_HOST": lan_address(),
+        "PG_PORT": outside.settings["PG_PORT"],
+        "PG_PASSWORD": outside.settings["PG_PASSWORD"],
+        "PG_DATABASE": name,
+    }
+
+
+def objects(outside: RunningStack) -> dict[str, str]:
+    """Return the settings by which the bucket there is used."""
+    key, secret = outside.app_key
+    return {
+        "MINIO_HOST": lan_address(),
+        "MINIO_PORT": outside.settings["MINIO_PORT"],
+        "MINIO_ACCESS_KEY": key,
+        "MINIO_SECRET_ACCESS_KEY": secret,
+    }

@@ -1,0 +1,191 @@
+"""From one store to another: what changes, what runs meanwhile, and what cannot be moved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlflow_compose import actions
+from mlflow_compose.actions import Move, Plan, load_plan, plan_move, read_settings
+from mlflow_compose.data import changes
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import EngineError, SettingsError, UsageError
+from mlflow_compose.render import render
+from mlflow_compose.stack import Stack
+from mlflow_compose.stack.between import between, objects_url
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.samples import env_text, local_stack, settings, stack
+
+HTTPS_443 = {"MINIO_HOST": "objects.lab", "MINIO_PORT": "443", "MINIO_STORAGE_USE_HTTPS": "true"}
+TARGETS: Mapping[str, Mapping[str, str]] = {
+    "s3=https://objects.lab": HTTPS_443,
+    "s3=https://objects.lab:443/": HTTPS_443,
+    "s3=http://10.0.0.1:9000": {
+        "MINIO_HOST": "10.0.0.1",
+        "MINIO_PORT": "9000",
+        "MINIO_STORAGE_USE_HTTPS": "false",
+    },
+    "s3=aws": {"MINIO_HOST": "aws"},
+    "postgres=postgres": {"BACKEND_STORE": "postgres", "PG_HOST": "postgres"},
+    "postgres=db.lab": {"BACKEND_STORE": "postgres", "PG_HOST": "db.lab"},
+    "postgres=db.lab:5433": {"PG_HOST": "db.lab", "PG_PORT": "5433"},
+    "postgres=[fd00::1]:5433": {"PG_HOST": "fd00::1", "PG_PORT": "5433"},
+}
+
+
+@pytest.mark.parametrize("to", TARGETS)
+def test_a_store_must_be_the_settings_that_mean_it(to: str) -> None:
+    assert changes(to, settings()).items() >= TARGETS[to].items()
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "minio",
+        "provider=",
+        "bucket=other",
+        "s3=objects.lab",
+        "s3=ftp://objects.lab",
+        "s3=https://objects.lab/bucket",
+        "s3=https://key:secret@objects.lab",
+        "s3=https://objects.lab:port",
+        "s3=https://[fd00::1",
+        "postgres=postgres:5433",
+        "postgres=postgresql://db.lab",
+        "postgres=user@db.lab",
+        "postgres=db.lab:0",
+    ],
+)
+def test_what_is_no_store_must_be_refused(to: str) -> None:
+    with pytest.raises(UsageError):
+        changes(to, settings())
+
+
+@given(st.text(max_size=30))
+def test_whatever_is_typed_must_be_settings_or_a_sentence(value: str) -> None:
+    for kind in ("s3", "postgres"):
+        try:
+            found = changes(f"{kind}={value}", settings())
+        except UsageError:
+            continue
+        assert found["MINIO_HOST" if kind == "s3" else "PG_HOST"]
+
+
+# --- what runs meanwhile
+
+SQLITE = {"BACKEND_STORE": "sqlite"}
+OUTSIDE = {"MINIO_HOST": "objects.lab"}
+
+
+def names(middle: Stack) -> list[str]:
+    return [service.name for service in middle.services]
+
+
+def test_to_a_database_both_must_be_reached() -> None:
+    middle = between(stack(**SQLITE), stack(), port=5)
+    idle = middle.service("mlflow")
+    assert names(middle) == ["postgres", "s3", "mlflow"]
+    assert {"mlflow_data", "mlflow_tmp"} == {volume.source for volume in idle.volumes}
+    assert "pg_service.conf" in {secret.name for secret in idle.secrets}
+    assert idle.ports == ()
+    assert not any("server" in word for word in idle.command)
+
+
+def test_to_an_outside_server_only_the_old_one_must_run() -> None:
+    middle = between(stack(), stack(**OUTSIDE), port=5)
+    assert names(middle) == ["postgres", "s3", "mlflow"]
+    assert middle.service("s3") == stack().service("s3")
+    assert objects_url(stack(), stack(**OUTSIDE), 5) == "http://objects.lab:9000"
+
+
+def test_from_an_outside_server_the_new_one_must_be_made() -> None:
+    middle = between(stack(**OUTSIDE), stack(), port=5)
+    assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
+    assert objects_url(stack(**OUTSIDE), stack(), 5) == "http://127.0.0.1:9000"
+
+
+def test_a_server_that_stays_must_keep_its_own_key() -> None:
+    """Without Docker, the S3 server's only key is the application's, and the new one differs."""
+    old = local_stack()
+    new = local_stack(**OUTSIDE, MINIO_ACCESS_KEY="another", MINIO_SECRET_ACCESS_KEY="new-secret")
+    texts = render(between(old, new, port=5)).secrets
+    assert texts["s3_app_key"].text == render(old).secrets["s3_app_key"].text
+
+
+def test_both_stacks_secrets_must_be_masked() -> None:
+    old, new = stack(**SQLITE, PG_PASSWORD="old-password"), stack(PG_PASSWORD="new-password")
+    assert between(old, new, port=5).mask("old-password new-password") == "******** ********"
+
+
+# --- the command
+
+
+def plan(folder: Path, *lines: str) -> Plan:
+    (folder / ".env").write_text(env_text(*lines), encoding="utf-8")
+    return load_plan(*read_settings(folder / ".env", {}), {})
+
+
+def move(folder: Path, to: str, *lines: str, environ: Mapping[str, str] | None = None) -> Move:
+    return plan_move(plan(folder, *lines), [to], None, environ or {})
+
+
+def test_the_env_file_must_change_only_in_what_is_new(tmp_path: Path) -> None:
+    found = move(tmp_path, "s3=http://objects.lab:9000", "# mine", "MINIO_HOST=s3")
+    before = (tmp_path / ".env").read_text(encoding="utf-8")
+    assert found.text == before.replace("MINIO_HOST=s3", "MINIO_HOST=objects.lab")
+
+
+def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
+    more = tmp_path / "new.env"
+    more.write_text("MLFLOW_BUCKET_NAME=team\n", encoding="utf-8")
+    found = plan_move(plan(tmp_path), ["s3=http://objects.lab:9000"], more, {})
+    assert found.new.stack.stores.bucket == "team"
+    assert found.moves_objects
+    assert not found.moves_runs
+
+
+@pytest.mark.parametrize(
+    ("to", "lines", "said"),
+    [
+        ("provider=minio", (), "nothing to move"),
+        ("postgres=db.lab", (), "not from one to another"),
+        ("s3=http://o.lab:9000", ("ARTIFACT_STORE=local",), "ARTIFACT_STORE"),
+    ],
+)
+def test_what_cannot_be_moved_must_be_refused(
+    to: str, lines: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises((UsageError, SettingsError), match=said):
+        move(tmp_path, to, *lines)
+
+
+def test_a_setting_of_the_environment_must_be_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="MINIO_HOST is set in the environment"):
+        move(tmp_path, "s3=http://objects.lab:9000", environ={"MINIO_HOST": "s3"})
+
+
+def test_a_stack_that_does_not_run_must_be_refused(tmp_path: Path) -> None:
+    found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
+    engine = FakeEngine(found.old.stack)
+    with pytest.raises(UsageError, match="not running"):
+        actions.migrate_store(found, lambda _: engine, FakeScreen(), wait_timeout=5)
+
+
+def test_whatever_fails_the_stack_must_come_back_as_it_was(tmp_path: Path) -> None:
+    found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
+    old = FakeEngine(found.old.stack, statuses=ALL_WELL)
+    middle = FakeEngine(found.middle.stack, problems={"start": EngineError("it does not start")})
+
+    def engine_of(plan: Plan) -> Engine:
+        return old if plan is found.old else middle
+
+    before = (tmp_path / ".env").read_text(encoding="utf-8")
+    with pytest.raises(EngineError):
+        actions.migrate_store(found, engine_of, FakeScreen(), wait_timeout=5)
+    assert (tmp_path / ".env").read_text(encoding="utf-8") == before
+    assert old.calls[-1] == "start"
+    rendered = (tmp_path / "compose/docker-compose.yaml").read_text(encoding="utf-8")
+    assert rendered == found.old.rendering().files["docker-compose.yaml"].text
