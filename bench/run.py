@@ -18,6 +18,7 @@ import requests
 
 from local import measure_local
 from measure import MEBIBYTE, free_ports, median, pss, run, seconds, tool
+from mlflow_compose.stack import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
 PLAIN = ROOT / "bench" / "plain" / "docker-compose.yaml"
@@ -91,7 +92,7 @@ def measure_plain(mlflow_image: str) -> Figures:
     name = f"bench-plain-{os.getpid()}"
     environ = {
         "POSTGRES_IMAGE": default_of("POSTGRES_IMAGE"),
-        "MINIO_IMAGE": default_of("MINIO_IMAGE"),
+        "MINIO_IMAGE": PROVIDERS["minio"].image,
         **os.environ,
         "MLFLOW_IMAGE": mlflow_image,
         "PORT": str(port),

@@ -27,7 +27,14 @@ class DockerStack(RunningStack):
     engine: ClassVar[str] = "docker"
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        super().__init__(folder, {**image_settings(), **settings})
+        self.one_key = settings.get("S3_PROVIDER") == "rclone"
+        images = image_settings(settings.get("S3_PROVIDER", "minio"))
+        super().__init__(folder, {**images, **settings})
+
+    @property
+    def root_key(self) -> tuple[str, str]:
+        """The S3 server's root key, the application's where there is one for everything."""
+        return self.app_key if self.one_key else super().root_key
 
     @property
     def compose_folder(self) -> Path:

@@ -20,7 +20,9 @@ def known_images() -> Mapping[str, str]:
     }
 
 
-def image_settings() -> dict[str, str]:
+def image_settings(s3_provider: str = "minio") -> dict[str, str]:
     """Return the settings that name images, where they are not the product's defaults."""
-    known = known_images()
-    return {name: known[name] for name in NAMES if name in known}
+    known = dict(known_images())
+    if s3_provider != "minio":
+        known["MINIO_IMAGE"] = known.get(f"CI_{s3_provider.upper()}_IMAGE", "")
+    return {name: known[name] for name in NAMES if known.get(name)}

@@ -21,7 +21,7 @@ class LocalStack(RunningStack):
     """Knows its processes by the supervisord that listens in its folder."""
 
     engine: ClassVar[str] = "local"
-    one_key: ClassVar[bool] = True
+    one_key: bool = True
 
     @property
     def local_folder(self) -> Path:

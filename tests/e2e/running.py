@@ -50,7 +50,7 @@ class RunningStack(ABC):
 
     engine: ClassVar[str]
     # Whether S3 has one key for everything, instead of a root and users.
-    one_key: ClassVar[bool] = False
+    one_key: bool = False
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder

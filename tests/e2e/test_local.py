@@ -198,7 +198,7 @@ def test_a_folder_of_minio_must_not_be_touched(stack: LocalStack) -> None:
     mark = stack.folder / "objects" / ".minio.sys"
     mark.mkdir(parents=True)
     stack.write(MINIO_VOLUME_PATH="objects")
-    stack.up(code=1).shows("MINIO_VOLUME_PATH", "MinIO", "hint: ")
+    stack.up(code=1).shows("MINIO_VOLUME_PATH", "S3_PROVIDER minio", "hint: ")
     assert list(mark.parent.iterdir()) == [mark]
 
 

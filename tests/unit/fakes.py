@@ -39,6 +39,9 @@ class FakeEngine:
     def check(self) -> None:
         self._called("check")
 
+    def check_data(self) -> None:
+        self._called("check_data")
+
     def prepare(self, progress: Progress) -> None:
         del progress
         self._called("prepare")

@@ -1,9 +1,8 @@
 """The bucket job: what it makes, that it makes it once, and that it fails aloud."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,29 +10,22 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from minio.error import MinioAdminException
 from urllib3.exceptions import MaxRetryError
 
-from mlflow_compose.paths import templates
 from mlflow_compose.stack import credentials
+from tests.unit.job import job_module
 from tests.unit.samples import settings
 
-PATH = templates() / "compose" / "bucket-init" / "bucket_init.py"
 ODD = "p@ss w'or$d\"\\#%; é=[x]"
 
 
-def job_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bucket_init", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-JOB = job_module()
+JOB = job_module("bucket_init")
+APP_KEY = job_module("app_key")
 KEYS = {"root": JOB.Key("root-id", "root-secret"), "app": JOB.Key("app-id", "app-secret")}
 
 
 def job(bucket: str = "data", region: str = "us-east-1") -> Any:  # noqa: ANN401 - see JOB
-    return JOB.Job(endpoint="http://s3:9000", bucket=bucket, region=region, **KEYS)
+    return JOB.Job(
+        endpoint="http://s3:9000", bucket=bucket, region=region, key_maker="minio", **KEYS
+    )
 
 
 def refused(code: str, message: str = "no") -> ClientError:
@@ -94,13 +86,13 @@ class Admin:
 
 def uses(monkeypatch: pytest.MonkeyPatch, *, client: object = None, admin: object = None) -> None:
     if client is not None:
-        monkeypatch.setattr(JOB, "s3_client", lambda *_: client)
+        monkeypatch.setattr("boto3.client", lambda *_, **__: client)
     if admin is not None:
-        monkeypatch.setattr(JOB, "MinioAdmin", admin)
+        monkeypatch.setattr(job_module("app_key_minio"), "MinioAdmin", admin)
 
 
 def test_the_policy_must_allow_one_bucket_and_nothing_else() -> None:
-    policy = JOB.policy("data")
+    policy = APP_KEY.policy("data")
     resources = [part["Resource"] for part in policy["Statement"]]
     assert resources == [["arn:aws:s3:::data"], ["arn:aws:s3:::data/*"]]
     assert {part["Effect"] for part in policy["Statement"]} == {"Allow"}
@@ -185,15 +177,15 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
     uses(monkeypatch, admin=admin)
     assert JOB.make_app_key(job()) == "application key allowed on data only"
     assert admin.users == ["app-id"]
-    assert admin.policies == {JOB.POLICY_NAME: JOB.policy("data")}
-    assert admin.attached == {JOB.POLICY_NAME: ["app-id"]}
+    assert admin.policies == {APP_KEY.POLICY_NAME: APP_KEY.policy("data")}
+    assert admin.attached == {APP_KEY.POLICY_NAME: ["app-id"]}
     assert admin.removed == []
     assert admin.arguments["endpoint"] == "s3:9000"
     assert admin.arguments["secure"] is False
 
 
 def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin({JOB.POLICY_NAME: ["app-id"]})
+    admin = Admin({APP_KEY.POLICY_NAME: ["app-id"]})
     uses(monkeypatch, admin=admin, client=Bucket())
     assert JOB.make_app_key(job()) == "application key allowed on data only"
     assert admin.users == []
@@ -202,7 +194,7 @@ def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch
 
 def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever still knows the old one has no business with the bucket."""
-    admin = Admin({JOB.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
+    admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
     assert JOB.make_app_key(job()) == "application key allowed on data only, 1 replaced"
     assert admin.removed == ["old-id"]
@@ -216,7 +208,7 @@ def test_a_key_must_lose_its_former_bucket_with_its_new_one(
     uses(monkeypatch, admin=admin, client=Bucket())
     JOB.make_app_key(job("first"))
     JOB.make_app_key(job("second"))
-    assert list(admin.policies.values()) == [JOB.policy("second")]
+    assert list(admin.policies.values()) == [APP_KEY.policy("second")]
 
 
 def test_an_application_key_that_does_not_work_must_be_named(
@@ -258,6 +250,7 @@ def environ(folder: Path) -> dict[str, str]:
         "S3_ENDPOINT": "http://s3:9000",
         "S3_BUCKET": "data",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "KEY_MAKER": "minio",
         "ROOT_KEY_FILE": str(folder / "root"),
         "APP_KEY_FILE": str(folder / "app"),
     }

@@ -16,6 +16,7 @@ from mlflow_compose.errors import (
     UsageError,
 )
 from mlflow_compose.result import Result
+from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import env_text
 
@@ -37,7 +38,7 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
     found = plan(tmp_path)
     engine = FakeEngine(found.stack)
     result = up(engine, found)
-    assert engine.calls == ["check", "held_ports", "prepare", "start"]
+    assert engine.calls == ["check", "check_data", "held_ports", "prepare", "start"]
     assert (tmp_path / "compose/docker-compose.yaml").is_file()
     assert result.ok
     assert result.data["urls"]["mlflow"] == "http://127.0.0.1:15000"
@@ -59,6 +60,15 @@ def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -
     assert not (tmp_path / "compose").exists()
 
 
+def test_up_must_write_nothing_where_the_data_is_another_servers(tmp_path: Path) -> None:
+    found = plan(tmp_path)
+    engine = FakeEngine(found.stack, problems={"check_data": EngineError("not ours")})
+    with pytest.raises(EngineError):
+        up(engine, found)
+    assert engine.calls == ["check", "check_data"]
+    assert not (tmp_path / "compose").exists()
+
+
 def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -> None:
     found = plan(tmp_path)
     up(FakeEngine(found.stack), found)
@@ -66,7 +76,7 @@ def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -
     engine = FakeEngine(found.stack)
     with pytest.raises(FilesChangedError):
         up(engine, found)
-    assert engine.calls == ["check"]
+    assert engine.calls == ["check", "check_data"]
 
 
 def test_up_must_start_nothing_where_a_port_is_taken(
@@ -77,7 +87,7 @@ def test_up_must_start_nothing_where_a_port_is_taken(
     engine = FakeEngine(found.stack, owners={15000: "the container x"})
     with pytest.raises(PortTakenError):
         up(engine, found)
-    assert engine.calls == ["check", "held_ports"]
+    assert engine.calls == ["check", "check_data", "held_ports"]
 
 
 def test_up_must_say_what_the_environment_changed(tmp_path: Path) -> None:
@@ -107,7 +117,19 @@ def test_up_must_say_that_others_may_read_the_env_file(
 
 
 @pytest.mark.parametrize(
-    ("image", "warned"), [("minio/minio:latest", True), ("r.example.org/silo:1", False)]
+    ("image", "warned"),
+    [
+        ("minio/minio:latest", True),
+        ("minio/minio", True),
+        ("minio/minio@sha256:0", True),
+        ("registry.example.org:5000/minio/minio:RELEASE.2025-04-22T22-12-26Z", True),
+        ("quay.io/minio/minio:latest", True),
+        ("quay.io/minio/aistor/minio:latest", True),
+        ("", False),
+        ("r.example.org/silo:1", False),
+        ("r.example.org/minio/minio-fork:1", False),
+        ("r.example.org/our-minio/minio:1", False),
+    ],
 )
 def test_an_image_that_nobody_maintains_must_be_warned_about(
     tmp_path: Path, image: str, *, warned: bool
@@ -116,6 +138,35 @@ def test_an_image_that_nobody_maintains_must_be_warned_about(
     found = plan(tmp_path, f"MINIO_IMAGE={image}")
     up(FakeEngine(found.stack), found, screen)
     assert any("maintained fork" in line for line in screen.said) is warned
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((), None),
+        (("S3_PROVIDER=versitygw",), None),
+        (("S3_PROVIDER=rclone",), "rclone has one key for everything"),
+        (("S3_PROVIDER=rclone", "ARTIFACT_STORE=local"), None),
+        (("S3_PROVIDER=rclone", "MINIO_HOST=objects.lab"), None),
+        (("STACK_ENGINE=local",), "rclone has one key for everything"),
+    ],
+)
+def test_a_key_that_is_not_limited_must_be_said_by_up_and_config(
+    user: User, lines: tuple[str, ...], said: str | None
+) -> None:
+    user.has_env(*lines)
+    loaded, paths = actions.read_settings(user.env_file, {})
+    found = actions.load_plan(
+        loaded, paths, {}, "local" if "STACK_ENGINE=local" in lines else "docker"
+    )
+    screen = FakeScreen()
+    up(FakeEngine(found.stack), found, screen)
+    shown = actions.config(found)
+    for text in ("\n".join(screen.said), "\n".join(shown.lines)):
+        assert ("one key for everything" in text) is bool(said)
+        assert (said or "") in text
+    limited = not said if found.stack.has("s3") else None
+    assert shown.data["s3_key_is_limited"] is limited
 
 
 @pytest.mark.parametrize("kind", [ServiceFailedError, NotReadyError])

@@ -136,41 +136,56 @@ def test_a_log_that_was_rotated_must_be_followed_from_its_new_beginning(
     assert found == ["s3 | two"]
 
 
-def test_windows_must_be_sent_to_wsl_or_docker(tmp_path: Path) -> None:
+def test_windows_must_be_sent_to_wsl_or_docker() -> None:
     with pytest.raises(EngineError, match="WSL") as caught:
-        availability.check(local_stack(), tmp_path, "win32")
+        availability.check(local_stack(), "win32")
     assert "WSL" in (caught.value.hint or "")
     assert "Docker" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
-def test_a_unix_must_do(tmp_path: Path, platform: str) -> None:
-    availability.check(local_stack(), tmp_path, platform)
+def test_a_unix_must_do(platform: str) -> None:
+    availability.check(local_stack(), platform)
 
 
-def test_a_key_that_the_s3_server_cannot_read_must_be_named_and_not_shown(tmp_path: Path) -> None:
+def test_a_key_that_the_s3_server_cannot_read_must_be_named_and_not_shown() -> None:
     found = local_stack(MINIO_SECRET_ACCESS_KEY="hunter2,hunter2")
     with pytest.raises(
         EngineError, match="MINIO_SECRET_ACCESS_KEY must not hold a comma"
     ) as caught:
-        availability.check(found, tmp_path)
+        availability.check(found)
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"
 
 
-def test_what_the_s3_server_never_reads_may_hold_a_comma(tmp_path: Path) -> None:
+def test_what_the_s3_server_never_reads_may_hold_a_comma() -> None:
     found = local_stack(MINIO_ROOT_PASSWORD="hunter2,hunter2", PG_PASSWORD="a,b")
-    availability.check(found, tmp_path)
+    availability.check(found)
+
+
+@pytest.mark.parametrize("provider", ["minio", "rclone"])
+def test_the_default_and_what_it_means_here_must_run_without_docker(
+    provider: str, tmp_path: Path
+) -> None:
+    availability.check_data(local_stack(S3_PROVIDER=provider), tmp_path)
+
+
+@pytest.mark.parametrize("provider", ["versitygw", "seaweedfs", "rustfs"])
+def test_a_server_that_needs_docker_must_be_refused_without(provider: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=f"S3_PROVIDER {provider} needs Docker") as caught:
+        availability.check_data(local_stack(S3_PROVIDER=provider), tmp_path)
+    assert "STACK_ENGINE=docker" in (caught.value.hint or "")
+    availability.check_data(local_stack(S3_PROVIDER=provider, ARTIFACT_STORE="local"), tmp_path)
 
 
 def test_data_of_minio_must_not_be_taken_over(tmp_path: Path) -> None:
     found = local_stack(MINIO_VOLUME_PATH="my objects")
     # Neither folder is there yet.
-    availability.check(found, tmp_path / "local")
+    availability.check_data(found, tmp_path / "local")
     (tmp_path / "my objects" / "bucket").mkdir(parents=True)
-    availability.check(found, tmp_path / "local")
+    availability.check_data(found, tmp_path / "local")
     (tmp_path / "my objects" / ".minio.sys").mkdir()
-    with pytest.raises(EngineError, match="holds data of MinIO") as caught:
-        availability.check(found, tmp_path / "local")
+    with pytest.raises(EngineError, match="holds data of S3_PROVIDER minio") as caught:
+        availability.check_data(found, tmp_path / "local")
     assert "MINIO_VOLUME_PATH" in (caught.value.hint or "")
     assert "STACK_ENGINE=docker" in (caught.value.hint or "")
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from mlflow_compose.paths import templates
 from mlflow_compose.settings.validators import one_line
-from mlflow_compose.stack.credentials import app_key
+from mlflow_compose.stack.credentials import rclone_auth_key
 from tests.unit.processes import MARK, child, gone
 from tests.unit.samples import settings
 
@@ -53,14 +53,15 @@ def leftovers() -> ModuleType:
     return script("leftovers.py")
 
 
-def key_file(folder: Path, key: str, secret: str) -> Path:
-    """Write a credentials file as the renderer does."""
+def rclone_line(secret: str) -> str:
+    """Return what rclone is given, as the renderer writes it."""
     told = settings().model_copy(
-        update={"minio_access_key": SecretStr(key), "minio_secret_access_key": SecretStr(secret)}
+        update={
+            "minio_access_key": SecretStr("app-key"),
+            "minio_secret_access_key": SecretStr(secret),
+        }
     )
-    path = folder / "s3_app_key"
-    path.write_text(app_key(told).text, encoding="utf-8", newline="")
-    return path
+    return rclone_auth_key(told).text
 
 
 @pytest.mark.parametrize(
@@ -78,11 +79,9 @@ def key_file(folder: Path, key: str, secret: str) -> Path:
         "é漢😀",
     ],
 )
-def test_a_key_must_be_one_field_of_id_and_secret(
-    rclone: ModuleType, tmp_path: Path, secret: str
-) -> None:
+def test_a_key_must_be_one_field_of_id_and_secret(secret: str) -> None:
     """As rclone reads it: a line of CSV, whose fields are keys."""
-    line = rclone.auth_key(key_file(tmp_path, "app-key", secret))
+    line = rclone_line(secret)
     assert list(csv.reader(io.StringIO(line, newline=""))) == [[f"app-key,{secret}"]]
     assert line.startswith('"')
     assert line.endswith('"')
@@ -97,12 +96,8 @@ def allowed(secret: str) -> bool:
 
 
 @given(st.text(max_size=30).filter(allowed))
-def test_any_secret_that_settings_allow_must_reach_rclone(
-    tmp_path_factory: pytest.TempPathFactory, secret: str
-) -> None:
-    path = key_file(tmp_path_factory.mktemp("key"), "app-key", secret)
-    line = script("s3/start_rclone.py").auth_key(path)
-    assert next(csv.reader(io.StringIO(line, newline=""))) == [f"app-key,{secret}"]
+def test_any_secret_that_settings_allow_must_reach_rclone(secret: str) -> None:
+    assert next(csv.reader(io.StringIO(rclone_line(secret), newline=""))) == [f"app-key,{secret}"]
 
 
 def test_a_folder_of_objects_that_cannot_be_made_must_be_named(

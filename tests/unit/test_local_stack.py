@@ -181,7 +181,7 @@ def test_nobody_must_see_a_root_key_of_s3() -> None:
             for service in local_stack().services}  # fmt: skip
     assert seen == {
         "postgres": {"pg_password"},
-        "s3": {"s3_app_key"},
+        "s3": {"rclone_auth_key"},
         "bucket-init": {"s3_app_key"},
         "mlflow": {"pg_service.conf", "s3_app_key"},
     }

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from mlflow_compose.stack import Bind, Service, Volume
+from mlflow_compose.stack import PROVIDERS, Bind, Service, Volume
 from mlflow_compose.stack.service import COMPLETED, HEALTHY
 from tests.unit.samples import ANY_ADDRESS, SECRETS, settings, stack
 
@@ -237,7 +237,9 @@ def test_the_root_key_must_be_seen_by_s3_and_the_bucket_job_only() -> None:
 def test_no_secret_must_be_in_a_variable_or_a_command() -> None:
     found = stack(**LOGIN, MLFLOW_FLASK_SERVER_SECRET_KEY="flask-key-of-the-sample")
     for service in found.services:
-        shown = " ".join([*service.command, *service.environment.values(), service.image])
+        shown = " ".join(
+            [*service.entrypoint, *service.command, *service.environment.values(), service.image]
+        )
         for secret in (*SECRETS.values(), "flask-key-of-the-sample"):
             assert secret not in shown
 
@@ -296,7 +298,8 @@ def test_an_image_that_is_made_here_must_never_be_pulled() -> None:
 
 def test_default_images_must_be_pinned() -> None:
     found = settings()
-    for image in (found.postgres_image, found.minio_image, found.python_image):
+    servers = [provider.image for provider in PROVIDERS.values()]
+    for image in (found.postgres_image, found.python_image, *servers):
         tag = image.rpartition(":")[2]
         assert any(character.isdigit() for character in tag), image
         assert "latest" not in image

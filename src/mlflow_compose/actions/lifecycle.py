@@ -1,8 +1,8 @@
 """`up`, `down`, `status`, `logs` and `verify`."""
 
-import stat
 from collections.abc import Iterator, Sequence
 
+from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -10,9 +10,7 @@ from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import LOCAL, Stack
-
-OTHERS = stat.S_IRGRP | stat.S_IROTH
+from mlflow_compose.stack import Stack
 
 # What MLflow needs to start; that it does not answer then is no cause, but what follows.
 NEEDED = ("database", "bucket")
@@ -32,14 +30,16 @@ def up(
 
     Raises:
         FilesChangedError: A rendered file was edited by hand.
-        EngineError: The engine cannot be used.
+        EngineError: The engine cannot be used, or not with the data that is there.
         StoreError: An external database cannot be used.
         PortTakenError: Another process listens on a published port.
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.
     """
-    _tell(plan, engine, progress)
+    for note in notes(plan):
+        progress.note(note)
     engine.check()
+    engine.check_data()
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
@@ -119,24 +119,6 @@ def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
             raise
         message = f"{cause.sentence}; {error.message}"
         raise type(error)(message, service=error.service, hint=cause.hint) from None
-
-
-def _tell(plan: Plan, engine: Engine, progress: Progress) -> None:
-    if plan.paths.env_file.stat().st_mode & OTHERS:
-        progress.note(f"others may read {plan.paths.env_file.name}: chmod 600 it")
-    for note in plan.loaded.notes:
-        progress.note(note)
-    if plan.loaded.overrides:
-        names = ", ".join(plan.loaded.overrides)
-        progress.note(f"from the environment, not from {plan.paths.env_file.name}: {names}")
-    if engine.name == LOCAL and plan.loaded.settings.has_memory_limits:
-        progress.note("MLFLOW_MEMORY, PG_MEMORY and MINIO_MEMORY limit nothing without Docker")
-    image = plan.loaded.settings.minio_image
-    if "minio/minio" in image and engine.name != LOCAL:
-        progress.note(
-            f"MINIO_IMAGE is {image}: MinIO withdrew its images and fixes nothing in them; "
-            "the default is a maintained fork that reads the same data"
-        )
 
 
 def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, object]:

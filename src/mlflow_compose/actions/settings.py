@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 
+from mlflow_compose.actions.notes import key_notes
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.result import Result
 from mlflow_compose.settings import Loaded, declared
@@ -24,8 +25,9 @@ def config(plan: Plan) -> Result:
             name: {"value": value, "source": source} for name, (value, source) in shown.items()
         },
         "foreign": list(loaded.foreign),
+        "s3_key_is_limited": plan.stack.key_is_limited if plan.stack.s3_provider else None,
     }
-    return Result(data, [*lines, *loaded.notes])
+    return Result(data, [*lines, *loaded.notes, *key_notes(plan.stack)])
 
 
 def list_settings() -> Result:

@@ -73,6 +73,13 @@ class Engine(Protocol):
             EngineError: It cannot; the message says why.
         """
 
+    def check_data(self) -> None:
+        """Make sure that the data that is there is of the servers that are to run.
+
+        Raises:
+            EngineError: It is another server's, which these cannot read.
+        """
+
     def prepare(self, progress: Progress) -> None:
         """Get everything that services are started from: images, environments.
 

@@ -95,10 +95,9 @@ class Settings(StoreSettings):
     )
 
     postgres_image: Image = setting("postgres:18.4", "PostgreSQL server.", section=IMAGES)
-    minio_image: Image = setting(
-        "pgsty/silo:RELEASE.2026-09-16T00-00-00Z"
-        "@sha256:635197cb9f36d01bee221d34d1c7d7960f6a95c48b0b6c01d99cd13bdae51a46",
-        "S3 server: a maintained fork of MinIO, whose own images were withdrawn.",
+    minio_image: OptionalImage = setting(
+        "",
+        "S3 server, of S3_PROVIDER's kind; empty: its pinned one (docs/how-to/stores.md).",
         section=IMAGES,
     )
     python_image: Image = setting(

@@ -37,9 +37,8 @@ def is_loopback(address: str) -> bool:
 
 
 def console_port(settings: Settings) -> int | None:
-    """Return the port of the S3 console, None where it is off."""
-    address = settings.minio_console_address
-    return int(address.removeprefix(":")) if address else None
+    """Return the port of the S3 console, None where it is off or the server has none."""
+    return int(settings.minio_console_address.removeprefix(":")) if settings.has_console else None
 
 
 def _ports(settings: Settings) -> Iterator[Problem]:

@@ -80,6 +80,13 @@ def _artifacts(settings: StoreSettings, artifact_access: str) -> Iterator[Proble
                     "must be false where MINIO_HOST is s3, the bundled service",
                     ("MINIO_HOST",),
                 )
+        # rclone splits its key at the comma, and knows no way to write one.
+        if settings.s3_provider == "rclone" and "," in _secret_key(settings):
+            yield Problem(
+                "MINIO_SECRET_ACCESS_KEY",
+                "must not hold a comma while S3_PROVIDER is rclone",
+                ("S3_PROVIDER",),
+            )
     https = settings.minio_storage_use_https or settings.minio_host == AWS
     if settings.minio_storage_ca_certs and not https:
         yield Problem(
@@ -87,6 +94,10 @@ def _artifacts(settings: StoreSettings, artifact_access: str) -> Iterator[Proble
             "needs MINIO_STORAGE_USE_HTTPS=true",
             ("MINIO_STORAGE_USE_HTTPS",),
         )
+
+
+def _secret_key(settings: StoreSettings) -> str:
+    return settings.minio_secret_access_key.get_secret_value()
 
 
 def _needless(name: str, because: str, other: str) -> Problem:

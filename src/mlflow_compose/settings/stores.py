@@ -71,7 +71,12 @@ class StoreSettings(BaseSettings):
     artifact_store: Literal["s3", "local"] = setting(
         "s3", "Where MLflow keeps artifacts: s3, or local, a folder of the server.", section=S3
     )
-    s3_provider: Literal["minio"] = setting("minio", "Bundled S3 server: minio.", section=S3)
+    s3_provider: Literal["minio", "versitygw", "rclone", "seaweedfs", "rustfs"] = setting(
+        "minio",
+        "Bundled S3 server: minio, versitygw, rclone, seaweedfs or rustfs; each has data of its "
+        "own.",
+        section=S3,
+    )
     minio_host: Host = setting(
         "s3",
         "S3 host: s3 is the bundled service, aws is Amazon's, any other name a server of yours.",
@@ -111,12 +116,19 @@ class StoreSettings(BaseSettings):
         Generated(40), "The S3 server's root password, 8 characters or more.", section=S3
     )
     minio_console_address: ConsoleAddress = setting(
-        ":9001", "Console of the S3 server, as MinIO spells it; empty: no console.", section=S3
+        ":9001", "Console of S3_PROVIDER minio, as MinIO spells it; empty: no console.", section=S3
     )
     minio_volume_path: OneLine = setting(
-        "", "Folder on this machine for the objects; empty: the volume minio_data.", section=S3
+        "",
+        "Folder on this machine for the objects; empty: a volume, minio_data for minio.",
+        section=S3,
     )
     aws_default_region: Region = setting("us-east-1", "Region that requests name.", section=S3)
+
+    @property
+    def has_console(self) -> bool:
+        """Whether the S3 server has a console that may be published."""
+        return self.s3_provider == "minio" and bool(self.minio_console_address)
 
     @property
     def has_postgres(self) -> bool:

@@ -6,7 +6,7 @@ to add one, write a module and name it in `build.py`.
 
 from mlflow_compose.stack.build import build, build_local
 from mlflow_compose.stack.model import Stack
-from mlflow_compose.stack.s3 import MINIO_MARK
+from mlflow_compose.stack.providers import PROVIDERS, Provider
 from mlflow_compose.stack.service import (
     Bind,
     Build,
@@ -21,11 +21,12 @@ from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
 __all__ = [
     "DOCKER",
     "LOCAL",
-    "MINIO_MARK",
+    "PROVIDERS",
     "Bind",
     "Build",
     "Healthcheck",
     "Machine",
+    "Provider",
     "PublishedPort",
     "SecretFile",
     "Service",

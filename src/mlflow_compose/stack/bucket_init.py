@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
 from mlflow_compose.stack.clients import s3_environment, s3_secrets
+from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import DIRECT, HEALTHY, NEVER, Bind, Service
 from mlflow_compose.stack.site import Site
 
@@ -24,17 +25,19 @@ def bucket_init(settings: Settings, site: Site, home: str, image: str, *, built:
         image: Any with Python, boto3 and the minio package: MLflow's own.
         built: Whether the image is made here, and so in no registry.
     """
+    provider = PROVIDERS[settings.s3_provider]
     root = credentials.root_key(settings)
     # Only a server of the stack's own has a root that one may ask for keys.
-    keys = {"ROOT_KEY_FILE": site.secret(root)} if settings.has_s3 else {}
+    keys = {"ROOT_KEY_FILE": site.secret(root)} if settings.has_s3 and provider.has_root else {}
+    maker = {"KEY_MAKER": provider.key_maker} if keys and provider.key_maker else {}
     return Service(
         name=NAME,
-        about=MAKES_BOTH if settings.has_s3 else LOOKS,
+        about=(MAKES_BOTH if maker else MAKES_BUCKET) if settings.has_s3 else LOOKS,
         image=image,
         pull_policy=NEVER if built else None,
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
-        environment={**_environment(settings, site, home), **keys, **DIRECT},
+        environment={**_environment(settings, site, home), **keys, **maker, **DIRECT},
         secrets=(*((root,) if keys else ()), *s3_secrets(settings, home)),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         depends_on=_waits_for(settings),

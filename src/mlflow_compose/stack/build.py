@@ -11,6 +11,7 @@ from mlflow_compose.stack.mlflow import Surroundings, local_mlflow, mlflow
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
 from mlflow_compose.stack.postgres import local_postgres, postgres
+from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.rclone import rclone
 from mlflow_compose.stack.s3 import s3
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Service
@@ -49,7 +50,8 @@ def build(
     )
     around = Surroundings(site, kept, _waits_for(others), lan_names, home)
     server = mlflow(settings, around, image, None if ready_made else image_recipe)
-    return _stack(settings, around, (*others, server), key_is_limited=settings.has_s3)
+    limited = settings.has_s3 and PROVIDERS[settings.s3_provider].has_root
+    return _stack(settings, around, (*others, server), key_is_limited=limited)
 
 
 def build_local(  # noqa: PLR0913 - as many facts go into it
@@ -126,6 +128,7 @@ def _stack(
         services=services,
         stores=around.stores,
         artifact_access=settings.mlflow_artifact_access,
+        s3_provider=settings.s3_provider if settings.has_s3 else "",
         key_is_limited=key_is_limited,
         mlflow_version=settings.mlflow_version,
         login=_login(settings),

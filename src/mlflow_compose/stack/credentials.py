@@ -1,7 +1,10 @@
 """The secrets of a stack, in the formats that its servers and libraries read from files."""
 
+import csv
 import hashlib
 import hmac
+import io
+import json
 import re
 import shlex
 
@@ -66,6 +69,33 @@ def minio_root_user(settings: Settings) -> SecretFile:
 def minio_root_password(settings: Settings) -> SecretFile:
     """Return the root's password as the S3 server reads it."""
     return SecretFile("minio_root_password", reveal(settings.minio_root_password), "Its password.")
+
+
+def rclone_auth_key(settings: Settings) -> SecretFile:
+    """Return the application's key as rclone reads it: one field of a line of CSV."""
+    line = io.StringIO()
+    pair = f"{reveal(settings.minio_access_key)},{reveal(settings.minio_secret_access_key)}"
+    csv.writer(line, lineterminator="").writerow([pair])
+    return SecretFile("rclone_auth_key", line.getvalue(), "The only S3 key, as rclone reads it.")
+
+
+def seaweedfs_identities(settings: Settings) -> SecretFile:
+    """Return the keys that SeaweedFS is started with, and what each may do.
+
+    https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API
+    """
+    bucket = settings.mlflow_bucket_name
+    identities = [
+        _identity("root", settings.minio_root_user, settings.minio_root_password, ["Admin"]),
+        _identity(
+            "application",
+            settings.minio_access_key,
+            settings.minio_secret_access_key,
+            [f"{action}:{bucket}" for action in ("Read", "Write", "List")],
+        ),
+    ]
+    text = json.dumps({"identities": identities}, indent=2, ensure_ascii=False)
+    return SecretFile("seaweedfs_s3.json", text + "\n", "The S3 keys, and what each may do.")
 
 
 def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
@@ -154,6 +184,13 @@ def _credentials_file(key_id: SecretStr, secret: SecretStr) -> str:
         f"aws_access_key_id = {reveal(key_id)}\n"
         f"aws_secret_access_key = {reveal(secret)}\n"
     )
+
+
+def _identity(
+    name: str, key_id: SecretStr, secret: SecretStr, actions: list[str]
+) -> dict[str, object]:
+    key = {"accessKey": reveal(key_id), "secretKey": reveal(secret)}
+    return {"name": name, "credentials": [key], "actions": actions}
 
 
 def _flask_key(settings: Settings) -> str:

@@ -21,6 +21,7 @@ class Stack:
         services: In the order in which they start.
         stores: Where MLflow keeps runs and artifacts.
         artifact_access: proxied or direct.
+        s3_provider: The S3 server that was asked for, empty where the stack has none of its own.
         key_is_limited: Whether the application's S3 key may use that bucket only.
         mlflow_version: That was asked for.
         login: Name and password of the first admin, None where there is no login.
@@ -35,6 +36,7 @@ class Stack:
     services: tuple[Service, ...]
     stores: Stores
     artifact_access: str
+    s3_provider: str
     key_is_limited: bool
     mlflow_version: str
     login: tuple[str, str] | None = field(repr=False)
@@ -91,6 +93,11 @@ class Stack:
     def built(self) -> Service | None:
         """The service whose image is built here, None where a ready-made one is used."""
         return next((service for service in self.services if service.build), None)
+
+    @property
+    def has_one_key(self) -> bool:
+        """Whether its S3 server knows one key only, which may do everything."""
+        return bool(self.s3_provider) and not self.key_is_limited
 
     def service(self, name: str) -> Service:
         """Return the service called `name`."""

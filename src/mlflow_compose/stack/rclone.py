@@ -2,6 +2,8 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
+from mlflow_compose.stack.providers.minio import MINIO
+from mlflow_compose.stack.providers.rclone import MEMORY
 from mlflow_compose.stack.service import (
     Bind,
     Healthcheck,
@@ -21,7 +23,7 @@ PROBE = (
 
 def rclone(settings: Settings, site: Site, image: str, home: str) -> Service:
     """Return rclone as S3 server: plain files in a folder, one key, no console."""
-    key = credentials.app_key(settings)
+    key = credentials.rclone_auth_key(settings)
     address, port = s3_address(settings), settings.minio_port
     data = _data(settings, home)
     return Service(
@@ -33,9 +35,8 @@ def rclone(settings: Settings, site: Site, image: str, home: str) -> Service:
         environment={
             "S3_ADDRESS": f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
             "S3_FOLDER": data.target,
-            "APP_KEY_FILE": site.secret(key),
-            # Else it keeps what large uploads took.
-            "GOMEMLIMIT": "64MiB",
+            "AUTH_KEY_FILE": site.secret(key),
+            **MEMORY,
         },
         secrets=(key,),
         volumes=(data,),
@@ -55,5 +56,6 @@ def rclone(settings: Settings, site: Site, image: str, home: str) -> Service:
 def _data(settings: Settings, home: str) -> Volume | Bind:
     folder = settings.minio_volume_path
     if not folder:
-        return Volume(s3.VOLUME, f"data/{s3.VOLUME}")
+        # One name, whatever serves it: here nothing else ever does.
+        return Volume(MINIO.volume, f"data/{MINIO.volume}")
     return Bind(from_home(folder, home), from_home(folder, home))

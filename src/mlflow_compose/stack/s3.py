@@ -1,8 +1,9 @@
-"""How the S3 server is run."""
+"""How the S3 server is run, whichever it is: its name, its ports, its data."""
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import console_port
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers import PORT, PROVIDERS
+from mlflow_compose.stack.providers.provider import DATA
 from mlflow_compose.stack.service import (
     Bind,
     Healthcheck,
@@ -15,46 +16,28 @@ from mlflow_compose.stack.site import LOOPBACK, Site, s3_address
 
 NAME = "s3"
 ABOUT = "Keeps artifacts: models, plots and files of runs, as objects in a bucket."
-PORT = 9000
-VOLUME = "minio_data"
-# In a folder that holds data of MinIO.
-MINIO_MARK = ".minio.sys"
 
 
 def s3(settings: Settings, site: Site, home: str) -> Service:
-    """Return the bundled S3 server: MinIO, or a fork with the same command and variables."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
-    console = settings.minio_console_address
+    """Return the bundled S3 server that S3_PROVIDER names."""
+    provider = PROVIDERS[settings.s3_provider]
+    launch = provider.launch(settings, site)
+    folder = settings.minio_volume_path
     return Service(
         name=NAME,
         about=ABOUT,
-        image=settings.minio_image,
+        image=settings.minio_image or provider.image,
         restart="unless-stopped",
-        command=("server", "/data", *((f"--console-address={console}",) if console else ())),
-        environment={
-            "MINIO_ROOT_USER_FILE": site.secret(user),
-            "MINIO_ROOT_PASSWORD_FILE": site.secret(password),
-            "MINIO_REGION": settings.aws_default_region,
-            "MINIO_BROWSER": "on" if console else "off",
-            # No calls home for new versions: the image is pinned.
-            "MINIO_UPDATE": "off",
-        },
-        secrets=(user, password),
-        volumes=(_data(settings, home),),
+        entrypoint=launch.entrypoint,
+        command=launch.command,
+        environment=launch.environment,
+        secrets=launch.secrets,
+        volumes=(Bind(from_home(folder, home), DATA) if folder else Volume(provider.volume, DATA),),
         ports=_ports(settings),
-        healthcheck=Healthcheck(
-            test=("CMD", "curl", "-fsS", f"http://127.0.0.1:{PORT}/minio/health/ready"),
-            # The first that others wait for: bucket-init, and MLflow for that.
-            interval=1,
-        ),
+        # The first that others wait for: bucket-init, and MLflow for that.
+        healthcheck=Healthcheck(test=("CMD", *provider.health), interval=1),
         memory=settings.minio_memory or None,
     )
-
-
-def _data(settings: Settings, home: str) -> Volume | Bind:
-    folder = settings.minio_volume_path
-    return Bind(from_home(folder, home), "/data") if folder else Volume(VOLUME, "/data")
 
 
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:

@@ -145,6 +145,8 @@ class Service:
     restart: str
     build: Build | None = None
     pull_policy: str | None = None
+    # Instead of the image's own.
+    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretFile, ...] = ()

@@ -3,9 +3,6 @@
 The key goes in by the environment, since everybody on the machine may read a command line.
 """
 
-import configparser
-import csv
-import io
 import os
 import sys
 from collections.abc import Mapping
@@ -19,22 +16,10 @@ def main(environ: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         sys.exit(f"the folder {folder} cannot be made: {error.strerror}")
-    os.environ["RCLONE_AUTH_KEY"] = auth_key(Path(environ["APP_KEY_FILE"]))
+    os.environ["RCLONE_AUTH_KEY"] = Path(environ["AUTH_KEY_FILE"]).read_text(encoding="utf-8")
     # Without a configuration: only this folder is served, not what its owner has in clouds.
     options = ["--config", "", "--addr", environ["S3_ADDRESS"]]
     os.execvp("rclone", ["rclone", "serve", "s3", *options, str(folder)])
-
-
-def auth_key(path: Path) -> str:
-    """Return id and secret of a credentials file as rclone wants them: one field of a CSV line."""
-    # Raw: a secret may hold a %.
-    parser = configparser.RawConfigParser()
-    parser.read_string(path.read_text(encoding="utf-8"))
-    profile = parser["default"]
-    line = io.StringIO()
-    pair = f"{profile['aws_access_key_id']},{profile['aws_secret_access_key']}"
-    csv.writer(line, lineterminator="").writerow([pair])
-    return line.getvalue()
 
 
 if __name__ == "__main__":

@@ -37,8 +37,18 @@ def check_isolation(request: Request) -> str:
             return f"refused on bucket {other}"
         if error.cause != "bucket_missing":
             raise
-    # A key without rights is refused before S3 looks whether the bucket exists.
-    raise BrokenLink("key_too_strong", f"the key may look for bucket {other}")
+    # Most servers refuse a key without rights before they look whether the bucket exists.
+    return check_no_root(request["bucket"], other)
+
+
+def check_no_root(bucket: str, other: str) -> str:
+    """Make sure that the key may make no bucket, by asking for one that is there already."""
+    try:
+        call_s3(partial(s3().create_bucket, Bucket=bucket))
+    except BrokenLink as error:
+        if error.cause == "s3_key":
+            return f"bucket {other} is not there, and the key may make none"
+    raise BrokenLink("key_too_strong", f"the key may look for bucket {other}, and make buckets")
 
 
 def check_folder(folder: Path, objects: Mapping[str, int]) -> str:

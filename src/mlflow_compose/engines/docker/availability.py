@@ -1,20 +1,14 @@
 """Whether Docker can be used, and if not, which of the four things is missing."""
 
-import os
 import shutil
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.docker.failures import last_line
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import MINIO_MARK, Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
-# What a disk holds that holds nothing.
-EMPTY = frozenset({"lost+found"})
 INSTALL = "https://docs.docker.com/get-started/get-docker/ says how to install it"
 
 
@@ -41,29 +35,6 @@ def check(client: "DockerClient") -> None:
         client.container.list()
     except DockerException as error:
         raise engine_problem(error.stderr or "") from None
-
-
-def check_folders(stack: Stack, folder: Path) -> None:
-    """Make sure that the S3 server's folder holds what is its own, or nothing.
-
-    Args:
-        stack: What is to run.
-        folder: Of its rendered files.
-
-    Raises:
-        EngineError: There are other files; MinIO would take each folder for a bucket.
-    """
-    for name in stack.folders:
-        # The folder that this is meant from may not be there yet.
-        place = Path(os.path.normpath(folder / name))
-        with suppress(PermissionError, FileNotFoundError):
-            found = {path.name for path in place.iterdir()} - EMPTY
-            if found and MINIO_MARK not in found:
-                raise EngineError(
-                    f"MINIO_VOLUME_PATH ({name}) holds files that are not MinIO's",
-                    hint="set MINIO_VOLUME_PATH to a folder of its own in .env, or "
-                    "STACK_ENGINE=local if that engine made them",
-                )
 
 
 def problem() -> EngineError | None:

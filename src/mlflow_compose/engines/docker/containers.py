@@ -70,11 +70,7 @@ def folders_of(client: "DockerClient", project: str) -> set[Path]:
 def volumes_of(client: "DockerClient", project: str) -> dict[str, str]:
     """Return the volumes of a project: Docker's names of them, by the project's."""
     found = client.volume.list(filters=[("label", f"{PROJECT_LABEL}={project}")])
-    return {
-        label: volume.name
-        for volume in found
-        if (label := (volume.labels or {}).get(VOLUME_LABEL, ""))
-    }
+    return {volume.labels.get(VOLUME_LABEL, volume.name): volume.name for volume in found}
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, Outcome, ServiceStatus
-from mlflow_compose.engines.docker import availability, images
+from mlflow_compose.engines.docker import availability, data, images
 from mlflow_compose.engines.docker.containers import (
     Seen,
     folders_of,
@@ -53,8 +53,13 @@ class DockerEngine:
     def check(self) -> None:
         """Make sure that Docker and Compose v2 are here and that the engine answers."""
         availability.check(self._client)
-        availability.check_folders(self.stack, self._paths.compose)
         self._check_name()
+
+    def check_data(self) -> None:
+        """Make sure that the data that is there is of the servers that are to run."""
+        with in_words(self.stack, "docker volume ls"):
+            volumes = volumes_of(self._client, self.stack.name)
+        data.check(self.stack, self._paths.compose, volumes)
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build the images that are not here."""

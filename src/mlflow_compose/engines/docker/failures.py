@@ -64,7 +64,7 @@ def _said(output: Sequence[str]) -> list[str]:
 def pull_failed(stack: Stack, images: Sequence[str], said: str) -> EngineError:
     """Return why images could not be pulled."""
     hint = "set MINIO_IMAGE and POSTGRES_IMAGE to mirrors that this machine reaches"
-    if any("minio/minio" in image for image in images):
+    if any("minio/minio" in image or image.startswith("quay.io/minio/") for image in images):
         hint = "MinIO's own images were withdrawn; leave MINIO_IMAGE out of .env"
     return EngineError(
         f"{', '.join(images)} could not be pulled: {stack.mask(last_line(said))}", hint=hint

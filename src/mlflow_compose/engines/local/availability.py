@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mlflow_compose import machine
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import MINIO_MARK, Service, Stack
+from mlflow_compose.stack import PROVIDERS, Service, Stack
 
+# What the default means here, and what it is.
+PROVIDERS_HERE = ("minio", "rclone")
 KEY = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY")
 USERADD = (
     "useradd",
@@ -20,12 +22,11 @@ USERADD = (
 )
 
 
-def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
+def check(stack: Stack, platform: str = sys.platform) -> None:
     """Make sure that this machine and these settings can be used.
 
     Args:
         stack: What is to run.
-        folder: Of its rendered files.
         platform: As Python calls it.
 
     Raises:
@@ -43,13 +44,33 @@ def check(stack: Stack, folder: Path, platform: str = sys.platform) -> None:
                 f"{name} must not hold a comma: the local engine's S3 server cannot read it",
                 hint=f"set another {name} in .env",
             )
+
+
+def check_data(stack: Stack, folder: Path) -> None:
+    """Make sure that the S3 server is one that runs here, and that it can read its folder.
+
+    Args:
+        stack: What is to run.
+        folder: Of its rendered files.
+
+    Raises:
+        EngineError: It does not, or cannot.
+    """
+    if stack.s3_provider and stack.s3_provider not in PROVIDERS_HERE:
+        raise EngineError(
+            f"S3_PROVIDER {stack.s3_provider} needs Docker: without it, the S3 server is rclone",
+            hint="leave S3_PROVIDER out of .env, or set STACK_ENGINE=docker",
+        )
     for name in stack.folders:
         # The folder that this is meant from may not be there yet.
-        if Path(os.path.normpath(folder / name), MINIO_MARK).exists():
-            raise EngineError(
-                f"MINIO_VOLUME_PATH ({name}) holds data of MinIO, which this engine cannot read",
-                hint="set MINIO_VOLUME_PATH to another folder, or STACK_ENGINE=docker in .env",
-            )
+        place = Path(os.path.normpath(folder / name))
+        for provider in PROVIDERS.values():
+            if provider.mark and (place / provider.mark).exists():
+                raise EngineError(
+                    f"MINIO_VOLUME_PATH ({name}) holds data of S3_PROVIDER {provider.name}, "
+                    "which this engine cannot read",
+                    hint="set MINIO_VOLUME_PATH to another folder, or STACK_ENGINE=docker in .env",
+                )
 
 
 def make_user(service: Service) -> None:

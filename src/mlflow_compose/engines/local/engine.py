@@ -44,7 +44,11 @@ class LocalEngine:
 
     def check(self) -> None:
         """Make sure that this machine and these settings can be used."""
-        availability.check(self.stack, self._folder)
+        availability.check(self.stack)
+
+    def check_data(self) -> None:
+        """Make sure that the S3 server is one that runs here, and that it can read its folder."""
+        availability.check_data(self.stack, self._folder)
 
     def prepare(self, progress: Progress) -> None:
         """Install the packages that are not here."""

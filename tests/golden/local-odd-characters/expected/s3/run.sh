@@ -8,7 +8,7 @@ PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/studen
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ADDRESS=127.0.0.1:9000
 export S3_FOLDER='/srv/my $objects/it'"'"'s #1'
-export APP_KEY_FILE=secrets/s3_app_key
+export AUTH_KEY_FILE=secrets/rclone_auth_key
 export GOMEMLIMIT=64MiB
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.

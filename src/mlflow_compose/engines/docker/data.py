@@ -1,0 +1,90 @@
+"""Whether the S3 server can read the data that is there: each has a format of its own."""
+
+import os
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mlflow_compose.errors import EngineError
+from mlflow_compose.stack import PROVIDERS, Provider, Stack
+
+# What a disk holds that holds nothing.
+EMPTY = frozenset({"lost+found"})
+
+
+def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
+    """Make sure that the S3 server finds data of its own, or none.
+
+    Args:
+        stack: What is to run.
+        folder: Of its rendered files.
+        volumes: The named volumes that it has already.
+
+    Raises:
+        EngineError: There is another server's data, which would seem lost.
+    """
+    if not stack.s3_provider:
+        return
+    provider = PROVIDERS[stack.s3_provider]
+    for name in stack.folders:
+        # The folder that this is meant from may not be there yet.
+        place = Path(os.path.normpath(folder / name))
+        check_content(provider, name, place)
+        check_owner(provider, name, place)
+    if not stack.folders and provider.volume not in volumes:
+        check_volumes(provider, volumes)
+
+
+def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
+    """Make sure that no other server has data, where this one has none."""
+    for other in PROVIDERS.values():
+        if other.volume in volumes:
+            raise EngineError(
+                f"the artifacts of this stack are in the volume {other.volume}, which "
+                f"S3_PROVIDER {provider.name} cannot read",
+                hint=f"set S3_PROVIDER={other.name} back in .env; "
+                f"migrate-store --to provider={provider.name} moves them",
+            )
+
+
+def check_content(provider: Provider, name: str, place: Path) -> None:
+    """Make sure that a folder of this machine holds what is the server's own, or nothing."""
+    found: set[str] = set()
+    with suppress(PermissionError, FileNotFoundError):
+        found = {path.name for path in place.iterdir()} - EMPTY
+    for other in _others(provider, found):
+        raise EngineError(
+            f"MINIO_VOLUME_PATH ({name}) holds data of S3_PROVIDER {other}, which "
+            f"{provider.name} cannot read",
+            hint=f"set MINIO_VOLUME_PATH to a folder of its own, or S3_PROVIDER={other}, in .env",
+        )
+    # A server would take each folder for a bucket.
+    if found and provider.mark and provider.mark not in found:
+        raise EngineError(
+            f"MINIO_VOLUME_PATH ({name}) holds files that are not of S3_PROVIDER {provider.name}",
+            hint="set MINIO_VOLUME_PATH to a folder of its own in .env, or "
+            "STACK_ENGINE=local if that engine made them",
+        )
+
+
+def check_owner(provider: Provider, name: str, place: Path) -> None:
+    """Make sure that a server that is not root may write to its folder."""
+    # In Docker's virtual machines, folders belong to whoever asks.
+    if not provider.owner or sys.platform != "linux":
+        return
+    with suppress(PermissionError, FileNotFoundError):
+        if place.stat().st_uid == provider.owner:
+            return
+    owner = provider.owner
+    raise EngineError(
+        f"MINIO_VOLUME_PATH ({name}) must be a folder of user {owner}: {provider.name} runs as "
+        "that one",
+        hint=f"sudo install -d -o {owner} -g {owner} {place}",
+    )
+
+
+def _others(provider: Provider, found: Collection[str]) -> Iterator[str]:
+    for other in PROVIDERS.values():
+        if other != provider and other.mark and other.mark in found:
+            yield other.name

@@ -1,0 +1,21 @@
+"""The S3 servers that a stack can bring along, one record each.
+
+`S3_PROVIDER` chooses one; service name, endpoint and variables stay. To add one, write a module
+with its record, name it here and in the setting, and give it a golden case.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mlflow_compose.stack.providers.minio import MINIO
+from mlflow_compose.stack.providers.provider import PORT, Launch, Provider
+from mlflow_compose.stack.providers.rclone import RCLONE
+from mlflow_compose.stack.providers.rustfs import RUSTFS
+from mlflow_compose.stack.providers.seaweedfs import SEAWEEDFS
+from mlflow_compose.stack.providers.versitygw import VERSITYGW
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.name: provider for provider in (MINIO, VERSITYGW, RCLONE, SEAWEEDFS, RUSTFS)}
+)
+
+__all__ = ["PORT", "PROVIDERS", "Launch", "Provider"]

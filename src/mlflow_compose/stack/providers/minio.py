@@ -1,0 +1,36 @@
+"""MinIO: a maintained fork with the same command, variables and format on disk."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
+from mlflow_compose.stack.site import Site
+
+
+def launch(settings: Settings, site: Site) -> Launch:
+    """Return how it is started: the image reads root's name and password from files."""
+    user = credentials.minio_root_user(settings)
+    password = credentials.minio_root_password(settings)
+    console = settings.minio_console_address
+    return Launch(
+        command=("server", DATA, *((f"--console-address={console}",) if console else ())),
+        environment={
+            "MINIO_ROOT_USER_FILE": site.secret(user),
+            "MINIO_ROOT_PASSWORD_FILE": site.secret(password),
+            "MINIO_REGION": settings.aws_default_region,
+            "MINIO_BROWSER": "on" if console else "off",
+            # No calls home for new versions: the image is pinned.
+            "MINIO_UPDATE": "off",
+        },
+        secrets=(user, password),
+    )
+
+
+MINIO = Provider(
+    name="minio",
+    image="pgsty/silo:RELEASE.2026-09-16T00-00-00Z"
+    "@sha256:635197cb9f36d01bee221d34d1c7d7960f6a95c48b0b6c01d99cd13bdae51a46",
+    launch=launch,
+    health=(*CURL, f"http://127.0.0.1:{PORT}/minio/health/ready"),
+    key_maker="minio",
+    mark=".minio.sys",
+)

@@ -1,0 +1,35 @@
+"""rclone as S3 server: plain files and one key, which may do everything."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
+from mlflow_compose.stack.site import Site
+
+# Else it keeps what large uploads took.
+MEMORY = {"GOMEMLIMIT": "64MiB"}
+
+
+def launch(settings: Settings, site: Site) -> Launch:
+    """Return how it is started: it reads its key from its environment or a command line only."""
+    key = credentials.rclone_auth_key(settings)
+    script = (
+        f'export RCLONE_AUTH_KEY="$(cat {site.secret(key)})"; '
+        # Without a configuration: only this folder is served.
+        f'exec rclone serve s3 --config "" --addr :{PORT} {DATA}'
+    )
+    return Launch(
+        entrypoint=("sh", "-c"),
+        command=(script,),
+        environment=MEMORY,
+        secrets=(key,),
+    )
+
+
+RCLONE = Provider(
+    name="rclone",
+    image="rclone/rclone:1.75.2",
+    launch=launch,
+    # Any answer will do: without a signature it is a refusal.
+    health=("sh", "-c", f"{' '.join(WGET)} http://127.0.0.1:{PORT} 2>&1 | grep -q HTTP/1"),
+    has_root=False,
+)

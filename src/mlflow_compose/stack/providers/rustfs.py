@@ -1,0 +1,37 @@
+"""RustFS: MinIO's manner of working, with an administration and a format on disk of its own."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
+from mlflow_compose.stack.site import Site
+
+
+def launch(settings: Settings, site: Site) -> Launch:
+    """Return how it is started: the image reads root's key from files."""
+    user = credentials.minio_root_user(settings)
+    password = credentials.minio_root_password(settings)
+    return Launch(
+        command=("rustfs",),
+        environment={
+            "RUSTFS_ACCESS_KEY_FILE": site.secret(user),
+            "RUSTFS_SECRET_KEY_FILE": site.secret(password),
+            "RUSTFS_ADDRESS": f":{PORT}",
+            "RUSTFS_VOLUMES": DATA,
+            "RUSTFS_REGION": settings.aws_default_region,
+            "RUSTFS_CONSOLE_ENABLE": "false",
+            # Empty: its log is its output.
+            "RUSTFS_OBS_LOG_DIRECTORY": "",
+        },
+        secrets=(user, password),
+    )
+
+
+RUSTFS = Provider(
+    name="rustfs",
+    image="rustfs/rustfs:1.0.0",
+    launch=launch,
+    health=(*CURL, f"http://127.0.0.1:{PORT}/health/ready"),
+    key_maker="rustfs",
+    mark=".rustfs.sys",
+    owner=10001,
+)

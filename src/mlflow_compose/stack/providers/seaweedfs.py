@@ -1,0 +1,35 @@
+"""SeaweedFS: all of its servers in one process, with both keys in a file."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers.provider import PORT, WGET, Launch, Provider
+from mlflow_compose.stack.site import Site
+
+
+def launch(settings: Settings, site: Site) -> Launch:
+    """Return how it is started; the image's entry point adds the data folder."""
+    identities = credentials.seaweedfs_identities(settings)
+    return Launch(
+        command=(
+            "server",
+            "-s3",
+            f"-s3.port={PORT}",
+            f"-s3.config={site.secret(identities)}",
+            # Only S3 asks for a key: its other servers stay inside of the container.
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-s3.ip.bind=0.0.0.0",
+            # The entry point's choice reserves gigabytes for each bucket.
+            "-master.volumePreallocate=false",
+        ),
+        secrets=(identities,),
+    )
+
+
+SEAWEEDFS = Provider(
+    name="seaweedfs",
+    image="chrislusf/seaweedfs:4.48",
+    launch=launch,
+    health=(*WGET, f"http://127.0.0.1:{PORT}/healthz"),
+    mark="filerldb2",
+)

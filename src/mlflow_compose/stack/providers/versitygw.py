@@ -1,0 +1,47 @@
+"""Versity S3 Gateway: objects are plain files, users are in a file beside them."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
+from mlflow_compose.stack.site import Site
+
+OBJECTS = f"{DATA}/objects"
+# Not below the objects, where each folder is a bucket.
+USERS = f"{DATA}/versitygw-users"
+# No bucket can be called so.
+HEALTH = "/_health"
+
+
+def launch(settings: Settings, site: Site) -> Launch:
+    """Return how it is started: it reads root's key from its environment only."""
+    user = credentials.minio_root_user(settings)
+    password = credentials.minio_root_password(settings)
+    script = (
+        f'export ROOT_ACCESS_KEY="$(cat {site.secret(user)})" '
+        f'ROOT_SECRET_KEY="$(cat {site.secret(password)})"; '
+        f"mkdir -p {OBJECTS} {USERS} && exec versitygw posix {OBJECTS}"
+    )
+    return Launch(
+        entrypoint=("sh", "-c"),
+        command=(script,),
+        environment={
+            "VGW_PORT": f":{PORT}",
+            "VGW_REGION": settings.aws_default_region,
+            "VGW_IAM_DIR": USERS,
+            "VGW_HEALTH": HEALTH,
+            "VGW_KEEP_ALIVE": "true",
+            # Else each request is a line of its log.
+            "VGW_QUIET": "true",
+        },
+        secrets=(user, password),
+    )
+
+
+VERSITYGW = Provider(
+    name="versitygw",
+    image="versity/versitygw:v1.8.0",
+    launch=launch,
+    health=(*WGET, f"http://127.0.0.1:{PORT}{HEALTH}"),
+    key_maker="versitygw",
+    mark="versitygw-users",
+)

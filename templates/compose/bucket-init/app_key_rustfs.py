@@ -1,0 +1,35 @@
+"""The application's key in RustFS: MinIO's administration, without its encryption.
+
+https://docs.rustfs.com describes the requests.
+"""
+
+import json
+
+from app_key import POLICY_NAME, policy
+from s3_server import Job, administer
+
+ADMIN = "/rustfs/admin/v3"
+
+
+def make(job: Job) -> int:
+    """Make the key, or give it today's secret; return how many it replaces."""
+    rights = json.dumps(policy(job.bucket)).encode()
+    administer(job, f"PUT {ADMIN}/add-canned-policy", {"name": POLICY_NAME}, rights)
+    user = json.dumps({"secretKey": job.app.secret, "status": "enabled"}).encode()
+    administer(job, f"PUT {ADMIN}/add-user", {"accessKey": job.app.id}, user)
+    attached = {"policyName": POLICY_NAME, "userOrGroup": job.app.id, "isGroup": "false"}
+    administer(job, f"PUT {ADMIN}/set-user-or-group-policy", attached)
+    replaced = [user for user in holders(job) if user != job.app.id]
+    for former in replaced:
+        administer(job, f"DELETE {ADMIN}/remove-user", {"accessKey": former})
+    return len(replaced)
+
+
+def holders(job: Job) -> list[str]:
+    """Return the users that the policy is attached to."""
+    _, answer = administer(job, f"GET {ADMIN}/list-users", {})
+    return [
+        user
+        for user, known in json.loads(answer).items()
+        if POLICY_NAME in (known.get("policyName") or "").split(",")
+    ]

@@ -1,0 +1,182 @@
+"""Other S3 servers in the stack: proven, kept, limited where they can be, and not mixed up."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+from types_boto3_s3 import S3Client
+
+from .conftest import MakeStack
+from .docker_stack import DockerStack, docker
+from .markers import Markers, Processes, watched_processes
+from .running import docker_only
+from .security import refused_with
+from .tool import Said
+
+pytestmark = docker_only("without Docker, the S3 server is always rclone")
+
+KEYS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+ONE_KEY = "one key for everything: MINIO_ACCESS_KEY is not limited to the bucket"
+
+FOREIGN_KEY = "private.txt"
+FOREIGN_REQUESTS: dict[str, Callable[[S3Client, str], object]] = {
+    "list": lambda s3, bucket: s3.list_objects_v2(Bucket=bucket),
+    "get": lambda s3, bucket: s3.get_object(Bucket=bucket, Key=FOREIGN_KEY),
+    "put": lambda s3, bucket: s3.put_object(Bucket=bucket, Key="new.txt", Body=b"new"),
+    "delete": lambda s3, bucket: s3.delete_object(Bucket=bucket, Key=FOREIGN_KEY),
+}
+
+
+class Provided(NamedTuple):
+    """A stack with another S3 server, and what was seen while it was started."""
+
+    stack: DockerStack
+    said: Said
+    markers: Markers
+    processes: Processes
+
+
+def provided(make: MakeStack, name: str) -> Provided:
+    markers = Markers(*KEYS)
+    stack = make(S3_PROVIDER=name, BACKEND_STORE="sqlite", **markers.texts)
+    assert isinstance(stack, DockerStack)
+    with watched_processes(markers) as processes:
+        said = stack.tool("up", "--json")
+    return Provided(stack, said, markers, processes)
+
+
+@pytest.fixture(scope="module", params=["versitygw", "rclone"])
+def other(request: pytest.FixtureRequest, _make_for_module: MakeStack) -> Provided:
+    """Return a stack with each of the servers that are run here."""
+    return provided(_make_for_module, str(request.param))
+
+
+@pytest.fixture(scope="module")
+def versitygw(_make_for_module: MakeStack) -> DockerStack:
+    """Return a stack whose S3 server has users."""
+    return provided(_make_for_module, "versitygw").stack
+
+
+def test_it_must_be_proven_step_by_step(other: Provided) -> None:
+    data = other.said.data
+    assert [service["name"] for service in data["services"]] == ["s3", "bucket-init", "mlflow"]
+    steps = {step["name"]: step for step in data["steps"]}
+    assert all(step["ok"] for step in steps.values()), steps
+    not_asked = "not asked: this S3 server has one key" in steps["isolation"]["detail"]
+    assert not_asked is other.stack.one_key
+    assert "console" not in data["urls"]
+
+
+def test_a_key_that_is_not_limited_must_be_said(other: Provided) -> None:
+    shown = other.stack.tool("config")
+    found = other.stack.tool("config", "--json").data
+    assert found["s3_key_is_limited"] is not other.stack.one_key
+    assert (ONE_KEY in shown.out) is other.stack.one_key
+
+
+def test_no_secret_must_show_anywhere(other: Provided) -> None:
+    stack, markers = other.stack, other.markers
+    label = f"label=com.docker.compose.project={stack.name}"
+    containers = docker("ps", "--all", "--quiet", "--filter", label).out.split()
+    assert len(containers) == 3
+    seen = [
+        other.said.text,
+        docker("inspect", *containers).text,
+        *(docker("logs", container).text for container in containers),
+        stack.compose("config").text,
+        (stack.compose_folder / "docker-compose.yaml").read_text(encoding="utf-8"),
+    ]
+    assert markers.found_in(*seen) == set()
+    assert other.processes.looks > 10
+    assert other.processes.command_lines == other.processes.environments == set()
+    # What these servers read from their environment only, and only the server itself has.
+    ours = KEYS[:2] if stack.one_key else KEYS[2:]
+    assert other.processes.inside <= set(ours)
+
+
+def test_a_second_up_must_change_nothing(other: Provided) -> None:
+    before = other.stack.ids(), other.stack.starts()
+    said = other.stack.tool("up")
+    assert (ONE_KEY in said.text) is other.stack.one_key
+    ids, starts = other.stack.ids(), other.stack.starts()
+    assert starts == before[1]
+    assert {**ids, "bucket-init": ""} == {**before[0], "bucket-init": ""}
+
+
+def test_what_is_stored_must_survive_down_and_up(other: Provided) -> None:
+    run = other.stack.log_run()
+    other.stack.tool("down")
+    other.stack.up()
+    other.stack.expect(run)
+    name = other.stack.settings["S3_PROVIDER"]
+    assert other.stack.volumes() == {f"{name}_data", "mlflow_data", "mlflow_tmp"}
+
+
+def test_a_change_of_servers_must_be_refused_before_anything_happens(other: Provided) -> None:
+    """The other one would start with nothing, and all artifacts would seem lost."""
+    stack, name = other.stack, other.stack.settings["S3_PROVIDER"]
+    before, volumes = stack.ids(), stack.volumes()
+    rendered = (stack.compose_folder / "docker-compose.yaml").read_bytes()
+    with stack.changed(S3_PROVIDER="minio"):
+        stack.up(code=1).shows(
+            f"the artifacts of this stack are in the volume {name}_data",
+            f"hint: set S3_PROVIDER={name} back",
+        )
+        stack.tool("status").shows("running (healthy)")
+    assert (stack.ids(), stack.volumes()) == (before, volumes)
+    assert (stack.compose_folder / "docker-compose.yaml").read_bytes() == rendered
+
+
+# --- the application's key, where there are users
+
+
+@pytest.fixture
+def foreign_bucket(versitygw: DockerStack) -> Iterator[str]:
+    """Return a bucket of somebody else on the same server, with one object in it."""
+    with bucket_of_roots(versitygw) as name:
+        yield name
+
+
+@contextmanager
+def bucket_of_roots(stack: DockerStack) -> Iterator[str]:
+    root, name = stack.s3(stack.root_key), f"foreign-{uuid.uuid4().hex[:8]}"
+    root.create_bucket(Bucket=name)
+    root.put_object(Bucket=name, Key=FOREIGN_KEY, Body=b"private")
+    yield name
+    root.delete_object(Bucket=name, Key=FOREIGN_KEY)
+    root.delete_bucket(Bucket=name)
+
+
+@pytest.mark.parametrize("request_", FOREIGN_REQUESTS.values(), ids=FOREIGN_REQUESTS.keys())
+def test_the_application_key_must_be_refused_on_another_bucket(
+    versitygw: DockerStack, foreign_bucket: str, request_: Callable[[S3Client, str], object]
+) -> None:
+    assert refused_with(lambda: request_(versitygw.s3(), foreign_bucket)) == "AccessDenied"
+    found = versitygw.s3(versitygw.root_key).list_objects_v2(Bucket=foreign_bucket)["Contents"]
+    assert [file["Key"] for file in found] == [FOREIGN_KEY]
+
+
+def test_the_application_key_must_not_make_buckets_or_open_its_own(versitygw: DockerStack) -> None:
+    application = versitygw.s3()
+    made = partial(application.create_bucket, Bucket=f"new-{uuid.uuid4().hex[:8]}")
+    assert refused_with(made) == "AccessDenied"
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    statement = everybody | {"Resource": f"arn:aws:s3:::{versitygw.bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    opened = partial(application.put_bucket_policy, Bucket=versitygw.bucket, Policy=policy)
+    assert refused_with(opened) == "AccessDenied"
+
+
+def test_a_replaced_key_and_a_former_bucket_must_be_shut(versitygw: DockerStack) -> None:
+    former, old = versitygw.bucket, versitygw.app_key
+    with versitygw.changed(MINIO_ACCESS_KEY="another-key-id", MLFLOW_BUCKET_NAME="another-bucket"):
+        versitygw.tool("up")
+        of_old = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
+        assert refused_with(of_old) == "InvalidAccessKeyId"
+        of_former = partial(versitygw.s3().list_objects_v2, Bucket=former)
+        assert refused_with(of_former) == "AccessDenied"
+    versitygw.tool("up")

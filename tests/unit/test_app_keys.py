@@ -1,0 +1,194 @@
+"""The application's key where the server is not MinIO: which requests make it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree as ET
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.unit.job import job_module
+
+SERVER = job_module("s3_server")
+APP_KEY = job_module("app_key")
+VERSITYGW = job_module("app_key_versitygw")
+ROOT = SERVER.Key("root-id", "root-secret")
+APP = SERVER.Key("app@id+1", 'app <&"> secret')
+
+
+def job(maker: str, bucket: str = "data") -> Any:  # noqa: ANN401 - a class of the job's own
+    return SERVER.Job(
+        endpoint="http://s3:9000",
+        bucket=bucket,
+        region="eu-west-1",
+        root=ROOT,
+        app=APP,
+        key_maker=maker,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    data: bytes = b""
+
+
+@dataclass
+class Requests:
+    """Remembers what was asked, and answers as it was told; 200 where it was told nothing."""
+
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+        assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=root-id/")
+        assert "/eu-west-1/s3/aws4_request" in headers["Authorization"]
+        assert "root-secret" not in f"{url}{headers}"
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.asked.append((f"{method} {parts.path}", query, body))
+        return self.answers.get(f"{method} {parts.path}", Answer())
+
+    @property
+    def names(self) -> list[str]:
+        return [name.rpartition("/")[2] for name, _, _ in self.asked]
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
+    found = Requests()
+    monkeypatch.setattr(SERVER, "http", lambda: found)
+    return found
+
+
+class Buckets:
+    """An S3 client of a server with these buckets and their policies."""
+
+    def __init__(self, policies: Mapping[str, str]) -> None:
+        self.policies = dict(policies)
+
+    def list_buckets(self) -> dict[str, Any]:
+        return {"Buckets": [{"Name": name} for name in ("data", "former", "foreign")]}
+
+    def get_bucket_policy(self, *, Bucket: str) -> dict[str, str]:  # noqa: N803 - boto3's
+        if Bucket not in self.policies:
+            raise ClientError({"Error": {"Code": "NoSuchBucketPolicy"}}, "GetBucketPolicy")
+        return {"Policy": self.policies[Bucket]}
+
+    def put_bucket_policy(self, *, Bucket: str, Policy: str) -> None:  # noqa: N803 - boto3's
+        self.policies[Bucket] = Policy
+
+    def delete_bucket_policy(self, *, Bucket: str) -> None:  # noqa: N803 - boto3's
+        del self.policies[Bucket]
+
+
+def own_policy(bucket: str, user: str) -> str:
+    found = VERSITYGW.bucket_policy(job("versitygw", bucket))
+    for part in found["Statement"]:
+        part["Principal"] = {"AWS": [user]}
+    return json.dumps(found)
+
+
+@pytest.fixture
+def buckets(monkeypatch: pytest.MonkeyPatch) -> Buckets:
+    found = Buckets({"foreign": '{"Statement": [{"Principal": "*"}]}'})
+    monkeypatch.setattr("boto3.client", lambda *_, **__: found)
+    return found
+
+
+def texts(body: bytes) -> dict[str, str | None]:
+    return {child.tag: child.text for child in ET.fromstring(body)}  # noqa: S314 - our own
+
+
+# --- Versity S3 Gateway
+
+
+def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets: Buckets) -> None:
+    said = APP_KEY.make_app_key(job("versitygw"))
+    assert said == "application key allowed on data only"
+    ((name, query, body),) = requests.asked
+    assert (name, query) == ("PATCH /create-user", {})
+    assert texts(body) == {"Access": APP.id, "Secret": APP.secret, "Role": "user"}
+    found = json.loads(buckets.policies["data"])
+    assert {json.dumps(part["Principal"]) for part in found["Statement"]} == {
+        json.dumps({"AWS": [APP.id]})
+    }
+    assert [part["Resource"] for part in found["Statement"]] == [
+        ["arn:aws:s3:::data"],
+        ["arn:aws:s3:::data/*"],
+    ]
+
+
+def test_a_user_who_is_there_must_get_todays_secret(requests: Requests, buckets: Buckets) -> None:
+    requests.answers = {"PATCH /create-user": Answer(409, b"XAdminUserExists")}
+    buckets.policies["data"] = own_policy("data", APP.id)
+    assert APP_KEY.make_app_key(job("versitygw")) == "application key allowed on data only"
+    assert requests.names == ["create-user", "update-user"]
+    _, query, body = requests.asked[1]
+    assert query == {"access": APP.id}
+    assert texts(body) == {"Secret": APP.secret}
+
+
+def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Buckets) -> None:
+    """A key that was replaced, and a bucket that was; what others decided stays."""
+    buckets.policies["data"] = own_policy("data", "old-id")
+    buckets.policies["former"] = own_policy("former", "older-id")
+    said = APP_KEY.make_app_key(job("versitygw"))
+    assert said == "application key allowed on data only, 2 replaced"
+    dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
+    assert sorted(dropped) == ["old-id", "older-id"]
+    assert set(buckets.policies) == {"data", "foreign"}
+    assert "old-id" not in buckets.policies["data"]
+
+
+# --- RustFS
+
+
+def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> None:
+    admin = "/rustfs/admin/v3"
+    known = {
+        APP.id: {"policyName": APP_KEY.POLICY_NAME},
+        "old-id": {"policyName": f"another,{APP_KEY.POLICY_NAME}"},
+        "stranger": {"policyName": "another"},
+        "nobody": {},
+    }
+    requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
+    said = APP_KEY.make_app_key(job("rustfs"))
+    assert said == "application key allowed on data only, 1 replaced"
+    policy, user, attached, _, removed = requests.asked
+    assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
+    assert json.loads(policy[2]) == APP_KEY.policy("data")
+    assert user[:2] == (f"PUT {admin}/add-user", {"accessKey": APP.id})
+    assert json.loads(user[2]) == {"secretKey": APP.secret, "status": "enabled"}
+    assert attached[1] == {
+        "policyName": APP_KEY.POLICY_NAME,
+        "userOrGroup": APP.id,
+        "isGroup": "false",
+    }
+    assert removed[:2] == (f"DELETE {admin}/remove-user", {"accessKey": "old-id"})
+
+
+@pytest.mark.parametrize(
+    ("maker", "refused"),
+    [("versitygw", "PATCH /create-user"), ("rustfs", "PUT /rustfs/admin/v3/add-user")],
+)
+def test_a_refused_request_must_be_said_without_secrets(
+    requests: Requests, buckets: Buckets, maker: str, refused: str
+) -> None:
+    assert buckets
+    requests.answers = {refused: Answer(403, b"<Code>AccessDenied</Code>")}
+    with pytest.raises(SERVER.JobError) as caught:
+        APP_KEY.make_app_key(job(maker))
+    assert f"{refused}: 403 <Code>AccessDenied</Code>" in str(caught.value)
+    assert APP.secret not in str(caught.value)
+
+
+def test_every_provider_must_have_the_module_that_makes_its_key() -> None:
+    from mlflow_compose.stack import PROVIDERS
+
+    for provider in PROVIDERS.values():
+        if provider.key_maker:
+            assert callable(job_module(f"app_key_{provider.key_maker}").make)
