@@ -109,7 +109,7 @@ def stack(make_stack: MakeStack) -> RunningStack:
 @pytest.fixture(scope="session")
 def cold_start(_make_for_session: MakeStack) -> ColdStart:
     """Return the session's stack with what its very first `up --json` said."""
-    stack = _make_for_session()
+    stack = _make_for_session(MLFLOW_WORKERS="2")
     return ColdStart(stack, stack.tool("up", "--json"))
 
 

@@ -66,6 +66,8 @@ class RunningStack(ABC):
             "MINIO_PORT": str(s3),
             "MINIO_CONSOLE_ADDRESS": f":{console}",
             "PG_PORT": str(database),
+            # Half the work of a start; the session's stack has as many as a user's.
+            "MLFLOW_WORKERS": "1",
             **settings,
         }
         pairs = [word for pair in chosen.items() for word in ("--set", "=".join(pair))]

@@ -10,8 +10,9 @@ import pytest
 from mlflow_compose.settings.envfile import quote
 
 from .conftest import MakeStack
+from .images import image_settings
 from .outside import objects
-from .running import RunningStack, local_only
+from .running import RunningStack, docker_only, local_only
 from .tool import SCRIPT, environment
 from .tracking import Api
 from .waiting import wait_until
@@ -182,3 +183,23 @@ def test_a_copy_that_was_killed_must_go_on_where_it_ended(
     filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data")
     assert filled.volumes() == {"mlflow_data", "mlflow_tmp"}
     filled.verify()
+
+
+@docker_only("without Docker there is one S3 server")
+def test_objects_must_move_to_another_provider(filled: RunningStack) -> None:
+    run = filled.log_run()
+    before = contents(filled, filled.app_key, filled.bucket)
+    image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
+    more = written(filled.folder, image)
+    data = filled.tool(
+        "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
+    ).data
+    assert data["kept"] == ["minio_data"]
+    assert data["objects"]["objects"] == len(before)
+    assert filled.settings["S3_PROVIDER"] == "versitygw"
+    assert contents(filled, filled.app_key, filled.bucket) == before
+    services = filled.tool("status", "--json").data["services"]
+    assert [service["name"] for service in services] == ["s3", "bucket-init", "mlflow"]
+    filled.expect(run)
+    filled.tool("down", "--volumes", "--yes")
+    assert filled.volumes() == set()

@@ -109,10 +109,11 @@ def test_from_an_outside_server_the_new_one_must_be_made() -> None:
 
 def test_a_server_that_stays_must_keep_its_own_key() -> None:
     """Without Docker, the S3 server's only key is the application's, and the new one differs."""
+    name = "rclone_auth_key"
     old = local_stack()
     new = local_stack(**OUTSIDE, MINIO_ACCESS_KEY="another", MINIO_SECRET_ACCESS_KEY="new-secret")
     texts = render(between(old, new, port=5)).secrets
-    assert texts["s3_app_key"].text == render(old).secrets["s3_app_key"].text
+    assert texts[name].text == render(old).secrets[name].text
 
 
 def test_both_stacks_secrets_must_be_masked() -> None:
