@@ -121,7 +121,7 @@ def shared(cold_start: ColdStart) -> RunningStack:
 
 @pytest.fixture(scope="module")
 def _worn(_make_for_module: MakeStack) -> RunningStack:
-    return _make_for_module()
+    return _make_for_module(MLFLOW_WORKERS="2")
 
 
 @pytest.fixture
