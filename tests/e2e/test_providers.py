@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import pytest
@@ -40,25 +40,32 @@ class Provided(NamedTuple):
     processes: Processes
 
 
-def provided(make: MakeStack, name: str) -> Provided:
-    markers = Markers(*KEYS)
-    stack = make(S3_PROVIDER=name, BACKEND_STORE="sqlite", **markers.texts)
-    assert isinstance(stack, DockerStack)
-    with watched_processes(markers) as processes:
-        said = stack.tool("up", "--json")
-    return Provided(stack, said, markers, processes)
-
-
-@pytest.fixture(scope="module", params=["versitygw", "rclone"])
-def other(request: pytest.FixtureRequest, _make_for_module: MakeStack) -> Provided:
-    """Return a stack with each of the servers that are run here."""
-    return provided(_make_for_module, str(request.param))
-
-
 @pytest.fixture(scope="module")
-def versitygw(_make_for_module: MakeStack) -> DockerStack:
+def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
+    """Return what starts a stack with an S3 server, once."""
+
+    @cache
+    def start(name: str) -> Provided:
+        markers = Markers(*KEYS)
+        stack = _make_for_module(S3_PROVIDER=name, BACKEND_STORE="sqlite", **markers.texts)
+        assert isinstance(stack, DockerStack)
+        with watched_processes(markers) as processes:
+            said = stack.tool("up", "--json")
+        return Provided(stack, said, markers, processes)
+
+    return start
+
+
+@pytest.fixture(params=["versitygw", "rclone"])
+def other(request: pytest.FixtureRequest, provided: Callable[[str], Provided]) -> Provided:
+    """Return a stack with each of the servers that are run here."""
+    return provided(str(request.param))
+
+
+@pytest.fixture
+def versitygw(provided: Callable[[str], Provided]) -> DockerStack:
     """Return a stack whose S3 server has users."""
-    return provided(_make_for_module, "versitygw").stack
+    return provided("versitygw").stack
 
 
 def test_it_must_be_proven_step_by_step(other: Provided) -> None:
@@ -174,9 +181,9 @@ def test_the_application_key_must_not_make_buckets_or_open_its_own(versitygw: Do
 def test_a_replaced_key_and_a_former_bucket_must_be_shut(versitygw: DockerStack) -> None:
     former, old = versitygw.bucket, versitygw.app_key
     with versitygw.changed(MINIO_ACCESS_KEY="another-key-id", MLFLOW_BUCKET_NAME="another-bucket"):
-        versitygw.tool("up")
+        versitygw.up()
         of_old = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
         assert refused_with(of_old) == "InvalidAccessKeyId"
         of_former = partial(versitygw.s3().list_objects_v2, Bucket=former)
         assert refused_with(of_former) == "AccessDenied"
-    versitygw.tool("up")
+    versitygw.up()

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -206,6 +207,41 @@ def test_an_answer_of_s3_must_be_told_apart(code: str, cause: str) -> None:
     with pytest.raises(BrokenLink) as caught:
         artifacts.call_s3(refuse)
     assert caught.value.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("listing", "making", "cause"),
+    [
+        ("AccessDenied", None, ""),
+        ("NoSuchBucket", "AccessDenied", ""),
+        ("NoSuchBucket", "BucketAlreadyOwnedByYou", "key_too_strong"),
+        ("NoSuchBucket", None, "key_too_strong"),
+        (None, "AccessDenied", "key_too_strong"),
+    ],
+)
+def test_a_key_must_be_told_from_a_roots(
+    monkeypatch: pytest.MonkeyPatch, listing: str | None, making: str | None, cause: str
+) -> None:
+    """Some servers say of any bucket that it is missing, so the key is then asked to make one."""
+    made: list[str] = []
+
+    def answer(code: str | None) -> None:
+        if code:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "x")
+
+    def create_bucket(*, Bucket: str) -> None:  # noqa: N803 - boto3's
+        made.append(Bucket)
+        answer(making)
+
+    client = SimpleNamespace(
+        list_objects_v2=lambda **_: answer(listing), create_bucket=create_bucket
+    )
+    monkeypatch.setattr(artifacts, "s3", lambda: client)
+    request = {"folder": "", "key_is_limited": True, "bucket": "data"}
+    found = main.outcome(artifacts.check_isolation, request)
+    assert found["cause"] == cause
+    # Never one that is not there yet.
+    assert set(made) <= {"data"}
 
 
 def test_an_s3_that_does_not_answer_must_be_told_apart() -> None:

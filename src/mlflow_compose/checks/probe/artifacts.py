@@ -37,8 +37,9 @@ def check_isolation(request: Request) -> str:
             return f"refused on bucket {other}"
         if error.cause != "bucket_missing":
             raise
-    # Most servers refuse a key without rights before they look whether the bucket exists.
-    return check_no_root(request["bucket"], other)
+        # Most servers refuse a key without rights before they look whether the bucket exists.
+        return check_no_root(request["bucket"], other)
+    raise BrokenLink("key_too_strong", f"the key may list bucket {other}")
 
 
 def check_no_root(bucket: str, other: str) -> str:
@@ -48,7 +49,7 @@ def check_no_root(bucket: str, other: str) -> str:
     except BrokenLink as error:
         if error.cause == "s3_key":
             return f"bucket {other} is not there, and the key may make none"
-    raise BrokenLink("key_too_strong", f"the key may look for bucket {other}, and make buckets")
+    raise BrokenLink("key_too_strong", f"the key may look for bucket {other} and make it")
 
 
 def check_folder(folder: Path, objects: Mapping[str, int]) -> str:
