@@ -1,6 +1,7 @@
 """A certificate authority that nobody knows, made for one test run."""
 
 import datetime as dt
+import ipaddress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,19 +21,25 @@ class Certificates(NamedTuple):
     server: Path
 
 
-def make_certificates(folder: Path, host: str) -> Certificates:
-    """Write an authority, and what it signed for the server called `host`."""
+def make_certificates(folder: Path, host: str, name: str = AUTHORITY) -> Certificates:
+    """Write an authority, and what it signed for a server.
+
+    Args:
+        folder: Where to write.
+        host: The server's name or address.
+        name: The authority's.
+    """
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = (
-        certificate(AUTHORITY, authority_key)
-        .issuer_name(common_name(AUTHORITY))
+        certificate(name, authority_key)
+        .issuer_name(common_name(name))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
     server = (
         certificate(host, key)
         .issuer_name(authority.subject)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([general_name(host)]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     made = Certificates(folder / "authority.pem", folder / "server.pem")
@@ -59,6 +66,14 @@ def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateB
         .not_valid_before(now - DAY)
         .not_valid_after(now + DAY)
     )
+
+
+def general_name(host: str) -> x509.GeneralName:
+    """Return a machine's name or address as clients look for it."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def common_name(name: str) -> x509.Name:

@@ -43,6 +43,11 @@ CAUSES: Mapping[str, Cause] = {
         "the database's certificate does not prove that it is PG_HOST",
         "set PG_SSLROOTCERT in .env to the CA certificates that signed it",
     ),
+    "pg_certificate_name": Cause(
+        "the database's certificate is for another machine than PG_HOST",
+        "set PG_HOST in .env to a name that the certificate has, or PG_SSLMODE=verify-ca, "
+        "which compares no names",
+    ),
     "pg_forbidden": Cause(
         "the database does not let PG_USER in from here",
         "let PG_USER into PG_DATABASE from this machine's address (pg_hba.conf, GRANT CONNECT), "

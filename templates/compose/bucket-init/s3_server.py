@@ -20,6 +20,8 @@ ROOT_KEY = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD"
 APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
+# What a server says that does not know checksums which follow an object's bytes.
+OLD_CHECKSUMS = ("MissingContentLength",)
 REFUSED = 400
 
 
@@ -146,4 +148,9 @@ def refusal(job: Job, error: ClientError, whose: str) -> str:
         return f"{server} does not allow the key of {whose} to use {named} ({code})"
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
+    if code in OLD_CHECKSUMS:
+        return (
+            f"{server} does not take the checksums of new clients ({code}): "
+            "set MINIO_STORAGE_CHECKSUMS=when_required"
+        )
     return f"the S3 server refused {named}: {message or code} ({code})"

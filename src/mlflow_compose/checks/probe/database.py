@@ -16,10 +16,14 @@ SAID = {
     "could not translate host name": "pg_host",
     "password authentication failed": "pg_password",
     "server does not support SSL": "pg_no_tls",
+    # Who was refused with TLS is, where it may be left out, refused once more without.
+    "SSL encryption": "pg_forbidden",
     "no encryption": "pg_tls_required",
     "SSL connection is required": "pg_tls_required",
     "certificate verify failed": "pg_certificate",
-    "does not match host name": "pg_certificate",
+    # As OpenSSL says of another authority with the same name.
+    "signature failure": "pg_certificate",
+    "does not match host name": "pg_certificate_name",
     "root certificate file": "pg_certificate",
     "no pg_hba.conf entry": "pg_forbidden",
     "permission denied for database": "pg_forbidden",

