@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 ROOT_KEY = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD"
 APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+OTHER_REGION = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
 # What a server says that does not know checksums which follow an object's bytes.
 OLD_CHECKSUMS = ("MissingContentLength",)
@@ -55,10 +56,15 @@ class Job:
         """Whether the server knows more keys than its root's."""
         return self.root != self.app
 
+    @property
+    def server(self) -> str:
+        """What it is called in sentences."""
+        return f"the S3 server at {self.endpoint}" if self.endpoint else "Amazon's S3"
+
 
 def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """Return an S3 client that gives up within seconds."""
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=job.endpoint,
         region_name=job.region,
@@ -66,6 +72,14 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
         aws_secret_access_key=key.secret,
         config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}),
     )
+    client.meta.events.register("response-received.s3", stay_in_region)
+    return client
+
+
+def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: ANN401 - of boto3
+    """Refuse to follow the server to another region, as boto3 does: MLflow would ask twice."""
+    if parsed_response and parsed_response.get("Error", {}).get("Code") in OTHER_REGION:
+        raise ClientError(parsed_response, "")
 
 
 def administer(
@@ -107,8 +121,7 @@ def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
         raise JobError(refusal(job, error, whose)) from error
     except SSLError as error:
         raise JobError(
-            f"the certificate of the S3 server at {job.endpoint} is not trusted "
-            f"(MINIO_STORAGE_CA_CERTS): {error}"
+            f"the certificate of {job.server} is not trusted (MINIO_STORAGE_CA_CERTS): {error}"
         ) from error
     except (BotoCoreError, HTTPError, OSError) as error:
         raise JobError(unreachable(job, str(error))) from error
@@ -119,7 +132,7 @@ def unreachable(job: Job, said: str) -> str:
     host = urlsplit(job.endpoint or "").hostname
     if host and not job.has_users and not is_known(host):
         return f"there is no machine called {host} (MINIO_HOST)"
-    return f"the S3 server at {job.endpoint} cannot be reached: {said}"
+    return f"{job.server} cannot be reached: {said}"
 
 
 def is_known(host: str) -> bool:
@@ -134,15 +147,16 @@ def is_known(host: str) -> bool:
 def refusal(job: Job, error: ClientError, whose: str) -> str:
     """Say why the S3 server refused a request."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    server = f"the S3 server at {job.endpoint}" if job.endpoint else "S3"
+    server = job.server
     named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
         return f"{server} refused the key of {whose} ({code}): it knows another one"
     if code in {"404", "NoSuchBucket"}:
         return f"{named} is missing; make it, or set MLFLOW_BUCKET_CREATE=true"
-    if code in {"301", "PermanentRedirect", "AuthorizationHeaderMalformed"}:
+    if code in OTHER_REGION:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        region = headers.get("x-amz-bucket-region", "another region")
+        told = headers.get("x-amz-bucket-region") or error.response["Error"].get("Region")
+        region = told or "another region"
         return f"{named} is in {region}, not in {job.region} (AWS_DEFAULT_REGION)"
     if code == "403" or code in FORBIDDEN:
         return f"{server} does not allow the key of {whose} to use {named} ({code})"

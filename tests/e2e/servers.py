@@ -32,7 +32,8 @@ class Server(ABC):
         (self.port,) = free_ports(1)
         # Not below pytest's own folders, which another user may not pass.
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-server-"))
-        self.certificate = shutil.copy(certificates.server, self.folder / "server.pem")
+        self.certificate = self.folder / "server.pem"
+        shutil.copy(certificates.server, self.certificate)
         self.certificate.chmod(0o600)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -40,7 +41,12 @@ class Server(ABC):
         """Start it, and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, env=self.environ, cwd=self.folder, stdout=log, stderr=log, **self.identity
+                self.command,
+                env=self.environ,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                **self.identity,
             )
         wait_until(self.answers, seconds=30, what=f"{self.command[0]} answers on port {self.port}")
 

@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import MakeStack
 from .outside import database, objects
-from .running import RunningStack, local_only
+from .running import RunningStack, docker_only, local_only
 from .waiting import free_ports
 
 SMALL: dict[str, dict[str, str]] = {
@@ -119,8 +119,16 @@ def test_a_user_who_may_make_no_tables_must_be_named(
         ({"MLFLOW_BUCKET_NAME": "no-such-bucket"}, "MLFLOW_BUCKET_NAME"),
         ({"MINIO_HOST": "no.such.host.invalid"}, "no machine called no.such.host.invalid"),
         ({"MINIO_STORAGE_USE_HTTPS": "true"}, "https://"),
+        ({"MINIO_PORT": "1"}, ":1 cannot be reached"),
     ],
-    ids=["wrong key", "wrong secret", "missing bucket", "unknown host", "no TLS there"],
+    ids=[
+        "wrong key",
+        "wrong secret",
+        "missing bucket",
+        "unknown host",
+        "no TLS there",
+        "refused port",
+    ],
 )
 def test_what_is_wrong_with_an_s3_server_must_be_named(
     changed: dict[str, str], sentence: str, outside: RunningStack, make_stack: MakeStack
@@ -129,6 +137,28 @@ def test_what_is_wrong_with_an_s3_server_must_be_named(
     said = stack.up(code=1)
     said.shows("error: bucket-init ended with exit code 1", sentence)
     assert stack.health("mlflow") != "healthy"
+
+
+@docker_only("rclone has neither regions nor rights")
+@pytest.mark.parametrize(
+    ("changed", "sentences"),
+    [
+        ({"AWS_DEFAULT_REGION": "eu-central-1"}, ("is in us-east-1, not in eu-central-1",)),
+        (
+            {"MLFLOW_BUCKET_NAME": "of-others"},
+            ("does not allow the key of MINIO_ACCESS_KEY", "the bucket of-others"),
+        ),
+    ],
+    ids=["another region", "forbidden"],
+)
+def test_what_only_large_s3_servers_refuse_must_be_named(
+    changed: dict[str, str],
+    sentences: tuple[str, ...],
+    outside: RunningStack,
+    make_stack: MakeStack,
+) -> None:
+    stack = make_stack(BACKEND_STORE="sqlite", **{**objects(outside), **changed})
+    stack.up(code=1).shows("error: bucket-init ended with exit code 1", *sentences)
 
 
 def test_a_bucket_must_be_made_where_that_is_allowed(

@@ -122,10 +122,15 @@ def test_a_certificate_that_somebody_else_signed_must_be_named(
 
 @local_only(SAME)
 def test_a_certificate_of_another_machine_must_be_named_and_do_for_verify_ca(
-    postgres: TlsPostgres, certificates: Certificates, make_stack: MakeStack
+    secured: RunningStack,
+    postgres: TlsPostgres,
+    certificates: Certificates,
+    make_stack: MakeStack,
 ) -> None:
     settings = database(
         postgres,
+        # With tables in it a server starts sooner.
+        PG_DATABASE=secured.settings["PG_DATABASE"],
         PG_HOST="localhost",
         PG_SSLMODE="verify-full",
         PG_SSLROOTCERT=str(certificates.authority),
@@ -154,9 +159,7 @@ def test_certificates_that_are_none_must_be_named(
     postgres: TlsPostgres, tmp_path: Path, make_stack: MakeStack
 ) -> None:
     (tmp_path / "ca.pem").write_text("to be filled in", encoding="utf-8")
-    settings = database(
-        postgres, PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(tmp_path / "ca.pem")
-    )
+    settings = database(postgres, PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(tmp_path / "ca.pem"))
     stack = make_stack(**settings, ARTIFACT_STORE="local")
     stack.up(code=1).shows("error: the database's certificate does not prove", "PG_SSLROOTCERT")
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 from minio.error import MinioAdminException
 from urllib3.exceptions import MaxRetryError
 
@@ -168,6 +168,53 @@ def test_whatever_goes_wrong_must_be_said_in_one_sentence(
         JOB.make_bucket(job())
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def external(endpoint: str | None = None) -> Any:  # noqa: ANN401 - see JOB
+    """Return the job for a server of somebody else's, Amazon's where it has no address."""
+    key = KEYS["app"]
+    return JOB.Job(endpoint, "data", "us-east-1", root=key, app=key, may_create=False)
+
+
+def sent_to(region: str, *, code: str = "PermanentRedirect", header: bool = False) -> ClientError:
+    error = {"Error": {"Code": code, "Message": "no", **({} if header else {"Region": region})}}
+    headers = {"x-amz-bucket-region": region} if header else {}
+    answer: Any = {**error, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return ClientError(answer, "ListObjectsV2")
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (refused("InvalidAccessKeyId"), "Amazon's S3 refused the key of MINIO_ACCESS_KEY"),
+        (refused("AccessDenied"), "Amazon's S3 does not allow the key of MINIO_ACCESS_KEY"),
+        (refused("NoSuchBucket"), "is missing; make it, or set MLFLOW_BUCKET_CREATE=true"),
+        (sent_to("eu-central-1"), "data (MLFLOW_BUCKET_NAME) is in eu-central-1, not in us-east-1"),
+        (sent_to("eu-west-3", header=True), "is in eu-west-3, not in us-east-1"),
+        (sent_to("", code="301"), "is in another region, not in us-east-1 (AWS_DEFAULT_REGION)"),
+        (refused("MissingContentLength"), "set MINIO_STORAGE_CHECKSUMS=when_required"),
+        (
+            SSLError(endpoint_url="", error=OSError("x")),
+            "the certificate of Amazon's S3 is not trusted",
+        ),
+        (EndpointConnectionError(endpoint_url=""), "Amazon's S3 cannot be reached"),
+    ],
+)
+def test_what_is_wrong_with_somebody_elses_server_must_be_said(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+) -> None:
+    uses(monkeypatch, client=Bucket(problem))
+    with pytest.raises(JOB.JobError) as caught:
+        JOB.find_bucket(external())
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("code", JOB.OTHER_REGION)
+def test_a_server_must_not_be_followed_to_another_region(code: str) -> None:
+    with pytest.raises(ClientError):
+        JOB.stay_in_region(parsed_response={"Error": {"Code": code}}, operation_name="any")
+    JOB.stay_in_region(parsed_response={"Error": {"Code": "NoSuchBucket"}})
+    JOB.stay_in_region(parsed_response=None)
 
 
 def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
