@@ -161,7 +161,12 @@ class TlsS3(Server):
 
     def __init__(self, host: str, certificates: Certificates) -> None:
         super().__init__(host, certificates)
-        (self.folder / "objects" / "mlflow").mkdir(parents=True)
+        self.bucket.mkdir(parents=True)
+
+    @property
+    def bucket(self) -> Path:
+        """The one that it has."""
+        return self.folder / "objects" / "mlflow"
 
     @property
     def command(self) -> Sequence[str]:
@@ -170,7 +175,7 @@ class TlsS3(Server):
             *(str(SCRIPT.with_name("rclone")), "serve", "s3", "--config", ""),
             *("--addr", f"{self.host}:{self.port}"),
             *("--cert", str(self.certificate), "--key", str(self.certificate)),
-            str(self.folder / "objects"),
+            str(self.bucket.parent),
         ]
 
     @property
@@ -184,5 +189,5 @@ class TlsS3(Server):
 
     def objects(self) -> set[str]:
         """Return every object's key."""
-        bucket = self.folder / "objects" / "mlflow"
-        return {str(file.relative_to(bucket)) for file in bucket.rglob("*") if file.is_file()}
+        files = self.bucket.rglob("*")
+        return {str(file.relative_to(self.bucket)) for file in files if file.is_file()}

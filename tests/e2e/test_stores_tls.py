@@ -11,6 +11,7 @@ from .conftest import MakeStack
 from .running import RunningStack, local_only
 from .security import lan_address
 from .servers import KEY, PASSWORD, TlsPostgres, TlsS3
+from .test_verify import expect_broken
 
 SAME = "the same code asks the same servers on both engines, and this one starts sooner"
 
@@ -85,6 +86,48 @@ def test_servers_that_prove_who_they_are_must_be_used(
     runs = postgres.sql("SELECT run_uuid FROM runs", secured.settings["PG_DATABASE"])
     assert runs == [run.id]
     assert secured.volumes() == {"mlflow_tmp"}
+
+
+def test_what_is_said_of_a_stack_must_name_the_servers_behind_it(
+    secured: RunningStack, postgres: TlsPostgres, s3: TlsS3
+) -> None:
+    name = secured.settings["PG_DATABASE"]
+    runs = f"at {postgres.host}:{postgres.port}/{name}, TLS verify-full"
+    artifacts = f"s3://mlflow at https://{s3.host}:{s3.port}"
+    secured.tool("status").shows(f"Runs      PostgreSQL {runs}", f"Artifacts {artifacts}")
+    stores = secured.tool("status", "--json").data["stores"]
+    assert stores["runs"]["sslmode"] == "verify-full"
+    assert stores["artifacts"]["endpoint"] == f"https://{s3.host}:{s3.port}"
+    found = {
+        step["name"]: step["detail"] for step in secured.tool("verify", "--json").data["steps"]
+    }
+    (version,) = postgres.sql("SHOW server_version")
+    assert found["database"] == f"1 run in PostgreSQL {version.split()[0]} {runs}"
+    assert found["bucket"] == f"2 objects in {artifacts}"
+
+
+def test_a_database_that_went_away_must_be_named(
+    secured: RunningStack, postgres: TlsPostgres
+) -> None:
+    postgres.stop()
+    try:
+        expect_broken(
+            secured, "the database at PG_HOST and PG_PORT does not answer", hint="set PG_HOST"
+        )
+    finally:
+        postgres.start()
+    secured.verify()
+
+
+def test_an_s3_server_that_went_away_must_be_named(secured: RunningStack, s3: TlsS3) -> None:
+    s3.stop()
+    try:
+        expect_broken(
+            secured, "the S3 server at MINIO_HOST and MINIO_PORT does not answer", hint="MINIO_HOST"
+        )
+    finally:
+        s3.start()
+    secured.verify()
 
 
 @local_only(SAME)

@@ -95,7 +95,7 @@ def own_policy(bucket: str, user: str) -> str:
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Buckets:
     found = Buckets({"foreign": '{"Statement": [{"Principal": "*"}]}'})
-    monkeypatch.setattr("boto3.client", lambda *_, **__: found)
+    monkeypatch.setattr(VERSITYGW, "s3_client", lambda *_: found)
     return found
 
 

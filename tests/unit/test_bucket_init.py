@@ -18,6 +18,7 @@ ODD = "p@ss w'or$d\"\\#%; é=[x]"
 
 
 JOB = job_module("bucket_init")
+SERVER = job_module("s3_server")
 APP_KEY = job_module("app_key")
 KEYS = {"root": JOB.Key("root-id", "root-secret"), "app": JOB.Key("app-id", "app-secret")}
 
@@ -86,7 +87,8 @@ class Admin:
 
 def uses(monkeypatch: pytest.MonkeyPatch, *, client: object = None, admin: object = None) -> None:
     if client is not None:
-        monkeypatch.setattr("boto3.client", lambda *_, **__: client)
+        for module in (JOB, APP_KEY):
+            monkeypatch.setattr(module, "s3_client", lambda *_: client)
     if admin is not None:
         monkeypatch.setattr(job_module("app_key_minio"), "MinioAdmin", admin)
 
@@ -209,12 +211,12 @@ def test_what_is_wrong_with_somebody_elses_server_must_be_said(
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("code", JOB.OTHER_REGION)
+@pytest.mark.parametrize("code", SERVER.OTHER_REGION)
 def test_a_server_must_not_be_followed_to_another_region(code: str) -> None:
     with pytest.raises(ClientError):
-        JOB.stay_in_region(parsed_response={"Error": {"Code": code}}, operation_name="any")
-    JOB.stay_in_region(parsed_response={"Error": {"Code": "NoSuchBucket"}})
-    JOB.stay_in_region(parsed_response=None)
+        SERVER.stay_in_region(parsed_response={"Error": {"Code": code}}, operation_name="any")
+    SERVER.stay_in_region(parsed_response={"Error": {"Code": "NoSuchBucket"}})
+    SERVER.stay_in_region(parsed_response=None)
 
 
 def test_the_applications_key_must_be_made_and_tied_to_the_bucket(

@@ -7,11 +7,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 
 from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
 from mlflow_compose.checks.inside import MODULES, Link, look
-from mlflow_compose.checks.probe import artifacts, main
+from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.checks.sentences import CAUSES
 from mlflow_compose.engines.base import Outcome, ServiceStatus
@@ -70,6 +70,7 @@ def test_every_sentence_must_be_said_by_somebody() -> None:
         (CHECKS / name).read_text(encoding="utf-8")
         for name in (
             "sentences.py",
+            "elsewhere.py",
             "inside.py",
             "proof.py",
             "verify.py",
@@ -102,11 +103,11 @@ def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
         Link("bucket", "", "", 0.1),
         Link("database", "pg_password", "", 0.1),
     ]
-    found = first_cause(links)
+    found = first_cause(links, CAUSES)
     assert found is not None
     assert found[0].name == "database"
     assert "PG_PASSWORD" in found[1].sentence
-    assert first_cause([Link("bucket", "", "", 0.1)]) is None
+    assert first_cause([Link("bucket", "", "", 0.1)], CAUSES) is None
 
 
 def test_a_stack_that_is_well_must_have_no_cause() -> None:
@@ -171,6 +172,10 @@ def test_the_probe_must_be_told_what_to_look_for() -> None:
         "bucket": "mlflow",
         "folder": "",
         "backend": "postgresql+psycopg2:///?service=mlflow",
+        "runs": ["PostgreSQL", "at postgres:5432/mlflow, in the volume postgres_data"],
+        "artifacts": "s3://mlflow at http://s3:9000, in the volume minio_data",
+        "external": False,
+        "only": list(main.CHECKS),
         "tracking": "http://mlflow:5000",
         "key_is_limited": True,
         "run_id": "r1",
@@ -179,7 +184,7 @@ def test_the_probe_must_be_told_what_to_look_for() -> None:
 
 def test_the_probe_must_need_nothing_of_ours() -> None:
     """Its sources run where this tool is not installed: -I leaves our folders out."""
-    request = {"only": ["isolation"], "folder": "", "key_is_limited": False}
+    request = {"only": ["isolation"], "external": False, "key_is_limited": False}
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", LOADER, sources(MODULES), json.dumps(request)],
         capture_output=True,
@@ -194,7 +199,7 @@ def test_the_probe_must_need_nothing_of_ours() -> None:
     [
         ("InvalidAccessKeyId", "s3_key"),
         ("SignatureDoesNotMatch", "s3_key"),
-        ("AccessDenied", "s3_key"),
+        ("AccessDenied", "s3_forbidden"),
         ("NoSuchBucket", "bucket_missing"),
         ("404", "object_missing"),
         ("SlowDown", "s3_error"),
@@ -237,20 +242,61 @@ def test_a_key_must_be_told_from_a_roots(
         list_objects_v2=lambda **_: answer(listing), create_bucket=create_bucket
     )
     monkeypatch.setattr(artifacts, "s3", lambda: client)
-    request = {"folder": "", "key_is_limited": True, "bucket": "data"}
+    request = {"folder": "", "external": False, "key_is_limited": True, "bucket": "data"}
     found = main.outcome(artifacts.check_isolation, request)
     assert found["cause"] == cause
     # Never one that is not there yet.
     assert set(made) <= {"data"}
 
 
-def test_an_s3_that_does_not_answer_must_be_told_apart() -> None:
+@pytest.mark.parametrize(
+    ("problem", "cause"),
+    [
+        (EndpointConnectionError(endpoint_url="http://s3:9000"), "s3_down"),
+        (SSLError(endpoint_url="https://s3:9000", error=OSError("unknown CA")), "s3_certificate"),
+    ],
+)
+def test_an_s3_that_does_not_answer_must_be_told_apart(problem: Exception, cause: str) -> None:
     def refuse() -> None:
-        raise EndpointConnectionError(endpoint_url="http://s3:9000")
+        raise problem
 
     with pytest.raises(BrokenLink) as caught:
         artifacts.call_s3(refuse)
-    assert caught.value.cause == "s3_down"
+    assert caught.value.cause == cause
+
+
+REFUSED = 'connection to server at "db.lab", port 5432 failed: FATAL: '
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ('password authentication failed for user "mlflow"', "pg_password"),
+        ('database "mlflow" does not exist', "pg_missing"),
+        ('could not translate host name "db.lab" to address', "pg_host"),
+        ("server does not support SSL, but SSL was required", "pg_no_tls"),
+        ("pg_hba.conf rejects connection for host, no encryption", "pg_tls_required"),
+        (
+            "no pg_hba.conf entry, SSL encryption / no pg_hba.conf entry, no encryption",
+            "pg_forbidden",
+        ),
+        ("SSL error: certificate verify failed", "pg_certificate"),
+        ("SSL error: provider signature failure", "pg_certificate"),
+        ('server certificate for "a" does not match host name "b"', "pg_certificate_name"),
+        ("Connection refused", "pg_down"),
+    ],
+)
+def test_what_libpq_says_must_be_told_apart(said: str, cause: str) -> None:
+    assert database.cause_of("postgresql:///", REFUSED + said, let_in=False) == cause
+
+
+def test_what_a_database_says_to_those_whom_it_let_in_must_be_another_cause() -> None:
+    said = 'relation "runs" does not exist'
+    assert database.cause_of("postgresql:///", said, let_in=True) == "pg_error"
+    assert (
+        database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", let_in=False)
+        == "sqlite"
+    )
 
 
 def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
@@ -269,5 +315,5 @@ def test_an_external_database_must_be_looked_at_before_anything_starts() -> None
     external = FakeEngine(stack(PG_HOST="db.lab"), outcome=Outcome(0, json.dumps(outcome), ""))
     found = external_database(external)
     assert found is not None
-    assert found.sentence == CAUSES["pg_unreachable"].sentence + " (refused)"
+    assert found.sentence == "the database at PG_HOST and PG_PORT does not answer (refused)"
     assert external_database(FakeEngine(stack())) is None

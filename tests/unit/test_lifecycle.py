@@ -48,7 +48,7 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
         "bucket-init",
         "mlflow",
     ]
-    assert "MLflow   http://127.0.0.1:15000" in result.lines
+    assert "MLflow    http://127.0.0.1:15000" in result.lines
 
 
 def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -> None:
@@ -217,6 +217,31 @@ def test_down_must_say_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) ->
     assert said == "stopped; the volumes are deleted; what is in /srv/objects is kept"
 
 
+def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
+    engine = FakeEngine(plan(tmp_path, "PG_HOST=db.lab", "MINIO_HOST=aws").stack, ALL_WELL)
+    (said,) = actions.down(engine, FakeScreen(), volumes=True).lines
+    assert said == (
+        "stopped; the volumes are deleted; what is in PostgreSQL at db.lab:5432/mlflow, TLS prefer "
+        "and s3://mlflow at Amazon, region us-east-1 is kept"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "lost"),
+    [
+        ((), "all runs and artifacts"),
+        (("PG_HOST=db.lab",), "all artifacts"),
+        (("MINIO_HOST=aws", "BACKEND_STORE=sqlite"), "all runs"),
+        (("MINIO_HOST=aws", "PG_HOST=db.lab"), "the volumes"),
+    ],
+)
+def test_the_question_must_name_what_would_be_lost(
+    tmp_path: Path, lines: tuple[str, ...], lost: str
+) -> None:
+    found = plan(tmp_path, *lines).stack
+    assert actions.what_is_lost(found) == f"Delete {lost} of the stack mlflow?"
+
+
 def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:
     result = actions.status(FakeEngine(plan(tmp_path).stack, ALL_WELL))
     assert result.data["project"] == "mlflow"
@@ -235,6 +260,18 @@ def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path
     text = "\n".join(result.lines)
     assert "postgres     running (healthy)" in text
     assert "bucket-init  done" in text
+
+
+def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
+    found = plan(tmp_path, "PG_HOST=db.lab", "PG_SSLMODE=require", "ARTIFACT_STORE=local")
+    result = actions.status(FakeEngine(found.stack, ALL_WELL[3:]))
+    assert result.lines[-2:] == [
+        "Runs      PostgreSQL at db.lab:5432/mlflow, TLS require",
+        "Artifacts files in the folder artifacts in the volume mlflow_data",
+    ]
+    runs, artifacts = result.data["stores"]["runs"], result.data["stores"]["artifacts"]
+    assert (runs["kind"], runs["external"], runs["host"]) == ("postgres", True, "db.lab")
+    assert (artifacts["kind"], artifacts["external"]) == ("folder", False)
 
 
 def test_status_must_say_that_nothing_runs(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ back; it does not print, and does not know that there is a command line.
 """
 
 from mlflow_compose.actions.files import compare, init, render
-from mlflow_compose.actions.lifecycle import down, logs, prove, status, up
+from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
 from mlflow_compose.actions.migrate import migrate_store, prune
 from mlflow_compose.actions.move import Move, plan_move
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
@@ -29,4 +29,5 @@ __all__ = [
     "render",
     "status",
     "up",
+    "what_is_lost",
 ]

@@ -58,13 +58,20 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     before = engine.status()
     engine.stop(progress, volumes=volumes)
     said = "stopped" if before else "nothing was running"
-    folders = engine.stack.folders
+    elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())
+    others = [*engine.stack.folders, *elsewhere]
     if volumes:
-        kept = f"; what is in {', '.join(folders)} is kept" if folders else ""
+        kept = f"; what is in {' and '.join(others)} is kept" if others else ""
         said += f"; the volumes are deleted{kept}"
     elif before:
         said += "; the data is kept, mlflow-compose up brings it back"
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+
+
+def what_is_lost(stack: Stack) -> str:
+    """Ask whether a stack's volumes may go, and say what is in them."""
+    own = " and ".join(stack.stores.own)
+    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}?"
 
 
 def status(engine: Engine) -> Result:
@@ -75,7 +82,7 @@ def status(engine: Engine) -> Result:
     if not found:
         return Result(data, ["nothing is running; mlflow-compose up starts the stack"])
     return Result(
-        data, [*(_status_line(service, engine.stack) for service in found), "", *_urls(engine)]
+        data, [*(_status_line(service, engine.stack) for service in found), "", *_where(engine)]
     )
 
 
@@ -135,16 +142,23 @@ def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, ob
             for service in found
         ],
         "urls": dict(engine.stack.urls),
+        "stores": {
+            "runs": dict(engine.stack.stores.runs.data),
+            "artifacts": dict(engine.stack.stores.artifacts.data),
+        },
     }
 
 
 def _welcome(engine: Engine) -> list[str]:
-    return [*_urls(engine), "Next     mlflow-compose status, logs, verify, down"]
+    return [*_where(engine), "Next      mlflow-compose status, logs, verify, down"]
 
 
-def _urls(engine: Engine) -> list[str]:
-    names = {"mlflow": "MLflow", "s3": "S3", "console": "Console"}
-    return [f"{names[name]:<8} {url}" for name, url in engine.stack.urls.items()]
+def _where(engine: Engine) -> list[str]:
+    """Say where the stack answers, and where it keeps what it is told."""
+    names, stores = {"mlflow": "MLflow", "s3": "S3", "console": "Console"}, engine.stack.stores
+    found = {names[name]: url for name, url in engine.stack.urls.items()}
+    found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
+    return [f"{name:<9} {text}" for name, text in found.items()]
 
 
 def _status_line(service: ServiceStatus, stack: Stack) -> str:

@@ -80,8 +80,7 @@ def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -
 
 def _copy_objects(move: Move, progress: Progress) -> Copied:
     old, new = move.old.stack, move.new.stack
-    source = _bucket(move.old, old.s3_url)
-    target = _bucket(move.new, between.objects_url(old, new, move.port))
+    source, target = Objects.of(old), Objects.of(new, between.objects_url(old, new, move.port))
     try:
         _make_bucket(move.new, target)
         return copy_objects(source, target, progress)
@@ -101,13 +100,6 @@ def _make_bucket(plan: Plan, target: Objects) -> None:
     except ObjectsError as error:
         if not error.code.startswith("BucketAlready"):
             raise
-
-
-def _bucket(plan: Plan, url: str | None) -> Objects:
-    stack = plan.stack
-    certificates = plan.loaded.settings.minio_storage_ca_certs
-    ca_certs = str(plan.paths.root / certificates) if certificates else None
-    return Objects(url, stack.stores.bucket, stack.app_key, stack.region, ca_certs)
 
 
 def _start(

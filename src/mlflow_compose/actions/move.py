@@ -42,12 +42,12 @@ class Move:
     @property
     def moves_objects(self) -> bool:
         """Whether artifacts are in another bucket then."""
-        return _artifacts(self.old) != _artifacts(self.new)
+        return self.old.stack.stores.artifacts != self.new.stack.stores.artifacts
 
     @property
     def moves_runs(self) -> bool:
         """Whether runs are in another database then."""
-        return _runs(self.old) != _runs(self.new)
+        return self.old.stack.stores.runs != self.new.stack.stores.runs
 
 
 def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[str, str]) -> Move:
@@ -102,20 +102,6 @@ def _check(move: Move) -> None:
         raise UsageError(
             "MLFLOW_BUCKET_NAME must stay: with direct access, runs say in which bucket they are"
         )
-
-
-def _runs(plan: Plan) -> tuple[object, ...]:
-    """Return what tells one place of runs from another."""
-    stores, settings = plan.stack.stores, plan.loaded.settings
-    where = (plan.stack.site.database, settings.pg_database) if stores.has_postgres else ()
-    return (stores.backend_uri, *where)
-
-
-def _artifacts(plan: Plan) -> tuple[object, ...]:
-    """Return what tells one place of artifacts from another."""
-    stack = plan.stack
-    volumes = stack.service("s3").volumes if stack.has("s3") else ()
-    return (stack.stores.artifact_uri, stack.site.s3, volumes)
 
 
 def _differing(wanted: Mapping[str, str], file: EnvFile) -> Mapping[str, str]:

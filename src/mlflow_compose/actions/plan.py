@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose import machine
@@ -61,7 +61,9 @@ def load_plan(
         stack = build_local(settings, lock, servers, here, names, home=home)
     else:
         stack = build(settings, image_sources(), names, home=home)
-    return Plan(loaded, stack, paths)
+    certificates = settings.minio_storage_ca_certs
+    found = str(paths.root / certificates) if certificates else ""
+    return Plan(loaded, replace(stack, ca_certs=found), paths)
 
 
 def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:

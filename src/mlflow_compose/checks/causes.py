@@ -1,14 +1,15 @@
 """From what was seen to one sentence that names the broken link, and the next command."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from mlflow_compose.checks.elsewhere import causes
 from mlflow_compose.checks.inside import Link, look
-from mlflow_compose.checks.sentences import CAUSES, Cause
+from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
 
 # Whose absence explains a link that is down.
-SERVERS = {"pg_down": "postgres", "s3_down": "s3", "mlflow_down": "mlflow"}
+SERVERS = {"pg_down": "postgres", "pg_host": "postgres", "s3_down": "s3", "mlflow_down": "mlflow"}
 START_AGAIN = "mlflow-compose up starts it again"
 
 # What breaks first: MLflow needs its database, then its bucket, and both before it answers.
@@ -18,27 +19,28 @@ ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
 def external_database(engine: Engine) -> Cause | None:
     """Look at a database that is not the stack's own; None where all is well, or it is."""
     stack = engine.stack
-    if not stack.stores.has_postgres or stack.has("postgres"):
+    if not stack.stores.runs.external:
         return None
     (link,) = look(engine, only=["database"])
     if not link.cause:
         return None
-    cause = CAUSES[link.cause]
+    cause = causes(stack)[link.cause]
     return Cause(f"{cause.sentence} ({link.detail})", cause.hint)
 
 
-def first_cause(links: Sequence[Link]) -> tuple[Link, Cause] | None:
+def first_cause(links: Sequence[Link], known: Mapping[str, Cause]) -> tuple[Link, Cause] | None:
     """Return the link that breaks the others, with its cause; None where all hold."""
     broken = sorted((link for link in links if link.cause), key=lambda link: ORDER.index(link.name))
-    return (broken[0], CAUSES[broken[0].cause]) if broken else None
+    return (broken[0], known[broken[0].cause]) if broken else None
 
 
 def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
     """Find out why a stack does not do its work, None where the `links` hold inside."""
+    known = causes(engine.stack)
     services = {status.name: status for status in engine.status()}
     if not any(status.state == RUNNING for status in services.values()):
-        return CAUSES["nothing_runs"]
-    found = first_cause([link for link in look(engine) if link.name in links])
+        return known["nothing_runs"]
+    found = first_cause([link for link in look(engine) if link.name in links], known)
     if found is None:
         return None
     link, cause = found

@@ -7,10 +7,7 @@ from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
 from mlflow_compose.engines import Engine, run_modules
-from mlflow_compose.stack import Stack
 
-# One thing seen, two meanings: whose the database is decides.
-BUNDLED, EXTERNAL = {"pg_host": "pg_down"}, {"pg_down": "pg_unreachable"}
 # Each after those that it imports.
 MODULES = (links, database, artifacts, main)
 
@@ -27,13 +24,18 @@ class Link:
 
 def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
     """Return every link as seen from where the mlflow service runs."""
-    stack = engine.stack
+    stack, stores = engine.stack, engine.stack.stores
     world = {
-        "bucket": stack.stores.bucket,
-        "folder": stack.stores.artifact_folder,
-        "backend": stack.stores.backend_uri,
+        "bucket": stores.bucket,
+        "folder": stores.artifact_folder,
+        "backend": stores.backend_uri,
+        "runs": [stores.runs.what, stores.runs.where],
+        "artifacts": stores.artifacts.text,
+        "external": stores.artifacts.external,
         "tracking": stack.site.tracking,
         "key_is_limited": stack.key_is_limited,
+        # A folder has no keys.
+        "only": [name for name in main.CHECKS if stores.has_s3 or name != "isolation"],
     }
     outcome = run_modules(engine, MODULES, {**world, **request})
     try:
@@ -43,18 +45,6 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         detail = engine.stack.mask(said[-1]) if said else "it said nothing"
         return (Link("probe", "probe_failed", detail, 0.0),)
     return tuple(
-        Link(
-            name,
-            _cause(link["cause"], engine.stack),
-            engine.stack.mask(link["detail"]),
-            link["seconds"],
-        )
+        Link(name, link["cause"], engine.stack.mask(link["detail"]), link["seconds"])
         for name, link in found.items()
     )
-
-
-def _cause(word: str, stack: Stack) -> str:
-    """Return a cause as it is meant: among containers, a server that is down has no name."""
-    if stack.has("postgres"):
-        return BUNDLED.get(word, word)
-    return EXTERNAL.get(word, word)

@@ -39,11 +39,7 @@ class Proof:
         self.model: str | None = None
         self.objects: dict[str, int] = {}
         direct = stack.artifact_access == "direct"
-        self._store = (
-            Objects(stack.urls["s3"], stack.stores.bucket, stack.app_key, stack.region)
-            if direct
-            else None
-        )
+        self._store = Objects.of(stack) if direct else None
 
     @property
     def outside(self) -> tuple[tuple[str, Callable[[], str]], ...]:

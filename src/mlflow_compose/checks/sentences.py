@@ -1,4 +1,7 @@
-"""Every cause that the checks know, in words, each with the next command."""
+"""Every cause that the checks know, in words, each with the next command.
+
+Where a server is not the stack's own, `elsewhere` has other words for some of them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +27,12 @@ CAUSES: Mapping[str, Cause] = {
         "PostgreSQL has no such database or user: it was made with other ones",
         "set PG_DATABASE and PG_USER back in .env, or make them in the database first",
     ),
-    "pg_unreachable": Cause(
-        "the database at PG_HOST and PG_PORT does not answer",
-        "set PG_HOST and PG_PORT in .env to where it answers, and let this machine in there",
-    ),
+    # Among containers, a server that is down has no name.
     "pg_host": Cause(
-        "there is no machine called as PG_HOST says",
-        "set PG_HOST in .env to the name or the address of the database's machine",
+        "PostgreSQL cannot be reached from mlflow", "mlflow-compose logs postgres shows why"
+    ),
+    "pg_error": Cause(
+        "PostgreSQL refuses what MLflow asks of it", "mlflow-compose logs mlflow shows more"
     ),
     "pg_no_tls": Cause(
         "the database has no TLS, and PG_SSLMODE asks for it",
@@ -57,9 +59,11 @@ CAUSES: Mapping[str, Cause] = {
         "PG_USER may not make tables in the database",
         "GRANT CREATE ON SCHEMA public TO the user, or set another PG_USER in .env",
     ),
-    "pg_old": Cause("the database server is too old", "set PG_HOST in .env to a server of today"),
+    "pg_old": Cause(
+        "the database server is too old", "leave POSTGRES_IMAGE out of .env, or set a newer one"
+    ),
     "sqlite": Cause(
-        "the file of the database cannot be opened", "mlflow-compose logs mlflow shows more"
+        "the file of the database cannot be used", "mlflow-compose logs mlflow shows more"
     ),
     "row_missing": Cause(
         "MLflow said that it stored a run, and the database does not have it",
@@ -69,6 +73,14 @@ CAUSES: Mapping[str, Cause] = {
     "s3_key": Cause(
         "S3 refuses the application's key (MINIO_ACCESS_KEY, MINIO_SECRET_ACCESS_KEY)",
         "mlflow-compose up makes the key again",
+    ),
+    "s3_forbidden": Cause(
+        "S3 does not allow the application's key to use the bucket (MLFLOW_BUCKET_NAME)",
+        "mlflow-compose up allows it again",
+    ),
+    "s3_certificate": Cause(
+        "the certificate of the S3 server is not trusted",
+        "set MINIO_STORAGE_CA_CERTS in .env to the CA certificates that signed it",
     ),
     "bucket_missing": Cause(
         "the bucket (MLFLOW_BUCKET_NAME) is missing in S3", "mlflow-compose up makes it again"

@@ -4,13 +4,15 @@ import time
 from dataclasses import dataclass
 
 from mlflow_compose.checks.causes import diagnose
+from mlflow_compose.checks.elsewhere import causes
 from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.proof import Mismatch, Proof
-from mlflow_compose.checks.sentences import CAUSES, Cause
+from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.clients import ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import VerifyError
 from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack import Stack
 
 UNAUTHORIZED = 401
 
@@ -32,7 +34,8 @@ def verify(engine: Engine, progress: Progress) -> Result:
     """
     proof = Proof(engine.stack)
     steps: list[Step] = []
-    with progress.step("Proving: run, metric, artifact 20 MB, model, database, bucket"):
+    kept = _shown("bucket", engine.stack)
+    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {kept}"):
         try:
             failure = _outside(proof, engine, steps, progress)
         except KeyboardInterrupt:
@@ -74,29 +77,37 @@ def _inside(
     """Look from inside and clean up; after a failure, only the latter counts."""
     for link in look(engine, **proof.made):
         if failure is None:
-            step = Step(link.name, not link.cause, link.seconds, link.detail)
+            name = _shown(link.name, engine.stack)
+            step = Step(name, not link.cause, link.seconds, link.detail)
             steps.append(step)
-            failure = _error(step, _with_detail(link.cause, step)) if link.cause else None
+            failure = _error(step, _with_detail(engine, link.cause, step)) if link.cause else None
     return failure
 
 
 def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
+    known = causes(engine.stack)
     if isinstance(problem, TrackingError) and "Host header" in str(problem):
-        return CAUSES["host_refused"]
+        return known["host_refused"]
     if isinstance(problem, TrackingError) and problem.status == UNAUTHORIZED:
-        return CAUSES["login_refused"]
+        return known["login_refused"]
     if found := diagnose(engine):
         return found
     if isinstance(problem, Mismatch):
-        return _with_detail(problem.cause, step)
+        return _with_detail(engine, problem.cause, step)
     # All is well inside: what is between this machine and MLflow is not.
     return _with_detail(
-        "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step
+        engine, "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step
     )
 
 
-def _with_detail(cause: str, step: Step) -> Cause:
-    return Cause(f"{CAUSES[cause].sentence} ({step.detail})", CAUSES[cause].hint)
+def _with_detail(engine: Engine, word: str, step: Step) -> Cause:
+    cause = causes(engine.stack)[word]
+    return Cause(f"{cause.sentence} ({step.detail})", cause.hint)
+
+
+def _shown(link: str, stack: Stack) -> str:
+    """Return what a link is called: not every stack has a bucket."""
+    return "folder" if link == "bucket" and not stack.stores.has_s3 else link
 
 
 def _error(step: Step, cause: Cause) -> VerifyError:

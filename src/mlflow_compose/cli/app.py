@@ -157,7 +157,7 @@ def down(
     context = context_of(ctx)
     plan = context.chosen_plan()
     if volumes and not yes:
-        context.confirm(f"Delete all runs and artifacts of the stack {plan.stack.name}?")
+        context.confirm(actions.what_is_lost(plan.stack))
     context.show(actions.down(context.engine(plan), context.console, volumes=volumes))
 
 

@@ -4,8 +4,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
+
+from mlflow_compose.stack import Stack
+from mlflow_compose.stack.model import Checksums
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -28,30 +32,37 @@ class ObjectsError(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
 class Objects:
-    """A bucket at an S3 endpoint.
+    """A bucket of an S3 server.
 
-    Args:
-        endpoint: Its URL, None where it is found by the region.
+    Attributes:
+        endpoint: The server's URL, None for Amazon's of the region.
         bucket: Its name.
-        key: Access key id and secret.
+        key: Id and secret.
         region: That requests name.
-        ca_certs: File that the server's certificate is checked with, None for the usual ones.
+        ca_certs: File of certificates that the server is checked with, empty for the usual ones.
+        checksums: When requests carry new checksums, in boto3's words.
     """
 
-    def __init__(
-        self,
-        endpoint: str | None,
-        bucket: str,
-        key: tuple[str, str],
-        region: str,
-        ca_certs: str | None = None,
-    ) -> None:
-        self.endpoint = endpoint
-        self.bucket = bucket
-        self._key = key
-        self._region = region
-        self._ca_certs = ca_certs
+    endpoint: str | None
+    bucket: str
+    key: tuple[str, str] = field(repr=False)
+    region: str
+    ca_certs: str = ""
+    checksums: Checksums = "when_supported"
+
+    @classmethod
+    def of(cls, stack: Stack, endpoint: str | None = None) -> "Objects":
+        """Return a stack's bucket, as the application reaches it; at another endpoint if given."""
+        return cls(
+            endpoint or stack.s3_url,
+            stack.stores.bucket,
+            stack.app_key,
+            stack.region,
+            stack.ca_certs,
+            stack.checksums,
+        )
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object."""
@@ -101,8 +112,8 @@ class Objects:
         """Make the bucket."""
         elsewhere: dict[str, Any] = (
             {}
-            if self._region == WITHOUT_CONSTRAINT
-            else {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+            if self.region == WITHOUT_CONSTRAINT
+            else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
         with _said("create_bucket", self.endpoint):
             self._client.create_bucket(Bucket=self.bucket, **elsewhere)
@@ -113,7 +124,7 @@ class Objects:
         import botocore.session
         from botocore.config import Config
 
-        key_id, secret = self._key
+        key_id, secret = self.key
         # The user's own profiles are for other servers.
         core = botocore.session.Session(
             session_vars={
@@ -124,11 +135,17 @@ class Objects:
         return boto3.Session(botocore_session=core).client(
             "s3",
             endpoint_url=self.endpoint,
-            region_name=self._region,
+            region_name=self.region,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
-            verify=self._ca_certs,
-            config=Config(connect_timeout=5, read_timeout=30, proxies={}),
+            verify=self.ca_certs or None,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=30,
+                proxies={},
+                request_checksum_calculation=self.checksums,
+                response_checksum_validation=self.checksums,
+            ),
         )
 
 
@@ -146,4 +163,5 @@ def _said(operation: str, endpoint: str | None) -> Iterator[None]:
     except S3UploadFailedError as error:
         raise ObjectsError(str(error)) from error
     except BotoCoreError as error:
-        raise ObjectsError(f"{endpoint or 'S3'} does not answer: {error}") from error
+        server = endpoint or "Amazon's S3"
+        raise ObjectsError(f"{server} does not answer: {error}") from error

@@ -137,6 +137,7 @@ def _stack(
             credentials.reveal(settings.minio_secret_access_key),
         ),
         region=settings.aws_default_region,
+        checksums=settings.minio_storage_checksums,
         sensitive=credentials.texts(settings),
     )
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
 from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import Stores
+
+# As boto3 says it.
+Checksums = Literal["when_supported", "when_required"]
 
 MASK = "********"
 URL_NAMES = ("mlflow", "s3", "console")
@@ -27,7 +31,9 @@ class Stack:
         login: Name and password of the first admin, None where there is no login.
         app_key: The application's S3 key: its id and its secret.
         region: That S3 requests name.
+        checksums: When S3 requests carry new checksums, in boto3's words.
         sensitive: Texts that must not be shown, longest first.
+        ca_certs: File of this machine by which its clients check S3, empty for the usual ones.
         network: Of the containers.
     """
 
@@ -42,7 +48,9 @@ class Stack:
     login: tuple[str, str] | None = field(repr=False)
     app_key: tuple[str, str] = field(repr=False)
     region: str
+    checksums: Checksums
     sensitive: tuple[str, ...] = field(repr=False)
+    ca_certs: str = ""
     network: str = "backend"
 
     @property
@@ -86,7 +94,7 @@ class Stack:
 
     @property
     def s3_url(self) -> str | None:
-        """Where this machine reaches S3, None where that is found by the region."""
+        """Where a client on this machine finds S3, None where boto3 finds it by the region."""
         return self.urls.get("s3") or self.site.s3 or None
 
     @property

@@ -1,10 +1,15 @@
 """Where MLflow keeps what it is told: runs in a database, artifacts in a bucket or a folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
+from mlflow_compose.stack import postgres
+from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.providers.minio import MINIO
+from mlflow_compose.stack.providers.rclone import RCLONE
 from mlflow_compose.stack.service import Volume
-from mlflow_compose.stack.site import Site
+from mlflow_compose.stack.site import LOCAL, Site, url_host
 
 POSTGRES = "postgres"
 SQLITE = "sqlite"
@@ -16,6 +21,35 @@ VOLUME = "mlflow_data"
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where one store really is; no secret is in it.
+
+    Attributes:
+        kind: postgres, sqlite, s3 or folder.
+        external: Whether it is a server of somebody else's.
+        what: What people call it.
+        where: The rest of the sentence.
+        facts: The same for programs.
+    """
+
+    kind: str
+    external: bool
+    what: str
+    where: str
+    facts: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        return f"{self.what} {self.where}"
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """It for programs."""
+        return {"kind": self.kind, "external": self.external, **self.facts, "text": self.text}
+
+
+@dataclass(frozen=True)
 class Stores:
     """The two stores of a stack, as MLflow is told them.
 
@@ -24,12 +58,16 @@ class Stores:
         artifact_folder: Of the server, empty where artifacts are in a bucket.
         bucket: For artifacts.
         volumes: That a store needs in the server itself.
+        runs: Where experiments, runs and models are.
+        artifacts: Where files of runs are.
     """
 
     backend_uri: str
     artifact_folder: str
     bucket: str
     volumes: tuple[Volume, ...]
+    runs: Place
+    artifacts: Place
 
     @property
     def artifact_uri(self) -> str:
@@ -46,6 +84,20 @@ class Stores:
         """Whether runs are in PostgreSQL."""
         return self.backend_uri == POSTGRES_URI
 
+    @property
+    def own(self) -> Mapping[str, Place]:
+        """What goes with the stack's own data, by what people call it."""
+        return {name: place for name, place in self._named.items() if not place.external}
+
+    @property
+    def elsewhere(self) -> Mapping[str, Place]:
+        """What is with somebody else, by what people call it."""
+        return {name: place for name, place in self._named.items() if place.external}
+
+    @property
+    def _named(self) -> Mapping[str, Place]:
+        return {"runs": self.runs, "artifacts": self.artifacts}
+
 
 def stores(settings: Settings, site: Site) -> Stores:
     """Return where a stack keeps runs and artifacts."""
@@ -56,4 +108,68 @@ def stores(settings: Settings, site: Site) -> Stores:
         artifact_folder=f"{site.data}/{ARTIFACT_FOLDER}" if in_folder else "",
         bucket=settings.mlflow_bucket_name,
         volumes=(Volume(VOLUME, site.data),) if in_file or in_folder else (),
+        runs=_file(site) if in_file else _database(settings, site),
+        artifacts=_folder(site) if in_folder else _bucket(settings, site),
     )
+
+
+def _file(site: Site) -> Place:
+    where = f"in the file {_inside(site, VOLUME, DATABASE_FILE)}"
+    return Place(
+        "sqlite",
+        external=False,
+        what="SQLite",
+        where=where,
+        facts={"file": DATABASE_FILE, "volume": VOLUME},
+    )
+
+
+def _folder(site: Site) -> Place:
+    where = f"in the folder {_inside(site, VOLUME, ARTIFACT_FOLDER)}"
+    return Place(
+        "folder",
+        external=False,
+        what="files",
+        where=where,
+        facts={"folder": ARTIFACT_FOLDER, "volume": VOLUME},
+    )
+
+
+def _database(settings: Settings, site: Site) -> Place:
+    host, port = site.database
+    name, mode = settings.pg_database, settings.pg_sslmode
+    external = not settings.has_postgres
+    how = "no TLS" if mode == "disable" else f"TLS {mode}"
+    kept = how if external else f"in the {_data(site, postgres.VOLUME)}"
+    facts = {"host": host, "port": port, "database": name}
+    return Place(
+        "postgres",
+        external,
+        "PostgreSQL",
+        f"at {url_host(host)}:{port}/{name}, {kept}",
+        {**facts, "sslmode": mode} if external else {**facts, "volume": postgres.VOLUME},
+    )
+
+
+def _bucket(settings: Settings, site: Site) -> Place:
+    bucket, region = settings.mlflow_bucket_name, settings.aws_default_region
+    where = f"at {site.s3}" if site.s3 else f"at Amazon, region {region}"
+    facts = {"bucket": bucket, "endpoint": site.s3 or None, "region": region}
+    if settings.has_s3:
+        # Without Docker there is one, whose folder has the name that it always had.
+        provider = RCLONE if site.engine == LOCAL else PROVIDERS[settings.s3_provider]
+        volume = MINIO.volume if site.engine == LOCAL else provider.volume
+        folder = settings.minio_volume_path
+        where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
+        facts["provider"] = provider.name
+    return Place("s3", not settings.has_s3, f"s3://{bucket}", where, facts)
+
+
+def _data(site: Site, volume: str) -> str:
+    return f"folder {LOCAL}/data/{volume}" if site.engine == LOCAL else f"volume {volume}"
+
+
+def _inside(site: Site, volume: str, name: str) -> str:
+    if site.engine == LOCAL:
+        return f"{LOCAL}/data/{volume}/{name}"
+    return f"{name} in the volume {volume}"

@@ -8,11 +8,14 @@ from typing import Any
 
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 
+REFUSED = ("s3_key", "s3_forbidden")
+
 
 def check(request: Request) -> str:
     """Read the bucket with the application's key, and find the run's objects."""
     if folder := request["folder"]:
-        return check_folder(Path(folder), request.get("objects", {}))
+        check_folder(Path(folder), request.get("objects", {}))
+        return f"{len(request.get('objects', {}))} {request['artifacts']}"
     bucket = request["bucket"]
     client = s3()
     call_s3(partial(client.list_objects_v2, Bucket=bucket, MaxKeys=1))
@@ -20,20 +23,20 @@ def check(request: Request) -> str:
         found = call_s3(partial(client.head_object, Bucket=bucket, Key=key))
         if found["ContentLength"] != size:
             raise BrokenLink("object_differs", f"{key}: {found['ContentLength']} bytes, not {size}")
-    return f"{len(request.get('objects', {}))} objects in bucket {bucket}"
+    return f"{len(request.get('objects', {}))} objects in {request['artifacts']}"
 
 
 def check_isolation(request: Request) -> str:
     """Make sure that the application's key is refused elsewhere."""
-    if request["folder"]:
-        return "not asked: artifacts are files in a folder"
+    if request["external"]:
+        return "not asked: what the key may do is for the owner of the S3 server to say"
     if not request["key_is_limited"]:
         return "not asked: this S3 server has one key for all buckets"
     other = f"{request['bucket'][:50]}-other"
     try:
         call_s3(partial(s3().list_objects_v2, Bucket=other, MaxKeys=1))
     except BrokenLink as error:
-        if error.cause == "s3_key":
+        if error.cause in REFUSED:
             return f"refused on bucket {other}"
         if error.cause != "bucket_missing":
             raise
@@ -47,12 +50,12 @@ def check_no_root(bucket: str, other: str) -> str:
     try:
         call_s3(partial(s3().create_bucket, Bucket=bucket))
     except BrokenLink as error:
-        if error.cause == "s3_key":
+        if error.cause in REFUSED:
             return f"bucket {other} is not there, and the key may make none"
     raise BrokenLink("key_too_strong", f"the key may look for bucket {other} and make it")
 
 
-def check_folder(folder: Path, objects: Mapping[str, int]) -> str:
+def check_folder(folder: Path, objects: Mapping[str, int]) -> None:
     """Find the run's files."""
     for key, size in objects.items():
         try:
@@ -61,7 +64,6 @@ def check_folder(folder: Path, objects: Mapping[str, int]) -> str:
             raise BrokenLink("object_missing", f"{key}: {error.strerror}") from error
         if found != size:
             raise BrokenLink("object_differs", f"{key}: {found} bytes, not {size}")
-    return f"{len(objects)} files in {folder}"
 
 
 def clean(request: Request) -> None:
@@ -97,7 +99,7 @@ def s3() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
 
 def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of boto3
     """Make one call to S3; say why it failed."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
     try:
         return call()
@@ -106,10 +108,12 @@ def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of bo
         causes = {
             "InvalidAccessKeyId": "s3_key",
             "SignatureDoesNotMatch": "s3_key",
-            "AccessDenied": "s3_key",
+            "AccessDenied": "s3_forbidden",
             "NoSuchBucket": "bucket_missing",
             "404": "object_missing",
         }
         raise BrokenLink(causes.get(code, "s3_error"), f"{code}: {error}") from error
+    except SSLError as error:
+        raise BrokenLink("s3_certificate", str(error)) from error
     except BotoCoreError as error:
         raise BrokenLink("s3_down", str(error)) from error

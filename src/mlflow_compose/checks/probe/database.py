@@ -28,7 +28,6 @@ SAID = {
     "no pg_hba.conf entry": "pg_forbidden",
     "permission denied for database": "pg_forbidden",
     "does not exist": "pg_missing",
-    "unable to open database file": "sqlite",
 }
 
 
@@ -56,26 +55,31 @@ def check(request: Request) -> str:
     run_id = request.get("run_id")
     with connect(request) as connection:
         if run_id is None:
-            return check_rights(connection)
+            check_rights(connection)
+            return f"{request['runs'][0]} {version(connection)} {request['runs'][1]}"
         query = text("SELECT status FROM runs WHERE run_uuid = :run_id")
         if connection.execute(query, {"run_id": run_id}).first() is None:
             raise BrokenLink("row_missing", f"no row of run {run_id} in table runs")
-        return f"run {run_id} is in table runs"
+        return f"1 run in {request['runs'][0]} {version(connection)} {request['runs'][1]}"
 
 
-def check_rights(connection: Any) -> str:  # noqa: ANN401 - sqlalchemy is only in the image
+def version(connection: Any) -> str:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Return the server's version."""
+    return ".".join(map(str, connection.dialect.server_version_info))
+
+
+def check_rights(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only in the image
     """Make sure that MLflow could make its tables, in a server that is new enough."""
     from sqlalchemy import text
 
-    version = ".".join(map(str, connection.dialect.server_version_info))
     if connection.dialect.name == "sqlite":
-        return f"SQLite {version}"
+        return
     if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
-        raise BrokenLink("pg_old", f"it is {version}, and must be {OLDEST_POSTGRES} or newer")
+        found = version(connection)
+        raise BrokenLink("pg_old", f"it is {found}, and must be {OLDEST_POSTGRES} or newer")
     may = "SELECT has_schema_privilege(current_user, current_schema(), 'CREATE')"
     if not connection.execute(text(may)).scalar():
         raise BrokenLink("pg_rights", "CREATE on the schema is not granted")
-    return f"PostgreSQL {version}"
 
 
 def clean(request: Request) -> None:
@@ -127,7 +131,7 @@ def delete(connection: Any, known: References, rows: Rows, value: object) -> Non
 def connect(request: Request) -> Iterator[Any]:
     """Open the database as MLflow does, for one transaction."""
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError, OperationalError
     from sqlalchemy.pool import NullPool
 
     uri = request["backend"]
@@ -136,7 +140,16 @@ def connect(request: Request) -> Iterator[Any]:
     try:
         with create_engine(uri, connect_args=options, poolclass=NullPool).begin() as connection:
             yield connection
-    except OperationalError as error:
+    except DatabaseError as error:
         said = " ".join(str(error.orig).split())
-        causes = (cause for word, cause in SAID.items() if word in said)
-        raise BrokenLink(next(causes, "pg_down"), said) from error
+        # Only who is not let in is refused in the words of SAID.
+        let_in = not isinstance(error, OperationalError)
+        raise BrokenLink(cause_of(uri, said, let_in=let_in), said) from error
+
+
+def cause_of(uri: str, said: str, *, let_in: bool) -> str:
+    """Return why the database at `uri` refuses."""
+    if uri.startswith("sqlite"):
+        return "sqlite"
+    causes = (cause for word, cause in SAID.items() if word in said)
+    return "pg_error" if let_in else next(causes, "pg_down")

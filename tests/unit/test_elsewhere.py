@@ -1,0 +1,134 @@
+"""What is said of a stack is true of its stores: no word of a service that it does not have."""
+
+import json
+import re
+
+import pytest
+
+from mlflow_compose.checks.elsewhere import causes
+from mlflow_compose.checks.proof import Proof
+from mlflow_compose.checks.sentences import CAUSES
+from mlflow_compose.stack import Stack
+from tests.unit.samples import SECRETS, local_stack, stack
+
+STACKS: dict[str, dict[str, str]] = {
+    "own servers": {},
+    "a database of somebody else's": {"PG_HOST": "db.lab"},
+    "an S3 server of somebody else's": {"MINIO_HOST": "objects.lab"},
+    "Amazon's S3": {"MINIO_HOST": "aws", "BACKEND_STORE": "sqlite"},
+    "all of somebody else's": {"PG_HOST": "db.lab", "MINIO_HOST": "objects.lab"},
+    "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
+    "a folder": {"ARTIFACT_STORE": "local"},
+}
+NEEDS = {"pg_": "has_postgres", "s3_": "has_s3", "bucket_": "has_s3", "key_": "has_s3"}
+# What may only be said of a server that up makes, or makes anew.
+OURS = {
+    "postgres": r"logs postgres|ALTER ROLE|was made with|POSTGRES_IMAGE",
+    "s3": r"logs s3|makes (it|the key) again|allows it again",
+}
+# What may only be said of somebody else's.
+THEIRS = {"postgres": r"set PG_HOST|PG_HOST says", "s3": r"MINIO_HOST|MLFLOW_BUCKET_CREATE"}
+# Only somebody else's database knows TLS; only an own S3 server is made keys for.
+TLS = ("pg_no_tls", "pg_tls_required", "pg_certificate", "pg_certificate_name")
+
+
+def possible(found: Stack) -> set[str]:
+    """Return the causes that such a stack can have."""
+    needs = {
+        word: next((need for start, need in NEEDS.items() if word.startswith(start)), "")
+        for word in CAUSES
+    }
+    own = not found.stores.runs.external
+    return {
+        word
+        for word, need in needs.items()
+        if (not need or getattr(found.stores, need))
+        and not (own and word in TLS)
+        and (word != "key_too_strong" or found.key_is_limited)
+    }
+
+
+@pytest.mark.parametrize("make", [stack, local_stack])
+@pytest.mark.parametrize("case", STACKS)
+def test_a_cause_must_only_speak_of_what_the_stack_has(case: str, make: type[Stack]) -> None:
+    found: Stack = make(**STACKS[case])  # type: ignore[arg-type]
+    known = causes(found)
+    assert known.keys() == CAUSES.keys()
+    for word in possible(found):
+        said = f"{known[word].sentence}; {known[word].hint}"
+        for service in ("postgres", "s3"):
+            wrong = THEIRS[service] if found.has(service) else OURS[service]
+            assert not re.search(wrong, said), f"{word}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("values", "runs", "artifacts"),
+    [
+        (
+            {},
+            "PostgreSQL at postgres:5432/mlflow, in the volume postgres_data",
+            "s3://mlflow at http://s3:9000, in the volume minio_data",
+        ),
+        (
+            {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
+            "SQLite in the file mlflow.db in the volume mlflow_data",
+            "files in the folder artifacts in the volume mlflow_data",
+        ),
+        (
+            {
+                "PG_HOST": "2001:db8::7",
+                "PG_SSLMODE": "disable",
+                "MINIO_HOST": "objects.lab",
+                "MINIO_PORT": "443",
+                "MINIO_STORAGE_USE_HTTPS": "true",
+                "MLFLOW_BUCKET_NAME": "team",
+            },
+            "PostgreSQL at [2001:db8::7]:5432/mlflow, no TLS",
+            "s3://team at https://objects.lab:443",
+        ),
+        (
+            {"PG_HOST": "db.lab", "PG_SSLMODE": "require", "MINIO_HOST": "aws"},
+            "PostgreSQL at db.lab:5432/mlflow, TLS require",
+            "s3://mlflow at Amazon, region us-east-1",
+        ),
+        (
+            {"MINIO_VOLUME_PATH": "/srv/objects"},
+            "PostgreSQL at postgres:5432/mlflow, in the volume postgres_data",
+            "s3://mlflow at http://s3:9000, in the folder /srv/objects",
+        ),
+    ],
+)
+def test_a_stack_must_say_where_it_keeps_what_it_is_told(
+    values: dict[str, str], runs: str, artifacts: str
+) -> None:
+    stores = stack(**values).stores
+    assert (stores.runs.text, stores.artifacts.text) == (runs, artifacts)
+
+
+def test_a_stack_without_docker_must_name_its_folders() -> None:
+    own, small = local_stack().stores, local_stack(**STACKS["a file and a folder"]).stores
+    assert (
+        own.runs.text
+        == "PostgreSQL at 127.0.0.1:5432/mlflow, in the folder local/data/postgres_data"
+    )
+    assert own.artifacts.text == (
+        "s3://mlflow at http://127.0.0.1:9000, in the folder local/data/minio_data"
+    )
+    assert small.runs.text == "SQLite in the file local/data/mlflow_data/mlflow.db"
+    assert small.artifacts.text == "files in the folder local/data/mlflow_data/artifacts"
+
+
+@pytest.mark.parametrize("case", STACKS)
+def test_where_stores_are_must_hold_no_secret(case: str) -> None:
+    stores = stack(**STACKS[case]).stores
+    said = json.dumps([stores.runs.data, stores.artifacts.data])
+    assert not [secret for secret in SECRETS.values() if secret in said]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("objects.lab", "http://objects.lab:9000"), ("aws", None), ("s3", "own")]
+)
+def test_direct_access_must_be_proved_where_s3_is(host: str, url: str | None) -> None:
+    found = stack(MINIO_HOST=host, MLFLOW_ARTIFACT_ACCESS="direct")
+    assert found.s3_url == (found.urls["s3"] if url == "own" else url)
+    assert Proof(found).outside
