@@ -43,6 +43,15 @@ def test_login_must_work_with_a_file_too(make_stack: MakeStack) -> None:
     assert stack.api.call("GET", "/version").status_code == 401
 
 
+@local_only("the file is a volume's, and the same code looks into it")
+def test_a_file_that_is_no_database_must_be_named(make_stack: MakeStack) -> None:
+    stack = make_stack(**SMALL["a file and a folder"])
+    file = stack.folder / "local/data/mlflow_data/mlflow.db"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(secrets.token_bytes(4096))
+    stack.up(code=1).shows("error: the file of the database cannot be used", "not a database")
+
+
 def test_servers_of_ones_own_must_be_used_instead_of_the_stacks(
     outside: RunningStack, make_stack: MakeStack
 ) -> None:
@@ -67,8 +76,11 @@ def test_a_file_and_a_bucket_of_somebody_else_must_do(
 
 
 WRONG: Mapping[str, tuple[dict[str, str], str]] = {
-    "wrong password": ({"PG_PASSWORD": "another"}, "PostgreSQL refuses PG_PASSWORD"),
-    "wrong database": ({"PG_DATABASE": "nowhere"}, "PostgreSQL has no such database or user"),
+    "wrong password": ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
+    "wrong database": (
+        {"PG_DATABASE": "nowhere"},
+        "the database server has no PG_DATABASE or PG_USER",
+    ),
     "unknown host": (
         {"PG_HOST": "no.such.host.invalid"},
         "there is no machine called as PG_HOST says",

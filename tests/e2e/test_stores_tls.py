@@ -94,7 +94,7 @@ def test_what_is_said_of_a_stack_must_name_the_servers_behind_it(
     name = secured.settings["PG_DATABASE"]
     runs = f"at {postgres.host}:{postgres.port}/{name}, TLS verify-full"
     artifacts = f"s3://mlflow at https://{s3.host}:{s3.port}"
-    secured.tool("status").shows(f"Runs      PostgreSQL {runs}", f"Artifacts {artifacts}")
+    secured.tool("status").shows(f"Runs       PostgreSQL {runs}", f"Artifacts  {artifacts}")
     stores = secured.tool("status", "--json").data["stores"]
     assert stores["runs"]["sslmode"] == "verify-full"
     assert stores["artifacts"]["endpoint"] == f"https://{s3.host}:{s3.port}"
@@ -136,8 +136,8 @@ def test_an_s3_server_that_went_away_must_be_named(secured: RunningStack, s3: Tl
     [
         ({"PG_SSLMODE": "disable"}, "the database takes nobody without TLS"),
         ({"PG_USER": "stranger"}, "the database does not let PG_USER in from here"),
-        ({"PG_PASSWORD": "another"}, "PG_PASSWORD"),
-        ({"PG_DATABASE": "nowhere"}, "PG_DATABASE"),
+        ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
+        ({"PG_DATABASE": "nowhere"}, "the database server has no PG_DATABASE"),
     ],
     ids=["no TLS", "a stranger", "wrong password", "wrong database"],
 )

@@ -48,7 +48,7 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
         "bucket-init",
         "mlflow",
     ]
-    assert "MLflow    http://127.0.0.1:15000" in result.lines
+    assert "MLflow     http://127.0.0.1:15000" in result.lines
 
 
 def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -> None:
@@ -266,8 +266,8 @@ def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
     found = plan(tmp_path, "PG_HOST=db.lab", "PG_SSLMODE=require", "ARTIFACT_STORE=local")
     result = actions.status(FakeEngine(found.stack, ALL_WELL[3:]))
     assert result.lines[-2:] == [
-        "Runs      PostgreSQL at db.lab:5432/mlflow, TLS require",
-        "Artifacts files in the folder artifacts in the volume mlflow_data",
+        "Runs       PostgreSQL at db.lab:5432/mlflow, TLS require",
+        "Artifacts  files in the folder artifacts in the volume mlflow_data",
     ]
     runs, artifacts = result.data["stores"]["runs"], result.data["stores"]["artifacts"]
     assert (runs["kind"], runs["external"], runs["host"]) == ("postgres", True, "db.lab")
@@ -292,5 +292,5 @@ def test_logs_of_an_unknown_service_must_be_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         actions.logs(engine, ["mlfow"], follow=False, tail=None)
     assert caught.value.message == "there is no service mlfow"
-    assert caught.value.hint == "it is one of postgres, s3, bucket-init, mlflow"
+    assert caught.value.hint == "this stack has postgres, s3, bucket-init, mlflow"
     assert engine.calls == []

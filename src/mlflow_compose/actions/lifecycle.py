@@ -104,7 +104,7 @@ def logs(
     for service in services:
         if service not in names:
             raise UsageError(
-                f"there is no service {service}", hint=f"it is one of {', '.join(names)}"
+                f"there is no service {service}", hint=f"this stack has {', '.join(names)}"
             )
     engine.check()
     return engine.logs(services, follow=follow, tail=tail)
@@ -150,7 +150,7 @@ def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, ob
 
 
 def _welcome(engine: Engine) -> list[str]:
-    return [*_where(engine), "Next      mlflow-compose status, logs, verify, down"]
+    return [*_where(engine), "Next       mlflow-compose status, logs, verify, down"]
 
 
 def _where(engine: Engine) -> list[str]:
@@ -158,7 +158,7 @@ def _where(engine: Engine) -> list[str]:
     names, stores = {"mlflow": "MLflow", "s3": "S3", "console": "Console"}, engine.stack.stores
     found = {names[name]: url for name, url in engine.stack.urls.items()}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
-    return [f"{name:<9} {text}" for name, text in found.items()]
+    return [f"{name:<10} {text}" for name, text in found.items()]
 
 
 def _status_line(service: ServiceStatus, stack: Stack) -> str:

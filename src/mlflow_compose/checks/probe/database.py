@@ -73,6 +73,8 @@ def check_rights(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only 
     from sqlalchemy import text
 
     if connection.dialect.name == "sqlite":
+        # It opens any file, and looks into it when it is asked.
+        connection.execute(text("PRAGMA schema_version"))
         return
     if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
         found = version(connection)
