@@ -24,7 +24,7 @@ class CopyError(Exception):
     """Two databases between which nothing can be copied; the message says why."""
 
 
-def open_database(uri: str) -> Any:  # noqa: ANN401 - sqlalchemy is only in the image
+def open_database(uri: str) -> Any:
     """Return an SQLAlchemy engine that holds no connections."""
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
@@ -33,7 +33,7 @@ def open_database(uri: str) -> Any:  # noqa: ANN401 - sqlalchemy is only in the 
     return create_engine(uri, connect_args=options, poolclass=NullPool)
 
 
-def reflected(engine: Any) -> Any:  # noqa: ANN401 - see above
+def reflected(engine: Any) -> Any:
     """Return the tables of a database as they are there."""
     from sqlalchemy import JSON, MetaData
 
@@ -100,7 +100,7 @@ def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dic
     return copied
 
 
-def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:  # noqa: ANN401
+def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
     """Make sure that the schemas are one, and that nothing would be lost."""
     if missing := set(theirs.tables) ^ set(ours.tables):
         raise CopyError(f"only one of the databases has the tables {', '.join(sorted(missing))}")
@@ -115,7 +115,7 @@ def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:  # noqa:
             raise CopyError(f"the database to copy to is not empty: there are rows in {name}")
 
 
-def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:  # noqa: ANN401
+def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:
     names = [column.name for column in target.columns]
     copied = 0
     for chunk in chunks(rows(reading, source)):
@@ -124,20 +124,20 @@ def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:  # noqa:
     return copied
 
 
-def rows(connection: Any, table: Any, *conditions: Any) -> Iterator[Row]:  # noqa: ANN401
+def rows(connection: Any, table: Any, *conditions: Any) -> Iterator[Row]:
     """Yield the rows of a table that meet all conditions, as they are read."""
     query = table.select().where(*conditions).execution_options(yield_per=CHUNK)
     return (dict(row) for row in connection.execute(query).mappings())
 
 
-def count(connection: Any, table: Any) -> int:  # noqa: ANN401 - see above
+def count(connection: Any, table: Any) -> int:
     """Return the number of rows of a table."""
     from sqlalchemy import func, select
 
     return int(connection.execute(select(func.count()).select_from(table)).scalar())
 
 
-def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:  # noqa: ANN401
+def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:
     """Insert rows; leave those alone that somebody else inserted meanwhile."""
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -146,7 +146,7 @@ def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:  # 
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), chunk)
 
 
-def set_sequences(connection: Any, tables: Iterable[Any]) -> None:  # noqa: ANN401 - see above
+def set_sequences(connection: Any, tables: Iterable[Any]) -> None:
     """Make PostgreSQL count on from what was inserted with a number of its own."""
     from sqlalchemy import func, select, text
 

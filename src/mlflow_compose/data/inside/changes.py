@@ -1,0 +1,104 @@
+"""How a row of the source is spelled in the stack: its experiment, its places, what fits."""
+
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+Row = dict[str, Any]
+TRACE_LOCATION = "mlflow.artifactLocation"
+# Folders of the source's own machine, which nobody else reaches; and its server's proxy.
+MOVABLE = ("", "file", "mlflow-artifacts")
+# By table: the column of its place, what names the owner, and where MLflow puts it below its
+# experiment's (`SqlAlchemyStore.create_run`, `create_logged_model`, `_get_trace_artifact_…`).
+PLACES = {
+    "runs": ("artifact_uri", "run_uuid", "{}/artifacts"),
+    "logged_models": ("artifact_location", "model_id", "models/{}/artifacts"),
+    "trace_tags": ("value", "request_id", "traces/{}/artifacts"),
+}
+
+
+class Changes:
+    """Remembers what was changed, so that what refers to it follows.
+
+    Attributes:
+        experiments: Their numbers in the stack, by those in the source.
+        uuids: Of datasets and inputs that are in the stack already, by those in the source.
+        places: Where artifacts are in the stack, by where they were.
+        cut: How many values were longer than the stack takes, by column.
+    """
+
+    def __init__(self, root: str, *, everything_moves: bool) -> None:
+        """Take what the stack's server is told.
+
+        Args:
+            root: Of all artifacts in the stack, as its server names them.
+            everything_moves: Whether artifacts come along wherever they were.
+        """
+        self._root = root.rstrip("/")
+        self._everything_moves = everything_moves
+        self.experiments: dict[int, int] = {}
+        self.uuids: dict[str, str] = {}
+        self.places: dict[str, str] = {}
+        self.cut: Counter[str] = Counter()
+
+    def location(self, experiment: int) -> str:
+        """Return where MLflow would put the artifacts of an experiment of the stack."""
+        return f"{self._root}/{experiment}"
+
+    def row(self, table: str, row: Row, experiment: int | None = None) -> Row:
+        """Return a row as it is in the stack; `experiment` is the one that it is below."""
+        new = {**row}
+        if "experiment_id" in new:
+            new["experiment_id"] = self.experiments[row["experiment_id"]]
+        for column in ("dataset_uuid", "input_uuid", "source_id"):
+            if column in new:
+                new[column] = self.uuids.get(row[column], row[column])
+        if experiment is not None and (place := self.place(table, row)):
+            column, name, below = PLACES[table]
+            new[column] = f"{self.location(experiment)}/{below.format(row[name])}"
+            self.places[place] = new[column]
+        if table == "model_versions":
+            for column in ("source", "storage_location"):
+                new[column] = self.follow(row[column])
+        return new
+
+    def place(self, table: str, row: Row) -> str:
+        """Return where a row says that artifacts are; empty where it does not, or they stay."""
+        if table not in PLACES or row.get("key", TRACE_LOCATION) != TRACE_LOCATION:
+            return ""
+        uri = row[PLACES[table][0]] or ""
+        return plain(uri) if self._everything_moves or scheme(uri) in MOVABLE else ""
+
+    def follow(self, uri: str | None) -> str | None:
+        """Return where something is now that was at, or below, a place that was moved."""
+        if not uri:
+            return uri
+        place, rest = plain(uri), ""
+        while place and place not in self.places:
+            place, slash, last = place.rpartition("/")
+            rest = f"{slash}{last}{rest}"
+        return f"{self.places[place]}{rest}" if place else uri
+
+    def fit(self, table: Any, row: Row) -> Row:
+        """Return a row that PostgreSQL takes: SQLite looks at no length, and knows NUL."""
+        for column in table.columns:
+            value, length = row.get(column.name), getattr(column.type, "length", None)
+            if not isinstance(value, str):
+                continue
+            fitting = value.replace("\0", "")[:length]
+            if fitting != value:
+                self.cut[f"{table.name}.{column.name}"] += 1
+                row[column.name] = fitting
+        return row
+
+
+def scheme(uri: str) -> str:
+    """Return the scheme of a place; a drive of Windows is none."""
+    found = urlsplit(uri).scheme
+    return found if len(found) > 1 else ""
+
+
+def plain(uri: str) -> str:
+    """Return one spelling of a place: a path where it is on the source's machine."""
+    parts = urlsplit(uri)
+    return (parts.path if parts.scheme == "file" else uri).rstrip("/")

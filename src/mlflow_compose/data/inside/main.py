@@ -1,0 +1,87 @@
+"""What is asked for from outside, by name; each line that is printed is one JSON object."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.data.inside import objects, tables
+from mlflow_compose.data.inside.changes import Changes
+from mlflow_compose.data.inside.families import KINDS, OWN_TO_A_SERVER
+from mlflow_compose.data.inside.merge import Merge
+from mlflow_compose.data.inside.store import open_source
+
+Request = Mapping[str, Any]
+
+
+def tell(**line: object) -> None:
+    """Print one line."""
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Tell what is being done."""
+    tell(progress=text)
+
+
+def merge(request: Request) -> dict[str, Any]:
+    """Bring a source's rows, and count them in the stack."""
+    changes = Changes(request["root"], everything_moves=request["kind"] == "server")
+    given = Path(os.environ["GIVEN_FOLDER"])
+    target = tables.open_database(request["backend"])
+    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
+        source = open_source(request["kind"], given, Path(scratch).resolve(), say)
+        theirs, ours = tables.reflected(source), tables.reflected(target)
+        with source.connect() as reading:
+            first = Merge(reading, theirs, ours, changes, write=True)
+            first.walk(target, say)
+            cut = dict(changes.cut)
+            say("comparing")
+            second = Merge(reading, theirs, ours, changes, write=False)
+            second.walk(target, lambda _: None)
+            left = [*second.meeting.left, *others(reading, theirs)]
+        source.dispose()
+    for old, new in changes.places.items():
+        tell(place=[old, new])
+    return {
+        "source": second.source,
+        "before": first.there,
+        "after": second.there,
+        "left": [*left, *(f"{number} values of {name} were cut" for name, number in cut.items())],
+        "experiments": sorted(changes.experiments.values()),
+    }
+
+
+def others(reading: Any, theirs: Any) -> list[str]:
+    """Return what nobody brings, in words."""
+    names = set(theirs.tables) - set(KINDS) - set(OWN_TO_A_SERVER)
+    counted = {name: tables.count(reading, theirs.tables[name]) for name in sorted(names)}
+    return [f"{number} rows of table {name}" for name, number in counted.items() if number]
+
+
+def artifacts(request: Request) -> dict[str, Any]:
+    """List what the stack holds below some prefixes."""
+    for prefix in request["prefixes"]:
+        found = objects.listed(request["bucket"], request["folder"], prefix)
+        for batch in objects.batches(found):
+            tell(objects=batch)
+    return {}
+
+
+ACTIONS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
+    "merge": merge,
+    "artifacts": artifacts,
+}
+
+
+def main(argument: str) -> None:
+    """Do what is asked for; the last line is the outcome."""
+    request = json.loads(argument)
+    try:
+        tell(done=ACTIONS[request["action"]](request))
+    except tables.CopyError as error:
+        tell(error=str(error))

@@ -1,0 +1,74 @@
+"""What becomes of a row whose key is in the stack already."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mlflow_compose.data.inside.changes import Changes, Row
+
+Key = tuple[Any, ...]
+# Tables of which more than the key matters.
+WHOLE = ("datasets", "inputs", "latest_metrics", "model_versions", "registered_model_aliases")
+# What a model version is made from, and what is part of one.
+ORIGIN, OF_VERSION = ("run_id", "source"), ("model_version_tags", "registered_model_aliases")
+
+
+class Meeting:
+    """Looks at rows of both sides that have the same key.
+
+    Attributes:
+        left: What is not brought, in words.
+    """
+
+    def __init__(self, changes: Changes, *, write: bool) -> None:
+        self._changes = changes
+        self._write = write
+        self.left: list[str] = []
+        # Model versions, by name and number, that are others in the stack.
+        self._others: set[tuple[Any, Any]] = set()
+
+    def rows(self, writing: Any, table: Any, column: str, keys: Sequence[Any]) -> dict[Key, Row]:
+        """Return the stack's rows of `keys`, by their primary keys."""
+        query = table.select().where(table.c[column].in_(keys))
+        if table.name not in WHOLE:
+            query = query.with_only_columns(*table.primary_key.columns)
+        found = writing.execute(query).mappings()
+        return {key_of(table, row): dict(row) for row in found}
+
+    def may_come(self, name: str, row: Row) -> bool:
+        """Tell whether a row does not belong to a model version that is another one here."""
+        version = (row.get("name"), row.get("version"))
+        return name not in OF_VERSION or version not in self._others
+
+    def meet(self, writing: Any, table: Any, row: Row, here: Row) -> bool:
+        """Take note of a row that is here; tell whether it is the same thing."""
+        match table.name:
+            case "datasets":
+                self._changes.uuids[row["dataset_uuid"]] = here["dataset_uuid"]
+            case "inputs":
+                self._changes.uuids[row["input_uuid"]] = here["input_uuid"]
+            case "latest_metrics" if self._write and order_of(row) > order_of(here):
+                # The history has grown at its end since the last time.
+                same = [column == row[column.name] for column in table.primary_key.columns]
+                writing.execute(table.update().where(*same).values(row))
+            case "model_versions" if any(row[name] != here[name] for name in ORIGIN):
+                self._others.add((row["name"], row["version"]))
+                self.left.append(
+                    f"version {row['version']} of model {row['name']}: the stack's is another one"
+                )
+                return False
+            case "registered_model_aliases" if row["version"] != here["version"]:
+                self.left.append(
+                    f"alias {row['alias']} of model {row['name']}: in the stack it is of version "
+                    f"{here['version']}, not {row['version']}"
+                )
+        return True
+
+
+def key_of(table: Any, row: Mapping[str, Any]) -> Key:
+    """Return a row's primary key."""
+    return tuple(row[column.name] for column in table.primary_key.columns)
+
+
+def order_of(metric: Row) -> Key:
+    """Return by what MLflow knows the latest of a metric's points."""
+    return (metric["step"], metric["timestamp"], metric["value"])

@@ -1,0 +1,166 @@
+"""Bring what a source has and a stack has not; what is there is left as it is."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow_compose.data.inside.changes import Changes, Row
+from mlflow_compose.data.inside.families import (
+    FAMILIES,
+    INPUT_TAGS,
+    INPUTS,
+    KINDS,
+    MODEL_METRICS,
+    OF_EXPERIMENT,
+    REGISTRY,
+    Family,
+)
+from mlflow_compose.data.inside.meeting import Meeting, key_of
+from mlflow_compose.data.inside.tables import chunks, insert_missing, rows
+
+# Parents whose children are looked at together: with long metric histories, that is a lot.
+PARENTS = 50
+Say = Callable[[str], None]
+
+
+class Merge:
+    """One walk over everything that a source has.
+
+    Attributes:
+        source: How many rows of each kind the source has.
+        there: How many of them were in the stack when they were looked at.
+        meeting: What became of rows that were there.
+    """
+
+    def __init__(
+        self, reading: Any, theirs: Any, ours: Any, changes: Changes, *, write: bool
+    ) -> None:
+        """Take both sides.
+
+        Args:
+            reading: A connection to the source.
+            theirs: The source's tables.
+            ours: The stack's tables.
+            changes: What differs between the two.
+            write: Whether to insert what is missing, or only to count it.
+        """
+        self._reading = reading
+        self._writing: Any = None
+        self._theirs = theirs.tables
+        self._ours = ours.tables
+        self._changes = changes
+        self._write = write
+        self.source: Counter[str] = Counter()
+        self.there: Counter[str] = Counter()
+        self.meeting = Meeting(changes, write=write)
+
+    def walk(self, target: Any, say: Say) -> None:
+        """Bring everything; each experiment is one transaction."""
+        table = self._theirs["experiments"]
+        found = sorted(rows(self._reading, table), key=lambda row: row["experiment_id"])
+        for number, row in enumerate(found, 1):
+            say(f"experiment {number} of {len(found)}: {row['name']}")
+            with self._transaction(target):
+                self._experiment(row)
+        say("registered models")
+        with self._transaction(target):
+            self._family(MODEL_METRICS, rows(self._reading, self._theirs[MODEL_METRICS.table]))
+        with self._transaction(target):
+            self._family(REGISTRY, rows(self._reading, self._theirs[REGISTRY.table]))
+
+    @contextmanager
+    def _transaction(self, target: Any) -> Iterator[None]:
+        with target.begin() as self._writing:
+            yield
+
+    def _experiment(self, row: Row) -> None:
+        theirs = row["experiment_id"]
+        number = self._number(row)
+        self._changes.experiments[theirs] = number
+        for name in OF_EXPERIMENT:
+            found = self._of(name, "experiment_id", [theirs])
+            self._bring(name, found, "experiment_id", [number])
+        for family in FAMILIES:
+            parents = self._of(family.table, "experiment_id", [theirs])
+            self._family(family, parents, number)
+
+    def _number(self, row: Row) -> int:
+        """Return the number of the stack's experiment of that name; make it where there is none."""
+        table = self._ours["experiments"]
+        same = (table.c.workspace == row["workspace"]) & (table.c.name == row["name"])
+        query = table.select().where(same)
+        found = self._writing.execute(query).mappings().first()
+        self.source["experiments"] += 1
+        self.there["experiments"] += found is not None
+        if found is None and self._write:
+            new = {name: value for name, value in row.items() if name != "experiment_id"}
+            insert_missing(self._writing, table, [self._changes.fit(table, new)])
+            found = self._writing.execute(query).mappings().one()
+            place = {"artifact_location": self._changes.location(found["experiment_id"])}
+            self._writing.execute(table.update().where(same).values(place))
+        # While it is only looked, a number that none has: all below it is missing too.
+        return -1 if found is None else int(found["experiment_id"])
+
+    def _of(self, name: str, column: str, keys: Sequence[Any]) -> Iterator[Row]:
+        table, runs = self._theirs[name], self._theirs["runs"]
+        conditions = [table.c[column].in_(keys)]
+        if name == "logged_model_metrics":
+            # A folder knows no foreign keys: the run may be gone.
+            conditions.append(table.c.run_id.in_(runs.select().with_only_columns(runs.c.run_uuid)))
+        return rows(self._reading, table, *conditions)
+
+    def _family(self, family: Family, parents: Iterable[Row], number: int | None = None) -> None:
+        """Bring parents, a few at a time, each with what belongs to it."""
+        for chunk in chunks(parents, PARENTS):
+            keys = [parent[family.key] for parent in chunk]
+            if family is not MODEL_METRICS:
+                self._bring(family.table, chunk, family.key, keys, number)
+            for name, column in family.children.items():
+                self._bring(name, self._of(name, column, keys), column, keys, number)
+            if family.table == "runs":
+                self._inputs(keys)
+
+    def _inputs(self, runs: Sequence[str]) -> None:
+        """Bring what runs read and what they made: datasets and models."""
+        table, uuids = self._theirs[INPUTS], self._changes.uuids
+        ends = (table.c.source_id.in_(runs)) | (table.c.destination_id.in_(runs))
+        found = list(rows(self._reading, table, ends))
+        sources = [uuids.get(row["source_id"], row["source_id"]) for row in found]
+        self._bring(INPUTS, found, "source_id", sources)
+        old = [row["input_uuid"] for row in found]
+        theirs = self._of(INPUT_TAGS, "input_uuid", old)
+        self._bring(INPUT_TAGS, theirs, "input_uuid", [uuids.get(uuid, uuid) for uuid in old])
+
+    def _bring(
+        self,
+        name: str,
+        theirs: Iterable[Row],
+        column: str,
+        keys: Sequence[Any],
+        number: int | None = None,
+    ) -> None:
+        """Insert what is missing of the rows of a table that belong to `keys`.
+
+        Args:
+            name: Of the table.
+            theirs: The source's rows.
+            column: That says what a row belongs to.
+            keys: Its values in the stack.
+            number: Of the experiment that they are below, in the stack.
+        """
+        table, kind = self._ours[name], KINDS[name]
+        here = self.meeting.rows(self._writing, table, column, keys)
+        for chunk in chunks(theirs):
+            changed = [self._changes.row(name, row, number) for row in chunk]
+            ours = [self._changes.fit(table, row) for row in changed]
+            new = [row for row in ours if key_of(table, row) not in here]
+            self.source[kind] += len(chunk)
+            self.there[kind] += sum(
+                self.meeting.meet(self._writing, table, row, here[key_of(table, row)])
+                for row in ours
+                if key_of(table, row) in here
+            )
+            if self._write:
+                may = [row for row in new if self.meeting.may_come(name, row)]
+                insert_missing(self._writing, table, may)

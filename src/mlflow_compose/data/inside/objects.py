@@ -1,0 +1,40 @@
+"""List the artifacts that a stack holds."""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+Objects = Iterator[tuple[str, int]]
+AT_ONCE = 500
+
+
+def listed(bucket: str, folder: str, prefix: str) -> Objects:
+    """Yield each object below a prefix with its size; from a folder where there is no bucket."""
+    return in_folder(Path(folder), prefix) if folder else in_bucket(bucket, prefix)
+
+
+def in_bucket(bucket: str, prefix: str) -> Objects:
+    """Yield the objects of a bucket."""
+    import boto3
+
+    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL")
+    client: Any = boto3.client("s3", endpoint_url=endpoint)
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", ()):
+            yield found["Key"], found["Size"]
+
+
+def in_folder(top: Path, prefix: str) -> Objects:
+    """Yield the files of a folder, as objects are called."""
+    for folder, _, names in os.walk(top / prefix):
+        for name in names:
+            path = Path(folder, name)
+            yield path.relative_to(top).as_posix(), path.stat().st_size
+
+
+def batches(objects: Objects) -> Iterator[list[tuple[str, int]]]:
+    """Yield objects a few hundred at a time."""
+    while batch := list(islice(objects, AT_ONCE)):
+        yield batch

@@ -1,0 +1,95 @@
+"""Open a source as a database of this MLflow's schema, whatever it is; the source is only read."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.data.inside.tables import (
+    CHUNK,
+    CopyError,
+    Row,
+    Say,
+    open_database,
+    reflected,
+    upgrade,
+)
+
+# What the tool puts into the folder that this is given.
+DATABASE, ROWS = "mlflow.db", "rows.jsonl"
+# What every row of MLflow has that its REST API does not tell.
+DEFAULTS = {"workspace": "default"}
+
+
+def open_source(kind: str, given: Path, scratch: Path, say: Say) -> Any:
+    """Return the engine of a database with everything that the source has.
+
+    Args:
+        kind: folder, sqlite or server.
+        given: Folder with what was taken from the source.
+        scratch: Folder for a copy that may be changed.
+        say: Is told what happens.
+
+    Raises:
+        CopyError: It cannot be read.
+    """
+    path = scratch / DATABASE
+    uri = f"sqlite:///{path}"
+    if kind == "folder":
+        say("reading the folder")
+        _migrate(given, uri, say)
+        return open_database(uri)
+    if kind == "sqlite":
+        shutil.copyfile(given / DATABASE, path)
+    say("bringing the database to this MLflow's schema")
+    upgrade(uri)
+    engine = open_database(uri)
+    if kind == "server":
+        _fill(engine, given / ROWS)
+    return engine
+
+
+def _migrate(given: Path, uri: str, say: Say) -> None:
+    """Let MLflow's own command turn its folder into a database."""
+    command = [sys.executable, "-m", "mlflow", "migrate-filestore"]
+    last = ""
+    with subprocess.Popen(  # noqa: S603 - nothing is interpreted
+        [*command, "--source", str(given), "--target", uri],
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            last = line.strip() or last
+            if last.startswith("["):
+                say(last)
+    if process.returncode:
+        raise CopyError(f"mlflow migrate-filestore failed: {last}")
+
+
+def _fill(engine: Any, file: Path) -> None:
+    """Insert the rows of a file of JSON lines; what is no column's stays out."""
+    tables = reflected(engine).tables
+    waiting: dict[str, list[Row]] = defaultdict(list)
+    with engine.begin() as writing, file.open(encoding="utf-8") as lines:
+        # The one that a new database has is in the file too.
+        writing.execute(tables["experiments"].delete())
+        for line in lines:
+            name, row = json.loads(line)
+            waiting[name].append(_whole(tables[name], row))
+            if len(waiting[name]) >= CHUNK:
+                writing.execute(tables[name].insert(), waiting.pop(name))
+        for name, left in waiting.items():
+            writing.execute(tables[name].insert(), left)
+
+
+def _whole(table: Any, row: Row) -> Row:
+    names = [column.name for column in table.columns]
+    return {name: row.get(name, DEFAULTS.get(name)) for name in names}
