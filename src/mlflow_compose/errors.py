@@ -13,6 +13,8 @@ MlflowComposeError           exit code 1, code "failed"
 ├── PortTakenError           1  somebody else listens on a published port
 ├── Cancelled              130  the user ended it
 ├── StoreError               1  a database or an S3 server of the user's own cannot be used
+├── SourceError              1  what is to be imported cannot be read
+├── IncompleteError          1  not all of what was to be moved has arrived
 ├── VerifyError              1  the stack runs and does not do its work
 └── ServiceError             1  a service is not what it should be
     ├── ServiceFailedError   1  it ended, or its one-shot job failed
@@ -125,6 +127,18 @@ class StoreError(MlflowComposeError):
     """A database or an S3 server of the user's own cannot be used."""
 
     code = "store"
+
+
+class SourceError(MlflowComposeError):
+    """What is to be imported is not there, is something else, or lets nobody in."""
+
+    code = "source"
+
+
+class IncompleteError(MlflowComposeError):
+    """Not all of what was to be moved has arrived."""
+
+    code = "incomplete"
 
 
 class NotReadyError(ServiceError):

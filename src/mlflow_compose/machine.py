@@ -53,6 +53,13 @@ def is_outward(interface: str, address: str) -> bool:
     return not address.startswith("127.") and not interface.startswith(INWARD_INTERFACES)
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether there is a process of that number."""
+    import psutil
+
+    return psutil.pid_exists(pid)
+
+
 def is_root() -> bool:
     """Tell whether this user may do everything."""
     return hasattr(os, "geteuid") and os.geteuid() == 0

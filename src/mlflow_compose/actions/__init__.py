@@ -5,11 +5,13 @@ back; it does not print, and does not know that there is a command line.
 """
 
 from mlflow_compose.actions.files import compare, init, render
+from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
 from mlflow_compose.actions.migrate import migrate_store, prune
 from mlflow_compose.actions.move import Move, plan_move
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.settings import config, list_settings
+from mlflow_compose.data import recognise
 
 __all__ = [
     "Move",
@@ -17,6 +19,7 @@ __all__ = [
     "compare",
     "config",
     "down",
+    "import_",
     "init",
     "list_settings",
     "load_plan",
@@ -26,6 +29,7 @@ __all__ = [
     "prove",
     "prune",
     "read_settings",
+    "recognise",
     "render",
     "status",
     "up",

@@ -55,3 +55,27 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     if unused and not yes:
         context.confirm(f"Delete {', '.join(unused)} of the stack {plan.stack.name}?")
     context.show(actions.prune(engine, unused))
+
+
+@app.command("import", epilog="Example: mlflow-compose import ~/work/mlruns")
+def import_(
+    ctx: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A mlruns folder, a file of SQLite, or a tracking server's address.",
+        ),
+    ],
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the artifacts, if it is not beside the database."),
+    ] = None,
+) -> None:
+    """Bring experiments, runs, artifacts and models into the stack; again adds what is new."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    found = actions.recognise(source, artifacts, context.environ)
+    plan = context.chosen_plan()
+    context.show(actions.import_(plan, context.engine(plan), context.console, found))

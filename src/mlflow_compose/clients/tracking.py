@@ -2,7 +2,9 @@
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from requests import Response
@@ -10,8 +12,9 @@ if TYPE_CHECKING:
 API = "/api/2.0/mlflow"
 SERVER_INFO = "/api/3.0/mlflow/server-info"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-# Seconds.
-TIMEOUT = 30.0
+# Seconds; a server stores a large artifact before it answers.
+TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
+CHUNK = 1024 * 1024
 NOT_FOUND = 404
 SHOWN_CHARACTERS = 300
 
@@ -35,17 +38,40 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by na
 class Tracking:
     """A tracking server at `url`, for one user or for everybody."""
 
-    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        login: tuple[str, str] | None = None,
+        *,
+        token: str = "",
+        elsewhere: bool = False,
+        verify: bool | str = True,
+    ) -> None:
+        """Take what is needed to get in.
+
+        Args:
+            url: Of the server.
+            login: Name and password.
+            token: Instead of them.
+            elsewhere: Whether it is on another machine: the environment's proxies, certificates
+                and .netrc are for those.
+            verify: Whether its certificate must be good, or the file of who signed it.
+        """
         import requests
 
         self.url = url
         self._session = requests.Session()
-        # The environment's proxies and .netrc are for other servers than one on this machine.
-        self._session.trust_env = False
+        self._session.trust_env = elsewhere
+        self._session.verify = verify
         if login is not None:
             # Not as requests' own pair of str, which it would encode as Latin-1.
-            token = base64.b64encode(":".join(login).encode()).decode()
-            self._session.headers["Authorization"] = f"Basic {token}"
+            pair = base64.b64encode(":".join(login).encode()).decode()
+            self._session.headers["Authorization"] = f"Basic {pair}"
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        if login is not None or token:
+            # Else .netrc, where it is read, would win over the header.
+            self._session.auth = lambda request: request
 
     def health(self) -> str:
         """Return what the server says of itself."""
@@ -74,17 +100,41 @@ class Tracking:
 
     def put_artifact(self, key: str, content: bytes) -> None:
         """Store an artifact by proxy; `key` is its path in the bucket."""
-        self._request("PUT", f"{ARTIFACTS}/{key}", data=content)
+        self._request("PUT", f"{ARTIFACTS}/{quote(key)}", data=content)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a file as an artifact by proxy, as it is read."""
+        with path.open("rb") as file:
+            # Without a length, requests would send an empty file in chunks.
+            content = file if path.stat().st_size else b""
+            self._request(
+                "PUT", f"{ARTIFACTS}/{quote(key)}", data=content, timeout=TIMEOUT_OF_FILES
+            )
 
     def get_artifact(self, key: str) -> bytes:
         """Fetch an artifact by proxy."""
-        return self._request("GET", f"{ARTIFACTS}/{key}").content
+        return self._request("GET", f"{ARTIFACTS}/{quote(key)}").content
+
+    def download(self, path: str, target: Path, /, **parameters: object) -> None:
+        """Fetch what is at a path of the server into a file."""
+        import requests
+
+        with self._request(
+            "GET", path, params=parameters, stream=True, timeout=TIMEOUT_OF_FILES
+        ) as response:
+            try:
+                with target.open("wb") as file:
+                    for chunk in response.iter_content(CHUNK):
+                        file.write(chunk)
+            except requests.RequestException as error:
+                raise TrackingError(f"GET {path} was broken off: {error}", status=0) from error
 
     def _request(self, method: str, path: str, **options: Any) -> "Response":  # noqa: ANN401
         import requests
 
+        options.setdefault("timeout", TIMEOUT)
         try:
-            response = self._session.request(method, self.url + path, timeout=TIMEOUT, **options)
+            response = self._session.request(method, self.url + path, **options)
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
             if _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error

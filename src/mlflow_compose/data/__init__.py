@@ -1,12 +1,16 @@
 """What moves data: into a stack, and from one store to another.
 
-`inside/` is sent to where MLflow runs and copies rows from database to database there; it may use
-what MLflow's image has, and nothing of ours. What is beside it runs on this machine.
+`source` tells what is meant, `staging` and `server` take all but the artifacts from it, `inside/`
+is sent to where MLflow runs and brings the rows into the stack's database there, `transfer` sends
+the artifacts from this machine, and `importing` is the order of it all. What is in `inside/` may
+use what MLflow's image has, and nothing of ours.
 """
 
+from mlflow_compose.data.importing import Import
 from mlflow_compose.data.objects import Copied
 from mlflow_compose.data.objects import copy as copy_objects
 from mlflow_compose.data.runs import copy as copy_runs
+from mlflow_compose.data.source import Source, recognise
 from mlflow_compose.data.target import changes
 
-__all__ = ["Copied", "changes", "copy_objects", "copy_runs"]
+__all__ = ["Copied", "Import", "Source", "changes", "copy_objects", "copy_runs", "recognise"]

@@ -50,7 +50,7 @@ def differing(source_uri: str, target_uri: str) -> list[str]:
         ]
 
 
-def digest(connection: Any, table: Any) -> tuple[int, int]:  # noqa: ANN401 - see tables
+def digest(connection: Any, table: Any) -> tuple[int, int]:
     """Return the number of rows, and a sum over them that does not depend on their order."""
     count = total = 0
     for row in tables.rows(connection, table):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mlflow_compose.engines.words import install_hint
 from mlflow_compose.errors import BuildError
+from mlflow_compose.machine import is_alive
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Build, Stack
 
@@ -80,11 +81,9 @@ def _new(folder: Path) -> Iterator[Path]:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove what a killed installation left behind."""
-    import psutil
-
     for place in folder.parent.glob(f"{folder.name}.*.*"):
         number = place.name.split(".")[-2]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
+        if number.isdigit() and not is_alive(int(number)):
             shutil.rmtree(place, ignore_errors=True)
 
 

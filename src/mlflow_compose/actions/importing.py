@@ -1,0 +1,23 @@
+"""`import`: what is somewhere else comes into the stack."""
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.data import Import, Source
+from mlflow_compose.engines import Engine
+from mlflow_compose.result import Progress, Result
+
+
+def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> Result:
+    """Bring experiments, runs, artifacts and models into the running stack.
+
+    Args:
+        plan: The stack.
+        engine: What runs it.
+        progress: Where to say what happens.
+        source: From where.
+
+    Raises:
+        SourceError: The source is not there, or cannot be read.
+        EngineError: The stack does not run.
+        IncompleteError: The stack stopped answering.
+    """
+    return Import(source, engine, progress).run(plan.paths.root)

@@ -1,0 +1,159 @@
+"""Bring a source into a running stack: rows from inside, artifacts from this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlflow_compose.clients import Tracking, TrackingError, Unreachable
+from mlflow_compose.data.server import connect, read
+from mlflow_compose.data.shelves import Folders, Server, Shelf
+from mlflow_compose.data.source import FOLDER, SERVER, Source
+from mlflow_compose.data.staging import copy_database, copy_folder, staging
+from mlflow_compose.data.transfer import Wanted, look, send, sender
+from mlflow_compose.data.within import Within, key_of, merge_rows, stored
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
+from mlflow_compose.result import Progress, Result
+
+FILES, BYTES = "artifact files", "artifact bytes"
+ROWS_FILE = "rows.jsonl"
+SHOWN = 20
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a source has, and what of it was and is in the stack; each by kind."""
+
+    source: Counts
+    before: Counts
+    after: Counts
+    left: tuple[str, ...]
+
+    @property
+    def missing(self) -> dict[str, int]:
+        """How many of a kind are not in the stack."""
+        return {
+            kind: number - self.after[kind]
+            for kind, number in self.source.items()
+            if number != self.after[kind]
+        }
+
+
+class Import:
+    """One go at bringing everything that a source has and the stack has not."""
+
+    def __init__(self, source: Source, engine: Engine, progress: Progress) -> None:
+        self._source = source
+        self._engine = engine
+        self._progress = progress
+
+    def run(self, root: Path) -> Result:
+        """Do it, and count both sides; `root` is the stack's own directory.
+
+        Raises:
+            EngineError: The stack does not run.
+            SourceError: The source cannot be read.
+            IncompleteError: The stack stopped answering.
+        """
+        self._check()
+        with staging(root) as folder:
+            with self._progress.step(f"Reading {self._source.name}"):
+                shelf, left = self._take(folder)
+            with self._progress.step("Bringing experiments, runs and models"):
+                within = merge_rows(self._engine, self._source, folder, self._progress)
+            brought = self._artifacts(shelf, within, folder)
+        brought = replace(brought, left=(*left, *brought.left))
+        return Result(_data(self._source, brought), _lines(brought), _errors(brought))
+
+    def _check(self) -> None:
+        """Make sure that the stack answers, and takes our login."""
+        self._engine.check()
+        stack = self._engine.stack
+        try:
+            Tracking(stack.urls["mlflow"], stack.login).get("experiments/search", max_results=1)
+        except Unreachable:
+            raise EngineError(
+                f"the stack {stack.name} does not run", hint="mlflow-compose up starts it"
+            ) from None
+        except TrackingError as error:
+            raise EngineError(
+                f"the stack does not take what is to be imported: {error}",
+                hint="mlflow-compose verify names the broken link",
+            ) from None
+
+    def _take(self, folder: Path) -> tuple[Shelf, list[str]]:
+        """Copy all but the artifacts; return where those are, and what cannot be read."""
+        source = self._source
+        if source.kind == SERVER:
+            tracking = connect(source)
+            reading = read(tracking, folder / ROWS_FILE, self._progress)
+            return Server(tracking, reading.owners), reading.left
+        (copy_folder if source.kind == FOLDER else copy_database)(source, folder)
+        return Folders(source.artifacts), []
+
+    def _artifacts(self, shelf: Shelf, within: Within, folder: Path) -> Brought:
+        """Send what is missing, and count what the stack holds then."""
+        stack, progress = self._engine.stack, self._progress
+        done = within.done or {}
+        places = {old: key_of(stack, new) for old, new in within.places.items()}
+        with progress.step("Looking for artifacts"):
+            wanted = look(shelf, places, progress)
+            before = wanted.there(stored(self._engine, done["experiments"], progress))
+        missing = {key: one for key, one in wanted.artifacts.items() if key not in before}
+        problems: list[str] = []
+        after = before
+        if missing:
+            with progress.step(f"Bringing {len(missing)} of {len(wanted.artifacts)} artifacts"):
+                problems = send(shelf, missing, sender(stack), folder, progress)
+            with progress.step("Comparing"):
+                after = wanted.there(stored(self._engine, done["experiments"], progress))
+        return Brought(
+            {**done["source"], **_count(wanted, set(wanted.artifacts))},
+            {**done["before"], **_count(wanted, before)},
+            {**done["after"], **_count(wanted, after)},
+            (*done["left"], *wanted.left, *problems),
+        )
+
+
+def _count(wanted: Wanted, keys: set[str]) -> Counts:
+    return {FILES: len(keys), BYTES: wanted.bytes(keys)}
+
+
+def _data(source: Source, brought: Brought) -> dict[str, object]:
+    before, after = brought.before, brought.after
+    return {
+        "source": source.name,
+        "brought": {kind: after[kind] - before[kind] for kind in brought.source},
+        "already_there": {kind: before[kind] for kind in brought.source},
+        "left": list(brought.left),
+        "compared": {
+            kind: {"source": number, "stack": after[kind]}
+            for kind, number in brought.source.items()
+        },
+    }
+
+
+def _lines(brought: Brought) -> list[str]:
+    lines = [f"{'':<24} {'source':>12} {'brought':>12} {'in the stack':>14}"]
+    for kind, number in brought.source.items():
+        after, before = brought.after[kind], brought.before[kind]
+        new = after - before
+        lines.append(f"{kind:<24} {number:>12} {new:>12} {after:>14}")
+    if brought.left:
+        lines += ["", "not brought:", *(f"  {text}" for text in brought.left[:SHOWN])]
+    if len(brought.left) > SHOWN:
+        lines.append(f"  and {len(brought.left) - SHOWN} more: --json lists them")
+    return lines
+
+
+def _errors(brought: Brought) -> tuple[MlflowComposeError, ...]:
+    if not brought.missing:
+        return ()
+    named = ", ".join(f"{number} {kind}" for kind, number in brought.missing.items())
+    return (
+        IncompleteError(
+            f"not in the stack: {named}",
+            hint="what is listed as not brought says why; the same command tries it again",
+        ),
+    )

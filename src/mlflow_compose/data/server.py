@@ -1,0 +1,181 @@
+"""Read everything that a tracking server tells of itself, as rows of MLflow's tables."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlflow_compose.clients import Tracking, TrackingError, Unreachable
+from mlflow_compose.data import rows
+from mlflow_compose.data.inside.changes import plain
+from mlflow_compose.data.source import Source
+from mlflow_compose.errors import SourceError
+from mlflow_compose.result import Progress
+
+UNAUTHORIZED, FORBIDDEN = 401, 403
+# Not found, or found and not to be called so.
+UNKNOWN = (404, 405)
+PAGE, MODELS_PAGE, POINTS_PAGE = 1000, 50, 25_000
+AT_ONCE = 8
+# A prompt is a registered model that searches leave out unless they ask for it.
+PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
+LOGIN_HINT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+# What a server keeps artifacts of, by where they are: a run or a logged model, and its id.
+Owners = dict[str, tuple[str, str]]
+
+
+def connect(source: Source) -> Tracking:
+    """Return a client of a source that answers as MLflow does.
+
+    Raises:
+        SourceError: It does not.
+    """
+    tracking = Tracking(
+        source.url, source.login, token=source.token, elsewhere=True, verify=source.verify
+    )
+    try:
+        tracking.post("experiments/search", max_results=1, view_type="ALL")
+    except Unreachable:
+        raise SourceError(
+            f"nothing answers at {source.url}", hint="start that server, or name another address"
+        ) from None
+    except TrackingError as error:
+        if error.status in {UNAUTHORIZED, FORBIDDEN}:
+            raise SourceError(f"{source.url} refuses the login", hint=LOGIN_HINT) from None
+        raise SourceError(
+            f"{source.url} does not answer as an MLflow server does: {error}",
+            hint="it must be MLflow 2.0 or newer, at the address of its web page",
+        ) from None
+    return tracking
+
+
+class Reading:
+    """One go at reading a server.
+
+    Attributes:
+        owners: Whose artifacts are where.
+        left: What cannot be read by this API, in words.
+    """
+
+    def __init__(self, tracking: Tracking, file: TextIO, progress: Progress) -> None:
+        self._tracking = tracking
+        self._file = file
+        self._progress = progress
+        self.owners: Owners = {}
+        self.left: list[str] = []
+
+    def everything(self) -> None:
+        """Write every row to the file."""
+        search = {"view_type": "ALL", "max_results": PAGE}
+        call = partial(self._tracking.post, "experiments/search", **search)
+        found = list(_pages(call, "experiments"))
+        for number, said in enumerate(found, 1):
+            self._progress.detail(f"experiment {number} of {len(found)}: {said['name']}")
+            self._write(rows.experiment(said))
+            self._runs(said["experiment_id"])
+            self._logged_models(said["experiment_id"])
+            self._traces(said)
+        self._progress.detail("registered models")
+        self._registry()
+
+    def _write(self, found: Iterator[rows.TableRow]) -> None:
+        for row in found:
+            self._file.write(json.dumps(row) + "\n")
+
+    def _runs(self, experiment: str) -> None:
+        body = {"experiment_ids": [experiment], "run_view_type": "ALL", "max_results": PAGE}
+        call = partial(self._tracking.post, "runs/search", **body)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for said in _pages(call, "runs"):
+                info = said["info"]
+                self.owners[plain(info["artifact_uri"])] = ("run", info["run_id"])
+                self._write(rows.run(said))
+                keys = [metric["key"] for metric in said.get("data", {}).get("metrics", ())]
+                history = partial(self._history, info["run_id"])
+                for points in pool.map(history, keys):
+                    self._write(iter(points))
+
+    def _history(self, run_id: str, key: str) -> list[rows.TableRow]:
+        parameters = {"run_id": run_id, "metric_key": key, "max_results": POINTS_PAGE}
+        call = partial(self._tracking.get, "metrics/get-history", **parameters)
+        return [
+            ("metrics", {"run_uuid": run_id, **rows.point(said)})
+            for said in _pages(call, "metrics")
+        ]
+
+    def _logged_models(self, experiment: str) -> None:
+        body = {"experiment_ids": [experiment], "max_results": MODELS_PAGE}
+        call = partial(self._tracking.post, "logged-models/search", **body)
+        for said in _pages(_since(call), "models"):
+            self.owners[plain(said["info"]["artifact_uri"])] = ("model", said["info"]["model_id"])
+            self._write(rows.logged_model(said))
+
+    def _traces(self, experiment: dict[str, Any]) -> None:
+        """Say that there are traces: the API has no way to put them into another server."""
+        call = partial(self._tracking.get, "traces", experiment_ids=experiment["experiment_id"])
+        if _since(partial(call, max_results=1))().get("traces"):
+            self.left.append(f"the traces of experiment {experiment['name']}")
+
+    def _registry(self) -> None:
+        call = partial(self._tracking.get, "registered-models/search", max_results=PAGE)
+        models = {said["name"]: said for said in _pages(call, "registered_models")}
+        prompts = _pages(_since(partial(call, filter=PROMPTS)), "registered_models")
+        models |= {said["name"]: said for said in prompts}
+        for name, said in models.items():
+            self._write(rows.registered_model(said))
+            quote = '"' if "'" in name else "'"
+            parameters = {"filter": f"name={quote}{name}{quote}", "max_results": PAGE}
+            search = partial(self._tracking.get, "model-versions/search", **parameters)
+            for version in _pages(search, "model_versions"):
+                self._write(rows.model_version(version, self._location(version)))
+
+    def _location(self, version: dict[str, Any]) -> str:
+        asked = {"name": version["name"], "version": version["version"]}
+        found = self._tracking.get("model-versions/get-download-uri", **asked)
+        return str(found.get("artifact_uri") or version.get("source", ""))
+
+
+def read(tracking: Tracking, file: Path, progress: Progress) -> Reading:
+    """Write every row of a server to a file of JSON lines.
+
+    Raises:
+        SourceError: It stopped answering, or answered otherwise than MLflow does.
+    """
+    try:
+        with file.open("w", encoding="utf-8") as lines:
+            reading = Reading(tracking, lines, progress)
+            reading.everything()
+    except (Unreachable, TrackingError) as error:
+        raise SourceError(
+            f"the source stopped answering: {error}", hint="the same command goes on"
+        ) from None
+    except (KeyError, TypeError) as error:
+        raise SourceError(f"the answer of {tracking.url} is not MLflow's: {error!r}") from None
+    # It is read by the user of the service.
+    file.chmod(0o644)
+    return reading
+
+
+def _pages(call: Callable[..., dict[str, Any]], field: str) -> Iterator[dict[str, Any]]:
+    """Yield what all pages of an answer hold under `field`."""
+    answer = call()
+    yield from answer.get(field, ())
+    while token := answer.get("next_page_token"):
+        answer = call(page_token=token)
+        yield from answer.get(field, ())
+
+
+def _since(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Return a call that answers nothing where the server is older than what it asks for."""
+
+    def answer(**more: object) -> dict[str, Any]:
+        try:
+            return call(**more)
+        except TrackingError as error:
+            if error.status in UNKNOWN:
+                return {}
+            raise
+
+    return answer

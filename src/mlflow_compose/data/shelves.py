@@ -1,0 +1,127 @@
+"""Where a source's artifacts are, and how to get at each of them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from mlflow_compose.clients import Tracking
+from mlflow_compose.data.server import Owners
+
+# EXPERIMENT/RUN/artifacts, EXPERIMENT/models/MODEL/artifacts, EXPERIMENT/traces/TRACE/artifacts.
+TAILS = (3, 4)
+AJAX = "/ajax-api/2.0/mlflow"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a source.
+
+    Attributes:
+        place: Where its run or model keeps artifacts.
+        path: Below that.
+        size: In bytes.
+    """
+
+    place: str
+    path: str
+    size: int
+
+
+class Shelf(Protocol):
+    """What gives out the artifacts of a source."""
+
+    def files(self, place: str) -> Iterator[Artifact]:
+        """Yield every file of a place."""
+
+    def fetch(self, artifact: Artifact, scratch: Path) -> Path:
+        """Return a file with the artifact's content: its own, or `scratch`."""
+
+
+class Folders:
+    """The artifacts of a mlruns folder, or of the folder beside a database."""
+
+    def __init__(self, tops: tuple[Path, ...]) -> None:
+        self._tops = tops
+
+    def files(self, place: str) -> Iterator[Artifact]:
+        """Yield every file of a place."""
+        top = self._folder(place)
+        if top is None:
+            return
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    # A link that leads nowhere.
+                    size = path.stat().st_size
+                    yield Artifact(place, path.relative_to(top).as_posix(), size)
+
+    def fetch(self, artifact: Artifact, scratch: Path) -> Path:
+        """Return the file itself."""
+        del scratch
+        folder = self._folder(artifact.place)
+        return (folder or Path()) / artifact.path
+
+    def _folder(self, place: str) -> Path | None:
+        return next((path for path in self.candidates(place) if path.is_dir()), None)
+
+    def candidates(self, place: str) -> Iterator[Path]:
+        """Yield where a place may be: as it is said, or in one of the folders."""
+        parts = urlsplit(place)
+        if parts.scheme == "mlflow-artifacts":
+            path = PurePosixPath(unquote(parts.path)).relative_to("/")
+            if ".." not in path.parts:
+                yield from (top / path for top in self._tops)
+        else:
+            said = Path(place)
+            if said.is_absolute():
+                yield said
+            # The folder was moved, or an experiment went to the trash.
+            for tail in TAILS:
+                yield from (top.joinpath(*said.parts[-tail:]) for top in self._tops)
+
+
+class Server:
+    """The artifacts of a tracking server, as it hands them out to its web page."""
+
+    def __init__(self, tracking: Tracking, owners: Owners) -> None:
+        self._tracking = tracking
+        self._owners = owners
+
+    def files(self, place: str) -> Iterator[Artifact]:
+        """Yield every file of a place."""
+        owner, folders = self._owners[place], [""]
+        while folders:
+            for found in self._list(*owner, folders.pop()):
+                if found.get("is_dir"):
+                    folders.append(found["path"])
+                else:
+                    yield Artifact(place, found["path"], int(found.get("file_size", 0)))
+
+    def _list(self, kind: str, name: str, folder: str) -> Iterator[dict[str, Any]]:
+        if kind == "run":
+            endpoint, parameters = "artifacts/list", {"run_id": name, "path": folder}
+        else:
+            endpoint = f"logged-models/{name}/artifacts/directories"
+            parameters = {"artifact_directory_path": folder}
+        if not folder:
+            parameters.popitem()
+        answer = self._tracking.get(endpoint, **parameters)
+        yield from answer.get("files", ())
+        while token := answer.get("next_page_token"):
+            answer = self._tracking.get(endpoint, **parameters, page_token=token)
+            yield from answer.get("files", ())
+
+    def fetch(self, artifact: Artifact, scratch: Path) -> Path:
+        """Fetch an artifact into `scratch`."""
+        kind, name = self._owners[artifact.place]
+        if kind == "run":
+            self._tracking.download("/get-artifact", scratch, run_id=name, path=artifact.path)
+        else:
+            path = f"{AJAX}/logged-models/{name}/artifacts/files"
+            self._tracking.download(path, scratch, artifact_file_path=artifact.path)
+        return scratch

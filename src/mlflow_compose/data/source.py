@@ -1,0 +1,113 @@
+"""Tell what a source is: a folder of MLflow's, a file of SQLite, or a tracking server."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from mlflow_compose.errors import SourceError
+
+FOLDER, SQLITE, SERVER = "folder", "sqlite", "server"
+SQLITE_HEADER = b"SQLite format 3\0"
+# Where MLflow keeps artifacts beside its database: `mlflow server`, a client, and a stack of ours.
+BESIDE = ("mlartifacts", "mlruns", "artifacts")
+KINDS = "it is a mlruns folder, a file of SQLite, or the address of a tracking server"
+OTHER_DATABASES = ("postgresql", "mysql", "mssql", "mariadb")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where something is brought from.
+
+    Attributes:
+        kind: folder, sqlite or server.
+        name: As it is shown.
+        path: Of a folder or a file.
+        artifacts: Folders in which a folder's or a file's artifacts may be.
+        url: Of a server.
+        login: Of a server: name and password.
+        token: Of a server, instead of them.
+        verify: Whether its certificate must be good, or the file of who signed it.
+    """
+
+    kind: str
+    name: str
+    path: Path = Path()
+    artifacts: tuple[Path, ...] = ()
+    url: str = ""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    token: str = field(default="", repr=False)
+    verify: bool | str = True
+
+
+def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> Source:
+    """Return the source that a user means.
+
+    Args:
+        text: As it is typed.
+        artifacts: The folder of its artifacts, None where they are where MLflow puts them.
+        environ: Says how to get into a server, as it does for MLflow's own client.
+
+    Raises:
+        SourceError: It is not there, or nothing of MLflow's.
+    """
+    scheme = text.partition(":")[0].partition("+")[0].lower() if "://" in text else ""
+    if scheme in {"http", "https"}:
+        return _server(text, environ)
+    if scheme in OTHER_DATABASES:
+        raise SourceError(
+            f"a {scheme} database is not read directly",
+            hint="start an MLflow server on it, and name that one's address",
+        )
+    # As SQLAlchemy and MLflow spell them: three slashes, then a path.
+    path = Path(unquote(re.sub(r"^(sqlite:///|file://)", "", text))).expanduser()
+    if not path.exists():
+        raise SourceError(f"there is no {path}", hint=KINDS)
+    if artifacts is not None and not artifacts.is_dir():
+        raise SourceError(f"there is no folder {artifacts}", hint="--artifacts takes a folder")
+    return _folder(path, artifacts) if path.is_dir() else _file(path, artifacts)
+
+
+def _server(text: str, environ: Mapping[str, str]) -> Source:
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")[2]
+    url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    name = unquote(parts.username or "") or environ.get("MLFLOW_TRACKING_USERNAME", "")
+    password = unquote(parts.password or "") or environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    insecure = environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}
+    return Source(
+        SERVER,
+        url,
+        url=url,
+        login=(name, password) if name else None,
+        token="" if name else environ.get("MLFLOW_TRACKING_TOKEN", ""),
+        verify=environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not insecure,
+    )
+
+
+def _folder(path: Path, artifacts: Path | None) -> Source:
+    for folder in (path / "mlruns", path):
+        if any(folder.glob("*/meta.yaml")) or any(folder.glob(".trash/*/meta.yaml")):
+            own = (folder, folder / ".trash")
+            return Source(FOLDER, str(path), folder, (artifacts, *own) if artifacts else own)
+    databases = sorted(file for file in path.glob("*.db") if _is_sqlite(file))
+    raise SourceError(
+        f"{path} is not a folder in which MLflow keeps runs: no experiment in it has a meta.yaml",
+        hint=f"mlflow-compose import {databases[0]}" if databases else KINDS,
+    )
+
+
+def _file(path: Path, artifacts: Path | None) -> Source:
+    if not _is_sqlite(path):
+        raise SourceError(f"{path} is not a file of SQLite", hint=KINDS)
+    beside = tuple(path.parent / name for name in BESIDE)
+    return Source(SQLITE, str(path), path, (artifacts,) if artifacts else beside)
+
+
+def _is_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,110 @@
+"""What is taken from a source to where MLflow runs: all but the artifacts, in a folder of its own.
+
+It is beside the env file, since that is where Docker can mount from: it mounts the secrets from
+there. Nobody else gets through the outer folder; what is in the inner one is open to all, because
+it is read by the user of the service.
+"""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from mlflow_compose.data.source import Source
+from mlflow_compose.errors import SourceError
+from mlflow_compose.machine import is_alive
+
+PREFIX = ".import"
+DATABASE, RUNS = "mlflow.db", "mlruns"
+READABLE, ENTERABLE = 0o644, 0o755
+# A file beside this one has the data that belongs into an artifact folder's parent.
+OWNERS = ("meta.yaml", "trace_info.yaml")
+ARTIFACTS = "artifacts"
+# In the header of a file of SQLite: whether it is written by way of a log beside it.
+# https://www.sqlite.org/fileformat.html#file_format_version_numbers
+LOG_BYTE, WITH_LOG = 18, 2
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """Give a folder to be filled, and remove it in the end."""
+    remove_abandoned(root)
+    outer = Path(tempfile.mkdtemp(prefix=f"{PREFIX}.{os.getpid()}.", dir=root))
+    inner = outer / "given"
+    try:
+        inner.mkdir()
+        inner.chmod(ENTERABLE)
+        yield inner
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove what an import left behind that was killed."""
+    for place in root.glob(f"{PREFIX}.*.*"):
+        number = place.name.split(".")[2]
+        if number.isdigit() and not is_alive(int(number)):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def copy_folder(source: Source, target: Path) -> None:
+    """Copy the files of a mlruns folder without the artifacts.
+
+    Raises:
+        SourceError: One of them cannot be read.
+    """
+    top = target / RUNS
+    try:
+        for folder, names, files in os.walk(source.path, onerror=_refuse, followlinks=True):
+            if ARTIFACTS in names and any(name in files for name in OWNERS):
+                names.remove(ARTIFACTS)
+            place = top / Path(folder).relative_to(source.path)
+            place.mkdir()
+            place.chmod(ENTERABLE)
+            for name in files:
+                shutil.copyfile(Path(folder, name), place / name)
+                (place / name).chmod(READABLE)
+    except OSError as error:
+        raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def copy_database(source: Source, target: Path) -> None:
+    """Copy a file of SQLite, also while somebody writes to it.
+
+    Raises:
+        SourceError: It is damaged, or not MLflow's.
+    """
+    path = target / DATABASE
+    try:
+        with (
+            closing(sqlite3.connect(_uri(source.path), uri=True)) as reading,
+            closing(sqlite3.connect(path)) as writing,
+        ):
+            reading.backup(writing)
+            # What is mounted read-only can have no log beside it.
+            writing.execute("PRAGMA journal_mode = DELETE")
+            found = writing.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'")
+            if found.fetchone() is None:
+                raise SourceError(
+                    f"{source.path} is not MLflow's: it has no table of experiments",
+                    hint="name the file that `--backend-store-uri` named",
+                )
+    except sqlite3.Error as error:
+        raise SourceError(f"{source.path} cannot be read: {error}") from None
+    path.chmod(READABLE)
+
+
+def _uri(path: Path) -> str:
+    """Return how to open a file so that nothing is written, and no file made beside it."""
+    with path.open("rb") as file:
+        with_log = file.read(LOG_BYTE + 1)[-1] == WITH_LOG
+    quiet = with_log and not path.with_name(f"{path.name}-wal").exists()
+    # Where there is a way of writing with a log and none is there, nobody has it open.
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"

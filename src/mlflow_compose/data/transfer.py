@@ -1,0 +1,135 @@
+"""Send artifacts into a stack as its users do: by its server, or straight to its bucket."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from mimetypes import guess_type
+from pathlib import Path
+
+from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
+from mlflow_compose.data.shelves import Artifact, Shelf
+from mlflow_compose.errors import IncompleteError
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+AT_ONCE = 8
+MEGABYTE = 1024 * 1024
+UNKNOWN_TYPE = "application/octet-stream"
+Put = Callable[[str, Path], None]
+
+
+@dataclass
+class Wanted:
+    """What a stack should hold.
+
+    Attributes:
+        artifacts: By the key that each has in the stack.
+        left: What cannot be listed, in words.
+    """
+
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+    def there(self, objects: Mapping[str, int]) -> set[str]:
+        """Return the keys of those that a stack holds in full."""
+        return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
+
+    def bytes(self, keys: set[str]) -> int:
+        """Return the size of some of them."""
+        return sum(self.artifacts[key].size for key in keys)
+
+
+def look(shelf: Shelf, places: Mapping[str, str], progress: Progress) -> Wanted:
+    """List the artifacts of a source.
+
+    Args:
+        shelf: What gives them out.
+        places: The prefix of their keys in the stack, by where they are.
+        progress: Where to say what happens.
+    """
+    wanted = Wanted()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda place: _files(shelf, place), places)
+        for number, (place, files) in enumerate(zip(places, found, strict=True), 1):
+            progress.detail(f"{number} of {len(places)}")
+            if isinstance(files, str):
+                wanted.left.append(files)
+                continue
+            for one in files:
+                wanted.artifacts[f"{places[place]}/{one.path}"] = one
+    return wanted
+
+
+def _files(shelf: Shelf, place: str) -> list[Artifact] | str:
+    try:
+        return list(shelf.files(place))
+    except (TrackingError, Unreachable, OSError) as error:
+        return f"the artifacts at {place}: {error}"
+
+
+def sender(stack: Stack) -> Put:
+    """Return what stores a file in a stack."""
+    if stack.artifact_access == "direct":
+        endpoint = stack.urls.get("s3", stack.site.s3)
+        bucket = Objects(endpoint, stack.stores.bucket, stack.app_key, stack.region)
+        return partial(_upload, bucket)
+    return Tracking(stack.urls["mlflow"], stack.login).put_file
+
+
+def _upload(bucket: Objects, key: str, path: Path) -> None:
+    with path.open("rb") as file:
+        bucket.upload(key, file, guess_type(path.name)[0] or UNKNOWN_TYPE)
+
+
+def send(
+    shelf: Shelf, artifacts: Mapping[str, Artifact], put: Put, scratch: Path, progress: Progress
+) -> list[str]:
+    """Store artifacts, a few at a time; return what could not be, in words.
+
+    Raises:
+        IncompleteError: The stack does not answer any more.
+    """
+    names, problems, sent, size = count(), [], 0, 0
+    total = sum(one.size for one in artifacts.values())
+
+    def move(key: str, artifact: Artifact) -> None:
+        place = scratch / f"artifact-{next(names)}"
+        try:
+            put(key, shelf.fetch(artifact, place))
+        finally:
+            place.unlink(missing_ok=True)
+
+    with _pool() as pool:
+        futures = {pool.submit(move, key, one): key for key, one in artifacts.items()}
+        for future in as_completed(futures):
+            key = futures[future]
+            if problem := _problem(future):
+                problems.append(f"artifact {key}: {problem}")
+            sent, size = sent + 1, size + artifacts[key].size
+            progress.detail(
+                f"{sent} of {len(futures)} files, {size // MEGABYTE} of {total // MEGABYTE} MB"
+            )
+    return problems
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Give threads; where it ends early, only what has begun is waited for."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _problem(future: Future[None]) -> str:
+    try:
+        future.result()
+    except Unreachable as error:
+        raise IncompleteError(str(error), hint="the same command goes on from here") from None
+    except (TrackingError, ObjectsError, OSError) as error:
+        return str(error)
+    return ""
