@@ -154,6 +154,6 @@ def _errors(brought: Brought) -> tuple[MlflowComposeError, ...]:
     return (
         IncompleteError(
             f"not in the stack: {named}",
-            hint="what is listed as not brought says why; the same command tries it again",
+            hint="the list of what was not brought says why",
         ),
     )

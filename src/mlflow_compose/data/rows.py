@@ -116,7 +116,7 @@ def point(said: Said) -> dict[str, Any]:
 
 
 def logged_model(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a logged model."""
+    """Yield the rows of a logged model; the API says nothing as an empty text."""
     info, data = said["info"], said.get("data", {})
     owner = {"model_id": info["model_id"], "experiment_id": int(info["experiment_id"])}
     yield (
@@ -129,9 +129,9 @@ def logged_model(said: Said) -> Iterator[TableRow]:
             "last_updated_timestamp_ms": integer(info, "last_updated_timestamp_ms"),
             "status": LOGGED_MODEL_STATES.get(str(info.get("status")), 1),
             "lifecycle_stage": "active",
-            "model_type": info.get("model_type"),
-            "source_run_id": info.get("source_run_id"),
-            "status_message": info.get("status_message"),
+            "model_type": info.get("model_type") or None,
+            "source_run_id": info.get("source_run_id") or None,
+            "status_message": info.get("status_message") or None,
         },
     )
     for param in data.get("params", ()):
@@ -174,7 +174,7 @@ def model_version(said: Said, location: str) -> Iterator[TableRow]:
         "model_versions",
         {
             **owner,
-            **{name: said.get(name) for name in same},
+            **{name: said.get(name) or None for name in same},
             "creation_time": integer(said, "creation_timestamp"),
             "last_updated_time": integer(said, "last_updated_timestamp"),
             "current_stage": said.get("current_stage"),
