@@ -1,46 +1,49 @@
 """Fills a store with MLflow's own client, for test_import.py; run as a program.
 
-Prints, as JSON, what is in there now.
+Its last line says, as JSON, which runs there are.
 """
 
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag, ViewType
-from mlflow.models import Model
+from mlflow.entities import Metric, Param, RunTag
 
 POINTS = 20
-# A path of each kind: flat, nested, with odd characters, empty, and larger than a chunk.
+# Flat, nested, with odd characters, and empty.
 FILES = {
     "notes.txt": b"seen\n",
     "plots/loss.png": bytes(range(256)) * 8,
-    "plots/deep/er/größe 100%.csv": b"a;b\n1;2\n",
+    "plots/deep/er/größe 100% #1.csv": b"a;b\n1;2\n",
     "empty.bin": b"",
 }
+# Of the first run only: more than is read at once.
 LARGE = bytes(range(256)) * 4 * 1024 * 3
+LARGE_PATH = "model/large.bin"
 
 
-def fill(uri: str, runs: int, work: Path) -> None:
+def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     """Make two experiments with runs, a registered model and a logged model."""
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
     for path, content in FILES.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
         (work / path).write_bytes(content)
-    experiments = [client.create_experiment(name) for name in ("import süß", "import trash")]
-    client.set_experiment_tag(experiments[0], "team", "blue")
-    made = [log_run(client, experiments[number % 5 == 4], number, work) for number in range(runs)]
-    large = work.parent / "large.bin"
+    first, trash = (client.create_experiment(f"{name} {kind}") for kind in ("süß", "trash"))
+    client.set_experiment_tag(first, "team", "blue")
+    with ThreadPoolExecutor(8) as pool:
+        chosen = [trash if number % 5 == 4 else first for number in range(runs)]
+        made = list(pool.map(lambda one: log_run(client, *one, work), zip(chosen, range(runs))))
+    large = work.parent / Path(LARGE_PATH).name
     large.write_bytes(LARGE)
-    client.log_artifact(made[0], str(large), "model")
+    client.log_artifact(made[0], str(large), Path(LARGE_PATH).parent.as_posix())
     client.delete_run(made[1])
-    register(client, made[0])
-    log_model(experiments[0], work)
-    client.delete_experiment(experiments[1])
+    register(client, name, made[0])
+    log_model(first, work)
+    client.delete_experiment(trash)
+    return made
 
 
 def log_run(client: MlflowClient, experiment: str, number: int, work: Path) -> str:
@@ -52,7 +55,7 @@ def log_run(client: MlflowClient, experiment: str, number: int, work: Path) -> s
         for step in range(POINTS)
         for key, value in (("loss", 1 / (step + 1)), ("train/acc", number + step / 7))
     ]
-    metrics += [Metric("odd", float("nan"), now, 0), Metric("odd", float("inf"), now, 1)]
+    metrics += [Metric("odd", float("inf"), now, 0), Metric("odd", float("nan"), now, 1)]
     params = [Param("optimizer", "adam"), Param("depth/of tree", str(number))]
     client.log_batch(run_id, metrics, params, [RunTag("stage", f"test {number} ü")])
     client.log_artifacts(run_id, str(work))
@@ -60,13 +63,15 @@ def log_run(client: MlflowClient, experiment: str, number: int, work: Path) -> s
     return run_id
 
 
-def register(client: MlflowClient, run_id: str) -> None:
+def register(client: MlflowClient, name: str, run_id: str) -> None:
     """Register a model with two versions, tags and an alias."""
-    client.create_registered_model("imported", tags={"kind": "test"}, description="of import")
+    client.create_registered_model(name, tags={"kind": "test"}, description="of import")
     source = f"{client.get_run(run_id).info.artifact_uri}/model"
     for number in ("1", "2"):
-        client.create_model_version("imported", source, run_id, tags={"number": number})
-    client.set_registered_model_alias("imported", "champion", "2")
+        client.create_model_version(
+            name, source, run_id, tags={"number": number}, await_creation_for=None
+        )
+    client.set_registered_model_alias(name, "champion", "2")
 
 
 def log_model(experiment: str, work: Path) -> None:
@@ -74,10 +79,13 @@ def log_model(experiment: str, work: Path) -> None:
     model = mlflow.initialize_logged_model(
         "forest", params={"trees": "7"}, tags={"by": "test"}, experiment_id=experiment
     )
-    mlflow.MlflowClient().log_model_artifacts(model.model_id, str(work))
+    MlflowClient().log_model_artifacts(model.model_id, str(work))
     mlflow.finalize_logged_model(model.model_id, "READY")
 
 
 if __name__ == "__main__":
-    fill(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
-    del json, Model, ViewType
+    uri, name, runs, work = sys.argv[1:]
+    mlflow.set_tracking_uri(uri)
+    found = fill(MlflowClient(), name, int(runs), Path(work))
+    # MLflow prints links to its pages; the last line is ours.
+    sys.stdout.write("\n" + json.dumps(found))

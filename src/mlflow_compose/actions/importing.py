@@ -1,7 +1,7 @@
 """`import`: what is somewhere else comes into the stack."""
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.data import Import, Source
+from mlflow_compose.data import Import, Source, sender
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress, Result
 
@@ -20,4 +20,6 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
         EngineError: The stack does not run.
         IncompleteError: The stack stopped answering.
     """
-    return Import(source, engine, progress).run(plan.paths.root)
+    certificates = plan.loaded.settings.minio_storage_ca_certs
+    put = sender(plan.stack, str(plan.paths.root / certificates) if certificates else None)
+    return Import(source, engine, put, progress).run(plan.paths.root)

@@ -12,5 +12,15 @@ from mlflow_compose.data.objects import copy as copy_objects
 from mlflow_compose.data.runs import copy as copy_runs
 from mlflow_compose.data.source import Source, recognise
 from mlflow_compose.data.target import changes
+from mlflow_compose.data.transfer import sender
 
-__all__ = ["Copied", "Import", "Source", "changes", "copy_objects", "copy_runs", "recognise"]
+__all__ = [
+    "Copied",
+    "Import",
+    "Source",
+    "changes",
+    "copy_objects",
+    "copy_runs",
+    "recognise",
+    "sender",
+]

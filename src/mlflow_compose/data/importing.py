@@ -9,7 +9,7 @@ from mlflow_compose.data.server import connect, read
 from mlflow_compose.data.shelves import Folders, Server, Shelf
 from mlflow_compose.data.source import FOLDER, SERVER, Source
 from mlflow_compose.data.staging import copy_database, copy_folder, staging
-from mlflow_compose.data.transfer import Wanted, look, send, sender
+from mlflow_compose.data.transfer import Put, Wanted, look, send
 from mlflow_compose.data.within import Within, key_of, merge_rows, stored
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
@@ -43,9 +43,18 @@ class Brought:
 class Import:
     """One go at bringing everything that a source has and the stack has not."""
 
-    def __init__(self, source: Source, engine: Engine, progress: Progress) -> None:
+    def __init__(self, source: Source, engine: Engine, put: Put, progress: Progress) -> None:
+        """Take both sides.
+
+        Args:
+            source: From where.
+            engine: What runs the stack.
+            put: What stores a file in it.
+            progress: Where to say what happens.
+        """
         self._source = source
         self._engine = engine
+        self._put = put
         self._progress = progress
 
     def run(self, root: Path) -> Result:
@@ -105,7 +114,7 @@ class Import:
         after = before
         if missing:
             with progress.step(f"Bringing {len(missing)} of {len(wanted.artifacts)} artifacts"):
-                problems = send(shelf, missing, sender(stack), folder, progress)
+                problems = send(shelf, missing, self._put, folder, progress)
             with progress.step("Comparing"):
                 after = wanted.there(stored(self._engine, done["experiments"], progress))
         return Brought(
