@@ -152,7 +152,7 @@ def test_another_servers_volume_must_stop_a_start_that_would_lose_artifacts(tmp_
     with pytest.raises(EngineError, match="in the volume minio_data") as caught:
         data.check(found, tmp_path, {"minio_data", "postgres_data"})
     assert "S3_PROVIDER=minio back" in (caught.value.hint or "")
-    assert "provider=versitygw" in (caught.value.hint or "")
+    assert "mlflow-compose migrate-store --to provider=versitygw" in (caught.value.hint or "")
     with pytest.raises(EngineError, match="in the volume versitygw_data"):
         data.check(stack(), tmp_path, {"versitygw_data"})
 

@@ -43,8 +43,8 @@ def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
             raise EngineError(
                 f"the artifacts of this stack are in the volume {other.volume}, which "
                 f"S3_PROVIDER {provider.name} cannot read",
-                hint=f"set S3_PROVIDER={other.name} back in .env; "
-                f"migrate-store --to provider={provider.name} moves them",
+                hint=f"set S3_PROVIDER={other.name} back in .env; then "
+                f"mlflow-compose migrate-store --to provider={provider.name} moves them",
             )
 
 
