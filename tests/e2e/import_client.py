@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -18,7 +19,7 @@ POINTS = 20
 FILES = {
     "notes.txt": b"seen\n",
     "plots/loss.png": bytes(range(256)) * 8,
-    "plots/deep/er/größe 100% #1.csv": b"a;b\n1;2\n",
+    "plots/deep/er/größe 100% (1)+.csv": b"a;b\n1;2\n",
     "empty.bin": b"",
 }
 # Of the first run only: more than is read at once.
@@ -35,7 +36,8 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     client.set_experiment_tag(first, "team", "blue")
     with ThreadPoolExecutor(8) as pool:
         chosen = [trash if number % 5 == 4 else first for number in range(runs)]
-        made = list(pool.map(lambda one: log_run(client, *one, work), zip(chosen, range(runs))))
+        log = partial(log_run, client, work)
+        made = list(pool.map(log, chosen, range(runs)))
     large = work.parent / Path(LARGE_PATH).name
     large.write_bytes(LARGE)
     client.log_artifact(made[0], str(large), Path(LARGE_PATH).parent.as_posix())
@@ -46,7 +48,7 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     return made
 
 
-def log_run(client: MlflowClient, experiment: str, number: int, work: Path) -> str:
+def log_run(client: MlflowClient, work: Path, experiment: str, number: int) -> str:
     """Log one run with everything that runs have."""
     run_id: str = client.create_run(experiment, run_name=f"run {number}").info.run_id
     now = int(time.time() * 1000)

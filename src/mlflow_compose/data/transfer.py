@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from mimetypes import guess_type
 from pathlib import Path
+from urllib.parse import unquote
 
 from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.shelves import Artifact, Shelf
@@ -76,7 +77,14 @@ def sender(stack: Stack, ca_certs: str | None = None) -> Put:
         endpoint = stack.urls.get("s3") or stack.site.s3 or None
         bucket = Objects(endpoint, stack.stores.bucket, stack.app_key, stack.region, ca_certs)
         return partial(_upload, bucket)
-    return Tracking(stack.urls["mlflow"], stack.login).put_file
+    return partial(_by_proxy, Tracking(stack.urls["mlflow"], stack.login))
+
+
+def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
+    # `mlflow.utils.uri.validate_path_is_safe` decodes what is decoded, and takes no fragments.
+    if "#" in key or unquote(key) != key:
+        raise TrackingError("MLflow's server takes no such name: # or an encoded sign", status=0)
+    tracking.put_file(key, path)
 
 
 def _upload(bucket: Objects, key: str, path: Path) -> None:
