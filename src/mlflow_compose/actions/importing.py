@@ -20,6 +20,4 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
         EngineError: The stack does not run.
         IncompleteError: The stack stopped answering.
     """
-    certificates = plan.loaded.settings.minio_storage_ca_certs
-    put = sender(plan.stack, str(plan.paths.root / certificates) if certificates else None)
-    return Import(source, engine, put, progress).run(plan.paths.root)
+    return Import(source, engine, sender(plan.stack), progress).run(plan.paths.root)

@@ -71,12 +71,10 @@ def _files(shelf: Shelf, place: str) -> list[Artifact] | str:
         return f"the artifacts at {place}: {error}"
 
 
-def sender(stack: Stack, ca_certs: str | None = None) -> Put:
-    """Return what stores a file in a stack; `ca_certs` checks the certificate of its S3 server."""
+def sender(stack: Stack) -> Put:
+    """Return what stores a file in a stack."""
     if stack.artifact_access == "direct":
-        endpoint = stack.urls.get("s3") or stack.site.s3 or None
-        bucket = Objects(endpoint, stack.stores.bucket, stack.app_key, stack.region, ca_certs)
-        return partial(_upload, bucket)
+        return partial(_upload, Objects.of(stack))
     return partial(_by_proxy, Tracking(stack.urls["mlflow"], stack.login))
 
 
