@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as quote_url
 
 import pytest
 
@@ -123,27 +124,39 @@ def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
     return {run["info"]["run_id"]: run for run in found}
 
 
-def test_a_file_must_become_a_database_with_every_row_and_go_on(make_stack: MakeStack) -> None:
+def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: MakeStack) -> None:
     stack = make_stack(BACKEND_STORE="sqlite", ARTIFACT_STORE="local", MLFLOW_AUTH="basic")
     stack.up()
     login = ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"])
     api = Api(stack.url, login)
     made = [stack.log_run(api) for _ in range(3)]
+    folder = made[0].key.rpartition("/")[0]
+    api.artifact("PUT", f"{folder}/{quote_url(ODD)}", b"odd")
     api.post("registered-models/create", name="model ü")
     api.post("users/create", username="ada", password="analytical-engine")
     experiments = [run.experiment_id for run in made]
     before = runs(api, experiments)
 
-    data = stack.tool("migrate-store", "--to", "postgres=postgres", "--json").data
+    images = {name: text for name, text in image_settings().items() if name == "MINIO_IMAGE"}
+    more = written(stack.folder, images)
+    data = stack.tool(
+        *("migrate-store", "--to", "postgres=postgres", "--to", "provider=minio"),
+        *("--settings", more, "--json"),
+    ).data
     assert data["rows"]["runs"] == data["rows"]["metrics"] == len(made)
-    assert data["kept"] == []  # artifacts are in the same volume
+    assert data["objects"]["objects"] == len(made) + 1
+    assert data["kept"] == ["mlflow_data"]
+    services = [service["name"] for service in stack.tool("status", "--json").data["services"]]
+    assert services == ["postgres", "s3", "bucket-init", "mlflow"]
     assert runs(api, experiments) == before
     assert stack.sql("SELECT count(*) FROM runs")[-1] == str(len(made))
     assert api.get("registered-models/get", name="model ü")
     assert Api(stack.url, ("ada", "analytical-engine")).call("GET", "/version").status_code == 200
+    for run in made:
+        stack.expect(run, api)
     later = stack.log_run(api)
     assert later.experiment_id not in experiments
-    assert api.artifact("GET", made[0].key).content == made[0].artifact
+    stack.expect(later, api)
 
 
 @local_only(SAME)

@@ -76,6 +76,8 @@ def test_whatever_is_typed_must_be_settings_or_a_sentence(value: str) -> None:
 
 # --- what runs meanwhile
 
+SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
+
 SQLITE = {"BACKEND_STORE": "sqlite"}
 OUTSIDE = {"MINIO_HOST": "objects.lab"}
 
@@ -92,6 +94,29 @@ def test_to_a_database_both_must_be_reached() -> None:
     assert "pg_service.conf" in {secret.name for secret in idle.secrets}
     assert idle.ports == ()
     assert not any("server" in word for word in idle.command)
+
+
+def test_from_a_folder_everything_must_be_made_and_reached() -> None:
+    middle = between(stack(**SMALL), stack(), port=5)
+    idle = middle.service("mlflow")
+    assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
+    assert {"mlflow_data", "mlflow_tmp"} == {volume.source for volume in idle.volumes}
+    assert {"pg_service.conf", "s3_app_key"} <= {secret.name for secret in idle.secrets}
+
+
+@pytest.mark.parametrize("provider", ["versitygw", "rclone", "seaweedfs", "rustfs"])
+def test_to_another_provider_both_must_run(provider: str) -> None:
+    old, new = stack(), stack(S3_PROVIDER=provider)
+    middle = between(old, new, port=5)
+    assert names(middle) == ["postgres", "s3", "s3-next", "bucket-init", "mlflow"]
+    assert middle.service("s3") == old.service("s3")
+    job = middle.service("bucket-init")
+    assert job.environment["S3_ENDPOINT"] == "http://s3-next:9000"
+    assert job.depends_on == {"s3-next": "service_healthy"}
+    (port,) = middle.service("s3-next").ports
+    assert objects_url(old, new, 5) == "http://127.0.0.1:5"
+    assert port.text == "127.0.0.1:5:9000"
+    assert {*old.volumes, *new.volumes} == {*middle.volumes}
 
 
 def test_to_an_outside_server_only_the_old_one_must_run() -> None:
@@ -153,7 +178,7 @@ def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
     [
         ("provider=minio", (), "nothing to move"),
         ("postgres=db.lab", (), "not from one to another"),
-        ("s3=http://o.lab:9000", ("ARTIFACT_STORE=local",), "ARTIFACT_STORE"),
+        ("provider=versitygw", ("MINIO_VOLUME_PATH=/srv/objects",), "two servers cannot share"),
     ],
 )
 def test_what_cannot_be_moved_must_be_refused(

@@ -8,7 +8,7 @@ from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
-from mlflow_compose.data import Copied, copy_objects, copy_runs
+from mlflow_compose.data import Copied, copy_folder, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import StoreError, UsageError
@@ -68,22 +68,23 @@ def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -
     copied: dict[str, Any] = {}
     if move.moves_objects:
         with progress.step("Copying objects"):
-            copied["objects"] = vars(_copy_objects(move, progress))
+            copied["objects"] = vars(_copy_objects(move, engine, progress))
     if move.moves_runs:
         if cause := external_database(engine):
             raise StoreError(cause.sentence, hint=cause.hint)
         with progress.step("Copying runs"):
-            old, new = move.old.stack.stores, move.new.stack.stores
-            copied["rows"] = copy_runs(engine, old.backend_uri, new.backend_uri, progress)
+            copied["rows"] = copy_runs(engine, move.old.stack, progress)
     return copied
 
 
-def _copy_objects(move: Move, progress: Progress) -> Copied:
+def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
     old, new = move.old.stack, move.new.stack
-    source, target = Objects.of(old), Objects.of(new, between.objects_url(old, new, move.port))
+    target = Objects.of(new, between.objects_url(old, new, move.port))
     try:
         _make_bucket(move.new, target)
-        return copy_objects(source, target, progress)
+        if not old.stores.has_s3:
+            return copy_folder(engine, old, progress)
+        return copy_objects(Objects.of(old), target, progress)
     except ObjectsError as error:
         raise StoreError(
             f"the objects cannot be copied: {error}",

@@ -85,10 +85,6 @@ def _check(move: Move) -> None:
     old, new = move.old.stack, move.new.stack
     if not (move.moves_objects or move.moves_runs):
         raise UsageError("that is where the stack's data is already; there is nothing to move")
-    if move.moves_objects and not (old.stores.has_s3 and new.stores.has_s3):
-        raise UsageError(
-            "artifacts are in a folder of the server (ARTIFACT_STORE=local), which is not moved"
-        )
     if move.moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
     if folder := between.same_folder(old, new):

@@ -38,7 +38,7 @@ def changes(to: str, settings: Settings) -> Mapping[str, str]:
 
 def _provider(name: str, settings: Settings) -> Mapping[str, str]:
     # An image in the env file is the old provider's.
-    own = {"S3_PROVIDER": name, "MINIO_IMAGE": ""}
+    own = {"ARTIFACT_STORE": "s3", "S3_PROVIDER": name, "MINIO_IMAGE": ""}
     if settings.minio_host == BUNDLED_S3:
         return own
     return {**own, "MINIO_HOST": BUNDLED_S3, "MINIO_PORT": "9000", **NOT_EXTERNAL}
@@ -46,9 +46,10 @@ def _provider(name: str, settings: Settings) -> Mapping[str, str]:
 
 def _s3(value: str) -> Mapping[str, str]:
     if value == AWS:
-        return {"MINIO_HOST": AWS, "MINIO_VOLUME_PATH": ""}
+        return {"ARTIFACT_STORE": "s3", "MINIO_HOST": AWS, "MINIO_VOLUME_PATH": ""}
     url = _url(value)
     return {
+        "ARTIFACT_STORE": "s3",
         "MINIO_HOST": url.hostname or "",
         "MINIO_PORT": str(url.port or PORTS[url.scheme]),
         "MINIO_STORAGE_USE_HTTPS": str(url.scheme == HTTPS).lower(),

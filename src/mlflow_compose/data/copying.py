@@ -1,0 +1,66 @@
+"""Copy what only MLflow's own service can reach: a file of SQLite, and a folder of artifacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from mlflow_compose.data.inside import folder, tables, whole
+from mlflow_compose.data.objects import Copied
+from mlflow_compose.engines import Engine, run_modules
+from mlflow_compose.errors import StoreError
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+AGAIN = "mend that and run the same command again"
+
+
+def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
+    """Copy every row of a database, and compare them; return the number of rows by table.
+
+    Args:
+        engine: Of a stack whose mlflow reaches both databases; its own must be empty.
+        old: The stack whose runs they are.
+        progress: Where to say what happens.
+
+    Raises:
+        StoreError: They cannot be copied, or are not the same afterwards.
+    """
+    request = {"source": old.stores.backend_uri, "target": engine.stack.stores.backend_uri}
+    rows: Mapping[str, int] = _done(engine, (tables, whole), request, progress, "runs")["rows"]
+    return rows
+
+
+def copy_folder(engine: Engine, old: Stack, progress: Progress) -> Copied:
+    """Copy every artifact of a folder into the bucket, and compare each by its key and SHA-256.
+
+    Args:
+        engine: Of a stack whose mlflow reaches both.
+        old: The stack whose artifacts they are.
+        progress: Where to say what happens.
+
+    Raises:
+        StoreError: They cannot be copied, or are not the same afterwards.
+    """
+    request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
+    return Copied(**_done(engine, (folder,), request, progress, "artifacts"))
+
+
+def _done(
+    engine: Engine,
+    modules: Sequence[ModuleType],
+    request: Mapping[str, str],
+    progress: Progress,
+    what: str,
+) -> Mapping[str, Any]:
+    """Run the modules where MLflow runs; return what the last one found."""
+    outcome = run_modules(engine, modules, request, on_line=progress.detail)
+    try:
+        answer: Mapping[str, Any] = json.loads(outcome.stdout)
+    except ValueError:
+        said = (outcome.stderr or outcome.stdout).strip().splitlines()
+        answer = {"error": said[-1] if said else "it said nothing"}
+    if "error" in answer:
+        reason = engine.stack.mask(str(answer["error"]))
+        raise StoreError(f"the {what} cannot be copied: {reason}", hint=AGAIN)
+    return answer
