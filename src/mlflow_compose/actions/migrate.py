@@ -136,9 +136,14 @@ def _kept(volumes: Sequence[str]) -> list[str]:
     return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []
 
 
+def unused(engine: Engine) -> tuple[str, ...]:
+    """Name the volumes that the stack has and does not use any more."""
+    engine.check()
+    return engine.unused_volumes()
+
+
 def prune(engine: Engine, volumes: Sequence[str]) -> Result:
     """Delete volumes that the stack does not use any more."""
-    engine.check()
     engine.remove_volumes(volumes)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
     return Result({"removed": list(volumes)}, [said])

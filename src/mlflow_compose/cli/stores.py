@@ -51,7 +51,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
             actions.migrate_store(move, context.engine, context.console, wait_timeout=wait_timeout)
         )
     engine = context.engine(plan)
-    unused = engine.unused_volumes()
+    unused = actions.unused(engine)
     if unused and not yes:
         context.confirm(f"Delete {', '.join(unused)} of the stack {plan.stack.name}?")
     context.show(actions.prune(engine, unused))
