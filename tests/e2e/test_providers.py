@@ -22,6 +22,9 @@ pytestmark = docker_only("without Docker, the S3 server is always rclone")
 KEYS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 ONE_KEY = "one key for everything: MINIO_ACCESS_KEY is not limited to the bucket"
 
+# Each server that is run here, with one of the databases.
+DATABASES: dict[str, dict[str, str]] = {"versitygw": {}, "rclone": {"BACKEND_STORE": "sqlite"}}
+
 FOREIGN_KEY = "private.txt"
 FOREIGN_REQUESTS: dict[str, Callable[[S3Client, str], object]] = {
     "list": lambda s3, bucket: s3.list_objects_v2(Bucket=bucket),
@@ -47,7 +50,7 @@ def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
     @cache
     def start(name: str) -> Provided:
         markers = Markers(*KEYS)
-        stack = _make_for_module(S3_PROVIDER=name, BACKEND_STORE="sqlite", **markers.texts)
+        stack = _make_for_module(S3_PROVIDER=name, **DATABASES[name], **markers.texts)
         assert isinstance(stack, DockerStack)
         with watched_processes(markers) as processes:
             said = stack.tool("up", "--json")
@@ -56,7 +59,7 @@ def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
     return start
 
 
-@pytest.fixture(params=["versitygw", "rclone"])
+@pytest.fixture(params=DATABASES)
 def other(request: pytest.FixtureRequest, provided: Callable[[str], Provided]) -> Provided:
     """Return a stack with each of the servers that are run here."""
     return provided(str(request.param))
@@ -70,7 +73,9 @@ def versitygw(provided: Callable[[str], Provided]) -> DockerStack:
 
 def test_it_must_be_proven_step_by_step(other: Provided) -> None:
     data = other.said.data
-    assert [service["name"] for service in data["services"]] == ["s3", "bucket-init", "mlflow"]
+    services = [service["name"] for service in data["services"]]
+    assert services[-3:] == ["s3", "bucket-init", "mlflow"]
+    assert ("postgres" in services) is ("BACKEND_STORE" not in other.stack.settings)
     steps = {step["name"]: step for step in data["steps"]}
     assert all(step["ok"] for step in steps.values()), steps
     not_asked = "not asked: this S3 server has one key" in steps["isolation"]["detail"]
@@ -89,7 +94,7 @@ def test_no_secret_must_show_anywhere(other: Provided) -> None:
     stack, markers = other.stack, other.markers
     label = f"label=com.docker.compose.project={stack.name}"
     containers = docker("ps", "--all", "--quiet", "--filter", label).out.split()
-    assert len(containers) == 3
+    assert len(containers) == len(stack.ids())
     seen = [
         other.said.text,
         docker("inspect", *containers).text,
@@ -120,7 +125,8 @@ def test_what_is_stored_must_survive_down_and_up(other: Provided) -> None:
     other.stack.up()
     other.stack.expect(run)
     name = other.stack.settings["S3_PROVIDER"]
-    assert other.stack.volumes() == {f"{name}_data", "mlflow_data", "mlflow_tmp"}
+    database = "mlflow_data" if DATABASES[name] else "postgres_data"
+    assert other.stack.volumes() == {f"{name}_data", database, "mlflow_tmp"}
 
 
 def test_a_change_of_servers_must_be_refused_before_anything_happens(other: Provided) -> None:

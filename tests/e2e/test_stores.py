@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pytest
 
@@ -10,25 +11,68 @@ from .outside import database, objects
 from .running import RunningStack, docker_only, local_only
 from .waiting import free_ports
 
-SMALL: dict[str, dict[str, str]] = {
-    "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
-    "a file and a bucket": {"BACKEND_STORE": "sqlite"},
-    "PostgreSQL and a folder": {"ARTIFACT_STORE": "local"},
+
+class Pair(NamedTuple):
+    """Where runs and artifacts are, and which services there are then.
+
+    Attributes:
+        services: In the order in which they start.
+        settings: That choose it.
+        database: Whether the database is somebody else's.
+        objects: Whether the S3 server is.
+    """
+
+    services: list[str]
+    settings: Mapping[str, str] = {}
+    database: bool = False
+    objects: bool = False
+
+
+FILE, FOLDER = {"BACKEND_STORE": "sqlite"}, {"ARTIFACT_STORE": "local"}
+# PostgreSQL and a bucket, both the stack's own, are in every other scenario.
+PAIRS: Mapping[str, Pair] = {
+    "a file and a folder": Pair(["mlflow"], {**FILE, **FOLDER}),
+    "a file and a bucket": Pair(["s3", "bucket-init", "mlflow"], FILE),
+    "a file and somebody's bucket": Pair(["bucket-init", "mlflow"], FILE, objects=True),
+    "PostgreSQL and a folder": Pair(["postgres", "mlflow"], FOLDER),
+    "PostgreSQL and somebody's bucket": Pair(["postgres", "bucket-init", "mlflow"], objects=True),
+    "somebody's PostgreSQL and a folder": Pair(["mlflow"], FOLDER, database=True),
+    "somebody's PostgreSQL and a bucket": Pair(["s3", "bucket-init", "mlflow"], database=True),
+    "somebody's PostgreSQL and bucket": Pair(
+        ["bucket-init", "mlflow"], database=True, objects=True
+    ),
 }
 SAME = "the same code asks the same servers on both engines, and this one starts sooner"
-SERVICES = {
-    "a file and a folder": ["mlflow"],
-    "a file and a bucket": ["s3", "bucket-init", "mlflow"],
-    "PostgreSQL and a folder": ["postgres", "mlflow"],
-}
 
 
-@pytest.mark.parametrize("pair", SMALL)
-def test_a_small_stack_must_be_proven_and_keep_its_data(pair: str, make_stack: MakeStack) -> None:
-    stack = make_stack(**SMALL[pair])
+@pytest.mark.parametrize("name", PAIRS)
+def test_each_pair_of_stores_must_be_proven_and_used(
+    name: str, outside: RunningStack, make_stack: MakeStack
+) -> None:
+    pair = PAIRS[name]
+    theirs = database(outside) if pair.database else {}
+    stack = make_stack(**pair.settings, **theirs, **(objects(outside) if pair.objects else {}))
     data = stack.tool("up", "--json").data
-    assert [service["name"] for service in data["services"]] == SERVICES[pair]
+    assert [service["name"] for service in data["services"]] == pair.services
     assert all(step["ok"] for step in data["steps"])
+    run = stack.log_run()
+    found = stack.api.get("runs/get", run_id=run.id)["run"]
+    assert found["data"]["metrics"][0]["value"] == run.loss
+    assert stack.api.artifact("GET", run.key).content == run.artifact
+    if pair.objects:
+        assert run.key in outside.objects()
+    if pair.database:
+        rows = outside.sql(f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
+        assert rows[-1] == run.id
+    own = {"postgres": "postgres_data", "s3": "minio_data"}
+    kept = {own[service] for service in pair.services if service in own}
+    assert stack.volumes() - {"mlflow_data"} == {*kept, "mlflow_tmp"}
+    assert ("mlflow_data" in stack.volumes()) is bool(pair.settings)
+
+
+def test_what_a_small_stack_keeps_must_survive_down_and_up(make_stack: MakeStack) -> None:
+    stack = make_stack(**FILE, **FOLDER)
+    stack.up()
     run = stack.log_run()
     stack.tool("down")
     stack.up()
@@ -38,41 +82,18 @@ def test_a_small_stack_must_be_proven_and_keep_its_data(pair: str, make_stack: M
 
 
 def test_login_must_work_with_a_file_too(make_stack: MakeStack) -> None:
-    stack = make_stack(**SMALL["a file and a folder"], MLFLOW_AUTH="basic")
+    stack = make_stack(**FILE, **FOLDER, MLFLOW_AUTH="basic")
     stack.tool("up")
     assert stack.api.call("GET", "/version").status_code == 401
 
 
 @local_only("the file is a volume's, and the same code looks into it")
 def test_a_file_that_is_no_database_must_be_named(make_stack: MakeStack) -> None:
-    stack = make_stack(**SMALL["a file and a folder"])
+    stack = make_stack(**FILE, **FOLDER)
     file = stack.folder / "local/data/mlflow_data/mlflow.db"
     file.parent.mkdir(parents=True)
     file.write_bytes(secrets.token_bytes(4096))
     stack.up(code=1).shows("error: the file of the database cannot be used", "not a database")
-
-
-def test_servers_of_ones_own_must_be_used_instead_of_the_stacks(
-    outside: RunningStack, make_stack: MakeStack
-) -> None:
-    theirs = database(outside)
-    stack = make_stack(**theirs, **objects(outside))
-    data = stack.tool("up", "--json").data
-    assert [service["name"] for service in data["services"]] == ["bucket-init", "mlflow"]
-    assert all(step["ok"] for step in data["steps"])
-    run = stack.log_run()
-    assert run.key in outside.objects()
-    rows = outside.sql(f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
-    assert rows[-1] == run.id
-    assert stack.volumes() == {"mlflow_tmp"}
-
-
-def test_a_file_and_a_bucket_of_somebody_else_must_do(
-    outside: RunningStack, make_stack: MakeStack
-) -> None:
-    stack = make_stack(BACKEND_STORE="sqlite", **objects(outside))
-    stack.tool("up")
-    assert stack.log_run().key in outside.objects()
 
 
 WRONG: Mapping[str, tuple[dict[str, str], str]] = {
