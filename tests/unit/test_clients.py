@@ -19,8 +19,10 @@ def server(answer: Answer) -> Iterator[str]:
     """Serve every request with `answer`; give its URL."""
 
     class Handler(BaseHTTPRequestHandler):
+        body = b""
+
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             answer(self)
 
         do_POST = do_PUT = do_GET  # noqa: N815 - names of http.server

@@ -1,0 +1,439 @@
+"""What an import decides: what a source is, what is taken from it, where its artifacts are."""
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mlflow_compose.clients import Tracking
+from mlflow_compose.data import rows
+from mlflow_compose.data.importing import Brought, _errors, _lines
+from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes
+from mlflow_compose.data.server import Reading, connect
+from mlflow_compose.data.shelves import Artifact, Folders
+from mlflow_compose.data.source import FOLDER, SERVER, SQLITE, Source, recognise
+from mlflow_compose.data.staging import copy_database, copy_folder, staging
+from mlflow_compose.data.transfer import look, send
+from mlflow_compose.data.within import MODULES, Within, artifact_root, key_of
+from mlflow_compose.engines.base import Outcome
+from mlflow_compose.errors import IncompleteError, SourceError
+from mlflow_compose.result import Silent
+from tests.unit.fakes import FakeEngine, FakeScreen
+from tests.unit.samples import SECRETS, stack
+from tests.unit.test_clients import answers, server
+
+PROXY = "mlflow-artifacts:/"
+
+
+def mlruns(top: Path) -> Path:
+    """Make as much of a mlruns folder as is looked at."""
+    folder = top / "mlruns"
+    run = folder / "0" / "r1"
+    for path in ("artifacts/plots/a b.png", "tags/artifacts/x", "metrics/loss", "meta.yaml"):
+        (run / path).parent.mkdir(parents=True, exist_ok=True)
+        (run / path).write_text(path, encoding="utf-8")
+    (folder / "0" / "meta.yaml").touch()
+    return folder
+
+
+def database(path: Path, table: str = "experiments") -> Path:
+    """Make a file of SQLite with one table."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE {table} (name TEXT)")
+        connection.commit()
+    return path
+
+
+# --- what a source is
+
+
+def test_a_folder_must_be_known_from_above_too(tmp_path: Path) -> None:
+    folder = mlruns(tmp_path)
+    for text in (str(folder), str(tmp_path), f"file://{folder}"):
+        source = recognise(text, None, {})
+        assert (source.kind, source.path) == (FOLDER, folder)
+
+
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_a_database_must_have_its_artifacts_beside_it(form: str, tmp_path: Path) -> None:
+    file = database(tmp_path / "mlflow.db")
+    source = recognise(form.format(file), None, {})
+    assert (source.kind, source.path) == (SQLITE, file)
+    assert tmp_path / "mlartifacts" in source.artifacts
+    assert recognise(str(file), tmp_path, {}).artifacts == (tmp_path,)
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "login", "token"),
+    [
+        ("http://lab:5000", {}, None, ""),
+        ("http://lab:5000/", {"MLFLOW_TRACKING_TOKEN": "t"}, None, "t"),
+        (
+            "http://lab:5000",
+            {"MLFLOW_TRACKING_USERNAME": "ann", "MLFLOW_TRACKING_PASSWORD": "secret one"},
+            ("ann", "secret one"),
+            "",
+        ),
+        ("http://ann:secret%20one@lab:5000", {}, ("ann", "secret one"), ""),
+    ],
+)
+def test_a_server_must_be_entered_as_mlflows_own_client_does(
+    text: str, environ: Mapping[str, str], login: tuple[str, str] | None, token: str
+) -> None:
+    source = recognise(text, None, environ)
+    assert (source.kind, source.url) == (SERVER, "http://lab:5000")
+    assert (source.login, source.token) == (login, token)
+    assert "secret" not in f"{source!r}{source.name}"
+
+
+def test_certificates_must_be_checked_as_mlflows_own_client_does() -> None:
+    def verify(**environ: str) -> bool | str:
+        return recognise("https://lab", None, environ).verify
+
+    assert verify() is True
+    assert verify(MLFLOW_TRACKING_INSECURE_TLS="true") is False
+    assert verify(MLFLOW_TRACKING_SERVER_CERT_PATH="ca.pem") == "ca.pem"
+
+
+def test_a_folder_with_a_database_must_name_it(tmp_path: Path) -> None:
+    file = database(tmp_path / "mlflow.db")
+    (tmp_path / "mlruns" / "1").mkdir(parents=True)
+    with pytest.raises(SourceError, match="no experiment") as caught:
+        recognise(str(tmp_path), None, {})
+    assert caught.value.hint == f"mlflow-compose import {file}"
+
+
+# --- what is taken from it
+
+
+def test_a_folder_must_be_copied_without_artifacts_and_open_to_all(tmp_path: Path) -> None:
+    folder = mlruns(tmp_path)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    with staging(tmp_path) as place:
+        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+        copy_folder(recognise(str(folder), None, {}), place)
+        found = {path.relative_to(place).as_posix(): path for path in place.rglob("*")}
+        assert all(path.stat().st_mode & stat.S_IROTH for path in found.values())
+        files = {name for name, path in found.items() if path.is_file()}
+    run = "mlruns/0/r1"
+    expected = {f"{run}/meta.yaml", f"{run}/metrics/loss", f"{run}/tags/artifacts/x"}
+    assert files == {*expected, "mlruns/0/meta.yaml"}
+    assert not place.parent.exists()
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+@pytest.mark.parametrize("writer_is", ["there", "gone"])
+def test_a_database_must_be_copied_while_somebody_writes(
+    mode: str, writer_is: str, tmp_path: Path
+) -> None:
+    folder, target = tmp_path / "of others", tmp_path / "ours"
+    folder.mkdir()
+    target.mkdir()
+    file = database(folder / "mlflow.db")
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute(f"PRAGMA journal_mode = {mode}")
+        writer.execute("INSERT INTO experiments VALUES ('a')")
+        writer.commit()
+        if writer_is == "gone":
+            writer.close()
+        before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        copy_database(Source(SQLITE, "mlflow.db", file), target)
+        after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert after == before
+    assert {path.name for path in target.iterdir()} == {"mlflow.db"}
+    with closing(sqlite3.connect(target / "mlflow.db")) as copy:
+        assert copy.execute("SELECT name FROM experiments").fetchall() == [("a",)]
+
+
+def test_a_database_of_something_else_must_be_named(tmp_path: Path) -> None:
+    source = Source(SQLITE, "x", database(tmp_path / "other.db", "people"))
+    (tmp_path / "place").mkdir()
+    with pytest.raises(SourceError, match="has no table of experiments"):
+        copy_database(source, tmp_path / "place")
+
+
+def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_path: Path) -> None:
+    dead, living = tmp_path / ".import.4194999.x", tmp_path / f".import.{os.getppid()}.x"
+    dead.mkdir()
+    living.mkdir()
+    with staging(tmp_path):
+        assert not dead.exists()
+        assert living.exists()
+
+
+# --- where artifacts are
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "mlflow-artifacts:/0/r1/artifacts",
+        "mlflow-artifacts://lab:5000/0/r1/artifacts",
+        "/home/somebody/else/mlruns/0/r1/artifacts",
+        "./mlruns/0/r1/artifacts",
+    ],
+)
+def test_artifacts_must_be_found_where_the_folder_is_now(place: str, tmp_path: Path) -> None:
+    found = list(Folders((tmp_path / "none", mlruns(tmp_path))).files(place))
+    assert found == [Artifact(place, "plots/a b.png", len("artifacts/plots/a b.png"))]
+
+
+def test_a_place_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "key").touch()
+    folders = Folders((mlruns(tmp_path),))
+    assert list(folders.files("mlflow-artifacts:/../secrets")) == []
+
+
+def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
+    place = str(mlruns(tmp_path) / "0/r1/artifacts")
+    shelf, stored = Folders(()), dict[str, bytes]()
+    (Path(place) / "bad").touch()
+
+    def put(key: str, path: Path) -> None:
+        if key.endswith("bad"):
+            raise PermissionError(13, "not for you")
+        stored[key] = path.read_bytes()
+
+    wanted = look(shelf, {place: "7/r1/artifacts"}, Silent())
+    assert wanted.there({"7/r1/artifacts/bad": 1}) == set()
+    problems = send(shelf, wanted.artifacts, put, tmp_path, Silent())
+    assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
+    assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
+    assert wanted.there({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
+
+
+@pytest.mark.parametrize(
+    ("access", "root"), [("proxied", PROXY), ("direct", f"s3://{stack().stores.bucket}")]
+)
+def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str) -> None:
+    told = stack(MLFLOW_ARTIFACT_ACCESS=access)
+    assert artifact_root(told) == root
+    place = Changes(root, everything_moves=False).location(7)
+    assert key_of(told, f"{place}/r1/artifacts") == "7/r1/artifacts"
+
+
+# --- what a row becomes
+
+
+def changes(*, everything_moves: bool = False) -> Changes:
+    found = Changes(PROXY, everything_moves=everything_moves)
+    found.experiments = {1: 7}
+    return found
+
+
+def run_row(uri: str) -> dict[str, Any]:
+    return {"run_uuid": "r1", "experiment_id": 1, "artifact_uri": uri}
+
+
+def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
+    known = changes()
+    row = known.row("runs", run_row("file:///old/mlruns/1/r1/artifacts"), 7)
+    assert row == {
+        "run_uuid": "r1",
+        "experiment_id": 7,
+        "artifact_uri": "mlflow-artifacts:/7/r1/artifacts",
+    }
+    assert known.places == {"/old/mlruns/1/r1/artifacts": "mlflow-artifacts:/7/r1/artifacts"}
+    model = {
+        "model_id": "m-1",
+        "experiment_id": 1,
+        "artifact_location": "/old/1/models/m-1/artifacts",
+    }
+    moved = known.row("logged_models", model, 7)["artifact_location"]
+    assert moved == "mlflow-artifacts:/7/models/m-1/artifacts"
+    tag = {"request_id": "tr-1", "key": TRACE_LOCATION, "value": "/old/1/traces/tr-1/artifacts"}
+    assert known.row("trace_tags", tag, 7)["value"] == "mlflow-artifacts:/7/traces/tr-1/artifacts"
+    assert known.row("trace_tags", {**tag, "key": "other"}, 7)["value"] == tag["value"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "now"),
+    [
+        ("s3://theirs/1/r1/artifacts", "s3://theirs/1/r1/artifacts"),
+        ("dbfs:/1/r1/artifacts", "dbfs:/1/r1/artifacts"),
+        ("C:/mlruns/1/r1/artifacts", "mlflow-artifacts:/7/r1/artifacts"),
+        ("mlflow-artifacts:/1/r1/artifacts", "mlflow-artifacts:/7/r1/artifacts"),
+    ],
+)
+def test_what_is_elsewhere_must_stay_there_unless_a_server_hands_it_out(uri: str, now: str) -> None:
+    assert changes().row("runs", run_row(uri), 7)["artifact_uri"] == now
+    moved = changes(everything_moves=True).row("runs", run_row(uri), 7)["artifact_uri"]
+    assert moved == "mlflow-artifacts:/7/r1/artifacts"
+
+
+@pytest.mark.parametrize(
+    ("source", "now"),
+    [
+        ("/old/1/r1/artifacts/model", "mlflow-artifacts:/7/r1/artifacts/model"),
+        ("file:///old/1/r1/artifacts", "mlflow-artifacts:/7/r1/artifacts"),
+        ("/old/1/r10/artifacts/model", "/old/1/r10/artifacts/model"),
+        ("models:/m-1", "models:/m-1"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_a_model_version_must_follow_its_run(source: str | None, now: str | None) -> None:
+    known = changes()
+    known.row("runs", run_row("/old/1/r1/artifacts"), 7)
+    version = {"name": "m", "version": 1, "source": source, "storage_location": source}
+    found = known.row("model_versions", version)
+    assert (found["source"], found["storage_location"]) == (now, now)
+
+
+def test_a_value_that_postgresql_refuses_must_be_cut_and_counted() -> None:
+    def column(name: str, length: int | None) -> SimpleNamespace:
+        return SimpleNamespace(name=name, type=SimpleNamespace(length=length))
+
+    table = SimpleNamespace(name="tags", columns=[column("value", 3), column("key", None)])
+    known = changes()
+    assert known.fit(table, {"value": "abcd", "key": "a\0b"}) == {"value": "abc", "key": "ab"}
+    assert known.fit(table, {"value": "abc", "key": "k"}) == {"value": "abc", "key": "k"}
+    assert known.cut == {"tags.value": 1, "tags.key": 1}
+
+
+# --- what a server tells
+
+
+@pytest.mark.parametrize(
+    ("said", "value"), [(0.1, 0.1), ("NaN", 0), ("Infinity", 1.7976931348623157e308)]
+)
+def test_a_point_must_be_as_mlflows_databases_have_it(said: object, value: float) -> None:
+    found = rows.point({"key": "loss", "value": said, "timestamp": "17", "step": "3"})
+    assert found.pop("is_nan") == (said == "NaN")
+    assert found == {"key": "loss", "value": value, "timestamp": 17, "step": 3}
+
+
+PAGES: Mapping[str, list[dict[str, Any]]] = {
+    "experiments/search": [
+        {"experiment_id": str(number), "name": f"e{number}"} for number in (0, 1)
+    ],
+    "runs/search": [
+        {
+            "info": {
+                "run_id": f"r{number}",
+                "experiment_id": "0",
+                "artifact_uri": f"s3://x/{number}",
+            },
+            "data": {"metrics": [{"key": "loss", "value": 1.5, "step": "1", "timestamp": "2"}]},
+        }
+        for number in (1, 2)
+    ],
+    "metrics/get-history": [
+        {"key": "loss", "value": step + 0.5, "step": str(step), "timestamp": "2"} for step in (0, 1)
+    ],
+}
+FIELDS = {
+    "experiments/search": "experiments",
+    "runs/search": "runs",
+    "metrics/get-history": "metrics",
+}
+
+
+def one_a_page(request: BaseHTTPRequestHandler) -> None:
+    """Answer as MLflow 2 does that gives one thing a page, and knows no models."""
+    url = urlsplit(request.path)
+    endpoint = url.path.removeprefix("/api/2.0/mlflow/")
+    given = {name: values[0] for name, values in parse_qs(url.query).items()}
+    given |= json.loads(getattr(request, "body", b"") or b"{}")
+    if endpoint not in PAGES:
+        answers(200 if endpoint.endswith("models/search") else 404, "{}")(request)
+        return
+    token = int(given.get("page_token", 0))
+    answer: dict[str, Any] = {FIELDS[endpoint]: [PAGES[endpoint][token]]}
+    if token + 1 < len(PAGES[endpoint]):
+        answer["next_page_token"] = str(token + 1)
+    answers(200, json.dumps(answer))(request)
+
+
+def test_every_page_of_a_server_must_be_read() -> None:
+    file = StringIO()
+    with server(one_a_page) as url:
+        reading = Reading(Tracking(url), file, Silent())
+        reading.everything()
+    found = [json.loads(line) for line in file.getvalue().splitlines()]
+    names = [row["name"] for table, row in found if table == "experiments"]
+    assert names == ["e0", "e1"]
+    assert {row["run_uuid"] for table, row in found if table == "runs"} == {"r1", "r2"}
+    steps = [row["step"] for table, row in found if table == "metrics" and row["run_uuid"] == "r1"]
+    assert set(steps) == {0, 1}
+    assert reading.owners == {"s3://x/1": ("run", "r1"), "s3://x/2": ("run", "r2")}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (401, "{}", "refuses the login"),
+        (403, "{}", "refuses the login"),
+        (404, "<h1>a shop</h1>", "does not answer as an MLflow server does"),
+        (200, "<h1>a shop</h1>", "does not answer as an MLflow server does"),
+    ],
+)
+def test_a_server_that_is_none_must_be_named(status: int, body: str, words: str) -> None:
+    with server(answers(status, body)) as url, pytest.raises(SourceError, match=words) as caught:
+        connect(Source(SERVER, url, url=url))
+    assert caught.value.hint
+
+
+# --- what is said in the end
+
+
+def heard(*lines: object) -> Iterator[str]:
+    return (json.dumps(line) for line in lines)
+
+
+def test_what_runs_inside_must_be_heard_line_by_line() -> None:
+    lines = heard(
+        {"progress": "experiment 1 of 2"},
+        {"place": ["/old", "mlflow-artifacts:/7"]},
+        {"objects": [["7/a", 1], ["7/b", 2]]},
+        {"done": {"left": []}},
+    )
+    screen = FakeScreen()
+    within = Within(screen)
+    outcome = Outcome(0, "\n".join(["a warning", *lines]), "")
+    within.ask(FakeEngine(stack(), outcome=outcome), {})
+    assert screen.said == ["experiment 1 of 2"]
+    assert within.places == {"/old": "mlflow-artifacts:/7"}
+    assert within.objects == {"7/a": 1, "7/b": 2}
+
+
+def test_a_failure_inside_must_be_said_without_secrets() -> None:
+    engine = FakeEngine(stack(), outcome=Outcome(1, "", f"Traceback\nno {SECRETS['PG_PASSWORD']}"))
+    with pytest.raises(SourceError, match=r"^no \*{8}$"):
+        Within(Silent()).ask(engine, {})
+    outcome = Outcome(0, json.dumps({"error": "mlflow db upgrade failed: newer"}), "")
+    with pytest.raises(SourceError, match="newer"):
+        Within(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
+
+
+def test_a_difference_must_be_an_error_that_names_it() -> None:
+    whole = Brought({"runs": 2, "tags": 3}, {"runs": 1, "tags": 0}, {"runs": 2, "tags": 3}, ())
+    assert _errors(whole) == ()
+    assert _lines(whole)[1].split() == ["runs", "2", "1", "2"]
+    lost = Brought({"runs": 2, "tags": 3}, {"runs": 0, "tags": 0}, {"runs": 2, "tags": 1}, ("x",))
+    (error,) = _errors(lost)
+    assert isinstance(error, IncompleteError)
+    assert "2 tags" in error.message
+    assert _lines(lost)[-1] == "  x"
+
+
+def test_modules_must_be_sent_after_those_that_they_import() -> None:
+    sent: list[str] = []
+    for module in MODULES:
+        text = Path(module.__file__ or "").read_text(encoding="utf-8")
+        names = {other.__name__.rpartition(".")[2] for other in MODULES}
+        for name in names - set(sent):
+            assert f"inside.{name} import" not in text, f"{module.__name__} before {name}"
+        sent.append(module.__name__.rpartition(".")[2])
