@@ -299,6 +299,18 @@ def test_what_a_database_says_to_those_whom_it_let_in_must_be_another_cause() ->
     )
 
 
+def test_a_database_server_that_is_too_old_must_be_named() -> None:
+    """No such server can be had where the tests run: only its version is played."""
+
+    def server(*version: int) -> object:
+        return SimpleNamespace(dialect=SimpleNamespace(server_version_info=version))
+
+    database.check_version(server(database.OLDEST_POSTGRES, 0))
+    with pytest.raises(BrokenLink, match=r"it is 11\.22, and must be 12 or newer") as caught:
+        database.check_version(server(11, 22))
+    assert caught.value.cause == "pg_old"
+
+
 def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
     def fail(request: Request) -> str:
         raise BrokenLink("pg_down", str(request["bucket"]))

@@ -76,12 +76,17 @@ def check_rights(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only 
         # It opens any file, and looks into it when it is asked.
         connection.execute(text("PRAGMA schema_version"))
         return
-    if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
-        found = version(connection)
-        raise BrokenLink("pg_old", f"it is {found}, and must be {OLDEST_POSTGRES} or newer")
+    check_version(connection)
     may = "SELECT has_schema_privilege(current_user, current_schema(), 'CREATE')"
     if not connection.execute(text(may)).scalar():
         raise BrokenLink("pg_rights", "CREATE on the schema is not granted")
+
+
+def check_version(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Make sure that a PostgreSQL server is new enough."""
+    if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
+        found = version(connection)
+        raise BrokenLink("pg_old", f"it is {found}, and must be {OLDEST_POSTGRES} or newer")
 
 
 def clean(request: Request) -> None:
