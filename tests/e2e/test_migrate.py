@@ -157,6 +157,8 @@ def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: Make
     later = stack.log_run(api)
     assert later.experiment_id not in experiments
     stack.expect(later, api)
+    stack.tool("down", "--volumes", "--yes")
+    assert stack.volumes() == set()
 
 
 @local_only(SAME)
@@ -214,5 +216,5 @@ def test_objects_must_move_to_another_provider(filled: RunningStack) -> None:
     services = filled.tool("status", "--json").data["services"]
     assert [service["name"] for service in services] == ["s3", "bucket-init", "mlflow"]
     filled.expect(run)
-    filled.tool("down", "--volumes", "--yes")
-    assert filled.volumes() == set()
+    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data")
+    assert filled.volumes() == {"versitygw_data", "mlflow_data", "mlflow_tmp"}
