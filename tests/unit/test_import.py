@@ -268,7 +268,9 @@ def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
     ],
 )
 def test_what_is_elsewhere_must_stay_there_unless_a_server_hands_it_out(uri: str, now: str) -> None:
-    assert changes().row("runs", run_row(uri), 7)["artifact_uri"] == now
+    known = changes()
+    assert known.row("runs", run_row(uri), 7)["artifact_uri"] == now
+    assert bool(known.elsewhere) == (now == uri)
     moved = changes(everything_moves=True).row("runs", run_row(uri), 7)["artifact_uri"]
     assert moved == "mlflow-artifacts:/7/r1/artifacts"
 

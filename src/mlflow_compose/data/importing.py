@@ -121,8 +121,15 @@ class Import:
             {**done["source"], **_count(wanted, set(wanted.artifacts))},
             {**done["before"], **_count(wanted, before)},
             {**done["after"], **_count(wanted, after)},
-            (*done["left"], *wanted.left, *problems),
+            (*done["left"], *_nowhere(places, wanted), *wanted.left, *problems),
         )
+
+
+def _nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
+    """Say where there is nothing at all: then it was looked for in the wrong place."""
+    if not places or wanted.artifacts or wanted.left:
+        return []
+    return [f"artifacts: {len(places)} runs and models have none; --artifacts names their folder"]
 
 
 def _count(wanted: Wanted, keys: set[str]) -> Counts:

@@ -25,6 +25,7 @@ class Changes:
         uuids: Of datasets and inputs that are in the stack already, by those in the source.
         places: Where artifacts are in the stack, by where they were.
         cut: How many values were longer than the stack takes, by column.
+        elsewhere: How many places stay where they are, by what they begin with.
     """
 
     def __init__(self, root: str, *, everything_moves: bool) -> None:
@@ -40,6 +41,7 @@ class Changes:
         self.uuids: dict[str, str] = {}
         self.places: dict[str, str] = {}
         self.cut: Counter[str] = Counter()
+        self.elsewhere: Counter[str] = Counter()
 
     def location(self, experiment: int) -> str:
         """Return where MLflow would put the artifacts of an experiment of the stack."""
@@ -67,7 +69,11 @@ class Changes:
         if table not in PLACES or row.get("key", TRACE_LOCATION) != TRACE_LOCATION:
             return ""
         uri = row[PLACES[table][0]] or ""
-        return plain(uri) if self._everything_moves or scheme(uri) in MOVABLE else ""
+        if self._everything_moves or scheme(uri) in MOVABLE:
+            return plain(uri)
+        parts = urlsplit(uri)
+        self.elsewhere[f"{parts.scheme}://{parts.hostname or ''}"] += 1
+        return ""
 
     def follow(self, uri: str | None) -> str | None:
         """Return where something is now that was at, or below, a place that was moved."""

@@ -39,11 +39,11 @@ def merge(request: Request) -> dict[str, Any]:
         with source.connect() as reading:
             first = Merge(reading, theirs, ours, changes, write=True)
             first.walk(target, say)
-            cut = dict(changes.cut)
+            left = noted(changes)
             say("comparing")
             second = Merge(reading, theirs, ours, changes, write=False)
             second.walk(target, lambda _: None)
-            left = [*second.meeting.left, *others(reading, theirs)]
+            left += [*second.meeting.left, *others(reading, theirs)]
         source.dispose()
     for old, new in changes.places.items():
         tell(place=[old, new])
@@ -51,9 +51,18 @@ def merge(request: Request) -> dict[str, Any]:
         "source": second.source,
         "before": first.there,
         "after": second.there,
-        "left": [*left, *(f"{number} values of {name} were cut" for name, number in cut.items())],
+        "left": left,
         "experiments": sorted(changes.experiments.values()),
     }
+
+
+def noted(changes: Changes) -> list[str]:
+    """Return what could not be brought as it was, in words."""
+    stay = changes.elsewhere.items()
+    return [
+        *(f"artifacts of {number} runs or models: they stay in {place}" for place, number in stay),
+        *(f"{number} values of {name} were cut" for name, number in changes.cut.items()),
+    ]
 
 
 def others(reading: Any, theirs: Any) -> list[str]:
@@ -80,8 +89,13 @@ ACTIONS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
 
 def main(argument: str) -> None:
     """Do what is asked for; the last line is the outcome."""
+    from sqlalchemy.exc import DBAPIError
+
     request = json.loads(argument)
     try:
         tell(done=ACTIONS[request["action"]](request))
     except tables.CopyError as error:
         tell(error=str(error))
+    except DBAPIError as error:
+        # Its own text has the rows in it.
+        tell(error=f"the database refuses it: {' '.join(str(error.orig).split())}")

@@ -29,8 +29,10 @@ def open_database(uri: str) -> Any:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
-    options = {"timeout": PATIENCE} if uri.startswith("sqlite") else {}
-    return create_engine(uri, connect_args=options, poolclass=NullPool)
+    if uri.startswith("sqlite"):
+        return create_engine(uri, connect_args={"timeout": PATIENCE}, poolclass=NullPool)
+    # Else psycopg2 sends each row by itself where a conflict may be met.
+    return create_engine(uri, executemany_mode="values_plus_batch", poolclass=NullPool)
 
 
 def reflected(engine: Any) -> Any:
@@ -116,10 +118,9 @@ def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
 
 
 def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:
-    names = [column.name for column in target.columns]
     copied = 0
     for chunk in chunks(rows(reading, source)):
-        writing.execute(target.insert(), [{name: row[name] for name in names} for row in chunk])
+        writing.execute(target.insert(), given(target, chunk))
         copied += len(chunk)
     return copied
 
@@ -143,7 +144,13 @@ def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:
 
     dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
     for chunk in chunks(new):
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), chunk)
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), given(table, chunk))
+
+
+def given(table: Any, new: Iterable[Row]) -> list[Row]:
+    """Return rows without what the database works out by itself, and refuses to be told."""
+    own = {column.name for column in table.columns if column.computed is not None}
+    return [{name: value for name, value in row.items() if name not in own} for row in new]
 
 
 def set_sequences(connection: Any, tables: Iterable[Any]) -> None:
