@@ -28,7 +28,7 @@ LARGE_PATH = "model/large.bin"
 
 
 def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
-    """Make two experiments with runs, a registered model and a logged model."""
+    """Make two experiments with runs, a trace, a registered model and a logged model."""
     for path, content in FILES.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
         (work / path).write_bytes(content)
@@ -44,6 +44,7 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     client.delete_run(made[1])
     register(client, name, made[0])
     log_model(first, work)
+    trace(first)
     client.delete_experiment(trash)
     return made
 
@@ -83,6 +84,15 @@ def log_model(experiment: str, work: Path) -> None:
     )
     MlflowClient().log_model_artifacts(model.model_id, str(work))
     mlflow.finalize_logged_model(model.model_id, "READY")
+
+
+def trace(experiment: str) -> None:
+    """Log a trace of two spans, with what somebody thinks of it."""
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_span("outer") as outer, mlflow.start_span("inner"):
+        trace_id = outer.trace_id
+    mlflow.flush_trace_async_logging()
+    mlflow.log_feedback(trace_id=trace_id, name="good", value=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from mlflow_compose.clients import Tracking
 from mlflow_compose.data import rows
 from mlflow_compose.data.importing import Brought, _errors, _lines
 from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes
+from mlflow_compose.data.inside.tables import given
 from mlflow_compose.data.server import Reading, connect
 from mlflow_compose.data.shelves import Artifact, Folders
 from mlflow_compose.data.source import FOLDER, SERVER, SQLITE, Source, recognise
@@ -303,6 +304,12 @@ def test_a_value_that_postgresql_refuses_must_be_cut_and_counted() -> None:
     assert known.fit(table, {"value": "abcd", "key": "a\0b"}) == {"value": "abc", "key": "ab"}
     assert known.fit(table, {"value": "abc", "key": "k"}) == {"value": "abc", "key": "k"}
     assert known.cut == {"tags.value": 1, "tags.key": 1}
+
+
+def test_what_the_database_works_out_by_itself_must_not_be_told() -> None:
+    columns = [SimpleNamespace(name=name, computed=name == "c" or None) for name in "abc"]
+    table = SimpleNamespace(columns=columns)
+    assert given(table, [{"a": 1, "b": 2, "c": 3}]) == [{"a": 1, "b": 2}]
 
 
 # --- what a server tells
