@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -88,9 +87,6 @@ class Student:
     @contextmanager
     def started(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         """Start one command line in a process group of its own."""
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # As in a job in the background: children would ignore Ctrl-C too.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         with subprocess.Popen(
             [str(self._tool), *arguments],
             cwd=self.stack,

@@ -45,7 +45,9 @@ class Made:
 
 def fill(uri: str, name: str, work: Path, **more: str) -> tuple[str, ...]:
     """Fill a store with MLflow's own client."""
-    env = environment(MLFLOW_DISABLE_TELEMETRY="true", **more)
+    # Its threads would print a line each, and into each other's.
+    quiet = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+    env = environment(MLFLOW_DISABLE_TELEMETRY="true", **quiet, **more)
     said = run(sys.executable, str(CLIENT), uri, name, str(RUNS), str(work / "files"), env=env)
     return tuple(json.loads(said.out.splitlines()[-1]))
 
