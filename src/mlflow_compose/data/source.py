@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mlflow_compose.errors import SourceError
@@ -94,7 +95,7 @@ def _folder(path: Path, artifacts: Path | None) -> Source:
     databases = sorted(file for file in path.glob("*.db") if _is_sqlite(file))
     raise SourceError(
         f"{path} is not a folder in which MLflow keeps runs: no experiment in it has a meta.yaml",
-        hint=f"mlflow-compose import {databases[0]}" if databases else KINDS,
+        hint=f"mlflow-compose import {quote(str(databases[0]))}" if databases else KINDS,
     )
 
 
