@@ -162,14 +162,22 @@ def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: Make
 
 
 @local_only(SAME)
-def test_what_cannot_be_reached_must_leave_the_stack_as_it_was(
+def test_a_bucket_that_cannot_be_used_must_be_named_before_anything_stops(
     filled: RunningStack, outside: RunningStack
 ) -> None:
-    """A key that is refused is noticed when MLflow is stopped already."""
-    run, before = filled.log_run(), filled.env_file.read_text()
+    before, starts = filled.env_file.read_text(), filled.starts()
     more = written(filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"})
     said = filled.tool("migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1)
     said.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
+    assert (filled.env_file.read_text(), filled.starts()) == (before, starts)
+
+
+@local_only(SAME)
+def test_what_fails_on_the_way_must_leave_the_stack_as_it_was(filled: RunningStack) -> None:
+    """The database is asked from where MLflow runs, which is stopped then."""
+    run, before = filled.log_run(), filled.env_file.read_text()
+    said = filled.tool("migrate-store", "--to", "postgres=no.such.host.invalid", code=1)
+    said.shows("error: there is no machine called as PG_HOST says")
     assert filled.env_file.read_text() == before
     filled.wait_until_healthy("s3", "mlflow")
     filled.expect(run)

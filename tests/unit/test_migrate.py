@@ -151,7 +151,9 @@ def test_both_stacks_secrets_must_be_masked() -> None:
 
 def plan(folder: Path, *lines: str) -> Plan:
     (folder / ".env").write_text(env_text(*lines), encoding="utf-8")
-    return load_plan(*read_settings(folder / ".env", {}), {})
+    found, paths = read_settings(folder / ".env", {})
+    engine = "local" if found.settings.stack_engine == "local" else "docker"
+    return load_plan(found, paths, {}, engine)
 
 
 def move(folder: Path, to: str, *lines: str, environ: Mapping[str, str] | None = None) -> Move:
@@ -178,6 +180,7 @@ def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
     [
         ("provider=minio", (), "nothing to move"),
         ("postgres=db.lab", (), "not from one to another"),
+        ("provider=versitygw", ("STACK_ENGINE=local",), "needs Docker"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=/srv/objects",), "two servers cannot share"),
     ],
 )

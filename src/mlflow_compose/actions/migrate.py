@@ -1,6 +1,7 @@
 """`migrate-store`: the same stack on other stores, with everything that was in the old ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def migrate_store(
     engine.check()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
+    _reach(move)
     before = move.old.paths.env_file.read_text(encoding="utf-8")
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
@@ -77,30 +79,36 @@ def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -
     return copied
 
 
+def _reach(move: Move) -> None:
+    """Make sure that a bucket of the user's own can be used, before anything is stopped."""
+    new = move.new.stack
+    if not move.moves_objects or new.has("s3"):
+        return
+    target = Objects.of(new)
+    with _in_words():
+        if move.new.loaded.settings.mlflow_bucket_create:
+            target.make_bucket()
+        target.check()
+
+
 def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
     old, new = move.old.stack, move.new.stack
+    if not old.stores.has_s3:
+        return copy_folder(engine, old, progress)
     target = Objects.of(new, between.objects_url(old, new, move.port))
-    try:
-        _make_bucket(move.new, target)
-        if not old.stores.has_s3:
-            return copy_folder(engine, old, progress)
+    with _in_words():
         return copy_objects(Objects.of(old), target, progress)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
     except ObjectsError as error:
         raise StoreError(
             f"the objects cannot be copied: {error}",
             hint="mend that and run the same command again; it goes on where it ended",
         ) from None
-
-
-def _make_bucket(plan: Plan, target: Objects) -> None:
-    """Make the bucket in a server of the user's own, where that is allowed."""
-    if not plan.loaded.settings.mlflow_bucket_create:
-        return
-    try:
-        target.make_bucket()
-    except ObjectsError as error:
-        if not error.code.startswith("BucketAlready"):
-            raise
 
 
 def _start(

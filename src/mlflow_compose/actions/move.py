@@ -13,7 +13,7 @@ from mlflow_compose.settings import declared
 from mlflow_compose.settings.envfile import EnvFile, edit, parse, read
 from mlflow_compose.settings.example import default_text
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.stack import between
+from mlflow_compose.stack import LOCAL, LOCAL_PROVIDERS, between
 from mlflow_compose.stack.site import LOOPBACK
 
 
@@ -83,6 +83,10 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
 def _check(move: Move) -> None:
     """Refuse what cannot be moved."""
     old, new = move.old.stack, move.new.stack
+    if new.site.engine == LOCAL and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
+        raise UsageError(
+            f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"
+        )
     if not (move.moves_objects or move.moves_runs):
         raise UsageError("that is where the stack's data is already; there is nothing to move")
     if move.moves_runs and old.stores.has_postgres:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Bytes that are in memory at a time.
 CHUNK = 1024 * 1024
 WITHOUT_CONSTRAINT = "us-east-1"
+ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
 class ObjectsError(Exception):
@@ -108,15 +109,24 @@ class Objects:
         with _said("head_object", self.endpoint):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
 
+    def check(self) -> None:
+        """Make sure that the bucket is there, and that the key may look into it."""
+        with _said("list_objects_v2", self.endpoint):
+            self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+
     def make_bucket(self) -> None:
-        """Make the bucket."""
+        """Make the bucket where it is missing."""
         elsewhere: dict[str, Any] = (
             {}
             if self.region == WITHOUT_CONSTRAINT
             else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
-        with _said("create_bucket", self.endpoint):
-            self._client.create_bucket(Bucket=self.bucket, **elsewhere)
+        try:
+            with _said("create_bucket", self.endpoint):
+                self._client.create_bucket(Bucket=self.bucket, **elsewhere)
+        except ObjectsError as error:
+            if error.code not in ALREADY_THERE:
+                raise
 
     @cached_property
     def _client(self) -> "S3Client":

@@ -6,7 +6,7 @@ to add one, write a module and name it in `build.py`.
 
 from mlflow_compose.stack.build import build, build_local
 from mlflow_compose.stack.model import Stack
-from mlflow_compose.stack.providers import PROVIDERS, Provider
+from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
 from mlflow_compose.stack.service import (
     Bind,
     Build,
@@ -21,6 +21,7 @@ from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
 __all__ = [
     "DOCKER",
     "LOCAL",
+    "LOCAL_PROVIDERS",
     "PROVIDERS",
     "Bind",
     "Build",

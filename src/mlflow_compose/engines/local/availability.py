@@ -8,10 +8,8 @@ from pathlib import Path
 
 from mlflow_compose import machine
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import PROVIDERS, Service, Stack
+from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack
 
-# What the default means here, and what it is.
-PROVIDERS_HERE = ("minio", "rclone")
 KEY = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY")
 USERADD = (
     "useradd",
@@ -56,7 +54,7 @@ def check_data(stack: Stack, folder: Path) -> None:
     Raises:
         EngineError: It does not, or cannot.
     """
-    if stack.s3_provider and stack.s3_provider not in PROVIDERS_HERE:
+    if stack.s3_provider and stack.s3_provider not in LOCAL_PROVIDERS:
         raise EngineError(
             f"S3_PROVIDER {stack.s3_provider} needs Docker: without it, the S3 server is rclone",
             hint="leave S3_PROVIDER out of .env, or set STACK_ENGINE=docker",

@@ -18,4 +18,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in (MINIO, VERSITYGW, RCLONE, SEAWEEDFS, RUSTFS)}
 )
 
-__all__ = ["PORT", "PROVIDERS", "Launch", "Provider"]
+# Without Docker there is rclone, which the default stands for too.
+LOCAL_PROVIDERS = (MINIO.name, RCLONE.name)
+
+__all__ = ["LOCAL_PROVIDERS", "PORT", "PROVIDERS", "Launch", "Provider"]
