@@ -90,7 +90,7 @@ def test_objects_must_move_to_a_server_of_ones_own_and_back(
     data = filled.tool(
         "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, "--json"
     ).data
-    assert data["objects"]["objects"] == data["objects"]["sent"] == len(before)
+    assert data["objects"]["count"] == data["objects"]["sent"] == len(before)
     assert contents(outside, outside.root_key, bucket).items() >= before.items()
     kind = outside.s3(outside.root_key).head_object(Bucket=bucket, Key=next(iter(before)))
     assert kind["ContentType"]
@@ -144,7 +144,7 @@ def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: Make
         *("--settings", more, "--json"),
     ).data
     assert data["rows"]["runs"] == data["rows"]["metrics"] == len(made)
-    assert data["objects"]["objects"] == len(made) + 1
+    assert data["objects"]["count"] == len(made) + 1
     assert data["kept"] == ["mlflow_data"]
     services = [service["name"] for service in stack.tool("status", "--json").data["services"]]
     assert services == ["postgres", "s3", "bucket-init", "mlflow"]
@@ -199,7 +199,7 @@ def test_a_copy_that_was_killed_must_go_on_where_it_ended(
     assert filled.settings["MINIO_PORT"] != outside.settings["MINIO_PORT"]
     assert contents(filled, filled.app_key, filled.bucket) == before
     data = filled.tool(*command, "--json").data
-    assert data["objects"]["sent"] < data["objects"]["objects"] == len(before)
+    assert data["objects"]["sent"] < data["objects"]["count"] == len(before)
     assert contents(outside, outside.root_key, bucket).items() >= before.items()
     assert filled.volumes() == {"mlflow_data", "mlflow_tmp", "minio_data"}
     filled.tool("migrate-store", "--prune", code=2).shows("add --yes to agree")
@@ -218,7 +218,7 @@ def test_objects_must_move_to_another_provider(filled: RunningStack) -> None:
         "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
     ).data
     assert data["kept"] == ["minio_data"]
-    assert data["objects"]["objects"] == len(before)
+    assert data["objects"]["count"] == len(before)
     assert filled.settings["S3_PROVIDER"] == "versitygw"
     assert contents(filled, filled.app_key, filled.bucket) == before
     services = filled.tool("status", "--json").data["services"]

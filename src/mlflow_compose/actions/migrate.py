@@ -129,7 +129,7 @@ def _told(data: Mapping[str, Any]) -> list[str]:
     said = []
     if found := data.get("objects"):
         said.append(
-            f"{found['objects']} objects, {found['size']} bytes: the same in both places "
+            f"{found['count']} objects, {found['bytes']} bytes: the same in both places "
             f"({found['sent']} were sent)"
         )
     if rows := data.get("rows"):

@@ -21,13 +21,13 @@ class Copied:
     """What a copy was about.
 
     Attributes:
-        objects: How many there are.
-        size: Of all of them, in bytes.
+        count: How many objects there are.
+        bytes: Their size in all.
         sent: How many were not there yet.
     """
 
-    objects: int
-    size: int
+    count: int
+    bytes: int
     sent: int
 
 

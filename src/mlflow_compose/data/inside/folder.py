@@ -39,7 +39,7 @@ def copy(folder: Path, bucket: str) -> dict[str, int]:
         for number, was_sent in enumerate(work, start=1):
             sent += was_sent
             say(f"{number} of {len(files)} artifacts")
-    return {"objects": len(files), "size": sum(file.stat().st_size for file in files), "sent": sent}
+    return {"count": len(files), "bytes": sum(file.stat().st_size for file in files), "sent": sent}
 
 
 def bring(client: Any, path: Path, bucket: str, key: str) -> bool:
