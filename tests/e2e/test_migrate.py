@@ -12,7 +12,7 @@ from mlflow_compose.settings.envfile import quote
 
 from .conftest import MakeStack
 from .images import image_settings
-from .outside import objects
+from .outside import database, objects
 from .running import RunningStack, docker_only, local_only
 from .tool import SCRIPT, environment
 from .tracking import Api
@@ -181,6 +181,25 @@ def test_what_fails_on_the_way_must_leave_the_stack_as_it_was(filled: RunningSta
     assert filled.env_file.read_text() == before
     filled.wait_until_healthy("s3", "mlflow")
     filled.expect(run)
+
+
+@local_only(SAME)
+def test_a_database_that_is_not_empty_must_be_left_as_it_is(
+    filled: RunningStack, outside: RunningStack
+) -> None:
+    theirs = database(outside)
+    names = {name: text for name, text in theirs.items() if name not in {"PG_HOST", "PG_PORT"}}
+    more = written(filled.folder, names)
+    to = ("migrate-store", "--to", f"postgres={theirs['PG_HOST']}:{theirs['PG_PORT']}")
+    there = f"\\c {theirs['PG_DATABASE']}\n"
+    outside.sql(f"{there}CREATE TABLE users (name text)")
+    said = filled.tool(*to, "--settings", more, code=1)
+    said.shows("error: the runs cannot be copied", "is not empty", "hint: name an empty database")
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    assert outside.sql(f"{there}{tables}")[-1:] == ["users"]
+    outside.sql(f"{there}DROP TABLE users")
+    filled.tool(*to, "--settings", more)
+    filled.verify()
 
 
 @local_only(SAME)

@@ -30,6 +30,7 @@ class FakeEngine:
     problems: Mapping[str, MlflowComposeError] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     name: str = "fake"
+    unused: tuple[str, ...] = ()
 
     def _called(self, what: str) -> None:
         self.calls.append(what)
@@ -79,7 +80,7 @@ class FakeEngine:
         return self.outcome
 
     def unused_volumes(self) -> tuple[str, ...]:
-        return ()
+        return self.unused
 
     def remove_volumes(self, names: Sequence[str]) -> None:
         self._called(f"remove_volumes {' '.join(names)}")

@@ -233,7 +233,7 @@ def test_data_must_not_be_deleted_where_nobody_can_be_asked(
     assert result.err == (
         "error: this deletes data, and there is no terminal to ask on\nhint: add --yes to agree\n"
     )
-    assert engine.calls == []
+    assert engine.calls == ["check"]
     assert envelope(user, "down", "--volumes", "--json")["errors"][0]["code"] == "usage"
 
 

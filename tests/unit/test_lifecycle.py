@@ -238,8 +238,11 @@ def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
 def test_the_question_must_name_what_would_be_lost(
     tmp_path: Path, lines: tuple[str, ...], lost: str
 ) -> None:
-    found = plan(tmp_path, *lines).stack
-    assert actions.what_is_lost(found) == f"Delete {lost} of the stack mlflow?"
+    engine = FakeEngine(plan(tmp_path, *lines).stack)
+    assert actions.what_is_lost(engine) == f"Delete {lost} of the stack mlflow?"
+    engine.unused = ("minio_data",)
+    asked = actions.what_is_lost(engine)
+    assert asked == f"Delete {lost} of the stack mlflow, and what it kept before in minio_data?"
 
 
 def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, load_plan, plan_move, read_settings
 from mlflow_compose.data import changes
 from mlflow_compose.engines import Engine
-from mlflow_compose.errors import EngineError, SettingsError, UsageError
+from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, UsageError
 from mlflow_compose.render import render
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.between import between, objects_url
@@ -62,6 +62,21 @@ def test_a_store_must_be_the_settings_that_mean_it(to: str) -> None:
 def test_what_is_no_store_must_be_refused(to: str) -> None:
     with pytest.raises(UsageError):
         changes(to, settings())
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "postgresql://mlflow:hunter2@db.lab/mlflow",
+        "postgres=mlflow:hunter2@db.lab",
+        "s3=https://key:hunter2@objects.lab",
+    ],
+)
+def test_a_password_where_none_belongs_must_not_be_repeated(to: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        changes(to, settings())
+    assert "hunter2" not in caught.value.message
+    assert "--settings" in str(caught.value.hint)
 
 
 @given(st.text(max_size=30))
@@ -141,6 +156,16 @@ def test_a_server_that_stays_must_keep_its_own_key() -> None:
     assert texts[name].text == render(old).secrets[name].text
 
 
+def test_one_server_must_never_be_two_on_the_same_data() -> None:
+    """Another image of it, or less memory for it, is still the same server."""
+    old, new = stack(**SQLITE, MINIO_IMAGE="mirror/minio:1"), stack(MINIO_MEMORY="1g")
+    middle = between(old, new, port=5)
+    assert names(middle) == ["postgres", "s3", "mlflow"]
+    assert middle.service("s3") == old.service("s3")
+    local = between(local_stack(**SQLITE), local_stack(S3_PROVIDER="rclone"), port=5)
+    assert names(local) == ["postgres", "s3", "mlflow"]
+
+
 def test_both_stacks_secrets_must_be_masked() -> None:
     old, new = stack(**SQLITE, PG_PASSWORD="old-password"), stack(PG_PASSWORD="new-password")
     assert between(old, new, port=5).mask("old-password new-password") == "******** ********"
@@ -173,6 +198,33 @@ def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
     assert found.new.stack.stores.bucket == "team"
     assert found.moves_objects
     assert not found.moves_runs
+
+
+REFUSED_SETTINGS = {
+    "a folder": ("postgres=postgres", "ARTIFACT_STORE=local", "not to a folder"),
+    "another bucket there": ("postgres=postgres", "MLFLOW_BUCKET_NAME=team", "must stay"),
+    "a line that is none": ("postgres=postgres", "MLFLOW_BUCKET_NAME: team", "colon"),
+    "another folder": ("postgres=postgres", "MINIO_VOLUME_PATH=/srv/new", "one S3 server"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_SETTINGS)
+def test_settings_that_would_lose_something_must_be_refused(case: str, tmp_path: Path) -> None:
+    to, line, said = REFUSED_SETTINGS[case]
+    more = tmp_path / "new.env"
+    more.write_text(f"{line}\n", encoding="utf-8")
+    engine = "local" if case == "another folder" else "docker"
+    old = plan(tmp_path, "BACKEND_STORE=sqlite", f"STACK_ENGINE={engine}")
+    with pytest.raises((UsageError, EnvFileError), match=said):
+        plan_move(old, [to], more, {})
+
+
+def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
+    lines = env_text("BACKEND_STORE=sqlite").replace("\n", "\r\n")
+    (tmp_path / ".env").write_bytes(lines.encode())
+    old = load_plan(*read_settings(tmp_path / ".env", {}), {})
+    text = plan_move(old, ["s3=http://objects.lab:9000"], None, {}).text
+    assert lines.splitlines(keepends=True)[0] in text
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,13 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
 
 
-def what_is_lost(stack: Stack) -> str:
+def what_is_lost(engine: Engine) -> str:
     """Ask whether a stack's volumes may go, and say what is in them."""
+    engine.check()
+    stack, old = engine.stack, engine.unused_volumes()
     own = " and ".join(stack.stores.own)
-    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}?"
+    more = f", and what it kept before in {' and '.join(old)}" if old else ""
+    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"
 
 
 def status(engine: Engine) -> Result:

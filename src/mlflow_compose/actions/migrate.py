@@ -12,7 +12,7 @@ from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.data import Copied, copy_folder, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
-from mlflow_compose.errors import StoreError, UsageError
+from mlflow_compose.errors import MlflowComposeError, StoreError, UsageError
 from mlflow_compose.render import File, replace_file, write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import between
@@ -44,10 +44,11 @@ def migrate_store(
     """
     engine = engine_of(move.old)
     engine.check()
+    engine.check_data()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     _reach(move)
-    before = move.old.paths.env_file.read_text(encoding="utf-8")
+    before = move.old.paths.env_file.read_bytes().decode()
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
         _write_env(move.old.paths.env_file, move.text)
@@ -55,7 +56,10 @@ def migrate_store(
     except BaseException:
         progress.note("bringing the stack back as it was")
         _write_env(move.old.paths.env_file, before)
-        _start(move.old, engine, progress, wait_timeout, prove=False)
+        try:
+            _start(move.old, engine, progress, wait_timeout, prove=False)
+        except MlflowComposeError as error:
+            progress.note(f"that failed too: {error.message}; mlflow-compose up tries it again")
         raise
     kept = between.kept(move.old.stack, move.new.stack)
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
@@ -104,7 +108,7 @@ def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except ObjectsError as error:
+    except (ObjectsError, OSError) as error:
         raise StoreError(
             f"the objects cannot be copied: {error}",
             hint="mend that and run the same command again; it goes on where it ended",
@@ -147,6 +151,8 @@ def _kept(volumes: Sequence[str]) -> list[str]:
 def unused(engine: Engine) -> tuple[str, ...]:
     """Name the volumes that the stack has and does not use any more."""
     engine.check()
+    # Else the only copy could seem unused.
+    engine.check_data()
     return engine.unused_volumes()
 
 

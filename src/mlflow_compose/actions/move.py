@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.data import changes
-from mlflow_compose.errors import UsageError
+from mlflow_compose.errors import EnvFileError, UsageError
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.envfile import EnvFile, edit, parse, read
 from mlflow_compose.settings.example import default_text
@@ -65,8 +65,9 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
     """
     settings, env_file = old.loaded.settings, old.paths.env_file
     wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
-    wanted |= read(more).values if more else {}
-    text = edit(env_file.read_text(encoding="utf-8"), _differing(wanted, read(env_file)))
+    wanted |= _read_more(more) if more else {}
+    # Not as text, which would change the ends of lines.
+    text = edit(env_file.read_bytes().decode(), _differing(wanted, read(env_file)))
     loaded = resolve(parse(text, name=env_file.name), environ, env_file=env_file)
     for name in wanted:
         if loaded.sources.get(name) == ENVIRONMENT:
@@ -89,6 +90,15 @@ def _check(move: Move) -> None:
         )
     if not (move.moves_objects or move.moves_runs):
         raise UsageError("that is where the stack's data is already; there is nothing to move")
+    if move.moves_objects and not new.stores.has_s3:
+        raise UsageError("artifacts are moved to a bucket, and not to a folder of the server")
+    if move.moves_objects and between.stays(old, new):
+        raise UsageError(
+            "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION must stay "
+            "while the S3 server does"
+        )
+    if new.site.engine == LOCAL and old.has("s3") and new.has("s3") and move.moves_objects:
+        raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
     if move.moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
     if folder := between.same_folder(old, new):
@@ -102,6 +112,14 @@ def _check(move: Move) -> None:
         raise UsageError(
             "MLFLOW_BUCKET_NAME must stay: with direct access, runs say in which bucket they are"
         )
+
+
+def _read_more(path: Path) -> Mapping[str, str]:
+    file = read(path)
+    if file.problems:
+        line, rule = file.problems[0]
+        raise EnvFileError(f"line {line} of {path.name}: {rule}")
+    return file.values
 
 
 def _differing(wanted: Mapping[str, str], file: EnvFile) -> Mapping[str, str]:

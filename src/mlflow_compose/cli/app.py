@@ -155,10 +155,10 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    plan = context.chosen_plan()
+    engine = context.engine(context.chosen_plan())
     if volumes and not yes:
-        context.confirm(actions.what_is_lost(plan.stack))
-    context.show(actions.down(context.engine(plan), context.console, volumes=volumes))
+        context.confirm(actions.what_is_lost(engine))
+    context.show(actions.down(engine, context.console, volumes=volumes))
 
 
 @app.command(epilog="Example: mlflow-compose status --json")

@@ -13,6 +13,10 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 AGAIN = "mend that and run the same command again"
+OWN_NOT_EMPTY = (
+    "if it is a copy that was broken off, mlflow-compose migrate-store --prune deletes it"
+)
+NOT_EMPTY = "name an empty database, such as another PG_DATABASE in the file of --settings"
 
 
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
@@ -62,5 +66,8 @@ def _done(
         answer = {"error": said[-1] if said else "it said nothing"}
     if "error" in answer:
         reason = engine.stack.mask(str(answer["error"]))
-        raise StoreError(f"the {what} cannot be copied: {reason}", hint=AGAIN)
+        hint = AGAIN
+        if answer.get("not_empty"):
+            hint = OWN_NOT_EMPTY if engine.stack.has("postgres") else NOT_EMPTY
+        raise StoreError(f"the {what} cannot be copied: {reason}", hint=hint)
     return answer

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -40,19 +40,28 @@ def copy(source: Objects, target: Objects, progress: Progress) -> Copied:
         ObjectsError: One of the servers refused a request, or did not answer.
         StoreError: Something is not the same afterwards.
     """
-    sizes, there = source.sizes(), target.sizes()
-    sent = 0
+    done: dict[str, int] = {}
+    sent, sizes = 0, source.sizes()
+    # Again, for clients that talk to S3 themselves and do not know that MLflow is stopped.
+    while new := [key for key in sizes if done.get(key) != sizes[key]]:
+        sent += _bring_all(source, target, new, progress)
+        done, sizes = sizes, source.sizes()
+    _compare(sizes, target.sizes())
+    return Copied(len(sizes), sum(sizes.values()), sent)
+
+
+def _bring_all(source: Objects, target: Objects, keys: Sequence[str], progress: Progress) -> int:
+    there, sent = target.sizes(), 0
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         try:
-            work = [pool.submit(_bring, source, target, key, there) for key in sizes]
+            work = [pool.submit(_bring, source, target, key, there) for key in keys]
             for number, future in enumerate(work, start=1):
                 sent += future.result()
-                progress.detail(f"{number} of {len(sizes)} objects")
+                progress.detail(f"{number} of {len(keys)} objects")
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    _compare(sizes, target.sizes())
-    return Copied(len(sizes), sum(sizes.values()), sent)
+    return sent
 
 
 def _bring(source: Objects, target: Objects, key: str, there: Mapping[str, int]) -> bool:

@@ -30,7 +30,7 @@ def changes(to: str, settings: Settings) -> Mapping[str, str]:
     """
     kind, _, value = to.partition("=")
     if not value or kind not in {"provider", "s3", "postgres"}:
-        raise UsageError(f"--to must be {KINDS}, got {to}")
+        raise UsageError(f"--to must be {KINDS}{_got(to)}", hint=_login_hint(to))
     if kind == "provider":
         return _provider(value, settings)
     return _s3(value) if kind == "s3" else _postgres(value)
@@ -61,7 +61,8 @@ def _url(value: str) -> SplitResult:
     url = _split(value)
     if url is None or url.scheme not in PORTS or url.path.strip("/") or url.query or url.username:
         raise UsageError(
-            f"--to s3= takes aws or an endpoint URL such as https://host:9000, got {value}"
+            f"--to s3= takes aws or an endpoint URL such as https://host:9000{_got(value)}",
+            hint=_login_hint(value),
         )
     return url
 
@@ -69,7 +70,9 @@ def _url(value: str) -> SplitResult:
 def _postgres(value: str) -> Mapping[str, str]:
     url = _split(f"//{value}")
     if url is None or url.path or url.username:
-        raise UsageError(f"--to postgres= takes HOST or HOST:PORT, got {value}")
+        raise UsageError(
+            f"--to postgres= takes HOST or HOST:PORT{_got(value)}", hint=_login_hint(value)
+        )
     host, port = url.hostname or "", url.port
     if host == BUNDLED_POSTGRES and port:
         raise UsageError(
@@ -77,6 +80,15 @@ def _postgres(value: str) -> Mapping[str, str]:
         )
     own = {"BACKEND_STORE": "postgres", "PG_HOST": host}
     return {**own, **({"PG_PORT": str(port)} if port else {})}
+
+
+def _got(value: str) -> str:
+    # In front of an @ there may be a password.
+    return "" if "@" in value else f", got {value}"
+
+
+def _login_hint(value: str) -> str | None:
+    return "names, keys and passwords go into the file of --settings" if "@" in value else None
 
 
 def _split(url: str) -> SplitResult | None:

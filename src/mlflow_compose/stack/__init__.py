@@ -4,7 +4,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 to add one, write a module and name it in `build.py`.
 """
 
-from mlflow_compose.stack.build import build, build_local
+from mlflow_compose.stack.build import VOLUMES, build, build_local
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
 from mlflow_compose.stack.service import (
@@ -23,6 +23,7 @@ __all__ = [
     "LOCAL",
     "LOCAL_PROVIDERS",
     "PROVIDERS",
+    "VOLUMES",
     "Bind",
     "Build",
     "Healthcheck",

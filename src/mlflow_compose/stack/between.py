@@ -41,6 +41,11 @@ def objects_url(old: Stack, new: Stack, port: int) -> str | None:
     return f"http://{LOOPBACK}:{port}" if _has_two(old, new) else new.s3_url
 
 
+def stays(old: Stack, new: Stack) -> bool:
+    """Tell whether both have the same S3 server."""
+    return old.has(s3.NAME) and new.has(s3.NAME) and not _has_two(old, new)
+
+
 def kept(old: Stack, new: Stack) -> tuple[str, ...]:
     """Return the volumes of the old stack that the new one does not use."""
     return tuple(name for name in old.volumes if name not in new.volumes)
@@ -62,10 +67,16 @@ def same_secret(old: Stack, new: Stack) -> str:
 
 
 def _has_two(old: Stack, new: Stack) -> bool:
-    """Tell whether both have an S3 server, and not the same."""
+    """Tell whether both have an S3 server, with data of its own each."""
     if not (old.has(s3.NAME) and new.has(s3.NAME)):
         return False
-    return old.service(s3.NAME) != new.service(s3.NAME)
+    # Providers too: of two that share a folder, each has a format of its own.
+    return _data(old) != _data(new)
+
+
+def _data(stack: Stack) -> tuple[object, ...]:
+    provider = stack.stores.artifacts.facts.get("provider")
+    return (provider, stack.service(s3.NAME).volumes)
 
 
 def _servers(old: Stack, new: Stack, port: int) -> Iterator[Service]:

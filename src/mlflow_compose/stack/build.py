@@ -7,16 +7,24 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.bucket_init import NAME as BUCKET_INIT
 from mlflow_compose.stack.bucket_init import bucket_init, local_bucket_init
 from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
-from mlflow_compose.stack.mlflow import Surroundings, local_mlflow, mlflow
+from mlflow_compose.stack.mlflow import TMP_VOLUME, Surroundings, local_mlflow, mlflow
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
+from mlflow_compose.stack.postgres import VOLUME as POSTGRES_VOLUME
 from mlflow_compose.stack.postgres import local_postgres, postgres
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.rclone import rclone
 from mlflow_compose.stack.s3 import s3
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Service
 from mlflow_compose.stack.site import Machine, docker_site, local_site
+from mlflow_compose.stack.stores import VOLUME as STORES_VOLUME
 from mlflow_compose.stack.stores import Stores, stores
+
+# Of any stack; what else carries its name belongs to services of the user's own.
+VOLUMES = frozenset(
+    {POSTGRES_VOLUME, STORES_VOLUME, TMP_VOLUME}
+    | {provider.volume for provider in PROVIDERS.values()}
+)
 
 
 def build(

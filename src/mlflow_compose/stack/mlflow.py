@@ -21,6 +21,7 @@ from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import Stores
 
 NAME = "mlflow"
+TMP_VOLUME = "mlflow_tmp"
 HTTP_PORT = 80
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
@@ -72,7 +73,7 @@ def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | 
         environment=_environment(settings, around),
         secrets=secrets,
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
-        volumes=(*stores.volumes, Volume("mlflow_tmp", site.tmp)),
+        volumes=(*stores.volumes, Volume(TMP_VOLUME, site.tmp)),
         ports=(
             PublishedPort(
                 NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, site.port

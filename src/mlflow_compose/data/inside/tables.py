@@ -11,8 +11,8 @@ CHUNK = 1000
 # Of the tool that changes schemas: each database has its own.
 SCHEMA_TABLES = ("alembic_version", "alembic_version_auth")
 LOGIN_TABLE = "users"
-# What somebody would miss; all else is there when a server was started once.
-PRECIOUS = ("runs", "trace_info", "logged_models", "registered_models")
+# What is there when the tables were only made.
+FRESH = (*SCHEMA_TABLES, "workspaces")
 # Seconds for which a file that somebody writes to is waited for.
 PATIENCE = 60
 
@@ -22,6 +22,10 @@ Say = Callable[[str], None]
 
 class CopyError(Exception):
     """Two databases between which nothing can be copied; the message says why."""
+
+
+class NotEmptyError(CopyError):
+    """There is something already in the database to copy to."""
 
 
 def open_database(uri: str) -> Any:
@@ -82,17 +86,18 @@ def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dic
         say: Is told which table is being copied.
 
     Raises:
-        CopyError: The schemas differ, or there is something in the target.
+        CopyError: The schemas differ.
+        NotEmptyError: There is something in the target; then it is as it was.
     """
     source, target = open_database(source_uri), open_database(target_uri)
     theirs = reflected(source)
+    check_empty(target, set(theirs.tables))
     upgrade(target_uri, login=LOGIN_TABLE in theirs.tables)
     ours = reflected(target)
     with source.connect() as reading, target.begin() as writing:
-        _check(reading, writing, theirs, ours)
+        _check_schemas(reading, writing, theirs, ours)
         tables = [table for table in ours.sorted_tables if table.name not in SCHEMA_TABLES]
-        for table in reversed(tables):
-            # What servers put into a new database would stand in the way.
+        for table in reversed([table for table in tables if table.name in FRESH]):
             writing.execute(table.delete())
         copied = {}
         for table in tables:
@@ -102,8 +107,24 @@ def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dic
     return copied
 
 
-def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
-    """Make sure that the schemas are one, and that nothing would be lost."""
+def check_empty(engine: Any, known: set[str]) -> None:
+    """Make sure that a database has no tables, or those of `known` without rows."""
+    tables = reflected(engine).tables
+    foreign = sorted(set(tables) - known)
+    with engine.connect() as reading:
+        filled = [
+            name
+            for name in sorted(known & set(tables))
+            if name not in FRESH and count(reading, tables[name])
+        ]
+    if foreign or filled:
+        raise NotEmptyError(
+            f"the database to copy to is not empty: there is the table {(filled or foreign)[0]}"
+        )
+
+
+def _check_schemas(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
+    """Make sure that the schemas are one."""
     if missing := set(theirs.tables) ^ set(ours.tables):
         raise CopyError(f"only one of the databases has the tables {', '.join(sorted(missing))}")
     for name in SCHEMA_TABLES:
@@ -112,9 +133,6 @@ def _check(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
                  if name in metadata.tables]  # fmt: skip
         if found and found[0] != found[1]:
             raise CopyError(f"the databases have different schemas: {name} is {found}")
-    for name in PRECIOUS:
-        if count(writing, ours.tables[name]):
-            raise CopyError(f"the database to copy to is not empty: there are rows in {name}")
 
 
 def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:

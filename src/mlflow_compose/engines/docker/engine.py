@@ -23,7 +23,7 @@ from mlflow_compose.engines.starting import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import VOLUMES, Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -91,7 +91,7 @@ class DockerEngine:
             self._client.compose.down(volumes=volumes, remove_orphans=True, quiet=True)
         if volumes:
             # Compose deletes what its file names: not what a migration left behind.
-            self.remove_volumes(list(self._volumes()))
+            self.remove_volumes(self.unused_volumes())
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -123,7 +123,7 @@ class DockerEngine:
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the volumes of the stack that none of its services uses any more."""
-        return tuple(sorted(self._volumes().keys() - {*self.stack.volumes}))
+        return tuple(sorted((self._volumes().keys() & VOLUMES) - {*self.stack.volumes}))
 
     def remove_volumes(self, names: Sequence[str]) -> None:
         """Delete volumes of the stack, with what is in them."""

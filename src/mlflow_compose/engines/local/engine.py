@@ -15,7 +15,7 @@ from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import Service, Stack
+from mlflow_compose.stack import VOLUMES, Service, Stack
 
 SHOWN_LINES = 12
 LOGS = "logs"
@@ -78,8 +78,9 @@ class LocalEngine:
                 self._supervisor.shut_down()
             processes.end_leftovers(self._known_as())
             if volumes:
-                # All of it, also what a migration left behind.
-                folders.remove(folders.inside(self._folder / DATA))
+                # Also what a migration left behind.
+                there = folders.inside(self._folder / DATA)
+                folders.remove([path for path in there if path.name in VOLUMES])
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -130,7 +131,7 @@ class LocalEngine:
         """Name the folders of data that none of the services uses any more."""
         used, _ = folders.of(self.stack, self._folder)
         there = folders.inside(self._folder / DATA)
-        return tuple(sorted(path.name for path in there if path not in used))
+        return tuple(path.name for path in there if path.name in VOLUMES and path not in used)
 
     def remove_volumes(self, names: Sequence[str]) -> None:
         """Delete folders of data, with what is in them."""
