@@ -24,7 +24,7 @@ from mlflow_compose.data.server import Reading, connect
 from mlflow_compose.data.shelves import Artifact, Folders
 from mlflow_compose.data.source import FOLDER, SERVER, SQLITE, Source, recognise
 from mlflow_compose.data.staging import copy_database, copy_folder, staging
-from mlflow_compose.data.transfer import look, send
+from mlflow_compose.data.transfer import Wanted, look, send
 from mlflow_compose.data.within import MODULES, Within, artifact_root, key_of
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import IncompleteError, SourceError
@@ -213,6 +213,25 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
     assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
     assert wanted.there({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
+
+
+@pytest.mark.parametrize(
+    ("there", "may_be_cut", "sent"),
+    [
+        ({}, False, True),
+        ({"7/model": 3}, False, False),
+        ({"7/model": 2}, False, False),
+        ({"7/model": 4}, False, False),
+        ({"7/model": 2}, True, True),
+        ({"7/model": 4}, True, False),
+    ],
+)
+def test_what_the_stack_has_must_not_be_written_over(
+    there: Mapping[str, int], *, may_be_cut: bool, sent: bool
+) -> None:
+    """Only a folder may show half a file of an import that was killed."""
+    wanted = Wanted({"7/model": Artifact("/old", "model", 3)})
+    assert bool(wanted.missing(there, may_be_cut=may_be_cut)) == sent
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Bring a source into a running stack: rows from inside, artifacts from this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,8 +108,10 @@ class Import:
         places = {old: key_of(stack, new) for old, new in within.places.items()}
         with progress.step("Looking for artifacts"):
             wanted = look(shelf, places, progress)
-            before = wanted.there(stored(self._engine, done["experiments"], progress))
-        missing = {key: one for key, one in wanted.artifacts.items() if key not in before}
+            objects = stored(self._engine, done["experiments"], progress)
+        before = wanted.there(objects)
+        missing = wanted.missing(objects, may_be_cut=bool(stack.stores.artifact_folder))
+        others = sorted(wanted.artifacts.keys() - before - missing.keys())
         problems: list[str] = []
         after = before
         if missing:
@@ -121,7 +123,7 @@ class Import:
             {**done["source"], **_count(wanted, set(wanted.artifacts))},
             {**done["before"], **_count(wanted, before)},
             {**done["after"], **_count(wanted, after)},
-            (*done["left"], *_nowhere(places, wanted), *wanted.left, *problems),
+            (*done["left"], *_nowhere(places, wanted), *wanted.left, *_named(others), *problems),
         )
 
 
@@ -130,6 +132,10 @@ def _nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
     if not places or wanted.artifacts or wanted.left:
         return []
     return [f"artifacts: {len(places)} runs and models have none; --artifacts names their folder"]
+
+
+def _named(others: Sequence[str]) -> list[str]:
+    return [f"artifact {key}: the stack has another one" for key in others]
 
 
 def _count(wanted: Wanted, keys: set[str]) -> Counts:

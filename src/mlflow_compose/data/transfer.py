@@ -38,6 +38,20 @@ class Wanted:
         """Return the keys of those that a stack holds in full."""
         return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
 
+    def missing(self, objects: Mapping[str, int], *, may_be_cut: bool) -> dict[str, Artifact]:
+        """Return those to be sent: what somebody has put there since is not written over.
+
+        Args:
+            objects: What the stack holds: the size of each by its key.
+            may_be_cut: Whether a shorter one may be what a killed import left; a bucket has an
+                object in full or not at all.
+        """
+        return {
+            key: one
+            for key, one in self.artifacts.items()
+            if key not in objects or (may_be_cut and objects[key] < one.size)
+        }
+
     def bytes(self, keys: set[str]) -> int:
         """Return the size of some of them."""
         return sum(self.artifacts[key].size for key in keys)
