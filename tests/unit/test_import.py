@@ -97,13 +97,30 @@ def test_a_server_must_be_entered_as_mlflows_own_client_does(
     assert "secret" not in f"{source!r}{source.name}"
 
 
-def test_certificates_must_be_checked_as_mlflows_own_client_does() -> None:
+def test_certificates_must_be_checked_as_mlflows_own_client_does(tmp_path: Path) -> None:
     def verify(**environ: str) -> bool | str:
         return recognise("https://lab", None, environ).verify
 
     assert verify() is True
     assert verify(MLFLOW_TRACKING_INSECURE_TLS="true") is False
-    assert verify(MLFLOW_TRACKING_SERVER_CERT_PATH="ca.pem") == "ca.pem"
+    file = tmp_path / "ca.pem"
+    with pytest.raises(SourceError, match=r"CERT_PATH names .*ca\.pem"):
+        verify(MLFLOW_TRACKING_SERVER_CERT_PATH=str(file))
+    file.touch()
+    assert verify(MLFLOW_TRACKING_SERVER_CERT_PATH=str(file)) == str(file)
+
+
+def test_certificates_that_the_environment_names_and_has_not_must_be_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nope.pem")
+    with pytest.raises(SourceError, match=r"nope\.pem"):
+        connect(Source(SERVER, "https://127.0.0.1:9", url="https://127.0.0.1:9"))
+
+
+def test_an_address_that_is_none_must_be_named() -> None:
+    with pytest.raises(SourceError, match="is no address"):
+        recognise("http://[::1", None, {})
 
 
 def test_a_folder_with_a_database_must_name_it(tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ class Tracking:
             raise TrackingError(
                 f"{method} {path} got no whole answer: {error}", status=0
             ) from error
+        except OSError as error:
+            # What requests says where the environment names certificates that are not there.
+            raise TrackingError(f"{method} {path} could not be sent: {error}", status=0) from error
         if not response.ok:
             raise TrackingError(
                 f"{method} {path} answered {response.status_code}: {_reason(response)}",

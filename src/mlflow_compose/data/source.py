@@ -14,6 +14,7 @@ SQLITE_HEADER = b"SQLite format 3\0"
 # Where MLflow keeps artifacts beside its database: `mlflow server`, a client, and a stack of ours.
 BESIDE = ("mlartifacts", "mlruns", "artifacts")
 KINDS = "it is a mlruns folder, a file of SQLite, or the address of a tracking server"
+CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 OTHER_DATABASES = ("postgresql", "mysql", "mssql", "mariadb")
 
 
@@ -71,7 +72,11 @@ def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> 
 
 
 def _server(text: str, environ: Mapping[str, str]) -> Source:
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # Its own text may have the password in it.
+        raise SourceError("the source is no address that can be read", hint=KINDS) from None
     host = parts.netloc.rpartition("@")[2]
     url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
     name = unquote(parts.username or "") or environ.get("MLFLOW_TRACKING_USERNAME", "")
@@ -83,8 +88,18 @@ def _server(text: str, environ: Mapping[str, str]) -> Source:
         url=url,
         login=(name, password) if name else None,
         token="" if name else environ.get("MLFLOW_TRACKING_TOKEN", ""),
-        verify=environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or not insecure,
+        verify=_certificate(environ) or not insecure,
     )
+
+
+def _certificate(environ: Mapping[str, str]) -> str:
+    path = environ.get(CERTIFICATE, "")
+    if path and not Path(path).exists():
+        raise SourceError(
+            f"{CERTIFICATE} names {path}, and there is no such file",
+            hint=f"unset {CERTIFICATE}, or name the file of who signed the server's certificate",
+        )
+    return path
 
 
 def _folder(path: Path, artifacts: Path | None) -> Source:
