@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 POINTS = 20
 # Flat, nested, with odd characters, and empty.
@@ -41,6 +41,10 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     large = work.parent / Path(LARGE_PATH).name
     large.write_bytes(LARGE)
     client.log_artifact(made[0], str(large), Path(LARGE_PATH).parent.as_posix())
+    # One data set that two runs read; not at once, since MLflow would make it twice, and fail.
+    dataset = Dataset("leaves", "d1", "local", '{"path": "leaves.csv"}')
+    for run_id in made[:2]:
+        client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("context", "test")])])
     client.delete_run(made[1])
     register(client, name, made[0])
     log_model(first, work)

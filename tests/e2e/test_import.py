@@ -111,6 +111,8 @@ def expect(stack: RunningStack, made: Made) -> None:
         "deleted runs": 1 + IN_TRASH,
         "not numbers": RUNS,
         "own tags": RUNS,
+        "data sets": 1,
+        "inputs": 2,
         "in the trash": IN_TRASH,
         # A server's API hands traces out, and takes none.
         "traces": 0 if made.source.startswith("http") else 1,
@@ -146,9 +148,28 @@ class Rows:
         counts["deleted runs"] = self._count("runs", "r.lifecycle_stage = 'deleted'")
         counts["not numbers"] = self._count("metrics", "t.is_nan AND t.value = 0")
         counts["own tags"] = self._count("tags", "t.value LIKE 'test % ü'")
+        counts["data sets"] = self._datasets()
+        counts["inputs"] = self._inputs()
         counts["in the trash"] = self._count("runs", "e.lifecycle_stage = 'deleted'")
         counts["traces"] = self._traces()
         return counts
+
+    def _datasets(self) -> int:
+        (found,) = self._stack.sql(
+            "SELECT count(*) FROM datasets JOIN experiments e USING (experiment_id) "  # noqa: S608
+            f"WHERE e.name LIKE '{self._name} %'"
+        )
+        return int(found)
+
+    def _inputs(self) -> int:
+        (found,) = self._stack.sql(
+            "SELECT count(*) FROM inputs i JOIN input_tags USING (input_uuid) "  # noqa: S608
+            "JOIN datasets d ON d.dataset_uuid = i.source_id "
+            "JOIN runs r ON r.run_uuid = i.destination_id AND r.experiment_id = d.experiment_id "
+            "JOIN experiments e ON e.experiment_id = r.experiment_id "
+            f"WHERE e.name LIKE '{self._name} %'"
+        )
+        return int(found)
 
     def _traces(self) -> int:
         (found,) = self._stack.sql(

@@ -360,6 +360,18 @@ def test_a_point_must_be_as_mlflows_databases_have_it(said: object, value: float
     assert found == {"key": "loss", "value": value, "timestamp": 17, "step": 3}
 
 
+def test_a_data_set_of_two_runs_must_be_one_with_two_inputs() -> None:
+    dataset = {"name": "leaves", "digest": "d1", "source_type": "local", "source": "{}"}
+    said = {"inputs": {"dataset_inputs": [{"dataset": dataset}]}}
+    found = [row for run in ("r1", "r2") for row in rows.inputs(said, run, 7)]
+    sets = [row for table, row in found if table == "datasets"]
+    made = [row for table, row in found if table == "inputs"]
+    assert sets[0] == sets[1]
+    assert {row["destination_id"] for row in made} == {"r1", "r2"}
+    # MLflow's table has no default for it.
+    assert all(row["step"] == 0 for row in made)
+
+
 PAGES: Mapping[str, list[dict[str, Any]]] = {
     "experiments/search": [
         {"experiment_id": str(number), "name": f"e{number}"} for number in (0, 1)

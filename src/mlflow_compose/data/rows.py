@@ -77,7 +77,8 @@ def inputs(said: Said, run_id: str, number: int) -> Iterator[TableRow]:
         of = {"experiment_id": number, "dataset_uuid": name}
         yield "datasets", {**row, **of, "dataset_source_type": dataset.get("source_type")}
         made = _uuid("input", run_id, name)
-        yield "inputs", {"input_uuid": made, "source_type": "DATASET", "source_id": name, **ends}
+        of_set = {"source_type": "DATASET", "source_id": name, "step": 0}
+        yield "inputs", {"input_uuid": made, **of_set, **ends}
         for tag in found.get("tags", ()):
             yield (
                 "input_tags",

@@ -14,6 +14,7 @@ from mlflow_compose.data.inside.tables import (
     CopyError,
     Row,
     Say,
+    insert_missing,
     open_database,
     reflected,
     upgrade,
@@ -75,7 +76,11 @@ def _migrate(given: Path, uri: str, say: Say) -> None:
 
 
 def _fill(engine: Any, file: Path) -> None:
-    """Insert the rows of a file of JSON lines; what is no column's stays out."""
+    """Insert the rows of a file of JSON lines; what is no column's stays out.
+
+    A row may come twice: a data set with each run that read it, and a run where another one was
+    made while the server was read, since its pages are counted from the newest.
+    """
     tables = reflected(engine).tables
     waiting: dict[str, list[Row]] = defaultdict(list)
     with engine.begin() as writing, file.open(encoding="utf-8") as lines:
@@ -85,9 +90,9 @@ def _fill(engine: Any, file: Path) -> None:
             name, row = json.loads(line)
             waiting[name].append(_whole(tables[name], row))
             if len(waiting[name]) >= CHUNK:
-                writing.execute(tables[name].insert(), waiting.pop(name))
+                insert_missing(writing, tables[name], waiting.pop(name))
         for name, left in waiting.items():
-            writing.execute(tables[name].insert(), left)
+            insert_missing(writing, tables[name], left)
 
 
 def _whole(table: Any, row: Row) -> Row:
