@@ -259,6 +259,9 @@ def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str)
     assert artifact_root(told) == root
     place = Changes(root, everything_moves=False).location(7)
     assert key_of(told, f"{place}/r1/artifacts") == "7/r1/artifacts"
+    for other in (PROXY, f"s3://{told.stores.bucket}/"):
+        assert key_of(told, f"{other}3/r1/artifacts") == "3/r1/artifacts"
+    assert not key_of(told, "s3://theirs/3/r1/artifacts")
 
 
 # --- what a row becomes
@@ -293,6 +296,16 @@ def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
     tag = {"request_id": "tr-1", "key": TRACE_LOCATION, "value": "/old/1/traces/tr-1/artifacts"}
     assert known.row("trace_tags", tag, 7)["value"] == "mlflow-artifacts:/7/traces/tr-1/artifacts"
     assert known.row("trace_tags", {**tag, "key": "other"}, 7)["value"] == tag["value"]
+
+
+def test_what_is_there_must_get_its_artifacts_where_the_stack_has_them() -> None:
+    """Its experiment had another name when it came, or clients went straight to the bucket."""
+    known = changes()
+    here = {"artifact_uri": "s3://mine/3/r1/artifacts"}
+    row = known.row("runs", run_row("/old/1/r1/artifacts"), 7, here)
+    assert row["artifact_uri"] == here["artifact_uri"]
+    version = {"source": "/old/1/r1/artifacts/model", "storage_location": ""}
+    assert known.row("model_versions", version)["source"] == "s3://mine/3/r1/artifacts/model"
 
 
 @pytest.mark.parametrize(

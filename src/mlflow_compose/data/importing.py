@@ -105,10 +105,11 @@ class Import:
         """Send what is missing, and count what the stack holds then."""
         stack, progress = self._engine.stack, self._progress
         done = within.done or {}
-        places = {old: key_of(stack, new) for old, new in within.places.items()}
+        keys = {old: key_of(stack, new) for old, new in within.places.items()}
+        places = {old: key for old, key in keys.items() if key}
         with progress.step("Looking for artifacts"):
             wanted = look(shelf, places, progress)
-            objects = stored(self._engine, done["experiments"], progress)
+            objects = stored(self._engine, places.values(), progress)
         before = wanted.there(objects)
         missing = wanted.missing(objects, may_be_cut=bool(stack.stores.artifact_folder))
         others = sorted(wanted.artifacts.keys() - before - missing.keys())
@@ -118,13 +119,29 @@ class Import:
             with progress.step(f"Bringing {len(missing)} of {len(wanted.artifacts)} artifacts"):
                 problems = send(shelf, missing, self._put, folder, progress)
             with progress.step("Comparing"):
-                after = wanted.there(stored(self._engine, done["experiments"], progress))
+                after = wanted.there(stored(self._engine, places.values(), progress))
         return Brought(
             {**done["source"], **_count(wanted, set(wanted.artifacts))},
             {**done["before"], **_count(wanted, before)},
             {**done["after"], **_count(wanted, after)},
-            (*done["left"], *_nowhere(places, wanted), *wanted.left, *_named(others), *problems),
+            (
+                *done["left"],
+                *_outside(within.places, places),
+                *_nowhere(places, wanted),
+                *wanted.left,
+                *_named(others),
+                *problems,
+            ),
         )
+
+
+def _outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
+    """Say what the stack's own rows have in a store of somebody else."""
+    return [
+        f"the artifacts at {old}: in the stack they are at {new}"
+        for old, new in now.items()
+        if old not in places
+    ]
 
 
 def _nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:

@@ -1,7 +1,7 @@
 """Ask what runs where MLflow runs, and read what it says line by line."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,18 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
     return within
 
 
-def stored(engine: Engine, experiments: Sequence[int], progress: Progress) -> Mapping[str, int]:
-    """Return what the stack holds of some experiments: the size of each object by its key."""
+def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping[str, int]:
+    """Return what the stack holds of some experiments: the size of each object by its key.
+
+    Args:
+        engine: What runs the stack.
+        places: Keys below the experiments.
+        progress: Where to say what happens.
+    """
     stores = engine.stack.stores
     request = {
         "action": "artifacts",
-        "prefixes": [f"{number}/" for number in experiments],
+        "prefixes": sorted({f"{place.partition('/')[0]}/" for place in places}),
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
@@ -108,8 +114,14 @@ def artifact_root(stack: Stack) -> str:
 
 
 def key_of(stack: Stack, place: str) -> str:
-    """Return the key of a place in the stack."""
-    return place.removeprefix(artifact_root(stack)).lstrip("/")
+    """Return the key of a place in the stack; empty where it is not among its artifacts.
+
+    A run that came while clients had another way to the artifacts names it by that way.
+    """
+    for root in (PROXY, f"{stack.stores.artifact_uri.rstrip('/')}/"):
+        if place.startswith(root):
+            return place.removeprefix(root).strip("/")
+    return ""
 
 
 def _parsed(line: str) -> object:

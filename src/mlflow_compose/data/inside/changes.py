@@ -47,8 +47,18 @@ class Changes:
         """Return where MLflow would put the artifacts of an experiment of the stack."""
         return f"{self._root}/{experiment}"
 
-    def row(self, table: str, row: Row, experiment: int | None = None) -> Row:
-        """Return a row as it is in the stack; `experiment` is the one that it is below."""
+    def row(
+        self, table: str, row: Row, experiment: int | None = None, here: Row | None = None
+    ) -> Row:
+        """Return a row as it is in the stack.
+
+        Args:
+            table: Its table.
+            row: As the source has it.
+            experiment: The one that it is below, in the stack.
+            here: The stack's own row, which says where artifacts are: its experiment may have had
+                another name, and clients another way to the bucket, when it came.
+        """
         new = {**row}
         if "experiment_id" in new:
             new["experiment_id"] = self.experiments[row["experiment_id"]]
@@ -57,7 +67,8 @@ class Changes:
                 new[column] = self.uuids.get(row[column], row[column])
         if experiment is not None and (place := self.place(table, row)):
             column, name, below = PLACES[table]
-            new[column] = f"{self.location(experiment)}/{below.format(row[name])}"
+            made = f"{self.location(experiment)}/{below.format(row[name])}"
+            new[column] = (here or {}).get(column) or made
             self.places[place] = new[column]
         if table == "model_versions":
             for column in ("source", "storage_location"):

@@ -52,7 +52,6 @@ def merge(request: Request) -> dict[str, Any]:
         "before": first.there,
         "after": second.there,
         "left": left,
-        "experiments": sorted(changes.experiments.values()),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_compose.data.inside.changes import Changes, Row
+from mlflow_compose.data.inside.changes import PLACES, Changes, Row
 
 Key = tuple[Any, ...]
 # Tables of which more than the key matters.
@@ -27,10 +27,11 @@ class Meeting:
         self._others: set[tuple[Any, Any]] = set()
 
     def rows(self, writing: Any, table: Any, column: str, keys: Sequence[Any]) -> dict[Key, Row]:
-        """Return the stack's rows of `keys`, by their primary keys."""
+        """Return what matters of the stack's rows of `keys`, by their primary keys."""
         query = table.select().where(table.c[column].in_(keys))
         if table.name not in WHOLE:
-            query = query.with_only_columns(*table.primary_key.columns)
+            place = [table.c[PLACES[table.name][0]]] if table.name in PLACES else []
+            query = query.with_only_columns(*table.primary_key.columns, *place)
         found = writing.execute(query).mappings()
         return {key_of(table, row): dict(row) for row in found}
 

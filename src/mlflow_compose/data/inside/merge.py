@@ -1,7 +1,7 @@
 """Bring what a source has and a stack has not; what is there is left as it is."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,10 +64,9 @@ class Merge:
             with self._transaction(target):
                 self._experiment(row)
         say("registered models")
-        with self._transaction(target):
-            self._family(MODEL_METRICS, rows(self._reading, self._theirs[MODEL_METRICS.table]))
-        with self._transaction(target):
-            self._family(REGISTRY, rows(self._reading, self._theirs[REGISTRY.table]))
+        for family in (MODEL_METRICS, REGISTRY):
+            with self._transaction(target):
+                self._family(family, self._of(family.table))
 
     @contextmanager
     def _transaction(self, target: Any) -> Iterator[None]:
@@ -86,11 +85,14 @@ class Merge:
             self._family(family, parents, number)
 
     def _number(self, row: Row) -> int:
-        """Return the number of the stack's experiment of that name; make it where there is none."""
+        """Return the number of the stack's experiment; make it where there is none."""
         table = self._ours["experiments"]
-        same = (table.c.workspace == row["workspace"]) & (table.c.name == row["name"])
+        same = table.c.name == row["name"]
+        if "workspace" in table.c:
+            # Older MLflows have none.
+            same &= table.c.workspace == row["workspace"]
         query = table.select().where(same)
-        found = self._writing.execute(query).mappings().first()
+        found = self._writing.execute(query).mappings().first() or self._renamed(row)
         self.source["experiments"] += 1
         self.there["experiments"] += found is not None
         if found is None and self._write:
@@ -102,9 +104,27 @@ class Merge:
         # While it is only looked, a number that none has: all below it is missing too.
         return -1 if found is None else int(found["experiment_id"])
 
-    def _of(self, name: str, column: str, keys: Sequence[Any]) -> Iterator[Row]:
+    def _renamed(self, row: Row) -> Mapping[str, Any] | None:
+        """Return the stack's experiment that has runs of one whose name it does not know."""
+        table, runs = self._ours["experiments"], self._ours["runs"]
+        numbers = runs.select().with_only_columns(runs.c.experiment_id)
+        for chunk in chunks(self._of("runs", "experiment_id", [row["experiment_id"]])):
+            below = numbers.where(runs.c.run_uuid.in_([run["run_uuid"] for run in chunk]))
+            query = table.select().where(table.c.experiment_id.in_(below))
+            if found := self._writing.execute(query).mappings().first():
+                self.meeting.left.append(
+                    f"the name of experiment {row['name']}: in the stack it is {found['name']}"
+                )
+                return dict(found)
+        return None
+
+    def _of(self, name: str, column: str = "", keys: Sequence[Any] = ()) -> Iterator[Row]:
+        """Return the source's rows that belong to `keys`; all where no column is named."""
+        if name not in self._theirs:
+            # An older MLflow has neither logged models nor much of what traces have.
+            return iter(())
         table, runs = self._theirs[name], self._theirs["runs"]
-        conditions = [table.c[column].in_(keys)]
+        conditions = [table.c[column].in_(keys)] if column else []
         if name == "logged_model_metrics":
             # A folder knows no foreign keys: the run may be gone.
             conditions.append(table.c.run_id.in_(runs.select().with_only_columns(runs.c.run_uuid)))
@@ -149,10 +169,14 @@ class Merge:
             keys: Its values in the stack.
             number: Of the experiment that they are below, in the stack.
         """
+        if name not in self._ours:
+            return
         table, kind = self._ours[name], KINDS[name]
         here = self.meeting.rows(self._writing, table, column, keys)
         for chunk in chunks(theirs):
-            changed = [self._changes.row(name, row, number) for row in chunk]
+            changed = [
+                self._changes.row(name, row, number, here.get(key_of(table, row))) for row in chunk
+            ]
             ours = [self._changes.fit(table, row) for row in changed]
             new = [row for row in ours if key_of(table, row) not in here]
             self.source[kind] += len(chunk)
