@@ -1,13 +1,13 @@
 """Read what Docker says of a stack's containers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.base import RESTARTING, RUNNING, ServiceStatus
 
 if TYPE_CHECKING:
     from python_on_whales import Container, DockerClient
@@ -98,8 +98,15 @@ def _seen(container: "Container") -> Seen:
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
     created = container.created.astimezone(UTC)
-    held = frozenset(port for _, port in bindings)
+    held = frozenset(port for _, port in (*bindings, *_wanted(container)))
     return Seen(status, created, held)
+
+
+def _wanted(container: "Container") -> list[tuple[str, int]]:
+    """Return what a container holds but for the moments in which it is started again."""
+    if container.state.status not in {RUNNING, RESTARTING}:
+        return []
+    return _pairs(container.host_config.port_bindings)
 
 
 def _label(container: "Container", name: str) -> str:
@@ -107,9 +114,12 @@ def _label(container: "Container", name: str) -> str:
 
 
 def _bindings(container: "Container") -> list[tuple[str, int]]:
-    ports = container.network_settings.ports or {}
+    return _pairs(container.network_settings.ports)
+
+
+def _pairs(ports: Mapping[str, Any] | None) -> list[tuple[str, int]]:
     return [
         (binding["HostIp"], int(binding["HostPort"]))
-        for published in ports.values()
+        for published in (ports or {}).values()
         for binding in published or ()
     ]

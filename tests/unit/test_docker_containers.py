@@ -1,0 +1,41 @@
+"""What is read out of what Docker says of containers."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlflow_compose.engines.docker.containers import _seen
+
+BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
+
+
+def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as of python-on-whales
+    """Return a container that is to publish port 5000, and at this moment publishes `ports`."""
+    return SimpleNamespace(
+        state=SimpleNamespace(status=status, health=None, exit_code=0),
+        config=SimpleNamespace(labels={"com.docker.compose.service": "mlflow"}),
+        network_settings=SimpleNamespace(ports=ports),
+        host_config=SimpleNamespace(port_bindings=BOUND),
+        restart_count=0,
+        created=datetime.now(UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "ports", "held"),
+    [
+        ("running", BOUND, {5000}),
+        # Between two starts it has no ports, and in the next moment it has them.
+        ("restarting", {}, {5000}),
+        ("running", {}, {5000}),
+        ("exited", {}, set()),
+    ],
+)
+def test_a_container_that_is_started_again_must_hold_its_ports(
+    status: str, ports: dict[str, Any], held: set[int]
+) -> None:
+    found = _seen(container(status, ports))
+    assert found.held == held
+    assert found.status.ports == (("127.0.0.1:5000",) if ports else ())
