@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from python_on_whales.components.container.models import PortBinding
 
 from mlflow_compose.engines.docker.containers import _seen
 
@@ -13,11 +14,12 @@ BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
 def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as of python-on-whales
     """Return a container that is to publish port 5000, and at this moment publishes `ports`."""
+    wanted = PortBinding(HostIp="127.0.0.1", HostPort="5000")
     return SimpleNamespace(
         state=SimpleNamespace(status=status, health=None, exit_code=0),
         config=SimpleNamespace(labels={"com.docker.compose.service": "mlflow"}),
         network_settings=SimpleNamespace(ports=ports),
-        host_config=SimpleNamespace(port_bindings=BOUND),
+        host_config=SimpleNamespace(port_bindings={"5000/tcp": [wanted]}),
         restart_count=0,
         created=datetime.now(UTC),
     )

@@ -1,11 +1,11 @@
 """Read what Docker says of a stack's containers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, RUNNING, ServiceStatus
 
@@ -98,15 +98,16 @@ def _seen(container: "Container") -> Seen:
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
     created = container.created.astimezone(UTC)
-    held = frozenset(port for _, port in (*bindings, *_wanted(container)))
+    held = frozenset({port for _, port in bindings} | _wanted(container))
     return Seen(status, created, held)
 
 
-def _wanted(container: "Container") -> list[tuple[str, int]]:
-    """Return what a container holds but for the moments in which it is started again."""
+def _wanted(container: "Container") -> set[int]:
+    """Return the ports that a container holds but while it is being started again."""
     if container.state.status not in {RUNNING, RESTARTING}:
-        return []
-    return _pairs(container.host_config.port_bindings)
+        return set()
+    published = (container.host_config.port_bindings or {}).values()
+    return {int(found.host_port) for bindings in published for found in bindings or ()}
 
 
 def _label(container: "Container", name: str) -> str:
@@ -114,12 +115,9 @@ def _label(container: "Container", name: str) -> str:
 
 
 def _bindings(container: "Container") -> list[tuple[str, int]]:
-    return _pairs(container.network_settings.ports)
-
-
-def _pairs(ports: Mapping[str, Any] | None) -> list[tuple[str, int]]:
+    ports = container.network_settings.ports or {}
     return [
         (binding["HostIp"], int(binding["HostPort"]))
-        for published in (ports or {}).values()
+        for published in ports.values()
         for binding in published or ()
     ]
