@@ -107,7 +107,8 @@ def _wanted(container: "Container") -> set[int]:
     if container.state.status not in {RUNNING, RESTARTING}:
         return set()
     published = (container.host_config.port_bindings or {}).values()
-    return {int(found.host_port) for bindings in published for found in bindings or ()}
+    found = (binding.host_port for bindings in published for binding in bindings or ())
+    return {int(port) for port in found if port}
 
 
 def _label(container: "Container", name: str) -> str:
