@@ -150,6 +150,24 @@ def test_a_folder_must_be_copied_without_artifacts_and_open_to_all(tmp_path: Pat
     assert not place.parent.exists()
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["0/r1/metrics/train/loss", ".trash/1/r2/metrics/loss", "0/models/m-1/metrics/loss"],
+)
+def test_a_point_that_a_folder_has_twice_must_come_once(path: str, tmp_path: Path) -> None:
+    """MLflow's own command fails at it: all columns are the primary key."""
+    folder = mlruns(tmp_path)
+    for name in (path, "0/r1/tags/metrics/loss"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("17 0.5 1\n17 0.5 1\n17 0.5 2\n", encoding="utf-8")
+    target = tmp_path / "target"
+    target.mkdir()
+    copy_folder(recognise(str(folder), None, {}), target)
+    assert (target / "mlruns" / path).read_text(encoding="utf-8") == "17 0.5 1\n17 0.5 2\n"
+    tag = (target / "mlruns/0/r1/tags/metrics/loss").read_text(encoding="utf-8")
+    assert tag.count("17 0.5 1") == 2
+
+
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 @pytest.mark.parametrize("writer_is", ["there", "gone"])
 def test_a_database_must_be_copied_while_somebody_writes(
