@@ -27,6 +27,8 @@ CLIENT = Path(__file__).with_name("import_client.py")
 RUNS = 200
 SAME = "the same code brings the same rows on both engines, and this one starts sooner"
 IN_TRASH = RUNS // 5
+DAMAGED = "0" * 32
+LEFT_OF_FOLDER = (f"run {DAMAGED}: its meta.yaml is damaged, or there is none",)
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,15 @@ def fill(uri: str, name: str, work: Path, **more: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Return a mlruns folder that nobody else may read."""
+    """Return a mlruns folder that nobody else may read; a run is damaged, a point is there twice."""
     top = tmp_path_factory.mktemp("folder")
     path = top / "mlruns"
     runs = fill(str(path), "folder", top, MLFLOW_ALLOW_FILE_STORE="true")
+    (first,) = path.glob(f"*/{runs[0]}")
+    (first.parent / DAMAGED).mkdir()
+    (first.parent / DAMAGED / "meta.yaml").touch()
+    history = first / "metrics" / "loss"
+    history.write_text(history.read_text() + history.read_text().splitlines()[-1] + "\n")
     path.chmod(0o700)
     return Made(str(path), "folder", runs)
 
@@ -233,7 +240,7 @@ def test_a_folder_of_runs_must_end_up_in_the_database_and_the_bucket_with_one_co
     target: RunningStack, folder: Made
 ) -> None:
     before = snapshot(Path(folder.source))
-    agree(target.tool("import", folder.source, "--json").data, RUNS)
+    agree(target.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
     expect(target, folder)
     brings_nothing(target, folder)
     assert snapshot(Path(folder.source)) == before
@@ -298,14 +305,14 @@ def test_an_interrupted_import_must_leave_whole_experiments(
     assert process.returncode == 130
     assert Rows(stack, folder.name).counted()["runs"] in {0, RUNS - IN_TRASH, RUNS}
     assert list(stack.folder.glob(".import*")) == []
-    agree(stack.tool("import", folder.source, "--json").data, RUNS)
+    agree(stack.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
     place = Rows(stack, folder.name).places()[folder.runs[0]]
     assert f"s3://{stack.bucket}/{place}/artifacts" in stack.sql("SELECT artifact_uri FROM runs")
     assert stack.objects()[f"{place}/artifacts/{LARGE_PATH}"] == len(LARGE)
 
 
 def test_a_small_stack_must_take_it_too(origin: RunningStack, folder: Made) -> None:
-    agree(origin.tool("import", folder.source, "--json").data, RUNS)
+    agree(origin.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
     found = origin.api.get("runs/get", run_id=folder.runs[0])["run"]
     assert found["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
     key = found["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")

@@ -12,7 +12,7 @@ from mlflow_compose.data.inside import objects, tables
 from mlflow_compose.data.inside.changes import Changes
 from mlflow_compose.data.inside.families import KINDS, OWN_TO_A_SERVER
 from mlflow_compose.data.inside.merge import Merge
-from mlflow_compose.data.inside.store import open_source
+from mlflow_compose.data.inside.store import open_source, passed_over
 
 Request = Mapping[str, Any]
 
@@ -35,6 +35,7 @@ def merge(request: Request) -> dict[str, Any]:
     target = tables.open_database(request["backend"])
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
         source = open_source(request["kind"], given, Path(scratch).resolve(), say)
+        damaged = passed_over(source, given) if request["kind"] == "folder" else []
         theirs, ours = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
             first = Merge(reading, theirs, ours, changes, write=True)
@@ -43,7 +44,7 @@ def merge(request: Request) -> dict[str, Any]:
             say("comparing")
             second = Merge(reading, theirs, ours, changes, write=False)
             second.walk(target, lambda _: None)
-            left += [*second.meeting.left, *others(reading, theirs)]
+            left += [*damaged, *second.meeting.left, *others(reading, theirs)]
         source.dispose()
     for old, new in changes.places.items():
         tell(place=[old, new])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mlflow_compose.data.inside.tables import (
 )
 
 # What the tool puts into the folder that this is given.
-DATABASE, ROWS = "mlflow.db", "rows.jsonl"
+DATABASE, ROWS, RUNS = "mlflow.db", "rows.jsonl", "mlruns"
 # What every row of MLflow has that its REST API does not tell.
 DEFAULTS = {"workspace": "default"}
 
@@ -73,6 +74,43 @@ def _migrate(given: Path, uri: str, say: Say) -> None:
                 say(last)
     if process.returncode:
         raise CopyError(f"mlflow migrate-filestore failed: {last}")
+
+
+def passed_over(engine: Any, given: Path) -> list[str]:
+    """Return the folders that MLflow's command made no row of, in words.
+
+    It passes over what has a damaged `meta.yaml`, and ends well (`fs2db._utils.safe_read_yaml`).
+    """
+    top = given / RUNS
+    experiments = [
+        folder
+        for parent in (top, top / ".trash")
+        for folder in parent.glob("*")
+        if folder.name.isdigit()
+    ]
+    found = {
+        ("experiment", "experiments", "experiment_id"): experiments,
+        ("run", "runs", "run_uuid"): _described(experiments, "*"),
+        ("logged model", "logged_models", "model_id"): _described(experiments, "models/*"),
+        ("registered model", "registered_models", "name"): _described([top], "models/*"),
+    }
+    left = []
+    with engine.connect() as reading:
+        tables = reflected(engine).tables
+        for (kind, name, column), folders in found.items():
+            query = tables[name].select().with_only_columns(tables[name].c[column])
+            known = {str(row[0]) for row in reading.execute(query)}
+            left += [
+                f"{kind} {folder.name}: its meta.yaml is damaged, or there is none"
+                for folder in folders
+                if folder.name not in known
+            ]
+    return left
+
+
+def _described(parents: Iterable[Path], pattern: str) -> list[Path]:
+    found = (path for parent in parents for path in parent.glob(f"{pattern}/meta.yaml"))
+    return sorted(path.parent for path in found)
 
 
 def _fill(engine: Any, file: Path) -> None:
