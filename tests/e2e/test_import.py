@@ -57,7 +57,7 @@ def fill(uri: str, name: str, work: Path, **more: str) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Return a mlruns folder that nobody else may read; a run is damaged, a point is there twice."""
+    """Return a mlruns folder for one user only; a run is damaged, a point is there twice."""
     top = tmp_path_factory.mktemp("folder")
     path = top / "mlruns"
     runs = fill(str(path), "folder", top, MLFLOW_ALLOW_FILE_STORE="true")
