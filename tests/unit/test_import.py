@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from mlflow_compose.clients import Tracking
 from mlflow_compose.data import rows
 from mlflow_compose.data.importing import Brought, _errors, _lines
-from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes
+from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes, plain
 from mlflow_compose.data.inside.tables import given
 from mlflow_compose.data.server import Reading, connect
 from mlflow_compose.data.shelves import Artifact, Folders
@@ -223,6 +224,42 @@ def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_pat
 def test_artifacts_must_be_found_where_the_folder_is_now(place: str, tmp_path: Path) -> None:
     found = list(Folders((tmp_path / "none", mlruns(tmp_path))).files(place))
     assert found == [Artifact(place, "plots/a b.png", len("artifacts/plots/a b.png"))]
+
+
+def test_what_cannot_be_read_must_be_named_and_the_rest_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = mlruns(tmp_path) / "0/r1/artifacts"
+    (place / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("closed"):
+            # Root, as whom tests may run, can read everything.
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    wanted = look(Folders(()), {str(place): "7/r1/artifacts"}, Silent())
+    assert list(wanted.artifacts) == ["7/r1/artifacts/plots/a b.png"]
+    (left,) = wanted.left
+    assert "closed" in left
+
+
+def test_folders_that_are_links_must_come_and_none_for_ever(tmp_path: Path) -> None:
+    place, model = mlruns(tmp_path) / "0/r1/artifacts", tmp_path / "model"
+    model.mkdir()
+    (model / "weights").touch()
+    (place / "model").symlink_to(model)
+    (place / "plots" / "again").symlink_to(place)
+    found = {one.path for one in Folders(()).files(str(place))}
+    assert found == {"plots/a b.png", "model/weights"}
+
+
+def test_a_place_that_is_an_address_must_be_read_as_a_path(tmp_path: Path) -> None:
+    place = mlruns(tmp_path / "my art") / "0/r1/artifacts"
+    (found,) = Folders(()).files(plain(place.as_uri()))
+    assert found.path == "plots/a b.png"
 
 
 def test_a_place_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
@@ -515,6 +552,8 @@ def test_a_difference_must_be_an_error_that_names_it() -> None:
     assert isinstance(error, IncompleteError)
     assert "2 tags" in error.message
     assert _lines(lost)[-1] == "  x"
+    (unread,) = _errors(replace(whole, unread=1))
+    assert "artifacts of 1 runs" in unread.message
 
 
 def test_modules_must_be_sent_after_those_that_they_import() -> None:

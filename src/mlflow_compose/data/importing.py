@@ -23,12 +23,21 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Brought:
-    """What a source has, and what of it was and is in the stack; each by kind."""
+    """What a source has, and what of it was and is in the stack; each by kind.
+
+    Attributes:
+        source: What it has.
+        before: What of it was in the stack.
+        after: What of it is there now.
+        left: What is not brought, in words.
+        unread: Of how many runs and models not all artifacts can be listed, so none counts them.
+    """
 
     source: Counts
     before: Counts
     after: Counts
     left: tuple[str, ...]
+    unread: int = 0
 
     @property
     def missing(self) -> dict[str, int]:
@@ -132,6 +141,7 @@ class Import:
                 *_named(others),
                 *problems,
             ),
+            len(wanted.left),
         )
 
 
@@ -187,9 +197,12 @@ def _lines(brought: Brought) -> list[str]:
 
 
 def _errors(brought: Brought) -> tuple[MlflowComposeError, ...]:
-    if not brought.missing:
+    lost = [f"{number} {kind}" for kind, number in brought.missing.items()]
+    if brought.unread:
+        lost.append(f"artifacts of {brought.unread} runs or models that cannot be listed")
+    if not lost:
         return ()
-    named = ", ".join(f"{number} {kind}" for kind, number in brought.missing.items())
+    named = ", ".join(lost)
     return (
         IncompleteError(
             f"not in the stack: {named}",

@@ -48,17 +48,25 @@ class Folders:
         self._tops = tops
 
     def files(self, place: str) -> Iterator[Artifact]:
-        """Yield every file of a place."""
+        """Yield every file of a place.
+
+        Raises:
+            OSError: Not all of it can be read; it comes after all that can.
+        """
         top = self._folder(place)
         if top is None:
             return
-        for folder, _, names in os.walk(top):
+        unread: list[OSError] = []
+        for folder, below, names in os.walk(top, onerror=unread.append, followlinks=True):
+            below[:] = [name for name in below if not _leads_back(Path(folder, name))]
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):
                     # A link that leads nowhere.
                     size = path.stat().st_size
                     yield Artifact(place, path.relative_to(top).as_posix(), size)
+        if unread:
+            raise unread[0]
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Return the file itself."""
@@ -83,6 +91,11 @@ class Folders:
             # The folder was moved, or an experiment went to the trash.
             for tail in TAILS:
                 yield from (top.joinpath(*said.parts[-tail:]) for top in self._tops)
+
+
+def _leads_back(path: Path) -> bool:
+    """Tell whether a folder is a link to one that it is in: following it would never end."""
+    return path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents
 
 
 class Server:

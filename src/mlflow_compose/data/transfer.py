@@ -68,21 +68,23 @@ def look(shelf: Shelf, places: Mapping[str, str], progress: Progress) -> Wanted:
     wanted = Wanted()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda place: _files(shelf, place), places)
-        for number, (place, files) in enumerate(zip(places, found, strict=True), 1):
+        for number, (place, (files, problem)) in enumerate(zip(places, found, strict=True), 1):
             progress.detail(f"{number} of {len(places)}")
-            if isinstance(files, str):
-                wanted.left.append(files)
-                continue
+            if problem:
+                wanted.left.append(problem)
             for one in files:
                 wanted.artifacts[f"{places[place]}/{one.path}"] = one
     return wanted
 
 
-def _files(shelf: Shelf, place: str) -> list[Artifact] | str:
+def _files(shelf: Shelf, place: str) -> tuple[list[Artifact], str]:
+    """Return the files of a place that can be listed, and why not all can."""
+    found: list[Artifact] = []
     try:
-        return list(shelf.files(place))
+        found.extend(shelf.files(place))
     except (TrackingError, Unreachable, OSError) as error:
-        return f"the artifacts at {place}: {error}"
+        return found, f"the artifacts at {place}: {error}"
+    return found, ""
 
 
 def sender(stack: Stack) -> Put:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 Row = dict[str, Any]
 TRACE_LOCATION = "mlflow.artifactLocation"
@@ -118,4 +118,4 @@ def scheme(uri: str) -> str:
 def plain(uri: str) -> str:
     """Return one spelling of a place: a path where it is on the source's machine."""
     parts = urlsplit(uri)
-    return (parts.path if parts.scheme == "file" else uri).rstrip("/")
+    return (unquote(parts.path) if parts.scheme == "file" else uri).rstrip("/")
