@@ -21,6 +21,7 @@ from mlflow_compose.data import rows
 from mlflow_compose.data.importing import Brought, _errors, _lines
 from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes, plain
 from mlflow_compose.data.inside.tables import given
+from mlflow_compose.data.leftovers import nowhere
 from mlflow_compose.data.server import Reading, connect
 from mlflow_compose.data.shelves import Artifact, Folders
 from mlflow_compose.data.source import FOLDER, SERVER, SQLITE, Source, recognise
@@ -554,6 +555,15 @@ def test_a_difference_must_be_an_error_that_names_it() -> None:
     assert _lines(lost)[-1] == "  x"
     (unread,) = _errors(replace(whole, unread=1))
     assert "artifacts of 1 runs" in unread.message
+
+
+def test_an_experiment_whose_folder_is_gone_must_be_named(tmp_path: Path) -> None:
+    """One of its runs may have no folder since it has no artifacts; not all of them."""
+    here = mlruns(tmp_path) / "0"
+    runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
+    places = {place: place for place in (*runs, f"{PROXY}8/r4/artifacts")}
+    (left,) = nowhere(places, look(Folders((tmp_path,)), places, Silent()))
+    assert "there is no folder /gone/7" in left
 
 
 def test_modules_must_be_sent_after_those_that_they_import() -> None:

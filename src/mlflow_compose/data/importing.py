@@ -1,10 +1,11 @@
 """Bring a source into a running stack: rows from inside, artifacts from this machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose.clients import Tracking, TrackingError, Unreachable
+from mlflow_compose.data.leftovers import named, nowhere, outside
 from mlflow_compose.data.server import connect, read
 from mlflow_compose.data.shelves import Folders, Server, Shelf
 from mlflow_compose.data.source import FOLDER, SERVER, Source
@@ -135,34 +136,14 @@ class Import:
             {**done["after"], **_count(wanted, after)},
             (
                 *done["left"],
-                *_outside(within.places, places),
-                *_nowhere(places, wanted),
+                *outside(within.places, places),
+                *nowhere(places, wanted),
                 *wanted.left,
-                *_named(others),
+                *named(others),
                 *problems,
             ),
             len(wanted.left),
         )
-
-
-def _outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """Say what the stack's own rows have in a store of somebody else."""
-    return [
-        f"the artifacts at {old}: in the stack they are at {new}"
-        for old, new in now.items()
-        if old not in places
-    ]
-
-
-def _nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
-    """Say where there is nothing at all: then it was looked for in the wrong place."""
-    if not places or wanted.artifacts or wanted.left:
-        return []
-    return [f"artifacts: {len(places)} runs and models have none; --artifacts names their folder"]
-
-
-def _named(others: Sequence[str]) -> list[str]:
-    return [f"artifact {key}: the stack has another one" for key in others]
 
 
 def _count(wanted: Wanted, keys: set[str]) -> Counts:

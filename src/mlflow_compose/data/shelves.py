@@ -34,6 +34,9 @@ class Artifact:
 class Shelf(Protocol):
     """What gives out the artifacts of a source."""
 
+    def has(self, place: str) -> bool:
+        """Tell whether there is a place: a database names those of runs without artifacts too."""
+
     def files(self, place: str) -> Iterator[Artifact]:
         """Yield every file of a place."""
 
@@ -46,6 +49,10 @@ class Folders:
 
     def __init__(self, tops: tuple[Path, ...]) -> None:
         self._tops = tops
+
+    def has(self, place: str) -> bool:
+        """Tell whether there is such a folder."""
+        return self._folder(place) is not None
 
     def files(self, place: str) -> Iterator[Artifact]:
         """Yield every file of a place.
@@ -104,6 +111,10 @@ class Server:
     def __init__(self, tracking: Tracking, owners: Owners) -> None:
         self._tracking = tracking
         self._owners = owners
+
+    def has(self, place: str) -> bool:
+        """Tell whether somebody keeps artifacts there."""
+        return place in self._owners
 
     def files(self, place: str) -> Iterator[Artifact]:
         """Yield every file of a place."""

@@ -29,10 +29,12 @@ class Wanted:
     Attributes:
         artifacts: By the key that each has in the stack.
         left: What cannot be listed, in words.
+        nowhere: Places that are not there.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    nowhere: list[str] = field(default_factory=list)
 
     def there(self, objects: Mapping[str, int]) -> set[str]:
         """Return the keys of those that a stack holds in full."""
@@ -65,7 +67,7 @@ def look(shelf: Shelf, places: Mapping[str, str], progress: Progress) -> Wanted:
         places: The prefix of their keys in the stack, by where they are.
         progress: Where to say what happens.
     """
-    wanted = Wanted()
+    wanted = Wanted(nowhere=[place for place in places if not shelf.has(place)])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda place: _files(shelf, place), places)
         for number, (place, (files, problem)) in enumerate(zip(places, found, strict=True), 1):

@@ -1,0 +1,44 @@
+"""Say in words which artifacts an import does not bring."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from mlflow_compose.data.transfer import Wanted
+from mlflow_compose.data.within import PROXY
+
+
+def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
+    """Say what the stack's own rows have in a store of somebody else."""
+    return [
+        f"the artifacts at {old}: in the stack they are at {new}"
+        for old, new in now.items()
+        if old not in places
+    ]
+
+
+def nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
+    """Say where there is nothing at all: then it may have been looked for in the wrong place."""
+    if places and not wanted.artifacts and not wanted.left:
+        return [
+            f"artifacts: {len(places)} runs and models have none; --artifacts names their folder"
+        ]
+    named = Counter(map(_experiment, places))
+    gone = Counter(_experiment(place) for place in wanted.nowhere if not place.startswith(PROXY))
+    return [
+        f"artifacts of {number} runs and models, if they have any: there is no folder {folder}; "
+        "--artifacts names another"
+        for folder, number in gone.items()
+        if number == named[folder]
+    ]
+
+
+def _experiment(place: str) -> str:
+    """Return the folder of an experiment, in which a run, a model or a trace has its own."""
+    folder = PurePosixPath(place).parent.parent
+    return str(folder.parent if folder.name in {"models", "traces"} else folder)
+
+
+def named(others: Sequence[str]) -> list[str]:
+    """Say of which artifacts the stack has others, which stay."""
+    return [f"artifact {key}: the stack has another one" for key in others]
