@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_compose.errors import TemplatesMissingError
+from mlflow_compose.errors import EnvFileError, FilesError, TemplatesMissingError
 
 COMPOSE_FILE = "docker-compose.yaml"
 OVERRIDE_FILE = "docker-compose.override.yaml"
 SECRETS_DIR = "secrets"
+STATE_DIR = ".mlflow-compose"
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class StackPaths:
     def root(self) -> Path:
         """The stack's own directory."""
         return self.env_file.parent
+
+    @property
+    def state(self) -> Path:
+        """What the tool itself must remember of the stack: its identity, its lock."""
+        return self.root / STATE_DIR
 
     @property
     def compose(self) -> Path:
@@ -44,6 +50,39 @@ class StackPaths:
         """
         files = (self.compose / COMPOSE_FILE, self.compose / OVERRIDE_FILE)
         return tuple(file for file in files if file.exists())
+
+
+def stack_paths(env_file: Path) -> StackPaths:
+    """Return where a stack is: however its env file is spelled, it is the same stack.
+
+    Raises:
+        EnvFileError: The path leads in a circle of links.
+    """
+    try:
+        return StackPaths(env_file.resolve())
+    except (OSError, RuntimeError):
+        # RuntimeError until Python 3.12: https://docs.python.org/3/library/pathlib.html
+        raise EnvFileError(f"{env_file} is a link that leads back to itself") from None
+
+
+def make_state_folder(paths: StackPaths) -> Path:
+    """Make the folder of what the tool remembers, closed to others and to version control.
+
+    Raises:
+        FilesError: It cannot be made.
+    """
+    folder = paths.state
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise FilesError(
+            f"{error.filename or folder} cannot be written: {error.strerror}",
+            hint=f"ls -ld {paths.root} shows whose folder it is",
+        ) from None
+    return folder
 
 
 def templates() -> Path:

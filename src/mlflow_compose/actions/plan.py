@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.paths import StackPaths, sources
+from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
 from mlflow_compose.settings.rules import is_loopback
@@ -77,7 +77,8 @@ def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, S
         EnvFileError: The file is missing, unreadable or not in its format.
         SettingsError: Some settings are wrong.
     """
-    return load(env_file, environ), StackPaths(env_file.absolute())
+    paths = stack_paths(env_file)
+    return load(env_file, environ), paths
 
 
 def image_sources() -> Mapping[str, str]:

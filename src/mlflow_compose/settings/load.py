@@ -49,7 +49,8 @@ def load(env_file: Path, environ: Mapping[str, str]) -> Loaded:
         EnvFileError: The file is missing, unreadable or not in its format.
         SettingsError: Some settings are wrong; the message lists every one.
     """
-    return resolve(read(env_file), environ, env_file=env_file)
+    # Files that it names are meant from where it really is; errors name it as it was typed.
+    return resolve(read(env_file), environ, env_file=env_file.resolve())
 
 
 def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loaded:
