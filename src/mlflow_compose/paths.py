@@ -62,7 +62,7 @@ def stack_paths(env_file: Path) -> StackPaths:
         return StackPaths(env_file.resolve())
     except (OSError, RuntimeError):
         # RuntimeError until Python 3.12: https://docs.python.org/3/library/pathlib.html
-        raise EnvFileError(f"{env_file} is a link that leads back to itself") from None
+        raise EnvFileError(f"{env_file} cannot be read: the link leads back to itself") from None
 
 
 def make_state_folder(paths: StackPaths) -> Path:
