@@ -1,11 +1,9 @@
 """What this machine is, and what it is called on its networks."""
 
-import hashlib
 import os
 import socket
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -78,17 +76,18 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "mlflow-compose"
 
 
-def socket_path(folder: Path, name: str) -> str:
+def socket_path(folder: Path, name: str, identity: str) -> str:
     """Return where a Unix socket can be: in a folder, or where its path is short enough.
 
     Args:
         folder: Where it should be.
         name: Its path from there.
+        identity: Id of the stack whose socket it is.
     """
     if len(os.fsencode(folder / name)) <= LONGEST_SOCKET:
         return name
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return f"{tempfile.gettempdir()}/mlflow-compose-{os.getuid()}/{digest}.sock"
+    # Not below TMPDIR, which another terminal may have set to something else.
+    return f"/tmp/mlflow-compose-{os.getuid()}/{identity}.sock"  # noqa: S108 - closed to others
 
 
 def python_tag() -> str:

@@ -1,14 +1,17 @@
 """End what an earlier life of a service left running, so that its port and files are free.
 
 A server that was killed leaves processes behind that the supervisor does not know. They are found
-by STACK_SERVICE in their environment: the folder of the stack's files, then the service's name.
-Process numbers would not do: after a restart of the machine they are other programs'.
+by two variables of their environment: STACK_SERVICE, the stack's id and the service's name, and
+STACK_FOLDER, where the stack is; one that is gone was moved here. Process numbers would not do:
+after a restart of the machine they are other programs'.
 """
 
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -16,10 +19,11 @@ import psutil
 PATIENCE = 10
 
 
-def main(mark: str) -> int:
-    """Kill every process of `mark`, which is one service, or a folder for all in it."""
+def main(environ: Mapping[str, str]) -> int:
+    """Kill every process of the service that `environ` names but this one and its parents."""
+    service, folder = environ["STACK_SERVICE"], environ["STACK_FOLDER"]
     mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    found = [process for process in psutil.process_iter() if belongs(process, mark)]
+    found = [process for process in psutil.process_iter() if belongs(process, service, folder)]
     left = [process for process in found if process.pid not in mine]
     for process in left:
         print(f"ending process {process.pid}, which an earlier life left behind")
@@ -41,15 +45,17 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def belongs(process: psutil.Process, mark: str) -> bool:
-    """Tell whether a process was started for `mark`."""
+def belongs(process: psutil.Process, service: str, folder: str) -> bool:
+    """Tell whether a process was started for a service of the stack in `folder`."""
     try:
-        found = process.environ().get("STACK_SERVICE", "")
+        found = process.environ()
     except (psutil.Error, OSError):
         # It ended meanwhile, or is another user's.
         return False
-    return found == mark or found.startswith(f"{mark}/")
+    home = found.get("STACK_FOLDER", folder)
+    # A copy of the stack's files that is run as it is has the same id.
+    return found.get("STACK_SERVICE") == service and (home == folder or not Path(home).exists())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(os.environ))

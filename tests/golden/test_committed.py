@@ -10,12 +10,13 @@ import pytest
 from mlflow_compose.actions.plan import image_sources
 from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
 from mlflow_compose.render import render, write
+from mlflow_compose.render.tree import IDENTITY_FILE
 from mlflow_compose.settings import declared, example_text, new_env_text
 from mlflow_compose.settings.envfile import EnvFile, parse
 from mlflow_compose.settings.fields import generated_of
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.stack import build
-from tests.golden.test_trees import read_tree
+from tests.golden.test_trees import IDENTITY, read_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / ".env.example"
@@ -37,7 +38,7 @@ def committed() -> dict[str, str]:
     """
     if not (ROOT / ".env").exists():
         tree = read_tree(COMPOSE)
-        private = (f"{SECRETS_DIR}/", OVERRIDE_FILE)
+        private = (f"{SECRETS_DIR}/", OVERRIDE_FILE, IDENTITY_FILE)
         return {path: text for path, text in tree.items() if not path.startswith(private)}
     listed = git("ls-files", "-z", "--", "compose").split("\0")
     return {path.removeprefix("compose/"): git("show", f":{path}") for path in listed if path}
@@ -58,8 +59,9 @@ def test_the_committed_compose_folder_must_be_the_render_of_the_example(
     tmp_path: Path, *, update_golden: bool
 ) -> None:
     settings = resolve(example_with_secrets(), {}, env_file=EXAMPLE).settings
-    write(render(build(settings, image_sources())), tmp_path)
+    write(render(build(settings, image_sources(), identity=IDENTITY)), tmp_path)
     shutil.rmtree(tmp_path / SECRETS_DIR)
+    (tmp_path / IDENTITY_FILE).unlink()
     if update_golden:
         for path in committed().keys() - read_tree(tmp_path).keys():
             (COMPOSE / path).unlink(missing_ok=True)

@@ -29,6 +29,7 @@ CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
 MANIFEST = ".manifest.json"
 # What another machine is called; a golden file must not know the one that tests run on.
 HOSTNAME, ADDRESSES = "Classroom", ("192.0.2.10", "198.51.100.7")
+IDENTITY = "0123456789abcdef"
 MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
 
@@ -47,9 +48,9 @@ def decide(case: str) -> Stack:
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
     if case not in LOCAL_CASES:
-        return build(settings, image_sources(), names)
+        return build(settings, image_sources(), names, identity=IDENTITY)
     lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-    return build_local(settings, lock, servers, MACHINE, names)
+    return build_local(settings, lock, servers, MACHINE, names, identity=IDENTITY)
 
 
 def render_case(case: str, parent: Path) -> Path:

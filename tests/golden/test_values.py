@@ -15,6 +15,7 @@ from mlflow_compose.settings.envfile import quote
 from mlflow_compose.settings.names import Kind, is_secret_variable, kind_of, mlflow_variables
 from mlflow_compose.stack import build
 from tests.golden.compose import compose
+from tests.golden.test_trees import IDENTITY
 
 SETTINGS = dict(declared())
 HANDED_ON = [
@@ -42,7 +43,7 @@ def test_any_value_must_reach_the_container_as_it_was_written(written: dict[str,
         folder = Path(name)
         (folder / ".env").write_text(env_text(written), encoding="utf-8", newline="")
         found = load(folder / ".env", {}).settings
-        write(render(build(found, image_sources())), folder / "compose")
+        write(render(build(found, image_sources(), identity=IDENTITY)), folder / "compose")
         said = compose(folder / "compose", "config", "--format", "json")
     environment = json.loads(said)["services"]["mlflow"]["environment"]
     # Compose prints what can be read as its file again: with each $ doubled.

@@ -1,6 +1,6 @@
 """An engine and a screen that only remember."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +52,11 @@ class FakeEngine:
         self._called("start")
         self.statuses = ALL_WELL
 
-    def stop(self, progress: Progress, *, volumes: bool) -> None:
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
         del progress
         self._called(f"stop volumes={volumes}")
         self.statuses = ()
+        return ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         return self.statuses
@@ -82,8 +83,9 @@ class FakeEngine:
     def unused_volumes(self) -> tuple[str, ...]:
         return self.unused
 
-    def remove_volumes(self, names: Sequence[str]) -> None:
+    def remove_volumes(self, names: Collection[str]) -> str:
         self._called(f"remove_volumes {' '.join(names)}")
+        return ""
 
     def held_ports(self) -> frozenset[int]:
         self._called("held_ports")

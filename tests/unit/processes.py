@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-MARK = "STACK_SERVICE"
+MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
 WAIT = "import sys; print('here', flush=True); sys.stdin.read()"
 
 

@@ -17,6 +17,8 @@ SOURCE = ROOT / "src" / "mlflow_compose"
 # Given to our rules; nothing binds to it.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 
+IDENTITY = "0123456789abcdef"
+
 # What runs a stack without Docker.
 MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
@@ -50,7 +52,7 @@ def settings(**values: str) -> Settings:
 
 def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
     """Return a stack that was told these values."""
-    return build(settings(**values), image_sources(), lan_names)
+    return build(settings(**values), image_sources(), lan_names, identity=IDENTITY)
 
 
 def local_stack(
@@ -59,4 +61,4 @@ def local_stack(
     """Return a stack without Docker that was told these values."""
     lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
     told = settings(STACK_ENGINE="local", **values)
-    return build_local(told, lock, servers, machine, lan_names)
+    return build_local(told, lock, servers, machine, lan_names, identity=IDENTITY)

@@ -31,7 +31,7 @@ OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 45
 
-BASE = {"errors", "result", "paths", "machine"}
+BASE = {"errors", "result", "paths", "machine", "identity"}
 STACK = {*BASE, "settings", "stack"}
 # Which rooms a room may know of; data goes one way.
 MAY_IMPORT = {
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "machine": set(),
     "result": {"errors"},
     "paths": {"errors"},
+    "identity": {"errors", "paths"},
     "settings": BASE,
     "stack": {*BASE, "settings"},
     "render": STACK,
@@ -207,8 +208,11 @@ def rendered() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", rendered(), ids=lambda path: path.parents[1].name)
-def test_a_rendered_file_must_leave_nothing_for_compose_to_replace(path: Path) -> None:
+def test_a_rendered_file_must_leave_only_the_id_for_compose_to_replace(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
+    named = re.findall(r"(?<!\$)\$\{STACK_IDENTITY:\?[\w ,.-]+\}", text)
+    assert len(named) == 1
+    text = text.replace(named[0], "")
     assert all(len(dollars) % 2 == 0 for dollars in re.findall(r"\$+", text))
 
 
@@ -216,10 +220,13 @@ def test_a_rendered_file_must_leave_nothing_for_compose_to_replace(path: Path) -
 def test_any_number_of_stacks_must_fit_on_one_machine(path: Path) -> None:
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert document["networks"] == {"backend": {"driver": "bridge"}}
-    assert set(document["volumes"].values()) <= {None}
+    labels = document["x-labels"]
+    assert list(labels) == ["mlflow-compose.stack"]
+    assert all(volume == {"labels": labels} for volume in document["volumes"].values())
     assert {"mlflow"} <= set(document["services"]) <= {"mlflow", "postgres", "s3", "bucket-init"}
     for service in document["services"].values():
         assert "container_name" not in service
+        assert service["labels"] == labels
         assert service["networks"] == ["backend"]
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
         assert "no-new-privileges:true" in service["security_opt"]

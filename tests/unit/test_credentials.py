@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_compose.stack import Stack, credentials
-from tests.unit.samples import settings, stack
+from tests.unit.samples import IDENTITY, settings, stack
 
 # What the rules of settings let through.
 SECRETS = st.text(
@@ -103,5 +103,7 @@ def test_the_key_of_login_forms_must_stay_the_same_and_be_guessed_by_nobody() ->
     assert "MLFLOW_FLASK_SERVER_SECRET_KEY=mine" in key(MLFLOW_FLASK_SERVER_SECRET_KEY="mine")
 
 
-def test_no_file_of_variables_must_be_there_where_there_are_none() -> None:
-    assert "mlflow_env" not in {secret.name for secret in stack().secrets}
+def test_mlflow_must_be_told_which_stack_it_answers_for() -> None:
+    assert secret(stack(COMPOSE_PROJECT_NAME="lab"), "mlflow_env") == (
+        f"export UVICORN_HEADERS=mlflow-compose-stack:{IDENTITY}/lab\n"
+    )

@@ -1,6 +1,7 @@
 """What the engine without Docker knows of its servers: logs, states, processes, and what to do."""
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,18 +16,21 @@ from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose
 from mlflow_compose.engines.local import availability, log, processes, starting, state
 from mlflow_compose.engines.local.log import read
+from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import health, service_status
 from mlflow_compose.engines.local.supervisor import Process, is_running
 from mlflow_compose.engines.starting import Verdict
 from mlflow_compose.errors import EngineError
+from mlflow_compose.identity import Identity, keep_identity
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.render import render
 from mlflow_compose.stack import Healthcheck, Service
 from tests.unit.fakes import ALL_WELL, FakeScreen
-from tests.unit.processes import MARK, child, gone
-from tests.unit.samples import local_stack
+from tests.unit.processes import HOME, MARK, child, gone
+from tests.unit.samples import IDENTITY, local_stack
 
+ID = Identity(IDENTITY)
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
@@ -325,32 +329,63 @@ def test_a_job_must_have_no_health(tmp_path: Path) -> None:
     assert health(JOB, Process("bucket-init", "RUNNING", 1, 1, 0), tmp_path, ENVIRON) == ""
 
 
+def is_kept(root: Path, identity: str) -> Path:
+    """Make a stack's folder that has an id; return that of its rendered files."""
+    root.mkdir(exist_ok=True)
+    keep_identity(Identity(identity), StackPaths(root / ".env"))
+    return root / "local"
+
+
+def marks(folder: Path, mark: str = IDENTITY) -> dict[str, str]:
+    """Return what is in the environment of a process of a stack."""
+    return {MARK: mark, HOME: str(folder)}
+
+
 @pytest.mark.parametrize(
     ("mark", "found"),
     [
-        ("{folder}", True),
-        ("{folder}/s3", True),
-        ("{folder}-2", False),
-        ("{folder}-2/s3", False),
-        ("{parent}", False),
+        (IDENTITY, True),
+        (f"{IDENTITY}/s3", True),
+        (f"{IDENTITY}0/s3", False),
+        (IDENTITY[:-1], False),
         ("s3", False),
         ("", False),
     ],
 )
-def test_a_process_must_belong_to_the_stack_of_its_folder(
+def test_a_process_must_belong_to_the_stack_whose_id_it_carries(
     tmp_path: Path, mark: str, *, found: bool
 ) -> None:
-    folder = tmp_path / "local"
-    environ = {MARK: mark.format(folder=folder, parent=tmp_path)}
-    with child(environ=environ) as process:
-        assert processes.belongs(process.pid, folder) is found
-        listed = [other.pid for other in processes.of([tmp_path / "elsewhere", folder])]
-        assert listed == ([process.pid] if found else [])
+    folder = is_kept(tmp_path, IDENTITY)
+    owner = Owner(IDENTITY, folder)
+    with child(environ=marks(folder, mark)) as process:
+        assert owner.has(process.pid) is found
+        assert [other.pid for other in processes.of(owner)] == ([process.pid] if found else [])
+
+
+def test_a_process_must_belong_to_its_stack_also_after_a_move(tmp_path: Path) -> None:
+    """Whether the old folder is gone, or is another stack's by now."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    with child(environ=marks(is_kept(old, IDENTITY))) as process:
+        old.rename(new)
+        owner = Owner(IDENTITY, new / "local")
+        assert owner.has(process.pid)
+        is_kept(old, "f" * 16)
+        assert owner.has(process.pid)
+        assert not Owner("f" * 16, old / "local").has(process.pid)
+
+
+def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: Path) -> None:
+    folder = is_kept(tmp_path / "original", IDENTITY)
+    copy = is_kept(tmp_path / "copy", IDENTITY)
+    with child(environ=marks(folder)) as process:
+        assert Owner(IDENTITY, folder).has(process.pid)
+        assert not Owner(IDENTITY, copy).has(process.pid)
 
 
 def test_a_process_that_ended_must_belong_to_nobody(tmp_path: Path) -> None:
-    assert not processes.belongs(gone(), tmp_path)
-    assert list(processes.of([tmp_path])) == []
+    owner = Owner(IDENTITY, tmp_path)
+    assert not owner.has(gone())
+    assert list(processes.of(owner)) == []
     assert processes.age(gone()) == 0
 
 
@@ -371,12 +406,13 @@ def test_the_ports_of_a_process_must_be_those_that_it_listens_on() -> None:
 
 
 def test_leftovers_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
+    folder = is_kept(tmp_path / "stack", IDENTITY)
     with (
-        child(environ={MARK: f"{tmp_path}/local"}) as supervisor,
-        child(environ={MARK: f"{tmp_path}/local/s3"}) as server,
-        child(environ={MARK: f"{tmp_path}/local-2/s3"}) as other,
+        child(environ=marks(folder)) as supervisor,
+        child(environ=marks(folder, f"{IDENTITY}/s3")) as server,
+        child(environ=marks(folder, f"{'f' * 16}/s3")) as other,
     ):
-        processes.end_leftovers({tmp_path / "local"})
+        processes.end_leftovers(Owner(IDENTITY, folder))
         assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -9)
         assert other.poll() is None
 
@@ -385,7 +421,7 @@ def test_leftovers_that_end_meanwhile_must_not_be_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers of a server end by themselves when they see that it is gone."""
-    environ = {MARK: f"{tmp_path}/s3"}
+    environ = marks(tmp_path)
     with child(environ=environ) as old, child(environ=environ) as older:
 
         def looked_at() -> Iterator[int]:
@@ -396,8 +432,36 @@ def test_leftovers_that_end_meanwhile_must_not_be_an_error(
 
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
-            processes.end_leftovers({tmp_path})
+            processes.end_leftovers(Owner(IDENTITY, tmp_path))
         assert older.wait(timeout=10) == -9
+
+
+@pytest.mark.parametrize("how", ["works in it", "has a file open", "was told of it"])
+def test_a_process_that_uses_data_must_be_named_whoever_started_it(
+    tmp_path: Path, how: str
+) -> None:
+    data, other = tmp_path / "data/mlflow_data", tmp_path / "data/mlflow_tmp"
+    data.mkdir(parents=True)
+    other.mkdir()
+    (data / "mlflow.db").touch()
+    assert processes.user_of(tmp_path, [data]) == ""
+    commands = {
+        "works in it": ("cd data/mlflow_data; exec", ""),
+        "has a file open": ("exec", "<data/mlflow_data/mlflow.db"),
+        "was told of it": ("exec", ""),
+    }
+    before, after = commands[how]
+    word = "--backend-store-uri=sqlite:///data/mlflow_data/mlflow.db" if "told" in how else "x"
+    script = f"{before} sh -c 'echo here >&2; read line <&3' {word} {after}"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        ["sh", "-c", f"exec 3<&0; {script}"], cwd=tmp_path, stdin=pipe, stderr=pipe, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "here\n"
+        assert processes.user_of(tmp_path, [data]) == f"sh (pid {process.pid})"
+        assert processes.user_of(tmp_path, [other]) == ""
+        process.communicate("\n")
 
 
 def pid_file(folder: Path, text: str) -> None:
@@ -407,19 +471,20 @@ def pid_file(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "garbage", "0", "99999999999999999999"])
 def test_a_pid_file_of_nobody_must_be_nobodys(tmp_path: Path, text: str) -> None:
-    assert not is_running(tmp_path)
+    assert not is_running(Owner(IDENTITY, tmp_path))
     pid_file(tmp_path, text)
-    assert not is_running(tmp_path)
+    assert not is_running(Owner(IDENTITY, tmp_path))
 
 
-def test_a_supervisord_must_be_that_of_this_folder(tmp_path: Path) -> None:
+def test_a_supervisord_must_be_that_of_this_stack(tmp_path: Path) -> None:
     """After a restart of the machine, its number may be another program's."""
+    owner = Owner(IDENTITY, tmp_path)
     pid_file(tmp_path, f"{os.getpid()}\n")
-    assert not is_running(tmp_path)
-    with child(environ={MARK: str(tmp_path)}) as process:
+    assert not is_running(owner)
+    with child(environ=marks(tmp_path)) as process:
         pid_file(tmp_path, f"{process.pid}\n")
-        assert is_running(tmp_path)
-    assert not is_running(tmp_path)
+        assert is_running(owner)
+    assert not is_running(owner)
 
 
 @pytest.fixture
@@ -450,32 +515,32 @@ def test_the_engine_that_was_asked_for_must_be_taken(
     for script in (None, ANSWERS, REFUSES):
         if script:
             has_docker(bin_folder, script)
-        assert choose(wanted, StackPaths(tmp_path / ".env")) == Choice(wanted)
+        assert choose(wanted, StackPaths(tmp_path / ".env"), ID) == Choice(wanted)
 
 
 def test_docker_must_be_taken_where_it_answers(bin_folder: Path, tmp_path: Path) -> None:
     has_docker(bin_folder, ANSWERS)
-    assert choose("auto", StackPaths(tmp_path / ".env")) == Choice("docker", "Docker answers")
+    assert choose("auto", StackPaths(tmp_path / ".env"), ID) == Choice("docker", "Docker answers")
 
 
 def test_a_stack_must_run_without_docker_where_there_is_none(
     bin_folder: Path, tmp_path: Path
 ) -> None:
-    found = choose("auto", StackPaths(tmp_path / ".env"))
+    found = choose("auto", StackPaths(tmp_path / ".env"), ID)
     assert found == Choice("local", "Docker is not installed: there is no docker command")
     has_docker(bin_folder, REFUSES)
-    found = choose("auto", StackPaths(tmp_path / ".env"))
+    found = choose("auto", StackPaths(tmp_path / ".env"), ID)
     assert found == Choice("local", "Docker's engine does not answer: no daemon")
 
 
 def test_the_engine_that_runs_a_stack_must_go_on_with_it(bin_folder: Path, tmp_path: Path) -> None:
     has_docker(bin_folder, ANSWERS)
     paths = StackPaths(tmp_path / ".env")
-    with child(environ={MARK: str(paths.local)}) as process:
+    with child(environ=marks(paths.local)) as process:
         pid_file(paths.local, f"{process.pid}\n")
-        assert choose("auto", paths) == Choice("local", "it runs this stack already")
-        assert choose("docker", paths) == Choice("docker")
-    assert choose("auto", paths).engine == "docker"
+        assert choose("auto", paths, ID) == Choice("local", "it runs this stack already")
+        assert choose("docker", paths, ID) == Choice("docker")
+    assert choose("auto", paths, ID).engine == "docker"
 
 
 def database(run_as: str) -> Service:
@@ -511,7 +576,7 @@ def test_a_user_that_cannot_be_made_must_be_named(
 
 def test_the_mark_must_be_the_one_that_scripts_look_for() -> None:
     """The tool and the rendered scripts find the same processes."""
-    assert processes.MARK == MARK
+    assert (processes.MARK, processes.HOME) == (MARK, HOME)
     for service in local_stack().services:
         script = render(local_stack()).files[f"{service.name}/run.sh"].text
-        assert f'export {MARK}="$PWD/{service.name}"\n' in script
+        assert f'export {MARK}={IDENTITY}/{service.name} {HOME}="$PWD"\n' in script

@@ -16,7 +16,7 @@ from mlflow_compose.errors import BuildError
 from mlflow_compose.stack import Machine, Stack, build_local
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child, gone
-from tests.unit.samples import local_stack, settings
+from tests.unit.samples import IDENTITY, local_stack, settings
 
 NAME = "mlflow-3.17.2-0123abcd"
 UNIVERSAL = "py3-none-any"
@@ -132,7 +132,9 @@ class Wheels:
     def stack(self, lock: str, **values: str) -> Stack:
         """Return a stack for which `lock` is to be installed."""
         machine = Machine(cache=str(self.cache), python="cpython")
-        return build_local(settings(STACK_ENGINE="local", **values), lock, "", machine)
+        return build_local(
+            settings(STACK_ENGINE="local", **values), lock, "", machine, identity=IDENTITY
+        )
 
     def install(self, lock: str, screen: FakeScreen | None = None, /, **values: str) -> Path:
         """Install it; return where."""

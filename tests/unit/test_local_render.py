@@ -15,7 +15,7 @@ from mlflow_compose.render.literal import shell
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import Stack
 from tests.unit.conftest import User
-from tests.unit.samples import MACHINE, SECRETS, local_stack
+from tests.unit.samples import IDENTITY, MACHINE, SECRETS, local_stack
 
 # One of MLflow's own, which is handed on as it is.
 VARIABLE = "MLFLOW_HTTP_REQUEST_TIMEOUT"
@@ -91,7 +91,7 @@ def stack_in(cache: Path, **values: str) -> Stack:
     python.parent.mkdir(parents=True)
     python.write_text(
         '#!/bin/sh\nprintf "%s\\n" "$@"\n'
-        'case "$1" in s3/*) printf "%s\\n" "$S3_FOLDER" "$STACK_SERVICE" "$PWD";; esac\n',
+        'case "$1" in s3/*) printf "%s\\n" "$S3_FOLDER" "$STACK_SERVICE" "$STACK_FOLDER";; esac\n',
         encoding="utf-8",
     )
     python.chmod(0o755)
@@ -107,8 +107,8 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     done = subprocess.run(["sh", folder / "s3/run.sh"], cwd="/", capture_output=True, check=False)
     assert done.stderr == b""
     assert done.stdout.decode().splitlines() == [
-        *("leftovers.py", f"{folder}/s3"),
-        *("s3/start_rclone.py", "/srv/it's #1 $x", f"{folder}/s3", str(folder)),
+        "leftovers.py",
+        *("s3/start_rclone.py", "/srv/it's #1 $x", f"{IDENTITY}/s3", str(folder)),
     ]
     assert (folder / "run" / "s3.started").exists()
 

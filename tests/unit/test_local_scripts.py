@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from mlflow_compose.paths import templates
 from mlflow_compose.settings.validators import one_line
 from mlflow_compose.stack.credentials import rclone_auth_key
-from tests.unit.processes import MARK, child, gone
-from tests.unit.samples import settings
+from tests.unit.processes import HOME, MARK, child, gone
+from tests.unit.samples import IDENTITY, settings
 
 LOCAL = templates() / "local"
 
@@ -199,55 +199,52 @@ def test_half_of_a_database_must_not_be_left_where_making_it_failed(
 
 
 @pytest.mark.parametrize(
-    ("mark", "found"),
-    [
-        ("{folder}/s3", True),
-        ("{folder}", True),
-        ("{folder}/mlflow", False),
-        ("{folder}/s", False),
-        ("{folder}/s3/more", False),
-        ("{folder}-copy", False),
-        ("{folder}/", False),
-    ],
+    ("service", "found"),
+    [("s3", True), ("mlflow", False), ("s", False), ("s3/more", False), ("", False)],
 )
 def test_a_process_must_belong_to_its_service_and_to_its_stack(
-    leftovers: ModuleType, tmp_path: Path, mark: str, *, found: bool
+    leftovers: ModuleType, tmp_path: Path, service: str, *, found: bool
 ) -> None:
-    folder = tmp_path / "it's a stack"
-    with child(environ={MARK: f"{folder}/s3"}) as process:
-        assert leftovers.belongs(psutil.Process(process.pid), mark.format(folder=folder)) is found
+    folder = str(tmp_path / "it's a stack")
+    with child(environ={MARK: f"{IDENTITY}/s3", HOME: folder}) as process:
+        other = psutil.Process(process.pid)
+        assert leftovers.belongs(other, f"{IDENTITY}/{service}", folder) is found
+        assert not leftovers.belongs(other, f"{'f' * 16}/{service}", folder)
 
 
-def test_a_folder_whose_name_only_begins_the_same_must_be_another(
+def test_a_process_of_the_stack_that_this_one_is_a_copy_of_must_be_left_alone(
     leftovers: ModuleType, tmp_path: Path
 ) -> None:
-    with child(environ={MARK: f"{tmp_path}/stack-2/local/s3"}) as process:
+    """Its files have the same id until the tool renders them anew; one that is gone was moved."""
+    mark, original = f"{IDENTITY}/s3", tmp_path / "original"
+    original.mkdir()
+    with child(environ={MARK: mark, HOME: str(original)}) as process:
         other = psutil.Process(process.pid)
-        assert not leftovers.belongs(other, f"{tmp_path}/stack")
-        assert not leftovers.belongs(other, f"{tmp_path}/stack-")
-        assert leftovers.belongs(other, f"{tmp_path}/stack-2/local")
+        assert not leftovers.belongs(other, mark, str(tmp_path / "copy"))
+        original.rmdir()
+        assert leftovers.belongs(other, mark, str(tmp_path / "copy"))
 
 
 def test_a_process_that_nobody_marked_must_belong_to_nobody(
     leftovers: ModuleType, tmp_path: Path
 ) -> None:
     with child() as process:
-        assert not leftovers.belongs(psutil.Process(process.pid), str(tmp_path))
+        assert not leftovers.belongs(psutil.Process(process.pid), IDENTITY, str(tmp_path))
 
 
 def test_a_process_that_ended_must_belong_to_nobody(leftovers: ModuleType, tmp_path: Path) -> None:
-    with child(environ={MARK: str(tmp_path)}) as process:
+    with child(environ={MARK: IDENTITY}) as process:
         found = psutil.Process(process.pid)
         process.kill()
         process.wait()
-    assert not leftovers.belongs(found, str(tmp_path))
+    assert not leftovers.belongs(found, IDENTITY, str(tmp_path))
 
 
-def end_leftovers(mark: str) -> str:
-    """Run the script as a service does, which has the same mark itself."""
+def end_leftovers(mark: str, folder: Path) -> str:
+    """Run the script as a service does, which has the same marks itself."""
     done = subprocess.run(
-        [sys.executable, str(LOCAL / "leftovers.py"), mark],
-        env={**os.environ, MARK: mark},
+        [sys.executable, str(LOCAL / "leftovers.py")],
+        env={**os.environ, MARK: mark, HOME: str(folder)},
         check=True,
         capture_output=True,
         text=True,
@@ -256,13 +253,13 @@ def end_leftovers(mark: str) -> str:
 
 
 def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
-    mark = f"{tmp_path}/local/s3"
+    mark, home = f"{IDENTITY}/s3", {HOME: str(tmp_path)}
     with (
-        child(environ={MARK: mark}) as old,
-        child(environ={MARK: f"{mark}-other"}) as other,
-        child(environ={MARK: f"{tmp_path}/local/mlflow"}) as neighbour,
+        child(environ={MARK: mark, **home}) as old,
+        child(environ={MARK: f"{mark}-other", **home}) as other,
+        child(environ={MARK: f"{IDENTITY}/mlflow", **home}) as neighbour,
     ):
-        assert end_leftovers(mark) == (
+        assert end_leftovers(mark, tmp_path) == (
             f"ending process {old.pid}, which an earlier life left behind\n"
         )
         assert old.wait(timeout=10) == -9
@@ -270,15 +267,15 @@ def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path
 
 
 def test_nothing_must_be_said_where_nothing_was_left(tmp_path: Path) -> None:
-    assert end_leftovers(f"{tmp_path}/local/s3") == ""
+    assert end_leftovers(f"{IDENTITY}/s3", tmp_path) == ""
 
 
 def test_a_process_that_ends_meanwhile_must_not_be_an_error(
     leftovers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers of a server end by themselves when they see that it is gone."""
-    mark = f"{tmp_path}/local/s3"
-    with child(environ={MARK: mark}) as old, child(environ={MARK: mark}) as older:
+    environ = {MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
+    with child(environ=environ) as old, child(environ=environ) as older:
 
         def looked_at() -> Iterator[psutil.Process]:
             yield psutil.Process(old.pid)
@@ -287,15 +284,17 @@ def test_a_process_that_ends_meanwhile_must_not_be_an_error(
             yield psutil.Process(older.pid)
 
         monkeypatch.setattr(psutil, "process_iter", looked_at)
-        assert leftovers.main(mark) == 0
+        assert leftovers.main(environ) == 0
         assert older.wait(timeout=10) == -9
 
 
 def test_a_killed_process_must_be_gone_also_where_nobody_takes_note(tmp_path: Path) -> None:
     """As in a container whose first process is no init: it holds no port and no file any more."""
-    mark = f"{tmp_path}/local/s3"
-    code = "import leftovers, sys; leftovers.PATIENCE = 1; sys.exit(leftovers.main(sys.argv[1]))"
-    with subprocess.Popen(["sleep", "60"], env={**os.environ, MARK: mark}) as old:
-        done = subprocess.run([sys.executable, "-B", "-c", code, mark], cwd=LOCAL, check=False)
+    environ = {**os.environ, MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
+    code = "import leftovers, os, sys; leftovers.PATIENCE = 1; sys.exit(leftovers.main(os.environ))"
+    with subprocess.Popen(["sleep", "60"], env=environ) as old:
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", code], cwd=LOCAL, env=environ, check=False
+        )
         assert psutil.Process(old.pid).status() == psutil.STATUS_ZOMBIE
     assert done.returncode == 0

@@ -13,10 +13,19 @@ import pytest
 from mlflow_compose.errors import SettingsError
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render
+from mlflow_compose.settings import Settings
 from mlflow_compose.stack import Bind, Build, Healthcheck, Service, Volume, build_local
 from mlflow_compose.stack.service import COMPLETED, HEALTHY
 from tests.unit.conftest import User
-from tests.unit.samples import ANY_ADDRESS, MACHINE, SECRETS, local_stack, settings, stack
+from tests.unit.samples import (
+    ANY_ADDRESS,
+    IDENTITY,
+    MACHINE,
+    SECRETS,
+    local_stack,
+    settings,
+    stack,
+)
 
 SERVERS = ("postgres", "s3", "mlflow")
 LOGIN = {"MLFLOW_AUTH": "basic"}
@@ -183,7 +192,7 @@ def test_nobody_must_see_a_root_key_of_s3() -> None:
         "postgres": {"pg_password"},
         "s3": {"rclone_auth_key"},
         "bucket-init": {"s3_app_key"},
-        "mlflow": {"pg_service.conf", "s3_app_key"},
+        "mlflow": {"mlflow_env", "pg_service.conf", "s3_app_key"},
     }
 
 
@@ -274,13 +283,19 @@ def test_the_environments_folder_must_be_in_the_cache_and_name_its_version() -> 
     assert folder(MLFLOW_VERSION="3.16.0").startswith(f"{MACHINE.cache}/mlflow-3.16.0-")
 
 
+def image(told: Settings, lock: str, servers: str) -> str:
+    """Return the folder that packages of these requirements are installed in."""
+    found = build_local(told, lock, servers, MACHINE, identity=IDENTITY)
+    return found.service("mlflow").image
+
+
 def test_the_environments_folder_must_change_with_what_goes_in() -> None:
     lock, servers = (sources(name)["requirements.txt"] for name in ("shared", "local"))
     told = settings()
     names = [
-        build_local(told, lock, servers, MACHINE).service("mlflow").image,
-        build_local(told, lock + "one-more==1\n", servers, MACHINE).service("mlflow").image,
-        build_local(told, lock, servers + "one-more==1\n", MACHINE).service("mlflow").image,
+        image(told, lock, servers),
+        image(told, lock + "one-more==1\n", servers),
+        image(told, lock, servers + "one-more==1\n"),
         folder(MLFLOW_VERSION="3.16.0"),
         local_stack(replace(MACHINE, python="cpython-312-linux-x86_64")).service("mlflow").image,
         local_stack(replace(MACHINE, python="cpython-313-linux-aarch64")).service("mlflow").image,

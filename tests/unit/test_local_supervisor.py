@@ -7,7 +7,9 @@ from threading import Thread
 
 import pytest
 
+from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.supervisor import Supervisor
+from tests.unit.samples import IDENTITY
 
 
 @pytest.fixture
@@ -33,12 +35,12 @@ def busy(tmp_path: Path) -> Iterator[Path]:
 
 def test_one_that_hangs_up_must_count_as_running(busy: Path) -> None:
     """Else its servers would be ended as if nobody watched them."""
-    assert Supervisor(busy, "supervisor.sock").answers()
+    assert Supervisor(Owner(IDENTITY, busy), "supervisor.sock").answers()
 
 
 def test_a_socket_of_nobody_must_not_count_as_running(tmp_path: Path) -> None:
-    assert not Supervisor(tmp_path, "supervisor.sock").answers()
+    assert not Supervisor(Owner(IDENTITY, tmp_path), "supervisor.sock").answers()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "supervisor.sock"))
     assert (tmp_path / "supervisor.sock").exists()
-    assert not Supervisor(tmp_path, "supervisor.sock").answers()
+    assert not Supervisor(Owner(IDENTITY, tmp_path), "supervisor.sock").answers()

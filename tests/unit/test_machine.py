@@ -115,6 +115,7 @@ def test_root_must_be_who_has_number_0() -> None:
 
 
 NAME = "run/supervisor.sock"
+ID = "0123456789abcdef"
 
 
 def folder_for(length: int, letter: str = "x") -> Path:
@@ -126,7 +127,7 @@ def folder_for(length: int, letter: str = "x") -> Path:
 @pytest.mark.parametrize("length", [30, LONGEST_SOCKET - 1, LONGEST_SOCKET])
 def test_a_socket_must_be_in_the_folder_of_the_stack_where_it_can(length: int) -> None:
     assert len(str(folder_for(length) / NAME)) == length
-    assert socket_path(folder_for(length), NAME) == NAME
+    assert socket_path(folder_for(length), NAME, ID) == NAME
 
 
 @pytest.mark.parametrize(
@@ -141,17 +142,25 @@ def test_a_socket_must_be_in_the_folder_of_the_stack_where_it_can(length: int) -
 )
 def test_a_socket_must_be_elsewhere_where_its_path_would_be_too_long(folder: Path) -> None:
     """In a folder of this user's, under a name that no other stack has."""
-    path = socket_path(folder, NAME)
-    assert path.startswith(f"{tempfile.gettempdir()}/mlflow-compose-{os.getuid()}/")
-    assert path == socket_path(folder, NAME)
-    assert path != socket_path(folder / "2", NAME)
+    path = socket_path(folder, NAME, ID)
+    assert path == f"/tmp/mlflow-compose-{os.getuid()}/{ID}.sock"  # noqa: S108 - nothing is made
+    assert path == socket_path(folder / "moved", NAME, ID)
+
+
+def test_a_socket_must_not_be_where_another_terminals_tmpdir_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = socket_path(folder_for(400), NAME, ID)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert socket_path(folder_for(400), NAME, ID) == before
 
 
 @pytest.mark.parametrize("length", [LONGEST_SOCKET, 400])
 def test_a_socket_must_fit_where_it_is_said_to_be(length: int) -> None:
     """Also on macOS, and with the number that supervisord adds while it makes it."""
     folder = folder_for(length)
-    path = folder / socket_path(folder, NAME)
+    path = folder / socket_path(folder, NAME, ID)
     assert len(f"{path}.{2**22}") < 104
 
 

@@ -343,7 +343,7 @@ def test_an_edit_during_an_interruption_must_still_be_noticed(
 def test_no_temporary_file_must_stay_behind(tmp_path: Path) -> None:
     write(rendering(), tmp_path)
     names = {path.name for path in tmp_path.rglob(".*")}
-    assert names == {".manifest.json", ".dockerignore"}
+    assert names == {".manifest.json", ".dockerignore", ".env"}
 
 
 def test_a_folder_in_place_of_a_file_must_be_named(user: User) -> None:

@@ -230,7 +230,7 @@ def test_the_root_key_must_be_seen_by_s3_and_the_bucket_job_only() -> None:
     }
     assert seen["s3"] == {"minio_root_user", "minio_root_password"}
     assert seen["bucket-init"] == {"s3_root_key", "s3_app_key"}
-    assert seen["mlflow"] == {"pg_service.conf", "s3_app_key"}
+    assert seen["mlflow"] == {"mlflow_env", "pg_service.conf", "s3_app_key"}
     assert seen["postgres"] == {"pg_password"}
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.samples import ROOT, env_text
+from mlflow_compose.identity import Identity, keep_identity
+from mlflow_compose.paths import StackPaths
+from tests.unit.samples import IDENTITY, ROOT, env_text
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,7 @@ def test_an_installed_tool_must_render_what_the_checkout_renders(
     for name in ("installed", "checkout"):
         (tmp_path / name).mkdir()
         (tmp_path / name / ".env").write_text(env_text(), encoding="utf-8")
+        keep_identity(Identity(IDENTITY), StackPaths(tmp_path / name / ".env"))
     run(python.with_name("mlflow-compose"), "render", cwd=tmp_path / "installed")
     run(sys.executable, "-m", "mlflow_compose", "render", cwd=tmp_path / "checkout")
     trees = [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
+from mlflow_compose.identity import keep_identity
 from mlflow_compose.render import Change, changes, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import new_env_text
@@ -65,6 +66,7 @@ def _unwritable(env_file: Path, error: OSError) -> EnvFileError:
 
 def render(plan: Plan, folder: Path) -> Result:
     """Write the files of the stack into `folder`."""
+    keep_identity(plan.identity, plan.paths)
     done = write(plan.rendering(), folder)
     return Result(_data(done, folder), [_line(change, folder) for change in done])
 

@@ -8,6 +8,7 @@ from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
+from mlflow_compose.identity import keep_identity
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
@@ -40,6 +41,7 @@ def up(
         progress.note(note)
     engine.check()
     engine.check_data()
+    keep_identity(plan.identity, plan.paths)
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
@@ -56,13 +58,13 @@ def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     """Stop and remove the services; with `volumes`, their data too."""
     engine.check()
     before = engine.status()
-    engine.stop(progress, volumes=volumes)
+    left = engine.stop(progress, volumes=volumes)
     said = "stopped" if before else "nothing was running"
     elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())
     others = [*engine.stack.folders, *elsewhere]
     if volumes:
         kept = f"; what is in {' and '.join(others)} is kept" if others else ""
-        said += f"; the volumes are deleted{kept}"
+        said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
     elif before:
         said += "; the data is kept, mlflow-compose up brings it back"
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])

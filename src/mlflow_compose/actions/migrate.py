@@ -158,6 +158,6 @@ def unused(engine: Engine) -> tuple[str, ...]:
 
 def prune(engine: Engine, volumes: Sequence[str]) -> Result:
     """Delete volumes that the stack does not use any more."""
-    engine.remove_volumes(volumes)
+    left = engine.remove_volumes(volumes)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
-    return Result({"removed": list(volumes)}, [said])
+    return Result({"removed": list(volumes)}, [said, *([left] if left else [])])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose import machine
+from mlflow_compose.identity import Identity, load_identity
 from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
@@ -20,11 +21,12 @@ DATABASE_USER = "mlflow-compose"
 
 @dataclass(frozen=True)
 class Plan:
-    """A stack, the settings that it was made from, and where its files are."""
+    """A stack, the settings that it was made from, which one it is, and where its files are."""
 
     loaded: Loaded
     stack: Stack
     paths: StackPaths
+    identity: Identity
 
     @property
     def folder(self) -> Path:
@@ -53,17 +55,17 @@ def load_plan(
         folder: Where the files will be, if not in the engine's folder beside the env file.
     """
     home = os.path.relpath(paths.root, folder or paths.rendered(engine))
-    settings = loaded.settings
+    settings, identity = loaded.settings, load_identity(paths)
     names = _lan_names(settings)
     if engine == LOCAL:
         lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-        here = this_machine(paths, environ)
-        stack = build_local(settings, lock, servers, here, names, home=home)
+        here = this_machine(paths, identity.id, environ)
+        stack = build_local(settings, lock, servers, here, names, identity=identity.id, home=home)
     else:
-        stack = build(settings, image_sources(), names, home=home)
+        stack = build(settings, image_sources(), names, identity=identity.id, home=home)
     certificates = settings.minio_storage_ca_certs
     found = str(paths.root / certificates) if certificates else ""
-    return Plan(loaded, replace(stack, ca_certs=found), paths)
+    return Plan(loaded, replace(stack, ca_certs=found), paths, identity)
 
 
 def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:
@@ -86,12 +88,12 @@ def image_sources() -> Mapping[str, str]:
     return {**sources("compose/mlflow"), **sources("shared")}
 
 
-def this_machine(paths: StackPaths, environ: Mapping[str, str]) -> Machine:
+def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -> Machine:
     """Return what a stack without containers must know of this machine."""
     return Machine(
         cache=str(machine.cache_folder(environ)),
         python=machine.python_tag(),
-        socket=machine.socket_path(paths.local, "run/supervisor.sock"),
+        socket=machine.socket_path(paths.local, "run/supervisor.sock", identity),
         database_user=DATABASE_USER if machine.is_root() else "",
     )
 

@@ -39,9 +39,10 @@ class Context:
         """Decide everything about the stack for the engine that this machine has."""
         from mlflow_compose.actions import load_plan, read_settings
         from mlflow_compose.engines import choose
+        from mlflow_compose.identity import load_identity
 
         loaded, paths = read_settings(self.env_file, self.environ)
-        choice = choose(engine or loaded.settings.stack_engine, paths)
+        choice = choose(engine or loaded.settings.stack_engine, paths, load_identity(paths))
         if choice.why and self.command == "up":
             self.console.note(f"engine {choice.engine}: {choice.why}")
         return load_plan(loaded, paths, self.environ, choice.engine)
@@ -50,7 +51,7 @@ class Context:
         """Return what runs the stack."""
         from mlflow_compose.engines import open_engine
 
-        return open_engine(plan.stack, plan.paths, self.environ)
+        return open_engine(plan.stack, plan.paths, plan.identity, self.environ)
 
     def confirm(self, question: str) -> None:
         """Ask before data is deleted; only a yes goes on."""

@@ -1,6 +1,6 @@
 """What every engine can do."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -95,8 +95,15 @@ class Engine(Protocol):
             NotReadyError: A service did not become healthy in time.
         """
 
-    def stop(self, progress: Progress, *, volumes: bool) -> None:
-        """Stop and remove all services; with `volumes`, their data too."""
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
+        """Stop and remove all services; with `volumes`, delete their data too.
+
+        Returns:
+            What of the data was kept, and where, in words; empty if nothing was.
+
+        Raises:
+            EngineError: Something could not be deleted, or is in use.
+        """
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order; none where nothing runs."""
@@ -129,8 +136,15 @@ class Engine(Protocol):
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the volumes of the stack that none of its services uses any more."""
 
-    def remove_volumes(self, names: Sequence[str]) -> None:
-        """Delete volumes of the stack, with what is in them."""
+    def remove_volumes(self, names: Collection[str]) -> str:
+        """Delete volumes of the stack, with what is in them.
+
+        Returns:
+            What of it was kept, and where, in words; empty if nothing was.
+
+        Raises:
+            EngineError: One of them could not be deleted, or is in use.
+        """
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""

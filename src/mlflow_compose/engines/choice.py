@@ -7,7 +7,9 @@ from mlflow_compose.engines.base import Engine
 from mlflow_compose.engines.docker import DockerEngine
 from mlflow_compose.engines.docker.availability import problem
 from mlflow_compose.engines.local import LocalEngine
+from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.supervisor import is_running
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.stack import DOCKER, LOCAL, Stack
 
@@ -22,18 +24,20 @@ class Choice:
     why: str = ""
 
 
-def choose(wanted: str, paths: StackPaths) -> Choice:
+def choose(wanted: str, paths: StackPaths, identity: Identity) -> Choice:
     """Return the engine for a stack: where Docker answers, Docker, unless the other one runs it."""
     if wanted != AUTO:
         return Choice(wanted)
-    if is_running(paths.local):
+    if is_running(Owner(identity.id, paths.local)):
         return Choice(LOCAL, "it runs this stack already")
     why_not = problem()
     return Choice(LOCAL, why_not.message) if why_not else Choice(DOCKER, "Docker answers")
 
 
-def open_engine(stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> Engine:
+def open_engine(
+    stack: Stack, paths: StackPaths, identity: Identity, environ: Mapping[str, str]
+) -> Engine:
     """Return the engine that a stack was decided for."""
     if stack.site.engine == LOCAL:
-        return LocalEngine(stack, paths, environ)
+        return LocalEngine(stack, paths, environ, identity.copied_from)
     return DockerEngine(stack, paths)

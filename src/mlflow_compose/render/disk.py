@@ -48,6 +48,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
         secrets = list(_changes(rendering.secrets, folder / SECRETS_DIR))
         return (
             *_changes(rendering.files, folder),
+            *_identity_changes(rendering.identity, folder),
             *_open_folder(folder / SECRETS_DIR),
             *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
         )
@@ -61,10 +62,19 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
         FilesError: A file cannot be read or written.
     """
     differing = changes(rendering, folder)
+    for change in differing:
+        if change.by_hand and change.path in rendering.identity:
+            raise FilesChangedError(
+                f"{folder / change.path} is there already, and Compose needs that name for the "
+                "stack's id",
+                hint="choose a folder without a file of that name",
+            )
     if edited := [change.path for change in differing if change.by_hand]:
         raise _edited(edited, folder, rendering.override)
     with _in_words(folder, "written"):
         _write(rendering.files, folder, FOLDER_MODE)
+        for path, file in rendering.identity.items():
+            replace_file(folder / path, file)
         if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
             _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
     return differing
@@ -103,6 +113,17 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
         if current is not None:
             by_hand = _digest(current) not in known[path]
             yield Change(path, "remove", by_hand, _diff(current, "", path))
+
+
+def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
+    """Yield what says which stack it is; a file that does not begin as ours is somebody else's."""
+    for path, file in tree.items():
+        current = _read(folder / path)
+        if current == file.text:
+            continue
+        ours = current is None or current.splitlines()[:1] == file.text.splitlines()[:1]
+        action = "create" if current is None else "update"
+        yield Change(path, action, not ours, _diff(current or "", file.text, path) if ours else ())
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:

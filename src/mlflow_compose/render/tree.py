@@ -20,6 +20,8 @@ SECRET_MODE = 0o444
 # Without containers, whoever starts the stack is who reads them.
 OWN_SECRET_MODE = 0o600
 PER_SERVICE = "service/"
+# From which Compose reads the stack's id.
+IDENTITY_FILE = ".env"
 # Folders of services that not every stack has.
 OPTIONAL = ("postgres", "s3", "bucket-init")
 SHARED = ("bucket-init/", "mlflow/plugins/", "mlflow/entrypoint.sh", "mlflow/check_login.py")
@@ -44,11 +46,13 @@ class Rendering:
         files: By path, from the target's folder.
         secrets: By name, from its `secrets` folder.
         override: File in the target's folder that is the user's, empty where there is none.
+        identity: What says which stack it is, by path; in no manifest, and so in no repository.
     """
 
     files: Tree
     secrets: Tree
     override: str = ""
+    identity: Tree = field(default_factory=dict)
 
 
 def render(stack: Stack) -> Rendering:
@@ -67,7 +71,13 @@ def _compose(stack: Stack) -> Rendering:
         if (build or not name.startswith("mlflow/")) and _is_needed(name, stack)
         for path, text in [_rendered(environment, f"compose/{name}", values)]
     }
-    return Rendering(_files(files, "compose/"), _secrets(stack, SECRET_MODE), paths.OVERRIDE_FILE)
+    tree = _files(files, "compose/")
+    return Rendering(
+        {path: file for path, file in tree.items() if path != IDENTITY_FILE},
+        _secrets(stack, SECRET_MODE),
+        paths.OVERRIDE_FILE,
+        {IDENTITY_FILE: tree[IDENTITY_FILE]},
+    )
 
 
 def _local(stack: Stack) -> Rendering:

@@ -32,6 +32,7 @@ def build(
     image_sources: Mapping[str, str],
     lan_names: Sequence[str] = (),
     *,
+    identity: str,
     home: str = "..",
 ) -> Stack:
     """Decide everything about a stack in containers.
@@ -40,6 +41,7 @@ def build(
         settings: What the user said.
         image_sources: Texts that the MLflow image is made of, by file name; among them the lock.
         lan_names: Names and addresses by which others on the network call this machine.
+        identity: The id that everything of this stack carries.
         home: The env file's folder as seen from that of the rendered files.
     """
     site = docker_site(settings)
@@ -56,7 +58,7 @@ def build(
             lambda: bucket_init(settings, site, home, image, built=not ready_made),
         )
     )
-    around = Surroundings(site, kept, _waits_for(others), lan_names, home)
+    around = Surroundings(site, kept, _waits_for(others), lan_names, home, identity)
     server = mlflow(settings, around, image, None if ready_made else image_recipe)
     limited = settings.has_s3 and PROVIDERS[settings.s3_provider].has_root
     return _stack(settings, around, (*others, server), key_is_limited=limited)
@@ -69,6 +71,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
     machine: Machine,
     lan_names: Sequence[str] = (),
     *,
+    identity: str,
     home: str = "..",
 ) -> Stack:
     """Decide everything about a stack without containers.
@@ -79,6 +82,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
         machine: What it runs on.
         lan_names: Names and addresses by which others on the network call this machine.
+        identity: The id that everything of this stack carries.
         home: The env file's folder as seen from that of the rendered files.
     """
     site = local_site(settings, machine)
@@ -94,7 +98,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
             lambda: local_bucket_init(settings, site, home, folder),
         )
     )
-    around = Surroundings(site, kept, _waits_for(others), lan_names, home)
+    around = Surroundings(site, kept, _waits_for(others), lan_names, home, identity)
     server = local_mlflow(settings, around, folder, recipe)
     # rclone knows one key, which may do everything.
     return _stack(settings, around, (*others, server), key_is_limited=False)
@@ -132,6 +136,7 @@ def _stack(
 ) -> Stack:
     return Stack(
         name=settings.compose_project_name,
+        identity=around.identity,
         site=around.site,
         services=services,
         stores=around.stores,

@@ -10,6 +10,7 @@ import shlex
 
 from pydantic import SecretStr
 
+from mlflow_compose.identity import HEADER
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack.service import SecretFile, from_home
@@ -117,11 +118,11 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
     return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
 
 
-def server_environment(settings: Settings) -> SecretFile | None:
-    """Return MLflow's own variables whose values are secret, as a file to be sourced by sh.
+def server_environment(settings: Settings, identity: str) -> SecretFile:
+    """Return what MLflow's entry point sources: whose server it is, and its secret variables.
 
-    MLflow reads these from its environment only. The image's entry point sources the file, so
-    that `docker inspect` does not show them.
+    MLflow reads its own from the environment only. In a file, `docker inspect` does not show them,
+    and the rendered Compose file does not differ from stack to stack.
     """
     secret = {
         name: value
@@ -130,10 +131,11 @@ def server_environment(settings: Settings) -> SecretFile | None:
     }
     if settings.mlflow_auth == "basic":
         secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))
-    if not secret:
-        return None
+    # uvicorn reads its options from such variables too (click's auto_envvar_prefix); every answer
+    # then says which stack it is from.
+    secret["UVICORN_HEADERS"] = f"{HEADER}:{identity}/{settings.compose_project_name}"
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(secret.items())]
-    return SecretFile("mlflow_env", "".join(lines), "Secret variables of MLflow's own.")
+    return SecretFile("mlflow_env", "".join(lines), "Whose server it is, and its secret variables.")
 
 
 def pip_index_url(settings: Settings) -> SecretFile:

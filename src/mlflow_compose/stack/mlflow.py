@@ -49,6 +49,7 @@ class Surroundings:
         waits_for: Other services of the stack, with what they must be.
         lan_names: This machine's names on the network that it serves.
         home: The env file's folder as seen from that of the rendered files.
+        identity: The id of the stack.
     """
 
     site: Site
@@ -56,6 +57,7 @@ class Surroundings:
     waits_for: Mapping[str, str]
     lan_names: Sequence[str]
     home: str
+    identity: str
 
 
 def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | None) -> Service:
@@ -123,7 +125,7 @@ def _secrets(settings: Settings, around: Surroundings) -> tuple[SecretFile, ...]
         *(database_secrets(settings, around.site, around.home) if kept.has_postgres else ()),
         *(s3_secrets(settings, around.home) if kept.has_s3 else ()),
         credentials.auth_config(settings, kept.backend_uri) if login else None,
-        credentials.server_environment(settings),
+        credentials.server_environment(settings, around.identity),
     )
     return tuple(secret for secret in possible if secret)
 

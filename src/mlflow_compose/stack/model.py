@@ -21,6 +21,7 @@ class Stack:
 
     Attributes:
         name: The project's.
+        identity: The id that everything of this stack carries.
         site: Where services find their files and each other.
         services: In the order in which they start.
         stores: Where MLflow keeps runs and artifacts.
@@ -38,6 +39,7 @@ class Stack:
     """
 
     name: str
+    identity: str
     site: Site
     services: tuple[Service, ...]
     stores: Stores

@@ -15,8 +15,24 @@ if TYPE_CHECKING:
 SERVICE_LABEL = "com.docker.compose.service"
 PROJECT_LABEL = "com.docker.compose.project"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
-VOLUME_LABEL = "com.docker.compose.volume"
+STACK_LABEL = "mlflow-compose.stack"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a container comes from.
+
+    Attributes:
+        container: Its name.
+        identity: Id of the stack whose it is, empty for one that an override file adds, or that is
+            nothing of ours.
+        folder: Of the Compose files that it was made from.
+    """
+
+    container: str
+    identity: str
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -52,8 +68,8 @@ def look(client: "DockerClient", project: str, services: Collection[str]) -> lis
     return seen
 
 
-def folders_of(client: "DockerClient", project: str) -> set[Path]:
-    """Return the folders whose files the containers of a project were made from.
+def origins_of(client: "DockerClient", project: str) -> set[Origin]:
+    """Return where the containers of a project come from.
 
     All of its containers count, also those of services that we do not know.
     """
@@ -63,14 +79,44 @@ def folders_of(client: "DockerClient", project: str) -> set[Path]:
     found = set()
     for container in client.container.list(all=True, filters=[("label", label)]):
         with suppress(NoSuchContainer):
-            found.add(_label(container, FOLDER_LABEL))
-    return {Path(folder) for folder in found if folder}
+            folder = Path(_label(container, FOLDER_LABEL))
+            found.add(Origin(container.name, _label(container, STACK_LABEL), folder))
+    return found
 
 
-def volumes_of(client: "DockerClient", project: str) -> dict[str, str]:
-    """Return the volumes of a project: Docker's names of them, by the project's."""
-    found = client.volume.list(filters=[("label", f"{PROJECT_LABEL}={project}")])
-    return {volume.labels.get(VOLUME_LABEL, volume.name): volume.name for volume in found}
+def volumes_of(client: "DockerClient", project: str, names: Collection[str]) -> dict[str, str]:
+    """Return the ids of the stacks whose volumes a project would use, by the project's names.
+
+    They are found by Docker's names, which is how Compose finds them: whoever made one, it would
+    be used. The id of one that carries none is empty.
+
+    Args:
+        client: Of Docker.
+        project: Its name.
+        names: Of volumes, as the project calls them.
+    """
+    wanted = {docker_name(project, name): name for name in names}
+    return {
+        wanted[volume.name]: (volume.labels or {}).get(STACK_LABEL, "")
+        for volume in client.volume.list(filters=[("name", f"{project}_")])
+        if volume.name in wanted
+    }
+
+
+def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
+    """Return the containers that use a volume, with the ids of their stacks."""
+    from python_on_whales.exceptions import NoSuchContainer
+
+    found = {}
+    for container in client.container.list(all=True, filters=[("volume", volume)]):
+        with suppress(NoSuchContainer):
+            found[container.name] = _label(container, STACK_LABEL)
+    return found
+
+
+def docker_name(project: str, volume: str) -> str:
+    """Return what Docker calls a volume of a project."""
+    return f"{project}_{volume}"
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:

@@ -2,18 +2,21 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, Outcome, ServiceStatus
-from mlflow_compose.engines.docker import availability, data, images
+from mlflow_compose.engines.docker import availability, data, images, ownership
 from mlflow_compose.engines.docker.containers import (
     Seen,
-    folders_of,
+    docker_name,
     look,
+    origins_of,
     owner_of,
+    users_of,
     volumes_of,
 )
 from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
@@ -27,8 +30,6 @@ from mlflow_compose.stack import VOLUMES, Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
-
-OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to a name of its own"
 
 
 class DockerEngine:
@@ -57,9 +58,7 @@ class DockerEngine:
 
     def check_data(self) -> None:
         """Make sure that the data that is there is of the servers that are to run."""
-        with in_words(self.stack, "docker volume ls"):
-            volumes = volumes_of(self._client, self.stack.name)
-        data.check(self.stack, self._paths.compose, volumes)
+        data.check(self.stack, self._paths.compose, self._volumes())
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build the images that are not here."""
@@ -84,14 +83,16 @@ class DockerEngine:
         if verdict.failed:
             raise self._failure(verdict, wait_timeout)
 
-    def stop(self, progress: Progress, *, volumes: bool) -> None:
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop and remove all services; with `volumes`, their data too."""
+        if volumes:
+            self._check_unused(self._volumes(), but=self.stack.identity)
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
         with progress.step("Stopping"), in_words(self.stack, "docker compose down"):
             self._client.compose.down(volumes=volumes, remove_orphans=True, quiet=True)
-        if volumes:
-            # Compose deletes what its file names: not what a migration left behind.
-            self.remove_volumes(self.unused_volumes())
+        # Compose deletes what its file names: not what a migration left behind, nor what another
+        # container uses, of which it says nothing.
+        return self.remove_volumes(self._volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -123,17 +124,28 @@ class DockerEngine:
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the volumes of the stack that none of its services uses any more."""
-        return tuple(sorted((self._volumes().keys() & VOLUMES) - {*self.stack.volumes}))
+        return tuple(sorted(self._volumes() - {*self.stack.volumes}))
 
-    def remove_volumes(self, names: Sequence[str]) -> None:
+    def remove_volumes(self, names: Collection[str]) -> str:
         """Delete volumes of the stack, with what is in them."""
-        found = self._volumes()
+        found = sorted(self._volumes() & {*names})
+        self._check_unused(found)
         with in_words(self.stack, "docker volume rm"):
-            self._client.volume.remove([found[name] for name in names])
+            self._client.volume.remove([docker_name(self.stack.name, name) for name in found])
+        return ""
 
-    def _volumes(self) -> dict[str, str]:
+    def _check_unused(self, volumes: Collection[str], *, but: str = "") -> None:
+        """Make sure that no container uses volumes, but those of the stack with an id."""
+        with in_words(self.stack, "docker ps"):
+            for name in map(partial(docker_name, self.stack.name), sorted(volumes)):
+                users = users_of(self._client, name).items()
+                ownership.check_unused(name, [user for user, id_ in users if id_ != but or not but])
+
+    def _volumes(self) -> set[str]:
+        """Return the volumes that carry this stack's id."""
         with in_words(self.stack, "docker volume ls"):
-            return volumes_of(self._client, self.stack.name)
+            found = volumes_of(self._client, self.stack.name, VOLUMES)
+        return {name for name, identity in found.items() if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
@@ -156,22 +168,10 @@ class DockerEngine:
     def _check_name(self) -> None:
         """Make sure that the name is not another stack's: its data would be used, or deleted."""
         with in_words(self.stack, "docker ps"):
-            folders = folders_of(self._client, self.stack.name)
-            orphaned = not folders and volumes_of(self._client, self.stack.name)
-        for folder in folders:
-            # A stack that was moved keeps its name: its old folder is gone.
-            if _exists(folder) and folder.resolve() != self._paths.compose.resolve():
-                raise EngineError(
-                    f"the name {self.stack.name} is that of another stack, in {folder.parent}",
-                    hint=OTHER_NAME,
-                )
-        # Without secrets, none of them can be another's.
-        if orphaned and self.stack.secrets and not (self._paths.compose / SECRETS_DIR).exists():
-            raise EngineError(
-                f"there is data of a stack called {self.stack.name} that was made elsewhere, "
-                "with other passwords",
-                hint=f"{OTHER_NAME}; if it is this stack's own, mlflow-compose render first",
-            )
+            origins = origins_of(self._client, self.stack.name)
+            volumes = volumes_of(self._client, self.stack.name, VOLUMES)
+        ownership.check_containers(self.stack, self._paths.compose, origins)
+        ownership.check_volumes(self.stack, volumes)
 
     def _remove_outdated(self) -> None:
         """Remove containers that Compose would keep and that cannot do their work any more.
@@ -207,11 +207,3 @@ class DockerEngine:
             )
         lines = self.logs([culprit.name], follow=False, tail=SHOWN_LINES)
         return failure(verdict, culprit, lines, wait_timeout)
-
-
-def _exists(folder: Path) -> bool:
-    try:
-        return folder.exists()
-    except PermissionError:
-        # Another user's, who lets nobody in.
-        return True

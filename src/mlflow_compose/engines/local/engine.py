@@ -1,13 +1,15 @@
 """The local engine: the services are processes of this machine."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mlflow_compose.engines.base import FOLDER_VARIABLE, RUNNING, Outcome, ServiceStatus
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
+from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.once import run_once
+from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
@@ -19,9 +21,6 @@ from mlflow_compose.stack import VOLUMES, Service, Stack
 
 SHOWN_LINES = 12
 LOGS = "logs"
-DATA = "data"
-# In RUN: where the stack was when it was started.
-FOLDER = "folder"
 # Seconds that a look while starting may take.
 GLANCE = 0.5
 # What servers get of the environment in which the stack is started: nothing that could change it.
@@ -33,10 +32,14 @@ class LocalEngine:
 
     name = "local"
 
-    def __init__(self, stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, stack: Stack, paths: StackPaths, environ: Mapping[str, str], copied_from: str = ""
+    ) -> None:
         self.stack = stack
         self._folder = paths.local
-        self._supervisor = Supervisor(self._folder, stack.site.socket)
+        self._owner = Owner(stack.identity, self._folder)
+        self._data = Folders(stack, self._folder, copied_from)
+        self._supervisor = Supervisor(self._owner, stack.site.socket)
         self._world = environ
         self._environ = {name: environ[name] for name in KEPT if name in environ}
         # When each service was started, as seen so far: restarts are not counted for us.
@@ -47,8 +50,9 @@ class LocalEngine:
         availability.check(self.stack)
 
     def check_data(self) -> None:
-        """Make sure that the S3 server is one that runs here, and that it can read its folder."""
+        """Make sure that the data is this stack's, and that the S3 server can read its folder."""
         availability.check_data(self.stack, self._folder)
+        self._data.check()
 
     def prepare(self, progress: Progress) -> None:
         """Install the packages that are not here."""
@@ -71,16 +75,14 @@ class LocalEngine:
             lines = self.logs([verdict.culprit.name], follow=False, tail=SHOWN_LINES)
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
 
-    def stop(self, progress: Progress, *, volumes: bool) -> None:
-        """Stop all services; with `volumes`, delete their data too."""
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
+        """Stop all services; with `volumes`, delete their data too; say what of it is kept."""
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
-            processes.end_leftovers(self._known_as())
-            if volumes:
-                # Also what a migration left behind.
-                there = folders.inside(self._folder / DATA)
-                folders.remove([path for path in there if path.name in VOLUMES])
+            processes.end_leftovers(self._owner)
+            # Also what a migration left behind.
+            return self.remove_volumes(VOLUMES) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -129,18 +131,23 @@ class LocalEngine:
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the folders of data that none of the services uses any more."""
-        used, _ = folders.of(self.stack, self._folder)
-        there = folders.inside(self._folder / DATA)
-        return tuple(path.name for path in there if path.name in VOLUMES and path not in used)
+        unused = (path for path in self._data.there if path not in self._data.used)
+        return tuple(path.name for path in unused if path.name in VOLUMES)
 
-    def remove_volumes(self, names: Sequence[str]) -> None:
-        """Delete folders of data, with what is in them."""
-        folders.remove([self._folder / DATA / name for name in names])
+    def remove_volumes(self, names: Collection[str]) -> str:
+        """Delete folders of data, with what is in them; say what is kept elsewhere."""
+        chosen = [path for path in self._data.there if path.name in names]
+        if user := processes.user_of(self._folder, chosen):
+            raise EngineError(
+                f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
+                hint="stop it, then try again",
+            )
+        return folders.in_words(self._data.remove(names))
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
         # Also what an earlier life left behind: starting ends that.
-        own = processes.of(self._known_as())
+        own = processes.of(self._owner)
         return frozenset(port for process in own for port in processes.listening(process))
 
     def owner_of(self, port: int) -> str | None:
@@ -151,19 +158,18 @@ class LocalEngine:
     def _make_folders(self) -> None:
         for name in (LOGS, RUN):
             (self._folder / name).mkdir(exist_ok=True)
-        used, elsewhere = folders.of(self.stack, self._folder)
-        folders.make(self._folder / DATA, used, elsewhere)
+        self._data.make()
 
     def _supervise(self) -> None:
         """Start supervisord, or only what does not run as it should where it is running."""
         running = self._supervisor.answers()
         configuration = self._folder / CONFIGURATION
-        if running and (self._was_moved() or self._changed_since("supervisord.pid", configuration)):
+        changed = running and self._changed_since("supervisord.pid", configuration)
+        if changed or (running and self._supervisor.was_moved()):
             self._supervisor.shut_down()
             running = False
         if not running:
-            processes.end_leftovers(self._known_as())
-            (self._folder / RUN / FOLDER).write_text(str(self._folder), encoding="utf-8")
+            processes.end_leftovers(self._owner)
             self._supervisor.start(self._environ)
             return
         for service in reversed(self.stack.services):
@@ -174,22 +180,6 @@ class LocalEngine:
                 # Whoever is started now waits for what it does this time.
                 (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
-
-    def _was_moved(self) -> bool:
-        """Tell whether the folder had another name when the servers were started."""
-        return self._folder_then() != self._folder
-
-    def _known_as(self) -> set[Path]:
-        """Return the folders that this stack's processes may have been started in."""
-        then = self._folder_then()
-        # One that is still there belongs to the stack that this one is a copy of.
-        return {self._folder} if then is None or then.exists() else {self._folder, then}
-
-    def _folder_then(self) -> Path | None:
-        try:
-            return Path((self._folder / RUN / FOLDER).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
 
     def _is_outdated(self, service: Service) -> bool:
         """Tell whether a file that a service read was changed since, or whether it is waiting."""

@@ -1,61 +1,167 @@
-"""The folders that hold a stack's data."""
+"""The folders that hold a stack's data: whose they are, and deleting exactly those."""
 
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import Stack, Volume
+from mlflow_compose.stack import Bind, Stack, Volume
 
+DATA = "data"
 # Root's own folders are closed to the user that the database runs as: its data is here, and
 # where it would be is a link.
 STATE = Path("/var/lib/mlflow-compose")
 PASS_THROUGH = 0o711
-# Beside the data there: the link that leads to it.
-OWNER = "owner"
+# In each folder of data: the id of the stack whose it is.
+NOTE = ".mlflow-compose"
 
 
-def of(stack: Stack, folder: Path) -> tuple[list[Path], set[Path]]:
-    """Return the folders of a stack's services, and those of them that another user must reach.
+@dataclass(frozen=True)
+class Folders:
+    """The folders of one stack's data.
 
-    Args:
+    Attributes:
         stack: Whose.
         folder: Of its rendered files.
+        copied_from: Id of the stack that this one's folder is a copy of, empty if it is none.
     """
-    used = {
-        folder / mount.target: bool(service.environment.get("RUN_AS"))
-        for service in stack.services
-        for mount in service.volumes
-        if isinstance(mount, Volume)
-    }
-    return list(used), {path for path, of_another in used.items() if of_another}
+
+    stack: Stack
+    folder: Path
+    copied_from: str = ""
+
+    @property
+    def used(self) -> dict[Path, bool]:
+        """The folders of services, and whether another user must reach each of them."""
+        return {
+            self.folder / mount.target: bool(service.environment.get("RUN_AS"))
+            for service in self.stack.services
+            for mount in service.volumes
+            if isinstance(mount, Volume)
+        }
+
+    @property
+    def there(self) -> tuple[Path, ...]:
+        """What is in the folder of data."""
+        data = self.folder / DATA
+        return tuple(sorted(data.iterdir())) if data.is_dir() else ()
+
+    def check(self) -> None:
+        """Make sure that no folder is another stack's, or has gone.
+
+        Raises:
+            EngineError: One of them is.
+        """
+        for path in self.used:
+            if path.is_symlink() and not path.exists():
+                raise EngineError(
+                    f"{path} leads to {path.readlink()}, which is not there",
+                    hint=f"put the data back there; rm {path} makes the next up start without it",
+                )
+            if path.is_symlink():
+                self._check_owner(path)
+        for path in self._shared():
+            self._check_owner(path)
+
+    def make(self) -> None:
+        """Make the folders that are missing, and write down whose they are.
+
+        Raises:
+            EngineError: One of them is another stack's.
+        """
+        self.check()
+        (self.folder / DATA).mkdir(exist_ok=True, mode=stat.S_IRWXU)
+        for path, of_another in self.used.items():
+            if not path.exists() and of_another:
+                path.symlink_to(_new_place(path.name))
+            path.mkdir(exist_ok=True, mode=stat.S_IRWXU)
+            self._claim(path)
+        for path in self._shared():
+            if path.is_dir():
+                self._claim(path)
+
+    def _shared(self) -> Iterator[Path]:
+        """Yield folders of the user's own, which a second stack could be told to use."""
+        for service in self.stack.services:
+            for mount in service.volumes:
+                if isinstance(mount, Bind) and not mount.read_only:
+                    yield self.folder / mount.source
+
+    def _claim(self, path: Path) -> None:
+        if owner_of(path) != self.stack.identity:
+            (path / NOTE).write_text(f"{self.stack.identity}\n", encoding="ascii")
+
+    def _check_owner(self, path: Path) -> None:
+        owner = owner_of(path)
+        if owner and owner != self.stack.identity:
+            raise EngineError(
+                f"{path} holds the data of another stack (id {owner})",
+                hint=_way_out(path),
+            )
+
+    def remove(self, names: Collection[str]) -> list[str]:
+        """Delete folders of data; return those that are kept, because they are elsewhere.
+
+        Raises:
+            EngineError: One of them is another stack's, or cannot be deleted.
+        """
+        chosen = [path for path in self.there if path.name in names]
+        for path in chosen:
+            self._check_deletable(path)
+        kept = []
+        try:
+            for path in chosen:
+                if not path.is_symlink():
+                    shutil.rmtree(path)
+                elif self._is_made_by_us(path):
+                    _remove_made(path)
+                else:
+                    kept += [str(path.resolve())] if path.exists() else []
+                    path.unlink()
+        except OSError as error:
+            raise EngineError(f"{error.filename} cannot be deleted: {error.strerror}") from None
+        return kept
+
+    def _check_deletable(self, path: Path) -> None:
+        owner = "" if path.is_symlink() else owner_of(path)
+        if owner not in {"", self.stack.identity, self.copied_from}:
+            raise EngineError(
+                f"{path} holds the data of another stack (id {owner}), so nothing was deleted",
+                hint=f"move {path} to where it belongs",
+            )
+
+    def _is_made_by_us(self, link: Path) -> bool:
+        """Tell whether a link leads to a folder that was made for this stack, outside of it."""
+        place = link.resolve()
+        return (
+            place.parent.parent == STATE
+            and place.is_dir()
+            and owner_of(place) == self.stack.identity
+        )
 
 
-def make(data: Path, folders: Sequence[Path], elsewhere: Collection[Path]) -> None:
-    """Make the folders that are missing.
-
-    Args:
-        data: Where all of them are.
-        folders: Of services.
-        elsewhere: Those of them that another user must reach.
-    """
-    data.mkdir(exist_ok=True, mode=stat.S_IRWXU)
-    for folder in folders:
-        if folder in elsewhere:
-            _make_elsewhere(folder)
-        else:
-            folder.mkdir(exist_ok=True, mode=stat.S_IRWXU)
+def owner_of(folder: Path) -> str:
+    """Return the id of the stack whose data a folder holds, empty if it does not say."""
+    try:
+        return (folder / NOTE).read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return ""
 
 
-def _make_elsewhere(folder: Path) -> None:
-    if folder.is_symlink() and folder.exists():
-        _check_owner(folder)
-    elif not folder.exists():
-        folder.unlink(missing_ok=True)
-        folder.symlink_to(_new_place(folder.name))
-    (folder.resolve().parent / OWNER).write_text(str(folder), encoding="utf-8")
+def in_words(kept: Sequence[str]) -> str:
+    """Say what was kept because it is outside of the stack's folder, empty if nothing was."""
+    if not kept:
+        return ""
+    return f"{', '.join(kept)} is outside of the stack's folder and was kept; delete it by hand"
+
+
+def _way_out(path: Path) -> str:
+    if path.is_symlink():
+        return f"if this stack is a copy, move the link {path} away: it then gets data of its own"
+    return "set MINIO_VOLUME_PATH in .env to a folder of its own"
 
 
 def _new_place(name: str) -> Path:
@@ -67,42 +173,9 @@ def _new_place(name: str) -> Path:
     return place
 
 
-def _check_owner(folder: Path) -> None:
-    if not _is_ours(folder):
-        raise EngineError(
-            f"{folder} leads to the data of another stack: this one is a copy of it",
-            hint=f"rm {folder} gives this stack a database of its own",
-        )
-
-
-def _is_ours(folder: Path) -> bool:
-    """Tell whether what a link leads to is this stack's: a copy of a stack has the same link."""
-    try:
-        owner = Path((folder.resolve().parent / OWNER).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return True
-    # One that is gone was moved here.
-    return owner == folder or not owner.is_symlink()
-
-
-def inside(data: Path) -> list[Path]:
-    """Return the folders of data that there are."""
-    return sorted(data.iterdir()) if data.is_dir() else []
-
-
-def remove(folders: Sequence[Path]) -> None:
-    """Delete the folders with what is in them.
-
-    Raises:
-        EngineError: One of them cannot be deleted.
-    """
-    try:
-        for folder in folders:
-            if folder.is_symlink():
-                if folder.exists() and _is_ours(folder):
-                    shutil.rmtree(folder.resolve().parent)
-                folder.unlink()
-            elif folder.exists():
-                shutil.rmtree(folder)
-    except OSError as error:
-        raise EngineError(f"{error.filename} cannot be deleted: {error.strerror}") from None
+def _remove_made(link: Path) -> None:
+    place = link.resolve()
+    shutil.rmtree(place)
+    # Only the folder that was made around it, and only if nothing else is in it.
+    place.parent.rmdir()
+    link.unlink()

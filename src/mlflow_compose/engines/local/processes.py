@@ -3,42 +3,73 @@
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, FilesError
+from mlflow_compose.identity import read_id
 
 if TYPE_CHECKING:
     from psutil import Process
 
-# Every process of a stack has this variable: the folder of the stack's files, or more.
-MARK = "STACK_SERVICE"
+# Every process of a stack has these variables: the stack's id, for a service's with a slash and
+# its name; and the folder of the rendered files.
+MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
 # Seconds that the system may take to remove a killed process.
 PATIENCE, LOOK_EVERY = 10, 0.05
 
 
-def belongs(pid: int, folder: Path) -> bool:
-    """Tell whether a process was started for the stack in `folder`."""
-    import psutil
+@dataclass(frozen=True)
+class Owner:
+    """A stack, as its processes know it.
 
+    Attributes:
+        identity: Its id.
+        folder: Of its rendered files.
+    """
+
+    identity: str
+    folder: Path
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """The variables that supervisord is started with."""
+        return {MARK: self.identity, HOME: str(self.folder)}
+
+    def has(self, pid: int) -> bool:
+        """Tell whether a process was started for this stack."""
+        import psutil
+
+        try:
+            found = psutil.Process(pid).environ()
+        except (psutil.Error, OSError):
+            # It ended meanwhile, or is another user's.
+            return False
+        if found.get(MARK, "").partition("/")[0] != self.identity:
+            return False
+        home = Path(found.get(HOME) or self.folder)
+        # A folder that is gone, or is another stack's by now, was moved here.
+        return home == self.folder or _id_of(home.parent) != self.identity
+
+
+def _id_of(root: Path) -> str:
     try:
-        mark = psutil.Process(pid).environ().get(MARK, "")
-    except (psutil.Error, OSError):
-        # It ended meanwhile, or is another user's.
-        return False
-    return mark == str(folder) or mark.startswith(f"{folder}/")
+        return read_id(root)
+    except FilesError:
+        return ""
 
 
-def of(folders: Collection[Path]) -> Iterator["Process"]:
-    """Yield every process that was started for the stack in one of `folders`."""
+def of(owner: Owner) -> Iterator["Process"]:
+    """Yield every process that was started for a stack."""
     import psutil
 
     for process in psutil.process_iter():
-        if any(belongs(process.pid, folder) for folder in folders):
+        if owner.has(process.pid):
             yield process
 
 
-def end_leftovers(folders: Collection[Path]) -> None:
+def end_leftovers(owner: Owner) -> None:
     """End what an earlier life of the stack left running: nobody watches it any more.
 
     Raises:
@@ -46,7 +77,7 @@ def end_leftovers(folders: Collection[Path]) -> None:
     """
     import psutil
 
-    left = list(of(folders))
+    left = list(of(owner))
     for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -59,6 +90,54 @@ def end_leftovers(folders: Collection[Path]) -> None:
             f"{', '.join(str(process.pid) for process in alive)}",
             hint="restart this machine, or ask who may end them",
         )
+
+
+def home_of(pid: int) -> str:
+    """Return the folder that a process was started for, empty if it was by somebody else."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).environ().get(HOME, "")
+    except psutil.Error:
+        return ""
+
+
+def is_supervisord_in(pid: int, folder: Path) -> bool:
+    """Tell whether a process is a supervisord that was started in a folder."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return Path(process.cwd()) == folder and "supervisord" in " ".join(process.cmdline())
+    except (psutil.Error, OSError):
+        return False
+
+
+def user_of(folder: Path, data: Collection[Path]) -> str:
+    """Name a process that uses data, whoever started it; empty if there is none to be seen.
+
+    It works in a folder of the data, has a file there open, or was told of it on its command line.
+
+    Args:
+        folder: Of the rendered files, in which servers are started.
+        data: Folders below it.
+    """
+    import psutil
+
+    places = [path.resolve() for path in data]
+    names = [str(path.relative_to(folder)) for path in data]
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            cwd, words = Path(process.cwd()), process.cmdline()
+            told = cwd == folder and any(name in word for name in names for word in words)
+            files = (Path(file.path) for file in process.open_files())
+            if told or any(_is_within(path, places) for path in (cwd, *files)):
+                return f"{process.name()} (pid {process.pid})"
+    return ""
+
+
+def _is_within(path: Path, folders: Collection[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def is_gone(pid: int) -> bool:

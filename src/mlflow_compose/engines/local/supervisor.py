@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mlflow_compose.engines.local import processes
+from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.errors import EngineError
 
 CONFIGURATION = "supervisord.conf"
@@ -47,9 +47,10 @@ class Process:
 class Supervisor:
     """The supervisord of one stack, in the folder of its rendered files."""
 
-    def __init__(self, folder: Path, socket: str) -> None:
-        self._folder = folder
-        self._socket = folder / socket
+    def __init__(self, owner: Owner, socket: str) -> None:
+        self._owner = owner
+        self._folder = owner.folder
+        self._socket = owner.folder / socket
 
     def answers(self) -> bool:
         """Tell whether it is running; one that is just ending is waited for."""
@@ -66,7 +67,7 @@ class Supervisor:
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", CONFIGURATION],
             cwd=self._folder,
-            env={**environ, processes.MARK: str(self._folder)},
+            env={**environ, **self._owner.marks},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -86,7 +87,8 @@ class Supervisor:
         """Make sure that nobody else can put a socket of his own in the place of ours."""
         folder = self._socket.parent
         folder.mkdir(exist_ok=True, mode=stat.S_IRWXU)
-        if folder.stat().st_uid != os.getuid():
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise EngineError(
                 f"{folder} belongs to another user", hint="move the stack to a shorter path"
             )
@@ -101,6 +103,11 @@ class Supervisor:
             )
             for info in found
         }
+
+    def was_moved(self) -> bool:
+        """Tell whether the folder had another name when it was started."""
+        with self._rpc() as rpc:
+            return processes.home_of(rpc.getPID()) not in {"", str(self._folder)}
 
     def start_process(self, name: str) -> None:
         """Start a program that does not run."""
@@ -167,10 +174,10 @@ def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any cal
     return True
 
 
-def is_running(folder: Path) -> bool:
-    """Tell whether there is a supervisord of the stack whose files are in `folder`."""
+def is_running(owner: Owner) -> bool:
+    """Tell whether there is a supervisord of a stack, also one that was started without us."""
     try:
-        pid = int((folder / RUN / "supervisord.pid").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        pid = int((owner.folder / RUN / "supervisord.pid").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
-    return processes.belongs(pid, folder)
+    return owner.has(pid) or processes.is_supervisord_in(pid, owner.folder)

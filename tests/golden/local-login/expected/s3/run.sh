@@ -15,7 +15,7 @@ export GOMEMLIMIT=64MiB
 touch run/s3.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE="$PWD/s3"
-python leftovers.py "$STACK_SERVICE"
+export STACK_SERVICE=0123456789abcdef/s3 STACK_FOLDER="$PWD"
+python leftovers.py
 
 exec python s3/start_rclone.py

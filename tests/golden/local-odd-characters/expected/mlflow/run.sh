@@ -27,8 +27,8 @@ export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
 touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE="$PWD/mlflow"
-python leftovers.py "$STACK_SERVICE"
+export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$PWD"
+python leftovers.py
 
 # Waits until postgres is healthy.
 until sh postgres/healthcheck.sh >/dev/null 2>&1; do

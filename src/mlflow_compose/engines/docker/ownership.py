@@ -1,0 +1,79 @@
+"""Whether what Docker has under a stack's name is this stack's."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from mlflow_compose.engines.docker.containers import STACK_LABEL, Origin, docker_name
+from mlflow_compose.errors import EngineError
+from mlflow_compose.paths import STATE_DIR
+from mlflow_compose.stack import Stack
+
+OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to a name of its own"
+
+
+def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) -> None:
+    """Make sure that every container of that name is this stack's.
+
+    Args:
+        stack: What is to run.
+        folder: Of its rendered files.
+        origins: Of the containers of its project.
+
+    Raises:
+        EngineError: One of them is another stack's; Compose would remove it as an orphan.
+    """
+    # What an override file adds carries no id; after a move, it names the old folder.
+    ours = {origin.folder for origin in origins if origin.identity == stack.identity} | {folder}
+    for origin in origins:
+        if origin.identity == stack.identity or (not origin.identity and origin.folder in ours):
+            continue
+        raise EngineError(
+            f"the name {stack.name} is that of another stack, in {origin.folder.parent} "
+            f"(container {origin.container})",
+            hint=OTHER_NAME,
+        )
+
+
+def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
+    """Make sure that every volume that the stack would use is its own.
+
+    Args:
+        stack: What is to run.
+        volumes: Ids of the stacks whose volumes they are, by the project's names of them.
+
+    Raises:
+        EngineError: One of them is another stack's, or carries no id.
+    """
+    for volume, identity in sorted(volumes.items()):
+        if identity == stack.identity:
+            continue
+        name = docker_name(stack.name, volume)
+        if not identity:
+            raise EngineError(
+                f"the volume {name} is there already, and is not this stack's: it carries no "
+                f"label {STACK_LABEL}",
+                hint=OTHER_NAME,
+            )
+        raise EngineError(
+            f"the volume {name} holds the data of another stack of the name {stack.name} "
+            f"(id {identity})",
+            hint=f"{OTHER_NAME}; if its {STATE_DIR} folder was lost, write that id into "
+            f"{STATE_DIR}/id",
+        )
+
+
+def check_unused(volume: str, users: Collection[str]) -> None:
+    """Make sure that no container uses a volume that is to be deleted.
+
+    Args:
+        volume: As Docker calls it.
+        users: Names of the containers that use it.
+
+    Raises:
+        EngineError: One does.
+    """
+    for container in sorted(users):
+        raise EngineError(
+            f"the container {container} uses the volume {volume}, so nothing was deleted",
+            hint=f"docker rm --force {container} removes the container",
+        )

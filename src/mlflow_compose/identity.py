@@ -1,0 +1,151 @@
+"""Which stack this is: a random id, made once and kept beside the env file.
+
+Everything that belongs to a stack carries the id: containers, volumes, processes, data folders and
+every answer of its tracking server. What does not carry it is not this stack's.
+"""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_compose.errors import FilesError, UsageError
+from mlflow_compose.paths import STATE_DIR, StackPaths, make_state_folder
+
+ID_FILE = "id"
+# Where the stack was when the id was last used: tells a moved stack from a copied one.
+PLACE_FILE = "place.json"
+ID_BYTES = 8
+ID_PATTERN = re.compile(r"[0-9a-f]{16}")
+# In every answer of the tracking server: the id, a slash, the project's name.
+HEADER = "mlflow-compose-stack"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The id of a stack.
+
+    Attributes:
+        id: 16 hexadecimal digits.
+        copied_from: Id of the stack that this folder is a copy of, empty if it is no copy.
+    """
+
+    id: str
+    copied_from: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack was when its id was written.
+
+    Attributes:
+        env_file: Name of the env file.
+        folder: Of the stack.
+        inode: Of that folder: a moved one keeps it, a copied one has another.
+    """
+
+    env_file: str
+    folder: str
+    inode: int
+
+
+def load_identity(paths: StackPaths) -> Identity:
+    """Return which stack this is; one that has no id yet, or is a copy, gets a new one.
+
+    Nothing is written: `keep_identity` does that.
+
+    Raises:
+        UsageError: The folder is the stack of another env file.
+        FilesError: The id cannot be read.
+    """
+    found = read_id(paths.root)
+    if not found:
+        return Identity(_new_id())
+    place = _read_place(paths)
+    if place is None:
+        return Identity(found)
+    _check_env_file(place, paths)
+    if _is_copy(place, paths, found):
+        return Identity(_new_id(), copied_from=found)
+    return Identity(found)
+
+
+def keep_identity(identity: Identity, paths: StackPaths) -> None:
+    """Write down which stack this is, and where.
+
+    Raises:
+        FilesError: It cannot be written.
+    """
+    folder = make_state_folder(paths)
+    place = Place(paths.env_file.name, str(paths.root), paths.root.stat().st_ino)
+    try:
+        # The place first: an id without one would be taken for this stack's, also in a copy.
+        _replace(folder / PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
+        _replace(folder / ID_FILE, f"{identity.id}\n")
+    except OSError as error:
+        problem = f"{error.filename or folder} cannot be written: {error.strerror}"
+        raise FilesError(problem) from None
+
+
+def read_id(root: Path) -> str:
+    """Return the id of the stack in a folder, empty if it has none.
+
+    Raises:
+        FilesError: The file is unreadable, or is not an id.
+    """
+    path = root / STATE_DIR / ID_FILE
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        raise FilesError(f"{path} cannot be read: {error.strerror}") from None
+    if not ID_PATTERN.fullmatch(text):
+        raise FilesError(
+            f"{path} does not hold a stack's id, which is 16 hexadecimal digits",
+            hint="write the id back that compose/.env or the folders in local/data hold",
+        )
+    return text
+
+
+def _read_place(paths: StackPaths) -> Place | None:
+    try:
+        return Place(**json.loads((paths.state / PLACE_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        # Without it, the id alone says whose this is.
+        return None
+
+
+def _check_env_file(place: Place, paths: StackPaths) -> None:
+    """Refuse a second env file in a folder: both would have the same rendered files and data."""
+    name = paths.env_file.name
+    if place.env_file != name and (paths.root / place.env_file).exists():
+        raise UsageError(
+            f"{paths.root} is the folder of the stack of {place.env_file}, so {name} cannot have "
+            "its stack there",
+            hint=f"move {name} to a folder of its own",
+        )
+
+
+def _is_copy(place: Place, paths: StackPaths, found: str) -> bool:
+    """Tell whether the folder was copied from one that is still there."""
+    if place.inode == paths.root.stat().st_ino:
+        return False
+    original = Path(place.folder)
+    try:
+        return original.stat().st_ino == place.inode and read_id(original) == found
+    except (OSError, FilesError):
+        return False
+
+
+def _new_id() -> str:
+    return secrets.token_hex(ID_BYTES)
+
+
+def _replace(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)

@@ -1,0 +1,135 @@
+"""Which stack a folder is: the same after a move, another one in a copy, one for each env file."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.errors import FilesError, UsageError
+from mlflow_compose.identity import Identity, keep_identity, load_identity, read_id
+from mlflow_compose.paths import StackPaths, stack_paths
+from tests.unit.conftest import User
+
+
+def kept(root: Path, name: str = ".env") -> str:
+    """Make a stack's folder with an id, as `up` does; return the id."""
+    root.mkdir(exist_ok=True)
+    paths = StackPaths(root / name)
+    paths.env_file.touch()
+    identity = load_identity(paths)
+    keep_identity(identity, paths)
+    return identity.id
+
+
+def load(root: Path, name: str = ".env") -> Identity:
+    return load_identity(StackPaths(root / name))
+
+
+def test_an_id_must_be_random_and_made_once(tmp_path: Path) -> None:
+    first, second = kept(tmp_path / "a"), kept(tmp_path / "b")
+    assert first != second
+    assert len(first) == 16
+    assert load(tmp_path / "a") == Identity(first)
+    assert kept(tmp_path / "a") == first
+
+
+def test_looking_at_a_stack_must_not_make_an_id(tmp_path: Path) -> None:
+    assert load(tmp_path).id != load(tmp_path).id
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_remembered_must_be_closed_to_others_and_to_git(tmp_path: Path) -> None:
+    kept(tmp_path)
+    state = tmp_path / ".mlflow-compose"
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert (state / ".gitignore").read_text(encoding="ascii") == "*\n"
+
+
+def test_a_moved_stack_must_keep_its_id(tmp_path: Path) -> None:
+    identity = kept(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert load(tmp_path / "b") == Identity(identity)
+
+
+def test_a_moved_stack_must_keep_its_id_where_a_new_one_has_its_old_place(tmp_path: Path) -> None:
+    identity = kept(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert kept(tmp_path / "a") != identity
+    assert load(tmp_path / "b") == Identity(identity)
+
+
+def test_a_stack_that_was_unpacked_elsewhere_must_keep_its_id(tmp_path: Path) -> None:
+    """As after a move to another disk: the original is gone."""
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shutil.rmtree(tmp_path / "a")
+    assert load(tmp_path / "b") == Identity(identity)
+
+
+def test_a_copy_must_be_another_stack(tmp_path: Path) -> None:
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    copy = load(tmp_path / "b")
+    assert copy.copied_from == identity
+    assert copy.id != identity
+    assert kept(tmp_path / "b") != identity
+    assert load(tmp_path / "a") == Identity(identity)
+
+
+def test_a_copy_must_be_another_stack_also_when_the_original_moves(tmp_path: Path) -> None:
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    own = kept(tmp_path / "b")
+    (tmp_path / "a").rename(tmp_path / "c")
+    assert (load(tmp_path / "b").id, load(tmp_path / "c").id) == (own, identity)
+
+
+def test_a_second_env_file_in_the_folder_must_be_refused_by_name(tmp_path: Path) -> None:
+    kept(tmp_path, "a.env")
+    (tmp_path / "b.env").touch()
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, "b.env")
+    assert "the stack of a.env, so b.env cannot" in caught.value.message
+    assert "folder of its own" in (caught.value.hint or "")
+
+
+def test_an_env_file_may_be_renamed(tmp_path: Path) -> None:
+    identity = kept(tmp_path, "a.env")
+    (tmp_path / "a.env").rename(tmp_path / "b.env")
+    assert load(tmp_path, "b.env") == Identity(identity)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0123", "0123456789abcdeg", "../../../../etc"])
+def test_what_is_no_id_must_be_refused(tmp_path: Path, text: str) -> None:
+    kept(tmp_path)
+    (tmp_path / ".mlflow-compose/id").write_text(text, encoding="utf-8")
+    with pytest.raises(FilesError, match="16 hexadecimal digits"):
+        read_id(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"env_file": 1}', "null"])
+def test_an_id_must_do_without_the_note_of_its_place(tmp_path: Path, text: str) -> None:
+    """Who restores it by hand writes the id only."""
+    identity = kept(tmp_path)
+    (tmp_path / ".mlflow-compose/place.json").write_text(text, encoding="utf-8")
+    assert load(tmp_path) == Identity(identity)
+
+
+@pytest.mark.parametrize("typed", ["{home}/../home/.env", "../link/.env", "./.env", "{home}/alias"])
+def test_an_env_file_must_be_the_same_stack_however_it_is_spelled(user: User, typed: str) -> None:
+    user.has_env()
+    (user.folder.parent / "link").symlink_to(user.folder)
+    (user.folder / "alias").symlink_to(".env")
+    path = Path(typed.format(home=user.folder))
+    assert stack_paths(path) == stack_paths(Path(".env")) == StackPaths(user.env_file.resolve())
+
+
+def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None:
+    """The file of the id has the name that Compose gives it, which is that of the settings."""
+    user.has_env()
+    before = user.env_file.read_bytes()
+    said = user.types("render", "--output", ".")
+    assert said.code == 1
+    assert ".env is there already" in said.err
+    assert user.env_file.read_bytes() == before
+    assert not (user.folder / "docker-compose.yaml").exists()
