@@ -11,6 +11,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  somebody else listens on a published port
+├── OtherStackError          1  another stack's server answers, or none of ours
 ├── Cancelled              130  the user ended it
 ├── StoreError               1  a database or an S3 server of the user's own cannot be used
 ├── SourceError              1  what is to be imported cannot be read
@@ -94,6 +95,12 @@ class PortTakenError(MlflowComposeError):
     """Somebody else listens on a port that the stack publishes."""
 
     code = "port_taken"
+
+
+class OtherStackError(MlflowComposeError):
+    """What answers on a port of this stack is another stack's server, or none of ours."""
+
+    code = "other_stack"
 
 
 class ServiceError(MlflowComposeError):

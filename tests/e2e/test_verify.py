@@ -1,8 +1,13 @@
 """`verify` names the first broken link with its cause; each one is broken for real."""
 
+import json
 import secrets
 
 import pytest
+
+from mlflow_compose.checks.inside import MODULES
+from mlflow_compose.engines.sending import LOADER, sources
+from mlflow_compose.stack.stores import POSTGRES_URI
 
 from .docker_stack import DockerStack
 from .running import RunningStack, docker_only
@@ -93,3 +98,21 @@ def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
     *fine, broken = said.data["steps"]
     assert all(step["ok"] for step in fine)
     assert not broken["ok"]
+
+
+def test_the_clean_up_must_go_by_the_name_that_the_proof_drew(shared: RunningStack) -> None:
+    """A number may come from another server, and be that of somebody's experiment here."""
+    run = shared.log_run()
+    request = {
+        "only": ["clean up"],
+        "backend": POSTGRES_URI,
+        "folder": "",
+        "bucket": shared.bucket,
+        "experiment_id": run.experiment_id,
+        "run_id": run.id,
+        "name": "mlflow-compose-verify-of-another-server",
+    }
+    script = ("python", "-c", LOADER, sources(MODULES), json.dumps(request))
+    found = json.loads(shared.execute("mlflow", *script))
+    assert found["clean up"]["cause"] == ""
+    shared.expect(run)

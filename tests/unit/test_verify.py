@@ -19,7 +19,7 @@ from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.sending import sources
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
-from tests.unit.samples import SECRETS, stack
+from tests.unit.samples import IDENTITY, SECRETS, stack
 
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
@@ -36,6 +36,8 @@ class Mlflow:
         self.data: dict[str, list[dict[str, Any]]] = {"params": [], "metrics": [], "tags": []}
         self.objects: dict[str, bytes] = {}
         self.names: list[str] = []
+        self.stack = f"{IDENTITY}/mlflow"
+        self.requests: list[tuple[str, bool]] = []
 
     def answer(self, path: str, query: dict[str, str], body: bytes) -> bytes:
         if path in PLAIN:
@@ -87,8 +89,11 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.mlflow.requests.append((url.path, "Authorization" in self.headers))
         content = self.mlflow.answer(url.path, query, body)
         self.send_response(200)
+        if self.mlflow.stack:
+            self.send_header("mlflow-compose-stack", self.mlflow.stack)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -101,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(
-    twist: Twist, links: dict[str, str] | None = None
+    twist: Twist, links: dict[str, str] | None = None, **settings: str
 ) -> Iterator[tuple[FakeEngine, Mlflow]]:
     """Run a tracking server, and an engine whose probe finds these causes."""
     mlflow = Mlflow(twist)
@@ -113,7 +118,7 @@ def running(
             for name in main.CHECKS
         }
         engine = FakeEngine(
-            stack(MLFLOW_PORT=str(server.server_port)),
+            stack(MLFLOW_PORT=str(server.server_port), **settings),
             ALL_WELL,
             outcome=Outcome(0, json.dumps(found), ""),
         )
@@ -165,9 +170,37 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
     (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
     made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
     assert made["run_id"] == "r1"
-    assert made["experiment_id"] == "7"
-    assert made["model"] == mlflow.names[0]
+    assert [made["name"]] == mlflow.names
     assert made["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
+
+
+@pytest.mark.parametrize(
+    ("stranger", "sentence"),
+    [
+        (f"{'f' * 16}/lab", "answers as another stack (lab"),
+        ("", "does not answer as this stack"),
+        (IDENTITY[:-1], "answers as another stack"),
+    ],
+)
+def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence: str) -> None:
+    """Neither the admin's password nor a run: it is another stack's server, or anything."""
+    with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
+        mlflow.stack = stranger
+        result = verify(engine, FakeScreen())
+    assert mlflow.requests == [("/health", False)]
+    assert sentence in result.errors[0].message
+    assert "MLFLOW_PORT" in (result.errors[0].hint or "")
+    assert result.exit_code == 1
+    # Nothing is looked for inside, and nothing removed there.
+    assert not any(call.startswith("run_python") for call in engine.calls)
+
+
+def test_its_own_server_must_get_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETRC", "/nonexistent")
+    with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
+        assert verify(engine, FakeScreen()).ok
+    assert mlflow.requests[0] == ("/health", False)
+    assert all(login for _, login in mlflow.requests[1:])
 
 
 def lost(name: str) -> Twist:

@@ -1,6 +1,7 @@
 """`import`: what is somewhere else comes into the stack."""
 
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.checks import check_owner
 from mlflow_compose.data import Import, Source, sender
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress, Result
@@ -20,4 +21,5 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
         EngineError: The stack does not run.
         IncompleteError: The stack stopped answering.
     """
-    return Import(source, engine, sender(plan.stack), progress).run(plan.paths.root)
+    importing = Import(source, engine, sender(plan.stack), progress, check_owner)
+    return importing.run(plan.paths.root)

@@ -6,7 +6,8 @@ one sentence and a next command.
 """
 
 from mlflow_compose.checks.causes import diagnose, external_database
+from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.checks.verify import Step, verify
 
-__all__ = ["Cause", "Step", "diagnose", "external_database", "verify"]
+__all__ = ["Cause", "Step", "check_owner", "diagnose", "external_database", "verify"]

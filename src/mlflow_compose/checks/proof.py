@@ -36,7 +36,6 @@ class Proof:
         self.experiment_id: str | None = None
         self.run_id: str | None = None
         self.artifact_uri = ""
-        self.model: str | None = None
         self.objects: dict[str, int] = {}
         direct = stack.artifact_access == "direct"
         self._store = Objects.of(stack) if direct else None
@@ -125,7 +124,6 @@ class Proof:
     def register(self) -> str:
         """Register a model with one version."""
         self.tracking.post("registered-models/create", name=self.name)
-        self.model = self.name
         made = self.tracking.post(
             "model-versions/create",
             name=self.name,
@@ -151,8 +149,7 @@ class Proof:
         """What the probe looks for from inside, and removes."""
         return {
             "run_id": self.run_id,
-            "experiment_id": self.experiment_id,
-            "model": self.model,
+            "name": self.name if self.experiment_id else "",
             "objects": self.objects,
         }
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from mlflow_compose.checks.causes import diagnose
 from mlflow_compose.checks.elsewhere import causes
 from mlflow_compose.checks.inside import look
+from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.clients import ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
-from mlflow_compose.errors import VerifyError
+from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
 
@@ -37,6 +38,8 @@ def verify(engine: Engine, progress: Progress) -> Result:
     kept = _shown("bucket", engine.stack)
     with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {kept}"):
         try:
+            if stranger := _stranger(engine):
+                return Result({"steps": []}, errors=(stranger,))
             failure = _outside(proof, engine, steps, progress)
         except KeyboardInterrupt:
             look(engine, **proof.made)
@@ -47,6 +50,18 @@ def verify(engine: Engine, progress: Progress) -> Result:
     data = {"steps": [vars(step) for step in steps]}
     lines = [_line(step) for step in steps]
     return Result(data, lines, (failure,) if failure else ())
+
+
+def _stranger(engine: Engine) -> OtherStackError | None:
+    """Return why what answers is not this stack's; None if it is, or if nothing answers."""
+    try:
+        check_owner(engine)
+    except OtherStackError as error:
+        return error
+    except Unreachable:
+        # The steps say which link is broken.
+        return None
+    return None
 
 
 def _outside(

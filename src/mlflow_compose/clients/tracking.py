@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mlflow_compose.identity import HEADER
+
 if TYPE_CHECKING:
-    from requests import Response
+    from requests import PreparedRequest, Response
 
 API = "/api/2.0/mlflow"
 SERVER_INFO = "/api/3.0/mlflow/server-info"
@@ -72,6 +74,33 @@ class Tracking:
         if login is not None or token:
             # Else .netrc, where it is read, would win over the header.
             self._session.auth = lambda request: request
+
+    def stack(self) -> tuple[str, str]:
+        """Return the id and the name of the stack that answers, both empty if it is none.
+
+        No login is sent: the answer says whether this server may have it.
+
+        Raises:
+            Unreachable: Nothing answers.
+        """
+        import requests
+
+        try:
+            # Without this, the session's own header would be sent.
+            response = self._session.get(
+                f"{self.url}/health",
+                headers={"Authorization": None},
+                auth=_no_login,
+                allow_redirects=False,
+                timeout=TIMEOUT,
+            )
+        except requests.RequestException as error:
+            if isinstance(error, requests.ConnectionError) and _was_refused(error):
+                raise Unreachable(f"nothing answers at {self.url}") from error
+            # Something answers, and not as MLflow does.
+            return "", ""
+        identity, _, name = response.headers.get(HEADER, "").partition("/")
+        return identity, name
 
     def health(self) -> str:
         """Return what the server says of itself."""
@@ -152,6 +181,10 @@ class Tracking:
                 status=response.status_code,
             )
         return response
+
+
+def _no_login(request: "PreparedRequest") -> "PreparedRequest":
+    return request
 
 
 def _json(response: "Response") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Bring a source into a running stack: rows from inside, artifacts from this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +53,14 @@ class Brought:
 class Import:
     """One go at bringing everything that a source has and the stack has not."""
 
-    def __init__(self, source: Source, engine: Engine, put: Put, progress: Progress) -> None:
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        put: Put,
+        progress: Progress,
+        check_owner: Callable[[Engine], None],
+    ) -> None:
         """Take both sides.
 
         Args:
@@ -61,8 +68,10 @@ class Import:
             engine: What runs the stack.
             put: What stores a file in it.
             progress: Where to say what happens.
+            check_owner: Raises where what answers is not this stack's server.
         """
         self._source = source
+        self._check_owner = check_owner
         self._engine = engine
         self._put = put
         self._progress = progress
@@ -90,6 +99,7 @@ class Import:
         self._engine.check()
         stack = self._engine.stack
         try:
+            self._check_owner(self._engine)
             Tracking(stack.urls["mlflow"], stack.login).get("experiments/search", max_results=1)
         except Unreachable:
             raise EngineError(

@@ -6,7 +6,7 @@ knows nothing of what they do; it turns its own troubles into errors with a next
 
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose, open_engine
-from mlflow_compose.engines.ports import check_ports
+from mlflow_compose.engines.ports import check_ports, holder_of
 from mlflow_compose.engines.sending import run_modules
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ServiceStatus",
     "check_ports",
     "choose",
+    "holder_of",
     "open_engine",
     "run_modules",
 ]

@@ -5,12 +5,15 @@ import socket
 import sys
 from collections.abc import Collection
 from itertools import chain
+from pathlib import Path
 
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError
 from mlflow_compose.stack import PublishedPort
 
 MAX_PORT = 65535
+# In the environment of a process of a stack without Docker: the folder of its rendered files.
+STACK_FOLDER = "STACK_FOLDER"
 # Seconds.
 CONNECT_TIMEOUT = 0.5
 
@@ -25,12 +28,16 @@ def check_ports(engine: Engine) -> None:
     for service, port in engine.stack.ports:
         if port.published in held or not is_taken(port.address, port.published):
             continue
-        owner = engine.owner_of(port.published) or _process_on(port.published)
+        owner = holder_of(engine, port.published) or "another process"
         raise PortTakenError(
-            f"port {port.published} is taken by {owner or 'another process'}, "
-            f"so {service.name} cannot answer there",
+            f"port {port.published} is taken by {owner}, so {service.name} cannot answer there",
             hint=_hint(port, engine),
         )
+
+
+def holder_of(engine: Engine, port: int) -> str | None:
+    """Say what holds a port of this machine, and of which stack it is, where that is known."""
+    return engine.owner_of(port) or _process_on(port)
 
 
 def is_taken(address: str, port: int) -> bool:
@@ -67,11 +74,19 @@ def _process_on(port: int) -> str | None:
         if connection.status != psutil.CONN_LISTEN or not connection.laddr:
             continue
         if connection.laddr.port == port and connection.pid:
-            try:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-            except psutil.NoSuchProcess:
-                return None
+            return _process(connection.pid)
     return None
+
+
+def _process(pid: int) -> str | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        name, folder = f"{process.name()} (pid {pid})", process.environ().get(STACK_FOLDER)
+    except psutil.Error:
+        return None
+    return f"{name} of the stack in {Path(folder).parent}" if folder else name
 
 
 def _hint(port: PublishedPort, engine: Engine) -> str:

@@ -5,7 +5,8 @@ replaced as a whole file or not at all, only where it differs, and never where s
 wrote it: a manifest remembers what was written.
 """
 
-from mlflow_compose.render.disk import Change, changes, replace_file, write
+from mlflow_compose.render.disk import Change, changes, write
+from mlflow_compose.render.files import replace_file
 from mlflow_compose.render.tree import File, Rendering, Tree, render
 
 __all__ = ["Change", "File", "Rendering", "Tree", "changes", "render", "replace_file", "write"]

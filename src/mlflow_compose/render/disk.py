@@ -1,11 +1,7 @@
 """Trees on disk: what differs, and writing it."""
 
-import difflib
-import hashlib
 import json
-import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +9,7 @@ from pathlib import Path
 
 from mlflow_compose.errors import FilesChangedError, FilesError
 from mlflow_compose.paths import SECRETS_DIR
+from mlflow_compose.render.files import diff, digest, read, replace_file
 from mlflow_compose.render.tree import File, Rendering, Tree
 
 MANIFEST = ".manifest.json"
@@ -100,39 +97,39 @@ def _open_folder(folder: Path) -> Iterator[Change]:
 def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
     known = _read_manifest(folder)
     for path, file in tree.items():
-        current = _read(folder / path)
+        current = read(folder / path)
         if current is None:
-            yield Change(path, "create", by_hand=False, diff=_diff("", file.text, path))
+            yield Change(path, "create", by_hand=False, diff=diff("", file.text, path))
         elif current != file.text:
-            by_hand = _digest(current) not in known.get(path, ())
-            yield Change(path, "update", by_hand, _diff(current, file.text, path))
+            by_hand = digest(current) not in known.get(path, ())
+            yield Change(path, "update", by_hand, diff(current, file.text, path))
         elif stat.S_IMODE((folder / path).stat().st_mode) != file.mode:
             yield Change(path, "update", by_hand=False)
     for path in known.keys() - tree.keys():
-        current = _read(folder / path)
+        current = read(folder / path)
         if current is not None:
-            by_hand = _digest(current) not in known[path]
-            yield Change(path, "remove", by_hand, _diff(current, "", path))
+            by_hand = digest(current) not in known[path]
+            yield Change(path, "remove", by_hand, diff(current, "", path))
 
 
 def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
     """Yield what says which stack it is; a file that does not begin as ours is somebody else's."""
     for path, file in tree.items():
-        current = _read(folder / path)
+        current = read(folder / path)
         if current == file.text:
             continue
         ours = current is None or current.splitlines()[:1] == file.text.splitlines()[:1]
         action = "create" if current is None else "update"
-        yield Change(path, action, not ours, _diff(current or "", file.text, path) if ours else ())
+        yield Change(path, action, not ours, diff(current or "", file.text, path) if ours else ())
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:
     before = _read_manifest(folder)
-    after = {path: (_digest(file.text),) for path, file in sorted(tree.items())}
+    after = {path: (digest(file.text),) for path, file in sorted(tree.items())}
     _make_folder(folder, mode)
     for parent in sorted({(folder / path).parent for path in tree} - {folder}):
         _make_folder(parent, FOLDER_MODE)
-    if any(_digest(_read(folder / path) or "") not in digests for path, digests in after.items()):
+    if any(digest(read(folder / path) or "") not in digests for path, digests in after.items()):
         # Whatever interrupts the writing, each file is then one that we know.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
         _write_manifest(both, folder)
@@ -155,21 +152,6 @@ def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
     replace_file(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
 
 
-def replace_file(path: Path, file: File) -> None:
-    """Write a file whole or not at all, and only where it differs."""
-    if _read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(file.text)
-        Path(temporary).chmod(file.mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def _remove_empty(folder: Path, top: Path) -> None:
     while folder != top and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
@@ -178,7 +160,7 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     """Return the digests of what we wrote, by path; two while a file is being replaced."""
-    text = _read(folder / MANIFEST)
+    text = read(folder / MANIFEST)
     if text is None:
         return {}
     try:
@@ -188,32 +170,6 @@ def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
             f"{folder / MANIFEST} is not as it was written",
             hint=f"remove {folder / MANIFEST} and the rendered files beside it, then try again",
         ) from None
-
-
-def _read(path: Path) -> str | None:
-    try:
-        # Bytes first: text mode would hide an edit of line ends.
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
-
-
-def _diff(before: str, after: str, path: str) -> tuple[str, ...]:
-    lines = difflib.unified_diff(
-        before.splitlines(),
-        after.splitlines(),
-        f"{path} (on disk)",
-        f"{path} (rendered)",
-        "",
-        "",
-        3,
-        "",
-    )
-    return tuple(lines)
 
 
 def _edited(paths: Sequence[str], folder: Path, override: str) -> FilesChangedError:

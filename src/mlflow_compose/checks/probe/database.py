@@ -9,6 +9,7 @@ from typing import Any
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 
 OLDEST_POSTGRES = 12
+NUMBER = "SELECT experiment_id FROM experiments WHERE name = :name"
 GRANTS = "DELETE FROM role_permissions WHERE resource_type = :kind AND resource_pattern = :value"
 
 # What the driver says, and which word of `causes` that is; the first that fits counts.
@@ -90,25 +91,25 @@ def check_version(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only
 
 
 def clean(request: Request) -> None:
-    """Delete the model and the experiment with its run."""
+    """Delete the model and the experiment with its run, by the name that this proof drew."""
     from sqlalchemy import inspect, text
 
-    experiment_id = request.get("experiment_id")
-    rows = (
-        ("registered_models", "name", request.get("model")),
-        ("experiments", "experiment_id", experiment_id and int(experiment_id)),
-    )
+    name = request.get("name")
+    if not name:
+        return
     with connect(request) as connection:
         inspector = inspect(connection)
-        login = inspector.has_table("role_permissions")
         known = references(inspector)
-        for table, column, value in rows:
-            if value is not None:
-                delete(connection, known, Rows(table, [column], "(SELECT :value)"), value)
-            if value is not None and login:
-                # With login on, MLflow notes who made it, without a foreign key.
-                what = {"kind": table.removesuffix("s"), "value": str(value)}
-                connection.execute(text(GRANTS), what)
+        found = connection.execute(text(NUMBER), {"name": name}).scalars()
+        resources = {"registered_model": [name], "experiment": [str(number) for number in found]}
+        for table in ("registered_models", "experiments"):
+            delete(connection, known, Rows(table, ["name"], "(SELECT :value)"), name)
+        if not inspector.has_table("role_permissions"):
+            return
+        # With login on, MLflow notes who made it, without a foreign key.
+        for kind, values in resources.items():
+            for value in values:
+                connection.execute(text(GRANTS), {"kind": kind, "value": value})
 
 
 def references(inspector: Any) -> References:  # noqa: ANN401 - sqlalchemy is only in the image

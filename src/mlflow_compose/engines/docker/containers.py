@@ -127,7 +127,8 @@ def owner_of(client: "DockerClient", port: int) -> str | None:
         with suppress(NoSuchContainer):
             if port in {held for _, held in _bindings(container)}:
                 project = _label(container, PROJECT_LABEL)
-                suffix = f" of the stack {project}" if project else ""
+                folder = Path(_label(container, FOLDER_LABEL)).parent
+                suffix = f" of the stack {project} in {folder}" if project else ""
                 return f"the container {container.name}{suffix}"
     return None
 

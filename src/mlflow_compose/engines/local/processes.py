@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_compose.engines.ports import STACK_FOLDER
 from mlflow_compose.errors import EngineError, FilesError
 from mlflow_compose.identity import read_id
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 # Every process of a stack has these variables: the stack's id, for a service's with a slash and
 # its name; and the folder of the rendered files.
-MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
+MARK, HOME = "STACK_SERVICE", STACK_FOLDER
 # Seconds that the system may take to remove a killed process.
 PATIENCE, LOOK_EVERY = 10, 0.05
 

@@ -1,0 +1,54 @@
+"""One file on disk: reading it, comparing it, and replacing it whole."""
+
+import difflib
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from mlflow_compose.render.tree import File
+
+
+def replace_file(path: Path, file: File) -> None:
+    """Write a file whole or not at all, and only where it differs."""
+    if read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(file.text)
+        Path(temporary).chmod(file.mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> str | None:
+    """Return the text of a file, None if there is none."""
+    try:
+        # Bytes first: text mode would hide an edit of line ends.
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def digest(text: str) -> str:
+    """Return what tells a text from another one."""
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
+
+
+def diff(before: str, after: str, path: str) -> tuple[str, ...]:
+    """Return the unified diff of two texts, line by line."""
+    lines = difflib.unified_diff(
+        before.splitlines(),
+        after.splitlines(),
+        f"{path} (on disk)",
+        f"{path} (rendered)",
+        "",
+        "",
+        3,
+        "",
+    )
+    return tuple(lines)
