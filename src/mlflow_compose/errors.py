@@ -12,6 +12,7 @@ MlflowComposeError           exit code 1, code "failed"
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  somebody else listens on a published port
 ├── OtherStackError          1  another stack's server answers, or none of ours
+├── DataElsewhereError       1  the settings would hide data that the stack has
 ├── Cancelled              130  the user ended it
 ├── StoreError               1  a database or an S3 server of the user's own cannot be used
 ├── SourceError              1  what is to be imported cannot be read
@@ -101,6 +102,12 @@ class OtherStackError(MlflowComposeError):
     """What answers on a port of this stack is another stack's server, or none of ours."""
 
     code = "other_stack"
+
+
+class DataElsewhereError(MlflowComposeError):
+    """The settings name other stores than those that the stack's data is in."""
+
+    code = "data_elsewhere"
 
 
 class ServiceError(MlflowComposeError):

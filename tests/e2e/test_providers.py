@@ -136,7 +136,7 @@ def test_a_change_of_servers_must_be_refused_before_anything_happens(other: Prov
     rendered = (stack.compose_folder / "docker-compose.yaml").read_bytes()
     with stack.changed(S3_PROVIDER="minio"):
         stack.up(code=1).shows(
-            f"the artifacts of this stack are in the volume {name}_data",
+            f"in the volume {name}_data",
             f"hint: set S3_PROVIDER={name} back",
         )
         stack.tool("status").shows("running (healthy)")

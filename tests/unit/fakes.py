@@ -40,7 +40,8 @@ class FakeEngine:
     def check(self) -> None:
         self._called("check")
 
-    def check_data(self) -> None:
+    def check_data(self, *, start_empty: bool = False) -> None:
+        del start_empty
         self._called("check_data")
 
     def prepare(self, progress: Progress) -> None:

@@ -31,7 +31,7 @@ OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 45
 
-BASE = {"errors", "result", "paths", "machine", "identity"}
+BASE = {"errors", "result", "paths", "machine", "identity", "record"}
 STACK = {*BASE, "settings", "stack"}
 # Which rooms a room may know of; data goes one way.
 MAY_IMPORT = {
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "result": {"errors"},
     "paths": {"errors"},
     "identity": {"errors", "paths"},
+    "record": {"errors", "paths"},
     "settings": BASE,
     "stack": {*BASE, "settings"},
     "render": STACK,

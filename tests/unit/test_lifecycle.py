@@ -204,22 +204,25 @@ def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
 def test_down_must_say_what_became_of_the_data(
     tmp_path: Path, statuses: tuple[ServiceStatus, ...], said: str, *, volumes: bool
 ) -> None:
-    engine = FakeEngine(plan(tmp_path).stack, statuses)
-    result = actions.down(engine, FakeScreen(), volumes=volumes)
+    found = plan(tmp_path)
+    engine = FakeEngine(found.stack, statuses)
+    result = actions.down(found, engine, FakeScreen(), volumes=volumes)
     assert result.lines == [said]
     assert result.data == {"project": "mlflow", "volumes_removed": volumes}
     assert engine.calls == ["check", f"stop volumes={volumes}"]
 
 
 def test_down_must_say_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) -> None:
-    engine = FakeEngine(plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects").stack, ALL_WELL)
-    (said,) = actions.down(engine, FakeScreen(), volumes=True).lines
+    found = plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects")
+    engine = FakeEngine(found.stack, ALL_WELL)
+    (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
     assert said == "stopped; the volumes are deleted; what is in /srv/objects is kept"
 
 
 def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
-    engine = FakeEngine(plan(tmp_path, "PG_HOST=db.lab", "MINIO_HOST=aws").stack, ALL_WELL)
-    (said,) = actions.down(engine, FakeScreen(), volumes=True).lines
+    found = plan(tmp_path, "PG_HOST=db.lab", "MINIO_HOST=aws")
+    engine = FakeEngine(found.stack, ALL_WELL)
+    (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
     assert said == (
         "stopped; the volumes are deleted; what is in PostgreSQL at db.lab:5432/mlflow, TLS prefer "
         "and s3://mlflow at Amazon, region us-east-1 is kept"

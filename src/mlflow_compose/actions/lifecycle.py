@@ -1,7 +1,8 @@
 """`up`, `down`, `status`, `logs` and `verify`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from mlflow_compose.actions.elsewhere import changed, check_elsewhere, places_of
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
@@ -9,6 +10,7 @@ from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
+from mlflow_compose.record import Record, read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
@@ -17,8 +19,14 @@ from mlflow_compose.stack import Stack
 NEEDED = ("database", "bucket")
 
 
-def up(
-    plan: Plan, engine: Engine, progress: Progress, *, wait_timeout: float, prove: bool
+def up(  # noqa: PLR0913 - as many facts go into it
+    plan: Plan,
+    engine: Engine,
+    progress: Progress,
+    *,
+    wait_timeout: float,
+    prove: bool,
+    engine_of: Callable[[Plan], Engine] | None = None,
 ) -> Result:
     """Bring the stack up and prove it.
 
@@ -28,8 +36,10 @@ def up(
         progress: Where to say what happens.
         wait_timeout: Seconds until every service must be healthy.
         prove: Whether to log a run and an artifact at the end.
+        engine_of: Returns what runs a plan, to look where the data was; None: start without it.
 
     Raises:
+        DataElsewhereError: The settings would hide data that the stack has.
         FilesChangedError: A rendered file was edited by hand.
         EngineError: The engine cannot be used, or not with the data that is there.
         StoreError: An external database cannot be used.
@@ -40,12 +50,15 @@ def up(
     for note in notes(plan):
         progress.note(note)
     engine.check()
-    engine.check_data()
+    record = read_record(plan.paths)
+    _check_data(plan, engine, progress, record, engine_of)
     keep_identity(plan.identity, plan.paths)
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
+    # Before the start: what is started only in part must be found by `down` too.
+    write_record(record.started(engine.name, places_of(plan), plan.stack.volumes), plan.paths)
     _start(engine, progress, wait_timeout)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
@@ -54,11 +67,28 @@ def up(
     return Result(data, _welcome(engine))
 
 
-def down(engine: Engine, progress: Progress, *, volumes: bool) -> Result:
+def _check_data(
+    plan: Plan,
+    engine: Engine,
+    progress: Progress,
+    record: Record,
+    engine_of: Callable[[Plan], Engine] | None,
+) -> None:
+    """Make sure that the stack can use the data that is there, and hides none that it has."""
+    change = changed(plan, record)
+    if engine_of and change:
+        check_elsewhere(change, engine_of, progress)
+    engine.check_data(start_empty=change is not None or engine_of is None)
+
+
+def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     """Stop and remove the services; with `volumes`, their data too."""
     engine.check()
     before = engine.status()
     left = engine.stop(progress, volumes=volumes)
+    record = read_record(plan.paths)
+    if (after := record.stopped(engine.name, volumes=volumes)) != record:
+        write_record(after, plan.paths)
     said = "stopped" if before else "nothing was running"
     elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())
     others = [*engine.stack.folders, *elsewhere]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlflow_compose.actions.elsewhere import places_of
 from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
@@ -13,6 +14,7 @@ from mlflow_compose.data import Copied, copy_folder, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import MlflowComposeError, StoreError, UsageError
+from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import File, replace_file, write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import between
@@ -62,6 +64,9 @@ def migrate_store(
             progress.note(f"that failed too: {error.message}; mlflow-compose up tries it again")
         raise
     kept = between.kept(move.old.stack, move.new.stack)
+    paths = move.new.paths
+    moved = read_record(paths).moved(engine.name, places_of(move.new), kept)
+    write_record(moved, paths)
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
 
 
@@ -148,16 +153,26 @@ def _kept(volumes: Sequence[str]) -> list[str]:
     return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []
 
 
-def unused(engine: Engine) -> tuple[str, ...]:
-    """Name the volumes that the stack has and does not use any more."""
+def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
+    """Name the volumes that finished migrations left over, as far as they are there.
+
+    Raises:
+        EngineError: The engine cannot be used.
+        UsageError: One of them is in use again.
+    """
     engine.check()
-    # Else the only copy could seem unused.
-    engine.check_data()
-    return engine.unused_volumes()
+    left = {*read_record(plan.paths).left_over.get(engine.name, ())}
+    if again := sorted(left & {*plan.stack.volumes}):
+        raise UsageError(
+            f"{', '.join(again)} is used again by these settings, so it is not left over",
+            hint="mlflow-compose status says where the data is",
+        )
+    return tuple(sorted(left & {*engine.unused_volumes()}))
 
 
-def prune(engine: Engine, volumes: Sequence[str]) -> Result:
-    """Delete volumes that the stack does not use any more."""
+def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
+    """Delete volumes that finished migrations left over."""
     left = engine.remove_volumes(volumes)
+    write_record(read_record(plan.paths).pruned(engine.name, volumes), plan.paths)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
     return Result({"removed": list(volumes)}, [said, *([left] if left else [])])

@@ -76,14 +76,17 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
                 hint=f"unset {name}",
             )
     new = load_plan(loaded, old.paths, environ, old.stack.site.engine)
-    move = Move(old, new, text, _free_port())
-    _check(move)
-    return move
+    refuse(old, new)
+    return Move(old, new, text, _free_port())
 
 
-def _check(move: Move) -> None:
-    """Refuse what cannot be moved."""
-    old, new = move.old.stack, move.new.stack
+def refuse(before: Plan, after: Plan) -> None:
+    """Refuse what cannot be moved.
+
+    Raises:
+        UsageError: The data of a stack cannot be moved to what it is to become.
+    """
+    move, old, new = Move(before, after, "", 0), before.stack, after.stack
     if new.site.engine == LOCAL and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
         raise UsageError(
             f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlflow_compose import machine
@@ -27,11 +27,18 @@ class Plan:
     stack: Stack
     paths: StackPaths
     identity: Identity
+    environ: Mapping[str, str] = field(repr=False)
 
     @property
     def folder(self) -> Path:
         """Where the files of the stack are."""
         return self.paths.rendered(self.stack.site.engine)
+
+    def with_settings(self, values: Mapping[str, object]) -> "Plan":
+        """Return the stack as it is with some other settings, by the names of their fields."""
+        settings = self.loaded.settings.model_copy(update=values)
+        loaded = replace(self.loaded, settings=settings)
+        return load_plan(loaded, self.paths, self.environ, self.stack.site.engine)
 
     def rendering(self) -> Rendering:
         """Return the files of the stack, as they should be on disk."""
@@ -65,7 +72,7 @@ def load_plan(
         stack = build(settings, image_sources(), names, identity=identity.id, home=home)
     certificates = settings.minio_storage_ca_certs
     found = str(paths.root / certificates) if certificates else ""
-    return Plan(loaded, replace(stack, ca_certs=found), paths, identity)
+    return Plan(loaded, replace(stack, ca_certs=found), paths, identity, environ)
 
 
 def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:

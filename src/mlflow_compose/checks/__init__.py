@@ -5,9 +5,19 @@ source runs in a container of its own beside the servers. `causes` turns what bo
 one sentence and a next command.
 """
 
+from mlflow_compose.checks.amounts import Amounts, count
 from mlflow_compose.checks.causes import diagnose, external_database
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.checks.verify import Step, verify
 
-__all__ = ["Cause", "Step", "check_owner", "diagnose", "external_database", "verify"]
+__all__ = [
+    "Amounts",
+    "Cause",
+    "Step",
+    "check_owner",
+    "count",
+    "diagnose",
+    "external_database",
+    "verify",
+]

@@ -124,6 +124,12 @@ def up(
         float, typer.Option(min=1, help="Seconds until every service must be healthy.")
     ] = 180,
     verify: Annotated[bool, typer.Option(help="Log a run and an artifact at the end.")] = True,
+    start_empty: Annotated[
+        bool,
+        typer.Option(
+            "--start-empty", help="Start also where changed settings leave the data behind."
+        ),
+    ] = False,
 ) -> None:
     """Start the stack and prove that it works."""
     from mlflow_compose import actions
@@ -139,6 +145,7 @@ def up(
             context.console,
             wait_timeout=wait_timeout,
             prove=verify,
+            engine_of=None if start_empty else context.engine,
         )
     )
 
@@ -155,10 +162,11 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    engine = context.engine(context.chosen_plan())
+    plan = context.chosen_plan()
+    engine = context.engine(plan)
     if volumes and not yes:
         context.confirm(actions.what_is_lost(engine))
-    context.show(actions.down(engine, context.console, volumes=volumes))
+    context.show(actions.down(plan, engine, context.console, volumes=volumes))
 
 
 @app.command(epilog="Example: mlflow-compose status --json")

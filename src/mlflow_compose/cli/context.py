@@ -40,11 +40,24 @@ class Context:
         from mlflow_compose.actions import load_plan, read_settings
         from mlflow_compose.engines import choose
         from mlflow_compose.identity import load_identity
+        from mlflow_compose.record import read_record
 
         loaded, paths = read_settings(self.env_file, self.environ)
-        choice = choose(engine or loaded.settings.stack_engine, paths, load_identity(paths))
-        if choice.why and self.command == "up":
+        record, starts = read_record(paths), self.command == "up"
+        choice = choose(
+            engine or loaded.settings.stack_engine,
+            paths,
+            load_identity(paths),
+            # Whatever STACK_ENGINE says: a stack is stopped and looked at where it was started.
+            "" if starts else record.started_on,
+        )
+        if choice.why and starts:
             self.console.note(f"engine {choice.engine}: {choice.why}")
+        others = ", ".join(name for name in record.places if name != choice.engine)
+        if others and starts:
+            self.console.note(
+                f"engine {choice.engine}: what the stack has on {others} is not shown"
+            )
         return load_plan(loaded, paths, self.environ, choice.engine)
 
     def engine(self, plan: "Plan") -> "Engine":

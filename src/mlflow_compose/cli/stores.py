@@ -51,10 +51,10 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
             actions.migrate_store(move, context.engine, context.console, wait_timeout=wait_timeout)
         )
     engine = context.engine(plan)
-    unused = actions.unused(engine)
+    unused = actions.unused(plan, engine)
     if unused and not yes:
         context.confirm(f"Delete {', '.join(unused)} of the stack {plan.stack.name}?")
-    context.show(actions.prune(engine, unused))
+    context.show(actions.prune(plan, engine, unused))
 
 
 @app.command("import", epilog="Example: mlflow-compose import ~/work/mlruns")

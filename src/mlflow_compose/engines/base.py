@@ -73,8 +73,11 @@ class Engine(Protocol):
             EngineError: It cannot; the message says why.
         """
 
-    def check_data(self) -> None:
+    def check_data(self, *, start_empty: bool = False) -> None:
         """Make sure that the data that is there is of the servers that are to run.
+
+        Args:
+            start_empty: Whether they may start with none, beside another server's.
 
         Raises:
             EngineError: It is another server's, which these cannot read.

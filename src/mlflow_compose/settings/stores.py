@@ -23,6 +23,12 @@ from mlflow_compose.settings.sections import POSTGRES, S3
 
 # Hosts that mean a service of the stack's own, or a provider whose endpoints clients know.
 BUNDLED_POSTGRES, BUNDLED_S3, AWS = "postgres", "s3", "aws"
+# Settings that say where data is: a changed one makes a stack look elsewhere.
+PLACES = (
+    *("backend_store", "pg_host", "pg_port", "pg_database"),
+    *("artifact_store", "s3_provider", "mlflow_bucket_name", "minio_volume_path"),
+    *("minio_host", "minio_port", "minio_storage_use_https", "aws_default_region"),
+)
 
 
 class StoreSettings(BaseSettings):

@@ -1,5 +1,6 @@
 """Where MLflow keeps what it is told: runs in a database, artifacts in a bucket or a folder."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class Place:
         what: What people call it.
         where: The rest of the sentence.
         facts: The same for programs.
+        key: What tells it from another place; ports of the stack's own servers are no part of it.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Place:
     what: str
     where: str
     facts: Mapping[str, object]
+    key: tuple[object, ...]
 
     @property
     def text(self) -> str:
@@ -121,6 +124,7 @@ def _file(site: Site) -> Place:
         what="SQLite",
         where=where,
         facts={"file": DATABASE_FILE, "volume": VOLUME},
+        key=(SQLITE,),
     )
 
 
@@ -132,6 +136,7 @@ def _folder(site: Site) -> Place:
         what="files",
         where=where,
         facts={"folder": ARTIFACT_FOLDER, "volume": VOLUME},
+        key=(ARTIFACT_FOLDER,),
     )
 
 
@@ -148,6 +153,7 @@ def _database(settings: Settings, site: Site) -> Place:
         "PostgreSQL",
         f"at {url_host(host)}:{port}/{name}, {kept}",
         {**facts, "sslmode": mode} if external else {**facts, "volume": postgres.VOLUME},
+        (POSTGRES, host, port, name) if external else (POSTGRES, name),
     )
 
 
@@ -155,6 +161,7 @@ def _bucket(settings: Settings, site: Site) -> Place:
     bucket, region = settings.mlflow_bucket_name, settings.aws_default_region
     where = f"at {site.s3}" if site.s3 else f"at Amazon, region {region}"
     facts = {"bucket": bucket, "endpoint": site.s3 or None, "region": region}
+    key: tuple[object, ...] = ("s3", site.s3 or region, bucket)
     if settings.has_s3:
         # Without Docker there is one, whose folder has the name that it always had.
         provider = RCLONE if site.engine == LOCAL else PROVIDERS[settings.s3_provider]
@@ -162,7 +169,8 @@ def _bucket(settings: Settings, site: Site) -> Place:
         folder = settings.minio_volume_path
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
         facts["provider"] = provider.name
-    return Place("s3", not settings.has_s3, f"s3://{bucket}", where, facts)
+        key = ("s3", provider.name, os.path.normpath(folder) if folder else volume, bucket)
+    return Place("s3", not settings.has_s3, f"s3://{bucket}", where, facts, key)
 
 
 def _data(site: Site, volume: str) -> str:

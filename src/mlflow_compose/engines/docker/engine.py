@@ -56,9 +56,10 @@ class DockerEngine:
         availability.check(self._client)
         self._check_name()
 
-    def check_data(self) -> None:
+    def check_data(self, *, start_empty: bool = False) -> None:
         """Make sure that the data that is there is of the servers that are to run."""
-        data.check(self.stack, self._paths.compose, self._volumes())
+        volumes = set() if start_empty else self._volumes()
+        data.check(self.stack, self._paths.compose, volumes)
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build the images that are not here."""

@@ -49,8 +49,10 @@ class LocalEngine:
         """Make sure that this machine and these settings can be used."""
         availability.check(self.stack)
 
-    def check_data(self) -> None:
+    def check_data(self, *, start_empty: bool = False) -> None:
         """Make sure that the data is this stack's, and that the S3 server can read its folder."""
+        # There is one S3 server here, and so one folder.
+        del start_empty
         availability.check_data(self.stack, self._folder)
         self._data.check()
 

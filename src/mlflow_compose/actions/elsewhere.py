@@ -1,0 +1,163 @@
+"""Settings that changed where data is looked for: `up` stops before it hides what is there."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mlflow_compose.actions.move import refuse
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.checks import Amounts, count
+from mlflow_compose.data import changes
+from mlflow_compose.engines import Engine, check_ports
+from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageError
+from mlflow_compose.record import Record
+from mlflow_compose.render import write
+from mlflow_compose.result import Progress
+from mlflow_compose.settings.stores import AWS, PLACES
+from mlflow_compose.stack import between
+
+RUNS = ("experiments", "runs", "models", "users")
+OBJECTS = ("objects",)
+# Seconds for the old servers to start, where they must only to be counted.
+PATIENCE = 90.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stack whose settings name other stores than those that its data is in.
+
+    Attributes:
+        old: The stack as it was started last.
+        new: As it is to be started.
+    """
+
+    old: Plan
+    new: Plan
+
+    @property
+    def runs(self) -> bool:
+        """Whether runs are looked for in another place."""
+        return self.old.stack.stores.runs.key != self.new.stack.stores.runs.key
+
+    @property
+    def artifacts(self) -> bool:
+        """Whether artifacts are looked for in another place."""
+        return self.old.stack.stores.artifacts.key != self.new.stack.stores.artifacts.key
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, str]]:
+        """The settings that changed: what each was, and is."""
+        before, now = places_of(self.old), places_of(self.new)
+        return {
+            name: (_text(before[name]), _text(now[name]))
+            for name in before
+            if before[name] != now[name]
+        }
+
+
+def places_of(plan: Plan) -> dict[str, object]:
+    """Return the settings that say where a stack's data is, by their names."""
+    return {name.upper(): getattr(plan.loaded.settings, name) for name in PLACES}
+
+
+def changed(plan: Plan, record: Record) -> Change | None:
+    """Return what changed since a stack was started last, None if its data is where it was."""
+    then = record.places.get(plan.stack.site.engine)
+    if then is None:
+        return None
+    values = {name.lower(): value for name, value in then.items() if name.lower() in PLACES}
+    change = Change(plan.with_settings(values), plan)
+    return change if change.runs or change.artifacts else None
+
+
+def check_elsewhere(
+    change: Change, engine_of: Callable[[Plan], Engine], progress: Progress
+) -> None:
+    """Make sure that a stack that is started shows the data that it has.
+
+    Raises:
+        DataElsewhereError: There is data where the stack would not look any more.
+    """
+    with progress.step("Counting the data where it was"):
+        amounts = _count(change.old, engine_of, progress)
+    hidden = list(_hidden(change, amounts))
+    if not hidden:
+        return
+    names = change.names
+    was = ", ".join(f"{name} was {old or 'empty'}" for name, (old, _) in names.items())
+    back = " ".join(f"{name}={old}" for name, (old, _) in names.items())
+    raise DataElsewhereError(
+        f"the data of this stack is elsewhere: {'; '.join(hidden)} ({was})",
+        hint=f"set {back} back in .env{_way(change)}; mlflow-compose up --start-empty leaves the "
+        "data there and starts without it",
+    )
+
+
+def _hidden(change: Change, amounts: Amounts) -> Iterator[str]:
+    stores = change.old.stack.stores
+    if change.runs and amounts.holds(*RUNS):
+        yield f"runs are in {stores.runs.text} ({amounts.text(*RUNS)})"
+    if change.artifacts and amounts.holds(*OBJECTS):
+        yield f"artifacts are in {stores.artifacts.text} ({amounts.text(*OBJECTS)})"
+
+
+def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
+    """Count what the stack holds, with its own servers; those that do not run are started."""
+    engine = engine_of(old)
+    states = {status.name: status.state for status in engine.status()}
+    try:
+        # What is on disk may be rendered from the new settings already.
+        write(old.rendering(), old.folder)
+        if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):
+            return count(engine)
+        if RUNNING in states.values():
+            return Amounts(None, "the stack runs, but not all of its servers do")
+        return _count_stopped(old, engine_of, progress)
+    except MlflowComposeError as error:
+        return Amounts(None, error.message)
+
+
+def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
+    waiting = replace(old, stack=between.between(old.stack, old.stack, port=0))
+    engine = engine_of(waiting)
+    try:
+        write(waiting.rendering(), waiting.folder)
+        check_ports(engine)
+        engine.prepare(progress)
+        engine.start(progress, wait_timeout=PATIENCE)
+        return count(engine)
+    finally:
+        engine.stop(progress, volumes=False)
+        write(old.rendering(), old.folder)
+
+
+def _way(change: Change) -> str:
+    """Say how the data could be moved, nothing if it cannot be."""
+    try:
+        refuse(change.old, change.new)
+    except UsageError:
+        return ""
+    to = list(_targets(change))
+    known = {name for kind in to for name in changes(kind, change.old.loaded.settings)}
+    more = [name for name in change.names if name not in known]
+    named = f" --settings FILE, with {' and '.join(more)} in FILE," if more else ""
+    words = " ".join(f"--to {kind}" for kind in to)
+    return f"; then mlflow-compose migrate-store {words}{named} moves it"
+
+
+def _targets(change: Change) -> Sequence[str]:
+    """Return what `migrate-store --to` takes for the new stores."""
+    settings, found = change.new.loaded.settings, []
+    if change.runs:
+        port = "" if settings.has_postgres else f":{settings.pg_port}"
+        found.append(f"postgres={settings.pg_host}{port}")
+    if change.artifacts and settings.has_s3:
+        found.append(f"provider={settings.s3_provider}")
+    elif change.artifacts:
+        aws = settings.minio_host == AWS
+        found.append(f"s3={AWS if aws else change.new.stack.site.s3}")
+    return found
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

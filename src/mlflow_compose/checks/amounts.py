@@ -1,0 +1,59 @@
+"""How much a stack holds, in figures and in words."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow_compose.checks.probe import amounts, artifacts, database, links
+from mlflow_compose.engines import Engine, run_modules
+
+# Each after those that it imports.
+MODULES = (links, database, artifacts, amounts)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much a stack holds.
+
+    Attributes:
+        figures: By kind, None if it could not be counted.
+        problem: Why not.
+    """
+
+    figures: Mapping[str, int] | None
+    problem: str = ""
+
+    def holds(self, *kinds: str) -> bool:
+        """Tell whether there is anything of these kinds; what cannot be counted may be there."""
+        return self.figures is None or any(self.figures.get(kind) for kind in kinds)
+
+    def text(self, *kinds: str) -> str:
+        """Return it in words."""
+        if self.figures is None:
+            return f"not counted: {self.problem}" if self.problem else "not counted"
+        found = {kind: self.figures.get(kind, 0) for kind in kinds}
+        shown = {kind: number for kind, number in found.items() if number or kind == kinds[0]}
+        return ", ".join(
+            f"{number} {kind.removesuffix('s') if number == 1 else kind}"
+            for kind, number in shown.items()
+        )
+
+
+def count(engine: Engine) -> Amounts:
+    """Count what a stack holds, from where its mlflow service runs."""
+    stores = engine.stack.stores
+    request = {
+        "backend": stores.backend_uri,
+        "folder": stores.artifact_folder,
+        "bucket": stores.bucket,
+    }
+    outcome = run_modules(engine, MODULES, request)
+    try:
+        found: dict[str, Any] = json.loads(outcome.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        said = (outcome.stderr or outcome.stdout).strip().splitlines()
+        return Amounts(None, engine.stack.mask(said[-1]) if said else "")
+    if "error" in found:
+        return Amounts(None, engine.stack.mask(found["error"]))
+    return Amounts(found)

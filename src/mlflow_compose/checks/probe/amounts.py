@@ -1,0 +1,78 @@
+"""How much a stack holds: counted where MLflow runs, also while MLflow itself does not."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_compose.checks.probe import artifacts, database
+from mlflow_compose.checks.probe.links import BrokenLink, Request
+
+SQLITE = "sqlite:///"
+# What `up` itself makes is none of it: MLflow's default experiment, and the first admin.
+COUNTED: Mapping[str, tuple[str, str]] = {
+    "experiments": (
+        "experiments",
+        """
+        SELECT count(*) FROM experiments e WHERE e.experiment_id <> 0
+        OR EXISTS (SELECT 1 FROM runs r WHERE r.experiment_id = e.experiment_id)
+        OR EXISTS (SELECT 1 FROM trace_info t WHERE t.experiment_id = e.experiment_id)
+        """,
+    ),
+    "runs": ("runs", "SELECT count(*) FROM runs"),
+    "models": ("registered_models", "SELECT count(*) FROM registered_models"),
+    "users": ("users", "SELECT count(*) FROM users WHERE NOT is_admin"),
+}
+
+
+def count(request: Request) -> dict[str, int]:
+    """Return how many rows of each kind, and how many objects, there are."""
+    return {**rows(request), "objects": sum(1 for _ in objects(request))}
+
+
+def rows(request: Request) -> dict[str, int]:
+    """Count what the database holds."""
+    from sqlalchemy import inspect, text
+
+    uri = request["backend"]
+    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
+        # Looking would make it.
+        return {}
+    with database.connect(request) as connection:
+        tables = {*inspect(connection).get_table_names()}
+        return {
+            kind: int(connection.execute(text(query)).scalar_one())
+            for kind, (table, query) in COUNTED.items()
+            if table in tables
+        }
+
+
+def objects(request: Request) -> Iterator[Any]:
+    """Yield every artifact."""
+    if folder := request["folder"]:
+        for _, _, files in os.walk(folder):
+            yield from files
+        return
+    pages = artifacts.s3().get_paginator("list_objects_v2").paginate(Bucket=request["bucket"])
+    listed = iter(pages)
+    while True:
+        try:
+            page = artifacts.call_s3(lambda: next(listed, None))
+        except BrokenLink as error:
+            if error.cause == "bucket_missing":
+                return
+            raise
+        if page is None:
+            return
+        yield from page.get("Contents", [])
+
+
+def main(argument: str) -> None:
+    """Count, and print what was found or why it cannot be."""
+    try:
+        found: dict[str, Any] = count(json.loads(argument))
+    except BrokenLink as error:
+        found = {"error": str(error)}
+    sys.stdout.write(json.dumps(found) + "\n")

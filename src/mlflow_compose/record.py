@@ -1,0 +1,103 @@
+"""What a stack remembers from one command to the next, beside its id.
+
+Where its data was put, so that a changed setting does not hide it; what a migration left over, so
+that nothing else is deleted; and which engine runs it.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mlflow_compose.errors import FilesError
+from mlflow_compose.paths import StackPaths, make_state_folder
+
+RECORD_FILE = "record.json"
+Places = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of a stack.
+
+    Attributes:
+        started_on: Engine that runs it, empty after `down`.
+        places: By engine, the settings that say where its data was put, by their names.
+        left_over: By engine, the volumes that finished migrations left.
+    """
+
+    started_on: str = ""
+    places: Mapping[str, Places] = field(default_factory=dict)
+    left_over: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
+        """Return the record of a stack that runs with its data in these places and volumes."""
+        left = sorted({*self.left_over.get(engine, ())} - {*volumes})
+        return replace(
+            self,
+            started_on=engine,
+            places={**self.places, engine: dict(places)},
+            left_over={**self.left_over, engine: left},
+        )
+
+    def stopped(self, engine: str, *, volumes: bool) -> "Record":
+        """Return the record of a stack that was stopped; with `volumes`, its data is gone too."""
+        kept = replace(self, started_on="" if self.started_on == engine else self.started_on)
+        if not volumes:
+            return kept
+        return replace(
+            kept, places=_without(kept.places, engine), left_over=_without(kept.left_over, engine)
+        )
+
+    def moved(self, engine: str, places: Places, left_over: Collection[str]) -> "Record":
+        """Return the record of a stack whose data was moved, and where copies of it were left."""
+        left = sorted({*self.left_over.get(engine, ()), *left_over})
+        return replace(
+            self,
+            places={**self.places, engine: dict(places)},
+            left_over={**self.left_over, engine: left},
+        )
+
+    def pruned(self, engine: str, volumes: Collection[str]) -> "Record":
+        """Return the record of a stack whose left-over volumes were deleted."""
+        left = sorted({*self.left_over.get(engine, ())} - {*volumes})
+        return replace(self, left_over={**self.left_over, engine: left})
+
+
+def _without(found: Mapping[str, Any], engine: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name != engine}
+
+
+def read_record(paths: StackPaths) -> Record:
+    """Return what is remembered of a stack; nothing of one that was never started.
+
+    Raises:
+        FilesError: It is not as it was written.
+    """
+    path = paths.state / RECORD_FILE
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return Record()
+    except OSError as error:
+        raise FilesError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise FilesError(
+            f"{path} is not as it was written",
+            hint=f"remove {path}; the next up writes it again",
+        ) from None
+
+
+def write_record(record: Record, paths: StackPaths) -> None:
+    """Remember something of a stack.
+
+    Raises:
+        FilesError: It cannot be written.
+    """
+    path = make_state_folder(paths) / RECORD_FILE
+    new = path.with_name(f"{RECORD_FILE}.new")
+    try:
+        new.write_text(json.dumps(vars(record), indent=2) + "\n", encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise FilesError(f"{path} cannot be written: {error.strerror}") from None
