@@ -62,9 +62,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     _start(engine, progress, wait_timeout)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
-    if not proof.ok:
-        return Result(data, proof.lines, proof.errors)
-    return Result(data, _welcome(engine))
+    return Result(data, _welcome(engine) if proof.ok else proof.lines, proof.errors)
 
 
 def _check_data(
