@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose.cli.run import run
+from mlflow_compose.engines import ports
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.names import OUR_PREFIXES
 from tests.unit.samples import env_text
+
+# On which a user's own stack may be running.
+DEFAULT_PORTS = frozenset({5000, 5432, 9000, 9001})
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,22 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name in names or name.startswith(OUR_PREFIXES):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _stacks_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every test find what it would find beside a running stack: its ports are taken.
+
+    And keep tests from asking Docker's engine, which may be running one of the same name.
+    """
+    really = ports.is_taken
+
+    def is_taken(address: str, port: int) -> bool:
+        return port in DEFAULT_PORTS or really(address, port)
+
+    monkeypatch.setattr(ports, "is_taken", is_taken)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
 
 
 @pytest.fixture

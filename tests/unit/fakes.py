@@ -20,11 +20,15 @@ ALL_WELL = (
 
 @dataclass
 class FakeEngine:
-    """Runs nothing, and says what it was told to say."""
+    """Runs nothing, and says what it was told to say.
+
+    Holds every port of its stack, so that nothing is looked up on this machine. A test about
+    ports says `held=frozenset()`.
+    """
 
     stack: Stack
     statuses: tuple[ServiceStatus, ...] = ()
-    held: frozenset[int] = frozenset()
+    held: frozenset[int] | None = None
     owners: Mapping[int, str] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=lambda: Outcome(0, "{}", ""))
     problems: Mapping[str, MlflowComposeError] = field(default_factory=dict)
@@ -90,6 +94,8 @@ class FakeEngine:
 
     def held_ports(self) -> frozenset[int]:
         self._called("held_ports")
+        if self.held is None:
+            return frozenset(port.published for _, port in self.stack.ports)
         return self.held
 
     def owner_of(self, port: int) -> str | None:

@@ -92,9 +92,12 @@ def test_nothing_must_be_written_where_docker_is_missing(user: User, bin_folder:
     [
         ("SSL: CERTIFICATE_VERIFY_FAILED certificate verify failed", "BUILD_CA_CERTS"),
         ("error: invalid peer certificate: UnknownIssuer", "BUILD_CA_CERTS"),
-        ("ERROR: failed to resolve source metadata for docker.io/python", "PYTHON_IMAGE"),
+        (
+            "ERROR: failed to resolve source metadata for registry.example.org/python",
+            "PYTHON_IMAGE",
+        ),
         ("pull access denied, repository does not exist", "PYTHON_IMAGE"),
-        ("error: Failed to fetch: `https://pypi.org/simple/boto3/`", "PIP_INDEX_URL"),
+        ("error: Failed to fetch: `https://packages.example.org/simple/boto3/`", "PIP_INDEX_URL"),
         ("Temporary failure in name resolution", "PIP_INDEX_URL"),
         ("No space left on device", "make room on the disk"),
         ("something that nobody foresaw", "compose build"),

@@ -22,7 +22,7 @@ from tests.unit.samples import env_text
 
 
 def plan(folder: Path, *lines: str, environ: dict[str, str] | None = None) -> Plan:
-    """Return the plan of a stack in `folder`, on ports that no other test minds."""
+    """Return the plan of a stack in `folder`, on other ports than the default ones."""
     (folder / ".env").write_text(
         env_text("MINIO_CONSOLE_ADDRESS=:19001", "MINIO_PORT=19000", *lines), encoding="utf-8"
     )
@@ -84,7 +84,7 @@ def test_up_must_start_nothing_where_a_port_is_taken(
 ) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 15000)
     found = plan(tmp_path)
-    engine = FakeEngine(found.stack, owners={15000: "the container x"})
+    engine = FakeEngine(found.stack, owners={15000: "the container x"}, held=frozenset())
     with pytest.raises(PortTakenError):
         up(engine, found)
     assert engine.calls == ["check", "check_data", "held_ports"]

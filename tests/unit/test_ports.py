@@ -37,13 +37,18 @@ def free() -> Iterator[list[int]]:
         yield [found.getsockname()[1] for found in sockets]
 
 
+def without_ports(**values: str) -> FakeEngine:
+    """Return an engine that holds none of its stack's ports."""
+    return FakeEngine(stack(**values), held=frozenset())
+
+
 @pytest.fixture
 def engine(free: list[int]) -> MakeEngine:
     """Return how to make an engine whose stack has free ports, but for those given."""
 
     def make(**values: str) -> FakeEngine:
         ports = {"MLFLOW_PORT": str(free[0]), "MINIO_PORT": str(free[1])}
-        return FakeEngine(stack(**{"MINIO_CONSOLE_ADDRESS": "", **ports, **values}))
+        return without_ports(**{"MINIO_CONSOLE_ADDRESS": "", **ports, **values})
 
     return make
 
@@ -128,7 +133,7 @@ def test_the_hint_must_name_a_port_that_the_stack_can_use(monkeypatch: pytest.Mo
     monkeypatch.setattr(
         "mlflow_compose.engines.ports.is_taken", lambda _, port: port in {9000, 9002}
     )
-    hint = refusal(FakeEngine(stack())).hint or ""
+    hint = refusal(without_ports()).hint or ""
     named = re.search(r"MINIO_PORT=(\d+)", hint)
     assert named is not None
     assert named[1] == "9003"
@@ -137,7 +142,7 @@ def test_the_hint_must_name_a_port_that_the_stack_can_use(monkeypatch: pytest.Mo
 
 def test_the_hint_must_name_a_port_that_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 65535)
-    hint = refusal(FakeEngine(stack(MLFLOW_PORT="65535"))).hint or ""
+    hint = refusal(without_ports(MLFLOW_PORT="65535")).hint or ""
     assert "MLFLOW_PORT=65534" in hint
 
 
@@ -145,14 +150,14 @@ def test_the_hint_must_spell_the_consoles_address_as_minio_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 9001)
-    hint = refusal(FakeEngine(stack())).hint or ""
+    hint = refusal(without_ports()).hint or ""
     assert "MINIO_CONSOLE_ADDRESS=:9002" in hint
 
 
 def test_airplay_must_be_named_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 5000)
-    assert "AirPlay" not in (refusal(FakeEngine(stack())).hint or "")
+    assert "AirPlay" not in (refusal(without_ports()).hint or "")
     monkeypatch.setattr("sys.platform", "darwin")
     assert "macOS uses 5000 for AirPlay; set MLFLOW_PORT=5001" in (
-        refusal(FakeEngine(stack())).hint or ""
+        refusal(without_ports()).hint or ""
     )
