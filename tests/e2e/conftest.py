@@ -13,6 +13,7 @@ from .local_stack import LocalStack
 from .outside import SETTINGS
 from .running import RunningStack
 from .security import lan_address
+from .small import SMALLEST, VOLUME
 from .tool import CHECKOUT, Said
 from .waiting import free_ports
 
@@ -137,6 +138,40 @@ def outside(_make_for_session: MakeStack) -> RunningStack:
     stack = _make_for_session(STACK_BIND_ADDRESS=lan_address(), **SETTINGS)
     stack.up()
     return stack
+
+
+@pytest.fixture(scope="session")
+def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite file with one run, its artifact beside it, as a stopped server left them."""
+    top = tmp_path_factory.mktemp("source")
+    kept = top / "kept"
+    (top / "stack").mkdir()
+    stack = LocalStack(top / "stack", SMALLEST)
+    try:
+        stack.up()
+        stack.log_run()
+        stack.tool("down")
+        shutil.copytree(stack.local_folder / "data" / VOLUME, kept)
+    finally:
+        stack.purge()
+    return kept / "mlflow.db"
+
+
+@pytest.fixture
+def stack_in(engine: str) -> Iterator[Callable[..., RunningStack]]:
+    """Return what makes a stack in a folder that the test chose; nothing is started."""
+    made: list[RunningStack] = []
+
+    def make(folder: Path, **settings: str) -> RunningStack:
+        folder.mkdir(parents=True)
+        made.append(ENGINES[engine](folder, settings))
+        LIVE.append(made[-1])
+        return made[-1]
+
+    yield make
+    for stack in made:
+        LIVE.remove(stack)
+        stack.purge()
 
 
 @pytest.fixture
