@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, claim
+from mlflow_compose.engines.ownership import check_owner as check_folder_owner
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 
 # What a disk holds that holds nothing.
-EMPTY = frozenset({"lost+found"})
+EMPTY = frozenset({"lost+found", NOTE})
 
 
 def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
@@ -30,10 +32,19 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
     for name in stack.folders:
         # The folder that this is meant from may not be there yet.
         place = Path(os.path.normpath(folder / name))
+        check_folder_owner(place, stack, OTHER_FOLDER)
         check_content(provider, name, place)
         check_owner(provider, name, place)
     if not stack.folders and provider.volume not in volumes:
         check_volumes(provider, volumes)
+
+
+def claim_folders(stack: Stack, folder: Path) -> None:
+    """Write down whose data is in folders of this machine; they are there once a server runs."""
+    for name in stack.folders:
+        place = Path(os.path.normpath(folder / name))
+        if place.is_dir():
+            claim(place, stack.identity)
 
 
 def check_volumes(provider: Provider, volumes: Collection[str]) -> None:

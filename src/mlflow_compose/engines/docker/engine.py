@@ -81,6 +81,7 @@ class DockerEngine:
         names = ", ".join(service.name for service in self.stack.services)
         with progress.step(f"Starting {names}"):
             verdict = watch(self.stack, output, self.status, progress, wait_timeout)
+        data.claim_folders(self.stack, self._paths.compose)
         if verdict.failed:
             raise self._failure(verdict, wait_timeout)
 

@@ -69,6 +69,7 @@ class LocalEngine:
             self._make_folders()
             self._supervise()
             verdict = watch(self.stack, self._glance, progress, wait_timeout)
+            self._data.claim_shared()
         if verdict.failed:
             if verdict.culprit is None:
                 raise EngineError(

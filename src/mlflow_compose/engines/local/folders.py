@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow_compose.engines.ownership import OTHER_FOLDER, check_owner, claim, owner_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Bind, Stack, Volume
 
@@ -15,8 +16,6 @@ DATA = "data"
 # where it would be is a link.
 STATE = Path("/var/lib/mlflow-compose")
 PASS_THROUGH = 0o711
-# In each folder of data: the id of the stack whose it is.
-NOTE = ".mlflow-compose"
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,10 @@ class Folders:
                     hint=f"put the data back there; rm {path} makes the next up start without it",
                 )
             if path.is_symlink():
-                self._check_owner(path)
+                hint = f"if this stack is a copy: rm {path} removes the link, and not the data"
+                check_owner(path, self.stack, hint)
         for path in self._shared():
-            self._check_owner(path)
+            check_owner(path, self.stack, OTHER_FOLDER)
 
     def make(self) -> None:
         """Make the folders that are missing, and write down whose they are.
@@ -78,10 +78,12 @@ class Folders:
             if not path.exists() and of_another:
                 path.symlink_to(_new_place(path.name))
             path.mkdir(exist_ok=True, mode=stat.S_IRWXU)
-            self._claim(path)
-        for path in self._shared():
-            if path.is_dir():
-                self._claim(path)
+            claim(path, self.stack.identity)
+
+    def claim_shared(self) -> None:
+        """Write down whose data is in folders of the user's own; they are there once S3 runs."""
+        for path in filter(Path.is_dir, self._shared()):
+            claim(path, self.stack.identity)
 
     def _shared(self) -> Iterator[Path]:
         """Yield folders of the user's own, which a second stack could be told to use."""
@@ -89,18 +91,6 @@ class Folders:
             for mount in service.volumes:
                 if isinstance(mount, Bind) and not mount.read_only:
                     yield self.folder / mount.source
-
-    def _claim(self, path: Path) -> None:
-        if owner_of(path) != self.stack.identity:
-            (path / NOTE).write_text(f"{self.stack.identity}\n", encoding="ascii")
-
-    def _check_owner(self, path: Path) -> None:
-        owner = owner_of(path)
-        if owner and owner != self.stack.identity:
-            raise EngineError(
-                f"{path} holds the data of another stack (id {owner})",
-                hint=_way_out(path),
-            )
 
     def remove(self, names: Collection[str]) -> list[str]:
         """Delete folders of data; return those that are kept, because they are elsewhere.
@@ -143,25 +133,11 @@ class Folders:
         )
 
 
-def owner_of(folder: Path) -> str:
-    """Return the id of the stack whose data a folder holds, empty if it does not say."""
-    try:
-        return (folder / NOTE).read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return ""
-
-
 def in_words(kept: Sequence[str]) -> str:
     """Say what was kept because it is outside of the stack's folder, empty if nothing was."""
     if not kept:
         return ""
     return f"{', '.join(kept)} is outside of the stack's folder and was kept; delete it by hand"
-
-
-def _way_out(path: Path) -> str:
-    if path.is_symlink():
-        return f"if this stack is a copy, move the link {path} away: it then gets data of its own"
-    return "set MINIO_VOLUME_PATH in .env to a folder of its own"
 
 
 def _new_place(name: str) -> Path:
