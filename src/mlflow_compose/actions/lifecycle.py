@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mlflow_compose.actions.elsewhere import changed, check_elsewhere, places_of
 from mlflow_compose.actions.notes import notes
+from mlflow_compose.actions.places import changed, check_elsewhere, started
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -58,7 +58,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     engine.prepare(progress)
     _check_stores(engine)
     # Before the start: what is started only in part must be found by `down` too.
-    write_record(record.started(engine.name, places_of(plan), plan.stack.volumes), plan.paths)
+    write_record(started(plan, record), plan.paths)
     _start(engine, progress, wait_timeout)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
@@ -85,7 +85,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     before = engine.status()
     left = engine.stop(progress, volumes=volumes)
     record = read_record(plan.paths)
-    if (after := record.stopped(engine.name, volumes=volumes)) != record:
+    if (after := record.stopped(plan.stack.site.engine, volumes=volumes)) != record:
         write_record(after, plan.paths)
     said = "stopped" if before else "nothing was running"
     elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow_compose.actions.elsewhere import places_of
 from mlflow_compose.actions.move import Move
+from mlflow_compose.actions.places import places_of
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
@@ -65,7 +65,7 @@ def migrate_store(
         raise
     kept = between.kept(move.old.stack, move.new.stack)
     paths = move.new.paths
-    moved = read_record(paths).moved(engine.name, places_of(move.new), kept)
+    moved = read_record(paths).moved(move.new.stack.site.engine, places_of(move.new), kept)
     write_record(moved, paths)
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
 
@@ -161,7 +161,7 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
         UsageError: One of them is in use again.
     """
     engine.check()
-    left = {*read_record(plan.paths).left_over.get(engine.name, ())}
+    left = {*read_record(plan.paths).left_over.get(plan.stack.site.engine, ())}
     if again := sorted(left & {*plan.stack.volumes}):
         raise UsageError(
             f"{', '.join(again)} is used again by these settings, so it is not left over",
@@ -173,6 +173,6 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
 def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
     """Delete volumes that finished migrations left over."""
     left = engine.remove_volumes(volumes)
-    write_record(read_record(plan.paths).pruned(engine.name, volumes), plan.paths)
+    write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
     return Result({"removed": list(volumes)}, [said, *([left] if left else [])])

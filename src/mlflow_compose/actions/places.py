@@ -60,6 +60,11 @@ def places_of(plan: Plan) -> dict[str, object]:
     return {name.upper(): getattr(plan.loaded.settings, name) for name in PLACES}
 
 
+def started(plan: Plan, record: Record) -> Record:
+    """Return what is to be remembered of a stack that is started."""
+    return record.started(plan.stack.site.engine, places_of(plan), plan.stack.volumes)
+
+
 def changed(plan: Plan, record: Record) -> Change | None:
     """Return what changed since a stack was started last, None if its data is where it was."""
     then = record.places.get(plan.stack.site.engine)

@@ -1,0 +1,70 @@
+"""What Docker has under a stack's name is used and deleted only if it is this stack's."""
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.engines.docker.containers import Origin
+from mlflow_compose.engines.docker.ownership import check_containers, check_unused, check_volumes
+from mlflow_compose.errors import EngineError
+from tests.unit.samples import IDENTITY, stack
+
+HERE, THERE = Path("/home/ada/compose"), Path("/home/ben/compose")
+OTHER = "f" * 16
+OURS = Origin("mlflow-s3-1", IDENTITY, HERE)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        set(),
+        {OURS},
+        # From an override file, which knows no id.
+        {Origin("mlflow-adminer-1", "", HERE)},
+        # After a move: both name the old folder.
+        {Origin("mlflow-s3-1", IDENTITY, THERE), Origin("mlflow-adminer-1", "", THERE)},
+    ],
+)
+def test_containers_of_the_stack_must_be_accepted(origins: set[Origin]) -> None:
+    check_containers(stack(), HERE, origins)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        Origin("mlflow-s3-1", OTHER, THERE),
+        # A copy's folder may have the name of the original's.
+        Origin("mlflow-s3-1", OTHER, HERE),
+        Origin("mlflow-web-1", "", THERE),
+        Origin("mlflow-web-1", "", Path("/gone/compose")),
+    ],
+)
+def test_a_strangers_container_must_be_named(stranger: Origin) -> None:
+    with pytest.raises(EngineError, match=stranger.container) as caught:
+        check_containers(stack(), HERE, {OURS, stranger})
+    assert f"the name mlflow is that of another stack, in {stranger.folder.parent}" in str(
+        caught.value
+    )
+    assert "COMPOSE_PROJECT_NAME" in (caught.value.hint or "")
+
+
+def test_volumes_of_the_stack_must_be_accepted() -> None:
+    check_volumes(stack(), {})
+    check_volumes(stack(), {"postgres_data": IDENTITY, "minio_data": IDENTITY})
+
+
+@pytest.mark.parametrize(
+    ("identity", "sentence"),
+    [(OTHER, f"another stack of the name mlflow (id {OTHER})"), ("", "carries no label")],
+)
+def test_a_strangers_volume_must_be_named(identity: str, sentence: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        check_volumes(stack(), {"minio_data": IDENTITY, "postgres_data": identity})
+    assert "the volume mlflow_postgres_data" in caught.value.message
+    assert sentence in caught.value.message
+
+
+def test_a_volume_that_a_container_uses_must_not_be_deleted() -> None:
+    check_unused("mlflow_minio_data", [])
+    with pytest.raises(EngineError, match="container backup uses the volume mlflow_minio_data"):
+        check_unused("mlflow_minio_data", ["backup"])

@@ -1,0 +1,187 @@
+"""Folders of data: made for one stack, and deleted exactly."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.engines.local import folders
+from mlflow_compose.engines.local.folders import Folders
+from mlflow_compose.errors import EngineError
+from mlflow_compose.stack import VOLUMES, Stack
+from tests.unit.samples import IDENTITY, MACHINE, local_stack
+
+OTHER = "f" * 16
+NOTE = ".mlflow-compose"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "stack" / "local"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def made(folder: Path, stack: Stack | None = None) -> Folders:
+    found = Folders(stack or local_stack(), folder)
+    found.make()
+    for path in found.used:
+        (path / "content").write_text(path.name, encoding="utf-8")
+    return found
+
+
+def other(folder: Path) -> Folders:
+    """Return the folders of another stack."""
+    return Folders(replace(local_stack(), identity=OTHER), folder)
+
+
+def big(tmp_path: Path, home: Path, name: str = "minio_data") -> Path:
+    """Move a folder of data to a larger disk and link to it, as users do; return the disk."""
+    disk = tmp_path / "big"
+    disk.mkdir()
+    (disk / "thesis.tex").write_text("years", encoding="utf-8")
+    (home / "data" / name).rename(disk / name)
+    (home / "data" / name).symlink_to(disk / name)
+    return disk
+
+
+def test_each_folder_must_say_whose_it_is(home: Path) -> None:
+    for path in made(home).used:
+        assert (path / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
+
+
+def test_exactly_the_folders_of_the_stack_must_be_deleted(home: Path) -> None:
+    data = made(home)
+    (home / "data" / "mine").mkdir()
+    assert data.remove(VOLUMES) == []
+    assert [path.name for path in (home / "data").iterdir()] == ["mine"]
+
+
+def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> None:
+    data = made(home)
+    disk = big(tmp_path, home)
+    data.make()
+    assert data.remove(VOLUMES) == [str(disk / "minio_data")]
+    assert sorted(path.name for path in disk.iterdir()) == ["minio_data", "thesis.tex"]
+    assert (disk / "minio_data" / "content").exists()
+    assert not (home / "data" / "minio_data").is_symlink()
+
+
+def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Path) -> None:
+    """As in a copy of a stack, whose link leads to the original's data."""
+    made(home)
+    disk = big(tmp_path, home)
+    copy = tmp_path / "copy" / "local"
+    shutil.copytree(home, copy, symlinks=True)
+    with pytest.raises(EngineError, match="holds the data of another stack") as caught:
+        other(copy).make()
+    assert "removes the link, and not the data" in (caught.value.hint or "")
+    assert (disk / "minio_data" / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
+
+
+def test_a_link_that_leads_nowhere_must_be_named_and_not_made_anew(
+    tmp_path: Path, home: Path
+) -> None:
+    data = made(home)
+    disk = big(tmp_path, home)
+    disk.rename(tmp_path / "unplugged")
+    with pytest.raises(EngineError, match="which is not there") as caught:
+        data.check()
+    assert str(disk / "minio_data") in caught.value.message
+    assert not disk.exists()
+
+
+def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> None:
+    made(home)
+    copy = tmp_path / "copy" / "local"
+    shutil.copytree(home, copy)
+    found = other(copy)
+    found.make()
+    assert {(path / NOTE).read_text(encoding="ascii") for path in found.used} == {f"{OTHER}\n"}
+    assert {(path / "content").exists() for path in found.used} == {True}
+
+
+def test_a_copy_may_delete_what_was_copied_into_it_before_it_was_started(
+    tmp_path: Path, home: Path
+) -> None:
+    made(home)
+    copy = tmp_path / "copy" / "local"
+    shutil.copytree(home, copy)
+    replace(other(copy), copied_from=IDENTITY).remove(VOLUMES)
+    assert list((copy / "data").iterdir()) == []
+    assert len(list((home / "data").iterdir())) == len(local_stack().volumes)
+
+
+def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
+    data = made(home)
+    (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
+    with pytest.raises(EngineError, match="so nothing was deleted"):
+        data.remove(VOLUMES)
+    assert len(data.there) == len(data.used)
+
+
+def test_two_stacks_must_not_share_a_folder_of_the_users(tmp_path: Path, home: Path) -> None:
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    stack = local_stack(MINIO_VOLUME_PATH=str(objects))
+    Folders(stack, home).claim_shared()
+    Folders(stack, home).check()
+    with pytest.raises(EngineError, match="another stack") as caught:
+        Folders(replace(stack, identity=OTHER), home).check()
+    assert "MINIO_VOLUME_PATH" in (caught.value.hint or "")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where root's databases are."""
+    found = tmp_path / "var" / "lib"
+    monkeypatch.setattr(folders, "STATE", found)
+    return found
+
+
+ROOTS = replace(MACHINE, database_user="somebody")
+
+
+def test_roots_database_must_be_deleted_exactly(home: Path, state: Path) -> None:
+    data = made(home, local_stack(ROOTS))
+    neighbour = state / "0123" / "postgres_data"
+    neighbour.mkdir(parents=True)
+    link = home / "data" / "postgres_data"
+    place = link.resolve()
+    assert place.parent.parent == state
+    assert data.remove(VOLUMES) == []
+    assert not place.parent.exists()
+    assert not link.is_symlink()
+    assert neighbour.is_dir()
+
+
+def test_a_renamed_stack_of_root_must_keep_its_database(
+    tmp_path: Path, home: Path, state: Path
+) -> None:
+    """Also where a new stack has the old name by now."""
+    made(home, local_stack(ROOTS))
+    place = (home / "data" / "postgres_data").resolve()
+    renamed = tmp_path / "renamed"
+    home.parent.rename(renamed)
+    home.mkdir(parents=True)
+    new = Folders(replace(local_stack(ROOTS), identity=OTHER), home)
+    new.make()
+    Folders(local_stack(ROOTS), renamed / "local").make()
+    assert (renamed / "local/data/postgres_data").resolve() == place
+    new.remove(VOLUMES)
+    assert (place / "content").exists()
+    assert [path.parent for path in state.glob("*/postgres_data")] == [place.parent]
+
+
+def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
+    tmp_path: Path, home: Path, state: Path
+) -> None:
+    made(home, local_stack(ROOTS))
+    copy = tmp_path / "copy" / "local"
+    shutil.copytree(home, copy, symlinks=True)
+    place = (home / "data" / "postgres_data").resolve()
+    found = Folders(replace(local_stack(ROOTS), identity=OTHER), copy, copied_from=IDENTITY)
+    assert found.remove(VOLUMES) == [str(place)]
+    assert (place / "content").exists()
+    assert list(state.iterdir()) == [place.parent]

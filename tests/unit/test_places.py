@@ -1,0 +1,154 @@
+"""Settings that change where data is looked for stop `up`, if there is any."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose import actions
+from mlflow_compose.actions import Plan
+from mlflow_compose.actions.places import changed, places_of
+from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.errors import DataElsewhereError
+from mlflow_compose.record import Record, read_record
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.stores import PLACES
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.test_lifecycle import plan
+
+FULL = {"experiments": 2, "runs": 1, "models": 0, "users": 0, "objects": 7}
+NOTHING = dict.fromkeys(FULL, 0)
+SMALL = ("BACKEND_STORE=sqlite", "ARTIFACT_STORE=local")
+
+
+def start(
+    found: Plan, counts: FakeEngine | None = None, *, start_empty: bool = False
+) -> FakeEngine:
+    """Bring a stack up, whose data is counted by `counts`."""
+    runs = FakeEngine(found.stack)
+    actions.up(
+        found,
+        runs,
+        FakeScreen(),
+        wait_timeout=5,
+        prove=False,
+        engine_of=None if start_empty else lambda _: counts or runs,
+    )
+    return runs
+
+
+def holding(found: Plan, figures: dict[str, int], *statuses: ServiceStatus) -> FakeEngine:
+    """Return an engine of a stack that holds so much."""
+    outcome = Outcome(0, json.dumps(figures), "")
+    return FakeEngine(found.stack, statuses or ALL_WELL, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "was", "way"),
+    [
+        ((), ("MLFLOW_BUCKET_NAME=other",), "MLFLOW_BUCKET_NAME was mlflow", ""),
+        ((), ("PG_DATABASE=other",), "PG_DATABASE was mlflow", ""),
+        ((), ("PG_HOST=db.lab",), "PG_HOST was postgres", ""),
+        ((), ("BACKEND_STORE=sqlite",), "BACKEND_STORE was postgres", ""),
+        ((), ("ARTIFACT_STORE=local",), "ARTIFACT_STORE was s3", ""),
+        ((), ("S3_PROVIDER=versitygw",), "S3_PROVIDER was minio", "provider=versitygw moves"),
+        ((), ("MINIO_HOST=s3.lab",), "MINIO_HOST was s3", "s3=http://s3.lab:19000 moves"),
+        ((), ("MINIO_HOST=aws",), "MINIO_HOST was s3", "s3=aws moves"),
+        (
+            (),
+            ("MINIO_VOLUME_PATH=objects",),
+            "MINIO_VOLUME_PATH was empty",
+            "--settings FILE, with MINIO_VOLUME_PATH in FILE, moves",
+        ),
+        (SMALL, SMALL[1:], "BACKEND_STORE was sqlite", "--to postgres=postgres moves"),
+        (SMALL, SMALL[:1], "ARTIFACT_STORE was local", "--to provider=minio moves"),
+    ],
+)
+def test_a_setting_that_hides_data_must_stop_the_start(
+    tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...], was: str, way: str
+) -> None:
+    old = plan(tmp_path, *before)
+    start(old)
+    rendered = (tmp_path / "compose/docker-compose.yaml").read_bytes()
+    new = plan(tmp_path, *after)
+    with pytest.raises(DataElsewhereError) as caught:
+        start(new, holding(old, FULL))
+    assert was in caught.value.message
+    assert "2 experiments, 1 run" in caught.value.message or "7 objects" in caught.value.message
+    hint = caught.value.hint or ""
+    assert ("migrate-store" in hint) is bool(way)
+    assert way in hint
+    assert "up --start-empty" in hint
+    assert (tmp_path / "compose/docker-compose.yaml").read_bytes() == rendered
+
+    if new.stack.stores.runs.external:
+        # An engine that only remembers has no such server.
+        return
+    start(new, start_empty=True)
+    assert read_record(new.paths).places["docker"] == places_of(new)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("MLFLOW_ALLOWED_HOSTS=lab", "PG_PUBLISH=true", "MLFLOW_WORKERS=1", "PG_PORT=15432"),
+        *("MLFLOW_AUTH=basic", "MLFLOW_ARTIFACT_ACCESS=direct", "PG_PASSWORD=other"),
+    ],
+)
+def test_other_settings_must_not_stop_it(tmp_path: Path, line: str) -> None:
+    start(plan(tmp_path))
+    new = plan(tmp_path, line)
+    assert changed(new, read_record(new.paths)) is None
+    assert "start" in start(new).calls
+
+
+def test_a_stack_without_data_must_not_be_stopped(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    assert "start" in start(plan(tmp_path, "PG_DATABASE=other"), holding(old, NOTHING)).calls
+
+
+def test_only_what_is_looked_for_elsewhere_must_count(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    figures = {**NOTHING, "objects": 7}
+    assert "start" in start(plan(tmp_path, "PG_DATABASE=other"), holding(old, figures)).calls
+    with pytest.raises(DataElsewhereError, match="7 objects") as caught:
+        start(plan(tmp_path, "PG_DATABASE=other", "MLFLOW_BUCKET_NAME=x-y"), holding(old, figures))
+    assert "runs are in" not in caught.value.message
+
+
+def test_what_cannot_be_counted_may_be_there(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    broken = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(1, "", "connection refused"))
+    with pytest.raises(DataElsewhereError, match="not counted: connection refused"):
+        start(plan(tmp_path, "PG_DATABASE=other"), broken)
+
+
+def test_a_stopped_stack_must_be_counted_with_its_servers_and_stopped_again(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    engine = FakeEngine(old.stack, outcome=Outcome(0, json.dumps(FULL), ""))
+    with pytest.raises(DataElsewhereError, match="2 experiments"):
+        start(plan(tmp_path, "PG_DATABASE=other"), engine)
+    calls = [call.partition(" /")[0].split(" ")[0] for call in engine.calls]
+    assert calls == ["held_ports", "prepare", "start", "run_python", "stop"]
+    assert engine.calls[-1] == "stop volumes=False"
+
+
+def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    engine = FakeEngine(old.stack, tuple(status for status in ALL_WELL if status.name != "s3"))
+    with pytest.raises(DataElsewhereError, match="not all of its servers do"):
+        start(plan(tmp_path, "PG_DATABASE=other"), engine)
+    assert engine.calls == []
+
+
+def test_the_first_start_must_look_nowhere(tmp_path: Path) -> None:
+    assert changed(plan(tmp_path), Record()) is None
+
+
+def test_every_place_must_be_a_setting() -> None:
+    assert {name.upper() for name in PLACES} <= dict(declared()).keys()

@@ -1,0 +1,67 @@
+"""What a stack remembers: where its data is, what migrations left, what runs it."""
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.errors import FilesError
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.record import Record, read_record, write_record
+
+PLACES = {"BACKEND_STORE": "sqlite"}
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> StackPaths:
+    return StackPaths(tmp_path / ".env")
+
+
+def test_nothing_must_be_remembered_of_a_stack_that_was_never_started(paths: StackPaths) -> None:
+    assert read_record(paths) == Record()
+    assert not paths.state.exists()
+
+
+def test_what_was_written_must_be_remembered(paths: StackPaths) -> None:
+    record = Record().started("docker", PLACES, ["mlflow_data"]).moved("docker", PLACES, ["a", "b"])
+    write_record(record, paths)
+    assert read_record(paths) == record
+    assert [path.name for path in paths.state.glob("*.new")] == []
+
+
+def test_each_engine_must_have_places_of_its_own() -> None:
+    record = Record().started("docker", PLACES, []).started("local", {}, [])
+    assert record.places == {"docker": PLACES, "local": {}}
+    assert record.started_on == "local"
+    assert record.stopped("docker", volumes=True).places == {"local": {}}
+    assert record.stopped("docker", volumes=True).started_on == "local"
+
+
+def test_a_stopped_stack_must_remember_where_its_data_is() -> None:
+    record = Record().started("docker", PLACES, []).stopped("docker", volumes=False)
+    assert record.started_on == ""
+    assert record.places == {"docker": PLACES}
+
+
+def test_deleted_data_must_be_forgotten() -> None:
+    record = Record().moved("docker", PLACES, ["minio_data"]).stopped("docker", volumes=True)
+    assert record == Record()
+
+
+def test_what_is_used_again_must_not_count_as_left_over() -> None:
+    """`S3_PROVIDER=… migrate-store --prune` would delete the artifacts of the running stack."""
+    record = Record().moved("docker", PLACES, ["minio_data", "mlflow_data"])
+    assert record.started("docker", PLACES, ["minio_data"]).left_over == {"docker": ["mlflow_data"]}
+
+
+def test_what_was_pruned_must_not_be_left_over() -> None:
+    record = Record().moved("docker", PLACES, ["a", "b"]).pruned("docker", ["a"])
+    assert record.left_over == {"docker": ["b"]}
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"other": 1}', "\x00"])
+def test_a_damaged_record_must_be_named(paths: StackPaths, text: str) -> None:
+    paths.state.mkdir()
+    (paths.state / "record.json").write_text(text, encoding="utf-8")
+    with pytest.raises(FilesError, match="not as it was written") as caught:
+        read_record(paths)
+    assert "remove" in (caught.value.hint or "")
