@@ -7,6 +7,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── EnvFileError             2  the env file is missing, unreadable or not in its format
 ├── FilesChangedError        1  rendered files were edited by hand, or belong to somebody else
 ├── FilesError               1  rendered files cannot be read or written
+├── BusyError                1  another command is working on the stack
 ├── TemplatesMissingError    1  the installation is incomplete
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
@@ -72,6 +73,12 @@ class FilesError(MlflowComposeError):
     """Rendered files cannot be read or written."""
 
     code = "files"
+
+
+class BusyError(MlflowComposeError):
+    """Another command is working on the stack."""
+
+    code = "busy"
 
 
 class TemplatesMissingError(MlflowComposeError):

@@ -13,6 +13,9 @@ ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 # renames it.
 LONGEST_SOCKET = 90
 
+# Seconds by which the start of a process may seem later than what it did.
+CLOCK_STEP = 2
+
 INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
 
 
@@ -56,6 +59,21 @@ def is_alive(pid: int) -> bool:
     import psutil
 
     return psutil.pid_exists(pid)
+
+
+def has_run_since(pid: int, moment: float) -> bool:
+    """Tell whether a process runs that was there at a moment, in seconds since 1970.
+
+    Process numbers are used again: one that was started later is another process.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        started = process.create_time() <= moment + CLOCK_STEP
+        return started and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def is_root() -> bool:

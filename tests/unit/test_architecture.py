@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "paths": {"errors"},
     "identity": {"errors", "paths"},
     "record": {"errors", "paths"},
+    "lock": {"errors", "paths", "machine"},
     "settings": BASE,
     "stack": {*BASE, "settings"},
     "render": STACK,
@@ -48,9 +49,9 @@ MAY_IMPORT = {
     "clients": STACK,
     "checks": {*STACK, "engines", "clients"},
     "data": {*STACK, "engines", "clients"},
-    "actions": {*STACK, "render", "engines", "clients", "checks", "data"},
+    "actions": {*STACK, "lock", "render", "engines", "clients", "checks", "data"},
     "console": {"errors", "result"},
-    "cli": {*STACK, "actions", "engines", "console"},
+    "cli": {*STACK, "lock", "actions", "engines", "console"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -58,6 +59,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "boto3": ("clients/objects.py",),
     "botocore": ("clients/objects.py",),
+    "filelock": ("lock.py",),
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),
     "psutil": ("machine.py", "engines/"),
@@ -73,7 +75,16 @@ MAY_USE = {
     "urllib3": ("clients/tracking.py",),
     "types_boto3_s3": ("clients/objects.py",),
 }
-HEAVY = {"boto3", "botocore", "jinja2", "psutil", "pydantic", "python_on_whales", "requests"}
+HEAVY = {
+    "boto3",
+    "botocore",
+    "filelock",
+    "jinja2",
+    "psutil",
+    "pydantic",
+    "python_on_whales",
+    "requests",
+}
 
 
 def name_of(path: Path) -> str:
@@ -270,7 +281,7 @@ def test_help_must_wait_for_no_library(argv: list[str], tmp_path: Path) -> None:
 
 def test_render_must_load_only_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(env_text(), encoding="utf-8")
-    assert loaded_by(["render"], tmp_path) == {"pydantic", "jinja2"}
+    assert loaded_by(["render"], tmp_path) == {"filelock", "pydantic", "jinja2"}
 
 
 def test_the_tree_of_errors_must_be_drawn_as_it_is() -> None:

@@ -92,12 +92,14 @@ def render(
     if target not in {None, *TARGETS}:
         raise UsageError(f"--target must be one of {', '.join(TARGETS)}, got {target}")
     context = context_of(ctx)
-    plan = context.plan(TARGETS[target] if target else None, output)
-    folder = output or plan.folder
+    engine = TARGETS[target] if target else None
     if check or diff:
-        context.show(actions.compare(plan, folder, check=check, diff=diff))
-    else:
-        context.show(actions.render(plan, folder))
+        plan = context.plan(engine, output)
+        context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
+    with context.alone(output):
+        plan = context.plan(engine, output)
+        result = actions.render(plan, output or plan.folder)
+    context.show(result)
 
 
 @app.command(epilog="Example: mlflow-compose config --list")
@@ -137,9 +139,9 @@ def up(
     if engine not in {None, "auto", *TARGETS.values()}:
         raise UsageError(f"--engine must be auto, docker or local, got {engine}")
     context = context_of(ctx)
-    plan = context.chosen_plan(engine)
-    context.show(
-        actions.up(
+    with context.alone():
+        plan = context.chosen_plan(engine)
+        result = actions.up(
             plan,
             context.engine(plan),
             context.console,
@@ -147,7 +149,7 @@ def up(
             prove=verify,
             engine_of=None if start_empty else context.engine,
         )
-    )
+    context.show(result)
 
 
 @app.command(epilog="Example: mlflow-compose down --volumes --yes")
@@ -162,11 +164,18 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    plan = context.chosen_plan()
-    engine = context.engine(plan)
+    asked = ""
     if volumes and not yes:
-        context.confirm(actions.what_is_lost(engine))
-    context.show(actions.down(plan, engine, context.console, volumes=volumes))
+        # Before the lock is taken: whoever is asked may be away.
+        asked = actions.what_is_lost(context.engine(context.chosen_plan()))
+        context.confirm(asked)
+    with context.alone():
+        plan = context.chosen_plan()
+        engine = context.engine(plan)
+        if asked:
+            context.agree(asked, actions.what_is_lost(engine))
+        result = actions.down(plan, engine, context.console, volumes=volumes)
+    context.show(result)
 
 
 @app.command(epilog="Example: mlflow-compose status --json")

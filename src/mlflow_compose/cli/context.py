@@ -1,6 +1,7 @@
 """What every command gets: the world, and the global options."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -9,6 +10,7 @@ import typer
 
 from mlflow_compose.console import Console
 from mlflow_compose.errors import Cancelled, UsageError
+from mlflow_compose.lock import hold
 from mlflow_compose.result import Result
 
 if TYPE_CHECKING:
@@ -66,6 +68,23 @@ class Context:
 
         return open_engine(plan.stack, plan.paths, plan.identity, self.environ)
 
+    @contextmanager
+    def alone(self, output: Path | None = None) -> Iterator[None]:
+        """Keep other commands that change the stack out while the block runs.
+
+        Args:
+            output: The folder that is written to, if not the stack's: it needs no lock then.
+        """
+        from mlflow_compose.actions import read_settings
+
+        # Wrong settings are said first, and where there is no stack, no folder is made.
+        _, paths = read_settings(self.env_file, self.environ)
+        if output and output.resolve() not in {paths.compose, paths.local}:
+            yield
+            return
+        with hold(paths, self.command):
+            yield
+
     def confirm(self, question: str) -> None:
         """Ask before data is deleted; only a yes goes on."""
         answer = self.console.confirm(question)
@@ -75,6 +94,15 @@ class Context:
             )
         if not answer:
             raise Cancelled("nothing was deleted")
+
+    @staticmethod
+    def agree(asked: str, now: str) -> None:
+        """Refuse if what would be deleted now is not what the user was asked about."""
+        if asked != now:
+            raise UsageError(
+                "the stack changed while you were asked; nothing was deleted",
+                hint="run the same command again",
+            )
 
     def show(self, result: Result) -> NoReturn:
         """Print a result and end with its exit code."""

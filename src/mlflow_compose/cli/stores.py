@@ -1,12 +1,16 @@
 """The commands that move what a stack keeps."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from mlflow_compose.cli.context import context_of
+from mlflow_compose.cli.context import Context, context_of
 from mlflow_compose.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflow_compose.actions import Plan
 
 app = typer.Typer()
 
@@ -44,17 +48,38 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     if bool(to) == prune:
         raise UsageError("migrate-store takes either --to or --prune")
     context = context_of(ctx)
-    plan = context.chosen_plan()
-    if to:
-        move = actions.plan_move(plan, to, settings, context.environ)
-        context.show(
-            actions.migrate_store(move, context.engine, context.console, wait_timeout=wait_timeout)
+    if prune:
+        _prune(context, yes=yes)
+    with context.alone():
+        move = actions.plan_move(context.chosen_plan(), to or [], settings, context.environ)
+        result = actions.migrate_store(
+            move, context.engine, context.console, wait_timeout=wait_timeout
         )
-    engine = context.engine(plan)
-    unused = actions.unused(plan, engine)
-    if unused and not yes:
-        context.confirm(f"Delete {', '.join(unused)} of the stack {plan.stack.name}?")
-    context.show(actions.prune(plan, engine, unused))
+    context.show(result)
+
+
+def _prune(context: Context, *, yes: bool) -> NoReturn:
+    from mlflow_compose import actions
+
+    asked = ""
+    if not yes:
+        # Before the lock is taken: whoever is asked may be away.
+        plan = context.chosen_plan()
+        if unused := actions.unused(plan, context.engine(plan)):
+            asked = _question(unused, plan)
+            context.confirm(asked)
+    with context.alone():
+        plan = context.chosen_plan()
+        engine = context.engine(plan)
+        unused = actions.unused(plan, engine)
+        if unused and not yes:
+            context.agree(asked, _question(unused, plan))
+        result = actions.prune(plan, engine, unused)
+    context.show(result)
+
+
+def _question(unused: Sequence[str], plan: "Plan") -> str:
+    return f"Delete {', '.join(unused)} of the stack {plan.stack.name}?"
 
 
 @app.command("import", epilog="Example: mlflow-compose import ~/work/mlruns")
@@ -77,5 +102,7 @@ def import_(
 
     context = context_of(ctx)
     found = actions.recognise(source, artifacts, context.environ)
-    plan = context.chosen_plan()
-    context.show(actions.import_(plan, context.engine(plan), context.console, found))
+    with context.alone():
+        plan = context.chosen_plan()
+        result = actions.import_(plan, context.engine(plan), context.console, found)
+    context.show(result)
