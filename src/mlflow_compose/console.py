@@ -11,8 +11,8 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Result
@@ -27,6 +27,28 @@ DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
 
 
+class Unfailing:
+    """A stream that drops what cannot be written: a closed terminal or pipe ends no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text` if that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered if that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of whatever type the stream's is
+        """Return anything else as the stream has it."""
+        return getattr(self._stream, name)
+
+
 class Console:
     """Prints for people, or one JSON envelope for programs."""
 
@@ -36,7 +58,7 @@ class Console:
         # How the tool was called: what the commands that we name must begin with.
         self.program = PROGRAM
         self._out = out
-        self._err = err
+        self._err = cast("TextIO", Unfailing(err))
         self.as_json = as_json
         self._silent = quiet or as_json
         self._terminal = err.isatty() and environ.get("TERM") != "dumb"
@@ -143,6 +165,14 @@ class Console:
 def silence_closed_pipe() -> None:
     """Make the interpreter's last flush harmless after `… | head` closed our output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def drop_unwritten(stream: TextIO) -> None:
+    """Make the interpreter's last flush harmless where what is buffered cannot be written."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _seconds(start: float) -> str:

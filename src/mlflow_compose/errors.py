@@ -15,6 +15,8 @@ MlflowComposeError           exit code 1, code "failed"
 ├── OtherStackError          1  another stack's server answers, or none of ours
 ├── DataElsewhereError       1  the settings would hide data that the stack has
 ├── Cancelled              130  the user ended it
+│   ├── Terminated         143  SIGTERM ended it
+│   └── HungUp             129  its terminal was closed (SIGHUP)
 ├── StoreError               1  a database or an S3 server of the user's own cannot be used
 ├── SourceError              1  what is to be imported cannot be read
 ├── IncompleteError          1  not all of what was to be moved has arrived
@@ -136,6 +138,20 @@ class Cancelled(MlflowComposeError):  # noqa: N818 - not a fault
 
     exit_code = 130
     code = "interrupted"
+
+
+class Terminated(Cancelled):
+    """SIGTERM ended it."""
+
+    exit_code = 143
+    code = "terminated"
+
+
+class HungUp(Cancelled):
+    """Its terminal was closed: SIGHUP ended it."""
+
+    exit_code = 129
+    code = "hung_up"
 
 
 class VerifyError(MlflowComposeError):

@@ -11,7 +11,8 @@ import typer
 
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
-from mlflow_compose.console import PROGRAM, Console, silence_closed_pipe
+from mlflow_compose.cli.signals import in_words, raise_signals
+from mlflow_compose.console import PROGRAM, Console, drop_unwritten, silence_closed_pipe
 from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError
 
 FLAGS = ("--json", "--quiet")
@@ -23,7 +24,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows another one: no reason to end.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    sys.exit(run(sys.argv[1:]))
+    raise_signals()
+    code = run(sys.argv[1:])
+    drop_unwritten(sys.stderr)
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -39,7 +43,9 @@ def run(argv: Sequence[str]) -> int:
         return _invoke([*given, *rest] or ["--help"], context)
     except MlflowComposeError as error:
         return _fail(context, error)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt as end:
+        return _fail(context, in_words(end))
+    except typer.Abort:
         return _fail(context, Cancelled("interrupted"))
     except BrokenPipeError:
         silence_closed_pipe()

@@ -21,6 +21,8 @@ from mlflow_compose.stack import Stack
 
 # Each look is five docker commands, which a starting stack pays for.
 LOOK_EVERY = 2
+# Seconds that a command may take to end when it is told to.
+ENDS_WITHIN = 10
 
 
 @dataclass
@@ -69,17 +71,20 @@ def watch(
     from python_on_whales.exceptions import DockerException
 
     before, deadline = look(), time.monotonic() + wait_timeout
-    others = _children()
+    others = children()
     stream = Stream()
     on_line = _milestones(progress)
     threading.Thread(target=stream.follow, args=(output, on_line), daemon=True).start()
-    while not stream.ended.wait(LOOK_EVERY):
-        now = look()
-        given_up = any(count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values())
-        if given_up or time.monotonic() > deadline:
-            _terminate(_children() - others)
-            culprit = find_culprit(stack, before, now)
-            return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
+    try:
+        while not stream.ended.wait(LOOK_EVERY):
+            now = look()
+            given_up = any(count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values())
+            if given_up or time.monotonic() > deadline:
+                culprit = find_culprit(stack, before, now)
+                return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
+    finally:
+        # Whether it is given up or interrupted: nothing may go on starting services.
+        end(children() - others)
     if stream.error is None:
         return Verdict(stream.lines)
     if not isinstance(stream.error, DockerException):
@@ -103,16 +108,23 @@ def _milestones(progress: Progress) -> Callable[[str], None]:
     return on_line
 
 
-def _children() -> set[int]:
+def children() -> set[int]:
+    """Return the processes that were started by this one, and theirs."""
     import psutil
 
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def _terminate(pids: set[int]) -> None:
-    """End the command that we gave up on; python-on-whales keeps no handle of it."""
+def end(pids: Iterable[int]) -> None:
+    """End commands that nobody waits for any more; python-on-whales keeps no handle of them."""
     import psutil
 
+    found = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).terminate()
+            found.append(psutil.Process(pid))
+            found[-1].terminate()
+    _, left = psutil.wait_procs(found, timeout=ENDS_WITHIN)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -36,9 +36,14 @@ def run_once(
             encoding="utf-8",
             errors="replace",
         ) as process:
-            for line in process.stdout or ():
-                lines.append(line.rstrip("\n"))
-                if on_line:
-                    on_line(lines[-1])
+            try:
+                for line in process.stdout or ():
+                    lines.append(line.rstrip("\n"))
+                    if on_line:
+                        on_line(lines[-1])
+            except BaseException:
+                # It is waited for in any case, and what it does is of no use any more.
+                process.kill()
+                raise
         errors.seek(0)
         return Outcome(process.returncode, "\n".join(lines), errors.read())

@@ -1,0 +1,157 @@
+"""What ends a command from outside: real signals to real processes, and pipes that close."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlflow_compose.cli.signals import Ended, in_words
+from mlflow_compose.console import Console, drop_unwritten
+from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.docker.starting import watch
+from mlflow_compose.engines.local.once import run_once
+from tests.unit.fakes import FakeScreen
+from tests.unit.processes import child
+from tests.unit.samples import stack
+
+# Waits, cleans up in peace when it is told to, and ends as a command does.
+WORK = """
+import sys
+from mlflow_compose.cli.signals import in_words, raise_signals
+raise_signals()
+try:
+    try:
+        print("here", flush=True)
+        sys.stdin.readline()
+    finally:
+        print("cleaning up", flush=True)
+        sys.stdin.readline()
+        print("clean", flush=True)
+except KeyboardInterrupt as end:
+    sys.exit(in_words(end).exit_code)
+"""
+PYTHON = (sys.executable, "-c", WORK)
+SLEEP = ["sleep", "60"]
+
+
+def ended(process: "subprocess.Popen[str]", *signals: signal.Signals) -> tuple[int, str]:
+    """Send signals to a process that cleans up; return its exit code and what it said last."""
+    assert process.stdin
+    assert process.stdout
+    first, *more = signals
+    process.send_signal(first)
+    assert process.stdout.readline() == "cleaning up\n"
+    for number in more:
+        process.send_signal(number)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    last = process.stdout.readline()
+    return process.wait(timeout=10), last
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_must_end_a_command_with_its_own_code(number: signal.Signals, code: int) -> None:
+    with child(*PYTHON) as process:
+        assert ended(process, number) == (code, "clean\n")
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_must_not_break_the_cleaning_up_off(second: signal.Signals) -> None:
+    with child(*PYTHON) as process:
+        assert ended(process, signal.SIGINT, second, second) == (130, "clean\n")
+
+
+def test_a_signal_that_is_ignored_must_stay_so() -> None:
+    """As by nohup."""
+    with child("sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PYTHON) as process:
+        process.send_signal(signal.SIGHUP)
+        assert ended(process, signal.SIGTERM) == (143, "clean\n")
+
+
+def test_a_signal_must_be_said_in_words() -> None:
+    found = {number: in_words(Ended(number)).code for number in (signal.SIGTERM, signal.SIGHUP)}
+    assert found == {signal.SIGTERM: "terminated", signal.SIGHUP: "hung_up"}
+    assert in_words(KeyboardInterrupt()).code == in_words(Ended(signal.SIGINT)).code
+
+
+# --- what a command started must not outlive it
+
+
+def interrupt(line: str) -> None:
+    raise KeyboardInterrupt(line)
+
+
+def asleep() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if process.cmdline() == SLEEP]
+
+
+def test_what_runs_beside_a_service_must_end_with_the_command(tmp_path: Path) -> None:
+    script = "echo started; exec sleep 60"
+    with pytest.raises(KeyboardInterrupt):
+        run_once(["sh", "-c", script], tmp_path, dict(os.environ), interrupt)
+    assert asleep() == []
+
+
+def test_compose_must_not_go_on_starting_when_the_command_ended() -> None:
+    def starting() -> Iterable[tuple[str, bytes]]:
+        with subprocess.Popen(SLEEP) as process:
+            yield "stderr", b"Container mlflow Starting"
+            process.wait()
+
+    looks: list[int] = []
+
+    def look() -> tuple[ServiceStatus, ...]:
+        looks.append(len(asleep()))
+        if any(looks):
+            raise KeyboardInterrupt
+        return ()
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(stack(), starting(), look, FakeScreen(), wait_timeout=30)
+    assert looks[-1] == 1
+    assert asleep() == []
+
+
+# --- a screen that is gone
+
+
+@contextmanager
+def closed_pipe() -> Iterator[Console]:
+    """Give a console whose reader has gone, as after `| head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as err:
+        yield Console(sys.stdout, err, {}, as_json=False, quiet=False)
+        drop_unwritten(err)
+
+
+def test_a_closed_pipe_must_not_end_the_work() -> None:
+    done = []
+    with closed_pipe() as shown:
+        shown.note("a note")
+        shown.command(["docker", "compose", "up"])
+        with shown.step("Starting"):
+            shown.detail("mlflow started")
+            done.append("started")
+        shown.fail("up", in_words(KeyboardInterrupt()))
+    assert done == ["started"]
+
+
+def test_a_closed_pipe_must_not_change_the_exit_code(tmp_path: Path) -> None:
+    """Nor may the interpreter's last flush."""
+    script = f"{sys.executable} -m mlflow_compose status 2>&1 >/dev/null | true"
+    command = f'{script}; echo "${{PIPESTATUS[0]}}"'
+    for _ in range(3):
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        assert done.stdout == "2\n"
