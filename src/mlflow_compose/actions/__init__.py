@@ -9,6 +9,7 @@ from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
 from mlflow_compose.actions.migrate import migrate_store, prune, unused
 from mlflow_compose.actions.move import Move, plan_move
+from mlflow_compose.actions.moving import moving
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.settings import config, list_settings
 from mlflow_compose.data import recognise
@@ -25,6 +26,7 @@ __all__ = [
     "load_plan",
     "logs",
     "migrate_store",
+    "moving",
     "plan_move",
     "prove",
     "prune",

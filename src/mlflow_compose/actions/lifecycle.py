@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.places import changed, check_elsewhere, started
 from mlflow_compose.actions.plan import Plan
@@ -60,6 +61,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     # Before the start: what is started only in part must be found by `down` too.
     write_record(started(plan, record), plan.paths)
     _start(engine, progress, wait_timeout)
+    unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
     return Result(data, _welcome(engine) if proof.ok else proof.lines, proof.errors)
@@ -107,16 +109,19 @@ def what_is_lost(engine: Engine) -> str:
     return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"
 
 
-def status(engine: Engine) -> Result:
-    """Say how the services are."""
+def status(engine: Engine, migration: Moving | None = None) -> Result:
+    """Say how the services are, and in which migration the stack is, if any."""
     engine.check()
     found = engine.status()
-    data = _status_data(engine, found)
+    if migration:
+        found = migration.seen(found)
+    moves = {"migration": migration.data if migration else None}
+    data = {**_status_data(engine, found), **moves}
+    said = [migration.text] if migration and (found or migration.by) else []
     if not found:
-        return Result(data, ["nothing is running; mlflow-compose up starts the stack"])
-    return Result(
-        data, [*(_status_line(service, engine.stack) for service in found), "", *_where(engine)]
-    )
+        return Result(data, said or ["nothing is running; mlflow-compose up starts the stack"])
+    services = [_status_line(service, engine.stack) for service in found]
+    return Result(data, [*services, "", *said, *_where(engine)])
 
 
 def prove(engine: Engine, progress: Progress) -> Result:

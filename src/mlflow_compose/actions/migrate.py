@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from mlflow_compose.actions.move import Move
-from mlflow_compose.actions.places import places_of
+from mlflow_compose.actions.moving import mark, unmark
+from mlflow_compose.actions.places import places_of, started
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
@@ -15,11 +15,12 @@ from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import MlflowComposeError, StoreError, UsageError
 from mlflow_compose.record import read_record, write_record
-from mlflow_compose.render import File, replace_file, write
+from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import between
 
-PERMISSIONS = 0o777
+# Pressed again, Ctrl-C also ends the commands that bring a stack back.
+TRIES = 3
 PRUNE = "mlflow-compose migrate-store --prune deletes"
 
 
@@ -50,24 +51,56 @@ def migrate_store(
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     _reach(move)
-    before = move.old.paths.env_file.read_bytes().decode()
+    mark(move.old.paths)
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
-        _write_env(move.old.paths.env_file, move.text)
+        if move.env.make():
+            progress.note(f"{move.env.path.name} was edited meanwhile: mlflow-compose up uses it")
         _start(move.new, engine_of(move.new), progress, wait_timeout)
-    except BaseException:
-        progress.note("bringing the stack back as it was")
-        _write_env(move.old.paths.env_file, before)
+        kept = _remember(move)
+        unmark(move.old.paths)
+    except BaseException as error:
+        tries = TRIES if isinstance(error, KeyboardInterrupt) else 1
+        try:
+            said = _bring_back(move, engine, progress, wait_timeout, tries)
+        except KeyboardInterrupt:
+            # The first signal; those that follow are ignored.
+            said = _bring_back(move, engine, progress, wait_timeout, TRIES)
+        progress.note(said)
+        raise
+    return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
+
+
+def _bring_back(
+    move: Move, engine: Engine, progress: Progress, wait_timeout: float, tries: int
+) -> str:
+    """Make the stack what it was; return what the user must know."""
+    said = "the stack is as it was"
+    try:
+        move.env.undo()
+    except MlflowComposeError as error:
+        said = f"{error.message}, so it may name the new stores; apart from that, {said}"
+    why = ""
+    for _ in range(tries):
         try:
             _start(move.old, engine, progress, wait_timeout, prove=False)
+            # Also if it was the very end that was broken off.
+            write_record(started(move.old, read_record(move.old.paths)), move.old.paths)
         except MlflowComposeError as error:
-            progress.note(f"that failed too: {error.message}; mlflow-compose up tries it again")
-        raise
+            why = error.message
+        else:
+            unmark(move.old.paths)
+            return said
+    return f"the stack could not be brought back: {why}; mlflow-compose up tries it again"
+
+
+def _remember(move: Move) -> Sequence[str]:
+    """Note where the data is now; return the volumes in which it is left."""
     kept = between.kept(move.old.stack, move.new.stack)
-    paths = move.new.paths
-    moved = read_record(paths).moved(move.new.stack.site.engine, places_of(move.new), kept)
-    write_record(moved, paths)
-    return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
+    record = read_record(move.new.paths)
+    moved = record.moved(move.new.stack.site.engine, places_of(move.new), kept)
+    write_record(moved, move.new.paths)
+    return kept
 
 
 def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Mapping[str, Any]:
@@ -127,11 +160,6 @@ def _start(
     engine.start(progress, wait_timeout=wait_timeout)
     if prove and (errors := verify(engine, progress).errors):
         raise errors[0]
-
-
-def _write_env(path: Path, text: str) -> None:
-    real = path.resolve()
-    replace_file(real, File(text, real.stat().st_mode & PERMISSIONS))
 
 
 def _told(data: Mapping[str, Any]) -> list[str]:

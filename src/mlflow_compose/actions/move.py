@@ -3,15 +3,14 @@
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlflow_compose.actions.envfile import EnvChange, values_of
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.data import changes
 from mlflow_compose.errors import EnvFileError, UsageError
-from mlflow_compose.settings import declared
-from mlflow_compose.settings.envfile import EnvFile, edit, parse, read
-from mlflow_compose.settings.example import default_text
+from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
 from mlflow_compose.stack import LOCAL, LOCAL_PROVIDERS, between
 from mlflow_compose.stack.site import LOOPBACK
@@ -24,14 +23,19 @@ class Move:
     Attributes:
         old: As it is.
         new: As it will be.
-        text: Of the env file then.
+        env: What becomes of the env file.
         port: For a second S3 server, while there are two.
     """
 
     old: Plan
     new: Plan
-    text: str = field(repr=False)
+    env: EnvChange
     port: int
+
+    @property
+    def text(self) -> str:
+        """The text of the env file then."""
+        return self.env.after
 
     @property
     def middle(self) -> Plan:
@@ -67,8 +71,9 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
     wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
     wanted |= _read_more(more) if more else {}
     # Not as text, which would change the ends of lines.
-    text = edit(env_file.read_bytes().decode(), _differing(wanted, read(env_file)))
-    loaded = resolve(parse(text, name=env_file.name), environ, env_file=env_file)
+    before = env_file.read_bytes().decode()
+    env = EnvChange(env_file, before, _differing(wanted, before))
+    loaded = resolve(parse(env.after, name=env_file.name), environ, env_file=env_file)
     for name in wanted:
         if loaded.sources.get(name) == ENVIRONMENT:
             raise UsageError(
@@ -77,7 +82,7 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
             )
     new = load_plan(loaded, old.paths, environ, old.stack.site.engine)
     refuse(old, new)
-    return Move(old, new, text, _free_port())
+    return Move(old, new, env, _free_port())
 
 
 def refuse(before: Plan, after: Plan) -> None:
@@ -86,23 +91,25 @@ def refuse(before: Plan, after: Plan) -> None:
     Raises:
         UsageError: The data of a stack cannot be moved to what it is to become.
     """
-    move, old, new = Move(before, after, "", 0), before.stack, after.stack
+    old, new = before.stack, after.stack
+    moves_objects = old.stores.artifacts != new.stores.artifacts
+    moves_runs = old.stores.runs != new.stores.runs
     if new.site.engine == LOCAL and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
         raise UsageError(
             f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"
         )
-    if not (move.moves_objects or move.moves_runs):
+    if not (moves_objects or moves_runs):
         raise UsageError("that is where the stack's data is already; there is nothing to move")
-    if move.moves_objects and not new.stores.has_s3:
+    if moves_objects and not new.stores.has_s3:
         raise UsageError("artifacts are moved to a bucket, and not to a folder of the server")
-    if move.moves_objects and between.stays(old, new):
+    if moves_objects and between.stays(old, new):
         raise UsageError(
             "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION must stay "
             "while the S3 server does"
         )
-    if new.site.engine == LOCAL and old.has("s3") and new.has("s3") and move.moves_objects:
+    if new.site.engine == LOCAL and old.has("s3") and new.has("s3") and moves_objects:
         raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
-    if move.moves_runs and old.stores.has_postgres:
+    if moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
     if folder := between.same_folder(old, new):
         raise UsageError(
@@ -125,10 +132,9 @@ def _read_more(path: Path) -> Mapping[str, str]:
     return file.values
 
 
-def _differing(wanted: Mapping[str, str], file: EnvFile) -> Mapping[str, str]:
+def _differing(wanted: Mapping[str, str], text: str) -> Mapping[str, str]:
     """Leave out what is so already."""
-    defaults = {name: default_text(info) for name, info in declared()}
-    now = {**defaults, **file.values}
+    now = values_of(text)
     return {name: value for name, value in wanted.items() if now.get(name) != value}
 
 

@@ -184,7 +184,8 @@ def status(ctx: typer.Context) -> None:
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    context.show(actions.status(context.engine(context.chosen_plan())))
+    plan = context.chosen_plan()
+    context.show(actions.status(context.engine(plan), actions.moving(plan.paths)))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")

@@ -52,15 +52,15 @@ def copy(source: Objects, target: Objects, progress: Progress) -> Copied:
 
 def _bring_all(source: Objects, target: Objects, keys: Sequence[str], progress: Progress) -> int:
     there, sent = target.sizes(), 0
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        try:
-            work = [pool.submit(_bring, source, target, key, there) for key in keys]
-            for number, future in enumerate(work, start=1):
-                sent += future.result()
-                progress.detail(f"{number} of {len(keys)} objects")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(AT_A_TIME)
+    try:
+        work = [pool.submit(_bring, source, target, key, there) for key in keys]
+        for number, future in enumerate(work, start=1):
+            sent += future.result()
+            progress.detail(f"{number} of {len(keys)} objects")
+    finally:
+        # An interrupted copy does not wait for large objects that are on the way.
+        pool.shutdown(wait=False, cancel_futures=True)
     return sent
 
 

@@ -1,0 +1,95 @@
+"""An env file that changes with its stack, and goes back, without undoing what its owner writes."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow_compose.errors import EnvFileError
+from mlflow_compose.render import File, replace_file
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.envfile import edit, parse
+from mlflow_compose.settings.example import default_text
+
+PERMISSIONS = 0o777
+OWN = 0o600
+
+
+@dataclass(frozen=True)
+class EnvChange:
+    """What becomes of an env file.
+
+    Attributes:
+        path: Of the file.
+        before: Its text.
+        values: The settings that change.
+    """
+
+    path: Path
+    before: str = field(repr=False)
+    values: Mapping[str, str] = field(repr=False)
+
+    @property
+    def after(self) -> str:
+        """The text that it becomes."""
+        return edit(self.before, self.values)
+
+    def make(self) -> bool:
+        """Change the file; tell whether its owner edited other settings since it was read.
+
+        Raises:
+            EnvFileError: The owner edited the same settings, or the file cannot be written.
+        """
+        with self._in_words():
+            now = self._read()
+            old, found = values_of(self.before), values_of(now)
+            expected = {name: (old.get(name), value) for name, value in self.values.items()}
+            if edited := [name for name in expected if found.get(name) not in expected[name]]:
+                raise EnvFileError(
+                    f"{self.path.name} was edited meanwhile: {', '.join(edited)}",
+                    hint="run the same command again, which then uses what you wrote",
+                )
+            self._write(edit(now, self.values))
+        return now != self.before
+
+    def undo(self) -> None:
+        """Put back what was changed; what the owner wrote meanwhile stays.
+
+        Raises:
+            EnvFileError: The file cannot be written.
+        """
+        with self._in_words():
+            now = self._read() if self.path.exists() else self.after
+            if now == self.after:
+                self._write(self.before)
+            elif now != self.before:
+                old, found = values_of(self.before), values_of(now)
+                ours = [name for name, value in self.values.items() if found.get(name) == value]
+                self._write(edit(now, {name: old[name] for name in ours if name in old}))
+
+    def _read(self) -> str:
+        # Not as text, which would change the ends of lines.
+        return self.path.read_bytes().decode()
+
+    def _write(self, text: str) -> None:
+        mode = self.path.stat().st_mode & PERMISSIONS if self.path.exists() else OWN
+        replace_file(self.path, File(text, mode))
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise EnvFileError(f"{self.path.name} cannot be written: {why}") from None
+        except UnicodeDecodeError as error:
+            raise EnvFileError(
+                f"{self.path.name} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
+            ) from None
+
+
+def values_of(text: str) -> Mapping[str, str]:
+    """Return what the text of an env file says, with the defaults of what it does not."""
+    defaults = {name: default_text(info) for name, info in declared()}
+    return {**defaults, **parse(text).values}

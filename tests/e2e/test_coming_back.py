@@ -1,0 +1,142 @@
+"""A migration that is cut off: the stack comes back, and `status` is honest meanwhile."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from .conftest import MakeStack
+from .docker_stack import PROJECT, docker
+from .images import image_settings
+from .running import Run, RunningStack
+from .test_migrate import written
+from .tool import SCRIPT, environment
+
+Migration = "subprocess.Popen[str]"
+
+
+@pytest.fixture(scope="module")
+def small(_make_for_module: MakeStack) -> RunningStack:
+    """Return a running stack of one service."""
+    stack = _make_for_module(BACKEND_STORE="sqlite", ARTIFACT_STORE="local")
+    stack.up()
+    return stack
+
+
+@pytest.fixture
+def run(small: RunningStack) -> Run:
+    """Return a run that is there before."""
+    return small.log_run()
+
+
+def to_bucket(stack: RunningStack) -> tuple[str, ...]:
+    images = {name: text for name, text in image_settings().items() if name == "MINIO_IMAGE"}
+    return ("migrate-store", "--to", "provider=minio", "--settings", written(stack.folder, images))
+
+
+@contextmanager
+def moving(stack: RunningStack) -> Iterator["subprocess.Popen[str]"]:
+    """Stop a migration while it copies, in a session of its own as in a terminal."""
+    with subprocess.Popen(
+        [SCRIPT, *to_bucket(stack)],
+        cwd=stack.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        before = []
+        for line in process.stdout:
+            before.append(line)
+            if line.startswith("Copying objects"):
+                break
+        else:
+            pytest.fail("".join(before))
+        process.send_signal(signal.SIGSTOP)
+        yield process
+        process.kill()
+
+
+def must_be_back(stack: RunningStack, run: Run, env: str) -> None:
+    """Make sure that the stack answers as before, with all that it had."""
+    assert stack.env_file.read_text(encoding="utf-8") == env
+    data = stack.api.get("runs/get", run_id=run.id)["run"]["data"]
+    assert [metric["value"] for metric in data["metrics"]] == [run.loss]
+    assert stack.api.artifact("GET", run.key).content == run.artifact
+    found = stack.tool("status", "--json").data
+    assert found["migration"] is None
+    assert [(one["name"], one["health"]) for one in found["services"]] == [("mlflow", "healthy")]
+    if stack.engine == "docker":
+        left = docker("ps", "--all", "--quiet", "--filter", f"label={PROJECT}={stack.name}").out
+        assert len(left.split()) == 1
+
+
+def terminate(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+def hang_up(process: "subprocess.Popen[str]") -> None:
+    """Close what it writes to as well, as a terminal does."""
+    assert process.stdout
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
+
+
+def interrupt(process: "subprocess.Popen[str]") -> None:
+    """Press Ctrl-C, which goes to all that was started from there."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(("end", "code"), [(terminate, 143), (hang_up, 129), (interrupt, 130)])
+def test_a_signal_while_data_moves_must_bring_the_stack_back(
+    small: RunningStack, run: Run, end: Callable[["subprocess.Popen[str]"], None], code: int
+) -> None:
+    env = small.env_file.read_text(encoding="utf-8")
+    with moving(small) as process:
+        end(process)
+        process.send_signal(signal.SIGCONT)
+        if end is interrupt:
+            assert process.stdout
+            assert any(line.startswith(("$ docker compose", "Starting")) for line in process.stdout)
+            interrupt(process)
+        said = "" if end is hang_up else process.communicate(timeout=120)[0]
+        assert process.wait(timeout=120) == code, said
+    must_be_back(small, run, env)
+
+
+def test_a_migration_that_is_killed_must_be_named_and_mended_by_up(
+    small: RunningStack, run: Run
+) -> None:
+    env = small.env_file.read_text(encoding="utf-8")
+    with moving(small) as process:
+        found = small.tool("status", "--json").data
+        assert found["migration"]["state"] == "running"
+        assert found["migration"]["pid"] == process.pid
+        (mlflow,) = (one for one in found["services"] if one["name"] == "mlflow")
+        assert (mlflow["health"], mlflow["ports"]) == ("", [])
+        with pytest.raises(requests.ConnectionError):
+            small.api.get("runs/get", run_id=run.id)
+        said = small.up(code=1)
+        said.shows("error: migrate-store has been working on this stack since", str(process.pid))
+        process.kill()
+        process.wait()
+    small.tool("status").shows("a migration was cut off", "mlflow-compose up brings the stack back")
+    small.up()
+    must_be_back(small, run, env)
+
+
+def test_a_closed_pipe_must_not_keep_data_from_moving(small: RunningStack, run: Run) -> None:
+    """As `2>&1 | head -1`; the stack is another one afterwards."""
+    with moving(small) as process:
+        assert process.stdout
+        process.stdout.close()
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=180) == 0
+    small.expect(run)
+    assert small.tool("status", "--json").data["migration"] is None

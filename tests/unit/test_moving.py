@@ -1,0 +1,282 @@
+"""A stack in the middle of a migration: what fails, what its owner edits, what `status` says."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose import actions
+from mlflow_compose.actions import Move, Plan, moving
+from mlflow_compose.actions.envfile import EnvChange
+from mlflow_compose.actions.moving import Moving, mark
+from mlflow_compose.engines import Engine, ServiceStatus
+from mlflow_compose.engines.base import Outcome
+from mlflow_compose.errors import EngineError, EnvFileError
+from mlflow_compose.lock import Holder, hold
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.settings.envfile import parse
+from mlflow_compose.stack import Stack
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.samples import stack
+from tests.unit.test_migrate import move
+from tests.unit.test_signals import closed_pipe
+
+COPIED = Outcome(0, json.dumps({"rows": {"runs": 1}}), "")
+
+
+@dataclass
+class World:
+    """A small stack on its way to a database, and what happens on the way."""
+
+    move: Move
+    failures: dict[str, list[BaseException]] = field(default_factory=dict)
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+
+    def engine_of(self, plan: Plan) -> Engine:
+        names = {id(self.move.old): "old", id(self.move.new): "new"}
+        return Scripted(plan.stack, self, names.get(id(plan), "middle"))
+
+    def migrate(self, screen: Progress | None = None) -> None:
+        actions.migrate_store(self.move, self.engine_of, screen or FakeScreen(), wait_timeout=5)
+
+    @property
+    def paths(self) -> StackPaths:
+        return self.move.old.paths
+
+    @property
+    def env(self) -> str:
+        return self.paths.env_file.read_text(encoding="utf-8")
+
+    def must_be_as_it_was(self) -> None:
+        path = self.move.old.folder / "docker-compose.yaml"
+        before = self.move.old.rendering().files[path.name].text
+        assert path.read_text(encoding="utf-8") == before
+        assert self.started[-1] == "old"
+        assert moving(self.paths) is None
+
+
+class Scripted(FakeEngine):
+    """Is always running; while it starts, things happen, and it may fail."""
+
+    def __init__(self, stack: Stack, world: World, kind: str) -> None:
+        ports = frozenset(port.published for one in stack.services for port in one.ports)
+        super().__init__(stack, statuses=ALL_WELL, held=ports, outcome=COPIED)
+        self._world, self._kind = world, kind
+
+    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+        del wait_timeout
+        world, kind = self._world, self._kind
+        world.started.append(kind)
+        assert moving(world.paths)
+        world.meanwhile.get(kind, lambda: None)()
+        with progress.step(f"Starting {kind}"):
+            if world.failures.get(kind):
+                raise world.failures[kind].pop(0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(move(tmp_path, "postgres=postgres", "# mine", "BACKEND_STORE=sqlite"))
+
+
+REFUSED = EngineError("it does not start")
+
+
+def test_a_new_stack_that_does_not_start_must_be_undone(world: World) -> None:
+    """The env file has changed by then."""
+    before, during = world.env, []
+    world.failures["new"] = [REFUSED]
+    world.meanwhile["new"] = lambda: during.append(world.env)
+    with pytest.raises(EngineError):
+        world.migrate()
+    assert during == [world.move.text] != [before]
+    assert world.env == before
+    assert world.started == ["middle", "new", "old"]
+    world.must_be_as_it_was()
+
+
+class Hungup(FakeScreen):
+    """A screen that cannot say what happened, so that nobody may speak before all is done."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def note(self, text: str) -> None:
+        self._world.must_be_as_it_was()
+        super().note(text)
+
+
+@pytest.mark.parametrize("failure", [REFUSED, KeyboardInterrupt(), ZeroDivisionError()])
+def test_the_stack_must_be_back_before_anything_is_said(
+    failure: BaseException, world: World
+) -> None:
+    screen = Hungup(world)
+    world.failures["middle"] = [failure]
+    with pytest.raises(type(failure)):
+        world.migrate(screen)
+    assert screen.said[-1] == "note: the stack is as it was"
+
+
+def test_a_closed_pipe_must_not_keep_the_stack_from_coming_back(world: World) -> None:
+    world.failures["middle"] = [KeyboardInterrupt()]
+    with closed_pipe() as shown, pytest.raises(KeyboardInterrupt):
+        world.migrate(shown)
+    world.must_be_as_it_was()
+
+
+def test_the_first_signal_while_the_stack_comes_back_must_not_break_that_off(world: World) -> None:
+    """What failed first was no signal."""
+    world.failures = {"middle": [REFUSED], "old": [KeyboardInterrupt()]}
+    with pytest.raises(EngineError):
+        world.migrate()
+    assert world.started == ["middle", "old", "old"]
+    world.must_be_as_it_was()
+
+
+def test_what_another_ctrl_c_ended_must_be_started_again(world: World) -> None:
+    """It goes to all that was started from the terminal, `docker compose up` among them."""
+    world.failures = {"middle": [KeyboardInterrupt()], "old": [REFUSED, REFUSED]}
+    with pytest.raises(KeyboardInterrupt):
+        world.migrate()
+    world.must_be_as_it_was()
+
+
+def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World) -> None:
+    screen = FakeScreen()
+    world.failures = {"middle": [REFUSED], "old": [EngineError("the disk is full")]}
+    with pytest.raises(EngineError):
+        world.migrate(screen)
+    assert "could not be brought back: the disk is full; mlflow-compose up" in screen.said[-1]
+    found = moving(world.paths)
+    assert found
+    assert found.data["state"] == "interrupted"
+
+
+# --- the env file meanwhile
+
+
+def edits(world: World, old: str, new: str) -> Callable[[], object]:
+    return lambda: world.paths.env_file.write_text(world.env.replace(old, new), encoding="utf-8")
+
+
+def test_an_edit_meanwhile_must_not_be_overwritten(world: World) -> None:
+    screen = FakeScreen()
+    world.meanwhile["middle"] = edits(world, "# mine", "MLFLOW_WORKERS=4")
+    world.failures["new"] = [REFUSED]
+    world.meanwhile["new"] = edits(world, "MLFLOW_WORKERS=4", "MLFLOW_WORKERS=5 # why not")
+    before = world.env
+    with pytest.raises(EngineError):
+        world.migrate(screen)
+    now, was = parse(world.env).values, parse(before).values
+    assert now == {**was, "MLFLOW_WORKERS": "5"}
+    assert any(
+        ".env was edited meanwhile: mlflow-compose up uses it" in said for said in screen.said
+    )
+    world.must_be_as_it_was()
+
+
+def test_an_edit_of_the_store_itself_must_stay_and_be_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    change = EnvChange(file, "PG_HOST=old.lab\n", {"PG_HOST": "new.lab", "PG_PORT": "5433"})
+    file.write_text("PG_HOST=other.lab\n", encoding="utf-8")
+    with pytest.raises(EnvFileError, match=r"edited meanwhile: PG_HOST$"):
+        change.make()
+    change.undo()
+    assert parse(file.read_text(encoding="utf-8")).values == {"PG_HOST": "other.lab"}
+
+
+def test_an_env_file_that_was_deleted_meanwhile_must_come_back(world: World) -> None:
+    before = world.env
+    world.meanwhile["middle"] = world.paths.env_file.unlink
+    with pytest.raises(EnvFileError, match="No such file"):
+        world.migrate()
+    assert world.env == before
+    assert world.paths.env_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_env_file_that_cannot_be_read_must_not_keep_the_stack_from_coming_back(
+    world: World,
+) -> None:
+    screen = FakeScreen()
+    world.meanwhile["middle"] = lambda: world.paths.env_file.write_bytes(b"\xff")
+    with pytest.raises(EnvFileError, match="is not UTF-8 text"):
+        world.migrate(screen)
+    assert world.paths.env_file.read_bytes() == b"\xff"
+    assert "is not UTF-8 text (byte 0)" in screen.said[-1]
+    world.must_be_as_it_was()
+
+
+def test_a_secret_of_an_env_file_must_not_be_shown(world: World) -> None:
+    assert "password-of-the-sample" not in repr(world.move.env)
+
+
+# --- what `status` says
+
+
+SINCE = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
+WHEN = Holder("", SINCE, 4711).when
+
+
+def said(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> Result:
+    return actions.status(FakeEngine(stack(), statuses), Moving(by))
+
+
+def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
+    result = said(Holder("migrate-store", SINCE, 4711))
+    text = f"migrate-store has been moving data {WHEN}; MLflow does not answer meanwhile"
+    assert text in result.lines
+    assert result.data["migration"] == {
+        "state": "running",
+        "pid": 4711,
+        "since": "2026-11-21T14:02:00+00:00",
+    }
+
+
+def test_while_data_moves_mlflow_must_not_be_called_healthy() -> None:
+    services = {one["name"]: one for one in said(None).data["services"]}
+    assert services["mlflow"] == {"name": "mlflow", "state": "running", "health": "", "ports": []}
+    assert services["s3"]["health"] == "healthy"
+
+
+def test_a_migration_that_was_cut_off_must_be_said_with_what_mends_it() -> None:
+    result = said(None)
+    assert any("cut off" in line and "mlflow-compose up brings" in line for line in result.lines)
+    assert result.data["migration"] == {"state": "interrupted", "pid": None, "since": None}
+    mending = said(Holder("up", SINCE, 7))
+    assert any("up has been working on this stack since" in line for line in mending.lines)
+    assert said(None, ()).lines == ["nothing is running; mlflow-compose up starts the stack"]
+
+
+def test_between_two_starts_status_must_not_advise_to_start() -> None:
+    """Nothing runs for a moment."""
+    result = said(Holder("migrate-store", SINCE, 4711), ())
+    assert len(result.lines) == 1
+    assert "moving data" in result.lines[0]
+
+
+def test_a_stack_that_does_not_move_must_say_so() -> None:
+    assert actions.status(FakeEngine(stack(), ALL_WELL)).data["migration"] is None
+
+
+def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) -> None:
+    assert moving(world.paths) is None
+    mark(world.paths)
+    with hold(world.paths, "migrate-store"):
+        found = moving(world.paths)
+        assert found
+        assert (found.data["state"], found.data["pid"]) == ("running", os.getpid())
+    assert moving(world.paths) == Moving(None)
+
+
+def test_up_must_end_what_was_cut_off(world: World) -> None:
+    mark(world.paths)
+    engine = world.engine_of(world.move.old)
+    actions.up(world.move.old, engine, FakeScreen(), wait_timeout=5, prove=False)
+    assert moving(world.paths) is None
