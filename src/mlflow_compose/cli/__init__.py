@@ -1,6 +1,6 @@
 """What is typed: options in, one action, its Result out; no logic.
 
-`app.py` declares the commands, `run.py` is the process around them: global options anywhere
+`app.py` is the command line, `files.py`, `running.py` and `stores.py` have its commands, `run.py` is the process around them: global options anywhere
 on the line, one envelope with `--json`, exit codes, no traceback for what a user can do.
 """
 
