@@ -13,13 +13,14 @@ ODD = "p@ss w'or$d\"\\#% ${HOME} $$ `id` {{x}} <&>*?!~;|=:,%2F"
 UNICODE = "пароль-密码-größe-🔑"
 LONG = f"{ODD}{UNICODE}".ljust(200, "x")
 LONG_ASCII = ODD.ljust(200, "x")
+ODD_NAME = 'o\'db "$x" \\#%'
 
 # Reads a password, and says whether the database takes it from another machine.
 LOG_IN = """
 import psycopg2, sys
 user, database = sys.argv[1:]
 try:
-    psycopg2.connect(f"service=mlflow user={user} dbname={database}", password=sys.stdin.read())
+    psycopg2.connect("service=mlflow", user=user, dbname=database, password=sys.stdin.read())
 except psycopg2.OperationalError as error:
     print("refused" if "password authentication failed" in str(error) else error)
 else:
@@ -34,8 +35,11 @@ def odd_secret(engine: str) -> str:
 
 @pytest.fixture(scope="module")
 def odd(engine: str, _make_for_module: MakeStack) -> RunningStack:
-    """Return a proven stack whose secrets are as odd as they may be."""
+    """Return a proven stack whose secrets and names are as odd as they may be."""
     stack = _make_for_module(
+        # The image's initdb takes fewer letters for its first user.
+        PG_USER="größe; -x" if engine == "docker" else ODD_NAME,
+        PG_DATABASE=ODD_NAME,
         MLFLOW_AUTH="basic",
         MLFLOW_ADMIN_PASSWORD=LONG_ASCII,
         PG_PASSWORD=LONG,
@@ -50,6 +54,12 @@ def test_an_odd_database_password_must_be_the_databases(odd: RunningStack) -> No
     assert odd.settings["PG_PASSWORD"] == LONG
     assert log_in(odd, LONG) == "accepted"
     assert log_in(odd, LONG[:-1]) == "refused"
+
+
+def test_an_odd_user_must_be_the_only_one_and_own_an_odd_database(odd: RunningStack) -> None:
+    user, database = odd.settings["PG_USER"], odd.settings["PG_DATABASE"]
+    assert odd.sql("SELECT rolname FROM pg_roles WHERE rolcanlogin") == [user]
+    assert odd.sql("SELECT current_user, current_database()") == [f"{user}|{database}"]
 
 
 def test_an_odd_admin_password_must_be_the_admins(odd: RunningStack) -> None:
@@ -80,9 +90,8 @@ def test_s3_secrets_must_be_changed_to_odd_ones(odd: RunningStack) -> None:
 
 def log_in(stack: RunningStack, password: str) -> str:
     """Say whether the database takes a password from where MLflow runs."""
-    return stack.execute(
-        "mlflow", "python", "-c", LOG_IN, "mlflow", "mlflow", given=password
-    ).strip()
+    names = (stack.settings["PG_USER"], stack.settings["PG_DATABASE"])
+    return stack.execute("mlflow", "python", "-c", LOG_IN, *names, given=password).strip()
 
 
 def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:

@@ -84,6 +84,8 @@ def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
         ("PG_DATABASE=", "must be 1 to 63 bytes long, got an empty value"),
         (f"PG_DATABASE={'é' * 32}", "must be 1 to 63 bytes long"),
         ("PG_USER=pg_admin", "must not begin with pg_"),
+        ("PG_USER=public", "must not be a name that PostgreSQL keeps for itself: none or public"),
+        ("PG_DATABASE=template0", "must not be a template that PostgreSQL makes databases from"),
         ("MLFLOW_ADMIN_USERNAME=é", "must be ASCII"),
         ("MLFLOW_ADMIN_USERNAME=a:b", "must not hold a colon"),
         ("PIP_INDEX_URL=ftp://mirror", "must be the http(s) URL of a package index\n"),

@@ -198,6 +198,77 @@ def test_half_of_a_database_must_not_be_left_where_making_it_failed(
     assert [path.name for path in data.parent.iterdir()] == ["pgdata"]
 
 
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of programs: an initdb, and a postgres that keeps what it is given."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    has_program(folder, "initdb", 'mkdir -p "$2"; echo "$4" >"$2/user"; cat >"$2/password"')
+    has_program(folder, "postgres", f'echo "$*" >{tmp_path}/options; cat >{tmp_path}/statements')
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return folder
+
+
+def has_program(folder: Path, name: str, script: str) -> None:
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize(
+    ("names", "made", "statements"),
+    [
+        (("u", "d"), "u", ['CREATE DATABASE "d"']),
+        (("u", "postgres"), "u", []),
+        (("u", "my\"db'$\\"), "u", ['CREATE DATABASE "my""db\'$\\"']),
+        (
+            ("o'br\"ien", "d"),
+            "mlflow",
+            [
+                "UPDATE pg_authid SET rolname = 'o''br\"ien' WHERE rolname = 'mlflow'",
+                'CREATE DATABASE "d"',
+            ],
+        ),
+    ],
+)
+def test_names_must_reach_the_database_as_sql_quotes_them(
+    postgres: ModuleType, tmp_path: Path, names: tuple[str, str], made: str, statements: list[str]
+) -> None:
+    data = tmp_path / "data" / "pgdata"
+    postgres.make_database(data, *names, "password")
+    assert (data / "user").read_text(encoding="utf-8") == f"{made}\n"
+    given = tmp_path / "statements"
+    expected = "".join(f"{statement};\n\n" for statement in statements)
+    assert (given.read_text(encoding="utf-8") if statements else "") == expected
+    assert given.exists() == bool(statements)
+
+
+def test_a_cluster_whose_database_was_not_made_must_not_be_kept(
+    postgres: ModuleType, tmp_path: Path, programs: Path
+) -> None:
+    """The next start makes it anew, instead of serving one without the database for good."""
+    has_program(programs, "postgres", 'case "$*" in *exit_on_error=on*) exit 1 ;; esac')
+    data = tmp_path / "data" / "pgdata"
+    with pytest.raises(SystemExit, match="postgres ended with exit code 1"):
+        postgres.make_database(data, "u", "d", "password")
+    assert list(data.parent.iterdir()) == []
+
+
+def test_a_password_must_not_be_in_what_a_failing_initdb_prints(
+    postgres: ModuleType, tmp_path: Path, programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints the statement that failed, with the password as SQL quotes it."""
+    said = "STATEMENT:  ALTER USER u WITH PASSWORD E'it''s\\\\here'; it's\\here"
+    (tmp_path / "said").write_text(said, encoding="utf-8")
+    has_program(programs, "initdb", f'cat "{tmp_path}/said"; exit 1')
+    with pytest.raises(SystemExit, match="initdb ended with exit code 1"):
+        postgres.make_database(tmp_path / "data" / "pgdata", "u", "d", "it's\\here")
+    assert capsys.readouterr().out == (
+        "STATEMENT:  ALTER USER u WITH PASSWORD E'********'; ********"
+    )
+
+
 @pytest.mark.parametrize(
     ("service", "found"),
     [("s3", True), ("mlflow", False), ("s", False), ("s3/more", False), ("", False)],

@@ -215,3 +215,14 @@ def test_the_page_must_name_every_server_and_its_image() -> None:
     page = (ROOT / "docs" / "how-to" / "stores.md").read_text(encoding="utf-8")
     for name, provider in PROVIDERS.items():
         assert f"| `{name}` | `{provider.image}` |" in page
+
+
+@pytest.mark.parametrize("user", ["o'brien", 'my"user', "$user", "my\\user"])
+def test_a_user_that_the_database_image_cannot_make_must_be_refused(
+    tmp_path: Path, user: str
+) -> None:
+    """Its initdb fails, and prints the password with a double quote in the name."""
+    with pytest.raises(EngineError) as caught:
+        data.check(stack(PG_USER=user), tmp_path, set())
+    assert caught.value.message.endswith(f"PostgreSQL's image cannot make the user {user}")
+    data.check(stack(PG_USER=user, PG_HOST="db.example.org"), tmp_path, set())

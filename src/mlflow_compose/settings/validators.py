@@ -131,6 +131,8 @@ def database_user(value: str) -> str:
     """Take a name that PostgreSQL lets a user have."""
     if identifier(value).startswith("pg_"):
         raise ValueError("must not begin with pg_, which PostgreSQL keeps for itself")
+    if value in {"none", "public"}:
+        raise ValueError("must not be a name that PostgreSQL keeps for itself: none or public")
     return value
 
 
@@ -138,6 +140,8 @@ def database_name(value: str) -> str:
     """Take a name that clients of PostgreSQL do not read as a connection string."""
     if "=" in identifier(value) or "://" in value:
         raise ValueError("must not hold = or ://, which make it a connection string")
+    if value in {"template0", "template1"}:
+        raise ValueError("must not be a template that PostgreSQL makes databases from")
     return value
 
 

@@ -15,6 +15,12 @@ from pathlib import Path
 
 import psutil
 
+# PostgreSQL makes no cluster whose first user has one of them in its name: that user owns an
+# extension, and they are refused there (`src/backend/commands/extension.c`).
+REFUSED = frozenset("\"$'\\")
+PLAIN_USER = "mlflow"
+MASK = "********"
+
 
 def main(environ: Mapping[str, str]) -> None:
     """Do it; returns only by an exception."""
@@ -50,8 +56,19 @@ def make_database(data: Path, user: str, name: str, password: str) -> None:
     """Make a cluster with one superuser and one database; half of one is never left behind."""
     new = data.with_name(f"{data.name}.new")
     shutil.rmtree(new, ignore_errors=True)
+    try:
+        fill(new, user, name, password)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    new.rename(data)
+
+
+def fill(new: Path, user: str, name: str, password: str) -> None:
+    """Make the cluster in a folder of its own."""
+    plain = user if not REFUSED.intersection(user) else PLAIN_USER
     # No trust for anybody: every login, also from this machine, takes the password.
-    command = ["initdb", "-D", str(new), "-U", user, "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
+    command = ["initdb", "-D", str(new), "-U", plain, "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
     # One that knows upper and lower case of all letters, whatever the machine has installed.
     locale = [
         "--encoding=UTF8",
@@ -59,19 +76,44 @@ def make_database(data: Path, user: str, name: str, password: str) -> None:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
     ]
-    run([*command, *locale], password)
+    run([*command, *locale], password, secret=password)
     with (new / "pg_hba.conf").open("a", encoding="utf-8") as rules:
         # As the official image does: where it listens at all is PG_PUBLISH's to say.
         rules.write("host all all all scram-sha-256\n")
+    statements = []
+    if plain != user:
+        # ALTER ROLE cannot rename the user of its own session, which is the only one here.
+        new_name, old_name = quoted(user, "'"), quoted(plain, "'")
+        rename = f"UPDATE pg_authid SET rolname = {new_name} WHERE rolname = {old_name}"  # noqa: S608 - quoted
+        statements.append(rename)
     if name != "postgres":
-        single = ["postgres", "--single", "-j", "-D", str(new), "postgres"]
-        run(single, f'CREATE DATABASE "{name}"\n')
-    new.rename(data)
+        statements.append("CREATE DATABASE " + quoted(name, '"'))
+    if statements:
+        # By itself this server ends with exit code 0 whatever its statements came to.
+        single = ["postgres", "--single", "-j", "-c", "exit_on_error=on", "-D", str(new)]
+        run([*single, "postgres"], "".join(f"{statement};\n\n" for statement in statements))
 
 
-def run(command: list[str], given: str) -> None:
-    """Run a program, which says itself why it fails."""
-    done = subprocess.run(command, input=given.encode(), check=False)
+def quoted(text: str, mark: str) -> str:
+    """Return text as SQL quotes it: names in double quotes, strings in single ones."""
+    return mark + text.replace(mark, mark * 2) + mark
+
+
+def run(command: list[str], given: str, *, secret: str = "") -> None:
+    """Run a program, which says itself why it fails; a secret is masked in what it says."""
+    done = subprocess.run(
+        command,
+        input=given.encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    said = done.stdout.decode(errors="replace")
+    # initdb prints the statement that fails, in which it doubles these two.
+    escaped = secret.replace("\\", "\\\\").replace("'", "''")
+    for text in (escaped, secret) if secret else ():
+        said = said.replace(text, MASK)
+    sys.stdout.write(said)
     if done.returncode:
         sys.exit(f"{command[0]} ended with exit code {done.returncode}")
 

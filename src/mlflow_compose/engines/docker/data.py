@@ -1,4 +1,4 @@
-"""Whether the S3 server can read the data that is there: each has a format of its own."""
+"""Whether the servers can make their data, and read what is there: each S3 server has a format."""
 
 import os
 import sys
@@ -10,13 +10,16 @@ from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, claim
 from mlflow_compose.engines.ownership import check_owner as check_folder_owner
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
+from mlflow_compose.stack.postgres import NAME as POSTGRES
 
 # What a disk holds that holds nothing.
 EMPTY = frozenset({"lost+found", NOTE})
+# initdb, by which the image makes its first user, refuses them (and prints the password with `"`).
+REFUSED = frozenset("\"$'\\")
 
 
 def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
-    """Make sure that the S3 server finds data of its own, or none.
+    """Make sure that the database can be made, and the S3 server finds data of its own, or none.
 
     Args:
         stack: What is to run.
@@ -24,8 +27,9 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         volumes: The named volumes that it has already.
 
     Raises:
-        EngineError: There is another server's data, which would seem lost.
+        EngineError: There is another server's data, which would seem lost, or PG_USER is refused.
     """
+    check_user(stack)
     if not stack.s3_provider:
         return
     provider = PROVIDERS[stack.s3_provider]
@@ -45,6 +49,17 @@ def claim_folders(stack: Stack, folder: Path) -> None:
         place = Path(os.path.normpath(folder / name))
         if place.is_dir():
             claim(place, stack.identity)
+
+
+def check_user(stack: Stack) -> None:
+    """Make sure that PostgreSQL's image can make the database's user."""
+    user = stack.service(POSTGRES).environment["POSTGRES_USER"] if stack.has(POSTGRES) else ""
+    if REFUSED.intersection(user):
+        raise EngineError(
+            f"PG_USER must not hold any of {' '.join(sorted(REFUSED))} with Docker: "
+            f"PostgreSQL's image cannot make the user {user}",
+            hint="set another PG_USER in .env",
+        )
 
 
 def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
