@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,20 @@ def test_the_database_must_take_no_login_without_the_password(shared: LocalStack
     ways = [line.split()[-1] for line in rules.splitlines() if line and line[0] != "#"]
     assert set(ways) == {"scram-sha-256"}
     assert shared.sql("SHOW unix_socket_directories") == [""]
+
+
+def test_logs_and_marks_must_be_closed_to_others(mended: LocalStack) -> None:
+    """Whatever the umask of who starts it, and however an earlier version made the folders."""
+    folders = [mended.local_folder / name for name in ("logs", "run")]
+    for folder in folders:
+        folder.chmod(0o755)
+    before = os.umask(0)
+    try:
+        mended.up()
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
+    assert modes == [0o700, 0o700]
 
 
 def test_a_published_database_must_take_the_password_from_the_network(

@@ -1,6 +1,7 @@
 """The local engine: the services are processes of this machine."""
 
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,6 +162,7 @@ class LocalEngine:
     def _make_folders(self) -> None:
         for name in (LOGS, RUN):
             (self._folder / name).mkdir(exist_ok=True)
+            (self._folder / name).chmod(stat.S_IRWXU)
         self._data.make()
 
     def _supervise(self) -> None:
