@@ -107,3 +107,10 @@ def test_mlflow_must_be_told_which_stack_it_answers_for() -> None:
     assert secret(stack(COMPOSE_PROJECT_NAME="lab"), "mlflow_env") == (
         f"export UVICORN_HEADERS=mlflow-compose-stack:{IDENTITY}/lab\n"
     )
+
+
+def test_a_key_inside_of_the_upload_arguments_must_be_masked_by_itself_too() -> None:
+    arguments = '{"ServerSideEncryption": "aws:kms", "SSECustomerKey": "key-of-customers"}'
+    found = stack(MLFLOW_S3_UPLOAD_EXTRA_ARGS=arguments)
+    assert found.mask(arguments) == "********"
+    assert found.mask("key-of-customers, aws:kms") == "********, aws:kms"

@@ -209,6 +209,7 @@ def test_telemetry_must_be_off_until_somebody_turns_it_on(user: User) -> None:
         "MLFLOW_READ_REPLICA_BACKEND_STORE_URI",
         "MLFLOW_GATEWAY_RATE_LIMITS_STORAGE_URI",
         "MLFLOW_WORKSPACE_STORE_URI",
+        "MLFLOW_S3_UPLOAD_EXTRA_ARGS",
     ],
 )
 def test_a_secret_variable_of_mlflows_must_go_into_the_secret_file_only(

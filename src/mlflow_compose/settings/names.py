@@ -32,6 +32,8 @@ CLIENT_PREFIXES = (
 UNLISTED = frozenset({"MLFLOW_CRYPTO_KEK_PASSPHRASE"})
 
 SECRET_ENDINGS = ("_SECRET", "_PASSWORD", "_PASSPHRASE", "_TOKEN", "_KEY", "_URI", "_URL")
+# JSON, in which a key may be that objects are encrypted with.
+SECRET_NAMES = frozenset({"MLFLOW_S3_UPLOAD_EXTRA_ARGS"})
 
 
 class Kind(Enum):
@@ -71,7 +73,8 @@ def is_secret_variable(name: str, value: str) -> bool:
 
     Addresses count, since those of databases and brokers hold a password.
     """
-    return name.endswith(SECRET_ENDINGS) or bool(re.search(r"://[^/\s]*@", value))
+    known = name in SECRET_NAMES or name.endswith(SECRET_ENDINGS)
+    return known or bool(re.search(r"://[^/\s]*@", value))
 
 
 def suggestion(name: str, settings: Collection[str]) -> str:

@@ -170,6 +170,8 @@ def texts(settings: Settings) -> tuple[str, ...]:
     found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name, v)}
     # Who prints an address leaves its password out, or prints it in other surroundings.
     found |= {match[1] for text in found if (match := re.search(r"://[^/\s]*:([^/\s]+)@", text))}
+    # What logs a request names its parts one by one.
+    found |= {match[1] for text in found for match in re.finditer(r'Key"\s*:\s*"([^"]+)"', text)}
     # Shorter ones would be found inside of ordinary words.
     return tuple(sorted((text for text in found if len(text) >= MASKED_LENGTH), key=len)[::-1])
 
