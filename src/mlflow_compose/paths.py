@@ -56,13 +56,33 @@ def stack_paths(env_file: Path) -> StackPaths:
     """Return where a stack is: however its env file is spelled, it is the same stack.
 
     Raises:
-        EnvFileError: The path leads in a circle of links.
+        EnvFileError: The path leads in a circle of links, or holds a line break.
     """
     try:
-        return StackPaths(env_file.resolve())
+        found = env_file.resolve()
     except (OSError, RuntimeError):
         # RuntimeError until Python 3.12: https://docs.python.org/3/library/pathlib.html
         raise EnvFileError(f"{env_file} cannot be read: the link leads back to itself") from None
+    check_path(found)
+    return StackPaths(found)
+
+
+def check_path(env_file: Path) -> None:
+    """Make sure that the path fits on one line, as in configurations of servers, marks and logs.
+
+    Raises:
+        EnvFileError: It does not.
+    """
+    try:
+        text = str(env_file.absolute())
+    except FileNotFoundError:
+        # The folder that this runs in is gone, as who opens the file will say.
+        text = str(env_file)
+    if "\n" in text or "\r" in text:
+        raise EnvFileError(
+            f"the path of a stack must not hold a line break, got {text!r}",
+            hint="mv gives the folder a name of one line; then run the same command there",
+        )
 
 
 def make_state_folder(paths: StackPaths) -> Path:

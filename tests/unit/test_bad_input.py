@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import Said, User
-from tests.unit.samples import SECRETS
+from tests.unit.samples import SECRETS, env_text
 
 LIST_HINT = "hint: mlflow-compose config --list shows every setting\n"
 
@@ -237,6 +237,23 @@ def test_a_path_that_cannot_be_must_be_refused(user: User) -> None:
         result = user.types("config", "--env-file", path)
         assert result.code == 2
         assert f"error: {path} cannot be read" in result.err
+
+
+@pytest.mark.parametrize("character", ["\n", "\r"])
+@pytest.mark.parametrize("command", ["init", "config", "up", "status", "down"])
+def test_a_stack_whose_path_is_no_line_must_be_refused(
+    user: User, monkeypatch: pytest.MonkeyPatch, character: str, command: str
+) -> None:
+    folder = user.folder / f"two{character}lines"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    if command != "init":
+        (folder / ".env").write_text(env_text(), encoding="utf-8")
+    before = list(folder.iterdir())
+    result = user.types(command)
+    assert result.code == 2
+    assert f"must not hold a line break, got {str(folder / '.env')!r}\n" in result.err
+    assert list(folder.iterdir()) == before
 
 
 def test_a_file_that_this_user_may_not_read_must_say_so(user: User) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
 from mlflow_compose.identity import keep_identity
+from mlflow_compose.paths import check_path
 from mlflow_compose.render import Change, changes, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import new_env_text
@@ -21,9 +22,10 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
     """Write a new env file with random secrets; never touch an existing one.
 
     Raises:
-        EnvFileError: There is one already, or it cannot be written.
+        EnvFileError: There is one already, it cannot be written, or no stack can be there.
         SettingsError: A given value is wrong; then nothing is written.
     """
+    check_path(env_file)
     text = new_env_text(given, choice=secrets.choice)
     try:
         content = text.encode()
