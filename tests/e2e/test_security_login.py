@@ -41,6 +41,24 @@ STRANGERS = {
     "with an empty password": (ADMIN[0], ""),
 }
 
+GATEWAY_SECRETS = "/api/3.0/mlflow/gateway/secrets"
+# What a server that is started now reads: with its passphrase, as its entry point sources it.
+READ_KEY = """
+import sys, sqlalchemy
+from mlflow.utils.crypto import KEKManager, _decrypt_secret
+
+asked = "SELECT * FROM secrets WHERE secret_name = :name"
+engine = sqlalchemy.create_engine("postgresql+psycopg2:///?service=mlflow")
+with engine.connect() as connection:
+    row = connection.execute(sqlalchemy.text(asked), {"name": sys.argv[1]}).one()
+kek = KEKManager(kek_version=row.kek_version)
+found = _decrypt_secret(
+    bytes(row.encrypted_value), bytes(row.wrapped_dek), kek, row.secret_id, row.secret_name
+)
+print(found["api_key"])
+"""
+WITH_SECRETS = '. "$SECRETS_DIR/mlflow_env" && exec "$@"'
+
 
 class Classroom(NamedTuple):
     """A running stack, its admin with a run, and another user who has none."""
@@ -168,6 +186,29 @@ def test_a_user_must_have_his_own_runs(classroom: Classroom) -> None:
     assert [experiment["experiment_id"] for experiment in found] == [run.experiment_id]
 
 
+# --- keys of the gateway
+
+
+def test_a_stored_gateway_key_must_survive_up_with_another_admin_password(
+    classroom: Classroom,
+) -> None:
+    stack, admin = classroom.stack, classroom.admin
+    name, key = f"key-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
+    made = admin.call("POST", f"{GATEWAY_SECRETS}/create", json=body)
+    assert made.ok, made.text
+    with stack.changed(MLFLOW_ADMIN_PASSWORD="the-teachers-next-password"):
+        stack.up()
+        assert read_key(stack, name) == key
+    stack.up()
+    assert read_key(stack, name) == key
+
+
+def test_gateway_keys_must_not_be_encrypted_with_mlflows_default(classroom: Classroom) -> None:
+    said = classroom.admin.call("GET", "/ajax-api/3.0/mlflow/gateway/secrets/config").json()
+    assert said["using_default_passphrase"] is False
+
+
 # --- the network
 
 
@@ -213,6 +254,12 @@ def status(api: Api, method: str, path: str, **options: Any) -> int:  # noqa: AN
     if method != "GET" and not options:
         options = {"json": {}}
     return api.call(method, path, **options).status_code
+
+
+def read_key(stack: RunningStack, name: str) -> str:
+    """Return a key of the gateway's as the server decrypts it."""
+    code = ("python", "-c", READ_KEY, name)
+    return stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code).strip()
 
 
 def search(url: str, login: tuple[str, str] | None, headers: dict[str, str]) -> requests.Response:

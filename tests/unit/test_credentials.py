@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlflow_compose.stack import Stack, credentials
 from tests.unit.samples import IDENTITY, settings, stack
+from tests.unit.samples import SECRETS as SAMPLE_SECRETS
 
 # What the rules of settings let through.
 SECRETS = st.text(
@@ -107,6 +108,21 @@ def test_mlflow_must_be_told_which_stack_it_answers_for() -> None:
     assert secret(stack(COMPOSE_PROJECT_NAME="lab"), "mlflow_env") == (
         f"export UVICORN_HEADERS=mlflow-compose-stack:{IDENTITY}/lab\n"
     )
+
+
+def test_the_passphrase_of_gateway_keys_must_stay_the_same_and_be_guessed_by_nobody() -> None:
+    """Whatever else is changed: keys that are stored could not be read with another one."""
+
+    def passphrase(**values: str) -> str:
+        text = secret(stack(MLFLOW_AUTH="basic", **values), "mlflow_env")
+        return next(line for line in text.splitlines() if "MLFLOW_CRYPTO_KEK_PASSPHRASE=" in line)
+
+    changed = {name: f"another-{name.lower()}" for name in SAMPLE_SECRETS if name != "PG_PASSWORD"}
+    assert passphrase() == passphrase(**changed)
+    assert passphrase() != passphrase(PG_PASSWORD="another")
+    assert "development" not in passphrase()
+    assert len(passphrase()) > 64
+    assert passphrase(MLFLOW_CRYPTO_KEK_PASSPHRASE="mine").endswith("=mine")
 
 
 def test_a_key_inside_of_the_upload_arguments_must_be_masked_by_itself_too() -> None:
