@@ -15,6 +15,8 @@ from .tracking import ARTIFACTS, MLFLOW, Api
 ADMIN = ("teacher", "the-teachers-password")
 SEARCH = f"{MLFLOW}/experiments/search"
 BLOCKED = 403
+REFUSED = 400
+TRACES = "/api/3.0/mlflow/traces"
 
 # Each way in that MLflow has: REST, its web page's REST, GraphQL, artifacts, tracing, jobs.
 CLOSED = (
@@ -166,6 +168,85 @@ def test_a_user_must_not_read_others_artifacts_through_the_model_registry(
     path = f"/model-versions/get-artifact?name={name}&version=1&path=model/weights.bin"
     assert user.call("GET", path).content != run.artifact
     assert not made.ok
+
+
+LOCATIONS = {
+    "a folder of the server": "file://{secrets}",
+    "a folder of the server by its path": "{secrets}",
+    "a folder of the server by a relative path": "secrets",
+    "another bucket": "s3://another-bucket/folder",
+    "the bucket past the server": "s3://{bucket}/{run.experiment_id}",
+    "somebody else's folder": "mlflow-artifacts:/{run.experiment_id}",
+    "somebody else's run": "mlflow-artifacts:/{run.experiment_id}/{run.id}/artifacts",
+}
+
+
+@pytest.mark.parametrize("who", ["user", "admin"])
+@pytest.mark.parametrize("location", LOCATIONS.values(), ids=LOCATIONS.keys())
+def test_nobody_must_say_where_the_server_keeps_artifacts(
+    classroom: Classroom, location: str, who: str
+) -> None:
+    """It would write and read there with rights of its own."""
+    api = {"user": classroom.user, "admin": classroom.admin}[who]
+    secrets = classroom.stack.execute("mlflow", "sh", "-c", 'cd "$SECRETS_DIR" && pwd').strip()
+    place = location.format(secrets=secrets, bucket=classroom.stack.bucket, run=classroom.run)
+    for name in ("artifact_location", "artifactLocation"):
+        body = {"name": f"elsewhere-{uuid.uuid4().hex[:8]}", name: place}
+        for path in (f"{MLFLOW}/experiments/create", "/ajax-api/2.0/mlflow/experiments/create"):
+            made = api.call("POST", path, json=body)
+            assert made.status_code == REFUSED, made.text
+            assert "artifact_location must be left out" in made.text
+
+
+def test_a_user_must_not_write_where_an_experiment_of_earlier_times_points(
+    classroom: Classroom,
+) -> None:
+    """Also where the database has such a location already."""
+    user, stack = classroom.user, classroom.stack
+    folder = f"/tmp/elsewhere-{uuid.uuid4().hex[:8]}"  # noqa: S108 - of a container, or made here
+    for place in (folder, f"file://{folder}", f"s3://{uuid.uuid4().hex}"):
+        made = user.post("experiments/create", name=uuid.uuid4().hex)
+        change = f"artifact_location = '{place}' WHERE experiment_id = {made['experiment_id']}"
+        stack.sql(f"UPDATE experiments SET {change}")  # noqa: S608 - of our own
+        run = user.post("runs/create", experiment_id=made["experiment_id"])["run"]["info"]
+        query = f"run_uuid={run['run_id']}&path=notes.txt"
+        sent = user.call("POST", f"/ajax-api/2.0/mlflow/upload-artifact?{query}", data=b"notes")
+        assert sent.status_code == REFUSED, sent.text
+        assert "is elsewhere" in sent.text
+        listed = user.call("GET", f"{MLFLOW}/artifacts/list?run_id={run['run_id']}")
+        assert listed.status_code == REFUSED, listed.text
+        user.post("experiments/delete", experiment_id=made["experiment_id"])
+    assert stack.execute("mlflow", "sh", "-c", f"ls -d {folder} || echo none").strip() == "none"
+
+
+def test_the_smallest_stack_must_keep_artifacts_in_its_own_folder(make_stack: MakeStack) -> None:
+    """Where that is a folder of the server too, and the database a file beside it."""
+    stack = make_stack(BACKEND_STORE="sqlite", ARTIFACT_STORE="local", MLFLOW_AUTH="basic")
+    stack.up()
+    admin = Api(stack.url, ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
+    run = stack.log_run(admin)
+    assert admin.artifact("GET", run.key).content == run.artifact
+    for place in ("file:///tmp/elsewhere", "/tmp/elsewhere", "s3://elsewhere"):  # noqa: S108 - refused
+        body = {"name": uuid.uuid4().hex, "artifact_location": place}
+        assert status(admin, "POST", f"{MLFLOW}/experiments/create", json=body) == REFUSED
+
+
+def test_a_user_must_not_say_where_the_data_of_a_trace_is(classroom: Classroom) -> None:
+    """Traces of others are found by it too."""
+    user, trace = classroom.user, f"tr-{uuid.uuid4().hex}"
+    made = user.post("experiments/create", name=uuid.uuid4().hex)
+    place = {"type": 1, "mlflow_experiment": {"experiment_id": made["experiment_id"]}}
+    info = {"trace_id": trace, "trace_location": place, "state": 1}
+    info["request_time"] = "2026-11-21T00:00:00Z"
+    started = user.call("POST", f"{TRACES}", json={"trace": {"trace_info": info}})
+    assert started.ok, started.text
+    tag = {"key": "mlflow.artifactLocation", "value": f"mlflow-artifacts:/{classroom.run.key}"}
+    for path in (f"{TRACES}/{trace}/tags", f"{MLFLOW}/traces/{trace}/tags"):
+        refused = user.call("PATCH", path, json=tag)
+        assert refused.status_code == REFUSED, refused.text
+    harmless = {"key": "note", "value": "mine"}
+    assert user.call("PATCH", f"{TRACES}/{trace}/tags", json=harmless).ok
+    user.post("experiments/delete", experiment_id=made["experiment_id"])
 
 
 def test_a_user_must_not_make_users_or_himself_admin(classroom: Classroom) -> None:

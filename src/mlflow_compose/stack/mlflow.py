@@ -155,6 +155,8 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
         own["MLFLOW_AUTH_CONFIG_PATH"] = around.site.secret(auth)
         if _proxied(settings):
             own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
+            # Read by the plugin `own_locations`, for experiments and what is in them.
+            own["OWN_LOCATIONS_ONLY"] = "true"
     handed_on = {
         name: value
         for name, value in settings.server_variables.items()

@@ -12,12 +12,14 @@ from typing import Any
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+from own_locations import check_place
 
 
 class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
     """MLflow's S3 repository behind the plain interface: no signed addresses, no parts."""
 
     def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        check_place(artifact_uri)
         super().__init__(artifact_uri, *args, **options)
         self._s3 = S3ArtifactRepository(artifact_uri, *args, **options)
 

@@ -20,6 +20,7 @@ export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
 export MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX='^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)'
+export OWN_LOCATIONS_ONLY=true
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/mlflow.started

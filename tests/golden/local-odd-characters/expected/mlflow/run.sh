@@ -20,6 +20,7 @@ export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
 export MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX='^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)'
+export OWN_LOCATIONS_ONLY=true
 export MLFLOW_HTTP_REQUEST_TIMEOUT='{"a": "$B"} # \n'
 export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
 

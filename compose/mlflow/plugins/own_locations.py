@@ -1,0 +1,95 @@
+"""Artifacts in the stack's own store, and nowhere else.
+
+MLflow lets whoever may create an experiment say where its artifacts are, and then writes and reads
+there with the server's own rights: in a folder of the server, in another bucket, among the artifacts
+of somebody else. There is no setting against it. Where the stack asks for it, this store takes no
+location from users, and neither folders nor buckets are opened outside of the server's artifacts
+destination, be they named by an experiment of an earlier time. MLflow finds it by the entry points beside this file.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+ASKED_FOR_BY = "OWN_LOCATIONS_ONLY"
+# What `mlflow server` tells its workers.
+DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+TRACE_LOCATION = "mlflow.artifactLocation"
+
+
+def tracking_store(store_uri: str, artifact_uri: str | None = None) -> Any:  # noqa: ANN401
+    """Return the store that MLflow would use itself, refusing locations where that is asked for."""
+    if artifact_uri is None or not _asked_for():
+        from mlflow.tracking._tracking_service import utils
+
+        return utils._get_sqlalchemy_store(store_uri, artifact_uri)  # noqa: SLF001 - no public one
+    from mlflow.server.handlers import TrackingStoreRegistryWrapper
+    from mlflow.store.artifact import artifact_repository_registry
+
+    # Not by entry points, which cannot name the scheme that a plain path has.
+    repositories = artifact_repository_registry.get_registered_artifact_repositories()
+    repositories |= dict.fromkeys(("", "file"), OwnLocalRepository)
+    store = TrackingStoreRegistryWrapper._get_sqlalchemy_store(store_uri, artifact_uri)  # noqa: SLF001
+    store.__class__ = _without_locations(type(store))
+    return store
+
+
+def _without_locations(store: Any) -> Any:  # noqa: ANN401 - mlflow is not typed
+    class Store(store):  # type: ignore[misc]
+        def create_experiment(
+            self,
+            name: str,
+            artifact_location: str | None = None,
+            tags: Any = None,  # noqa: ANN401
+        ) -> Any:  # noqa: ANN401
+            if artifact_location:
+                raise _refusal("artifact_location must be left out")
+            return super().create_experiment(name, None, tags)
+
+        def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
+            if key == TRACE_LOCATION:
+                raise _refusal(f"{key} must not be changed")
+            super().set_trace_tag(trace_id, key, value)
+
+    return Store
+
+
+class OwnLocalRepository(LocalArtifactRepository):  # type: ignore[misc] # mlflow is not typed
+    """MLflow's repository of a folder, below the artifacts destination only."""
+
+    def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        check_place(artifact_uri)
+        super().__init__(artifact_uri, *args, **options)
+
+
+def check_place(uri: str) -> None:
+    """Make sure that a server that was told so opens nothing but its own artifacts."""
+    destination = os.environ.get(DESTINATION)
+    if destination and _asked_for() and not _is_below(uri, destination):
+        raise _refusal(f"{uri} is elsewhere")
+
+
+def _is_below(uri: str, root: str) -> bool:
+    if is_local_uri(root):
+        if not is_local_uri(uri):
+            return False
+        path, top = (Path(local_file_uri_to_path(one)).resolve() for one in (uri, root))
+        return path.is_relative_to(top)
+    return f"{uri}/".startswith(f"{root.rstrip('/')}/")
+
+
+def _asked_for() -> bool:
+    return os.environ.get(ASKED_FOR_BY) == "true"
+
+
+def _refusal(what: str) -> MlflowException:
+    return MlflowException(
+        f"{what}: this server keeps artifacts in its own store only",
+        error_code=INVALID_PARAMETER_VALUE,
+    )
