@@ -285,6 +285,18 @@ def test_a_stored_gateway_key_must_survive_up_with_another_admin_password(
     assert read_key(stack, name) == key
 
 
+def test_a_gateway_key_must_survive_that_login_is_turned_on(make_stack: MakeStack) -> None:
+    """It was encrypted with MLflow's default until then."""
+    stack = make_stack()
+    stack.up()
+    name, key = "key", uuid.uuid4().hex
+    body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
+    assert Api(stack.url).call("POST", f"{GATEWAY_SECRETS}/create", json=body).ok
+    stack.write(MLFLOW_AUTH="basic")
+    stack.up()
+    assert read_key(stack, name) == key
+
+
 def test_gateway_keys_must_not_be_encrypted_with_mlflows_default(classroom: Classroom) -> None:
     said = classroom.admin.call("GET", "/ajax-api/3.0/mlflow/gateway/secrets/config").json()
     assert said["using_default_passphrase"] is False

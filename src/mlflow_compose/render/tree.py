@@ -24,7 +24,10 @@ PER_SERVICE = "service/"
 IDENTITY_FILE = ".env"
 # Folders of services that not every stack has.
 OPTIONAL = ("postgres", "s3", "bucket-init")
-SHARED = ("bucket-init/", "mlflow/plugins/", "mlflow/entrypoint.sh", "mlflow/check_login.py")
+SHARED = (
+    *("bucket-init/", "mlflow/plugins/"),
+    *("mlflow/entrypoint.sh", "mlflow/check_login.py", "mlflow/adopt_keys.py"),
+)
 
 
 @dataclass(frozen=True)
