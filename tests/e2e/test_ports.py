@@ -41,6 +41,13 @@ def test_a_stack_must_not_mind_its_own_ports(shared: RunningStack) -> None:
     assert "taken" not in shared.up().text
 
 
+def test_an_address_of_another_machine_must_be_named(stack: RunningStack) -> None:
+    stack.write(STACK_BIND_ADDRESS="192.0.2.1", MLFLOW_AUTH="basic")
+    said = stack.up(code=2)
+    said.shows("STACK_BIND_ADDRESS must be an address of this machine, got 192.0.2.1", "hint: set")
+    assert stack.ids() == {}
+
+
 @contextmanager
 def listening(address: str, port: int) -> Iterator[None]:
     """Hold a port of this machine."""

@@ -11,9 +11,9 @@ import pytest
 
 from mlflow_compose.engines import check_ports
 from mlflow_compose.engines.ports import is_taken
-from mlflow_compose.errors import PortTakenError
+from mlflow_compose.errors import PortTakenError, SettingsError
 from tests.unit.fakes import FakeEngine
-from tests.unit.samples import settings, stack
+from tests.unit.samples import ANY_ADDRESS, settings, stack
 
 MakeEngine = Callable[..., FakeEngine]
 
@@ -61,6 +61,24 @@ def refusal(found: FakeEngine) -> PortTakenError:
 
 def test_free_ports_must_be_fine(engine: MakeEngine) -> None:
     check_ports(engine())
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "fe80::1"])
+def test_an_address_of_another_machine_must_be_named(engine: MakeEngine, address: str) -> None:
+    """Documentation's own networks: no machine has these."""
+    found = engine(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic")
+    # Nor does it help that the stack runs, on the address that it was told before.
+    found.held = frozenset(port.published for _, port in found.stack.ports)
+    with pytest.raises(SettingsError) as caught:
+        check_ports(found)
+    rule = "STACK_BIND_ADDRESS must be an address of this machine"
+    assert caught.value.message == f"{rule}, got {address}"
+    assert "set STACK_BIND_ADDRESS in .env to 127.0.0.1" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.9", ANY_ADDRESS])
+def test_an_address_of_this_machine_must_be_fine(engine: MakeEngine, address: str) -> None:
+    check_ports(engine(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic"))
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
         FilesChangedError: A rendered file was edited by hand.
         EngineError: The engine cannot be used, or not with the data that is there.
         StoreError: An external database cannot be used.
+        SettingsError: STACK_BIND_ADDRESS is not an address of this machine.
         PortTakenError: Another process listens on a published port.
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.

@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from mlflow_compose.engines.base import Engine
-from mlflow_compose.errors import PortTakenError
+from mlflow_compose.errors import PortTakenError, SettingsError
+from mlflow_compose.machine import own_addresses
 from mlflow_compose.stack import PublishedPort
 
 MAX_PORT = 65535
@@ -16,14 +17,19 @@ MAX_PORT = 65535
 STACK_FOLDER = "STACK_FOLDER"
 # Seconds.
 CONNECT_TIMEOUT = 0.5
+# What binding to an address says that no interface has, or of a family that is switched off.
+NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
 
 
 def check_ports(engine: Engine) -> None:
     """Make sure that nobody else listens on a port that the stack publishes.
 
     Raises:
+        SettingsError: The address that they bind to is not one of this machine.
         PortTakenError: Somebody does; the message says who.
     """
+    for address in sorted({port.address for _, port in engine.stack.ports}):
+        _check_address(address)
     held = engine.held_ports()
     for service, port in engine.stack.ports:
         if port.published in held or not is_taken(port.address, port.published):
@@ -40,18 +46,35 @@ def holder_of(engine: Engine, port: int) -> str | None:
     return engine.owner_of(port) or _process_on(port)
 
 
+def _check_address(address: str) -> None:
+    if _bind(address, 0) in NOT_OURS:
+        others = ", ".join(own_addresses())
+        raise SettingsError(
+            f"STACK_BIND_ADDRESS must be an address of this machine, got {address}",
+            hint=f"set STACK_BIND_ADDRESS in .env to 127.0.0.1{others and f' or {others}'}",
+        )
+
+
 def is_taken(address: str, port: int) -> bool:
     """Tell whether somebody listens on a port of this machine."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As servers do: connections that just ended do not keep a port taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
+    refused = _bind(address, port)
+    if refused is not None:
+        return refused == errno.EADDRINUSE
     # On macOS a bind to one address succeeds beside a listener on all of them.
     return sys.platform == "darwin" and _answers(address, port)
+
+
+def _bind(address: str, port: int) -> int | None:
+    """Return the number of the error with which binding a port fails, None if it does not."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As servers do: connections that just ended do not keep a port taken.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def _answers(address: str, port: int) -> bool:
