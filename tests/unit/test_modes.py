@@ -4,7 +4,14 @@ import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from mlflow_compose.cli.run import run
+from tests.unit.conftest import User
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_containers_must_be_able_to_read_what_a_careful_user_rendered(tmp_path: Path) -> None:
@@ -30,3 +37,49 @@ def test_containers_must_be_able_to_read_what_a_careful_user_rendered(tmp_path: 
         for file in (tmp_path / "compose/secrets").iterdir()
         if file.name != ".manifest.json"
     )
+
+
+@pytest.mark.parametrize("chosen", [0o700, 0o750, 0o1777])
+@pytest.mark.parametrize("target", ["compose", "local"])
+def test_the_mode_of_a_folder_that_was_there_must_stay(
+    user: User, target: str, chosen: int
+) -> None:
+    """As of /tmp, which others cannot use with any other mode."""
+    folder = user.folder / "there"
+    folder.mkdir()
+    folder.chmod(chosen)
+    for port in ("5001", "5002"):
+        user.has_env(f"MLFLOW_PORT={port}")
+        assert user.types("render", "--target", target, "--output", "there").code == 0
+        assert mode(folder) == chosen
+    assert mode(folder / "secrets") == 0o700
+
+
+@pytest.mark.parametrize("target", ["compose", "local"])
+def test_a_folder_that_its_owner_closed_must_stay_closed(user: User, target: str) -> None:
+    user.has_env()
+    user.types("render", "--target", target)
+    (user.folder / target).chmod(0o700)
+    user.has_env("MLFLOW_PORT=5001")
+    assert user.types("render", "--target", target).code == 0
+    assert mode(user.folder / target) == 0o700
+
+
+def test_folders_that_containers_read_must_be_opened_again(user: User) -> None:
+    """As after a copy of the stack by somebody with umask 077."""
+    user.has_env()
+    user.types("render")
+    (user.folder / "compose" / "bucket-init").chmod(0o700)
+    (user.folder / "compose" / "secrets").chmod(0o755)
+    user.types("render")
+    assert mode(user.folder / "compose" / "bucket-init") == 0o755
+    assert mode(user.folder / "compose" / "secrets") == 0o700
+
+
+def test_a_foreign_folder_among_ours_must_keep_its_mode(user: User) -> None:
+    user.has_env()
+    there = user.folder / "there" / "bucket-init"
+    there.mkdir(parents=True)
+    there.chmod(0o2770)
+    assert user.types("render", "--output", "there").code == 0
+    assert mode(there) == 0o2770

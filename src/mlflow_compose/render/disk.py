@@ -126,9 +126,12 @@ def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
 def _write(tree: Tree, folder: Path, mode: int) -> None:
     before = _read_manifest(folder)
     after = {path: (digest(file.text),) for path, file in sorted(tree.items())}
-    _make_folder(folder, mode)
-    for parent in sorted({(folder / path).parent for path in tree} - {folder}):
-        _make_folder(parent, FOLDER_MODE)
+    # The mode of a folder that was there is its owner's choice; only folders of our files that
+    # containers read are opened again, as after a clone with umask 077.
+    _make_folder(folder, mode, ours=mode == SECRETS_FOLDER_MODE)
+    filled = {Path(path).parent for path in before}
+    for parent in sorted({Path(path).parent for path in tree} - {Path()}):
+        _make_folder(folder / parent, FOLDER_MODE, ours=parent in filled)
     if any(digest(read(folder / path) or "") not in digests for path, digests in after.items()):
         # Whatever interrupts the writing, each file is then one that we know.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
@@ -141,10 +144,11 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
     _write_manifest(after, folder)
 
 
-def _make_folder(folder: Path, mode: int) -> None:
-    # Whatever the umask: containers' users, who own none of this, must get in.
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(mode)
+def _make_folder(folder: Path, mode: int, *, ours: bool) -> None:
+    if ours or not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask: containers' users, who own none of this, must get in.
+        folder.chmod(mode)
 
 
 def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
