@@ -236,12 +236,16 @@ def test_follow_must_show_new_lines_and_end_with_the_stack(stack: LocalStack) ->
     assert all(line.startswith("mlflow | ") for line in said.splitlines())
 
 
-def test_plain_supervisord_must_do_without_the_tool(stack: LocalStack) -> None:
-    stack.up()
-    logged = stack.log_run()
-    stack.tool("down")
-    run("supervisord", "-c", "supervisord.conf", folder=stack.local_folder)
+def test_plain_supervisord_must_do_without_the_tool(shared: LocalStack, stack: LocalStack) -> None:
+    """After `render` alone; the other stack has installed the packages."""
+    assert shared.pids()
+    stack.tool("render")
+    run("supervisord", folder=stack.local_folder)
     stack.wait_until_healthy(*SERVERS)
+    logged = stack.log_run()
+    stack.expect(logged)
+    stack.tool("down")
+    stack.up()
     stack.expect(logged)
 
 

@@ -137,8 +137,6 @@ def test_supervisord_must_accept_a_case(
     from supervisor.options import ServerOptions
 
     folder = render_case(case, tmp_path)
-    for name in ("logs", "run"):
-        (folder / name).mkdir()
     monkeypatch.chdir(folder)
     options = ServerOptions()
     options.realize(args=["-c", "supervisord.conf"], doc="")

@@ -237,7 +237,7 @@ def test_what_the_installer_kept_for_itself_must_be_open_in_the_database(
     """Its cache may have been filled by somebody with umask 077, and shares files."""
     lock = wheels.add("something==1.0")
     (tmp_path / "lock.txt").write_text(lock, encoding="utf-8")
-    options = ("--target", tmp_path / "elsewhere", "--requirement", tmp_path / "lock.txt")
+    options = ("--target", f"{tmp_path}/elsewhere", "--requirement", f"{tmp_path}/lock.txt")
     command = [find_uv_bin(), "pip", "install", *options]
     subprocess.run(command, env=wheels.environ, umask=0o077, check=True)
     server = wheels.install(lock) / "postgresql" / "bin" / "postgres"

@@ -1,5 +1,6 @@
 """What stands in the scripts of a stack without Docker is what its servers get."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -103,7 +104,6 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     folder = tmp_path / "it's $HOME %s" / "local"
     stack = stack_in(tmp_path / "a 'cache' of $mine", MINIO_VOLUME_PATH="/srv/it's #1 $x")
     write(render(stack), folder)
-    (folder / "run").mkdir()
     done = subprocess.run(["sh", folder / "s3/run.sh"], cwd="/", capture_output=True, check=False)
     assert done.stderr == b""
     assert done.stdout.decode().splitlines() == [
@@ -113,10 +113,57 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     assert (folder / "run" / "s3.started").exists()
 
 
+def test_a_script_must_make_the_folder_of_its_data(tmp_path: Path) -> None:
+    """As after `render` alone, or when somebody deleted it."""
+    write(render(stack_in(tmp_path / "cache")), tmp_path / "local")
+    before = os.umask(0o022)
+    try:
+        subprocess.run(["sh", tmp_path / "local/s3/run.sh"], capture_output=True, check=True)
+    finally:
+        os.umask(before)
+    data = tmp_path / "local" / "data"
+    assert (data.stat().st_mode & 0o777, (data / "minio_data").stat().st_mode & 0o777) == (
+        0o700,
+        0o700,
+    )
+
+
+def test_supervisord_must_find_the_folder_of_its_socket(tmp_path: Path) -> None:
+    """Also where that is elsewhere, because the stack's own path is too long."""
+    machine = replace(MACHINE, socket=str(tmp_path / "short" / "1.sock"))
+    write(render(local_stack(machine)), tmp_path / "local")
+    assert (tmp_path / "short").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("gone", ["never installed", "its Python is gone"])
+def test_a_script_without_its_packages_must_not_start_what_is_in_path(
+    tmp_path: Path, gone: str
+) -> None:
+    stack = stack_in(tmp_path / "cache")
+    write(render(stack), tmp_path / "local")
+    other = Path(stack.service("s3").image).rename(tmp_path / "other")
+    if gone == "its Python is gone":
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/python").symlink_to("/nowhere/python")
+        Path(stack.service("s3").image).symlink_to(tmp_path)
+    for service in stack.services:
+        done = subprocess.run(
+            ["sh", tmp_path / "local" / service.name / "run.sh"],
+            env={"PATH": f"{other / 'bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"the packages that {service.name} needs are not installed: "
+            "mlflow-compose up installs them\n"
+        )
+
+
 def test_a_job_that_failed_must_not_count_as_done(tmp_path: Path) -> None:
     stack = stack_in(tmp_path / "cache")
     write(render(stack), tmp_path / "local")
-    (tmp_path / "local" / "run").mkdir()
     python = Path(stack.service("bucket-init").image) / "bin" / "python"
     # The other two calls: what was left behind, and the health of what it waits for.
     says = '#!/bin/sh\ncase "$1" in bucket-init/*) exit {code};; esac\n'

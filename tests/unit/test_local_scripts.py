@@ -198,6 +198,40 @@ def test_half_of_a_database_must_not_be_left_where_making_it_failed(
     assert [path.name for path in data.parent.iterdir()] == ["pgdata"]
 
 
+def test_the_folder_of_roots_database_must_be_made_where_its_user_can_reach_it(
+    postgres: ModuleType, tmp_path: Path
+) -> None:
+    folder, state = tmp_path / "local/data/postgres_data", tmp_path / "state"
+    folder.parent.parent.mkdir()
+    before = os.umask(0o077)
+    try:
+        postgres.make_folder(folder, state)
+    finally:
+        os.umask(before)
+    (place,) = state.iterdir()
+    assert folder.resolve() == place / "postgres_data"
+    modes = [path.stat().st_mode & 0o777 for path in (state, place, folder, folder.parent)]
+    assert modes == [0o711, 0o711, 0o700, 0o700]
+    postgres.make_folder(folder, state)
+    assert list(state.iterdir()) == [place]
+
+
+def test_data_that_is_away_must_not_be_replaced_by_an_empty_folder(
+    postgres: ModuleType, tmp_path: Path
+) -> None:
+    """As when the disk that it is on is not mounted."""
+    folder = tmp_path / "postgres_data"
+    folder.symlink_to(tmp_path / "away")
+    postgres.make_folder(folder, tmp_path / "state")
+    assert not folder.exists()
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_missing_user_must_be_named(postgres: ModuleType) -> None:
+    with pytest.raises(SystemExit, match=r"no user no-such-user, .*: mlflow-compose up makes it"):
+        postgres.find_user("no-such-user")
+
+
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder of programs: an initdb, and a postgres that keeps what it is given."""

@@ -74,6 +74,8 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
             replace_file(folder / path, file)
         if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
             _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
+        for path in rendering.folders:
+            (folder / path).mkdir(exist_ok=True, mode=stat.S_IRWXU)
     return differing
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
@@ -50,12 +51,14 @@ class Rendering:
         secrets: By name, from its `secrets` folder.
         override: File in the target's folder that is the user's, empty where there is none.
         identity: What says which stack it is, by path; in no manifest, and so in no repository.
+        folders: That must be there, empty or not, for the stack to start.
     """
 
     files: Tree
     secrets: Tree
     override: str = ""
     identity: Tree = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 def render(stack: Stack) -> Rendering:
@@ -97,7 +100,12 @@ def _local(stack: Stack) -> Rendering:
                 target = f"{service.name}/{target.removeprefix(PER_SERVICE)}"
             files[f"local/{target}"] = text
     shared = {f"local/{name}": text for name, text in _shared_with_compose(stack)}
-    return Rendering(_files(files | shared, "local/"), _secrets(stack, OWN_SECRET_MODE))
+    return Rendering(
+        _files(files | shared, "local/"),
+        _secrets(stack, OWN_SECRET_MODE),
+        # supervisord makes none of them.
+        folders=("logs", "run", str(PurePath(stack.site.socket).parent)),
+    )
 
 
 def _shared_with_compose(stack: Stack) -> Iterator[tuple[str, str]]:

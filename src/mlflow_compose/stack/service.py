@@ -163,6 +163,16 @@ class Service:
         """Whether it ends by itself when its work is done."""
         return self.restart == "no"
 
+    @property
+    def data_folders(self) -> tuple[str, ...]:
+        """Its volumes without a container: folders that it makes itself if they are missing.
+
+        Those of a service that root runs as another user are made by the service's own script.
+        """
+        if self.environment.get("RUN_AS"):
+            return ()
+        return tuple(mount.target for mount in self.volumes if isinstance(mount, Volume))
+
 
 def from_home(path: str, home: str) -> str:
     """Return a path of the env file as the rendered files must spell it.

@@ -7,6 +7,7 @@ to run.
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import sys
@@ -20,15 +21,19 @@ import psutil
 REFUSED = frozenset("\"$'\\")
 PLAIN_USER = "mlflow"
 MASK = "********"
+# Where the data is if root starts the server.
+STATE = Path("/var/lib/mlflow-compose")
 
 
 def main(environ: Mapping[str, str]) -> None:
     """Do it; returns only by an exception."""
+    if environ["RUN_AS"]:
+        make_folder(Path(environ["PGDATA"]).parent)
     # The folder above may be a link, out of folders that only root may pass.
     data = Path(environ["PGDATA"]).resolve()
     password = Path(environ["POSTGRES_PASSWORD_FILE"]).read_text(encoding="utf-8")
     if environ["RUN_AS"]:
-        become(pwd.getpwnam(environ["RUN_AS"]), data.parent)
+        become(find_user(environ["RUN_AS"]), data.parent)
     if not data.exists():
         make_database(data, environ["POSTGRES_USER"], environ["POSTGRES_DB"], password)
     drop_stale_lock(data / "postmaster.pid")
@@ -41,6 +46,27 @@ def main(environ: Mapping[str, str]) -> None:
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     sys.stdout.flush()
     os.execvp("postgres", ["postgres", "-D", str(data), *options])
+
+
+def make_folder(folder: Path, state: Path = STATE) -> None:
+    """Make the folder of the data if there is none: a link out of folders that only root enters."""
+    if os.path.lexists(folder):
+        return
+    folder.parent.mkdir(exist_ok=True, mode=0o700)
+    place = state / secrets.token_hex(6) / folder.name
+    place.mkdir(parents=True, mode=0o700)
+    for parent in (state, place.parent):
+        # Whatever root's umask is.
+        parent.chmod(0o711)
+    folder.symlink_to(place)
+
+
+def find_user(name: str) -> pwd.struct_passwd:
+    """Return the user as whom the server runs."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        sys.exit(f"there is no user {name}, as whom the database runs: mlflow-compose up makes it")
 
 
 def become(user: pwd.struct_passwd, folder: Path) -> None:

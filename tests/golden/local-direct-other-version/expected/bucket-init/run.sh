@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/bin/python ]; then
+    echo "the packages that bucket-init needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/bin:/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ENDPOINT=http://192.0.2.10:9000

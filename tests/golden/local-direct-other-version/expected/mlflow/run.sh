@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/bin/python ]; then
+    echo "the packages that mlflow needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/bin:/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export PYTHONPATH=mlflow/plugins
@@ -19,6 +24,9 @@ export MLFLOW_DISABLE_TELEMETRY=true
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
+
+# Where its data is, closed to others.
+(umask 077 && mkdir -p data/mlflow_tmp)
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/mlflow.started

@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
+    echo "the packages that postgres needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export POSTGRES_USER=mlflow
@@ -13,6 +18,9 @@ export PGDATA=data/postgres_data/pgdata
 export PGPORT=5433
 export LISTEN_ADDRESSES=0.0.0.0
 export RUN_AS=''
+
+# Where its data is, closed to others.
+(umask 077 && mkdir -p data/postgres_data)
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/postgres.started

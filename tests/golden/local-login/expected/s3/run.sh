@@ -4,12 +4,20 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
+    echo "the packages that s3 needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ADDRESS=127.0.0.1:9100
 export S3_FOLDER=data/minio_data
 export AUTH_KEY_FILE=secrets/rclone_auth_key
 export GOMEMLIMIT=64MiB
+
+# Where its data is, closed to others.
+(umask 077 && mkdir -p data/minio_data)
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/s3.started

@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
+    echo "the packages that mlflow needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export PYTHONPATH=mlflow/plugins
@@ -23,6 +28,9 @@ export MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX='^(mlflow-artifacts:|
 export OWN_LOCATIONS_ONLY=true
 export MLFLOW_HTTP_REQUEST_TIMEOUT='{"a": "$B"} # \n'
 export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
+
+# Where its data is, closed to others.
+(umask 077 && mkdir -p data/mlflow_tmp)
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/mlflow.started

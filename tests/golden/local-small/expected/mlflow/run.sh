@@ -4,6 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Otherwise it would be whatever is in PATH.
+if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
+    echo "the packages that mlflow needs are not installed: mlflow-compose up installs them" >&2
+    exit 1
+fi
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin:/home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export PYTHONPATH=mlflow/plugins
@@ -14,6 +19,9 @@ export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 export MLFLOW_DISABLE_TELEMETRY=true
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
+
+# Where its data is, closed to others.
+(umask 077 && mkdir -p data/mlflow_data data/mlflow_tmp)
 
 # What it reads from here on is as it is now: a file that is changed later means a restart.
 touch run/mlflow.started
