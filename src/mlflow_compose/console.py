@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.errors import MlflowComposeError, OutputError
 from mlflow_compose.result import Result
 
 if TYPE_CHECKING:
@@ -27,25 +27,29 @@ DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
 
 
-class Unfailing:
-    """A stream that drops what cannot be written: a closed terminal or pipe ends no work."""
+class Lossy:
+    """Standard error, on which no work depends: what cannot be written there is left out."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write `text` if that is possible."""
-        with suppress(OSError):
-            self._stream.write(text)
-        return len(text)
+        """Write, if that is possible."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _divert(self._stream)
+            return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered if that is possible."""
-        with suppress(OSError):
+        """Flush, if that is possible."""
+        try:
             self._stream.flush()
+        except OSError:
+            _divert(self._stream)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of whatever type the stream's is
-        """Return anything else as the stream has it."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the stream has it
+        """Return everything else as the stream has it."""
         return getattr(self._stream, name)
 
 
@@ -58,7 +62,7 @@ class Console:
         # How the tool was called: what the commands that we name must begin with.
         self.program = PROGRAM
         self._out = out
-        self._err = cast("TextIO", Unfailing(err))
+        self._err = cast("TextIO", Lossy(err))
         self.as_json = as_json
         self._silent = quiet or as_json
         self._terminal = err.isatty() and environ.get("TERM") != "dumb"
@@ -105,24 +109,28 @@ class Console:
         text = f"$ {shlex.join(argv)}"
         self._say(f"\x1b[2m{text}\x1b[0m" if self._color else text)
 
-    def line(self, text: str) -> None:
-        """Print one line of output as it comes, such as a log's."""
-        print(text, file=self._out, flush=True)
+    def line(self, text: str) -> bool:
+        """Print one line of output as it comes, such as a log's; tell whether it is still read.
 
-    def show(self, command: str, result: Result) -> None:
-        """Print the outcome of a command."""
-        if self.as_json:
-            self._print_json(result.envelope(command))
-            return
-        for line in result.lines:
-            print(self._typed(line), file=self._out)
-        self._out.flush()
-        for error in result.errors:
+        Raises:
+            OutputError: It cannot be written.
+        """
+        return self._write(f"{text}\n")
+
+    def show(self, command: str, result: Result) -> int:
+        """Print the outcome of a command; return the exit code, which is 1 if that failed."""
+        errors = () if self.as_json else result.errors
+        try:
+            self._write(self._text(command, result))
+        except OutputError as lost:
+            errors = (*result.errors, lost)
+        for error in errors:
             self._print_error(error)
+        return result.exit_code or (errors[0].exit_code if errors else 0)
 
-    def fail(self, command: str, error: MlflowComposeError) -> None:
-        """Print why a command ended early."""
-        self.show(command, Result(errors=(error,)))
+    def fail(self, command: str, error: MlflowComposeError) -> int:
+        """Print why a command ended early; return the exit code."""
+        return self.show(command, Result(errors=(error,)))
 
     def confirm(self, question: str) -> bool | None:
         """Ask a yes-or-no question; None where nobody can answer."""
@@ -151,8 +159,31 @@ class Console:
         """Return `text` with our own commands as this user would type them."""
         return re.sub(rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
 
-    def _print_json(self, envelope: Mapping[str, Any]) -> None:
-        print(json.dumps(envelope, indent=2, ensure_ascii=False), file=self._out, flush=True)
+    def _text(self, command: str, result: Result) -> str:
+        """Return what is printed of a result."""
+        if self.as_json:
+            return json.dumps(result.envelope(command), indent=2, ensure_ascii=False) + "\n"
+        return "".join(f"{self._typed(line)}\n" for line in result.lines)
+
+    def _write(self, text: str) -> bool:
+        """Write to standard output; tell whether it is still read, as after `… | head` it is not.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except BrokenPipeError:
+            _divert(self._out)
+            return False
+        except OSError as error:
+            _divert(self._out)
+            raise OutputError(
+                f"the result cannot be written to standard output: {error.strerror}",
+                hint="mlflow-compose status shows how the stack is now",
+            ) from None
+        return True
 
     def _print_error(self, error: MlflowComposeError) -> None:
         word = "\x1b[31merror:\x1b[0m" if self._color else "error:"
@@ -162,16 +193,23 @@ class Console:
         self._err.flush()
 
 
-def silence_closed_pipe() -> None:
-    """Make the interpreter's last flush harmless after `… | head` closed our output."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def open_streams() -> None:
+    """Give this process the standard streams that it was started without.
+
+    Otherwise the next file that is opened gets the number of one, and what is printed. Writing to
+    standard output then fails, as on a full disk; standard error leads nowhere.
+    """
+    modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
+    for number, (name, mode) in enumerate(modes.items()):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, mode), True)  # noqa: FBT003 - its only form
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
-def drop_unwritten(stream: TextIO) -> None:
-    """Make the interpreter's last flush harmless where what is buffered cannot be written."""
-    try:
-        stream.flush()
-    except OSError:
+def _divert(stream: TextIO) -> None:
+    """Make the next flush of a stream harmless, also the one with which the interpreter ends."""
+    with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -14,6 +14,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── PortTakenError           1  somebody else listens on a published port
 ├── OtherStackError          1  another stack's server answers, or none of ours
 ├── DataElsewhereError       1  the settings would hide data that the stack has
+├── OutputError              1  the result cannot be written to standard output
 ├── Cancelled              130  the user ended it
 │   ├── Terminated         143  SIGTERM ended it
 │   └── HungUp             129  its terminal was closed (SIGHUP)
@@ -131,6 +132,12 @@ class ServiceFailedError(ServiceError):
     """A service ended, or its one-shot job failed."""
 
     code = "service_failed"
+
+
+class OutputError(MlflowComposeError):
+    """The result cannot be written to standard output."""
+
+    code = "output"
 
 
 class Cancelled(MlflowComposeError):  # noqa: N818 - not a fault

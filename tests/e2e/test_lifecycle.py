@@ -1,7 +1,13 @@
 """From nothing to a proven stack, and through its life: nothing is lost that was not given up."""
 
+import os
+import subprocess
+
+import pytest
+
 from .conftest import ColdStart, MakeStack
 from .running import SERVERS, RunningStack
+from .tool import SCRIPT, environment
 
 STEPS = [
     *("health", "version", "experiment", "run", "artifact", "artifact 20 MB", "model", "search"),
@@ -88,6 +94,42 @@ def test_down_and_up_must_keep_runs_and_artifacts(mended: RunningStack) -> None:
     assert mended.volumes() == volumes
     mended.up()
     mended.expect(run)
+
+
+def test_up_must_finish_its_work_when_nobody_reads_what_it_says(mended: RunningStack) -> None:
+    """As in `mlflow-compose up 2>&1 | true`."""
+    run = mended.log_run()
+    mended.tool("down")
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert up(mended, output=writer) == 0
+    os.close(writer)
+    mended.wait_until_healthy(seconds=5)
+    mended.expect(run)
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("redirection", [">/dev/full", "<&- >&- 2>&-"])
+def test_up_must_fail_after_its_work_when_its_result_is_lost(
+    mended: RunningStack, redirection: str, flags: list[str]
+) -> None:
+    mended.stop("s3")
+    assert up(mended, *flags, script=f'exec "$@" {redirection}') == 1
+    mended.wait_until_healthy("s3", seconds=5)
+
+
+def up(
+    stack: RunningStack, *flags: str, script: str = 'exec "$@"', output: int | None = None
+) -> int:
+    """Start a stack with other outputs than ours; return the exit code."""
+    return subprocess.run(
+        ["sh", "-c", script, "sh", str(SCRIPT), "up", "--no-verify", *flags],
+        cwd=stack.folder,
+        env=environment(),
+        stdout=output,
+        stderr=output,
+        check=False,
+    ).returncode
 
 
 def test_down_with_volumes_must_not_delete_anything_unasked(mended: RunningStack) -> None:

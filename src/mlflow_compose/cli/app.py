@@ -9,6 +9,7 @@ from mlflow_compose import __version__
 from mlflow_compose.cli import files, running, stores
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
+from mlflow_compose.result import Result
 
 app = typer.Typer(
     name="mlflow-compose",
@@ -24,10 +25,9 @@ app.add_typer(running.app)
 app.add_typer(stores.app)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - a callback's signature is typer's
+def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's
     if wanted:
-        typer.echo(f"mlflow-compose {__version__}")
-        raise typer.Exit
+        context_of(ctx).show(Result({"version": __version__}, [f"mlflow-compose {__version__}"]))
 
 
 @app.callback(epilog="Example: mlflow-compose init && mlflow-compose up")

@@ -106,15 +106,15 @@ class Context:
 
     def show(self, result: Result) -> NoReturn:
         """Print a result and end with its exit code."""
-        self.console.show(self.command, result)
-        raise typer.Exit(result.exit_code)
+        raise typer.Exit(self.console.show(self.command, result))
 
     def show_lines(self, lines: Iterator[str]) -> None:
         """Print lines as they come; with `--json`, all of them at the end."""
         if self.console.as_json:
             self.show(Result({"lines": list(lines)}))
         for line in lines:
-            self.console.line(line)
+            if not self.console.line(line):
+                return
 
 
 def context_of(ctx: typer.Context) -> Context:

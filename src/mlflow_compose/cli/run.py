@@ -1,10 +1,12 @@
 """The process around the commands."""
 
+import io
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import typer
@@ -12,22 +14,23 @@ import typer
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.signals import in_words, raise_signals
-from mlflow_compose.console import PROGRAM, Console, drop_unwritten, silence_closed_pipe
+from mlflow_compose.console import PROGRAM, Console, open_streams
 from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError
+from mlflow_compose.result import Result
 
 FLAGS = ("--json", "--quiet")
 ENV_FILE = "--env-file"
+HELP = "--help"
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows another one: no reason to end.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     raise_signals()
-    code = run(sys.argv[1:])
-    drop_unwritten(sys.stderr)
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -40,16 +43,15 @@ def run(argv: Sequence[str]) -> int:
     command = next((word for word in rest if not word.startswith("-")), "mlflow-compose")
     context = Context(console=console, environ=os.environ, command=command)
     try:
-        return _invoke([*given, *rest] or ["--help"], context)
+        if not argv or {HELP, "-h"} & {*rest}:
+            return _help([*given, *rest] or [HELP], context)
+        return _invoke([*given, *rest], context)
     except MlflowComposeError as error:
-        return _fail(context, error)
+        return console.fail(command, error)
     except KeyboardInterrupt as end:
-        return _fail(context, in_words(end))
+        return console.fail(command, in_words(end))
     except typer.Abort:
-        return _fail(context, Cancelled("interrupted"))
-    except BrokenPipeError:
-        silence_closed_pipe()
-        return 0
+        return console.fail(command, Cancelled("interrupted"))
 
 
 def program(called: str, given: Sequence[str]) -> str:
@@ -80,9 +82,14 @@ def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return given, rest
 
 
-def _fail(context: Context, error: MlflowComposeError) -> int:
-    context.console.fail(context.command, error)
-    return error.exit_code
+def _help(arguments: list[str], context: Context) -> int:
+    """Print a help text as every result is printed; typer would write it by itself."""
+    with redirect_stdout(io.StringIO()) as printed:
+        code = _invoke(arguments, context)
+    if text := printed.getvalue():
+        result = Result({"help": text}, text.removesuffix("\n").split("\n"))
+        return context.console.show(context.command, result)
+    return code
 
 
 def _invoke(arguments: list[str], context: Context) -> int:
