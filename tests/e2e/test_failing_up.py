@@ -26,6 +26,11 @@ def test_a_wrong_root_password_must_be_named_and_stop_the_start(stack: DockerSta
     wrong.write_text(WRONG_ROOT_KEY.format(stack.settings["MINIO_ROOT_USER"]), encoding="utf-8")
     said = failed_at(stack, "bucket-init")
     said.shows("MINIO_ROOT_PASSWORD")
+    # In the same container, whose log has the words of both starts.
+    wrong.write_text("not a file of keys", encoding="utf-8")
+    again = failed_at(stack, "bucket-init")
+    assert "its last lines:" in again.err
+    assert "MINIO_ROOT_PASSWORD" not in again.err
 
 
 @docker_only(OVERRIDE)

@@ -204,9 +204,18 @@ def test_a_bucket_that_cannot_be_made_must_stop_the_start(stack: LocalStack) -> 
 
 def test_a_server_that_cannot_start_must_fail_up_with_its_last_lines(stack: LocalStack) -> None:
     (stack.folder / "objects").write_text("in the way", encoding="utf-8")
-    stack.write(MINIO_VOLUME_PATH="objects")
+    stack.write(MINIO_VOLUME_PATH="objects/here")
     said = stack.up(code=1)
-    said.shows("error: s3 ends again and again", "objects", "hint: mlflow-compose logs s3")
+    said.shows("error: s3 ends again and again", "Not a directory", "hint: mlflow-compose logs s3")
+    (stack.folder / "objects").unlink()
+    (stack.folder / "objects").symlink_to("objects")
+    for running in (True, False):
+        if not running:
+            stack.tool("down")
+        said = stack.up(code=1)
+        # Of this start, and not of the one before.
+        said.shows("error: s3 ends again and again", "Too many levels of symbolic links")
+        assert "Not a directory" not in said.text
 
 
 def test_a_folder_of_minio_must_not_be_touched(stack: LocalStack) -> None:

@@ -140,6 +140,28 @@ def test_a_log_that_was_rotated_must_be_followed_from_its_new_beginning(
     assert found == ["s3 | two"]
 
 
+@pytest.mark.parametrize("way", ["appended", "renamed", "cut", "nothing"])
+def test_only_what_was_said_since_must_be_quoted(tmp_path: Path, way: str) -> None:
+    """A log has the words of earlier starts too."""
+    path = write(tmp_path, "s3", "an earlier start", "which failed")
+    said = log.Log("s3", path)
+    said.skip()
+    if way == "renamed":
+        path.rename(tmp_path / "s3.log.1")
+    elif way == "cut":
+        path.write_bytes(b"")
+    expected = [] if way == "nothing" else ["one", "two"]
+    write(tmp_path, "s3", *expected)
+    assert said.last(12) == expected
+
+
+def test_all_must_be_quoted_of_a_service_that_never_ran(tmp_path: Path) -> None:
+    said = log.Log("s3", tmp_path / "s3.log")
+    said.skip()
+    write(tmp_path, "s3", "one")
+    assert said.last(12) == ["one"]
+
+
 def test_windows_must_be_sent_to_wsl_or_docker() -> None:
     with pytest.raises(EngineError, match="WSL") as caught:
         availability.check(local_stack(), "win32")

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +20,7 @@ from mlflow_compose.engines.docker.containers import (
     users_of,
     volumes_of,
 )
-from mlflow_compose.engines.docker.failures import SHOWN_LINES, in_words, last_line
+from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
 from mlflow_compose.engines.docker.once import run_once
 from mlflow_compose.engines.docker.starting import watch
 from mlflow_compose.engines.starting import Verdict, failure
@@ -74,6 +75,7 @@ class DockerEngine:
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         self._remove_outdated()
+        began = time.monotonic()
         progress.command(self.command("up", "--detach", "--wait", "--no-build", "--remove-orphans"))
         output = self._client.compose.up(
             detach=True, wait=True, remove_orphans=True, no_build=True, stream_logs=True
@@ -83,7 +85,7 @@ class DockerEngine:
             verdict = watch(self.stack, output, self.status, progress, wait_timeout)
         data.claim_folders(self.stack, self._paths.compose)
         if verdict.failed:
-            raise self._failure(verdict, wait_timeout)
+            raise self._failure(verdict, wait_timeout, began)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop and remove all services; with `volumes`, their data too."""
@@ -199,7 +201,7 @@ class DockerEngine:
         ]
         return datetime.fromtimestamp(max(times, default=0), UTC)
 
-    def _failure(self, verdict: Verdict, wait_timeout: float) -> MlflowComposeError:
+    def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
         culprit = verdict.culprit
         if culprit is None:
             said = self.stack.mask(last_line("\n".join(verdict.lines)))
@@ -207,5 +209,5 @@ class DockerEngine:
                 f"docker compose up failed: {said}",
                 hint=f"{shlex.join(self.command('up', '--detach'))} shows all of it",
             )
-        lines = self.logs([culprit.name], follow=False, tail=SHOWN_LINES)
+        lines = last_lines(self._client, self.stack, culprit.name, began)
         return failure(verdict, culprit, lines, wait_timeout)

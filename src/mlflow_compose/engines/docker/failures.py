@@ -5,12 +5,18 @@ is on the last lines of its standard error.
 """
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.words import install_hint
 from mlflow_compose.errors import BuildError, EngineError
 from mlflow_compose.stack import Stack
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
 
 SHOWN_LINES = 12
 
@@ -30,6 +36,25 @@ def in_words(stack: Stack, what: str) -> Iterator[None]:
             f"{what} failed: {said or f'exit code {error.return_code}'}",
             hint="mlflow-compose logs shows what the services said",
         ) from None
+
+
+def last_lines(client: "DockerClient", stack: Stack, service: str, began: float) -> list[str]:
+    """Return what a service said last in this start.
+
+    Args:
+        client: Of the stack's project.
+        stack: Whose secrets are masked.
+        service: Whose lines; a container that was kept has those of earlier starts too.
+        began: When this start began, by this process's clock.
+    """
+    elapsed = timedelta(seconds=time.monotonic() - began)
+    with in_words(stack, "docker compose logs"):
+        # The engine may be in a virtual machine, whose clock differs from this machine's.
+        now = datetime.fromisoformat(client.system.info().system_time or "")
+        output = client.compose.logs(
+            [service], tail=str(SHOWN_LINES), since=(now - elapsed).isoformat(), stream=True
+        )
+        return [stack.mask(line.decode(errors="replace").rstrip("\n")) for _, line in output]
 
 
 def last_line(text: str) -> str:

@@ -45,6 +45,7 @@ class LocalEngine:
         self._environ = {name: environ[name] for name in KEPT if name in environ}
         # When each service was started, as seen so far: restarts are not counted for us.
         self._starts: dict[str, set[int]] = {}
+        self._said = log.Said(paths.local / LOGS, (service.name for service in stack.services))
 
     def check(self) -> None:
         """Make sure that this machine and these settings can be used."""
@@ -76,7 +77,7 @@ class LocalEngine:
                 raise EngineError(
                     "the stack did not start", hint="mlflow-compose logs shows what it said"
                 )
-            lines = self.logs([verdict.culprit.name], follow=False, tail=SHOWN_LINES)
+            lines = map(self.stack.mask, self._said.last(verdict.culprit.name, SHOWN_LINES))
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
@@ -126,8 +127,9 @@ class LocalEngine:
         """Run Python with the packages, the environment and the secrets of `service`."""
         found = self.stack.service(service)
         python = Path(found.image) / "bin" / "python"
-        if not python.exists():
-            return Outcome(1, "", f"{python} is not there: mlflow-compose up installs it")
+        for needed in (python, self._folder / CONFIGURATION):
+            if not needed.exists():
+                return Outcome(1, "", f"{needed} is not there: mlflow-compose up makes it")
         given = {FOLDER_VARIABLE: str(folder)} if folder else {}
         path = f"{python.parent}:{self._environ.get('PATH', os.defpath)}"
         environ = {**self._environ, **found.environment, **given, "PATH": path}
@@ -175,11 +177,13 @@ class LocalEngine:
             running = False
         if not running:
             processes.end_leftovers(self._owner)
+            self._said.begin()
             self._supervisor.start(self._environ)
             return
         for service in reversed(self.stack.services):
             if not service.one_shot and self._is_outdated(service):
                 self._supervisor.stop_process(service.name)
+        self._said.begin()
         for service in self.stack.services:
             if service.one_shot:
                 # Whoever is started now waits for what it does this time.

@@ -1,7 +1,7 @@
 """Read the logs that supervisord keeps, as `docker compose logs` shows those of containers."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,14 @@ class Log:
     path: Path
     inode: int = 0
     position: int = 0
+
+    def skip(self) -> None:
+        """Go on from the end: what was written so far is not asked for."""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        self.inode, self.position = found.st_ino, found.st_size
 
     def last(self, count: int | None) -> list[str]:
         """Return the last lines, all where no count is given; go on from there."""
@@ -33,12 +41,28 @@ class Log:
                     self.inode, self.position = found.st_ino, 0
                 stream.seek(self.position)
                 text = stream.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         if whole:
             text = text[: text.rfind(b"\n") + 1]
         self.position += len(text)
         return text.decode(errors="replace").removesuffix("\n").split("\n") if text else []
+
+
+class Said:
+    """What services say in one start: their logs have what they said in earlier ones too."""
+
+    def __init__(self, folder: Path, services: Iterable[str]) -> None:
+        self._logs = {service: Log(service, folder / f"{service}.log") for service in services}
+
+    def begin(self) -> None:
+        """Leave out what was said so far."""
+        for log in self._logs.values():
+            log.skip()
+
+    def last(self, service: str, count: int) -> list[str]:
+        """Return the last lines of a service, each after its name."""
+        return [f"{service} | {line}" for line in self._logs[service].last(count)]
 
 
 def read(
