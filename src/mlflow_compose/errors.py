@@ -6,8 +6,8 @@ MlflowComposeError           exit code 1, code "failed"
 ├── SettingsError            2  one or more settings are wrong
 ├── EnvFileError             2  the env file is missing, unreadable or not in its format
 ├── FilesChangedError        1  rendered files were edited by hand, or belong to somebody else
-├── FilesError               1  rendered files cannot be read or written
 ├── BusyError                1  another command is working on the stack
+├── FilesError               1  files of the stack cannot be read or written
 ├── TemplatesMissingError    1  the installation is incomplete
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
@@ -73,7 +73,7 @@ class FilesChangedError(MlflowComposeError):
 
 
 class FilesError(MlflowComposeError):
-    """Rendered files cannot be read or written."""
+    """Files of the stack cannot be read or written."""
 
     code = "files"
 

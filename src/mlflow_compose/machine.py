@@ -1,5 +1,6 @@
 """What this machine is, and what it is called on its networks."""
 
+import errno
 import os
 import socket
 import sys
@@ -15,6 +16,8 @@ LONGEST_SOCKET = 90
 
 # Seconds by which the start of a process may seem later than what it did.
 CLOCK_STEP = 2
+# A disk that is full, or mounted to be read only.
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
 
@@ -79,6 +82,11 @@ def has_run_since(pid: int, moment: float) -> bool:
 def is_root() -> bool:
     """Tell whether this user may do everything."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def is_unwritable(error: OSError) -> bool:
+    """Tell whether an error says that nothing can be written to a disk, whatever is tried."""
+    return error.errno in UNWRITABLE
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:

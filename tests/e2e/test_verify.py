@@ -89,6 +89,18 @@ def test_a_port_that_is_not_published_must_be_named(mended: DockerStack) -> None
     expect_broken(mended, "its port is not published", hint="mlflow-compose up")
 
 
+def test_files_that_are_gone_must_be_no_traceback(mended: RunningStack) -> None:
+    """As after `rm -r local` under a running stack."""
+    folder = mended.folder / ("compose" if mended.engine == "docker" else "local")
+    away = folder.rename(mended.folder / "away")
+    try:
+        expect_broken(mended, "the stack could not be looked at from inside", hint="mlflow-compose")
+        mended.tool("status")
+        mended.tool("logs", code=None)
+    finally:
+        away.rename(folder)
+
+
 def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
     """Make sure that `verify` fails with a cause and a way out, in words and as JSON."""
     said = stack.tool("verify", "--json", code=1)

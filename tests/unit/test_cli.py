@@ -1,5 +1,6 @@
 """What is typed: options anywhere, one envelope with --json, exit codes, no traceback."""
 
+import errno
 import io
 import json
 import os
@@ -343,6 +344,34 @@ def test_the_exit_code_must_tell_what_happened(
 def test_a_bug_must_keep_its_traceback(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     fails(monkeypatch, ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
+        user.types("status")
+
+
+@pytest.mark.parametrize("there", ["nothing", "a file", "an empty folder"])
+@pytest.mark.parametrize(
+    ("argv", "code"), [("status", 0), ("logs", 0), ("down", 0), ("verify", 1), ("verify --json", 1)]
+)
+def test_a_stack_without_its_files_must_be_no_traceback(
+    user: User, there: str, argv: str, code: int
+) -> None:
+    user.has_env("STACK_ENGINE=local", "MLFLOW_PORT=1")
+    if there == "a file":
+        (user.folder / "local").touch()
+    elif there == "an empty folder":
+        (user.folder / "local").mkdir()
+    assert user.types(*argv.split()).code == code
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_full_disk_must_be_no_bug(
+    user: User, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fails(monkeypatch, OSError(number, os.strerror(number), "/srv/stack/file"))
+    said = user.types("status")
+    assert said.code == 1
+    assert said.err == f"error: /srv/stack/file cannot be written: {os.strerror(number)}\n"
+    fails(monkeypatch, OSError(errno.EBADF, os.strerror(errno.EBADF)))
+    with pytest.raises(OSError, match="Bad file descriptor"):
         user.types("status")
 
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sqlite3
 import stat
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -29,7 +31,7 @@ from mlflow_compose.data.staging import copy_database, copy_folder, staging
 from mlflow_compose.data.transfer import Wanted, look, send
 from mlflow_compose.data.within import MODULES, Within, artifact_root, key_of
 from mlflow_compose.engines.base import Outcome
-from mlflow_compose.errors import IncompleteError, SourceError
+from mlflow_compose.errors import FilesError, IncompleteError, SourceError
 from mlflow_compose.result import Silent
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import SECRETS, stack
@@ -199,6 +201,49 @@ def test_a_database_of_something_else_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "place").mkdir()
     with pytest.raises(SourceError, match="has no table of experiments"):
         copy_database(source, tmp_path / "place")
+
+
+@pytest.mark.parametrize("root", ["a file", "nowhere", "/proc/self"])
+def test_a_folder_that_cannot_be_written_must_be_named(tmp_path: Path, root: str) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(FilesError, match=re.escape(f"{tmp_path / root} cannot be written: ")):
+        staging(tmp_path / root).__enter__()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of its own, with room for next to nothing."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", f"{folder}"]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"this user may not mount: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_folder_on_a_read_only_disk_must_be_named(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    expected = f"{small_disk} cannot be written: Read-only file system"
+    with pytest.raises(FilesError, match=re.escape(expected)):
+        staging(small_disk).__enter__()
+
+
+@pytest.mark.parametrize("kind", [FOLDER, SQLITE])
+def test_a_full_disk_must_not_be_blamed_on_the_source(
+    tmp_path: Path, small_disk: Path, kind: str
+) -> None:
+    folder, file = mlruns(tmp_path), database(tmp_path / "mlflow.db")
+    (folder / "0/r1/tags/long").write_bytes(bytes(100_000))
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("CREATE TABLE more AS SELECT zeroblob(100000)")
+        writer.commit()
+    source = recognise(str(folder if kind == FOLDER else file), None, {})
+    copy = copy_folder if kind == FOLDER else copy_database
+    with pytest.raises(FilesError, match="cannot be written: "), staging(small_disk) as place:
+        copy(source, place)
+    assert list(small_disk.iterdir()) == []
 
 
 def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_path: Path) -> None:

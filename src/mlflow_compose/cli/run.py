@@ -15,7 +15,8 @@ from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.signals import in_words, raise_signals
 from mlflow_compose.console import PROGRAM, Console, open_streams
-from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError
+from mlflow_compose.errors import Cancelled, FilesError, MlflowComposeError, UsageError
+from mlflow_compose.machine import is_unwritable
 from mlflow_compose.result import Result
 
 FLAGS = ("--json", "--quiet")
@@ -52,6 +53,12 @@ def run(argv: Sequence[str]) -> int:
         return console.fail(command, in_words(end))
     except typer.Abort:
         return console.fail(command, Cancelled("interrupted"))
+    except OSError as error:
+        # Wherever it happens, a full disk is no bug.
+        if not is_unwritable(error):
+            raise
+        where = error.filename or "a file"
+        return console.fail(command, FilesError(f"{where} cannot be written: {error.strerror}"))
 
 
 def program(called: str, given: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mlflow_compose.data.source import Source
-from mlflow_compose.errors import SourceError
-from mlflow_compose.machine import is_alive
+from mlflow_compose.errors import FilesError, SourceError
+from mlflow_compose.machine import is_alive, is_unwritable
 
 PREFIX = ".import"
 DATABASE, RUNS = "mlflow.db", "mlruns"
@@ -30,16 +30,38 @@ LOG_BYTE, WITH_LOG = 18, 2
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Give a folder to be filled, and remove it in the end."""
-    remove_abandoned(root)
-    outer = Path(tempfile.mkdtemp(prefix=f"{PREFIX}.{os.getpid()}.", dir=root))
+    """Give a folder to be filled, and remove it in the end.
+
+    Raises:
+        FilesError: It cannot be made, or the disk is full.
+    """
+    outer = _make(root)
     inner = outer / "given"
     try:
         inner.mkdir()
         inner.chmod(ENTERABLE)
         yield inner
+    except OSError as error:
+        if not is_unwritable(error):
+            raise
+        raise _unwritable(root, error.strerror) from None
     finally:
         shutil.rmtree(outer, ignore_errors=True)
+
+
+def _make(root: Path) -> Path:
+    try:
+        remove_abandoned(root)
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}.{os.getpid()}.", dir=root))
+    except OSError as error:
+        raise _unwritable(root, error.strerror) from None
+
+
+def _unwritable(folder: Path, why: str | None) -> FilesError:
+    return FilesError(
+        f"{folder} cannot be written: {why}",
+        hint=f"df {folder} and ls -ld {folder} show what room there is, and whose it is",
+    )
 
 
 def remove_abandoned(root: Path) -> None:
@@ -69,6 +91,9 @@ def copy_folder(source: Source, target: Path) -> None:
                 copy(Path(folder, name), place / name)
                 (place / name).chmod(READABLE)
     except OSError as error:
+        if is_unwritable(error):
+            # That is the copy.
+            raise
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
@@ -111,6 +136,9 @@ def copy_database(source: Source, target: Path) -> None:
                     hint="name the file that `--backend-store-uri` named",
                 )
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            # That is the copy.
+            raise _unwritable(target, str(error)) from None
         raise SourceError(f"{source.path} cannot be read: {error}") from None
     path.chmod(READABLE)
 

@@ -134,7 +134,7 @@ class Supervisor:
                 rpc.getState()
         except Fault as fault:
             return int(fault.faultCode)
-        except (FileNotFoundError, ConnectionRefusedError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, PermissionError):
             return None
         except OSError:
             # It hung up, as it does when it has much to do: whoever hangs up is there.
