@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -38,6 +39,8 @@ class Ended(NamedTuple):
 def sink(what: str) -> Iterator[int]:
     """Give a file to print to, which takes nothing."""
     if what == FULL:
+        if not Path("/dev/full").exists():
+            pytest.skip("this system has no full disk to offer")
         handle = os.open("/dev/full", os.O_WRONLY)
     else:
         reader, handle = os.pipe()

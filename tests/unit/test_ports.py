@@ -76,7 +76,7 @@ def test_an_address_of_another_machine_must_be_named(engine: MakeEngine, address
     assert "set STACK_BIND_ADDRESS in .env to 127.0.0.1" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.9", ANY_ADDRESS])
+@pytest.mark.parametrize("address", ["127.0.0.1", ANY_ADDRESS])
 def test_an_address_of_this_machine_must_be_fine(engine: MakeEngine, address: str) -> None:
     check_ports(engine(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic"))
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.words import install_hint
@@ -50,7 +50,8 @@ def last_lines(client: "DockerClient", stack: Stack, service: str, began: float)
     elapsed = timedelta(seconds=time.monotonic() - began)
     with in_words(stack, "docker compose logs"):
         # The engine may be in a virtual machine, whose clock differs from this machine's.
-        now = datetime.fromisoformat(client.system.info().system_time or "")
+        told = client.system.info().system_time
+        now = datetime.fromisoformat(told) if told else datetime.now(UTC)
         output = client.compose.logs(
             [service], tail=str(SHOWN_LINES), since=(now - elapsed).isoformat(), stream=True
         )
