@@ -236,6 +236,19 @@ def agree(data: dict[str, Any], runs: int, left: Sequence[str] = ()) -> None:
     assert sorted(data["left"]) == sorted(left)
 
 
+def test_a_stack_on_a_read_only_disk_must_be_named(shared: RunningStack, tmp_path: Path) -> None:
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").touch()
+    script = 'mount --bind . . && mount -o remount,bind,ro . && cd . && exec "$@"'
+    alone = ("unshare", "--mount", "sh", "-c", script, "sh")
+    if run(*alone, "true", code=None, folder=shared.folder).code:
+        pytest.skip("this user may not mount")
+    command = (str(SCRIPT), "--env-file", str(shared.env_file), "import", f"{tmp_path}/mlruns")
+    said = run(*alone, *command, code=1, folder=shared.folder)
+    said.shows("cannot be written: Read-only file system", "hint: ")
+    assert "Traceback" not in said.text
+
+
 def test_a_folder_of_runs_must_end_up_in_the_database_and_the_bucket_with_one_command(
     target: RunningStack, folder: Made
 ) -> None:

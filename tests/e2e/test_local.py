@@ -16,7 +16,7 @@ from .local_stack import LocalStack
 from .markers import Markers
 from .running import SERVERS, local_only
 from .security import lan_address
-from .tool import run, tool
+from .tool import SCRIPT, run, tool
 from .waiting import wait_until
 
 pytestmark = local_only("it is about processes of this machine")
@@ -243,6 +243,15 @@ def test_follow_must_show_new_lines_and_end_with_the_stack(stack: LocalStack) ->
         said, _ = follower.communicate(timeout=30)
     assert "Uvicorn running on" in said
     assert all(line.startswith("mlflow | ") for line in said.splitlines())
+
+
+def test_a_careful_user_must_get_a_stack(stack: LocalStack) -> None:
+    """With umask 077, and a folder that is closed to others: it stays so."""
+    stack.tool("render")
+    stack.local_folder.chmod(0o700)
+    run("sh", "-c", 'umask 077; exec "$0" up --no-verify', str(SCRIPT), folder=stack.folder)
+    stack.expect(stack.log_run())
+    assert stack.local_folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_plain_supervisord_must_do_without_the_tool(shared: LocalStack, stack: LocalStack) -> None:
