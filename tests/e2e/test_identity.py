@@ -104,7 +104,13 @@ def test_every_answer_must_say_whose_it_is(neighbours: Neighbours, status: int) 
 
 
 @pytest.mark.parametrize(
-    ("path", "host"), [("/health", ""), ("/", ""), ("/nowhere", ""), ("/version", "evil.example")]
+    ("path", "host"),
+    [
+        ("/health", ""),
+        ("/", ""),
+        ("/nowhere", ""),
+        (f"{MLFLOW}/experiments/search", "evil.example"),
+    ],
 )
 def test_also_an_answer_that_mlflow_does_not_give_must(
     neighbours: Neighbours, path: str, host: str

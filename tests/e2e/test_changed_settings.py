@@ -1,0 +1,152 @@
+"""A changed setting must not hide data: `up` stops, and says where it is and what moves it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import MakeStack
+from .running import Run, RunningStack
+from .small import SMALLEST, is_up, kept, rendered
+from .tool import Said
+
+EMPTY = "--start-empty"
+SameState = tuple[dict[str, str], dict[str, str], dict[str, bytes], set[str]]
+
+
+class Change(NamedTuple):
+    """A setting by which the stack would not find its data any more.
+
+    Attributes:
+        values: What is set.
+        figure: Of what would be hidden, with its unit.
+        place: Where it is, in a word that the text has.
+        moves: What moves it, empty if nothing does.
+    """
+
+    values: Mapping[str, str]
+    figure: str
+    place: str
+    moves: str = ""
+
+
+RUNS, OBJECTS = "1 run", "1 object"
+CHANGES: Mapping[str, Change] = {
+    "bucket": Change({"MLFLOW_BUCKET_NAME": "another"}, OBJECTS, "s3://mlflow"),
+    "backend": Change({"BACKEND_STORE": "sqlite"}, RUNS, "PostgreSQL"),
+    "artifacts": Change({"ARTIFACT_STORE": "local"}, OBJECTS, "s3://mlflow"),
+    "database": Change({"PG_DATABASE": "another"}, RUNS, "PostgreSQL"),
+    "host": Change({"PG_HOST": "db.invalid"}, RUNS, "PostgreSQL"),
+    "server": Change(
+        {"MINIO_HOST": "objects.invalid"}, OBJECTS, "s3://mlflow", "migrate-store --to s3="
+    ),
+    "folder": Change({"MINIO_VOLUME_PATH": "./objects"}, OBJECTS, "minio_data"),
+}
+SMALL_CHANGES: Mapping[str, Change] = {
+    "backend": Change(
+        {"BACKEND_STORE": "postgres"}, RUNS, "SQLite", "migrate-store --to postgres=postgres"
+    ),
+    "artifacts": Change(
+        {"ARTIFACT_STORE": "s3"}, OBJECTS, "folder", "migrate-store --to provider="
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A stack that holds one run with one artifact."""
+
+    stack: RunningStack
+    run: Run
+
+    def state(self) -> SameState:
+        """What must not change while `up` is refused."""
+        stack = self.stack
+        return stack.ids(), stack.starts(), rendered(stack), stack.volumes()
+
+
+def expect_refusal(filled: Filled, change: Change) -> None:
+    """Make sure that `up` stops before anything changes, and says what is where."""
+    before = filled.state()
+    with filled.stack.changed(**change.values):
+        said = filled.stack.up(code=1)
+    assert says(said, change.figure), said
+    said.shows(change.place, EMPTY, *((change.moves,) if change.moves else ()))
+    assert filled.state() == before
+
+
+def says(said: Said, count: str) -> bool:
+    """Tell whether a figure is in the text, and not as the end of a larger one."""
+    return re.search(rf"(?<!\d){re.escape(count)}\b", said.text) is not None
+
+
+def fill(make: Callable[[], RunningStack]) -> Filled:
+    """Start a stack and log a run."""
+    stack = make()
+    stack.up()
+    return Filled(stack, stack.log_run())
+
+
+@pytest.fixture(scope="module")
+def whole(_make_for_module: MakeStack) -> Filled:
+    return fill(_make_for_module)
+
+
+@pytest.fixture(scope="module")
+def small(_make_for_module: MakeStack) -> Filled:
+    return fill(lambda: _make_for_module(**SMALLEST))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_running_stack_must_go_on_as_it_was(whole: Filled, name: str) -> None:
+    expect_refusal(whole, CHANGES[name])
+    whole.stack.expect(whole.run)
+
+
+@pytest.mark.parametrize("name", SMALL_CHANGES)
+def test_what_moves_the_data_of_a_small_stack_must_be_named(small: Filled, name: str) -> None:
+    expect_refusal(small, SMALL_CHANGES[name])
+    assert small.stack.api.artifact("GET", small.run.key).content == small.run.artifact
+
+
+def test_a_stopped_stack_must_not_be_started_on_other_stores(whole: Filled, small: Filled) -> None:
+    """And changed back, it shows its run again."""
+    for filled, changes in ((whole, CHANGES), (small, SMALL_CHANGES)):
+        filled.stack.tool("down")
+        for change in changes.values():
+            expect_refusal(filled, change)
+            assert not is_up(filled.stack)
+        filled.stack.up()
+    whole.stack.expect(whole.run)
+    assert small.stack.api.get("runs/get", run_id=small.run.id)
+
+
+def test_a_stack_must_start_empty_when_told_to(make_stack: MakeStack) -> None:
+    """What it had before is where it was, and is shown when the setting is changed back."""
+    stack = make_stack(**SMALLEST)
+    stack.up()
+    # It never held a run, so nothing would be hidden.
+    stack.write(BACKEND_STORE="postgres")
+    stack.up()
+    first = stack.log_run()
+
+    stack.write(BACKEND_STORE="sqlite")
+    assert says(stack.up(code=1), RUNS)
+    assert stack.api.get("runs/get", run_id=first.id)
+    stack.up(EMPTY)
+    assert kept(stack).runs == []
+    # The new place got nothing meanwhile.
+    stack.write(BACKEND_STORE="postgres")
+    stack.up()
+    assert stack.stored_runs() == [first.id]
+
+    stack.write(BACKEND_STORE="sqlite")
+    stack.up(EMPTY)
+    second = stack.log_run()
+    stack.write(BACKEND_STORE="postgres")
+    assert says(stack.up(code=1), RUNS)
+    stack.up(EMPTY)
+    assert stack.stored_runs() == [first.id]
+    assert kept(stack).runs == [second.id]
