@@ -205,14 +205,15 @@ def test_the_folder_of_roots_database_must_be_made_where_its_user_can_reach_it(
     folder.parent.parent.mkdir()
     before = os.umask(0o077)
     try:
-        postgres.make_folder(folder, state)
+        postgres.make_folder(folder, IDENTITY, state)
     finally:
         os.umask(before)
     (place,) = state.iterdir()
     assert folder.resolve() == place / "postgres_data"
+    assert (folder / ".mlflow-compose").read_text(encoding="ascii") == f"{IDENTITY}\n"
     modes = [path.stat().st_mode & 0o777 for path in (state, place, folder, folder.parent)]
     assert modes == [0o711, 0o711, 0o700, 0o700]
-    postgres.make_folder(folder, state)
+    postgres.make_folder(folder, IDENTITY, state)
     assert list(state.iterdir()) == [place]
 
 
@@ -222,7 +223,7 @@ def test_data_that_is_away_must_not_be_replaced_by_an_empty_folder(
     """As when the disk that it is on is not mounted."""
     folder = tmp_path / "postgres_data"
     folder.symlink_to(tmp_path / "away")
-    postgres.make_folder(folder, tmp_path / "state")
+    postgres.make_folder(folder, IDENTITY, tmp_path / "state")
     assert not folder.exists()
     assert not (tmp_path / "state").exists()
 

@@ -59,7 +59,6 @@ def up(  # noqa: PLR0913 - as many facts go into it
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
-    # Before the start: what is started only in part must be found by `down` too.
     write_record(started(plan, record), plan.paths)
     _start(engine, progress, wait_timeout)
     unmark(plan.paths)

@@ -61,7 +61,10 @@ def places_of(plan: Plan) -> dict[str, object]:
 
 
 def started(plan: Plan, record: Record) -> Record:
-    """Return what is to be remembered of a stack that is started."""
+    """Return what is to be remembered of a stack before it starts.
+
+    Afterwards would be too late: what is started only in part must be found by `down` too.
+    """
     return record.started(plan.stack.site.engine, places_of(plan), plan.stack.volumes)
 
 

@@ -9,12 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-import sqlalchemy
-
 OPTION = "--backend-store-uri="
 TABLE = "secrets"
-STORED = sqlalchemy.text("SELECT secret_id, wrapped_dek, encrypted_value, kek_version FROM secrets")
-CHANGE = sqlalchemy.text("UPDATE secrets SET wrapped_dek = :key WHERE secret_id = :id")
+STORED = "SELECT secret_id, wrapped_dek, encrypted_value, kek_version FROM secrets"
+CHANGE = "UPDATE secrets SET wrapped_dek = :key WHERE secret_id = :id"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,6 +20,9 @@ def main(arguments: Sequence[str]) -> None:
     uri = next((text.removeprefix(OPTION) for text in arguments if text.startswith(OPTION)), "")
     if not uri or not os.environ.get("MLFLOW_CRYPTO_KEK_PASSPHRASE"):
         return
+    # Not before: most stacks have no login, and their start should not wait for it.
+    import sqlalchemy
+
     try:
         with sqlalchemy.create_engine(uri).begin() as connection:
             if sqlalchemy.inspect(connection).has_table(TABLE):
@@ -32,7 +33,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def adopt(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is not among our types
     """Rewrite those that can be read with MLflow's default."""
-    rows = connection.execute(STORED).all()
+    from sqlalchemy import text
+
+    rows = connection.execute(text(STORED)).all()
     if not rows:
         return
     # It takes a second to import, and most stacks have no such key.
@@ -49,7 +52,7 @@ def adopt(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is not among ou
         except MlflowException:
             # It is encrypted with another one already.
             continue
-        connection.execute(CHANGE, {"key": found.wrapped_dek, "id": row.secret_id})
+        connection.execute(text(CHANGE), {"key": found.wrapped_dek, "id": row.secret_id})
 
 
 if __name__ == "__main__":

@@ -23,12 +23,14 @@ PLAIN_USER = "mlflow"
 MASK = "********"
 # Where the data is if root starts the server.
 STATE = Path("/var/lib/mlflow-compose")
+# In each folder of data: the id of the stack whose it is.
+NOTE = ".mlflow-compose"
 
 
 def main(environ: Mapping[str, str]) -> None:
     """Do it; returns only by an exception."""
     if environ["RUN_AS"]:
-        make_folder(Path(environ["PGDATA"]).parent)
+        make_folder(Path(environ["PGDATA"]).parent, environ["STACK_SERVICE"].partition("/")[0])
     # The folder above may be a link, out of folders that only root may pass.
     data = Path(environ["PGDATA"]).resolve()
     password = Path(environ["POSTGRES_PASSWORD_FILE"]).read_text(encoding="utf-8")
@@ -48,8 +50,11 @@ def main(environ: Mapping[str, str]) -> None:
     os.execvp("postgres", ["postgres", "-D", str(data), *options])
 
 
-def make_folder(folder: Path, state: Path = STATE) -> None:
-    """Make the folder of the data if there is none: a link out of folders that only root enters."""
+def make_folder(folder: Path, identity: str, state: Path = STATE) -> None:
+    """Make the folder of the data if there is none: a link out of folders that only root enters.
+
+    Without the stack's id in it, `mlflow-compose down --volumes` would not delete it.
+    """
     if os.path.lexists(folder):
         return
     folder.parent.mkdir(exist_ok=True, mode=0o700)
@@ -58,6 +63,7 @@ def make_folder(folder: Path, state: Path = STATE) -> None:
     for parent in (state, place.parent):
         # Whatever root's umask is.
         parent.chmod(0o711)
+    (place / NOTE).write_text(f"{identity}\n", encoding="ascii")
     folder.symlink_to(place)
 
 
