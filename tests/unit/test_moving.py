@@ -69,6 +69,11 @@ class Scripted(FakeEngine):
         super().__init__(stack, statuses=ALL_WELL, held=ports, outcome=COPIED)
         self._world, self._kind = world, kind
 
+    def stop(self, progress: Progress, *, volumes: bool) -> None:
+        del progress
+        assert not volumes
+        self._world.started.append("stopped")
+
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         del wait_timeout
         world, kind = self._world, self._kind
@@ -136,8 +141,16 @@ def test_the_first_signal_while_the_stack_comes_back_must_not_break_that_off(wor
     world.failures = {"middle": [REFUSED], "old": [KeyboardInterrupt()]}
     with pytest.raises(EngineError):
         world.migrate()
-    assert world.started == ["middle", "old", "old"]
+    assert world.started == ["middle", "old", "stopped", "old"]
     world.must_be_as_it_was()
+
+
+def test_what_an_interrupted_command_asked_docker_for_must_be_over_first(world: World) -> None:
+    """The old mlflow may still run, and be about to be stopped."""
+    world.failures["middle"] = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        world.migrate()
+    assert world.started == ["middle", "stopped", "old"]
 
 
 def test_what_another_ctrl_c_ended_must_be_started_again(world: World) -> None:

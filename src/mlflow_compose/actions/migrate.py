@@ -60,19 +60,19 @@ def migrate_store(
         kept = _remember(move)
         unmark(move.old.paths)
     except BaseException as error:
-        tries = TRIES if isinstance(error, KeyboardInterrupt) else 1
+        interrupted = isinstance(error, KeyboardInterrupt)
         try:
-            said = _bring_back(move, engine, progress, wait_timeout, tries)
+            said = _bring_back(move, engine, progress, wait_timeout, interrupted=interrupted)
         except KeyboardInterrupt:
             # The first signal; those that follow are ignored.
-            said = _bring_back(move, engine, progress, wait_timeout, TRIES)
+            said = _bring_back(move, engine, progress, wait_timeout, interrupted=True)
         progress.note(said)
         raise
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
 
 
 def _bring_back(
-    move: Move, engine: Engine, progress: Progress, wait_timeout: float, tries: int
+    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
 ) -> str:
     """Make the stack what it was; return what the user must know."""
     said = "the stack is as it was"
@@ -81,8 +81,11 @@ def _bring_back(
     except MlflowComposeError as error:
         said = f"{error.message}, so it may name the new stores; apart from that, {said}"
     why = ""
-    for _ in range(tries):
+    for _ in range(TRIES if interrupted else 1):
         try:
+            if interrupted:
+                # Docker still does what a command that is gone asked for, such as stopping mlflow.
+                engine.stop(progress, volumes=False)
             _start(move.old, engine, progress, wait_timeout, prove=False)
             # Also if it was the very end that was broken off.
             write_record(started(move.old, read_record(move.old.paths)), move.old.paths)
