@@ -69,10 +69,11 @@ class Scripted(FakeEngine):
         super().__init__(stack, statuses=ALL_WELL, held=ports, outcome=COPIED)
         self._world, self._kind = world, kind
 
-    def stop(self, progress: Progress, *, volumes: bool) -> None:
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
         del progress
         assert not volumes
         self._world.started.append("stopped")
+        return ""
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         del wait_timeout
