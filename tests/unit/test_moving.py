@@ -13,11 +13,13 @@ from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, moving
 from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.moving import Moving, mark
+from mlflow_compose.actions.places import places_of
 from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import EngineError, EnvFileError
 from mlflow_compose.lock import Holder, hold
 from mlflow_compose.paths import StackPaths
+from mlflow_compose.record import read_record
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.stack import Stack
@@ -105,6 +107,16 @@ def test_a_new_stack_that_does_not_start_must_be_undone(world: World) -> None:
     assert world.env == before
     assert world.started == ["middle", "new", "old"]
     world.must_be_as_it_was()
+
+
+def test_a_copy_that_was_broken_off_must_be_left_over_and_nothing_else(world: World) -> None:
+    """It is in the way of the next try, and only this migration made it."""
+    world.failures["middle"] = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        world.migrate()
+    found = read_record(world.paths)
+    assert found.left_over == {"docker": ["postgres_data"]}
+    assert found.places == {"docker": places_of(world.move.old)}
 
 
 class Hungup(FakeScreen):

@@ -7,10 +7,11 @@ back; it does not print, and does not know that there is a command line.
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
-from mlflow_compose.actions.migrate import migrate_store, prune, unused
+from mlflow_compose.actions.migrate import migrate_store
 from mlflow_compose.actions.move import Move, plan_move
 from mlflow_compose.actions.moving import moving
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
+from mlflow_compose.actions.prune import prune, unused
 from mlflow_compose.actions.settings import config, list_settings
 from mlflow_compose.data import recognise
 

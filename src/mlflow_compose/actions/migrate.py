@@ -51,7 +51,7 @@ def migrate_store(
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     _reach(move)
-    mark(move.old.paths)
+    _begin(move, engine)
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
         if move.env.make():
@@ -97,12 +97,21 @@ def _bring_back(
     return f"the stack could not be brought back: {why}; mlflow-compose up tries it again"
 
 
+def _begin(move: Move, engine: Engine) -> None:
+    """Note that data moves, and into which new volumes: after a failure, they are left over."""
+    there = {*engine.unused_volumes(), *move.old.stack.volumes}
+    made = {*move.new.stack.volumes} - there
+    paths, site = move.old.paths, move.old.stack.site
+    write_record(read_record(paths).moved(site.engine, places_of(move.old), made), paths)
+    mark(paths)
+
+
 def _remember(move: Move) -> Sequence[str]:
     """Note where the data is now; return the volumes in which it is left."""
     kept = between.kept(move.old.stack, move.new.stack)
     record = read_record(move.new.paths)
     moved = record.moved(move.new.stack.site.engine, places_of(move.new), kept)
-    write_record(moved, move.new.paths)
+    write_record(started(move.new, moved), move.new.paths)
     return kept
 
 
@@ -182,28 +191,3 @@ def _told(data: Mapping[str, Any]) -> list[str]:
 def _kept(volumes: Sequence[str]) -> list[str]:
     names = ", ".join(volumes)
     return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []
-
-
-def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
-    """Name the volumes that finished migrations left over, as far as they are there.
-
-    Raises:
-        EngineError: The engine cannot be used.
-        UsageError: One of them is in use again.
-    """
-    engine.check()
-    left = {*read_record(plan.paths).left_over.get(plan.stack.site.engine, ())}
-    if again := sorted(left & {*plan.stack.volumes}):
-        raise UsageError(
-            f"{', '.join(again)} is used again by these settings, so it is not left over",
-            hint="mlflow-compose status says where the data is",
-        )
-    return tuple(sorted(left & {*engine.unused_volumes()}))
-
-
-def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
-    """Delete volumes that finished migrations left over."""
-    left = engine.remove_volumes(volumes)
-    write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
-    said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
-    return Result({"removed": list(volumes)}, [said, *([left] if left else [])])

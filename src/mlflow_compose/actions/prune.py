@@ -1,0 +1,34 @@
+"""`migrate-store --prune`: delete what migrations left over, and nothing else."""
+
+from collections.abc import Sequence
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import UsageError
+from mlflow_compose.record import read_record, write_record
+from mlflow_compose.result import Result
+
+
+def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
+    """Name the volumes that migrations left over, as far as they are there.
+
+    Raises:
+        EngineError: The engine cannot be used.
+        UsageError: One of them is in use again.
+    """
+    engine.check()
+    left = {*read_record(plan.paths).left_over.get(plan.stack.site.engine, ())}
+    if again := sorted(left & {*plan.stack.volumes}):
+        raise UsageError(
+            f"{', '.join(again)} is used again by these settings, so it is not left over",
+            hint="mlflow-compose status says where the data is",
+        )
+    return tuple(sorted(left & {*engine.unused_volumes()}))
+
+
+def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
+    """Delete volumes that migrations left over."""
+    left = engine.remove_volumes(volumes)
+    write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
+    said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
+    return Result({"removed": list(volumes)}, [said, *([left] if left else [])])
