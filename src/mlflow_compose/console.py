@@ -25,6 +25,8 @@ PROGRAM = "mlflow-compose"
 # Without a terminal, details of a long step appear this often, in seconds.
 DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
+# What a terminal takes for a command; a server may have said it.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Lossy:
@@ -156,7 +158,8 @@ class Console:
             print(text, file=self._err, flush=True)
 
     def _typed(self, text: str) -> str:
-        """Return `text` with our own commands as this user would type them."""
+        """Return `text` with our own commands as this user would type them, fit for a terminal."""
+        text = CONTROLS.sub("\ufffd", text)
         return re.sub(rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
 
     def _text(self, command: str, result: Result) -> str:

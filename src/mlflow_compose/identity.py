@@ -43,11 +43,13 @@ class Place:
         env_file: Name of the env file.
         folder: Of the stack.
         inode: Of that folder: a moved one keeps it, a copied one has another.
+        copied_from: Id of the stack that the folder was copied from, empty if it was not.
     """
 
     env_file: str
     folder: str
     inode: int
+    copied_from: str = ""
 
 
 def load_identity(paths: StackPaths) -> Identity:
@@ -57,8 +59,9 @@ def load_identity(paths: StackPaths) -> Identity:
 
     Raises:
         UsageError: The folder is the stack of another env file.
-        FilesError: The id cannot be read.
+        FilesError: The id cannot be read, or the rendered files are elsewhere.
     """
+    _check_folders(paths)
     found = read_id(paths.root)
     if not found:
         return Identity(_new_id())
@@ -68,7 +71,7 @@ def load_identity(paths: StackPaths) -> Identity:
     _check_env_file(place, paths)
     if _is_copy(place, paths, found):
         return Identity(_new_id(), copied_from=found)
-    return Identity(found)
+    return Identity(found, place.copied_from)
 
 
 def keep_identity(identity: Identity, paths: StackPaths) -> None:
@@ -78,7 +81,8 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
         FilesError: It cannot be written.
     """
     folder = make_state_folder(paths)
-    place = Place(paths.env_file.name, str(paths.root), paths.root.stat().st_ino)
+    inode = paths.root.stat().st_ino
+    place = Place(paths.env_file.name, str(paths.root), inode, identity.copied_from)
     try:
         # The place first: an id without one would be taken for this stack's, also in a copy.
         _replace(folder / PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
@@ -129,14 +133,35 @@ def _check_env_file(place: Place, paths: StackPaths) -> None:
 
 
 def _is_copy(place: Place, paths: StackPaths, found: str) -> bool:
-    """Tell whether the folder was copied from one that is still there."""
-    if place.inode == paths.root.stat().st_ino:
-        return False
+    """Tell whether the folder is a copy of one that has the id, or may have it.
+
+    The id stays with the path that it was used at, as long as there is a stack with it. If that is
+    gone, only the folder itself, which was moved, has the same inode: a folder on another disk may
+    be the original or a copy, and is taken for a copy, since the other would lose its data.
+    """
     original = Path(place.folder)
-    try:
-        return original.stat().st_ino == place.inode and read_id(original) == found
-    except (OSError, FilesError):
+    if original == paths.root:
         return False
+    try:
+        if read_id(original) == found:
+            return not original.samefile(paths.root)
+        original.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, FilesError):
+        # Another user's, who lets nobody look.
+        return True
+    return paths.root.stat().st_ino != place.inode
+
+
+def _check_folders(paths: StackPaths) -> None:
+    """Refuse rendered files elsewhere: a copy of the stack would have the same ones."""
+    for folder in (paths.compose, paths.local, paths.state):
+        if folder.is_symlink():
+            raise FilesError(
+                f"{folder} is a link, and must be a folder of the stack",
+                hint=f"move {folder.readlink()} to its place; folders in local/data may be links",
+            )
 
 
 def _new_id() -> str:

@@ -23,12 +23,15 @@ class Record:
     Attributes:
         started_on: Engine that runs it, empty after `down`.
         places: By engine, the settings that say where its data was put, by their names.
-        left_over: By engine, the volumes that finished migrations left.
+        left_over: By engine, the volumes that migrations left.
+        left_behind: By engine, volumes that a start on other stores left with data in them, of
+            which no migration has a copy.
     """
 
     started_on: str = ""
     places: Mapping[str, Places] = field(default_factory=dict)
     left_over: Mapping[str, Collection[str]] = field(default_factory=dict)
+    left_behind: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record of a stack that runs with its data in these places and volumes."""
@@ -40,23 +43,41 @@ class Record:
             left_over={**self.left_over, engine: left},
         )
 
-    def stopped(self, engine: str, *, volumes: bool) -> "Record":
-        """Return the record of a stack that was stopped; with `volumes`, its data is gone too."""
-        kept = replace(self, started_on="" if self.started_on == engine else self.started_on)
-        if not volumes:
-            return kept
+    def stopped(self, engine: str) -> "Record":
+        """Return the record of a stack that was stopped."""
+        return replace(self, started_on="" if self.started_on == engine else self.started_on)
+
+    def emptied(self, engine: str, *, elsewhere: bool) -> "Record":
+        """Return the record of a stack whose volumes were deleted.
+
+        Args:
+            engine: That had them.
+            elsewhere: Whether it has data outside of them, which is still there.
+        """
         return replace(
-            kept, places=_without(kept.places, engine), left_over=_without(kept.left_over, engine)
+            self,
+            places=self.places if elsewhere else _without(self.places, engine),
+            left_over=_without(self.left_over, engine),
+            left_behind=_without(self.left_behind, engine),
         )
 
     def moved(self, engine: str, places: Places, left_over: Collection[str]) -> "Record":
         """Return the record of a stack whose data was moved, and where copies of it were left."""
-        left = sorted({*self.left_over.get(engine, ()), *left_over})
+        left = sorted({*self.left_over.get(engine, ()), *left_over} - {*self.behind(engine)})
         return replace(
             self,
             places={**self.places, engine: dict(places)},
             left_over={**self.left_over, engine: left},
         )
+
+    def behind(self, engine: str) -> Collection[str]:
+        """Return the volumes whose data was left behind, so that none of it may go unasked."""
+        return self.left_behind.get(engine, ())
+
+    def leaving(self, engine: str, volumes: Collection[str]) -> "Record":
+        """Return the record of a stack that starts without the data in some volumes."""
+        left = sorted({*self.behind(engine), *volumes})
+        return replace(self, left_behind={**self.left_behind, engine: left})
 
     def pruned(self, engine: str, volumes: Collection[str]) -> "Record":
         """Return the record of a stack whose left-over volumes were deleted."""

@@ -52,9 +52,10 @@ def belongs(process: psutil.Process, service: str, folder: str) -> bool:
     except (psutil.Error, OSError):
         # It ended meanwhile, or is another user's.
         return False
-    home = found.get("STACK_FOLDER", folder)
+    here = os.path.realpath(folder)
+    home = os.path.realpath(found.get("STACK_FOLDER", here))
     # A copy of the stack's files that is run as it is has the same id.
-    return found.get("STACK_SERVICE") == service and (home == folder or not Path(home).exists())
+    return found.get("STACK_SERVICE") == service and (home == here or not Path(home).exists())
 
 
 if __name__ == "__main__":

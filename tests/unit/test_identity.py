@@ -1,5 +1,6 @@
 """Which stack a folder is: the same after a move, another one in a copy, one for each env file."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -58,12 +59,61 @@ def test_a_moved_stack_must_keep_its_id_where_a_new_one_has_its_old_place(tmp_pa
     assert load(tmp_path / "b") == Identity(identity)
 
 
-def test_a_stack_that_was_unpacked_elsewhere_must_keep_its_id(tmp_path: Path) -> None:
-    """As after a move to another disk: the original is gone."""
+def test_a_stack_that_was_unpacked_elsewhere_must_be_a_copy_until_its_owner_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    """It was moved to another disk, or copied from a folder that was moved: nobody can tell."""
     identity = kept(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "c")
+    assert load(tmp_path / "b").copied_from == identity
+    assert load(tmp_path / "c") == Identity(identity)
+    (tmp_path / "b/.mlflow-compose/place.json").unlink()
     assert load(tmp_path / "b") == Identity(identity)
+
+
+def test_what_was_copied_back_to_its_place_must_be_the_stack(tmp_path: Path) -> None:
+    """As after `mv stack stack.bak; cp -a stack.bak stack`."""
+    identity = kept(tmp_path / "a")
+    (tmp_path / "a").rename(tmp_path / "a.bak")
+    shutil.copytree(tmp_path / "a.bak", tmp_path / "a")
+    assert load(tmp_path / "a") == Identity(identity)
+    assert load(tmp_path / "a.bak").copied_from == identity
+
+
+def test_a_copy_must_be_another_stack_whatever_its_inode(tmp_path: Path) -> None:
+    """Another disk has the same numbers, and snapshots keep them."""
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    place = tmp_path / "b/.mlflow-compose/place.json"
+    found = json.loads(place.read_text(encoding="utf-8"))
+    found["inode"] = (tmp_path / "b").stat().st_ino
+    place.write_text(json.dumps(found), encoding="utf-8")
+    assert load(tmp_path / "b").copied_from == identity
+
+
+def test_a_copy_must_be_another_stack_where_the_original_is_closed(tmp_path: Path) -> None:
+    """As one that belongs to another user."""
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "a/.mlflow-compose/id").write_text("unreadable", encoding="utf-8")
+    assert load(tmp_path / "b").copied_from == identity
+
+
+def test_a_copy_must_remember_what_it_was_copied_from(tmp_path: Path) -> None:
+    identity = kept(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    own = kept(tmp_path / "b")
+    assert load(tmp_path / "b") == Identity(own, copied_from=identity)
+
+
+@pytest.mark.parametrize("name", ["compose", "local", ".mlflow-compose"])
+def test_rendered_files_must_not_be_behind_a_link(tmp_path: Path, name: str) -> None:
+    """A copy of the folder would have the same ones."""
+    (tmp_path / "big").mkdir()
+    (tmp_path / name).symlink_to(tmp_path / "big")
+    with pytest.raises(FilesError, match="is a link"):
+        load(tmp_path)
 
 
 def test_a_copy_must_be_another_stack(tmp_path: Path) -> None:

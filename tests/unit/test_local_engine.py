@@ -399,6 +399,7 @@ def test_a_process_must_belong_to_its_stack_also_after_a_move(tmp_path: Path) ->
 def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: Path) -> None:
     folder = is_kept(tmp_path / "original", IDENTITY)
     copy = is_kept(tmp_path / "copy", IDENTITY)
+    folder.mkdir()
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
         assert not Owner(IDENTITY, copy).has(process.pid)
@@ -601,4 +602,4 @@ def test_the_mark_must_be_the_one_that_scripts_look_for() -> None:
     assert (processes.MARK, processes.HOME) == (MARK, HOME)
     for service in local_stack().services:
         script = render(local_stack()).files[f"{service.name}/run.sh"].text
-        assert f'export {MARK}={IDENTITY}/{service.name} {HOME}="$PWD"\n' in script
+        assert f'export {MARK}={IDENTITY}/{service.name} {HOME}="$(pwd -P)"\n' in script

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose.engines.local import folders
+from mlflow_compose.engines.local.availability import check_data
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import VOLUMES, Stack
@@ -75,7 +76,7 @@ def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Pat
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy, symlinks=True)
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
-        other(copy).make()
+        replace(other(copy), copied_from=IDENTITY).make()
     assert "removes the link, and not the data" in (caught.value.hint or "")
     assert (disk / "minio_data" / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
 
@@ -96,7 +97,7 @@ def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> 
     made(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
-    found = other(copy)
+    found = replace(other(copy), copied_from=IDENTITY)
     found.make()
     assert {(path / NOTE).read_text(encoding="ascii") for path in found.used} == {f"{OTHER}\n"}
     assert {(path / "content").exists() for path in found.used} == {True}
@@ -111,6 +112,41 @@ def test_a_copy_may_delete_what_was_copied_into_it_before_it_was_started(
     replace(other(copy), copied_from=IDENTITY).remove(VOLUMES)
     assert list((copy / "data").iterdir()) == []
     assert len(list((home / "data").iterdir())) == len(local_stack().volumes)
+
+
+def test_a_link_above_the_data_must_count_as_one(tmp_path: Path, home: Path) -> None:
+    """As `local/data` on a larger disk: a copy has the same link, to the original's data."""
+    made(home)
+    disk = tmp_path / "big"
+    (home / "data").rename(disk)
+    (home / "data").symlink_to(disk)
+    copy = tmp_path / "copy" / "local"
+    shutil.copytree(home, copy, symlinks=True)
+    found = replace(other(copy), copied_from=IDENTITY)
+    with pytest.raises(EngineError, match="holds the data of another stack"):
+        found.make()
+    kept = found.remove(VOLUMES)
+    assert kept == [str(disk / name) for name in sorted(local_stack().volumes)]
+    assert {(disk / name / "content").exists() for name in local_stack().volumes} == {True}
+
+
+def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(home: Path) -> None:
+    """As behind a mount, which cannot be seen."""
+    data = made(home)
+    (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
+    with pytest.raises(EngineError, match="holds the data of another stack"):
+        data.make()
+    assert (home / "data" / "minio_data" / NOTE).read_text(encoding="ascii") == f"{OTHER}\n"
+
+
+@pytest.mark.parametrize(
+    "path", [".", "..", "local/data/minio_data", "compose/objects", ".mlflow-compose", "/"]
+)
+def test_a_folder_of_the_users_must_be_apart_from_the_stacks(home: Path, path: str) -> None:
+    """Else the server would serve the stack's own files, or `down --volumes` delete the user's."""
+    stack = local_stack(MINIO_VOLUME_PATH=path)
+    with pytest.raises(EngineError, match="apart from the stack's own"):
+        check_data(stack, home)
 
 
 def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:

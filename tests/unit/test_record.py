@@ -32,19 +32,32 @@ def test_each_engine_must_have_places_of_its_own() -> None:
     record = Record().started("docker", PLACES, []).started("local", {}, [])
     assert record.places == {"docker": PLACES, "local": {}}
     assert record.started_on == "local"
-    assert record.stopped("docker", volumes=True).places == {"local": {}}
-    assert record.stopped("docker", volumes=True).started_on == "local"
+    assert record.emptied("docker", elsewhere=False).places == {"local": {}}
+    assert record.stopped("docker").started_on == "local"
 
 
 def test_a_stopped_stack_must_remember_where_its_data_is() -> None:
-    record = Record().started("docker", PLACES, []).stopped("docker", volumes=False)
+    record = Record().started("docker", PLACES, []).stopped("docker")
     assert record.started_on == ""
     assert record.places == {"docker": PLACES}
 
 
 def test_deleted_data_must_be_forgotten() -> None:
-    record = Record().moved("docker", PLACES, ["minio_data"]).stopped("docker", volumes=True)
-    assert record == Record()
+    record = Record().moved("docker", PLACES, ["minio_data"]).leaving("docker", ["mlflow_data"])
+    assert record.emptied("docker", elsewhere=False) == Record()
+
+
+def test_data_outside_of_the_volumes_must_not_be_forgotten_with_them() -> None:
+    record = Record().started("docker", PLACES, [])
+    assert record.emptied("docker", elsewhere=True).places == {"docker": PLACES}
+
+
+def test_data_that_was_left_behind_must_never_count_as_left_over() -> None:
+    """A later migration moves one store of a volume; the other one's only copy stays there."""
+    record = Record().started("docker", PLACES, []).leaving("docker", ["mlflow_data"])
+    assert record.moved("docker", PLACES, ["mlflow_data", "minio_data"]).left_over == {
+        "docker": ["minio_data"]
+    }
 
 
 def test_what_is_used_again_must_not_count_as_left_over() -> None:

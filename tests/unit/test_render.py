@@ -212,6 +212,7 @@ def test_check_must_say_with_its_exit_code_whether_disk_differs(user: User) -> N
     changed = user.types("render", "--check")
     assert changed.code == 1
     assert changed.out.splitlines() == [
+        "update  compose/secrets/mlflow_env",
         "update  compose/secrets/pg_password",
         "update  compose/secrets/pg_service.conf",
     ]

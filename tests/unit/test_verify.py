@@ -179,7 +179,8 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
     [
         (f"{'f' * 16}/lab", "answers as another stack (lab"),
         ("", "does not answer as this stack"),
-        (IDENTITY[:-1], "answers as another stack"),
+        (IDENTITY[:-1], "does not answer as this stack"),
+        (f"{'f' * 16}/\x1b[2Jlab", "does not answer as this stack"),
     ],
 )
 def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence: str) -> None:

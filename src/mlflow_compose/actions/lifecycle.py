@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
-from mlflow_compose.actions.places import changed, check_elsewhere, started
+from mlflow_compose.actions.places import changed, check_elsewhere, started, was_copied
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -75,7 +75,7 @@ def _check_data(
     engine_of: Callable[[Plan], Engine] | None,
 ) -> None:
     """Make sure that the stack can use the data that is there, and hides none that it has."""
-    change = changed(plan, record)
+    change = None if was_copied(plan) else changed(plan, record)
     if engine_of and change:
         check_elsewhere(change, engine_of, progress)
     engine.check_data(start_empty=change is not None or engine_of is None)
@@ -86,9 +86,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     engine.check()
     before = engine.status()
     left = engine.stop(progress, volumes=volumes)
-    record = read_record(plan.paths)
-    if (after := record.stopped(plan.stack.site.engine, volumes=volumes)) != record:
-        write_record(after, plan.paths)
+    _forget(plan, volumes=volumes)
     said = "stopped" if before else "nothing was running"
     elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())
     others = [*engine.stack.folders, *elsewhere]
@@ -98,6 +96,17 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     elif before:
         said += "; the data is kept, mlflow-compose up brings it back"
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+
+
+def _forget(plan: Plan, *, volumes: bool) -> None:
+    """Note that nothing runs, and with `volumes` that their data is gone."""
+    record, stack = read_record(plan.paths), plan.stack
+    after = record.stopped(stack.site.engine)
+    if volumes:
+        elsewhere = bool(stack.folders or stack.stores.elsewhere)
+        after = after.emptied(stack.site.engine, elsewhere=elsewhere)
+    if after != record:
+        write_record(after, plan.paths)
 
 
 def what_is_lost(engine: Engine) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.moving import mark, unmark
-from mlflow_compose.actions.places import places_of, started
+from mlflow_compose.actions.places import changed, check_elsewhere, places_of
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
@@ -46,14 +46,12 @@ def migrate_store(
         StoreError: A new store cannot be used, or is not the same afterwards.
     """
     engine = engine_of(move.old)
-    engine.check()
-    engine.check_data()
-    if not any(status.state == RUNNING for status in engine.status()):
-        raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
+    _check(move, engine, engine_of, progress)
     _reach(move)
     _begin(move, engine)
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
+        mark(move.old.paths, places_of(move.new))
         if move.env.make():
             progress.note(f"{move.env.path.name} was edited meanwhile: mlflow-compose up uses it")
         _start(move.new, engine_of(move.new), progress, wait_timeout)
@@ -69,6 +67,19 @@ def migrate_store(
         progress.note(said)
         raise
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
+
+
+def _check(
+    move: Move, engine: Engine, engine_of: Callable[[Plan], Engine], progress: Progress
+) -> None:
+    """Make sure that the stack runs, and shows all of its data."""
+    engine.check()
+    if change := changed(move.old, read_record(move.old.paths)):
+        # What is not shown would not be moved, and its volume would seem left over.
+        check_elsewhere(change, engine_of, progress)
+    engine.check_data()
+    if not any(status.state == RUNNING for status in engine.status()):
+        raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
 
 
 def _bring_back(
@@ -88,7 +99,7 @@ def _bring_back(
                 engine.stop(progress, volumes=False)
             _start(move.old, engine, progress, wait_timeout, prove=False)
             # Also if it was the very end that was broken off.
-            write_record(started(move.old, read_record(move.old.paths)), move.old.paths)
+            _remember_old(move)
         except MlflowComposeError as error:
             why = error.message
         else:
@@ -109,10 +120,16 @@ def _begin(move: Move, engine: Engine) -> None:
 def _remember(move: Move) -> Sequence[str]:
     """Note where the data is now; return the volumes in which it is left."""
     kept = between.kept(move.old.stack, move.new.stack)
-    record = read_record(move.new.paths)
-    moved = record.moved(move.new.stack.site.engine, places_of(move.new), kept)
-    write_record(started(move.new, moved), move.new.paths)
-    return kept
+    record, site, volumes = read_record(move.new.paths), move.new.stack.site, move.new.stack.volumes
+    moved = record.moved(site.engine, places_of(move.new), kept)
+    write_record(moved.started(site.engine, places_of(move.new), volumes), move.new.paths)
+    return [name for name in kept if name not in record.behind(site.engine)]
+
+
+def _remember_old(move: Move) -> None:
+    record, stack = read_record(move.old.paths), move.old.stack
+    back = record.started(stack.site.engine, places_of(move.old), stack.volumes)
+    write_record(back, move.old.paths)
 
 
 def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """A stack while its data moves: known by a mark, also after the migration was killed."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlflow_compose.engines import ServiceStatus
@@ -59,13 +60,23 @@ def moving(paths: StackPaths) -> Moving | None:
     return Moving(holder(paths)) if (paths.state / MARK).exists() else None
 
 
-def mark(paths: StackPaths) -> None:
-    """Remember that data moves from now on.
+def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:
+    """Remember that data moves from now on; with `places`, that all of it is there and compared.
 
     Raises:
         FilesError: That cannot be written.
     """
-    (make_state_folder(paths) / MARK).touch()
+    text = json.dumps(places) if places else ""
+    (make_state_folder(paths) / MARK).write_text(text, encoding="utf-8")
+
+
+def copied_to(paths: StackPaths) -> dict[str, object] | None:
+    """Return the places to which a migration had copied everything when it was cut off, or None."""
+    try:
+        found: dict[str, object] = json.loads((paths.state / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def unmark(paths: StackPaths) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlflow_compose.actions.move import refuse
+from mlflow_compose.actions.moving import copied_to
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data import changes
@@ -13,10 +14,10 @@ from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageE
 from mlflow_compose.record import Record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
-from mlflow_compose.settings.stores import AWS, PLACES
+from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3, PLACES
 from mlflow_compose.stack import between
 
-RUNS = ("experiments", "runs", "models", "users")
+RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
 # Seconds for the old servers to start, where they must only to be counted.
 PATIENCE = 90.0
@@ -48,10 +49,13 @@ class Change:
     def names(self) -> Mapping[str, tuple[str, str]]:
         """The settings that changed: what each was, and is."""
         before, now = places_of(self.old), places_of(self.new)
+        # Ports of the stack's own servers may differ: they are no part of where the data is.
+        own = {"PG_PORT": "PG_HOST", "MINIO_PORT": "MINIO_HOST"}
         return {
             name: (_text(before[name]), _text(now[name]))
             for name in before
             if before[name] != now[name]
+            and (name not in own or before[own[name]] not in {BUNDLED_POSTGRES, BUNDLED_S3})
         }
 
 
@@ -65,7 +69,17 @@ def started(plan: Plan, record: Record) -> Record:
 
     Afterwards would be too late: what is started only in part must be found by `down` too.
     """
-    return record.started(plan.stack.site.engine, places_of(plan), plan.stack.volumes)
+    engine, change = plan.stack.site.engine, changed(plan, record)
+    if change and was_copied(plan):
+        record = record.moved(engine, places_of(plan), between.kept(change.old.stack, plan.stack))
+    elif change:
+        record = record.leaving(engine, change.old.stack.volumes)
+    return record.started(engine, places_of(plan), plan.stack.volumes)
+
+
+def was_copied(plan: Plan) -> bool:
+    """Tell whether a migration to these stores was cut off after all of it was compared."""
+    return copied_to(plan.paths) == places_of(plan)
 
 
 def changed(plan: Plan, record: Record) -> Change | None:
@@ -123,6 +137,8 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
         return _count_stopped(old, engine_of, progress)
     except MlflowComposeError as error:
         return Amounts(None, error.message)
+    except OSError as error:
+        return Amounts(None, str(error))
 
 
 def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:

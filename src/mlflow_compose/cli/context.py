@@ -76,10 +76,13 @@ class Context:
             output: The folder that is written to, if not the stack's: it needs no lock then.
         """
         from mlflow_compose.actions import read_settings
+        from mlflow_compose.identity import read_id
 
         # Wrong settings are said first, and where there is no stack, no folder is made.
         _, paths = read_settings(self.env_file, self.environ)
-        if output and output.resolve() not in {paths.compose, paths.local}:
+        elsewhere = output and output.resolve() not in {paths.compose, paths.local}
+        # The first rendering draws the stack's id, wherever its files go.
+        if elsewhere and read_id(paths.root):
             yield
             return
         with hold(paths, self.command):

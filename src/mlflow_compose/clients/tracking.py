@@ -1,6 +1,7 @@
 """MLflow's REST API: https://mlflow.org/docs/latest/api_reference/rest-api.html."""
 
 import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 # Seconds; a server stores a large artifact before it answers.
 TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
 CHUNK = 1024 * 1024
+# What a server of a stack says of itself: the id, and the project's name.
+STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
 NOT_FOUND = 404
 SHOWN_CHARACTERS = 300
 
@@ -78,7 +81,7 @@ class Tracking:
     def stack(self) -> tuple[str, str]:
         """Return the id and the name of the stack that answers, both empty if it is none.
 
-        No login is sent: the answer says whether this server may have it.
+        No login is sent, and only the head is read: a stranger's answer may have no end.
 
         Raises:
             Unreachable: Nothing answers.
@@ -92,15 +95,17 @@ class Tracking:
                 headers={"Authorization": None},
                 auth=_no_login,
                 allow_redirects=False,
+                stream=True,
                 timeout=TIMEOUT,
             )
+            response.close()
         except requests.RequestException as error:
             if isinstance(error, requests.ConnectionError) and _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
             # Something answers, and not as MLflow does.
             return "", ""
-        identity, _, name = response.headers.get(HEADER, "").partition("/")
-        return identity, name
+        match = STACK.fullmatch(response.headers.get(HEADER, ""))
+        return (match[1], match[2]) if match else ("", "")
 
     def health(self) -> str:
         """Return what the server says of itself."""

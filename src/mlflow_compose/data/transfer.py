@@ -75,8 +75,17 @@ def look(shelf: Shelf, places: Mapping[str, str], progress: Progress) -> Wanted:
             if problem:
                 wanted.left.append(problem)
             for one in files:
-                wanted.artifacts[f"{places[place]}/{one.path}"] = one
+                if _is_safe(one.path):
+                    wanted.artifacts[f"{places[place]}/{one.path}"] = one
+                else:
+                    wanted.left.append(f"artifact {one.path!r} at {place} leads elsewhere")
     return wanted
+
+
+def _is_safe(path: str) -> bool:
+    """Tell whether a path stays below its place: a source may name any."""
+    parts = unquote(path).replace("\\", "/").split("/")
+    return not any(part in {"", ".", ".."} for part in parts)
 
 
 def _files(shelf: Shelf, place: str) -> tuple[list[Artifact], str]:

@@ -1,6 +1,7 @@
 """Trees on disk: what differs, and writing it."""
 
 import json
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ MANIFEST = ".manifest.json"
 MANIFEST_VERSION = 1
 FOLDER_MODE = 0o755
 SECRETS_FOLDER_MODE = 0o700
+# In the file that Compose reads the stack's id from; the rest of the file is its owner's.
+IDENTITY_LINE = re.compile(r"(?m)^STACK_IDENTITY=.*$")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     with _in_words(folder, "written"):
         _write(rendering.files, folder, FOLDER_MODE)
         for path, file in rendering.identity.items():
-            replace_file(folder / path, file)
+            text = _with_identity(read(folder / path), file.text) or file.text
+            replace_file(folder / path, File(text, file.mode))
         if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
             _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
         for path in rendering.folders:
@@ -115,14 +119,22 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
 
 
 def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
-    """Yield what says which stack it is; a file that does not begin as ours is somebody else's."""
+    """Yield what says which stack it is; a file that does not say so is somebody else's."""
     for path, file in tree.items():
         current = read(folder / path)
-        if current == file.text:
-            continue
-        ours = current is None or current.splitlines()[:1] == file.text.splitlines()[:1]
-        action = "create" if current is None else "update"
-        yield Change(path, action, not ours, diff(current or "", file.text, path) if ours else ())
+        wanted = _with_identity(current, file.text)
+        if current is None or wanted is None or current != wanted:
+            action = "create" if current is None else "update"
+            shown = () if wanted is None else diff(current or "", wanted, path)
+            yield Change(path, action, wanted is None, shown)
+
+
+def _with_identity(current: str | None, text: str) -> str | None:
+    """Return a file with another stack's id, and what its owner added; None if it has no id."""
+    if current is None:
+        return text
+    (line,) = re.findall(IDENTITY_LINE, text)
+    return re.sub(IDENTITY_LINE, line, current) if re.search(IDENTITY_LINE, current) else None
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:
@@ -170,12 +182,20 @@ def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     if text is None:
         return {}
     try:
-        return {path: tuple(digests) for path, digests in json.loads(text)["files"].items()}
+        found = {path: tuple(digests) for path, digests in json.loads(text)["files"].items()}
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise FilesError(
-            f"{folder / MANIFEST} is not as it was written",
-            hint=f"remove {folder / MANIFEST} and the rendered files beside it, then try again",
-        ) from None
+        raise _damaged(folder) from None
+    if any(Path(path).is_absolute() or ".." in Path(path).parts for path in found):
+        # It may have come with a clone, and what it names is deleted once it is not rendered.
+        raise _damaged(folder)
+    return found
+
+
+def _damaged(folder: Path) -> FilesError:
+    return FilesError(
+        f"{folder / MANIFEST} is not as it was written",
+        hint=f"remove {folder / MANIFEST} and the rendered files beside it, then try again",
+    )
 
 
 def _edited(paths: Sequence[str], folder: Path, override: str) -> FilesChangedError:

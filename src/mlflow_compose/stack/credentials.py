@@ -131,7 +131,8 @@ def server_environment(settings: Settings, identity: str) -> SecretFile:
     }
     if settings.mlflow_auth == "basic":
         secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))
-        secret.setdefault("MLFLOW_CRYPTO_KEK_PASSPHRASE", _kek_passphrase(settings))
+    # Also without login: keys that are stored now must be readable when login is turned on, or off.
+    secret.setdefault("MLFLOW_CRYPTO_KEK_PASSPHRASE", _kek_passphrase(settings))
     # uvicorn reads its options from such variables too (click's auto_envvar_prefix); every answer
     # then says which stack it is from.
     secret["UVICORN_HEADERS"] = f"{HEADER}:{identity}/{settings.compose_project_name}"
@@ -208,8 +209,8 @@ def _flask_key(settings: Settings) -> str:
 def _kek_passphrase(settings: Settings) -> str:
     """Derive what the gateway's keys are encrypted with, instead of MLflow's well-known default.
 
-    From PG_PASSWORD alone, which every env file has and which is the one secret that is not
-    changed on the way: with another passphrase, stored keys could not be read any more.
+    From PG_PASSWORD alone, which every env file has and which changes least of all secrets: with
+    another passphrase, stored keys could not be read any more.
     """
     key = reveal(settings.pg_password)
     return hmac.new(key.encode(), b"MLFLOW_CRYPTO_KEK_PASSPHRASE", hashlib.sha256).hexdigest()

@@ -14,9 +14,5 @@ esac
 if [ -f "$SECRETS_DIR/mlflow_env" ]; then
     # MLflow reads some secrets from its environment only; read here, `docker inspect` shows none.
     . "$SECRETS_DIR/mlflow_env"
-    case "$*" in
-    # A key that cannot be adopted is no reason not to start.
-    *"mlflow server"*) python "$(dirname "$0")/adopt_keys.py" "$@" || true ;;
-    esac
 fi
 exec "$@"

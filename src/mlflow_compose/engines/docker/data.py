@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, claim
+from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, check_place, claim
 from mlflow_compose.engines.ownership import check_owner as check_folder_owner
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
@@ -36,6 +36,7 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
     for name in stack.folders:
         # The folder that this is meant from may not be there yet.
         place = Path(os.path.normpath(folder / name))
+        check_place(folder, place)
         check_folder_owner(place, stack, OTHER_FOLDER)
         check_content(provider, name, place)
         check_owner(provider, name, place)
@@ -44,9 +45,12 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
 
 
 def claim_folders(stack: Stack, folder: Path) -> None:
-    """Write down whose data is in folders of this machine; they are there once a server runs."""
+    """Make the folders of this machine that are missing, and write down whose data they hold."""
     for name in stack.folders:
         place = Path(os.path.normpath(folder / name))
+        with suppress(PermissionError):
+            # Else the engine makes it, as a folder of root's.
+            place.mkdir(parents=True, exist_ok=True)
         if place.is_dir():
             claim(place, stack.identity)
 

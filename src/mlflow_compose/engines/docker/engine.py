@@ -75,6 +75,7 @@ class DockerEngine:
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         self._remove_outdated()
+        data.claim_folders(self.stack, self._paths.compose)
         began = time.monotonic()
         progress.command(self.command("up", "--detach", "--wait", "--no-build", "--remove-orphans"))
         output = self._client.compose.up(
@@ -83,7 +84,6 @@ class DockerEngine:
         names = ", ".join(service.name for service in self.stack.services)
         with progress.step(f"Starting {names}"):
             verdict = watch(self.stack, output, self.status, progress, wait_timeout)
-        data.claim_folders(self.stack, self._paths.compose)
         if verdict.failed:
             raise self._failure(verdict, wait_timeout, began)
 
@@ -93,9 +93,10 @@ class DockerEngine:
             self._check_unused(self._volumes(), but=self.stack.identity)
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
         with progress.step("Stopping"), in_words(self.stack, "docker compose down"):
-            self._client.compose.down(volumes=volumes, remove_orphans=True, quiet=True)
-        # Compose deletes what its file names: not what a migration left behind, nor what another
-        # container uses, of which it says nothing.
+            if volumes:
+                # Anonymous ones. Compose's own --volumes would delete whatever an override names.
+                self._client.compose.rm(stop=True, volumes=True)
+            self._client.compose.down(remove_orphans=True, quiet=True)
         return self.remove_volumes(self._volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:

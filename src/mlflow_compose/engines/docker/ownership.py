@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mlflow_compose.engines.docker.containers import STACK_LABEL, Origin, docker_name
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, FilesError
+from mlflow_compose.identity import read_id
 from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack
 
@@ -25,6 +26,12 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
     # What an override file adds carries no id; after a move, it names the old folder.
     ours = {origin.folder for origin in origins if origin.identity == stack.identity} | {folder}
     for origin in origins:
+        if origin.identity == stack.identity and _is_of_another(origin, folder):
+            raise EngineError(
+                f"{origin.folder.parent} has the same id ({stack.identity}), and its container "
+                f"{origin.container} runs: this folder is a copy of it, or that one of this",
+                hint=f"in the copy, remove {STATE_DIR} and the volumes stay with the other one",
+            )
         if origin.identity == stack.identity or (not origin.identity and origin.folder in ours):
             continue
         raise EngineError(
@@ -32,6 +39,21 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
             f"(container {origin.container})",
             hint=OTHER_NAME,
         )
+
+
+def _is_of_another(origin: Origin, folder: Path) -> bool:
+    """Tell whether a container with this stack's id comes from another folder that has it too."""
+    if origin.folder == folder:
+        return False
+    try:
+        same = origin.folder.samefile(folder)
+        return not same and read_id(origin.folder.parent) == origin.identity
+    except FileNotFoundError:
+        # The stack was moved.
+        return False
+    except (OSError, FilesError):
+        # Another user's, who lets nobody look.
+        return True
 
 
 def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
@@ -57,8 +79,8 @@ def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
         raise EngineError(
             f"the volume {name} holds the data of another stack of the name {stack.name} "
             f"(id {identity})",
-            hint=f"{OTHER_NAME}; if its {STATE_DIR} folder was lost, write that id into "
-            f"{STATE_DIR}/id",
+            hint=f"{OTHER_NAME}; if this folder is that stack, restored or moved to another disk: "
+            f"write that id into {STATE_DIR}/id and remove {STATE_DIR}/place.json",
         )
 
 

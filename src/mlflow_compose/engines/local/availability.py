@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mlflow_compose import machine
+from mlflow_compose.engines.ownership import check_place
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack
 
@@ -62,6 +63,7 @@ def check_data(stack: Stack, folder: Path) -> None:
     for name in stack.folders:
         # The folder that this is meant from may not be there yet.
         place = Path(os.path.normpath(folder / name))
+        check_place(folder, place)
         for provider in PROVIDERS.values():
             if provider.mark and (place / provider.mark).exists():
                 raise EngineError(

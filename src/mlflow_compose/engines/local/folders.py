@@ -1,5 +1,6 @@
 """The folders that hold a stack's data: whose they are, and deleting exactly those."""
 
+import os
 import secrets
 import shutil
 import stat
@@ -60,9 +61,8 @@ class Folders:
                     f"{path} leads to {path.readlink()}, which is not there",
                     hint=f"put the data back there; rm {path} makes the next up start without it",
                 )
-            if path.is_symlink():
-                hint = f"if this stack is a copy: rm {path} removes the link, and not the data"
-                check_owner(path, self.stack, hint)
+            if owner_of(path) != self.copied_from or not _is_inside(path):
+                check_owner(path, self.stack, _way_out(path))
         for path in self._shared():
             check_owner(path, self.stack, OTHER_FOLDER)
 
@@ -90,7 +90,8 @@ class Folders:
         for service in self.stack.services:
             for mount in service.volumes:
                 if isinstance(mount, Bind) and not mount.read_only:
-                    yield self.folder / mount.source
+                    # The folder that this is meant from may not be there yet.
+                    yield Path(os.path.normpath(self.folder / mount.source))
 
     def remove(self, names: Collection[str]) -> list[str]:
         """Delete folders of data; return those that are kept, because they are elsewhere.
@@ -104,19 +105,20 @@ class Folders:
         kept = []
         try:
             for path in chosen:
-                if not path.is_symlink():
+                if _is_inside(path):
                     shutil.rmtree(path)
                 elif self._is_made_by_us(path):
                     _remove_made(path)
                 else:
                     kept += [str(path.resolve())] if path.exists() else []
-                    path.unlink()
+                    if path.is_symlink():
+                        path.unlink()
         except OSError as error:
             raise EngineError(f"{error.filename} cannot be deleted: {error.strerror}") from None
         return kept
 
     def _check_deletable(self, path: Path) -> None:
-        owner = "" if path.is_symlink() else owner_of(path)
+        owner = owner_of(path) if _is_inside(path) else ""
         if owner not in {"", self.stack.identity, self.copied_from}:
             raise EngineError(
                 f"{path} holds the data of another stack (id {owner}), so nothing was deleted",
@@ -131,6 +133,18 @@ class Folders:
             and place.is_dir()
             and owner_of(place) == self.stack.identity
         )
+
+
+def _is_inside(path: Path) -> bool:
+    """Tell whether data really is in the stack's folder: no link leads to it, not even above."""
+    return path.resolve() == path
+
+
+def _way_out(path: Path) -> str:
+    link = next((each for each in (path, *path.parents) if each.is_symlink()), None)
+    if link:
+        return f"if this stack is a copy: rm {link} removes the link, and not the data"
+    return f"move {path} to where it belongs; the next up makes another one"
 
 
 def in_words(kept: Sequence[str]) -> str:

@@ -49,9 +49,12 @@ class Owner:
             return False
         if found.get(MARK, "").partition("/")[0] != self.identity:
             return False
-        home = Path(found.get(HOME) or self.folder)
-        # A folder that is gone, or is another stack's by now, was moved here.
-        return home == self.folder or _id_of(home.parent) != self.identity
+        home = Path(found.get(HOME) or self.folder).resolve()
+        if home == self.folder or not home.exists():
+            # One that is gone was moved here.
+            return True
+        # So was one whose name another stack has by now.
+        return _id_of(home.parent) not in {"", self.identity}
 
 
 def _id_of(root: Path) -> str:
@@ -126,11 +129,13 @@ def user_of(folder: Path, data: Collection[Path]) -> str:
     import psutil
 
     places = [path.resolve() for path in data]
+    paths = [str(path) for path in (*data, *places)]
     names = [str(path.relative_to(folder)) for path in data]
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             cwd, words = Path(process.cwd()), process.cmdline()
-            told = cwd == folder and any(name in word for name in names for word in words)
+            known = [*paths, *names] if cwd == folder else paths
+            told = any(name in word for name in known for word in words)
             files = (Path(file.path) for file in process.open_files())
             if told or any(_is_within(path, places) for path in (cwd, *files)):
                 return f"{process.name()} (pid {process.pid})"

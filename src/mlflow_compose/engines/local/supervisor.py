@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,11 @@ class Supervisor:
     def _check_folder(self) -> None:
         """Make sure that nobody else can put a socket of his own in the place of ours."""
         folder = self._socket.parent
-        folder.mkdir(exist_ok=True, mode=stat.S_IRWXU)
+        if folder.is_relative_to(self._folder):
+            # Whose that is, is for the stack's owner to say.
+            return
+        with suppress(FileExistsError):
+            folder.mkdir(mode=stat.S_IRWXU)
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise EngineError(
@@ -130,8 +134,10 @@ class Supervisor:
         from xmlrpc.client import Fault
 
         try:
+            self._check_folder()
             with self._rpc() as rpc:
                 rpc.getState()
+                pid = rpc.getPID()
         except Fault as fault:
             return int(fault.faultCode)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, PermissionError):
@@ -139,7 +145,9 @@ class Supervisor:
         except OSError:
             # It hung up, as it does when it has much to do: whoever hangs up is there.
             return BUSY
-        return 0
+        # Files that were copied as they are name the same socket, if it is elsewhere.
+        ours = self._owner.has(pid) or processes.is_supervisord_in(pid, self._folder)
+        return 0 if ours else None
 
     def _call(self, method: str, name: str, fine: int) -> None:
         from xmlrpc.client import Fault

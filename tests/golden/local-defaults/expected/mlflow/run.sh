@@ -31,7 +31,7 @@ export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$PWD"
+export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
 python leftovers.py
 
 # Waits until postgres is healthy.

@@ -22,7 +22,7 @@ export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 touch run/bucket-init.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE=0123456789abcdef/bucket-init STACK_FOLDER="$PWD"
+export STACK_SERVICE=0123456789abcdef/bucket-init STACK_FOLDER="$(pwd -P)"
 python leftovers.py
 
 # Waits until s3 is healthy.

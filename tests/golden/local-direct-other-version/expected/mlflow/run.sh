@@ -32,7 +32,7 @@ export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
 touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$PWD"
+export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
 python leftovers.py
 
 # Waits until postgres is healthy.

@@ -36,7 +36,7 @@ export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
 touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
-export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$PWD"
+export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
 python leftovers.py
 
 # Waits until postgres is healthy.
