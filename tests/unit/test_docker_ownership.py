@@ -7,6 +7,8 @@ import pytest
 from mlflow_compose.engines.docker.containers import Origin
 from mlflow_compose.engines.docker.ownership import check_containers, check_unused, check_volumes
 from mlflow_compose.errors import EngineError
+from mlflow_compose.identity import Identity, keep_identity
+from mlflow_compose.paths import StackPaths
 from tests.unit.samples import IDENTITY, stack
 
 HERE, THERE = Path("/home/ada/compose"), Path("/home/ben/compose")
@@ -46,6 +48,19 @@ def test_a_strangers_container_must_be_named(stranger: Origin) -> None:
         caught.value
     )
     assert "COMPOSE_PROJECT_NAME" in (caught.value.hint or "")
+
+
+def test_a_container_of_another_folder_with_the_same_id_must_be_named(tmp_path: Path) -> None:
+    """One of them is a copy, and `down --volumes` of it would delete the other one's data."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for root in (here, there):
+        (root / "compose").mkdir(parents=True)
+        keep_identity(Identity(IDENTITY), StackPaths(root / ".env"))
+    origin = Origin("mlflow-s3-1", IDENTITY, there / "compose")
+    with pytest.raises(EngineError, match="is a copy of it"):
+        check_containers(stack(), here / "compose", {origin})
+    there.rename(tmp_path / "gone")
+    check_containers(stack(), here / "compose", {origin})
 
 
 def test_volumes_of_the_stack_must_be_accepted() -> None:

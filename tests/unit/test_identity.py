@@ -1,5 +1,6 @@
 """Which stack a folder is: the same after a move, another one in a copy, one for each env file."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -172,6 +173,38 @@ def test_an_env_file_must_be_the_same_stack_however_it_is_spelled(user: User, ty
     (user.folder / "alias").symlink_to(".env")
     path = Path(typed.format(home=user.folder))
     assert stack_paths(path) == stack_paths(Path(".env")) == StackPaths(user.env_file.resolve())
+
+
+def test_lines_of_the_owner_beside_the_id_must_stay(user: User) -> None:
+    """Compose reads them from there, for what an override file needs."""
+    user.has_env()
+    user.types("render")
+    file = user.folder / "compose/.env"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{text}TOKEN=mine\n", encoding="utf-8")
+    assert user.types("render", "--check").code == 0
+    user.types("render")
+    assert file.read_text(encoding="utf-8") == f"{text}TOKEN=mine\n"
+    file.write_text("STACK_IDENTITY=ffffffffffffffff\nTOKEN=mine\n", encoding="utf-8")
+    assert "update  compose/.env" in user.types("render").out
+    found = file.read_text(encoding="utf-8").splitlines()
+    assert found == [text.splitlines()[-1], "TOKEN=mine"]
+
+
+@pytest.mark.parametrize("path", ["../victim", "{home}/victim", "mlflow/../../victim"])
+def test_a_manifest_must_name_nothing_outside_of_its_folder(user: User, path: str) -> None:
+    """It may come with a clone, and what it names is removed once it is not rendered."""
+    user.has_env()
+    user.types("render")
+    victim = user.folder / "victim"
+    victim.write_text("precious", encoding="utf-8")
+    manifest = user.folder / "compose/.manifest.json"
+    found = json.loads(manifest.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(b"precious").hexdigest()
+    found["files"][path.format(home=user.folder)] = [digest]
+    manifest.write_text(json.dumps(found), encoding="utf-8")
+    assert "is not as it was written" in user.types("render").err
+    assert victim.exists()
 
 
 def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None:

@@ -315,6 +315,41 @@ def test_a_place_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     assert list(folders.files("mlflow-artifacts:/../secrets")) == []
 
 
+class Hostile:
+    """A source that names an artifact as it likes."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def has(self, place: str) -> bool:
+        return bool(place)
+
+    def files(self, place: str) -> Iterator[Artifact]:
+        yield Artifact(place, self._path, 5)
+
+    def fetch(self, artifact: Artifact, scratch: Path) -> Path:
+        raise NotImplementedError(artifact, scratch)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../../1/r2/artifacts/model.bin",
+        "a/../../model.bin",
+        "%2e%2e/model.bin",
+        "..\\model.bin",
+        "/etc/passwd",
+        "./model.bin",
+        "",
+    ],
+)
+def test_a_source_must_not_name_a_path_that_leads_elsewhere(path: str) -> None:
+    """A client would fold it before it asks, and write over an artifact of another run."""
+    wanted = look(Hostile(path), {"/place": "7/r1/artifacts"}, Silent())
+    assert wanted.artifacts == {}
+    assert wanted.left == [f"artifact {path!r} at /place leads elsewhere"]
+
+
 def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
     place = str(mlruns(tmp_path) / "0/r1/artifacts")
     shelf, stored = Folders(()), dict[str, bytes]()
