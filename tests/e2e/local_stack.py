@@ -13,7 +13,7 @@ import psutil
 from .running import SERVERS, RunningStack
 from .tool import environment, run
 
-MARK = "STACK_SERVICE"
+MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
 VOLUMES = ("minio_data", "mlflow_data", "mlflow_tmp", "postgres_data")
 
 
@@ -121,13 +121,13 @@ class LocalStack(RunningStack):
 
     def processes(self) -> Iterator[psutil.Process]:
         """Yield every process that was started for this stack, supervisord among them."""
-        folder = str(self.local_folder)
+        folder = str(self.local_folder.resolve())
         for process in psutil.process_iter():
             try:
-                mark = process.environ().get(MARK, "")
+                home = process.environ().get(HOME, "")
             except (psutil.Error, OSError):
                 continue
-            if mark == folder or mark.startswith(f"{folder}/"):
+            if home == folder:
                 yield process
 
     def purge(self) -> None:

@@ -140,6 +140,7 @@ def test_a_migration_that_is_killed_must_be_named_and_mended_by_up(
     must_be_back(small, run, env)
 
 
+@ONE_WAY
 def test_a_closed_pipe_must_not_keep_data_from_moving(small: RunningStack, run: Run) -> None:
     """As `2>&1 | head -1`; the stack is another one afterwards."""
     with moving(small) as process:

@@ -222,7 +222,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(copied, [(NEW, DOWN), (NEW, DELETE), (OLD, LOG)])
 @example(copied_while_down, [(NEW, UP), (NEW, LOG), (OLD, PRUNE), (OLD, DELETE)])
 @settings(
-    max_examples=3,
+    max_examples=1,
     derandomize=True,
     database=None,
     deadline=None,
@@ -241,10 +241,9 @@ def test_each_stack_must_have_exactly_its_own_data(
     ("relation", "steps"),
     [
         (same_name, [(NEW, UP), (NEW, DELETE), (OLD, DOWN), (NEW, PRUNE), (NEW, DELETE)]),
-        (copied, [(NEW, DOWN), (NEW, IMPORT), (NEW, DELETE), (OLD, IMPORT)]),
-        (moved_while_down, [(NEW, UP), (NEW, LOG), (NEW, DELETE), (OLD, UP), (OLD, VERIFY)]),
+        (copied, [(NEW, DOWN), (NEW, DELETE), (OLD, LOG)]),
     ],
-    ids=["same name", "copied", "moved"],
+    ids=["same name", "copied"],
 )
 def test_each_stack_on_docker_must_have_exactly_its_own_data(
     small_source: Path, folder: Path, relation: Relation, steps: Steps
