@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.errors import FilesError, UsageError
-from mlflow_compose.paths import STATE_DIR, StackPaths, make_state_folder
+from mlflow_compose.paths import STATE_DIR, StackPaths, write_state
 
 ID_FILE = "id"
 # Where the stack was when the id was last used: tells a moved stack from a copied one.
@@ -80,16 +80,13 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
     Raises:
         FilesError: It cannot be written.
     """
-    folder = make_state_folder(paths)
     inode = paths.root.stat().st_ino
     place = Place(paths.env_file.name, str(paths.root), inode, identity.copied_from)
-    try:
-        # The place first: an id without one would be taken for this stack's, also in a copy.
-        _replace(folder / PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
-        _replace(folder / ID_FILE, f"{identity.id}\n")
-    except OSError as error:
-        problem = f"{error.filename or folder} cannot be written: {error.strerror}"
-        raise FilesError(problem) from None
+    # The place first: an id without one would be taken for this stack's, also in a copy.
+    if place != _read_place(paths):
+        write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
+    if identity.id != read_id(paths.root):
+        write_state(paths, ID_FILE, f"{identity.id}\n")
 
 
 def read_id(root: Path) -> str:
@@ -166,11 +163,3 @@ def _check_folders(paths: StackPaths) -> None:
 
 def _new_id() -> str:
     return secrets.token_hex(ID_BYTES)
-
-
-def _replace(path: Path, text: str) -> None:
-    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
-        return
-    new = path.with_name(f"{path.name}.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.errors import EnvFileError, FilesError, TemplatesMissingError
+from mlflow_compose.files import write_whole
 
 COMPOSE_FILE = "docker-compose.yaml"
 OVERRIDE_FILE = "docker-compose.override.yaml"
 SECRETS_DIR = "secrets"
 STATE_DIR = ".mlflow-compose"
+STATE_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,19 @@ def make_state_folder(paths: StackPaths) -> Path:
             hint=f"ls -ld {paths.root} shows whose folder it is",
         ) from None
     return folder
+
+
+def write_state(paths: StackPaths, name: str, text: str) -> None:
+    """Write a file of what the tool remembers.
+
+    Raises:
+        FilesError: It cannot be written; then it is as it was.
+    """
+    path = make_state_folder(paths) / name
+    try:
+        write_whole(path, text, STATE_MODE)
+    except OSError as error:
+        raise FilesError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def templates() -> Path:

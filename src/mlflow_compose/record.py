@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlflow_compose.errors import FilesError
-from mlflow_compose.paths import StackPaths, make_state_folder
+from mlflow_compose.paths import StackPaths, write_state
 
 RECORD_FILE = "record.json"
 Places = Mapping[str, Any]
@@ -115,10 +115,4 @@ def write_record(record: Record, paths: StackPaths) -> None:
     Raises:
         FilesError: It cannot be written.
     """
-    path = make_state_folder(paths) / RECORD_FILE
-    new = path.with_name(f"{RECORD_FILE}.new")
-    try:
-        new.write_text(json.dumps(vars(record), indent=2) + "\n", encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise FilesError(f"{path} cannot be written: {error.strerror}") from None
+    write_state(paths, RECORD_FILE, json.dumps(vars(record), indent=2) + "\n")

@@ -31,14 +31,15 @@ OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 45
 
-BASE = {"errors", "result", "paths", "machine", "identity", "record"}
+BASE = {"errors", "result", "paths", "machine", "files", "identity", "record"}
 STACK = {*BASE, "settings", "stack"}
 # Which rooms a room may know of; data goes one way.
 MAY_IMPORT = {
     "errors": set(),
     "machine": set(),
     "result": {"errors"},
-    "paths": {"errors"},
+    "files": set(),
+    "paths": {"errors", "files"},
     "identity": {"errors", "paths"},
     "record": {"errors", "paths"},
     "lock": {"errors", "paths", "machine"},

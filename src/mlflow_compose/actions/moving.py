@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mlflow_compose.engines import ServiceStatus
 from mlflow_compose.lock import Holder, holder
-from mlflow_compose.paths import StackPaths, make_state_folder
+from mlflow_compose.paths import StackPaths, write_state
 
 COMMAND = "migrate-store"
 MARK = "moving"
@@ -66,8 +66,7 @@ def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:
     Raises:
         FilesError: That cannot be written.
     """
-    text = json.dumps(places) if places else ""
-    (make_state_folder(paths) / MARK).write_text(text, encoding="utf-8")
+    write_state(paths, MARK, json.dumps(places) if places else "")
 
 
 def copied_to(paths: StackPaths) -> dict[str, object] | None:

@@ -2,11 +2,10 @@
 
 import difflib
 import hashlib
-import os
 import stat
-import tempfile
 from pathlib import Path
 
+from mlflow_compose.files import write_whole
 from mlflow_compose.render.tree import File
 
 
@@ -14,15 +13,7 @@ def replace_file(path: Path, file: File) -> None:
     """Write a file whole or not at all, and only where it differs."""
     if read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(file.text)
-        Path(temporary).chmod(file.mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, file.text, file.mode)
 
 
 def read(path: Path) -> str | None:
