@@ -56,7 +56,7 @@ def claim(folder: Path, identity: str) -> None:
         return
 
 
-def check_owner(folder: Path, stack: Stack, hint: str) -> None:
+def check_claim(folder: Path, stack: Stack, hint: str) -> None:
     """Make sure that a folder is this stack's, or does not say whose it is.
 
     Args:

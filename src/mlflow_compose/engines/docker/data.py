@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, check_place, claim
-from mlflow_compose.engines.ownership import check_owner as check_folder_owner
+from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, check_claim, check_place, claim
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
@@ -37,7 +36,7 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         # The folder that this is meant from may not be there yet.
         place = Path(os.path.normpath(folder / name))
         check_place(folder, place)
-        check_folder_owner(place, stack, OTHER_FOLDER)
+        check_claim(place, stack, OTHER_FOLDER)
         check_content(provider, name, place)
         check_owner(provider, name, place)
     if not stack.folders and provider.volume not in volumes:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import OTHER_FOLDER, check_owner, claim, owner_of
+from mlflow_compose.engines.ownership import OTHER_FOLDER, check_claim, claim, owner_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Bind, Stack, Volume
 
@@ -62,9 +62,9 @@ class Folders:
                     hint=f"put the data back there; rm {path} makes the next up start without it",
                 )
             if owner_of(path) != self.copied_from or not _is_inside(path):
-                check_owner(path, self.stack, _way_out(path))
+                check_claim(path, self.stack, _way_out(path))
         for path in self._shared():
-            check_owner(path, self.stack, OTHER_FOLDER)
+            check_claim(path, self.stack, OTHER_FOLDER)
 
     def make(self) -> None:
         """Make the folders that are missing, and write down whose they are.
