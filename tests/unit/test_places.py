@@ -1,20 +1,22 @@
 """Settings that change where data is looked for stop `up`, if there is any."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mlflow_compose import actions
 from mlflow_compose.actions import Plan
+from mlflow_compose.actions.moving import mark
 from mlflow_compose.actions.places import changed, places_of
 from mlflow_compose.engines.base import Outcome, ServiceStatus
-from mlflow_compose.errors import DataElsewhereError
+from mlflow_compose.errors import DataElsewhereError, NotReadyError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.stores import PLACES
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
-from tests.unit.test_lifecycle import plan
+from tests.unit.test_lifecycle import plan, up
 
 FULL = {"experiments": 2, "runs": 1, "models": 0, "users": 0, "objects": 7}
 NOTHING = dict.fromkeys(FULL, 0)
@@ -144,6 +146,42 @@ def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
     with pytest.raises(DataElsewhereError, match="not all of its servers do"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
     assert engine.calls == []
+
+
+def test_a_copy_must_count_as_the_stack_that_it_will_be(tmp_path: Path) -> None:
+    """Its id is drawn anew until it is kept: its data would carry one that no stack has."""
+    (tmp_path / "original").mkdir()
+    start(plan(tmp_path / "original"))
+    shutil.copytree(tmp_path / "original", tmp_path / "copy")
+    new = plan(tmp_path / "copy", "PG_DATABASE=other")
+    found = changed(new, read_record(new.paths))
+    assert found
+    assert found.old.identity == new.identity
+    assert new.identity.copied_from
+
+
+def test_a_migration_that_had_copied_all_must_be_finished(tmp_path: Path) -> None:
+    old, new = plan(tmp_path, *SMALL), plan(tmp_path, *SMALL[1:])
+    start(old)
+    mark(new.paths, places_of(new))
+    assert "start" in start(new, holding(old, FULL)).calls
+    found = read_record(new.paths)
+    assert found.places["docker"] == places_of(new)
+    assert found.left_behind == {}
+
+
+def test_what_the_old_stores_got_since_must_not_count_as_copied(tmp_path: Path) -> None:
+    """The old stack was started again after the migration was cut off, even if only in part."""
+    old = plan(tmp_path, *SMALL)
+    start(old)
+    mark(old.paths, places_of(plan(tmp_path, *SMALL[1:])))
+    old = plan(tmp_path, *SMALL)
+    error = NotReadyError("mlflow is not ready", service="mlflow")
+    with pytest.raises(NotReadyError):
+        up(FakeEngine(old.stack, problems={"start": error}), old)
+    new = plan(tmp_path, *SMALL[1:])
+    with pytest.raises(DataElsewhereError):
+        start(new, holding(old, FULL))
 
 
 def test_the_first_start_must_look_nowhere(tmp_path: Path) -> None:

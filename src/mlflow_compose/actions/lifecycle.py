@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
-from mlflow_compose.actions.places import changed, check_elsewhere, started, was_copied
+from mlflow_compose.actions.places import Change, changed, check_elsewhere, remember_start
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
-from mlflow_compose.record import Record, read_record, write_record
+from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
@@ -52,14 +52,14 @@ def up(  # noqa: PLR0913 - as many facts go into it
     for note in notes(plan):
         progress.note(note)
     engine.check()
-    record = read_record(plan.paths)
-    _check_data(plan, engine, progress, record, engine_of)
+    change = changed(plan, read_record(plan.paths))
+    _check_data(change, engine, progress, engine_of)
     keep_identity(plan.identity, plan.paths)
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
-    write_record(started(plan, record), plan.paths)
+    remember_start(plan, change)
     _start(engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
@@ -68,15 +68,13 @@ def up(  # noqa: PLR0913 - as many facts go into it
 
 
 def _check_data(
-    plan: Plan,
+    change: Change | None,
     engine: Engine,
     progress: Progress,
-    record: Record,
     engine_of: Callable[[Plan], Engine] | None,
 ) -> None:
     """Make sure that the stack can use the data that is there, and hides none that it has."""
-    change = None if was_copied(plan) else changed(plan, record)
-    if engine_of and change:
+    if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
     engine.check_data(start_empty=change is not None or engine_of is None)
 

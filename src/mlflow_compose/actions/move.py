@@ -80,7 +80,8 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
                 f"{name} is set in the environment, which wins over {env_file.name}",
                 hint=f"unset {name}",
             )
-    new = load_plan(loaded, old.paths, environ, old.stack.site.engine)
+    engine = old.stack.site.engine
+    new = load_plan(loaded, old.paths, environ, engine, identity=old.identity)
     refuse(old, new)
     return Move(old, new, env, _free_port())
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlflow_compose.actions.move import refuse
-from mlflow_compose.actions.moving import copied_to
+from mlflow_compose.actions.moving import copied_to, mark, moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data import changes
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageError
-from mlflow_compose.record import Record
+from mlflow_compose.record import Record, read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
 from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3, PLACES
@@ -30,10 +30,13 @@ class Change:
     Attributes:
         old: The stack as it was started last.
         new: As it is to be started.
+        is_copied: Whether a migration has copied everything to the new stores, and was cut off
+            after that.
     """
 
     old: Plan
     new: Plan
+    is_copied: bool = False
 
     @property
     def runs(self) -> bool:
@@ -64,22 +67,23 @@ def places_of(plan: Plan) -> dict[str, object]:
     return {name.upper(): getattr(plan.loaded.settings, name) for name in PLACES}
 
 
-def started(plan: Plan, record: Record) -> Record:
-    """Return what is to be remembered of a stack before it starts.
+def remember_start(plan: Plan, change: Change | None) -> None:
+    """Note where the data of a stack is from now on, before it starts.
 
     Afterwards would be too late: what is started only in part must be found by `down` too.
+
+    Raises:
+        FilesError: It cannot be written.
     """
-    engine, change = plan.stack.site.engine, changed(plan, record)
-    if change and was_copied(plan):
+    record, engine = read_record(plan.paths), plan.stack.site.engine
+    if change and change.is_copied:
         record = record.moved(engine, places_of(plan), between.kept(change.old.stack, plan.stack))
     elif change:
         record = record.leaving(engine, change.old.stack.volumes)
-    return record.started(engine, places_of(plan), plan.stack.volumes)
-
-
-def was_copied(plan: Plan) -> bool:
-    """Tell whether a migration to these stores was cut off after all of it was compared."""
-    return copied_to(plan.paths) == places_of(plan)
+    write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
+    if moving(plan.paths) and not (change and change.is_copied):
+        # From now on, the old stores may get what a migration that was cut off did not copy.
+        mark(plan.paths)
 
 
 def changed(plan: Plan, record: Record) -> Change | None:
@@ -88,7 +92,8 @@ def changed(plan: Plan, record: Record) -> Change | None:
     if then is None:
         return None
     values = {name.lower(): value for name, value in then.items() if name.lower() in PLACES}
-    change = Change(plan.with_settings(values), plan)
+    is_copied = copied_to(plan.paths) == places_of(plan)
+    change = Change(plan.with_settings(values), plan, is_copied)
     return change if change.runs or change.artifacts else None
 
 

@@ -38,19 +38,22 @@ class Plan:
         """Return the stack as it is with some other settings, by the names of their fields."""
         settings = self.loaded.settings.model_copy(update=values)
         loaded = replace(self.loaded, settings=settings)
-        return load_plan(loaded, self.paths, self.environ, self.stack.site.engine)
+        engine, identity = self.stack.site.engine, self.identity
+        return load_plan(loaded, self.paths, self.environ, engine, identity=identity)
 
     def rendering(self) -> Rendering:
         """Return the files of the stack, as they should be on disk."""
         return render(self.stack)
 
 
-def load_plan(
+def load_plan(  # noqa: PLR0913 - as many facts go into it
     loaded: Loaded,
     paths: StackPaths,
     environ: Mapping[str, str],
     engine: str = DOCKER,
     folder: Path | None = None,
+    *,
+    identity: Identity | None = None,
 ) -> Plan:
     """Decide everything about a stack.
 
@@ -60,9 +63,11 @@ def load_plan(
         environ: Says where this user keeps caches.
         engine: docker or local.
         folder: Where the files will be, if not in the engine's folder beside the env file.
+        identity: Which stack it is, if that was read already: one that is not kept yet is drawn
+            anew each time.
     """
     home = os.path.relpath(paths.root, folder or paths.rendered(engine))
-    settings, identity = loaded.settings, load_identity(paths)
+    settings, identity = loaded.settings, identity or load_identity(paths)
     names = _lan_names(settings)
     if engine == LOCAL:
         lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]

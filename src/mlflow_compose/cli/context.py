@@ -45,14 +45,10 @@ class Context:
         from mlflow_compose.record import read_record
 
         loaded, paths = read_settings(self.env_file, self.environ)
-        record, starts = read_record(paths), self.command == "up"
-        choice = choose(
-            engine or loaded.settings.stack_engine,
-            paths,
-            load_identity(paths),
-            # Whatever STACK_ENGINE says: a stack is stopped and looked at where it was started.
-            "" if starts else record.started_on,
-        )
+        identity, record, starts = load_identity(paths), read_record(paths), self.command == "up"
+        # Whatever STACK_ENGINE says: a stack is stopped and looked at where it was started.
+        running = "" if starts else record.started_on
+        choice = choose(engine or running or loaded.settings.stack_engine, paths, identity)
         if choice.why and starts:
             self.console.note(f"engine {choice.engine}: {choice.why}")
         others = ", ".join(name for name in record.places if name != choice.engine)
@@ -60,7 +56,7 @@ class Context:
             self.console.note(
                 f"engine {choice.engine}: what the stack has on {others} is not shown"
             )
-        return load_plan(loaded, paths, self.environ, choice.engine)
+        return load_plan(loaded, paths, self.environ, choice.engine, identity=identity)
 
     def engine(self, plan: "Plan") -> "Engine":
         """Return what runs the stack."""

@@ -24,17 +24,8 @@ class Choice:
     why: str = ""
 
 
-def choose(wanted: str, paths: StackPaths, identity: Identity, started_on: str = "") -> Choice:
-    """Return the engine for a stack: Docker if it answers, unless the other one runs the stack.
-
-    Args:
-        wanted: As it was asked for: auto, docker or local.
-        paths: Where the stack is.
-        identity: Which one it is.
-        started_on: Engine that runs it, whatever is wanted now; empty if that does not count.
-    """
-    if started_on:
-        return Choice(started_on)
+def choose(wanted: str, paths: StackPaths, identity: Identity) -> Choice:
+    """Return the engine for a stack: Docker if it answers, unless the other one runs the stack."""
     if wanted != AUTO:
         return Choice(wanted)
     if is_running(Owner(identity.id, paths.local)):
