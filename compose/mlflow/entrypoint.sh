@@ -15,4 +15,11 @@ if [ -f "$SECRETS_DIR/mlflow_env" ]; then
     # MLflow reads some secrets from its environment only; read here, `docker inspect` shows none.
     . "$SECRETS_DIR/mlflow_env"
 fi
+case "${MLFLOW_SERVER_ENABLE_JOB_EXECUTION:-} $* " in
+"false "*"mlflow server"*" --workers=1 "*)
+    # One worker and no jobs need no second process.
+    while [ "$1" != server ]; do shift; done
+    exec python "$(dirname "$0")/serve.py" "$@"
+    ;;
+esac
 exec "$@"

@@ -27,7 +27,7 @@ IDENTITY_FILE = ".env"
 OPTIONAL = ("postgres", "s3", "bucket-init")
 SHARED = (
     *("bucket-init/", "mlflow/plugins/"),
-    *("mlflow/entrypoint.sh", "mlflow/check_login.py"),
+    *("mlflow/entrypoint.sh", "mlflow/check_login.py", "mlflow/serve.py"),
 )
 
 

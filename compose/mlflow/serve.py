@@ -1,0 +1,39 @@
+"""`mlflow server` in one process, for a server with one worker.
+
+MLflow's command makes the database's tables, decides on an environment, and starts uvicorn as a
+second process, which imports everything again: twice the memory, and most of the time of a start.
+Here uvicorn runs in the process that MLflow's command has prepared.
+
+    python serve.py server --workers=1 ...
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import mlflow.server
+import uvicorn
+from mlflow.cli import cli
+
+# What MLflow's command would run: python -m uvicorn OPTIONS APP.
+PYTHON_M_UVICORN = 3
+
+
+def run_uvicorn(
+    command: Sequence[str], *, extra_env: Mapping[str, str], **options: object
+) -> NoReturn:
+    """Do in this process what `mlflow.server._run_server` (3.17) wants done in another one."""
+    del options
+    os.environ.update(extra_env)
+    # Its app reads the environment when it is imported, which was before that was complete.
+    for name in [*sys.modules]:
+        if name.split(".")[:2] == ["mlflow", "server"]:
+            del sys.modules[name]
+    uvicorn.main(command[PYTHON_M_UVICORN:], prog_name="uvicorn")
+    raise SystemExit
+
+
+if __name__ == "__main__":
+    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001 - there is no public way in between
+    cli(prog_name="mlflow")

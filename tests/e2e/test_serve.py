@@ -1,0 +1,81 @@
+"""A server with one worker is one process, with the app that MLflow's own command would serve."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .local_stack import LocalStack
+from .running import RunningStack, local_only
+
+# Prints what uvicorn is told, the environment, and the app that it would serve.
+SHOW = """
+import json, os, sys
+
+def show(command):
+    from uvicorn.importer import import_from_string
+    app = import_from_string(command[-1])
+    from mlflow.server import app as flask
+    hooks = (flask.before_request_funcs, flask.after_request_funcs, flask.teardown_request_funcs)
+    print("SHOWN", json.dumps({
+        "command": [str(word) for word in command],
+        "environment": {**os.environ, "_MLFLOW_SERVER_BOOT_ID": "drawn for each start"},
+        "routes": [[route.path, route.name] for route in app.routes],
+        "middleware": [str(one) for one in app.user_middleware],
+        "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
+        "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
+    }))
+"""
+IN_ONE_PROCESS = """
+import runpy, uvicorn
+uvicorn.main = lambda command, prog_name: show(command)
+sys.argv[0] = "mlflow/serve.py"
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+IN_ANOTHER_PROCESS = f"""
+import subprocess, mlflow.server
+from mlflow.cli import cli
+
+def run(command, extra_env, **options):
+    show = {SHOW!r} + "show(sys.argv[1:])"
+    environ = {{**os.environ, **extra_env}}
+    subprocess.run([sys.executable, "-c", show, *command[3:]], env=environ, check=True)
+    raise SystemExit
+
+mlflow.server._exec_cmd = run
+cli(prog_name="mlflow")
+"""
+
+
+def shown(stack: LocalStack, way: str, folder: Path) -> dict[str, Any]:
+    """Return what is served by the command `mlflow server`, if it ends in this way."""
+    options = (
+        *("--host=127.0.0.1", "--port=5000", "--workers=1", "--allowed-hosts=localhost,mlflow:*"),
+        *("--cors-allowed-origins=http://lab", "--uvicorn-opts=--loop uvloop"),
+        *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
+    )
+    said = stack.execute("mlflow", "python", "-c", SHOW + way, "server", *options)
+    line = next(line for line in said.splitlines() if line.startswith("SHOWN "))
+    found: dict[str, Any] = json.loads(line.removeprefix("SHOWN "))
+    return found
+
+
+@local_only("what is installed is the same in the image")
+def test_the_app_must_be_what_mlflows_command_would_serve(
+    shared: LocalStack, tmp_path: Path
+) -> None:
+    ours = shown(shared, IN_ONE_PROCESS, tmp_path)
+    theirs = shown(shared, IN_ANOTHER_PROCESS, tmp_path)
+    assert ours["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"] == "localhost,mlflow:*"
+    assert ours["middleware"]
+    assert ours == theirs
+
+
+def test_a_server_with_one_worker_must_be_one_process(outside: RunningStack) -> None:
+    lines = outside.command_lines("mlflow").splitlines()
+    # A health check may be seen too.
+    (server,) = (line for line in lines if "python" in line and " -S " not in line)
+    assert "serve.py" in server
+
+
+def test_several_workers_must_be_run_by_mlflows_command(shared: RunningStack) -> None:
+    assert "serve.py" not in shared.command_lines("mlflow")
