@@ -34,10 +34,10 @@ def without_docker(tmp_path: Path) -> str:
     return f"{SCRIPT.parent}:{folder}"
 
 
-def test_auto_must_take_docker_where_it_answers_and_else_do_without(
+def test_auto_must_stay_with_the_engine_that_has_the_data(
     both: tuple[DockerStack, LocalStack], tmp_path: Path
 ) -> None:
-    """And say which and why, in one line."""
+    """And say which it is and why, in one line."""
     docker, local = both
     said = docker.tool("up", "--no-verify")
     said.shows("note: engine docker: Docker answers")
@@ -46,8 +46,11 @@ def test_auto_must_take_docker_where_it_answers_and_else_do_without(
 
     path = without_docker(tmp_path)
     assert "PATH" in environment()
-    said = docker.tool("up", "--no-verify", PATH=path)
-    said.shows("note: engine local: Docker is not installed")
+    said = docker.tool("up", "--no-verify", code=1, PATH=path)
+    said.shows("note: engine docker: it has the data of this stack", "Docker is not installed")
+    assert local.pids() == {}
+    said = docker.tool("up", "--no-verify", "--engine", "local", PATH=path)
+    said.shows("note: engine local: what the stack has on docker is not shown")
     assert run.id not in local.stored_runs()
     other = local.log_run()
 

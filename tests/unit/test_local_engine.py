@@ -556,6 +556,25 @@ def test_a_stack_must_run_without_docker_where_there_is_none(
     assert found == Choice("local", "Docker's engine does not answer: no daemon")
 
 
+@pytest.mark.parametrize("engine", ["docker", "local"])
+def test_the_engine_that_has_the_data_of_a_stack_must_run_it(
+    engine: str, bin_folder: Path, tmp_path: Path
+) -> None:
+    """On another one it would start empty, because Docker came or is down."""
+    if engine == "local":
+        has_docker(bin_folder, ANSWERS)
+    found = choose("auto", StackPaths(tmp_path / ".env"), ID, [engine])
+    assert found == Choice(engine, "it has the data of this stack")
+
+
+def test_of_two_engines_with_data_docker_must_be_taken_where_it_answers(
+    bin_folder: Path, tmp_path: Path
+) -> None:
+    has_docker(bin_folder, ANSWERS)
+    found = choose("auto", StackPaths(tmp_path / ".env"), ID, ["docker", "local"])
+    assert found.engine == "docker"
+
+
 def test_the_engine_that_runs_a_stack_must_go_on_with_it(bin_folder: Path, tmp_path: Path) -> None:
     has_docker(bin_folder, ANSWERS)
     paths = StackPaths(tmp_path / ".env")

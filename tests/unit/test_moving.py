@@ -11,9 +11,9 @@ import pytest
 
 from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, moving
+from mlflow_compose.actions.changed import places_of
 from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.moving import Moving, mark
-from mlflow_compose.actions.places import places_of
 from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import EngineError, EnvFileError

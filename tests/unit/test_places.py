@@ -8,10 +8,10 @@ import pytest
 
 from mlflow_compose import actions
 from mlflow_compose.actions import Plan
+from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.moving import mark
-from mlflow_compose.actions.places import changed, places_of
 from mlflow_compose.engines.base import Outcome, ServiceStatus
-from mlflow_compose.errors import DataElsewhereError, NotReadyError
+from mlflow_compose.errors import DataElsewhereError, NotReadyError, UsageError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.stores import PLACES
@@ -146,6 +146,52 @@ def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
     with pytest.raises(DataElsewhereError, match="not all of its servers do"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
     assert engine.calls == []
+
+
+def test_a_new_project_name_must_not_hide_the_volumes_of_the_old_one(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    start(old)
+    new = plan(tmp_path, "COMPOSE_PROJECT_NAME=other")
+    with pytest.raises(DataElsewhereError) as caught:
+        start(new, holding(old, FULL))
+    assert "COMPOSE_PROJECT_NAME was mlflow" in caught.value.message
+    assert caught.value.hint
+    assert "set COMPOSE_PROJECT_NAME=mlflow back" in caught.value.hint
+    assert "migrate-store" not in caught.value.hint
+    start(new, start_empty=True)
+    assert changed(new, read_record(new.paths)) is None
+
+
+def test_what_runs_by_another_name_must_be_named_by_it(tmp_path: Path) -> None:
+    """Otherwise `down --volumes` would find nothing, and call it deleted."""
+    old = plan(tmp_path)
+    start(old)
+    record = read_record(old.paths)
+    actions.check_name(plan(tmp_path), record)
+    with pytest.raises(UsageError, match="started as mlflow, and COMPOSE_PROJECT_NAME is other"):
+        actions.check_name(plan(tmp_path, "COMPOSE_PROJECT_NAME=other"), record)
+
+
+def test_a_copy_must_have_an_id_before_its_data_is_counted(tmp_path: Path) -> None:
+    """The servers that are started for it claim the data with that id."""
+    (tmp_path / "original").mkdir()
+    start(plan(tmp_path / "original"))
+    shutil.copytree(tmp_path / "original", tmp_path / "copy")
+    new = plan(tmp_path / "copy", "PG_DATABASE=other")
+    with pytest.raises(DataElsewhereError):
+        start(new, holding(new, FULL))
+    assert plan(tmp_path / "copy").identity.id == new.identity.id
+
+
+def test_data_with_somebody_else_must_be_remembered_whatever_is_set_now(tmp_path: Path) -> None:
+    """`down --volumes` deletes nothing there: the next start must still ask for it."""
+    old = plan(tmp_path, "MINIO_HOST=s3.lab")
+    start(old)
+    new = plan(tmp_path)
+    result = actions.down(new, FakeEngine(new.stack), FakeScreen(), volumes=True)
+    assert "s3.lab" in " ".join(result.lines)
+    with pytest.raises(DataElsewhereError):
+        start(new, holding(old, FULL))
 
 
 def test_a_copy_must_count_as_the_stack_that_it_will_be(tmp_path: Path) -> None:

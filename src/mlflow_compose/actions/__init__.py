@@ -4,6 +4,7 @@ An action takes what it needs (stack, engine, where to say what it does) and giv
 back; it does not print, and does not know that there is a command line.
 """
 
+from mlflow_compose.actions.changed import check_name
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
@@ -18,6 +19,7 @@ from mlflow_compose.data import recognise
 __all__ = [
     "Move",
     "Plan",
+    "check_name",
     "compare",
     "config",
     "down",

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mlflow_compose.actions.changed import Change, as_started, changed
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
-from mlflow_compose.actions.places import Change, changed, check_elsewhere, remember_start
+from mlflow_compose.actions.places import check_elsewhere, remember_start
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -53,8 +54,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
         progress.note(note)
     engine.check()
     change = changed(plan, read_record(plan.paths))
-    _check_data(change, engine, progress, engine_of)
-    keep_identity(plan.identity, plan.paths)
+    _check_data(plan, change, engine, progress, engine_of)
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
@@ -68,12 +68,15 @@ def up(  # noqa: PLR0913 - as many facts go into it
 
 
 def _check_data(
+    plan: Plan,
     change: Change | None,
     engine: Engine,
     progress: Progress,
     engine_of: Callable[[Plan], Engine] | None,
 ) -> None:
     """Make sure that the stack can use the data that is there, and hides none that it has."""
+    # First: servers that are started to count claim their data with the id.
+    keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
     engine.check_data(start_empty=change is not None or engine_of is None)
@@ -83,11 +86,12 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     """Stop and remove the services; with `volumes`, their data too."""
     engine.check()
     before = engine.status()
+    # Where the data was put, whatever the settings say by now.
+    stack = as_started(plan, read_record(plan.paths)).stack
+    others = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
     left = engine.stop(progress, volumes=volumes)
-    _forget(plan, volumes=volumes)
+    _forget(plan, volumes=volumes, elsewhere=bool(others))
     said = "stopped" if before else "nothing was running"
-    elsewhere = (place.text for place in engine.stack.stores.elsewhere.values())
-    others = [*engine.stack.folders, *elsewhere]
     if volumes:
         kept = f"; what is in {' and '.join(others)} is kept" if others else ""
         said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
@@ -96,13 +100,12 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
 
 
-def _forget(plan: Plan, *, volumes: bool) -> None:
+def _forget(plan: Plan, *, volumes: bool, elsewhere: bool) -> None:
     """Note that nothing runs, and with `volumes` that their data is gone."""
-    record, stack = read_record(plan.paths), plan.stack
-    after = record.stopped(stack.site.engine)
+    record, engine = read_record(plan.paths), plan.stack.site.engine
+    after = record.stopped(engine)
     if volumes:
-        elsewhere = bool(stack.folders or stack.stores.elsewhere)
-        after = after.emptied(stack.site.engine, elsewhere=elsewhere)
+        after = after.emptied(engine, elsewhere=elsewhere)
     if after != record:
         write_record(after, plan.paths)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.moving import mark, unmark
-from mlflow_compose.actions.places import changed, check_elsewhere, places_of
+from mlflow_compose.actions.places import check_elsewhere
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError

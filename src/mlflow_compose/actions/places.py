@@ -1,70 +1,27 @@
 """Settings that changed where data is looked for: `up` stops before it hides what is there."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
+from mlflow_compose.actions.changed import Change, places_of
 from mlflow_compose.actions.move import refuse
-from mlflow_compose.actions.moving import copied_to, mark, moving
+from mlflow_compose.actions.moving import mark, moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data import changes
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageError
-from mlflow_compose.record import Record, read_record, write_record
+from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
-from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3, PLACES
+from mlflow_compose.settings.stores import AWS
 from mlflow_compose.stack import between
 
 RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
 # Seconds for the old servers to start, where they must only to be counted.
 PATIENCE = 90.0
-
-
-@dataclass(frozen=True)
-class Change:
-    """A stack whose settings name other stores than those that its data is in.
-
-    Attributes:
-        old: The stack as it was started last.
-        new: As it is to be started.
-        is_copied: Whether a migration has copied everything to the new stores, and was cut off
-            after that.
-    """
-
-    old: Plan
-    new: Plan
-    is_copied: bool = False
-
-    @property
-    def runs(self) -> bool:
-        """Whether runs are looked for in another place."""
-        return self.old.stack.stores.runs.key != self.new.stack.stores.runs.key
-
-    @property
-    def artifacts(self) -> bool:
-        """Whether artifacts are looked for in another place."""
-        return self.old.stack.stores.artifacts.key != self.new.stack.stores.artifacts.key
-
-    @property
-    def names(self) -> Mapping[str, tuple[str, str]]:
-        """The settings that changed: what each was, and is."""
-        before, now = places_of(self.old), places_of(self.new)
-        # Ports of the stack's own servers may differ: they are no part of where the data is.
-        own = {"PG_PORT": "PG_HOST", "MINIO_PORT": "MINIO_HOST"}
-        return {
-            name: (_text(before[name]), _text(now[name]))
-            for name in before
-            if before[name] != now[name]
-            and (name not in own or before[own[name]] not in {BUNDLED_POSTGRES, BUNDLED_S3})
-        }
-
-
-def places_of(plan: Plan) -> dict[str, object]:
-    """Return the settings that say where a stack's data is, by their names."""
-    return {name.upper(): getattr(plan.loaded.settings, name) for name in PLACES}
 
 
 def remember_start(plan: Plan, change: Change | None) -> None:
@@ -84,17 +41,6 @@ def remember_start(plan: Plan, change: Change | None) -> None:
     if moving(plan.paths) and not (change and change.is_copied):
         # From now on, the old stores may get what a migration that was cut off did not copy.
         mark(plan.paths)
-
-
-def changed(plan: Plan, record: Record) -> Change | None:
-    """Return what changed since a stack was started last, None if its data is where it was."""
-    then = record.places.get(plan.stack.site.engine)
-    if then is None:
-        return None
-    values = {name.lower(): value for name, value in then.items() if name.lower() in PLACES}
-    is_copied = copied_to(plan.paths) == places_of(plan)
-    change = Change(plan.with_settings(values), plan, is_copied)
-    return change if change.runs or change.artifacts else None
 
 
 def check_elsewhere(
@@ -162,6 +108,8 @@ def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Pro
 
 def _way(change: Change) -> str:
     """Say how the data could be moved, nothing if it cannot be."""
+    if change.renamed:
+        return ""
     try:
         refuse(change.old, change.new)
     except UsageError:
@@ -186,7 +134,3 @@ def _targets(change: Change) -> Sequence[str]:
         aws = settings.minio_host == AWS
         found.append(f"s3={AWS if aws else change.new.stack.site.s3}")
     return found
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

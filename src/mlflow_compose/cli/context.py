@@ -39,7 +39,7 @@ class Context:
 
     def chosen_plan(self, engine: str | None = None) -> "Plan":
         """Decide everything about the stack for the engine that this machine has."""
-        from mlflow_compose.actions import load_plan, read_settings
+        from mlflow_compose.actions import check_name, load_plan, read_settings
         from mlflow_compose.engines import choose
         from mlflow_compose.identity import load_identity
         from mlflow_compose.record import read_record
@@ -48,7 +48,8 @@ class Context:
         identity, record, starts = load_identity(paths), read_record(paths), self.command == "up"
         # Whatever STACK_ENGINE says: a stack is stopped and looked at where it was started.
         running = "" if starts else record.started_on
-        choice = choose(engine or running or loaded.settings.stack_engine, paths, identity)
+        wanted = engine or running or loaded.settings.stack_engine
+        choice = choose(wanted, paths, identity, [*record.places])
         if choice.why and starts:
             self.console.note(f"engine {choice.engine}: {choice.why}")
         others = ", ".join(name for name in record.places if name != choice.engine)
@@ -56,7 +57,10 @@ class Context:
             self.console.note(
                 f"engine {choice.engine}: what the stack has on {others} is not shown"
             )
-        return load_plan(loaded, paths, self.environ, choice.engine, identity=identity)
+        plan = load_plan(loaded, paths, self.environ, choice.engine, identity=identity)
+        if not starts:
+            check_name(plan, record)
+        return plan
 
     def engine(self, plan: "Plan") -> "Engine":
         """Return what runs the stack."""

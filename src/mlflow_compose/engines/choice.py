@@ -1,6 +1,6 @@
 """Which engine runs a stack: the one that was asked for, or what this machine has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_compose.engines.base import Engine
@@ -24,12 +24,23 @@ class Choice:
     why: str = ""
 
 
-def choose(wanted: str, paths: StackPaths, identity: Identity) -> Choice:
-    """Return the engine for a stack: Docker if it answers, unless the other one runs the stack."""
+def choose(
+    wanted: str, paths: StackPaths, identity: Identity, with_data: Sequence[str] = ()
+) -> Choice:
+    """Return the engine for a stack: the one that has its data, else Docker if it answers.
+
+    Args:
+        wanted: auto, docker or local.
+        paths: Where the stack is.
+        identity: Which one it is.
+        with_data: The engines on which it was started.
+    """
     if wanted != AUTO:
         return Choice(wanted)
     if is_running(Owner(identity.id, paths.local)):
         return Choice(LOCAL, "it runs this stack already")
+    if len(with_data) == 1:
+        return Choice(with_data[0], "it has the data of this stack")
     why_not = problem()
     return Choice(LOCAL, why_not.message) if why_not else Choice(DOCKER, "Docker answers")
 

@@ -1,0 +1,101 @@
+"""Whether a stack is to look for its data in other places than those where it put it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_compose.actions.moving import copied_to
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.errors import UsageError
+from mlflow_compose.record import Record
+from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3, PLACES
+from mlflow_compose.stack import DOCKER
+from mlflow_compose.stack.stores import Place
+
+# Under which Docker keeps the volumes.
+PROJECT = "compose_project_name"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stack whose settings name other stores than those that its data is in.
+
+    Attributes:
+        old: The stack as it was started last.
+        new: As it is to be started.
+        is_copied: Whether a migration has copied everything to the new stores, and was cut off
+            after that.
+    """
+
+    old: Plan
+    new: Plan
+    is_copied: bool = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether runs are looked for in another place."""
+        return self._differ(self.old.stack.stores.runs, self.new.stack.stores.runs)
+
+    @property
+    def artifacts(self) -> bool:
+        """Whether artifacts are looked for in another place."""
+        return self._differ(self.old.stack.stores.artifacts, self.new.stack.stores.artifacts)
+
+    @property
+    def renamed(self) -> bool:
+        """Whether Docker knows the volumes by another name."""
+        old, new = self.old.stack, self.new.stack
+        return old.site.engine == DOCKER and old.name != new.name
+
+    def _differ(self, old: Place, new: Place) -> bool:
+        return old.key != new.key or (self.renamed and not old.external)
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, str]]:
+        """The settings that changed: what each was, and is."""
+        before, now = places_of(self.old), places_of(self.new)
+        # Ports of the stack's own servers may differ: they are no part of where the data is.
+        own = {"PG_PORT": "PG_HOST", "MINIO_PORT": "MINIO_HOST"}
+        return {
+            name: (_text(before[name]), _text(now[name]))
+            for name in before
+            if before[name] != now[name]
+            and (name not in own or before[own[name]] not in {BUNDLED_POSTGRES, BUNDLED_S3})
+        }
+
+
+def places_of(plan: Plan) -> dict[str, object]:
+    """Return the settings that say where a stack's data is, by their names."""
+    return {name.upper(): getattr(plan.loaded.settings, name) for name in (*PLACES, PROJECT)}
+
+
+def changed(plan: Plan, record: Record) -> Change | None:
+    """Return what changed since a stack was started last, None if its data is where it was."""
+    is_copied = copied_to(plan.paths) == places_of(plan)
+    change = Change(as_started(plan, record), plan, is_copied)
+    return change if change.runs or change.artifacts else None
+
+
+def as_started(plan: Plan, record: Record) -> Plan:
+    """Return a stack as it was started last: with its data where that was put."""
+    then = record.places.get(plan.stack.site.engine, {})
+    values = {name: then[name.upper()] for name in (*PLACES, PROJECT) if name.upper() in then}
+    return plan.with_settings(values) if values else plan
+
+
+def check_name(plan: Plan, record: Record) -> None:
+    """Make sure that what Docker has of a stack is looked for by the name that it has there.
+
+    Raises:
+        UsageError: The stack was started by another name.
+    """
+    old = as_started(plan, record)
+    if Change(old, plan).renamed:
+        name = old.stack.name
+        raise UsageError(
+            f"this stack was started as {name}, and COMPOSE_PROJECT_NAME is {plan.stack.name} now",
+            hint=f"set COMPOSE_PROJECT_NAME={name} back; a folder of its own is another stack",
+        )
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
