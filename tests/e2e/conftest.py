@@ -133,6 +133,14 @@ def mended(_worn: RunningStack) -> RunningStack:
 
 
 @pytest.fixture(scope="session")
+def smallest(_make_for_session: MakeStack) -> RunningStack:
+    """Return a running stack of one service, for tests that only add runs of their own."""
+    stack = _make_for_session(**SMALLEST)
+    stack.up()
+    return stack
+
+
+@pytest.fixture(scope="session")
 def outside(_make_for_session: MakeStack) -> RunningStack:
     """Return a stack whose database and S3 server others use as servers of their own."""
     stack = _make_for_session(STACK_BIND_ADDRESS=lan_address(), **SETTINGS)

@@ -3,9 +3,11 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 
@@ -55,7 +57,33 @@ def register(folder: Path) -> dict[str, object]:
     }
 
 
+def look_for_nothing(folder: Path) -> dict[str, object]:
+    """Ask for an artifact that a run does not have, and count how often that is sent."""
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    sent: list[str] = []
+    send = HTTPConnectionPool._make_request
+
+    def count(self: HTTPConnectionPool, connection: Any, method: str, url: str, **more: Any) -> Any:  # noqa: ANN401
+        sent.append(url)
+        return send(self, connection, method, url, **more)
+
+    mlflow.set_experiment("official client")
+    with mlflow.start_run() as run:
+        mlflow.log_param("depth", 3)
+    HTTPConnectionPool._make_request = count  # type: ignore[method-assign, assignment]
+    found = {"error": ""}
+    try:
+        uri = f"runs:/{run.info.run_id}/nothing/MLmodel"
+        mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
+    except MlflowException as error:
+        found["error"] = error.error_code
+    return {**found, "asked": sum(url.endswith("nothing/MLmodel") for url in sent)}
+
+
+ACTIONS = {"log_run": log_run, "register": register, "look_for_nothing": look_for_nothing}
+
 if __name__ == "__main__":
-    action = {"log_run": log_run, "register": register}[sys.argv[1]]
+    action = ACTIONS[sys.argv[1]]
     # MLflow prints links to its pages; the last line is ours.
     sys.stdout.write("\n" + json.dumps(action(Path(sys.argv[2]))))

@@ -77,9 +77,8 @@ class Neighbours:
 
 
 @pytest.fixture(scope="module")
-def neighbours(_make_for_module: MakeStack) -> Neighbours:
-    running = _make_for_module(**SMALLEST)
-    running.up()
+def neighbours(_make_for_module: MakeStack, smallest: RunningStack) -> Neighbours:
+    running = smallest
     running.log_run()
     stopped = _make_for_module(**SMALLEST, MLFLOW_AUTH="basic")
     stopped.up()

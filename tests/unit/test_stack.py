@@ -90,7 +90,8 @@ def test_artifacts_must_pass_through_mlflow_unless_told_otherwise() -> None:
     assert "--default-artifact-root" not in found
     direct = options(mlflow(MLFLOW_BUCKET_NAME="data", MLFLOW_ARTIFACT_ACCESS="direct"))
     assert direct["--default-artifact-root"] == "s3://data"
-    assert "--no-serve-artifacts" in direct
+    assert direct["--artifacts-destination"] == "s3://data"
+    assert "--serve-artifacts" in direct
     assert "--artifacts-destination" not in direct
 
 

@@ -5,14 +5,25 @@ wherever its own S3 repository could make some (`build_server_info_payload` in
 `mlflow/server/handlers.py`, 3.17); there is no setting against it. The addresses name S3 as
 the server calls it, `http://s3:9000`, which no client outside of its network can reach: every
 download would wait minutes and then fall back. This repository does the same work and cannot
-sign, so clients do not ask. MLflow finds it by the entry point beside this file.
+sign, so clients do not ask.
+
+An artifact that is not there must be answered with 404, as it is by a server with a folder. MLflow's
+repository of S3 lets it become 500, which clients try again for minutes; and MLflow's clients ask for
+what may not be there (`runs:/ID/model` of a model that is kept elsewhere since MLflow 3).
+
+MLflow finds this repository by the entry point beside this file.
 """
 
 from typing import Any
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from own_locations import check_place
+
+# Answers to HEAD have no body, and so no code but the status.
+MISSING = {"404", "NoSuchKey"}
 
 
 class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
@@ -40,5 +51,22 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         """Delete a file or a folder."""
         self._s3.delete_artifacts(artifact_path)
 
+    def get_local_path(self, artifact_path: str) -> None:
+        """Refuse a folder, where MLflow's server is about to send one file."""
+        if self._is_directory(artifact_path):
+            raise MlflowException(
+                f"Artifact path refers to a directory, not a file: '{artifact_path}'",
+                error_code=INVALID_PARAMETER_VALUE,
+            )
+
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001 - its subclass hook
+        from botocore.exceptions import ClientError
+
+        try:
+            self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001 - its subclass hook
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in MISSING:
+                raise
+            raise MlflowException(
+                f"No such artifact: '{remote_file_path}'", error_code=RESOURCE_DOES_NOT_EXIST
+            ) from None

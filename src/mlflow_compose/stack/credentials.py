@@ -1,8 +1,6 @@
 """The secrets of a stack, in the formats that its servers and libraries read from files."""
 
 import csv
-import hashlib
-import hmac
 import io
 import json
 import re
@@ -13,6 +11,7 @@ from pydantic import SecretStr
 from mlflow_compose.identity import HEADER
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.stack import keys
 from mlflow_compose.stack.service import SecretFile, from_home
 
 MASKED_LENGTH = 4
@@ -112,8 +111,9 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
         f"admin_username = {username}\n"
         f"admin_password = {password}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        # Checking a password costs 100 ms of hashing; remembered, requests are 12 times faster.
-        "auth_cache_ttl_seconds = 60\n"
+        # Checking a password costs 100 ms of hashing; remembered, requests are 12 times faster. But
+        # each worker remembers for itself, so an old password goes on working for as long.
+        "auth_cache_ttl_seconds = 5\n"
     )
     return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
 
@@ -129,10 +129,7 @@ def server_environment(settings: Settings, identity: str) -> SecretFile:
         for name, value in settings.server_variables.items()
         if is_secret_variable(name, value)
     }
-    if settings.mlflow_auth == "basic":
-        secret.setdefault("MLFLOW_FLASK_SERVER_SECRET_KEY", _flask_key(settings))
-    # Also without login: keys that are stored now must be readable when login is turned on, or off.
-    secret.setdefault("MLFLOW_CRYPTO_KEK_PASSPHRASE", _kek_passphrase(settings))
+    secret = {**keys.derived(settings), **secret}
     # uvicorn reads its options from such variables too (click's auto_envvar_prefix); every answer
     # then says which stack it is from.
     secret["UVICORN_HEADERS"] = f"{HEADER}:{identity}/{settings.compose_project_name}"
@@ -197,20 +194,3 @@ def _identity(
 ) -> dict[str, object]:
     key = {"accessKey": reveal(key_id), "secretKey": reveal(secret)}
     return {"name": name, "credentials": [key], "actions": actions}
-
-
-def _flask_key(settings: Settings) -> str:
-    """Derive the key of login forms: the same at every start, and known to nobody else."""
-    secrets = (settings.mlflow_admin_password, settings.pg_password)
-    key = "\0".join(reveal(secret) for secret in secrets)
-    return hmac.new(key.encode(), b"MLFLOW_FLASK_SERVER_SECRET_KEY", hashlib.sha256).hexdigest()
-
-
-def _kek_passphrase(settings: Settings) -> str:
-    """Derive what the gateway's keys are encrypted with, instead of MLflow's well-known default.
-
-    From PG_PASSWORD alone, which every env file has and which changes least of all secrets: with
-    another passphrase, stored keys could not be read any more.
-    """
-    key = reveal(settings.pg_password)
-    return hmac.new(key.encode(), b"MLFLOW_CRYPTO_KEK_PASSPHRASE", hashlib.sha256).hexdigest()

@@ -148,6 +148,9 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(settings, around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Empty: MLflow's own list of models at once, instead of asking the Internet for a newer
+        # one, which takes two minutes where there is none.
+        "MLFLOW_MODEL_CATALOG_URI": "",
         **DIRECT,
     }
     if settings.mlflow_auth == "basic":
@@ -181,8 +184,7 @@ def _command(settings: Settings, around: Surroundings) -> tuple[str, ...]:
         **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
     }
     arguments = [f"{option}={value}" for option, value in options.items()]
-    access = "--serve-artifacts" if _proxied(settings) else "--no-serve-artifacts"
-    return ("mlflow", "server", *arguments, access)
+    return ("mlflow", "server", *arguments, "--serve-artifacts")
 
 
 def _proxied(settings: Settings) -> bool:
@@ -190,8 +192,10 @@ def _proxied(settings: Settings) -> bool:
 
 
 def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
-    option = "--artifacts-destination" if _proxied(settings) else "--default-artifact-root"
-    return {option: stores.artifact_uri}
+    # Also with direct access: experiments that were made before it have addresses of the server.
+    served = {"--artifacts-destination": stores.artifact_uri}
+    direct = {"--default-artifact-root": stores.artifact_uri}
+    return served if _proxied(settings) else {**served, **direct}
 
 
 def _allowed_hosts(settings: Settings, lan_names: Sequence[str]) -> list[str]:

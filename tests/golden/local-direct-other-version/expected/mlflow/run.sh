@@ -21,6 +21,7 @@ export AWS_DEFAULT_REGION=us-east-1
 export MLFLOW_S3_ENDPOINT_URL=http://192.0.2.10:9000
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 export MLFLOW_DISABLE_TELEMETRY=true
+export MLFLOW_MODEL_CATALOG_URI=''
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini
@@ -45,4 +46,4 @@ until [ run/bucket-init.done -nt run/supervisord.pid ]; do
     sleep 0.2
 done
 
-exec sh mlflow/entrypoint.sh python -m mlflow server --host=192.0.2.10 --port=5000 --workers=2 '--backend-store-uri=postgresql+psycopg2:///?service=mlflow' --default-artifact-root=s3://mlflow '--allowed-hosts=mlflow,mlflow:*,localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*,192.0.2.10,192.0.2.10:*,classroom,classroom:*,classroom.local,classroom.local:*' --cors-allowed-origins=http://classroom:5000,http://classroom.local:5000,http://192.0.2.10:5000 '--uvicorn-opts=--loop uvloop --http httptools --no-access-log' --app-name=basic-auth --no-serve-artifacts
+exec sh mlflow/entrypoint.sh python -m mlflow server --host=192.0.2.10 --port=5000 --workers=2 '--backend-store-uri=postgresql+psycopg2:///?service=mlflow' --artifacts-destination=s3://mlflow --default-artifact-root=s3://mlflow '--allowed-hosts=mlflow,mlflow:*,localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*,192.0.2.10,192.0.2.10:*,classroom,classroom:*,classroom.local,classroom.local:*' --cors-allowed-origins=http://classroom:5000,http://classroom.local:5000,http://192.0.2.10:5000 '--uvicorn-opts=--loop uvloop --http httptools --no-access-log' --app-name=basic-auth --serve-artifacts

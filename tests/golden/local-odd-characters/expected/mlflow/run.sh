@@ -21,6 +21,7 @@ export AWS_DEFAULT_REGION=us-east-1
 export MLFLOW_S3_ENDPOINT_URL=http://127.0.0.1:9000
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 export MLFLOW_DISABLE_TELEMETRY=true
+export MLFLOW_MODEL_CATALOG_URI=''
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 export MLFLOW_AUTH_CONFIG_PATH=secrets/basic_auth.ini

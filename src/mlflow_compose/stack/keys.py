@@ -1,0 +1,39 @@
+"""Keys that MLflow's server needs and nobody chooses.
+
+Where they are not set, each worker draws its own, or all stacks have the same well-known one. They
+are derived from secrets of the env file: the same in every worker and at every start.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from mlflow_compose.settings import Settings
+
+FLASK_KEY = "MLFLOW_FLASK_SERVER_SECRET_KEY"
+GATEWAY_PASSPHRASE = "MLFLOW_CRYPTO_KEK_PASSPHRASE"  # noqa: S105 - its name
+WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
+
+
+def derived(settings: Settings) -> Mapping[str, str]:
+    """Return the keys, by the variables that MLflow reads them from.
+
+    What is stored in the database is encrypted with keys from PG_PASSWORD alone, which every env
+    file has and which changes least of all secrets; and also without login, so that it can be read
+    after login is turned on or off. The key of login forms may change with any password.
+    """
+    password = settings.pg_password.get_secret_value()
+    keys = {
+        GATEWAY_PASSPHRASE: _derive(GATEWAY_PASSPHRASE, password).hex(),
+        # In the form of Fernet (https://github.com/fernet/spec).
+        WEBHOOK_KEY: base64.urlsafe_b64encode(_derive(WEBHOOK_KEY, password)).decode(),
+    }
+    if settings.mlflow_auth == "basic":
+        admin = settings.mlflow_admin_password.get_secret_value()
+        keys[FLASK_KEY] = _derive(FLASK_KEY, admin, password).hex()
+    return keys
+
+
+def _derive(name: str, *secrets: str) -> bytes:
+    return hmac.new("\0".join(secrets).encode(), name.encode(), hashlib.sha256).digest()
