@@ -27,6 +27,8 @@ SERVERS = ("postgres", "s3", "mlflow")
 # For scenarios that cannot be on another engine; the argument says why.
 docker_only = pytest.mark.docker_only
 local_only = pytest.mark.local_only
+# Seconds; the default is for machines that do nothing else meanwhile.
+WAIT_TIMEOUT = 300
 CONTENT = bytes(range(256)) * 64
 
 
@@ -77,6 +79,8 @@ class RunningStack(ABC):
 
     def tool(self, *arguments: str, code: int | None = 0, **more: str) -> Said:
         """Run `mlflow-compose` in the stack's folder; `more` is added to the environment."""
+        if "up" in arguments and "--wait-timeout" not in arguments:
+            arguments = (*arguments, f"--wait-timeout={WAIT_TIMEOUT}")
         return tool(*arguments, code=code, folder=self.folder, env=environment(**more))
 
     def up(self, *arguments: str, code: int | None = 0) -> Said:

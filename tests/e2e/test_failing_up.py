@@ -7,7 +7,7 @@ import time
 import pytest
 
 from .docker_stack import DockerStack
-from .running import RunningStack, docker_only
+from .running import WAIT_TIMEOUT, RunningStack, docker_only
 from .tool import Said
 
 OVERRIDE = "it breaks the stack by Compose's override file"
@@ -57,13 +57,13 @@ def test_a_bucket_name_that_the_server_forbids_must_be_named(stack: DockerStack)
         ("mlflow", "[mlflow, server, --no-such-option]", "no-such-option"),
     ],
 )
-def test_a_server_that_cannot_start_must_fail_up_within_a_minute(
+def test_a_server_that_cannot_start_must_fail_up_long_before_the_timeout(
     stack: DockerStack, service: str, command: str, words: str
 ) -> None:
     stack.override(f"services: {{{service}: {{command: {command}}}}}")
     start = time.monotonic()
     said = stack.up(code=1)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < WAIT_TIMEOUT / 3
     assert re.search(rf"error: {service} (ends again and again|ended with exit code)", said.err)
     said.shows(words, f"hint: mlflow-compose logs {service}")
 
@@ -74,7 +74,7 @@ def test_a_changed_database_password_must_be_named(mended: RunningStack) -> None
     with mended.changed(PG_PASSWORD=secrets.token_hex(12)):
         start = time.monotonic()
         said = mended.up(code=1)
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < WAIT_TIMEOUT / 3
         said.shows("PostgreSQL refuses PG_PASSWORD")
     mended.up()
     mended.expect(run)

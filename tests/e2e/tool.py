@@ -69,7 +69,7 @@ def run(
     folder: Path | None = None,
     env: Mapping[str, str] | None = None,
     given: str | None = None,
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> Said:
     """Run a command to its end.
 
@@ -102,7 +102,7 @@ def tool(
     code: int | None = 0,
     folder: Path,
     env: Mapping[str, str] | None = None,
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> Said:
     """Run `mlflow-compose`; whatever happens, it must not show a traceback."""
     said = run(str(SCRIPT), *arguments, code=code, folder=folder, env=env, seconds=seconds)

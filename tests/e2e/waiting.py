@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 POLL = 0.2
+# Deadlines are for what never comes: tests may run on a machine that has much else to do.
+PATIENCE = 3
 # Below the range that the system hands out by itself, so that nobody gets one in between.
 PORTS = range(20000, 30000)
 LOCKS = Path(tempfile.gettempdir()) / "mlflow-compose-test-ports"
@@ -18,10 +20,10 @@ RESERVED: list[TextIO] = []
 
 def wait_until(condition: Callable[[], object], *, seconds: float, what: str) -> None:
     """Return as soon as `condition` holds; fail with `what` when it does not in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} seconds: {what}")
+            raise AssertionError(f"not within {seconds * PATIENCE:g} seconds: {what}")
         time.sleep(POLL)
 
 
