@@ -179,7 +179,7 @@ def test_an_empty_secret_must_be_refused(user: User, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
 def test_a_missing_secret_must_be_asked_for(user: User, name: str) -> None:
     user.has_env(without=[name])
-    refused(user, f"{name}  is not set; any long random text will do\n")
+    refused(user, f"{name}  is not set; many random letters and digits will do\n")
 
 
 def test_an_empty_admin_password_must_be_refused_only_where_login_is_on(user: User) -> None:
@@ -316,12 +316,13 @@ def test_a_byte_order_mark_must_be_read_and_said(user: User) -> None:
 
 
 def test_lines_written_with_a_colon_must_be_told_the_right_way(user: User) -> None:
-    user.has_env("MLFLOW_PORT: 5001", "MLFLOW_WORKERS: 3")
+    user.has_env("MLFLOW_PORT: 5001", "MLFLOW_WORKERS: 3", "MLFLOW_AUTH : basic")
     refused(
         user,
-        "error: 2 settings in .env are wrong\n",
+        "error: 3 settings in .env are wrong\n",
         "line 7  MLFLOW_PORT: is written with a colon; write MLFLOW_PORT=value\n",
         "line 8  MLFLOW_WORKERS: is written with a colon; write MLFLOW_WORKERS=value\n",
+        "line 9  MLFLOW_AUTH: is written with a colon; write MLFLOW_AUTH=value\n",
     )
 
 

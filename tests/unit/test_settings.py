@@ -17,6 +17,7 @@ from mlflow_compose.settings.fields import generated_of, section_of
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.model import PINNED_MLFLOW
 from mlflow_compose.settings.names import (
+    BY_MEANING,
     DECIDED_BY,
     UNLISTED,
     Kind,
@@ -25,7 +26,7 @@ from mlflow_compose.settings.names import (
     mlflow_variables,
 )
 from tests.unit.conftest import User
-from tests.unit.samples import SECRETS, loaded, settings
+from tests.unit.samples import SECRETS, env_text, loaded, settings
 
 
 def test_the_environment_must_win_over_the_file() -> None:
@@ -146,6 +147,13 @@ def test_every_setting_that_decides_for_mlflow_must_be_there() -> None:
         ("MLFLOW_NOTHING", Kind.UNKNOWN),
         ("POSTGRES_USER", Kind.UNKNOWN),
         ("CLASS_SIZE", Kind.UNKNOWN),
+        ("mlflow_auth", Kind.UNKNOWN),
+        ("MLFLOW-AUTH", Kind.UNKNOWN),
+        ('"MLFLOW_AUTH"', Kind.UNKNOWN),
+        ("\u200bMLFLOW_AUTH", Kind.UNKNOWN),
+        ("\ufeffPG_PASSWORD", Kind.UNKNOWN),
+        ("MYSQL_USER", Kind.FOREIGN),
+        ("AWS_REGION", Kind.FOREIGN),
         ("AWS_ACCESS_KEY_ID", Kind.FOREIGN),
         ("AWS_DEFAULT_REGION", Kind.SETTING),
         ("COMPOSE_PROFILES", Kind.FOREIGN),
@@ -156,6 +164,64 @@ def test_every_setting_that_decides_for_mlflow_must_be_there() -> None:
 )
 def test_a_name_must_be_told_apart_by_whose_it_is(name: str, kind: Kind) -> None:
     assert kind_of(name, dict(declared())) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("POSTGRES_USER", "PG_USER"),
+        ("POSTGRES_DB", "PG_DATABASE"),
+        ("S3_PORT", "MINIO_PORT"),
+        ("MINIO_PORT_UI", "MINIO_CONSOLE_ADDRESS=:PORT"),
+        ("MLFLOW_HOST", "STACK_BIND_ADDRESS"),
+        ("MLFLOW_APP_NAME", "MLFLOW_AUTH=basic"),
+        ("PG_VERSION", "POSTGRES_IMAGE"),
+    ],
+)
+def test_a_name_of_other_stacks_must_be_translated(name: str, meant: str) -> None:
+    text = env_text(f"{name}=1")
+    with pytest.raises(SettingsError, match=f"{name} +is not a setting; it is {meant} here"):
+        resolve(parse(text), {}, env_file=Path(".env"))
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "MLFLOW_S3_ENDPOINT_URL", "MYSQL_PASSWORD"])
+def test_a_name_that_the_stack_does_not_use_must_be_told(name: str) -> None:
+    found = resolve(parse(env_text(f"{name}=1")), {}, env_file=Path(".env"))
+    assert [note for note in found.notes if note.startswith(f"{name} is not used by the stack")]
+
+
+def test_every_translation_must_lead_to_a_setting() -> None:
+    names = {name for name, _ in declared()}
+    words = {word for meant in BY_MEANING.values() for word in re.findall(r"\w+_\w+", meant)}
+    assert words <= names
+    assert not names & BY_MEANING.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MLFLOW_ADMIN_PASSWORD=${ADMIN_PASSWORD:-admin}",
+        'PG_PASSWORD="${PG_PASSWORD}"',
+        "MINIO_ROOT_PASSWORD=$ROOT_PASSWORD",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY=$KEY",
+    ],
+)
+def test_a_secret_that_only_names_another_value_must_be_refused(line: str) -> None:
+    with pytest.raises(SettingsError, match="which is not expanded"):
+        resolve(parse(env_text(line)), {}, env_file=Path(".env"))
+
+
+@pytest.mark.parametrize("value", ["'p@ss$word'", "pa$$word", "100$", "a$1"])
+def test_a_dollar_sign_that_is_meant_must_be_taken(value: str) -> None:
+    found = resolve(parse(env_text(f"PG_PASSWORD={value}")), {}, env_file=Path(".env"))
+    assert found.settings.pg_password.get_secret_value() == value.strip("'")
+    assert found.notes == ()
+
+
+def test_a_value_that_is_no_secret_must_be_read_as_it_is_and_told() -> None:
+    found = resolve(parse(env_text("PG_USER=$USER")), {}, env_file=Path(".env"))
+    assert found.settings.pg_user == "$USER"
+    assert [note.startswith("PG_USER holds ${…} or $NAME") for note in found.notes] == [True]
 
 
 def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:

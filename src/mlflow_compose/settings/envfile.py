@@ -26,12 +26,15 @@ class EnvFile:
         lines: The numbers of the lines that set a name.
         notes: What is odd about the file and was read all the same.
         problems: Lines that are not in the format: their numbers, and what is wrong with them.
+        references: Names whose values hold `${NAME}` or `$NAME` outside of single quotes, where
+            other readers expand it.
     """
 
     values: Mapping[str, str] = field(repr=False)
     lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     problems: tuple[tuple[int, str], ...] = ()
+    references: frozenset[str] = frozenset()
 
 
 def read(path: Path) -> EnvFile:
@@ -67,6 +70,7 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
     values: dict[str, str] = {}
     lines: dict[str, tuple[int, ...]] = {}
     problems: list[tuple[int, str]] = []
+    references: set[str] = set()
     for binding in parse_stream(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")):
         # A binding also swallows the blank lines above it; its own line is the first with text.
         skipped = _blank(binding.original.string)
@@ -76,7 +80,9 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
         elif binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
             lines[binding.key] = (*lines.get(binding.key, ()), line)
-    return EnvFile(values, lines, _notes(text, name), tuple(problems))
+            if _has_reference(binding):
+                references.add(binding.key)
+    return EnvFile(values, lines, _notes(text, name), tuple(problems), frozenset(references))
 
 
 def quote(value: str) -> str:
@@ -128,13 +134,20 @@ def _problem(binding: Binding) -> str | None:
     line = binding.original.string
     found = re.match(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)(?![^\s:=])", line)
     name = found[1] if found else None
-    if name and re.match(rf"\s*(?:export\s+)?{name}:", line):
+    if name and re.match(rf"\s*(?:export\s+)?{name}\s*:", line):
         return f"{name}: is written with a colon; write {name}=value"
     if binding.error:
         return f"{name or 'this line'} cannot be read: a quote is not closed, or text follows it"
     if binding.key is not None and binding.value is None:
         return f"{name or 'this line'} has no value; write {name or 'NAME'}=value"
     return None
+
+
+def _has_reference(binding: Binding) -> bool:
+    written = binding.original.string.partition("=")[2].lstrip()
+    # \\$ and $$ are ways in which other readers take a dollar sign as it is.
+    found = re.search(r"(?<![\\$])\$(?:\{|[A-Za-z_])", binding.value or "")
+    return bool(found) and not written.startswith("'")
 
 
 def _notes(text: str, name: str) -> tuple[str, ...]:

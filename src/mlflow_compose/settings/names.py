@@ -36,6 +36,41 @@ SECRET_ENDINGS = ("_SECRET", "_PASSWORD", "_PASSPHRASE", "_TOKEN", "_KEY", "_URI
 SECRET_NAMES = frozenset({"MLFLOW_S3_UPLOAD_EXTRA_ARGS"})
 
 
+# What other stacks call our settings, and what there is instead.
+BY_MEANING = {
+    "ARTIFACT_STORES": "ARTIFACT_STORE",
+    "AWS_BUCKET_NAME": "MLFLOW_BUCKET_NAME",
+    "AWS_REGION": "AWS_DEFAULT_REGION",
+    "MINIO_BUCKET": "MLFLOW_BUCKET_NAME",
+    "MINIO_BUCKET_NAME": "MLFLOW_BUCKET_NAME",
+    "MINIO_CONSOLE_PORT": "MINIO_CONSOLE_ADDRESS=:PORT",
+    "MINIO_PORT_API": "MINIO_PORT",
+    "MINIO_PORT_UI": "MINIO_CONSOLE_ADDRESS=:PORT",
+    "MLFLOW_APP_NAME": "MLFLOW_AUTH=basic",
+    "MLFLOW_ARTIFACT_BUCKET": "MLFLOW_BUCKET_NAME",
+    "MLFLOW_HOST": "STACK_BIND_ADDRESS",
+    "MLFLOW_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
+    "MLFLOW_S3_ENDPOINT_URL": "MINIO_HOST and MINIO_PORT",
+    "MLFLOW_TAG": "MLFLOW_VERSION",
+    "MLFLOW_USER": "MLFLOW_ADMIN_USERNAME",
+    "MLFLOW_USERNAME": "MLFLOW_ADMIN_USERNAME",
+    "PG_DB": "PG_DATABASE",
+    "PG_NAME": "PG_DATABASE",
+    "PG_VERSION": "POSTGRES_IMAGE",
+    "POSTGRES_DATABASE": "PG_DATABASE",
+    "POSTGRES_DB": "PG_DATABASE",
+    "POSTGRES_HOST": "PG_HOST",
+    "POSTGRES_PASSWORD": "PG_PASSWORD",
+    "POSTGRES_PORT": "PG_PORT",
+    "POSTGRES_USER": "PG_USER",
+    "POSTGRES_VERSION": "POSTGRES_IMAGE",
+    "S3_BUCKET": "MLFLOW_BUCKET_NAME",
+    "S3_BUCKET_NAME": "MLFLOW_BUCKET_NAME",
+    "S3_ENDPOINT_URL": "MINIO_HOST and MINIO_PORT",
+    "S3_PORT": "MINIO_PORT",
+}
+
+
 class Kind(Enum):
     """What a name in an env file is."""
 
@@ -64,8 +99,14 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
     if name in mlflow_variables():
         return Kind.SERVER
     # Names are case-sensitive, as in Compose; one of ours in other letters is a slip.
-    ours = name.upper() in settings or name.upper().startswith(OUR_PREFIXES)
+    meant = letters_of(name)
+    ours = meant in settings or meant.startswith(OUR_PREFIXES)
     return Kind.UNKNOWN if ours else Kind.FOREIGN
+
+
+def letters_of(name: str) -> str:
+    """Return what somebody may have meant who wrote quotes, hyphens or invisible characters too."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").upper()
 
 
 def is_secret_variable(name: str, value: str) -> bool:
@@ -79,5 +120,15 @@ def is_secret_variable(name: str, value: str) -> bool:
 
 def suggestion(name: str, settings: Collection[str]) -> str:
     """Return what to say about a name that is not a setting."""
-    close = difflib.get_close_matches(name.upper(), sorted(settings), n=1, cutoff=0.7)
+    if meaning := meaning_of(name):
+        return f"is not a setting; {meaning}"
+    close = difflib.get_close_matches(letters_of(name), sorted(settings), n=1, cutoff=0.7)
     return f"is not a setting; did you mean {close[0]}?" if close else "is not a setting"
+
+
+def meaning_of(name: str) -> str:
+    """Return what a name of other stacks is called here, nothing if it has no counterpart."""
+    if name.startswith("MYSQL_"):
+        return "MySQL is not supported, but mlflow-compose import brings in what its server holds"
+    meant = BY_MEANING.get(letters_of(name))
+    return f"it is {meant} here" if meant else ""
