@@ -224,6 +224,31 @@ def test_a_value_that_is_no_secret_must_be_read_as_it_is_and_told() -> None:
     assert [note.startswith("PG_USER holds ${…} or $NAME") for note in found.notes] == [True]
 
 
+ROOT_KEY = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
+APP_KEY = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        ((), ROOT_KEY | APP_KEY),
+        (("MINIO_HOST=s3.lab",), APP_KEY),
+        (("MINIO_HOST=aws",), APP_KEY),
+        (("ARTIFACT_STORE=local", "BACKEND_STORE=sqlite"), set()),
+    ],
+)
+def test_only_secrets_that_the_stores_use_must_be_asked_for(
+    lines: tuple[str, ...], asked: set[str]
+) -> None:
+    text = env_text(*lines, without=[*ROOT_KEY, *APP_KEY])
+    if asked:
+        with pytest.raises(SettingsError) as caught:
+            resolve(parse(text), {}, env_file=Path(".env"))
+        assert set(re.findall(r"(MINIO_\w+) +is not set", caught.value.message)) == asked
+    else:
+        assert resolve(parse(text), {}, env_file=Path(".env")).settings
+
+
 def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:
     user.has_env("MLFLOW_TRACKING_URI=http://x", "MY_APP_KEY=hunter2", "DOCKER_HOST=y")
     result = user.types("config")

@@ -114,14 +114,19 @@ def _validate(
         return build(values), []
     except ValidationError as error:
         details = {str(detail["loc"][0]): detail for detail in error.errors()}
-    problems = [Problem(name, _rule(details[name])) for name in names if name in details]
     stand_ins = {
         name: _PLACEHOLDER + name[:9]
         for name, info in declared()
         if name in details and generated_of(info)
     }
     good = {name: value for name, value in values.items() if name not in details}
-    return build({**good, **stand_ins}), problems
+    settings = build({**good, **stand_ins})
+    return settings, [
+        Problem(name, _rule(details[name]))
+        for name in names
+        if name in details
+        and not (details[name]["type"] == "missing" and name in settings.unused_secrets)
+    ]
 
 
 def _rule(detail: ErrorDetails) -> str:

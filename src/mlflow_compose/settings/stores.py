@@ -145,3 +145,10 @@ class StoreSettings(BaseSettings):
     def has_s3(self) -> bool:
         """Whether the stack has an S3 server of its own."""
         return self.artifact_store == "s3" and self.minio_host == BUNDLED_S3
+
+    @property
+    def unused_secrets(self) -> frozenset[str]:
+        """The secrets that the chosen stores have no use for, by the names of their variables."""
+        root = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"} if not self.has_s3 else set()
+        key = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
+        return frozenset(root | (key if self.artifact_store == "local" else set()))
