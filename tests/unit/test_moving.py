@@ -10,16 +10,24 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import actions
-from mlflow_compose.actions import Move, Plan, moving
+from mlflow_compose.actions import Move, Plan, load_plan, migrate, moving, read_settings
 from mlflow_compose.actions.changed import places_of
 from mlflow_compose.actions.envfile import EnvChange
-from mlflow_compose.actions.moving import Moving, mark
+from mlflow_compose.actions.moving import Moving, copied_to, mark
 from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.engines.base import Outcome
-from mlflow_compose.errors import EngineError, EnvFileError
+from mlflow_compose.errors import (
+    DataElsewhereError,
+    EngineError,
+    EnvFileError,
+    NotReadyError,
+    UsageError,
+    VerifyError,
+)
 from mlflow_compose.lock import Holder, hold
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record
+from mlflow_compose.render import Rendering, write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.stack import Stack
@@ -54,6 +62,21 @@ class World:
     @property
     def env(self) -> str:
         return self.paths.env_file.read_text(encoding="utf-8")
+
+    def breaks_while_switching(
+        self, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+    ) -> list[str]:
+        """Fail when the env file has changed already; return what it is then."""
+        during: list[str] = []
+
+        def write_(rendering: Rendering, folder: Path) -> None:
+            if self.env != self.move.env.before and self.started == ["middle"]:
+                during.append(self.env)
+                raise failure
+            write(rendering, folder)
+
+        monkeypatch.setattr(migrate, "write", write_)
+        return during
 
     def must_be_as_it_was(self) -> None:
         path = self.move.old.folder / "docker-compose.yaml"
@@ -96,17 +119,29 @@ def world(tmp_path: Path) -> World:
 REFUSED = EngineError("it does not start")
 
 
-def test_a_new_stack_that_does_not_start_must_be_undone(world: World) -> None:
+def test_files_that_cannot_be_switched_must_be_undone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The env file has changed by then."""
-    before, during = world.env, []
-    world.failures["new"] = [REFUSED]
-    world.meanwhile["new"] = lambda: during.append(world.env)
+    before, during = world.env, world.breaks_while_switching(monkeypatch, REFUSED)
     with pytest.raises(EngineError):
         world.migrate()
     assert during == [world.move.text] != [before]
     assert world.env == before
-    assert world.started == ["middle", "new", "old"]
+    assert world.started == ["middle", "old"]
     world.must_be_as_it_was()
+
+
+def test_what_comes_back_must_not_count_as_copied_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old MLflow answers clients again; kill -9 may follow."""
+    marks: list[object] = []
+    world.breaks_while_switching(monkeypatch, REFUSED)
+    world.meanwhile["old"] = lambda: marks.append(copied_to(world.paths))
+    with pytest.raises(EngineError):
+        world.migrate()
+    assert marks == [None]
 
 
 def test_a_copy_that_was_broken_off_must_be_left_over_and_nothing_else(world: World) -> None:
@@ -185,6 +220,91 @@ def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World
     assert found.data["state"] == "interrupted"
 
 
+# --- when MLflow may have answered on the new stores
+
+
+@pytest.fixture(params=["start fails", "start interrupted", "proof fails", "proof interrupted"])
+def opened(
+    request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch
+) -> tuple[World, FakeScreen]:
+    """Return a stack whose new MLflow was started, before the migration was broken off."""
+    failure = KeyboardInterrupt() if "interrupted" in request.param else REFUSED
+    screen = FakeScreen()
+
+    def verify(engine: Engine, progress: Progress) -> Result:
+        del engine, progress
+        if isinstance(failure, KeyboardInterrupt):
+            raise failure
+        return Result(errors=(VerifyError("the proof fails"),))
+
+    monkeypatch.setattr(migrate, "verify", verify)
+    if "start" in request.param:
+        world.failures["new"] = [failure]
+    with pytest.raises((KeyboardInterrupt, EngineError, VerifyError)):
+        world.migrate(screen)
+    return world, screen
+
+
+def start(found: Plan, engine: Engine, engine_of: Callable[[Plan], Engine] | None = None) -> None:
+    actions.up(found, engine, FakeScreen(), wait_timeout=5, prove=False, engine_of=engine_of)
+
+
+def as_said(world: World) -> Plan:
+    """Return the stack as its env file says now."""
+    return load_plan(*read_settings(world.paths.env_file, {}), {}, identity=world.move.old.identity)
+
+
+def test_what_mlflow_may_have_stored_must_stay_in_the_stack(
+    opened: tuple[World, FakeScreen],
+) -> None:
+    """Clients were told that it is stored, and it is in no other place."""
+    world, screen = opened
+    assert world.started == ["middle", "new"]
+    assert world.env == world.move.text
+    assert copied_to(world.paths) == places_of(world.move.new)
+    assert "mlflow-compose up finishes the migration" in screen.said[-1]
+
+
+def test_up_must_finish_what_was_broken_off_then(opened: tuple[World, FakeScreen]) -> None:
+    """A start that fails in between makes no difference."""
+    world, _ = opened
+    found = as_said(world)
+    world.failures["middle"] = [NotReadyError("s3 is not ready", service="s3")]
+    with pytest.raises(NotReadyError):
+        start(found, world.engine_of(found))
+    assert copied_to(world.paths) == places_of(found)
+    start(found, world.engine_of(found))
+    assert moving(world.paths) is None
+    assert read_record(world.paths).left_over == {"docker": ["mlflow_data"]}
+
+
+def test_an_env_file_that_is_put_back_by_hand_must_not_hide_it(
+    opened: tuple[World, FakeScreen],
+) -> None:
+    """Nor may `--prune` delete it, also if the stack then starts without it."""
+    world, _ = opened
+    world.paths.env_file.write_text(world.move.env.before, encoding="utf-8")
+    old = as_said(world)
+    full = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(0, '{"runs": 1}', ""))
+    with pytest.raises(DataElsewhereError, match="runs are in "):
+        start(old, full, engine_of=lambda _: full)
+    start(old, full)
+    engine = FakeEngine(old.stack, unused=("postgres_data",))
+    assert actions.unused(old, engine) == ()
+
+
+def test_nothing_must_be_left_over_before_a_migration_has_ended(
+    opened: tuple[World, FakeScreen],
+) -> None:
+    world, _ = opened
+    found = as_said(world)
+    engine = FakeEngine(found.stack, unused=("mlflow_data",))
+    with pytest.raises(UsageError, match="has not ended"):
+        actions.unused(found, engine)
+    start(found, world.engine_of(found))
+    assert actions.unused(found, engine) == ("mlflow_data",)
+
+
 # --- the env file meanwhile
 
 
@@ -192,16 +312,18 @@ def edits(world: World, old: str, new: str) -> Callable[[], object]:
     return lambda: world.paths.env_file.write_text(world.env.replace(old, new), encoding="utf-8")
 
 
-def test_an_edit_meanwhile_must_not_be_overwritten(world: World) -> None:
+def test_an_edit_meanwhile_must_not_be_overwritten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     screen = FakeScreen()
     world.meanwhile["middle"] = edits(world, "# mine", "MLFLOW_WORKERS=4")
-    world.failures["new"] = [REFUSED]
-    world.meanwhile["new"] = edits(world, "MLFLOW_WORKERS=4", "MLFLOW_WORKERS=5 # why not")
-    before = world.env
+    world.meanwhile["old"] = edits(world, "MLFLOW_WORKERS=4", "MLFLOW_WORKERS=5 # why not")
+    before, during = world.env, world.breaks_while_switching(monkeypatch, REFUSED)
     with pytest.raises(EngineError):
         world.migrate(screen)
     now, was = parse(world.env).values, parse(before).values
     assert now == {**was, "MLFLOW_WORKERS": "5"}
+    assert ["MLFLOW_WORKERS=4" in text for text in during] == [True]
     assert any(
         ".env was edited meanwhile: mlflow-compose up uses it" in said for said in screen.said
     )
@@ -285,6 +407,21 @@ def test_between_two_starts_status_must_not_advise_to_start() -> None:
     result = said(Holder("migrate-store", SINCE, 4711), ())
     assert len(result.lines) == 1
     assert "moving data" in result.lines[0]
+
+
+def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world: World) -> None:
+    """MLflow runs on the new stores then, or nothing does."""
+    mark(world.paths, places_of(world.move.new))
+    found = moving(world.paths)
+    assert found
+    result = actions.status(FakeEngine(stack(), ALL_WELL), found)
+    assert any("mlflow-compose up finishes it" in line for line in result.lines)
+    services = {one["name"]: one for one in result.data["services"]}
+    assert services["mlflow"]["health"] == "healthy"
+    with hold(world.paths, "migrate-store"):
+        running = moving(world.paths)
+    assert running
+    assert "starts the stack on its new stores" in running.text
 
 
 def test_a_stack_that_does_not_move_must_say_so() -> None:

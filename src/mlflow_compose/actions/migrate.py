@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mlflow_compose.actions.bring_back import bring_back
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.moving import mark, unmark
@@ -14,15 +15,17 @@ from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.data import Copied, copy_folder, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
-from mlflow_compose.errors import MlflowComposeError, StoreError, UsageError
+from mlflow_compose.errors import StoreError, UsageError
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import between
 
-# Pressed again, Ctrl-C also ends the commands that bring a stack back.
-TRIES = 3
 PRUNE = "mlflow-compose migrate-store --prune deletes"
+STAYS = (
+    "everything was copied and compared, so the stack stays on its new stores; "
+    "mlflow-compose up finishes the migration"
+)
 
 
 def migrate_store(
@@ -34,7 +37,8 @@ def migrate_store(
 ) -> Result:
     """Copy what is in the stores of a running stack to others, compare, and use those.
 
-    Whatever goes wrong, the stack is brought back as it was; the copy is left where it is.
+    Until MLflow starts on the new stores, whatever goes wrong brings the stack back as it was; the
+    copy is left where it is. From then on, the stack stays on the new stores.
 
     Args:
         move: What the stack is, and what it becomes.
@@ -45,6 +49,7 @@ def migrate_store(
     Raises:
         UsageError: The stack is not running.
         StoreError: A new store cannot be used, or is not the same afterwards.
+        VerifyError: The stack does not do its work on the new stores.
     """
     engine = engine_of(move.old)
     _check(move, engine, engine_of, progress)
@@ -52,21 +57,12 @@ def migrate_store(
     _begin(move, engine)
     try:
         data = _copy(move, engine_of(move.middle), progress, wait_timeout)
-        mark(move.old.paths, places_of(move.new))
-        if move.env.make():
-            progress.note(f"{move.env.path.name} was edited meanwhile: mlflow-compose up uses it")
-        _start(move.new, engine_of(move.new), progress, wait_timeout)
-        kept = _remember(move)
-        unmark(move.old.paths)
+        _switch(move, progress)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        try:
-            said = _bring_back(move, engine, progress, wait_timeout, interrupted=interrupted)
-        except KeyboardInterrupt:
-            # The first signal; those that follow are ignored.
-            said = _bring_back(move, engine, progress, wait_timeout, interrupted=True)
-        progress.note(said)
+        progress.note(bring_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
+    kept = _open(move, engine_of(move.new), progress, wait_timeout)
     return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
 
 
@@ -83,32 +79,6 @@ def _check(
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
 
 
-def _bring_back(
-    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
-) -> str:
-    """Make the stack what it was; return what the user must know."""
-    said = "the stack is as it was"
-    try:
-        move.env.undo()
-    except MlflowComposeError as error:
-        said = f"{error.message}, so it may name the new stores; apart from that, {said}"
-    why = ""
-    for _ in range(TRIES if interrupted else 1):
-        try:
-            if interrupted:
-                # Docker still does what a command that is gone asked for, such as stopping mlflow.
-                engine.stop(progress, volumes=False)
-            _start(move.old, engine, progress, wait_timeout, prove=False)
-            # Also if it was the very end that was broken off.
-            _remember_old(move)
-        except MlflowComposeError as error:
-            why = error.message
-        else:
-            unmark(move.old.paths)
-            return said
-    return f"the stack could not be brought back: {why}; mlflow-compose up tries it again"
-
-
 def _begin(move: Move, engine: Engine) -> None:
     """Note that data moves, and into which new volumes: after a failure, they are left over."""
     there = {*engine.unused_volumes(), *move.old.stack.volumes}
@@ -118,6 +88,37 @@ def _begin(move: Move, engine: Engine) -> None:
     mark(paths)
 
 
+def _switch(move: Move, progress: Progress) -> None:
+    """Let the env file and the rendered files name the new stores."""
+    mark(move.old.paths, places_of(move.new))
+    if move.env.make():
+        progress.note(f"{move.env.path.name} was edited meanwhile: mlflow-compose up uses it")
+    write(move.new.rendering(), move.new.folder)
+
+
+def _open(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Sequence[str]:
+    """Start MLflow on the new stores and prove it; return the volumes that are left over.
+
+    Nothing goes back from here on, not even if the start fails: a server that was never seen
+    healthy may have answered clients, and what it stored for them is in the new stores only.
+    """
+    try:
+        # Before it starts: also after kill -9, its volumes must not count as left over.
+        kept = _remember(move)
+        engine.start(progress, wait_timeout=wait_timeout)
+        _prove(engine, progress)
+        unmark(move.new.paths)
+    except BaseException:
+        progress.note(STAYS)
+        raise
+    return kept
+
+
+def _prove(engine: Engine, progress: Progress) -> None:
+    if errors := verify(engine, progress).errors:
+        raise errors[0]
+
+
 def _remember(move: Move) -> Sequence[str]:
     """Note where the data is now; return the volumes in which it is left."""
     kept = between.kept(move.old.stack, move.new.stack)
@@ -125,12 +126,6 @@ def _remember(move: Move) -> Sequence[str]:
     moved = record.moved(site.engine, places_of(move.new), kept)
     write_record(moved.started(site.engine, places_of(move.new), volumes), move.new.paths)
     return [name for name in kept if name not in record.behind(site.engine)]
-
-
-def _remember_old(move: Move) -> None:
-    record, stack = read_record(move.old.paths), move.old.stack
-    back = record.started(stack.site.engine, places_of(move.old), stack.volumes)
-    write_record(back, move.old.paths)
 
 
 def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Mapping[str, Any]:
@@ -181,15 +176,6 @@ def _in_words() -> Iterator[None]:
             f"the objects cannot be copied: {error}",
             hint="mend that and run the same command again; it goes on where it ended",
         ) from None
-
-
-def _start(
-    plan: Plan, engine: Engine, progress: Progress, wait_timeout: float, *, prove: bool = True
-) -> None:
-    write(plan.rendering(), plan.folder)
-    engine.start(progress, wait_timeout=wait_timeout)
-    if prove and (errors := verify(engine, progress).errors):
-        raise errors[0]
 
 
 def _told(data: Mapping[str, Any]) -> list[str]:

@@ -18,9 +18,11 @@ class Moving:
 
     Attributes:
         by: The command that is working on the stack now, None if none is.
+        is_copied: Whether everything was copied, so that the stack starts on its new stores.
     """
 
     by: Holder | None
+    is_copied: bool = False
 
     @property
     def data(self) -> dict[str, object]:
@@ -34,7 +36,9 @@ class Moving:
 
     @property
     def text(self) -> str:
-        """Why MLflow does not answer, and until when."""
+        """What the migration has done, and what ends it."""
+        if self.is_copied:
+            return self._text_copied
         if self.by is None:
             return (
                 "a migration was cut off, so MLflow does not answer; "
@@ -46,9 +50,20 @@ class Moving:
             )
         return f"a migration was cut off, so MLflow does not answer; {self.by.text}"
 
-    @staticmethod
-    def seen(found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
-        """Return how the services are: what has the name of mlflow only waits, on no port."""
+    @property
+    def _text_copied(self) -> str:
+        if self.by is None:
+            return (
+                "a migration was cut off after everything was copied; mlflow-compose up finishes it"
+            )
+        if self.by.command == COMMAND:
+            return f"{COMMAND} has copied everything, and starts the stack on its new stores"
+        return f"a migration was cut off after everything was copied; {self.by.text}"
+
+    def seen(self, found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
+        """Return how the services are: while data moves, mlflow only waits, on no port."""
+        if self.is_copied:
+            return tuple(found)
         return tuple(
             replace(status, health="", ports=()) if status.name == "mlflow" else status
             for status in found
@@ -57,7 +72,9 @@ class Moving:
 
 def moving(paths: StackPaths) -> Moving | None:
     """Return the migration that a stack is in the middle of, None if there is none."""
-    return Moving(holder(paths)) if (paths.state / MARK).exists() else None
+    if not (paths.state / MARK).exists():
+        return None
+    return Moving(holder(paths), is_copied=copied_to(paths) is not None)
 
 
 def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:

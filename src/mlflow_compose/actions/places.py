@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlflow_compose.actions.changed import Change, places_of
 from mlflow_compose.actions.move import refuse
-from mlflow_compose.actions.moving import mark, moving
+from mlflow_compose.actions.moving import copied_to, mark, moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data import changes
@@ -38,7 +38,7 @@ def remember_start(plan: Plan, change: Change | None) -> None:
     elif change:
         record = record.leaving(engine, change.old.stack.volumes)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
-    if moving(plan.paths) and not (change and change.is_copied):
+    if moving(plan.paths) and copied_to(plan.paths) != places_of(plan):
         # From now on, the old stores may get what a migration that was cut off did not copy.
         mark(plan.paths)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mlflow_compose.actions.moving import moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import UsageError
@@ -14,9 +15,15 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
 
     Raises:
         EngineError: The engine cannot be used.
-        UsageError: One of them is in use again.
+        UsageError: One of them is in use again, or a migration has not ended.
     """
     engine.check()
+    if moving(plan.paths):
+        # Until the stack runs on its new stores, the old data is the only one that is proven.
+        raise UsageError(
+            "a migration has not ended, so nothing is left over yet",
+            hint="mlflow-compose up finishes it or brings the stack back",
+        )
     left = {*read_record(plan.paths).left_over.get(plan.stack.site.engine, ())}
     if again := sorted(left & {*plan.stack.volumes}):
         raise UsageError(

@@ -1,0 +1,56 @@
+"""Undo a migration before MLflow has run on the new stores."""
+
+from mlflow_compose.actions.move import Move
+from mlflow_compose.actions.moving import mark, unmark
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.render import write
+from mlflow_compose.result import Progress
+
+# Pressed again, Ctrl-C also ends the commands that bring a stack back.
+TRIES = 3
+
+
+def bring_back(
+    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
+) -> str:
+    """Make the stack what it was; return what the user must know.
+
+    Args:
+        move: What is undone.
+        engine: Of the stack as it was.
+        progress: Where to say what happens.
+        wait_timeout: Seconds until every service must be healthy.
+        interrupted: Whether a signal ended the migration, and not an error.
+    """
+    try:
+        return _bring_back(move, engine, progress, wait_timeout, interrupted=interrupted)
+    except KeyboardInterrupt:
+        # The first signal; those that follow are ignored.
+        return _bring_back(move, engine, progress, wait_timeout, interrupted=True)
+
+
+def _bring_back(
+    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
+) -> str:
+    said = "the stack is as it was"
+    try:
+        move.env.undo()
+    except MlflowComposeError as error:
+        said = f"{error.message}, so it may name the new stores; apart from that, {said}"
+    why = ""
+    for _ in range(TRIES if interrupted else 1):
+        try:
+            if interrupted:
+                # Docker still does what a command that is gone asked for, such as stopping mlflow.
+                engine.stop(progress, volumes=False)
+            # From now on, the old stores may get what was not copied.
+            mark(move.old.paths)
+            write(move.old.rendering(), move.old.folder)
+            engine.start(progress, wait_timeout=wait_timeout)
+        except MlflowComposeError as error:
+            why = error.message
+        else:
+            unmark(move.old.paths)
+            return said
+    return f"the stack could not be brought back: {why}; mlflow-compose up tries it again"
