@@ -164,7 +164,8 @@ def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
         return copy_folder(engine, old, progress)
     target = Objects.of(new, between.objects_url(old, new, move.port))
     with _in_words():
-        return copy_objects(Objects.of(old), target, progress)
+        own = new.has("s3") and not new.folders
+        return copy_objects(Objects.of(old), target, progress, own=own)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from mlflow_compose.data.inside import folder, tables, whole
-from mlflow_compose.data.objects import Copied
+from mlflow_compose.data.objects import Copied, others
 from mlflow_compose.engines import Engine, run_modules
 from mlflow_compose.errors import StoreError
 from mlflow_compose.result import Progress
@@ -44,7 +44,8 @@ def copy_folder(engine: Engine, old: Stack, progress: Progress) -> Copied:
         progress: Where to say what happens.
 
     Raises:
-        StoreError: They cannot be copied, or are not the same afterwards.
+        StoreError: The bucket holds other objects under the same keys, or they cannot be copied,
+            or are not the same afterwards.
     """
     request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
     return Copied(**_done(engine, (folder,), request, progress, "artifacts"))
@@ -64,6 +65,9 @@ def _done(
     except ValueError:
         said = (outcome.stderr or outcome.stdout).strip().splitlines()
         answer = {"error": said[-1] if said else "it said nothing"}
+    if found := answer.get("others"):
+        own = engine.stack.has("s3") and not engine.stack.folders
+        raise others(engine.stack.stores.bucket, found["count"], found["first"], own=own)
     if "error" in answer:
         reason = engine.stack.mask(str(answer["error"]))
         hint = AGAIN

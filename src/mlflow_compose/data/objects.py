@@ -2,9 +2,10 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mlflow_compose.clients import Objects
 from mlflow_compose.errors import StoreError
@@ -14,6 +15,15 @@ AT_A_TIME = 8
 # Bytes of one object that stay in memory; what is larger passes through a file.
 IN_MEMORY = 8 * 1024 * 1024
 NAMED = 3
+OWN_HAS_OTHERS = (
+    "if they are an older copy, mlflow-compose migrate-store --prune deletes it; then run the same "
+    "command again"
+)
+HAS_OTHERS = (
+    "name an empty bucket, such as another MLFLOW_BUCKET_NAME in the file of --settings; if they "
+    "are an older copy of this stack's, delete them"
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,48 +41,82 @@ class Copied:
     sent: int
 
 
-def copy(source: Objects, target: Objects, progress: Progress) -> Copied:
+def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> Copied:
     """Copy every object of a bucket, and compare each by its key, size and SHA-256.
 
     What is there already and the same is left alone, so that a copy that was broken off goes on.
 
+    Args:
+        source: The bucket that is copied.
+        target: The bucket that it is copied to.
+        progress: Where to say what happens.
+        own: Whether the target is in a volume of the stack, so that `--prune` can delete it.
+
     Raises:
         ObjectsError: One of the servers refused a request, or did not answer.
-        StoreError: Something is not the same afterwards.
+        StoreError: The target holds other objects under the same keys, or something is not the
+            same afterwards.
     """
-    done: dict[str, int] = {}
-    sent, sizes = 0, source.sizes()
+    sizes = source.sizes()
+    done = _already_there(source, target, sizes, progress, own=own)
+    sent = 0
     # Again, for clients that talk to S3 themselves and do not know that MLflow is stopped.
     while new := [key for key in sizes if done.get(key) != sizes[key]]:
-        sent += _bring_all(source, target, new, progress)
+        _at_once(lambda key: _bring(source, target, key), new, progress, "objects")
+        sent += len(new)
         done, sizes = sizes, source.sizes()
     _compare(sizes, target.sizes())
     return Copied(len(sizes), sum(sizes.values()), sent)
 
 
-def _bring_all(source: Objects, target: Objects, keys: Sequence[str], progress: Progress) -> int:
-    there, sent = target.sizes(), 0
+def others(bucket: str, count: int, first: str, *, own: bool) -> StoreError:
+    """Return the refusal to overwrite objects that are not a copy of the stack's."""
+    objects = "1 object" if count == 1 else f"{count} objects"
+    return StoreError(
+        f"the bucket {bucket} already holds {objects} with other content under keys that would "
+        f"be copied, first {first}",
+        hint=OWN_HAS_OTHERS if own else HAS_OTHERS,
+    )
+
+
+def _already_there(
+    source: Objects, target: Objects, sizes: Mapping[str, int], progress: Progress, *, own: bool
+) -> Mapping[str, int]:
+    """Return the objects that need not be sent, by key; none may be there with other content."""
+    there = target.sizes()
+    shared = sorted(key for key in sizes if key in there)
+
+    def is_same(key: str) -> bool:
+        return sizes[key] == there[key] and source.digest(key) == target.digest(key)
+
+    found = _at_once(is_same, shared, progress, "objects that are there already")
+    if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
+        raise others(target.bucket, len(differ), differ[0], own=own)
+    return {key: sizes[key] for key in shared}
+
+
+def _at_once(
+    work: Callable[[str], T], keys: Sequence[str], progress: Progress, what: str
+) -> list[T]:
+    """Do something with every key, some at a time; return what came of each."""
+    done: list[T] = []
     pool = ThreadPoolExecutor(AT_A_TIME)
     try:
-        work = [pool.submit(_bring, source, target, key, there) for key in keys]
-        for number, future in enumerate(work, start=1):
-            sent += future.result()
-            progress.detail(f"{number} of {len(keys)} objects")
+        for number, future in enumerate([pool.submit(work, key) for key in keys], start=1):
+            done.append(future.result())
+            progress.detail(f"{number} of {len(keys)} {what}")
     finally:
         # An interrupted copy does not wait for large objects that are on the way.
         pool.shutdown(wait=False, cancel_futures=True)
-    return sent
+    return done
 
 
-def _bring(source: Objects, target: Objects, key: str, there: Mapping[str, int]) -> bool:
-    """Make sure that an object is at the target; tell whether it had to be sent."""
+def _bring(source: Objects, target: Objects, key: str) -> None:
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = hashlib.sha256()
         for chunk in source.chunks(key):
             digest.update(chunk)
             file.write(chunk)
-        if there.get(key) == file.tell() and target.digest(key) == digest.hexdigest():
-            return False
         file.seek(0)
         target.upload(key, file, source.content_type(key))
     if target.digest(key) != digest.hexdigest():
@@ -80,7 +124,6 @@ def _bring(source: Objects, target: Objects, key: str, there: Mapping[str, int])
             f"the object {key} is not the same at {target.endpoint or 'S3'} after it was copied",
             hint="run the same command again; it goes on where it ended",
         )
-    return True
 
 
 def _compare(source: Mapping[str, int], target: Mapping[str, int]) -> None:

@@ -24,47 +24,64 @@ def main(argument: str) -> None:
     request = json.loads(argument)
     try:
         say(json.dumps(copy(Path(request["folder"]), request["bucket"])))
+    except OthersError as error:
+        say(json.dumps({"others": {"count": len(error.keys), "first": error.keys[0]}}))
+        sys.exit(1)
     except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
         say(json.dumps({"error": str(error)}))
         sys.exit(1)
 
 
+class OthersError(Exception):
+    """The bucket holds other objects under keys that would be copied.
+
+    Attributes:
+        keys: Of these objects.
+    """
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(f"{len(keys)} objects differ")
+        self.keys = keys
+
+
 def copy(folder: Path, bucket: str) -> dict[str, int]:
     """Copy every file that is not there yet; return how many there are, and were sent."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    client, sent = s3(), 0
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    client = s3()
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        keys = [path.relative_to(folder).as_posix() for path in files]
-        work = pool.map(lambda path, key: bring(client, path, bucket, key), files, keys)
-        for number, was_sent in enumerate(work, start=1):
-            sent += was_sent
-            say(f"{number} of {len(files)} artifacts")
-    return {"count": len(files), "bytes": sum(file.stat().st_size for file in files), "sent": sent}
+        there = files.keys() & keys(client, bucket)
+        shared = [key for key in files if key in there]
+        found = pool.map(lambda key: is_same(client, files[key], bucket, key), shared)
+        if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
+            raise OthersError(differ)
+        new = [key for key in files if key not in there]
+        work = pool.map(lambda key: bring(client, files[key], bucket, key), new)
+        for number, _ in enumerate(work, start=1):
+            say(f"{number} of {len(new)} artifacts")
+    size = sum(path.stat().st_size for path in paths)
+    return {"count": len(paths), "bytes": size, "sent": len(new)}
 
 
-def bring(client: Any, path: Path, bucket: str, key: str) -> bool:
-    """Make sure that a file is in the bucket; tell whether it had to be sent."""
-    with path.open("rb") as file:
-        wanted = digest(pieces(file))
-    if stored(client, bucket, key) == wanted:
-        return False
+def keys(client: Any, bucket: str) -> set[str]:
+    """Return the keys of all objects in the bucket."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {found["Key"] for page in pages for found in page.get("Contents", ())}
+
+
+def bring(client: Any, path: Path, bucket: str, key: str) -> None:
+    """Put a file into the bucket, and make sure that it is the same there."""
     kind = mimetypes.guess_type(path.name)[0] or UNKNOWN_TYPE
     client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": kind})
-    if stored(client, bucket, key) != wanted:
+    if not is_same(client, path, bucket, key):
         raise OSError(f"{key} is not the same after it was copied")
-    return True
 
 
-def stored(client: Any, bucket: str, key: str) -> str:
-    """Return the digest of an object, empty where there is none."""
-    from botocore.exceptions import ClientError
-
-    try:
-        return digest(client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(CHUNK))
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        return ""
+def is_same(client: Any, path: Path, bucket: str, key: str) -> bool:
+    """Tell whether an object has the content of a file."""
+    stored = client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(CHUNK)
+    with path.open("rb") as file:
+        return digest(pieces(file)) == digest(stored)
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,139 @@
+"""Objects on their way into a bucket that may hold something already."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from mlflow_compose.clients import Objects
+from mlflow_compose.data import copy_folder, copy_objects
+from mlflow_compose.data.inside import folder as inside
+from mlflow_compose.data.objects import Copied
+from mlflow_compose.engines.base import Outcome
+from mlflow_compose.errors import StoreError
+from tests.unit.fakes import FakeEngine, FakeScreen
+from tests.unit.samples import stack
+
+
+@dataclass(frozen=True)
+class Bucket(Objects):
+    """A bucket in memory."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def sizes(self) -> dict[str, int]:
+        return {key: len(content) for key, content in self.contents.items()}
+
+    def chunks(self, key: str) -> Iterator[bytes]:
+        yield self.contents[key]
+
+    def upload(self, key: str, file: IO[bytes], content_type: str) -> None:
+        del content_type
+        self.contents[key] = file.read()
+
+    def content_type(self, key: str) -> str:
+        del key
+        return ""
+
+
+def bucket(**contents: bytes) -> Bucket:
+    return Bucket(None, "team", ("", ""), "", contents=contents)
+
+
+@pytest.mark.parametrize("theirs", [b"other", b"of another size"])
+@pytest.mark.parametrize("own", [True, False])
+def test_objects_of_others_must_not_be_overwritten(theirs: bytes, *, own: bool) -> None:
+    source = bucket(a=b"first", b=b"second", c=b"third")
+    target = bucket(b=theirs, c=theirs, d=b"unrelated")
+    before = dict(target.contents)
+    with pytest.raises(
+        StoreError, match=r"bucket team already holds 2 objects .* first b$"
+    ) as said:
+        copy_objects(source, target, FakeScreen(), own=own)
+    assert target.contents == before
+    assert ("--prune" in str(said.value.hint)) is own
+    assert ("MLFLOW_BUCKET_NAME" in str(said.value.hint)) is not own
+
+
+def test_a_copy_that_was_broken_off_must_go_on() -> None:
+    source, target = bucket(a=b"first", b=b"second"), bucket(a=b"first", d=b"unrelated")
+    assert copy_objects(source, target, FakeScreen(), own=False) == Copied(2, 11, 1)
+    assert target.contents == {**source.contents, "d": b"unrelated"}
+
+
+def test_what_a_client_changes_meanwhile_must_be_copied_again() -> None:
+    """With direct access, clients do not know that MLflow is stopped."""
+    source, target = bucket(a=b"first"), bucket()
+
+    class Screen(FakeScreen):
+        def detail(self, text: str) -> None:
+            super().detail(text)
+            source.contents["a"] = b"changed since"
+
+    assert copy_objects(source, target, Screen(), own=False).sent == 2
+    assert target.contents == {"a": b"changed since"}
+
+
+# --- from a folder
+
+
+class Client:
+    """As boto3's, over a bucket in memory."""
+
+    def __init__(self, contents: dict[str, bytes]) -> None:
+        self.contents = contents
+
+    def get_paginator(self, operation: str) -> "Client":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, **_: str) -> Iterator[Mapping[str, Any]]:
+        yield {"Contents": [{"Key": key} for key in self.contents]}
+        yield {}
+
+    def get_object(self, *, Bucket: str, Key: str) -> Mapping[str, Any]:  # noqa: N803 - boto3's
+        del Bucket
+        return {"Body": Body(self.contents[Key])}
+
+    def upload_file(self, path: str, bucket: str, key: str, **_: object) -> None:
+        del bucket
+        self.contents[key] = Path(path).read_bytes()
+
+
+class Body(io.BytesIO):
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        while piece := self.read(size):
+            yield piece
+
+
+def copied(folder: Path, contents: dict[str, bytes]) -> Copied:
+    """Copy a folder of two artifacts; what runs beside MLflow runs here."""
+    (folder / "1").mkdir()
+    (folder / "1/a").write_bytes(b"first")
+    (folder / "1/b").write_bytes(b"second")
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr(inside, "s3", lambda: Client(contents))
+        patch.setattr(inside, "say", said.append)
+        with contextlib.suppress(SystemExit):
+            inside.main(json.dumps({"folder": str(folder), "bucket": "team"}))
+    engine = FakeEngine(stack(), outcome=Outcome(0, said[-1], ""))
+    return copy_folder(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
+
+
+def test_a_folder_must_not_overwrite_objects_of_others(tmp_path: Path) -> None:
+    contents = {"1/b": b"theirs"}
+    with pytest.raises(StoreError, match=r"already holds 1 object .* first 1/b$"):
+        copied(tmp_path, contents)
+    assert contents == {"1/b": b"theirs"}
+
+
+def test_a_copy_of_a_folder_that_was_broken_off_must_go_on(tmp_path: Path) -> None:
+    contents = {"1/b": b"second", "d": b"unrelated"}
+    assert copied(tmp_path, contents) == Copied(2, 11, 1)
+    assert contents == {"1/a": b"first", "1/b": b"second", "d": b"unrelated"}
