@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -38,6 +39,8 @@ from tests.unit.samples import SECRETS, stack
 from tests.unit.test_clients import answers, server
 
 PROXY = "mlflow-artifacts:/"
+# Above the largest number of a process.
+NOBODY = 4194999
 
 
 def mlruns(top: Path) -> Path:
@@ -247,12 +250,27 @@ def test_a_full_disk_must_not_be_blamed_on_the_source(
 
 
 def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_path: Path) -> None:
-    dead, living = tmp_path / ".import.4194999.x", tmp_path / f".import.{os.getppid()}.x"
-    dead.mkdir()
-    living.mkdir()
+    with staging(tmp_path) as place:
+        dead, living = (
+            shutil.copytree(place.parent, tmp_path / f".import.{pid}.abcdef_1")
+            for pid in (NOBODY, os.getppid())
+        )
     with staging(tmp_path):
         assert not dead.exists()
         assert living.exists()
+
+
+@pytest.mark.parametrize(
+    "name", [f".import.{NOBODY}.backup", f".import.{NOBODY}.archived", f".import.{NOBODY}.of.me"]
+)
+def test_a_folder_that_only_looks_like_an_import_must_stay(name: str, tmp_path: Path) -> None:
+    """Numbers are dates too: `.import.2024.backup`."""
+    kept = tmp_path / name / "keep.txt"
+    kept.parent.mkdir()
+    kept.touch()
+    with staging(tmp_path):
+        pass
+    assert kept.exists()
 
 
 # --- where artifacts are

@@ -6,6 +6,7 @@ it is read by the user of the service.
 """
 
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -18,6 +19,10 @@ from mlflow_compose.errors import FilesError, SourceError
 from mlflow_compose.machine import is_alive, is_unwritable
 
 PREFIX = ".import"
+# As mkdtemp makes it.
+NAME = re.compile(rf"{re.escape(PREFIX)}\.(?P<pid>\d+)\.[a-z0-9_]{{8}}", re.ASCII)
+NOTE = ".mlflow-compose-import"
+NOTE_TEXT = "Made by mlflow-compose import, and removed by the next one if that was killed.\n"
 DATABASE, RUNS = "mlflow.db", "mlruns"
 READABLE, ENTERABLE = 0o644, 0o755
 # A file beside this one has the data that belongs into an artifact folder's parent.
@@ -38,6 +43,7 @@ def staging(root: Path) -> Iterator[Path]:
     outer = _make(root)
     inner = outer / "given"
     try:
+        (outer / NOTE).write_text(NOTE_TEXT, encoding="utf-8")
         inner.mkdir()
         inner.chmod(ENTERABLE)
         yield inner
@@ -65,11 +71,18 @@ def _unwritable(folder: Path, why: str | None) -> FilesError:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove what an import left behind that was killed."""
+    """Remove what an import left behind that was killed; a name alone does not prove that."""
     for place in root.glob(f"{PREFIX}.*.*"):
-        number = place.name.split(".")[2]
-        if number.isdigit() and not is_alive(int(number)):
+        name = NAME.fullmatch(place.name)
+        if name and _is_ours(place) and not is_alive(int(name["pid"])):
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _is_ours(place: Path) -> bool:
+    try:
+        return (place / NOTE).read_text(encoding="utf-8") == NOTE_TEXT
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def copy_folder(source: Source, target: Path) -> None:
