@@ -1,4 +1,4 @@
-"""A migration that is cut off: the stack comes back, and `status` is honest meanwhile."""
+"""A migration that is cut off: the stack comes back or stays, and `status` is honest meanwhile."""
 
 import os
 import signal
@@ -41,10 +41,12 @@ def to_bucket(stack: RunningStack) -> tuple[str, ...]:
 
 
 @contextmanager
-def moving(stack: RunningStack) -> Iterator["subprocess.Popen[str]"]:
-    """Stop a migration while it copies, in a session of its own as in a terminal."""
+def moving(
+    stack: RunningStack, *command: str, until: str = "Copying objects"
+) -> Iterator["subprocess.Popen[str]"]:
+    """Stop a migration at one of its steps, in a session of its own as in a terminal."""
     with subprocess.Popen(
-        [SCRIPT, *to_bucket(stack)],
+        [SCRIPT, *(command or to_bucket(stack))],
         cwd=stack.folder,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -56,7 +58,7 @@ def moving(stack: RunningStack) -> Iterator["subprocess.Popen[str]"]:
         before = []
         for line in process.stdout:
             before.append(line)
-            if line.startswith("Copying objects"):
+            if line.startswith(until):
                 break
         else:
             pytest.fail("".join(before))
@@ -150,3 +152,29 @@ def test_a_closed_pipe_must_not_keep_data_from_moving(small: RunningStack, run: 
         assert process.wait(timeout=180) == 0
     small.expect(run)
     assert small.tool("status", "--json").data["migration"] is None
+
+
+@ONE_WAY
+def test_what_was_stored_on_the_new_stores_must_survive_the_end_of_the_migration(
+    small: RunningStack, run: Run
+) -> None:
+    """While the stack is proven, MLflow already answers."""
+    before = small.env_file.read_text(encoding="utf-8")
+    command = (*to_bucket(small), "--to", "postgres=postgres")
+    with moving(small, *command, until="Proving") as process:
+        stored = small.log_run()
+        terminate(process)
+        process.send_signal(signal.SIGCONT)
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 143, said
+    assert "mlflow-compose up finishes the migration" in said
+    small.tool("status").shows("mlflow-compose up finishes it")
+    small.tool("migrate-store", "--prune", "--yes", code=2).shows("a migration has not ended")
+    after = small.env_file.read_text(encoding="utf-8")
+    small.env_file.write_text(before, encoding="utf-8")
+    small.up(code=1).shows("the data of this stack is elsewhere: runs are in PostgreSQL")
+    small.env_file.write_text(after, encoding="utf-8")
+    small.up()
+    small.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
+    for kept in (run, stored):
+        small.expect(kept)
