@@ -124,6 +124,7 @@ def test_the_clean_up_must_go_by_the_name_that_the_proof_drew(shared: RunningSta
         "experiment_id": run.experiment_id,
         "run_id": run.id,
         "name": "mlflow-compose-verify-of-another-server",
+        "objects": {run.key: len(run.artifact)},
     }
     script = ("python", "-c", LOADER, sources(MODULES), json.dumps(request))
     found = json.loads(shared.execute("mlflow", *script))

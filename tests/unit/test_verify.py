@@ -23,6 +23,7 @@ from tests.unit.samples import IDENTITY, SECRETS, stack
 
 API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+RUN = "0123456789abcdef0123456789abcdef"
 PLAIN = {"/health": "OK", "/version": "3.17.2", SERVER_INFO: "{}"}
 # What a broken server does to an answer.
 Twist = Callable[[str, Any], Any]
@@ -54,22 +55,22 @@ class Mlflow:
         return json.dumps(self.twist(endpoint, found)).encode()
 
     def call(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
-        info = {"run_id": "r1", "artifact_uri": "mlflow-artifacts:/7/r1/artifacts"}
+        info = {"run_id": RUN, "artifact_uri": f"mlflow-artifacts:/7/{RUN}/artifacts"}
         kinds = {"log-parameter": "params", "log-metric": "metrics", "set-tag": "tags"}
         room, _, what = endpoint.partition("/")
         if what in kinds:
             self.data[kinds[what]].append({"key": given["key"], "value": given["value"]})
             return {}
         if endpoint == "artifacts/list":
-            folder = f"7/r1/artifacts/{given.get('path', '')}".rstrip("/")
+            folder = f"7/{RUN}/artifacts/{given.get('path', '')}".rstrip("/")
             files = [
-                {"path": key.removeprefix("7/r1/artifacts/"), "file_size": len(content)}
+                {"path": key.removeprefix(f"7/{RUN}/artifacts/"), "file_size": len(content)}
                 for key, content in self.objects.items()
                 if key.rpartition("/")[0] == folder
             ]
             return {"files": files}
         if room == "model-versions":
-            return {"model_version": {"version": "1", "run_id": "r1"}}
+            return {"model_version": {"version": "1", "run_id": RUN}}
         if endpoint == "experiments/create":
             self.names.append(given["name"])
             return {"experiment_id": "7"}
@@ -169,7 +170,7 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
     made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
-    assert made["run_id"] == "r1"
+    assert made["run_id"] == RUN
     assert [made["name"]] == mlflow.names
     assert made["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
 
@@ -249,6 +250,36 @@ def test_the_first_thing_that_does_not_come_back_must_end_it(twist: Twist, step:
     assert error.message.startswith(f"{step}: MLflow answered with an error")
     assert error.hint is not None
     assert result.lines[-1].startswith("FAILED")
+
+
+def run_called(run_id: object) -> dict[str, Any]:
+    return {"run": {"info": {"run_id": run_id, "artifact_uri": ""}}}
+
+
+@pytest.mark.parametrize(
+    ("twist", "step"),
+    [
+        *(
+            (changed("experiments/create", {"experiment_id": told}), "experiment")
+            for told in ("..", "", "7/..", "7\n", "\u0667", None, "a" * 32)
+        ),
+        *(
+            (changed("runs/create", run_called(told)), "run")
+            for told in ("../../../../victim", "", f"{RUN}/..", RUN.upper(), "7", None, RUN[1:])
+        ),
+    ],
+)
+def test_an_id_that_is_not_one_of_mlflows_must_end_the_proof(twist: Twist, step: str) -> None:
+    """It would become part of the paths of what is stored, looked for and removed."""
+    with running(twist) as (engine, mlflow):
+        result = verify(engine, FakeScreen())
+    assert steps(result)[-1] == step
+    assert f"is not the id of an MLflow {step}" in result.errors[0].message
+    assert not mlflow.objects
+    *_, call = engine.calls
+    made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
+    # What was made nevertheless is removed, by the name that was drawn here.
+    assert [made["name"]] == mlflow.names
 
 
 def test_a_broken_link_inside_must_be_named_with_its_cause() -> None:

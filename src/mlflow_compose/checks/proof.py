@@ -1,5 +1,6 @@
 """What a user does with a stack, step by step: put in, get back, compare."""
 
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,8 @@ PREFIX = "mlflow-compose-verify"
 SMALL = b"proof\n" * 100
 LARGE = bytes(range(256)) * (20 * 1024 * 4)
 PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
+# What MLflow's ids look like. They become parts of paths, so nothing else may be one.
+EXPERIMENT_ID, RUN_ID = re.compile(r"[0-9]+"), re.compile(r"[0-9a-f]{32}")
 
 
 class Mismatch(Exception):  # noqa: N818 - what it is
@@ -33,6 +36,7 @@ class Proof:
         self._stack = stack
         self.tracking = Tracking(stack.urls["mlflow"], stack.login)
         self.name = f"{PREFIX}-{uuid.uuid4().hex[:12]}"
+        self.created = False
         self.experiment_id: str | None = None
         self.run_id: str | None = None
         self.artifact_uri = ""
@@ -77,9 +81,9 @@ class Proof:
 
     def experiment(self) -> str:
         """Create an experiment."""
-        self.experiment_id = str(
-            self.tracking.post("experiments/create", name=self.name)["experiment_id"]
-        )
+        answer = self.tracking.post("experiments/create", name=self.name)
+        self.created = True
+        self.experiment_id = _id("experiment", EXPERIMENT_ID, answer["experiment_id"])
         return f"experiment {self.experiment_id}"
 
     def run(self) -> str:
@@ -87,7 +91,7 @@ class Proof:
         created = self.tracking.post(
             "runs/create", experiment_id=self.experiment_id, start_time=int(time.time() * 1000)
         )
-        self.run_id = run_id = str(created["run"]["info"]["run_id"])
+        self.run_id = run_id = _id("run", RUN_ID, created["run"]["info"]["run_id"])
         self.artifact_uri = str(created["run"]["info"]["artifact_uri"])
         self.tracking.post("runs/log-parameter", run_id=run_id, key=PARAM[0], value=PARAM[1])
         self.tracking.post(
@@ -149,9 +153,16 @@ class Proof:
         """What the probe looks for from inside, and removes."""
         return {
             "run_id": self.run_id,
-            "name": self.name if self.experiment_id else "",
+            "name": self.name if self.created else "",
             "objects": self.objects,
         }
+
+
+def _id(kind: str, form: re.Pattern[str], found: object) -> str:
+    """Return an id that the server told, if it looks like one of MLflow's."""
+    if not form.fullmatch(str(found)):
+        raise Mismatch(f"{found!r} is not the id of an MLflow {kind}")
+    return str(found)
 
 
 def _expect(wanted: object, found: list[object]) -> None:

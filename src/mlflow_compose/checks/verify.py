@@ -44,7 +44,7 @@ def verify(engine: Engine, progress: Progress) -> Result:
         except KeyboardInterrupt:
             look(engine, **proof.made)
             raise
-        if failure is None or proof.experiment_id:
+        if failure is None or proof.created:
             progress.detail("from inside")
             failure = _inside(proof, engine, steps, failure)
     data = {"steps": [vars(step) for step in steps]}

@@ -1,7 +1,7 @@
 """The artifact store: a bucket, or a folder."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,18 +66,29 @@ def check_folder(folder: Path, objects: Mapping[str, int]) -> None:
             raise BrokenLink("object_differs", f"{key}: {found} bytes, not {size}")
 
 
-def clean(request: Request) -> None:
-    """Delete the run's objects, or its files and the folders that are empty then."""
+def clean(request: Request, places: Collection[str]) -> None:
+    """Delete the objects, or the files and the folders that are empty then, of this proof's runs.
+
+    Args:
+        request: Names objects, by keys that follow from what a server answered.
+        places: Where the keys of this proof's runs begin, as the database says.
+    """
     folder = request["folder"]
     for key in request.get("objects", {}):
+        if not key.startswith(tuple(places)):
+            continue
         if folder:
-            remove_file(Path(folder), Path(folder, key))
+            remove_file(Path(folder), key)
         else:
             call_s3(partial(s3().delete_object, Bucket=request["bucket"], Key=key))
 
 
-def remove_file(top: Path, file: Path) -> None:
-    """Remove a file, and the folders above it that hold nothing else."""
+def remove_file(folder: Path, key: str) -> None:
+    """Remove a file below a folder, and the folders in between that hold nothing else."""
+    top = folder.resolve()
+    file = (top / key).resolve()
+    if top not in file.parents:
+        raise BrokenLink("mlflow_error", f"{key} leads out of the artifact folder")
     file.unlink(missing_ok=True)
     for parent in file.parents:
         if parent == top or not parent.is_dir() or any(parent.iterdir()):

@@ -10,6 +10,10 @@ from mlflow_compose.checks.probe.links import BrokenLink, Request
 
 OLDEST_POSTGRES = 12
 NUMBER = "SELECT experiment_id FROM experiments WHERE name = :name"
+RUNS = (
+    "SELECT runs.experiment_id, runs.run_uuid FROM runs JOIN experiments"
+    " ON runs.experiment_id = experiments.experiment_id WHERE experiments.name = :name"
+)
 GRANTS = "DELETE FROM role_permissions WHERE resource_type = :kind AND resource_pattern = :value"
 
 # What the driver says, and which word of `causes` that is; the first that fits counts.
@@ -88,6 +92,18 @@ def check_version(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only
     if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
         found = version(connection)
         raise BrokenLink("pg_old", f"it is {found}, and must be {OLDEST_POSTGRES} or newer")
+
+
+def places(request: Request) -> list[str]:
+    """Return where the keys of artifacts begin, for the runs of the experiment of this proof."""
+    from sqlalchemy import text
+
+    name = request.get("name")
+    if not name:
+        return []
+    with connect(request) as connection:
+        found = connection.execute(text(RUNS), {"name": name})
+        return [f"{experiment}/{run}/artifacts/" for experiment, run in found]
 
 
 def clean(request: Request) -> None:

@@ -32,10 +32,12 @@ def check_network(request: Request) -> str:
 
 def clean(request: Request) -> str:
     """Delete what the check made: for good, so that nothing is left in a trash."""
+    # Before the rows are gone: they say which objects are this check's own.
+    places = database.places(request)
     try:
         database.clean(request)
     finally:
-        artifacts.clean(request)
+        artifacts.clean(request, places)
     return "nothing left"
 
 
