@@ -14,6 +14,8 @@ ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 # renames it.
 LONGEST_SOCKET = 90
 
+# Who runs PostgreSQL if root starts the stack.
+DATABASE_USER = "mlflow-compose"
 # Seconds by which the start of a process may seem later than what it did.
 CLOCK_STEP = 2
 # A disk that is full, or mounted to be read only.
@@ -82,6 +84,11 @@ def has_run_since(pid: int, moment: float) -> bool:
 def is_root() -> bool:
     """Tell whether this user may do everything."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def database_user() -> str:
+    """Return whom root starts PostgreSQL as, which refuses root; empty for other users."""
+    return DATABASE_USER if is_root() else ""
 
 
 def is_unwritable(error: OSError) -> bool:

@@ -1,6 +1,7 @@
 """What the engine without Docker knows of its servers: logs, states, processes, and what to do."""
 
 import os
+import pwd
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from supervisor.states import ProcessStates
 
+from mlflow_compose import machine
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose
 from mlflow_compose.engines.local import availability, log, processes, starting, state
@@ -403,6 +405,45 @@ def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: P
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
         assert not Owner(IDENTITY, copy).has(process.pid)
+
+
+@pytest.fixture
+def by_another_user(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return this user's number, and be another one who sees all processes, as root does."""
+    uid = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: uid + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return uid
+
+
+@pytest.mark.usefixtures("by_another_user")
+def test_a_process_of_another_user_must_not_belong_to_the_stack(tmp_path: Path) -> None:
+    """Every answer of the stack tells its id, so anybody can start a process that carries it."""
+    folder = is_kept(tmp_path, IDENTITY)
+    with child(environ=marks(folder)) as process:
+        owner = Owner(IDENTITY, folder)
+        assert not owner.has(process.pid)
+        assert list(processes.of(owner)) == []
+
+
+def test_a_process_of_the_user_that_root_starts_servers_as_must_belong_to_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_another_user: int
+) -> None:
+    folder = is_kept(tmp_path, IDENTITY)
+    monkeypatch.setattr(machine, "DATABASE_USER", pwd.getpwuid(by_another_user).pw_name)
+    with child(environ=marks(folder)) as process:
+        assert Owner(IDENTITY, folder).has(process.pid)
+
+
+@pytest.mark.usefixtures("by_another_user")
+def test_a_process_of_the_owner_of_the_stacks_files_must_belong_to_the_stack(
+    tmp_path: Path,
+) -> None:
+    """Root works on a stack that a user started: what that user writes there is run anyway."""
+    folder = is_kept(tmp_path, IDENTITY)
+    folder.mkdir()
+    with child(environ=marks(folder)) as process:
+        assert Owner(IDENTITY, folder).has(process.pid)
 
 
 def test_a_process_that_ended_must_belong_to_nobody(tmp_path: Path) -> None:

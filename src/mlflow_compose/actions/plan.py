@@ -15,8 +15,6 @@ from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import DOCKER, LOCAL, Machine, Stack, build, build_local
 
 REQUIREMENTS = "requirements.txt"
-# Who runs the database where root starts the stack.
-DATABASE_USER = "mlflow-compose"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -
         cache=str(machine.cache_folder(environ)),
         python=machine.python_tag(),
         socket=machine.socket_path(paths.local, "run/supervisor.sock", identity),
-        database_user=DATABASE_USER if machine.is_root() else "",
+        database_user=machine.database_user(),
     )
 
 

@@ -153,8 +153,7 @@ class LocalEngine:
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself holds."""
         # Also what an earlier life left behind: starting ends that.
-        own = processes.of(self._owner)
-        return frozenset(port for process in own for port in processes.listening(process))
+        return processes.ports_of(self._owner)
 
     def owner_of(self, port: int) -> str | None:
         """Name nobody: what holds a port is a process, which the caller finds by itself."""

@@ -1,5 +1,6 @@
 """The processes of a stack, also those that supervisord does not know any more."""
 
+import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_compose import machine
 from mlflow_compose.engines.ports import STACK_FOLDER
 from mlflow_compose.errors import EngineError, FilesError
 from mlflow_compose.identity import read_id
@@ -43,11 +45,15 @@ class Owner:
         import psutil
 
         try:
-            found = psutil.Process(pid).environ()
+            process = psutil.Process(pid)
+            found = process.environ()
+            if found.get(MARK, "").partition("/")[0] != self.identity:
+                return False
+            # Root sees everybody's environment, and the id is no secret.
+            if process.uids().real not in self._users():
+                return False
         except (psutil.Error, OSError):
             # It ended meanwhile, or is another user's.
-            return False
-        if found.get(MARK, "").partition("/")[0] != self.identity:
             return False
         home = Path(found.get(HOME) or self.folder).resolve()
         if home == self.folder or not home.exists():
@@ -55,6 +61,18 @@ class Owner:
             return True
         # So was one whose name another stack has by now.
         return _id_of(home.parent) not in {"", self.identity}
+
+    def _users(self) -> set[int]:
+        """Return who may run its processes: this user, and who could change what is run."""
+        found = {os.getuid()}
+        with suppress(OSError):
+            found.add(self.folder.stat().st_uid)
+        if name := machine.database_user():
+            import pwd
+
+            with suppress(KeyError):
+                found.add(pwd.getpwnam(name).pw_uid)
+        return found
 
 
 def _id_of(root: Path) -> str:
@@ -154,6 +172,11 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def ports_of(owner: Owner) -> frozenset[int]:
+    """Return the ports that the processes of a stack listen on."""
+    return frozenset(port for process in of(owner) for port in listening(process))
 
 
 def listening(process: "Process") -> Iterator[int]:
