@@ -22,6 +22,7 @@ from .waiting import free_ports
 
 LABEL = "mlflow-compose.stack"
 OTHER_STACK, NO_STACK = "answers as another stack", "does not answer as this stack"
+REPLAYED = "answers as this stack, but does not belong to it"
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")
 ADA = ("ada", "analytical-engine")
@@ -150,17 +151,26 @@ def test_a_migration_must_not_begin_at_another_stack(neighbours: Neighbours) -> 
     assert neighbours.stopped.env_file.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("claims", ["", "0123456789abcdef/somebody"], ids=["nobody", "another"])
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ("", [NO_STACK]),
+        ("0123456789abcdef/somebody", [OTHER_STACK, "somebody"]),
+        ("{id}/{name}", [REPLAYED, "(pid "]),
+    ],
+    ids=["nobody", "another", "this one"],
+)
 def test_no_password_must_be_sent_to_another_server(
-    neighbours: Neighbours, small_source: Path, claims: str
+    neighbours: Neighbours, small_source: Path, claims: str, words: list[str]
 ) -> None:
     """It may be anything that listens on the port, and keep what it is sent."""
     stack, before = neighbours.stopped, neighbours.kept
+    claims = claims.format(id=identity(stack.folder), name=stack.name)
     with stranger(claims) as found, stack.changed(MLFLOW_PORT=str(found.port)):
         said = [stack.tool(*line, code=1) for line in (("verify",), ("import", str(small_source)))]
         stack.tool("status", code=None)
     for one in said:
-        one.shows(*((OTHER_STACK, "somebody") if claims else (NO_STACK,)))
+        one.shows(*words)
     assert found.requests
     assert not [request for request in found.requests if "authorization" in request[2]]
     assert {method for method, _, _ in found.requests} <= {"GET", "HEAD"}

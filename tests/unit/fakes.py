@@ -98,6 +98,9 @@ class FakeEngine:
             return frozenset(port.published for _, port in self.stack.ports)
         return self.held
 
+    def listens_on(self, port: int) -> bool:
+        return port in self.held_ports()
+
     def owner_of(self, port: int) -> str | None:
         return self.owners.get(port)
 

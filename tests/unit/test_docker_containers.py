@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from python_on_whales.components.container.models import PortBinding
 
-from mlflow_compose.engines.docker.containers import _seen
+from mlflow_compose.engines.docker.containers import _seen, publishes
 
 BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
@@ -41,3 +41,26 @@ def test_a_container_that_is_started_again_must_hold_its_ports(
     found = _seen(container(status, ports))
     assert found.held == held
     assert found.status.ports == (("127.0.0.1:5000",) if ports else ())
+
+
+@pytest.mark.parametrize(
+    ("status", "ports", "port", "found"),
+    [
+        ("running", BOUND, 5000, True),
+        ("running", BOUND, 5001, False),
+        # Between two starts, anyone may take the port.
+        ("restarting", {}, 5000, False),
+    ],
+)
+def test_a_container_must_publish_a_port_only_while_it_has_it(
+    status: str, ports: dict[str, Any], port: int, *, found: bool
+) -> None:
+    asked: list[Any] = []
+
+    def containers(**options: Any) -> list[Any]:  # noqa: ANN401 - as of python-on-whales
+        asked.append(options)
+        return [container(status, ports)]
+
+    client: Any = SimpleNamespace(container=SimpleNamespace(list=containers))
+    assert publishes(client, "lab", port) is found
+    assert asked == [{"filters": [("label", "com.docker.compose.project=lab")]}]

@@ -1,22 +1,27 @@
 """`verify` believes nothing: what comes back is compared with what was put in."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mlflow_compose.checks import verify
+from mlflow_compose.checks import check_owner, verify
 from mlflow_compose.checks.inside import MODULES
 from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
 from mlflow_compose.clients.tracking import SERVER_INFO
+from mlflow_compose.data import Import, sender
+from mlflow_compose.data.source import FOLDER, Source
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.sending import sources
+from mlflow_compose.errors import OtherStackError
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import IDENTITY, SECRETS, stack
@@ -194,6 +199,25 @@ def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence:
     assert "MLFLOW_PORT" in (result.errors[0].hint or "")
     assert result.exit_code == 1
     # Nothing is looked for inside, and nothing removed there.
+    assert not any(call.startswith("run_python") for call in engine.calls)
+
+
+def test_a_server_that_replays_the_id_must_be_told_nothing(tmp_path: Path) -> None:
+    """Every answer of the stack tells the id; once it is down, another server may repeat it."""
+    with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
+        engine.held = frozenset()
+        put = sender(engine.stack)
+        importing = Import(Source(FOLDER, "x"), engine, put, FakeScreen(), check_owner)
+        (error,) = verify(engine, FakeScreen()).errors
+        with pytest.raises(OtherStackError) as caught:
+            importing.run(tmp_path)
+    assert mlflow.requests == [("/health", False)] * 2
+    port = engine.stack.urls["mlflow"].rpartition(":")[2]
+    words = f"port {port} answers as this stack, but does not belong to it: "
+    for found in (error, caught.value):
+        assert found.message.startswith(words)
+        assert f"(pid {os.getpid()})" in found.message
+        assert "MLFLOW_PORT" in (found.hint or "")
     assert not any(call.startswith("run_python") for call in engine.calls)
 
 

@@ -8,7 +8,8 @@ from mlflow_compose.errors import OtherStackError
 def check_owner(engine: Engine) -> None:
     """Make sure that what answers on MLFLOW_PORT is this stack's tracking server.
 
-    Nothing is written there, and no login sent.
+    It must say the stack's id, which anyone may have read there before, and be the stack's own by
+    what the engine knows. Nothing is written there, and no login sent.
 
     Raises:
         OtherStackError: It is another stack's, or none of ours.
@@ -16,16 +17,23 @@ def check_owner(engine: Engine) -> None:
     """
     stack = engine.stack
     identity, name = Tracking(stack.urls["mlflow"]).stack()
-    if identity == stack.identity:
-        return
     port = next(port.published for _, port in stack.ports if port.name == "mlflow")
-    holder = holder_of(engine, port)
-    if identity:
-        where = f", {holder}" if holder else ""
-        message = f"port {port} answers as another stack ({name}{where})"
-    else:
-        where = f"; {holder} holds it" if holder else ""
-        message = f"port {port} does not answer as this stack{where}"
+    if identity == stack.identity and engine.listens_on(port):
+        return
     raise OtherStackError(
-        message, hint="set MLFLOW_PORT in .env to a free port, then mlflow-compose up"
+        _sentence(engine, port, identity, name),
+        hint="set MLFLOW_PORT in .env to a free port, then mlflow-compose up",
     )
+
+
+def _sentence(engine: Engine, port: int, identity: str, name: str) -> str:
+    """Say what answers on a port, and which process or container it is, if that is known."""
+    holder = holder_of(engine, port)
+    if identity == engine.stack.identity:
+        return (
+            f"port {port} answers as this stack, but does not belong to it: "
+            f"{holder or 'another process'} holds it"
+        )
+    if identity:
+        return f"port {port} answers as another stack ({name}{f', {holder}' if holder else ''})"
+    return f"port {port} does not answer as this stack{f'; {holder} holds it' if holder else ''}"

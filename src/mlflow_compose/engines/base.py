@@ -150,7 +150,10 @@ class Engine(Protocol):
         """
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds."""
+        """Return the ports of this machine that the stack itself holds, or is about to."""
+
+    def listens_on(self, port: int) -> bool:
+        """Tell whether the stack itself listens on a port of this machine right now."""
 
     def owner_of(self, port: int) -> str | None:
         """Say which part of the engine holds a port of this machine, None where none does."""

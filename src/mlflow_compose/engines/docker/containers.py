@@ -119,6 +119,17 @@ def docker_name(project: str, volume: str) -> str:
     return f"{project}_{volume}"
 
 
+def publishes(client: "DockerClient", project: str, port: int) -> bool:
+    """Tell whether a container of a project, also one of an override file, has a port right now."""
+    from python_on_whales.exceptions import NoSuchContainer
+
+    for container in client.container.list(filters=[("label", f"{PROJECT_LABEL}={project}")]):
+        with suppress(NoSuchContainer):
+            if port in {held for _, held in _bindings(container)}:
+                return True
+    return False
+
+
 def owner_of(client: "DockerClient", port: int) -> str | None:
     """Name the container that holds a port of this machine."""
     from python_on_whales.exceptions import NoSuchContainer

@@ -17,6 +17,7 @@ from mlflow_compose.engines.docker.containers import (
     look,
     origins_of,
     owner_of,
+    publishes,
     users_of,
     volumes_of,
 )
@@ -153,9 +154,14 @@ class DockerEngine:
         return {name for name, identity in found.items() if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds."""
+        """Return the ports of this machine that the stack itself holds, or is about to."""
         with in_words(self.stack, "docker ps"):
             return frozenset(port for seen in self._look() for port in seen.held)
+
+    def listens_on(self, port: int) -> bool:
+        """Tell whether the stack itself listens on a port of this machine right now."""
+        with in_words(self.stack, "docker ps"):
+            return publishes(self._client, self.stack.name, port)
 
     def owner_of(self, port: int) -> str | None:
         """Name the container that holds a port of this machine."""

@@ -151,9 +151,13 @@ class LocalEngine:
         return folders.in_words(self._data.remove(names))
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds."""
+        """Return the ports of this machine that the stack itself holds, or is about to."""
         # Also what an earlier life left behind: starting ends that.
         return processes.ports_of(self._owner)
+
+    def listens_on(self, port: int) -> bool:
+        """Tell whether the stack itself listens on a port of this machine right now."""
+        return port in self.held_ports()
 
     def owner_of(self, port: int) -> str | None:
         """Name nobody: what holds a port is a process, which the caller finds by itself."""
