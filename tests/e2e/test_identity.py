@@ -177,6 +177,25 @@ def test_no_password_must_be_sent_to_another_server(
     assert neighbours.kept == before
 
 
+@local_only("it takes a signal to a process of the server")
+def test_its_own_server_that_hangs_must_not_be_a_stranger(neighbours: Neighbours) -> None:
+    stack = neighbours.running
+    assert isinstance(stack, LocalStack)
+    server = psutil.Process(stack.pids()["mlflow"])
+    hung = [server, *server.children(recursive=True)]
+    for process in hung:
+        process.suspend()
+    try:
+        said = stack.tool("verify", "--json", code=1)
+    finally:
+        for process in hung:
+            process.resume()
+    (error,) = said.envelope["errors"]
+    assert error["code"] == "verify"
+    assert error["message"].startswith("health: MLflow does not answer inside of its network")
+    assert error["hint"] == "mlflow-compose logs mlflow shows why"
+
+
 # --- two env files in one folder
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -9,7 +10,15 @@ from threading import Thread
 
 import pytest
 
-from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
+from mlflow_compose.clients import (
+    NoAnswer,
+    Objects,
+    ObjectsError,
+    Tracking,
+    TrackingError,
+    Unreachable,
+    tracking,
+)
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -87,6 +96,39 @@ def test_something_else_on_the_port_must_be_told() -> None:
 def test_a_server_that_dies_in_the_middle_must_be_told() -> None:
     with server(breaks_off) as url, pytest.raises((TrackingError, Unreachable)):
         Tracking(url).get("runs/get")
+
+
+def closes(_: BaseHTTPRequestHandler) -> None:
+    """Answer nothing: the connection ends with the request."""
+
+
+def resets(request: BaseHTTPRequestHandler) -> None:
+    """Cut the connection, as a proxy does that finds no server behind it."""
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.connection.close()
+
+
+def hangs(request: BaseHTTPRequestHandler) -> None:
+    """Answer nothing as long as somebody waits."""
+    request.rfile.read()
+
+
+@pytest.mark.parametrize("silence", [closes, resets, hangs])
+def test_a_server_that_answers_nothing_must_be_told_from_a_stranger(
+    monkeypatch: pytest.MonkeyPatch, silence: Answer
+) -> None:
+    monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
+    with server(silence) as url, pytest.raises(NoAnswer, match=f"{url} takes connections"):
+        Tracking(url).stack()
+
+
+@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_server_that_answers_otherwise_must_be_no_stack(words: bytes) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(words)
+
+    with server(answer) as url:
+        assert Tracking(url).stack() == ("", "")
 
 
 def test_nobody_on_the_port_must_be_told() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,12 +17,13 @@ from mlflow_compose.checks import check_owner, verify
 from mlflow_compose.checks.inside import MODULES
 from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
+from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data import Import, sender
 from mlflow_compose.data.source import FOLDER, Source
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.sending import sources
-from mlflow_compose.errors import OtherStackError
+from mlflow_compose.errors import EngineError, OtherStackError
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import IDENTITY, SECRETS, stack
@@ -329,6 +331,66 @@ def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() 
     engine.statuses = ()
     (error,) = verify(engine, FakeScreen()).errors
     assert "health: the stack is not running" in error.message
+
+
+@contextmanager
+def silent() -> Iterator[FakeEngine]:
+    """Run a server that takes connections and does not answer, as one that was stopped."""
+    found = {"network": {"cause": "mlflow_down", "detail": "timed out", "seconds": 0.1}}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield FakeEngine(
+            stack(MLFLOW_PORT=str(server.getsockname()[1]), MLFLOW_AUTH="basic"),
+            ALL_WELL,
+            outcome=Outcome(0, json.dumps(found), ""),
+        )
+
+
+def test_its_own_server_that_hangs_must_not_be_a_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
+    with silent() as engine:
+        result = verify(engine, FakeScreen())
+        put = sender(engine.stack)
+        importing = Import(Source(FOLDER, "x"), engine, put, FakeScreen(), check_owner)
+        with pytest.raises(EngineError, match=r"runs, but .* does not answer") as caught:
+            importing.run(tmp_path)
+    assert steps(result) == ["health"]
+    (error,) = result.errors
+    assert error.message == "health: MLflow does not answer inside of its network (timed out)"
+    assert error.hint == "mlflow-compose logs mlflow shows why"
+    assert "mlflow-compose verify" in (caught.value.hint or "")
+
+
+def test_a_server_that_hangs_outside_only_must_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
+    with silent() as engine:
+        engine.outcome = Outcome(0, "{}", "")
+        (error,) = verify(engine, FakeScreen()).errors
+    assert error.message.startswith("health: MLflow answers in its network, but not on this")
+
+
+def test_a_stranger_that_hangs_must_be_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
+    with silent() as engine:
+        engine.held = frozenset()
+        (error,) = verify(engine, FakeScreen()).errors
+    assert error.code == "other_stack"
+    assert "does not answer as this stack" in error.message
+    assert f"(pid {os.getpid()})" in error.message
+
+
+def test_no_login_must_be_sent_after_nothing_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers a moment later has not said whose it is."""
+
+    def nobody(_: object) -> tuple[str, str]:
+        raise Unreachable("nothing answers")
+
+    monkeypatch.setattr(tracking.Tracking, "stack", nobody)
+    with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
+        result = verify(engine, FakeScreen())
+    assert steps(result) == ["health"]
+    assert mlflow.requests == []
 
 
 @pytest.mark.parametrize("told", MULTIPART)

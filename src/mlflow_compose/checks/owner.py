@@ -1,6 +1,6 @@
 """Whether the server that answers is this stack's: what a stranger says proves nothing here."""
 
-from mlflow_compose.clients import Tracking
+from mlflow_compose.clients import NoAnswer, Tracking
 from mlflow_compose.engines import Engine, holder_of
 from mlflow_compose.errors import OtherStackError
 
@@ -14,10 +14,16 @@ def check_owner(engine: Engine) -> None:
     Raises:
         OtherStackError: It is another stack's, or none of ours.
         Unreachable: Nothing answers.
+        NoAnswer: It is the stack's own, and does not answer.
     """
     stack = engine.stack
-    identity, name = Tracking(stack.urls["mlflow"]).stack()
     port = next(port.published for _, port in stack.ports if port.name == "mlflow")
+    try:
+        identity, name = Tracking(stack.urls["mlflow"]).stack()
+    except NoAnswer:
+        if engine.listens_on(port):
+            raise
+        identity, name = "", ""
     if identity == stack.identity and engine.listens_on(port):
         return
     raise OtherStackError(

@@ -46,9 +46,8 @@ class Proof:
 
     @property
     def outside(self) -> tuple[tuple[str, Callable[[], str]], ...]:
-        """The steps of a user on this machine, in order."""
+        """The steps of a user on this machine after `health`, in order."""
         return (
-            ("health", self.health),
             ("version", self.version),
             ("experiment", self.experiment),
             ("run", self.run),

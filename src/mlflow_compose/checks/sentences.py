@@ -118,6 +118,10 @@ CAUSES: Mapping[str, Cause] = {
         "MLflow runs, and its port is not published on this machine",
         "mlflow-compose up publishes it again; a firewall or a proxy may be in between",
     ),
+    "no_answer": Cause(
+        "MLflow answers in its network, but not on this machine",
+        "run mlflow-compose verify again; a firewall or a proxy may be in between",
+    ),
     "nothing_runs": Cause("the stack is not running", "mlflow-compose up starts it"),
     "probe_failed": Cause(
         "the stack could not be looked at from inside", "mlflow-compose logs mlflow shows more"

@@ -1,6 +1,7 @@
 """Put a run, an artifact and a model in, and get them back: from outside, then from inside."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow_compose.checks.causes import diagnose
@@ -9,7 +10,7 @@ from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.checks.sentences import Cause
-from mlflow_compose.clients import ObjectsError, TrackingError, Unreachable
+from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.result import Progress, Result
@@ -38,9 +39,9 @@ def verify(engine: Engine, progress: Progress) -> Result:
     kept = _shown("bucket", engine.stack)
     with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {kept}"):
         try:
-            if stranger := _stranger(engine):
-                return Result({"steps": []}, errors=(stranger,))
             failure = _outside(proof, engine, steps, progress)
+        except OtherStackError as stranger:
+            return Result({"steps": []}, errors=(stranger,))
         except KeyboardInterrupt:
             look(engine, **proof.made)
             raise
@@ -52,22 +53,20 @@ def verify(engine: Engine, progress: Progress) -> Result:
     return Result(data, lines, (failure,) if failure else ())
 
 
-def _stranger(engine: Engine) -> OtherStackError | None:
-    """Return why what answers is not this stack's; None if it is, or if nothing answers."""
-    try:
+def _actions(proof: Proof, engine: Engine) -> tuple[tuple[str, Callable[[], str]], ...]:
+    """Return the steps of a user; nothing comes before it is known whose server answers."""
+
+    def health() -> str:
         check_owner(engine)
-    except OtherStackError as error:
-        return error
-    except Unreachable:
-        # The steps say which link is broken.
-        return None
-    return None
+        return proof.health()
+
+    return (("health", health), *proof.outside)
 
 
 def _outside(
     proof: Proof, engine: Engine, steps: list[Step], progress: Progress
 ) -> VerifyError | None:
-    for name, action in proof.outside:
+    for name, action in _actions(proof, engine):
         progress.detail(name)
         start = time.perf_counter()
         try:
@@ -110,6 +109,8 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
     if isinstance(problem, Mismatch):
         return _with_detail(engine, problem.cause, step)
     # All is well inside: what is between this machine and MLflow is not.
+    if isinstance(problem, NoAnswer):
+        return _with_detail(engine, "no_answer", step)
     return _with_detail(
         engine, "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step
     )

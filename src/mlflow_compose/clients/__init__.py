@@ -4,7 +4,8 @@
 which say what happened and leave it to `checks` to find out why.
 """
 
+from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.objects import Objects, ObjectsError
-from mlflow_compose.clients.tracking import Tracking, TrackingError, Unreachable
+from mlflow_compose.clients.tracking import Tracking
 
-__all__ = ["Objects", "ObjectsError", "Tracking", "TrackingError", "Unreachable"]
+__all__ = ["NoAnswer", "Objects", "ObjectsError", "Tracking", "TrackingError", "Unreachable"]

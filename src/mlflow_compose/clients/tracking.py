@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
 from mlflow_compose.identity import HEADER
 
 if TYPE_CHECKING:
@@ -22,22 +23,6 @@ CHUNK = 1024 * 1024
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
 NOT_FOUND = 404
 SHOWN_CHARACTERS = 300
-
-
-class TrackingError(Exception):
-    """The tracking server refused a request.
-
-    Attributes:
-        status: HTTP status; 0 where there was no whole answer.
-    """
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by name
-    """Nothing answers at the server's address."""
 
 
 class Tracking:
@@ -84,7 +69,8 @@ class Tracking:
         No login is sent, and only the head is read: a stranger's answer may have no end.
 
         Raises:
-            Unreachable: Nothing answers.
+            Unreachable: Nothing listens there.
+            NoAnswer: Something does, and says nothing.
         """
         import requests
 
@@ -102,6 +88,8 @@ class Tracking:
         except requests.RequestException as error:
             if isinstance(error, requests.ConnectionError) and _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
+            if _was_silent(error):
+                raise NoAnswer(f"{self.url} takes connections and does not answer") from error
             # Something answers, and not as MLflow does.
             return "", ""
         match = STACK.fullmatch(response.headers.get(HEADER, ""))
@@ -209,6 +197,16 @@ def _was_refused(error: Exception) -> bool:
 
     reason = error.args[0] if error.args else None
     return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+
+
+def _was_silent(error: Exception) -> bool:
+    """Tell whether no answer came: not in time, or the connection was closed before."""
+    from requests import Timeout
+    from urllib3.exceptions import ProtocolError
+
+    reason = error.args[0] if error.args else None
+    cut = isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
+    return cut or isinstance(error, Timeout)
 
 
 def _reason(response: "Response") -> str:

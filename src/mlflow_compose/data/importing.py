@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow_compose.clients import Tracking, TrackingError, Unreachable
+from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.leftovers import named, nowhere, outside
 from mlflow_compose.data.server import connect, read
 from mlflow_compose.data.shelves import Folders, Server, Shelf
@@ -101,6 +101,11 @@ class Import:
         try:
             self._check_owner(self._engine)
             Tracking(stack.urls["mlflow"], stack.login).get("experiments/search", max_results=1)
+        except NoAnswer as error:
+            raise EngineError(
+                f"the stack {stack.name} runs, but {error}",
+                hint="mlflow-compose verify names the broken link",
+            ) from None
         except Unreachable:
             raise EngineError(
                 f"the stack {stack.name} does not run", hint="mlflow-compose up starts it"

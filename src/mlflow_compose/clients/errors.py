@@ -1,0 +1,21 @@
+"""Why a call to a tracking server failed."""
+
+
+class TrackingError(Exception):
+    """The tracking server refused a request.
+
+    Attributes:
+        status: HTTP status; 0 where there was no whole answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by name
+    """Nothing answers at the server's address."""
+
+
+class NoAnswer(Unreachable):
+    """Something listens at the server's address, and does not answer."""
