@@ -1,13 +1,21 @@
 """Whose data a folder of this machine holds: a note in it says so."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 from mlflow_compose.errors import EngineError
+from mlflow_compose.identity import ID_PATTERN
 from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack
 
 # In each folder of data: the id of the stack whose it is.
 NOTE = ".mlflow-compose"
+# More than an id and the end of its line have.
+NOTE_BYTES = 32
+# What the system says of a link (the second: FreeBSD), and of a socket.
+NOT_A_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP})
 OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a folder of its own"
 
 
@@ -36,24 +44,81 @@ def check_place(folder: Path, place: Path) -> None:
 
 
 def owner_of(folder: Path) -> str:
-    """Return the id of the stack whose data a folder holds, empty if it does not say."""
+    """Return the id of the stack whose data a folder holds, empty if it does not say.
+
+    Raises:
+        EngineError: There is something else in the note's place.
+    """
+    note = folder / NOTE
     try:
-        return (folder / NOTE).read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        text = _read(note)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ""
+    # A full disk leaves an empty one.
+    if text is None or not (text == "" or ID_PATTERN.fullmatch(text)):
+        raise EngineError(
+            f"{note} is not a note of mlflow-compose, which is a file with 16 hexadecimal digits",
+            hint=f"ls -l {note} shows what it is; remove it if no other stack uses {folder}",
+        )
+    return text
 
 
-def claim(folder: Path, identity: str) -> None:
+def _read(note: Path) -> str | None:
+    """Return the text of a note, None if it is a link, a pipe or anything else but a file.
+
+    Others may be able to write to a folder of data: what they put there is not followed, not
+    waited for, and not read to its end.
+    """
+    # Windows has neither flag.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        handle = os.open(note, flags)
+    except OSError as error:
+        if error.errno in NOT_A_FILE:
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        return os.read(handle, NOTE_BYTES).decode("ascii", errors="replace").strip()
+    finally:
+        os.close(handle)
+
+
+def claim(folder: Path, identity: str, copied_from: str = "") -> None:
     """Write down whose data a folder holds; the folder is there.
 
     A folder that this user may not write to stays without: another user owns it.
+
+    Args:
+        folder: Of data.
+        identity: Id of the stack whose it is.
+        copied_from: Id of the stack that this one is a copy of, whose note was copied too.
+
+    Raises:
+        EngineError: It is another stack's.
     """
-    if owner_of(folder) == identity:
+    owner, note = owner_of(folder), folder / NOTE
+    if owner == identity:
         return
+    if owner and owner != copied_from:
+        raise _others(folder, owner, OTHER_FOLDER)
     try:
-        (folder / NOTE).write_text(f"{identity}\n", encoding="ascii")
+        if owner or _is_empty(note):
+            note.unlink()
+        # "x" makes a new file: it follows no link that was put there meanwhile.
+        with note.open("x", encoding="ascii") as stream:
+            stream.write(f"{identity}\n")
     except PermissionError:
         return
+    except FileExistsError:
+        # This user may not read it, or another stack was faster.
+        if (owner := owner_of(folder)) not in {"", identity}:
+            raise _others(folder, owner, OTHER_FOLDER) from None
+
+
+def _is_empty(note: Path) -> bool:
+    return note.is_file() and not note.lstat().st_size
 
 
 def check_claim(folder: Path, stack: Stack, hint: str) -> None:
@@ -69,4 +134,8 @@ def check_claim(folder: Path, stack: Stack, hint: str) -> None:
     """
     owner = owner_of(folder)
     if owner and owner != stack.identity:
-        raise EngineError(f"{folder} holds the data of another stack (id {owner})", hint=hint)
+        raise _others(folder, owner, hint)
+
+
+def _others(folder: Path, owner: str, hint: str) -> EngineError:
+    return EngineError(f"{folder} holds the data of another stack (id {owner})", hint=hint)

@@ -78,7 +78,7 @@ class Folders:
             if not path.exists() and of_another:
                 path.symlink_to(_new_place(path.name))
             path.mkdir(exist_ok=True, mode=stat.S_IRWXU)
-            claim(path, self.stack.identity)
+            claim(path, self.stack.identity, self.copied_from)
 
     def claim_shared(self) -> None:
         """Write down whose data is in folders of the user's own; they are there once S3 runs."""
@@ -102,12 +102,13 @@ class Folders:
         chosen = [path for path in self.there if path.name in names]
         for path in chosen:
             self._check_deletable(path)
+        made = {path for path in chosen if not _is_inside(path) and self._is_made_by_us(path)}
         kept = []
         try:
             for path in chosen:
                 if _is_inside(path):
                     shutil.rmtree(path)
-                elif self._is_made_by_us(path):
+                elif path in made:
                     _remove_made(path)
                 else:
                     kept += [str(path.resolve())] if path.exists() else []
