@@ -13,7 +13,7 @@ from os import getpid
 
 from mlflow_compose.errors import BusyError, FilesError
 from mlflow_compose.machine import has_run_since
-from mlflow_compose.paths import StackPaths, make_state_folder
+from mlflow_compose.paths import StackPaths, make_state_folder, write_state
 
 LOCK, NOTE = "lock", "lock.json"
 
@@ -73,15 +73,14 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
             f"{folder / LOCK}, the stack's lock, cannot be taken: {why}",
             hint=f"ls -ld {folder} {folder}/* shows what is there and whose it is",
         ) from None
-    note = folder / NOTE
     try:
         # Only others read it: a full disk is no reason to end.
-        with suppress(OSError):
-            note.write_text(_described(command), encoding="utf-8")
+        with suppress(FilesError):
+            write_state(paths, NOTE, _described(command))
         yield
     finally:
         with suppress(OSError):
-            note.unlink()
+            (folder / NOTE).unlink()
         lock.release()
 
 
@@ -93,7 +92,7 @@ def holder(paths: StackPaths) -> Holder | None:
         known = Holder(str(found["command"]), since, int(found["pid"]))
         alive = has_run_since(known.pid, since.timestamp())
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        # It is being written, or was when its process was killed.
+        # There is none, or it is not as a command writes it.
         return None
     return known if alive and since.tzinfo else None
 

@@ -97,11 +97,12 @@ def make_state_folder(paths: StackPaths) -> Path:
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
         ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="ascii")
+        # Git follows no link to it.
+        if ignore.is_symlink() or not ignore.exists():
+            write_whole(ignore, "*\n", STATE_MODE)
     except OSError as error:
         raise FilesError(
-            f"{error.filename or folder} cannot be written: {error.strerror}",
+            f"{folder} cannot be written: {error.strerror}",
             hint=f"ls -ld {paths.root} shows whose folder it is",
         ) from None
     return folder

@@ -163,6 +163,24 @@ def test_a_folder_that_cannot_be_written_must_be_one_sentence(user: User) -> Non
     assert said.err.startswith(f"error: {user.folder / '.mlflow-compose'} cannot be written: ")
 
 
+@pytest.mark.parametrize("name", [".gitignore", NOTE])
+@pytest.mark.parametrize("content", [None, "years of work"])
+def test_a_planted_link_must_be_replaced_and_not_followed(
+    name: str, content: str | None, tmp_path: Path, paths: StackPaths
+) -> None:
+    """As in a folder that somebody else packed."""
+    target = tmp_path / "thesis.tex"
+    if content is not None:
+        target.write_text(content, encoding="utf-8")
+    paths.state.mkdir()
+    (paths.state / name).symlink_to(target)
+    with hold(paths, "up"):
+        assert not (paths.state / name).is_symlink()
+        assert holder(paths)
+        assert (paths.state / ".gitignore").read_text(encoding="ascii") == "*\n"
+    assert (target.read_text(encoding="utf-8") if target.exists() else None) == content
+
+
 # --- as commands take it
 
 
