@@ -1,8 +1,8 @@
 """Docker Compose, through python-on-whales: the main engine.
 
-`engine.py` is what the rest of the project sees; `availability.py` says why Docker cannot be
-used, `images.py` gets images, `starting.py` watches `docker compose up`, `containers.py` reads
-containers, `failures.py` puts Docker's troubles in words.
+`engine.py` is what the rest of the project sees; `client.py` calls docker, `availability.py` says
+why it cannot be used, `images.py` gets images, `starting.py` watches `docker compose up`,
+`containers.py` reads containers, `failures.py` puts Docker's troubles in words.
 """
 
 from mlflow_compose.engines.docker.engine import DockerEngine

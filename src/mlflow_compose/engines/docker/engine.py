@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, data, images, ownership
+from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
     Seen,
     docker_name,
@@ -45,13 +46,8 @@ class DockerEngine:
 
     @property
     def _client(self) -> "DockerClient":
-        from python_on_whales import DockerClient
-
         # Made anew each time, which is cheap: the files may have been written meanwhile.
-        return DockerClient(
-            compose_files=list(self._paths.compose_files),
-            compose_project_name=self.stack.name,
-        )
+        return open_client(self.stack, self._paths)
 
     def check(self) -> None:
         """Make sure that Docker and Compose v2 are here and that the engine answers."""
