@@ -6,6 +6,7 @@ import pytest
 
 from mlflow_compose.engines.docker.containers import Origin
 from mlflow_compose.engines.docker.ownership import check_containers, check_unused, check_volumes
+from mlflow_compose.engines.ownership import TAKE_OVER
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import Identity, keep_identity
 from mlflow_compose.paths import StackPaths
@@ -77,6 +78,7 @@ def test_a_strangers_volume_must_be_named(identity: str, sentence: str) -> None:
         check_volumes(stack(), {"minio_data": IDENTITY, "postgres_data": identity})
     assert "the volume mlflow_postgres_data" in caught.value.message
     assert sentence in caught.value.message
+    assert (TAKE_OVER in (caught.value.hint or "")) == bool(identity)
 
 
 def test_a_volume_that_a_container_uses_must_not_be_deleted() -> None:

@@ -9,7 +9,10 @@ import pytest
 from mlflow_compose.engines.local import folders
 from mlflow_compose.engines.local.availability import check_data
 from mlflow_compose.engines.local.folders import Folders
+from mlflow_compose.engines.ownership import TAKE_OVER
 from mlflow_compose.errors import EngineError
+from mlflow_compose.identity import Identity, keep_identity, load_identity
+from mlflow_compose.paths import StackPaths, write_state
 from mlflow_compose.stack import VOLUMES, Stack
 from tests.unit.samples import IDENTITY, MACHINE, local_stack
 
@@ -78,6 +81,7 @@ def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Pat
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
         replace(other(copy), copied_from=IDENTITY).make()
     assert "removes the link, and not the data" in (caught.value.hint or "")
+    assert TAKE_OVER in (caught.value.hint or "")
     assert (disk / "minio_data" / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
 
 
@@ -91,6 +95,23 @@ def test_a_link_that_leads_nowhere_must_be_named_and_not_made_anew(
         data.check()
     assert str(disk / "minio_data") in caught.value.message
     assert not disk.exists()
+
+
+def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, home: Path) -> None:
+    disk = tmp_path / "unplugged"
+    (home / "data").symlink_to(disk)
+    data = Folders(local_stack(), home)
+    for call in (data.check, data.make):
+        with pytest.raises(EngineError, match="which is not there") as caught:
+            call()
+        assert caught.value.message.startswith(f"{home / 'data'} leads to {disk}")
+    assert not disk.exists()
+
+
+def test_a_file_in_the_place_of_data_must_be_named(home: Path) -> None:
+    (home / "data").touch()
+    with pytest.raises(EngineError, match="data must be a folder"):
+        Folders(local_stack(), home).make()
 
 
 def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> None:
@@ -134,8 +155,9 @@ def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(hom
     """As behind a mount, which cannot be seen."""
     data = made(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
-    with pytest.raises(EngineError, match="holds the data of another stack"):
+    with pytest.raises(EngineError, match="holds the data of another stack") as caught:
         data.make()
+    assert TAKE_OVER in (caught.value.hint or "")
     assert (home / "data" / "minio_data" / NOTE).read_text(encoding="ascii") == f"{OTHER}\n"
 
 
@@ -152,8 +174,9 @@ def test_a_folder_of_the_users_must_be_apart_from_the_stacks(home: Path, path: s
 def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
     data = made(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
-    with pytest.raises(EngineError, match="so nothing was deleted"):
+    with pytest.raises(EngineError, match="so nothing was deleted") as caught:
         data.remove(VOLUMES)
+    assert TAKE_OVER in (caught.value.hint or "")
     assert len(data.there) == len(data.used)
 
 
@@ -166,6 +189,7 @@ def test_two_stacks_must_not_share_a_folder_of_the_users(tmp_path: Path, home: P
     with pytest.raises(EngineError, match="another stack") as caught:
         Folders(replace(stack, identity=OTHER), home).check()
     assert "MINIO_VOLUME_PATH" in (caught.value.hint or "")
+    assert TAKE_OVER in (caught.value.hint or "")
 
 
 @pytest.fixture
@@ -221,3 +245,21 @@ def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
     assert found.remove(VOLUMES) == [str(place)]
     assert (place / "content").exists()
     assert list(state.iterdir()) == [place.parent]
+
+
+def test_a_stack_that_lost_its_id_must_be_told_how_to_take_its_data_over(
+    tmp_path: Path, home: Path, state: Path
+) -> None:
+    """Or one that came from another disk: what is done as the hint says must give the data back."""
+    paths = StackPaths(tmp_path / "stack" / ".env")
+    keep_identity(Identity(IDENTITY), paths)
+    made(home, local_stack(ROOTS))
+    assert state.is_dir()
+    shutil.rmtree(paths.state)
+    lost = Folders(replace(local_stack(ROOTS), identity=load_identity(paths).id), home)
+    with pytest.raises(EngineError, match=f"id {IDENTITY}") as caught:
+        lost.check()
+    assert TAKE_OVER in (caught.value.hint or "")
+    write_state(paths, "id", f"{IDENTITY}\n")
+    found = replace(local_stack(ROOTS), identity=load_identity(paths).id)
+    Folders(found, home).make()

@@ -16,6 +16,11 @@ NOTE = ".mlflow-compose"
 NOTE_BYTES = 32
 # What the system says of a link (the second: FreeBSD), and of a socket.
 NOT_A_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP})
+# What to do if the data is the stack's own, which a copy cannot be told from.
+TAKE_OVER = (
+    "if this folder is that stack, restored, moved to another disk or without its "
+    f"{STATE_DIR}: write that id into {STATE_DIR}/id and remove {STATE_DIR}/place.json"
+)
 OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a folder of its own"
 
 
@@ -127,7 +132,7 @@ def check_claim(folder: Path, stack: Stack, hint: str) -> None:
     Args:
         folder: Of data; it need not be there.
         stack: That is to use it.
-        hint: What to do if it is another stack's.
+        hint: What to do if it really is another stack's.
 
     Raises:
         EngineError: It is another stack's.
@@ -138,4 +143,6 @@ def check_claim(folder: Path, stack: Stack, hint: str) -> None:
 
 
 def _others(folder: Path, owner: str, hint: str) -> EngineError:
-    return EngineError(f"{folder} holds the data of another stack (id {owner})", hint=hint)
+    return EngineError(
+        f"{folder} holds the data of another stack (id {owner})", hint=f"{TAKE_OVER}; otherwise {hint}"
+    )

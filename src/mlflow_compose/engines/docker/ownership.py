@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mlflow_compose.engines.docker.containers import STACK_LABEL, Origin, docker_name
+from mlflow_compose.engines.ownership import TAKE_OVER
 from mlflow_compose.errors import EngineError, FilesError
 from mlflow_compose.identity import read_id
 from mlflow_compose.paths import STATE_DIR
@@ -79,8 +80,7 @@ def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
         raise EngineError(
             f"the volume {name} holds the data of another stack of the name {stack.name} "
             f"(id {identity})",
-            hint=f"{OTHER_NAME}; if this folder is that stack, restored or moved to another disk: "
-            f"write that id into {STATE_DIR}/id and remove {STATE_DIR}/place.json",
+            hint=f"{TAKE_OVER}; otherwise {OTHER_NAME}",
         )
 
 

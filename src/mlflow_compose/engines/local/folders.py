@@ -8,7 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import OTHER_FOLDER, check_claim, claim, owner_of
+from mlflow_compose.engines.ownership import (
+    OTHER_FOLDER,
+    TAKE_OVER,
+    check_claim,
+    claim,
+    owner_of,
+)
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Bind, Stack, Volume
 
@@ -55,12 +61,9 @@ class Folders:
         Raises:
             EngineError: One of them is.
         """
+        for path in (self.folder / DATA, *self.used):
+            _check_there(path)
         for path in self.used:
-            if path.is_symlink() and not path.exists():
-                raise EngineError(
-                    f"{path} leads to {path.readlink()}, which is not there",
-                    hint=f"put the data back there; rm {path} makes the next up start without it",
-                )
             if owner_of(path) != self.copied_from or not _is_inside(path):
                 check_claim(path, self.stack, _way_out(path))
         for path in self._shared():
@@ -123,7 +126,7 @@ class Folders:
         if owner not in {"", self.stack.identity, self.copied_from}:
             raise EngineError(
                 f"{path} holds the data of another stack (id {owner}), so nothing was deleted",
-                hint=f"move {path} to where it belongs",
+                hint=f"{TAKE_OVER}; otherwise move {path} to where it belongs",
             )
 
     def _is_made_by_us(self, link: Path) -> bool:
@@ -141,10 +144,23 @@ def _is_inside(path: Path) -> bool:
     return path.resolve() == path
 
 
+def _check_there(path: Path) -> None:
+    """Make sure that what is in the place of a folder is one."""
+    if path.is_symlink() and not path.exists():
+        raise EngineError(
+            f"{path} leads to {path.readlink()}, which is not there",
+            hint=f"put the data back there; rm {path} makes the next up start without it",
+        )
+    if path.exists() and not path.is_dir():
+        raise EngineError(
+            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
+        )
+
+
 def _way_out(path: Path) -> str:
     link = next((each for each in (path, *path.parents) if each.is_symlink()), None)
     if link:
-        return f"if this stack is a copy: rm {link} removes the link, and not the data"
+        return f"rm {link} removes the link, and not the data"
     return f"move {path} to where it belongs; the next up makes another one"
 
 
