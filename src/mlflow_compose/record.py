@@ -26,12 +26,15 @@ class Record:
         left_over: By engine, the volumes that migrations left.
         left_behind: By engine, volumes that a start on other stores left with data in them, of
             which no migration has a copy.
+        folders: By engine, the folders of this machine that were seen to hold its data, as the
+            rendered files spell them, with the id that each carried.
     """
 
     started_on: str = ""
     places: Mapping[str, Places] = field(default_factory=dict)
     left_over: Mapping[str, Collection[str]] = field(default_factory=dict)
     left_behind: Mapping[str, Collection[str]] = field(default_factory=dict)
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record of a stack that runs with its data in these places and volumes."""
@@ -59,7 +62,17 @@ class Record:
             places=self.places if elsewhere else _without(self.places, engine),
             left_over=_without(self.left_over, engine),
             left_behind=_without(self.left_behind, engine),
+            folders=_without(self.folders, engine),
         )
+
+    def holding(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
+        """Return the record of a stack whose data is in these folders, which carry its id."""
+        return replace(self, folders={**self.folders, engine: dict.fromkeys(folders, identity)})
+
+    def held(self, engine: str, identity: str) -> Collection[str]:
+        """Return the folders that held data of a stack; a copy has brought along another id."""
+        found = self.folders.get(engine, {}).items()
+        return [name for name, carried in found if carried == identity]
 
     def moved(self, engine: str, places: Places, left_over: Collection[str]) -> "Record":
         """Return the record of a stack whose data was moved, and where copies of it were left."""

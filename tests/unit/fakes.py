@@ -35,6 +35,7 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     name: str = "fake"
     unused: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def _called(self, what: str) -> None:
         self.calls.append(what)
@@ -44,9 +45,12 @@ class FakeEngine:
     def check(self) -> None:
         self._called("check")
 
-    def check_data(self, *, start_empty: bool = False) -> None:
-        del start_empty
+    def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
+        del start_empty, held
         self._called("check_data")
+
+    def data_folders(self) -> tuple[str, ...]:
+        return self.folders
 
     def prepare(self, progress: Progress) -> None:
         del progress

@@ -11,7 +11,7 @@ from mlflow_compose.actions import Plan
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.moving import mark
 from mlflow_compose.engines.base import Outcome, ServiceStatus
-from mlflow_compose.errors import DataElsewhereError, NotReadyError, UsageError
+from mlflow_compose.errors import DataElsewhereError, EngineError, NotReadyError, UsageError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.stores import PLACES
@@ -135,8 +135,19 @@ def test_a_stopped_stack_must_be_counted_with_its_servers_and_stopped_again(tmp_
     with pytest.raises(DataElsewhereError, match="2 experiments"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
     calls = [call.partition(" /")[0].split(" ")[0] for call in engine.calls]
-    assert calls == ["held_ports", "prepare", "start", "run_python", "stop"]
+    assert calls == ["check_data", "held_ports", "prepare", "start", "run_python", "stop"]
     assert engine.calls[-1] == "stop volumes=False"
+
+
+def test_no_server_must_be_started_to_count_where_the_data_is_not_mounted(tmp_path: Path) -> None:
+    """It would make an empty stack there, and find nothing that is hidden."""
+    old = plan(tmp_path)
+    start(old)
+    gone = EngineError("the data of this stack was in /mnt/disk and is not there now")
+    engine = FakeEngine(old.stack, problems={"check_data": gone})
+    with pytest.raises(DataElsewhereError, match="not counted: the data of this stack was in"):
+        start(plan(tmp_path, "PG_DATABASE=other"), engine)
+    assert engine.calls == ["check_data"]
 
 
 def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:

@@ -52,6 +52,14 @@ def test_data_outside_of_the_volumes_must_not_be_forgotten_with_them() -> None:
     assert record.emptied("docker", elsewhere=True).places == {"docker": PLACES}
 
 
+def test_folders_must_count_as_held_only_for_the_stack_whose_id_they_carried() -> None:
+    """A copy of a stack brings its record along, and none of the data behind its links."""
+    record = Record().holding("local", "0" * 16, ["data/a"]).holding("docker", "0" * 16, ["../b"])
+    assert list(record.held("local", "0" * 16)) == ["data/a"]
+    assert list(record.held("local", "1" * 16)) == []
+    assert record.emptied("local", elsewhere=True).folders == {"docker": {"../b": "0" * 16}}
+
+
 def test_data_that_was_left_behind_must_never_count_as_left_over() -> None:
     """A later migration moves one store of a volume; the other one's only copy stays there."""
     record = Record().started("docker", PLACES, []).leaving("docker", ["mlflow_data"])

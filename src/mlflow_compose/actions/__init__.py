@@ -5,9 +5,10 @@ back; it does not print, and does not know that there is a command line.
 """
 
 from mlflow_compose.actions.changed import check_name
+from mlflow_compose.actions.down import down, what_is_lost
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.importing import import_
-from mlflow_compose.actions.lifecycle import down, logs, prove, status, up, what_is_lost
+from mlflow_compose.actions.lifecycle import logs, prove, status, up
 from mlflow_compose.actions.migrate import migrate_store
 from mlflow_compose.actions.move import Move, plan_move
 from mlflow_compose.actions.moving import moving

@@ -1,8 +1,9 @@
-"""`up`, `down`, `status`, `logs` and `verify`."""
+"""`up`, `status`, `logs` and `verify`."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mlflow_compose.actions.changed import Change, as_started, changed
+from mlflow_compose.actions.changed import Change, changed
+from mlflow_compose.actions.folders import held_folders, remember_folders
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.places import check_elsewhere, remember_start
@@ -12,7 +13,7 @@ from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
-from mlflow_compose.record import read_record, write_record
+from mlflow_compose.record import read_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
@@ -60,7 +61,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     engine.prepare(progress)
     _check_stores(engine)
     remember_start(plan, change)
-    _start(engine, progress, wait_timeout)
+    _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
     data = {**_status_data(engine, engine.status()), **proof.data}
@@ -79,44 +80,8 @@ def _check_data(
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
-    engine.check_data(start_empty=change is not None or engine_of is None)
-
-
-def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
-    """Stop and remove the services; with `volumes`, their data too."""
-    engine.check()
-    before = engine.status()
-    # Where the data was put, whatever the settings say by now.
-    stack = as_started(plan, read_record(plan.paths)).stack
-    others = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
-    left = engine.stop(progress, volumes=volumes)
-    _forget(plan, volumes=volumes, elsewhere=bool(others))
-    said = "stopped" if before else "nothing was running"
-    if volumes:
-        kept = f"; what is in {' and '.join(others)} is kept" if others else ""
-        said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
-    elif before:
-        said += "; the data is kept, mlflow-compose up brings it back"
-    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
-
-
-def _forget(plan: Plan, *, volumes: bool, elsewhere: bool) -> None:
-    """Note that nothing runs, and with `volumes` that their data is gone."""
-    record, engine = read_record(plan.paths), plan.stack.site.engine
-    after = record.stopped(engine)
-    if volumes:
-        after = after.emptied(engine, elsewhere=elsewhere)
-    if after != record:
-        write_record(after, plan.paths)
-
-
-def what_is_lost(engine: Engine) -> str:
-    """Ask whether a stack's volumes may go, and say what is in them."""
-    engine.check()
-    stack, old = engine.stack, engine.unused_volumes()
-    own = " and ".join(stack.stores.own)
-    more = f", and what it kept before in {' and '.join(old)}" if old else ""
-    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"
+    held = held_folders(plan) if engine_of else ()
+    engine.check_data(start_empty=change is not None or engine_of is None, held=held)
 
 
 def status(engine: Engine, migration: Moving | None = None) -> Result:
@@ -163,7 +128,7 @@ def _check_stores(engine: Engine) -> None:
         raise StoreError(cause.sentence, hint=cause.hint)
 
 
-def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
+def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) -> None:
     """Start; where the tracking server fails, say why instead of only that it does."""
     try:
         engine.start(progress, wait_timeout=wait_timeout)
@@ -174,6 +139,9 @@ def _start(engine: Engine, progress: Progress, wait_timeout: float) -> None:
             raise
         message = f"{cause.sentence}; {error.message}"
         raise type(error)(message, service=error.service, hint=cause.hint) from None
+    finally:
+        # Also if only a part was started: there may be data already.
+        remember_folders(plan, engine)
 
 
 def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlflow_compose.actions.bring_back import bring_back
 from mlflow_compose.actions.changed import changed, places_of
+from mlflow_compose.actions.folders import remember_folders
 from mlflow_compose.actions.move import Move
 from mlflow_compose.actions.moving import mark, unmark
 from mlflow_compose.actions.places import check_elsewhere
@@ -106,6 +107,7 @@ def _open(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -
         # Before it starts: also after kill -9, its volumes must not count as left over.
         kept = _remember(move)
         engine.start(progress, wait_timeout=wait_timeout)
+        remember_folders(move.new, engine)
         _prove(engine, progress)
         unmark(move.new.paths)
     except BaseException:

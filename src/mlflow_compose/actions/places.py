@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mlflow_compose.actions.changed import Change, places_of
+from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.actions.move import refuse
 from mlflow_compose.actions.moving import copied_to, mark, moving
 from mlflow_compose.actions.plan import Plan
@@ -95,6 +96,7 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
 def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
     waiting = replace(old, stack=between.between(old.stack, old.stack, port=0))
     engine = engine_of(waiting)
+    engine.check_data(start_empty=True, held=held_folders(old))
     try:
         write(waiting.rendering(), waiting.folder)
         check_ports(engine)

@@ -24,7 +24,7 @@ def up(
     start_empty: Annotated[
         bool,
         typer.Option(
-            "--start-empty", help="Start also where changed settings leave the data behind."
+            "--start-empty", help="Start without the data that settings or a missing disk hide."
         ),
     ] = False,
 ) -> None:

@@ -73,15 +73,20 @@ class Engine(Protocol):
             EngineError: It cannot; the message says why.
         """
 
-    def check_data(self, *, start_empty: bool = False) -> None:
+    def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that the data that is there is of the servers that are to run.
 
         Args:
             start_empty: Whether they may start with none, beside another server's.
+            held: Folders that held the stack's data, as `data_folders` named them.
 
         Raises:
-            EngineError: It is another server's, which these cannot read.
+            EngineError: It is another server's, which these cannot read; or a folder that the
+                stack uses held its data and does not any more, as if its disk is not mounted.
         """
+
+    def data_folders(self) -> tuple[str, ...]:
+        """Name the folders of data with the stack's id, as its rendered files spell them."""
 
     def prepare(self, progress: Progress) -> None:
         """Get everything that services are started from: images, environments.

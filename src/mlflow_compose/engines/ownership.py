@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from mlflow_compose.errors import EngineError
@@ -45,6 +46,72 @@ def check_place(folder: Path, place: Path) -> None:
         raise EngineError(
             f"MINIO_VOLUME_PATH must be a folder of data, and {place} is that of a stack",
             hint=OTHER_FOLDER,
+        )
+
+
+def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ...]:
+    """Return those folders of data that carry a stack's id.
+
+    Args:
+        folder: Of the stack's rendered files.
+        names: Of the folders, as those files spell them.
+        identity: The id.
+    """
+    return tuple(name for name in sorted(names) if owner_of(place_of(folder, name)) == identity)
+
+
+def check_held(folder: Path, names: Collection[str]) -> None:
+    """Make sure that folders that carried the stack's id still say whose they are.
+
+    Args:
+        folder: Of the stack's rendered files.
+        names: Of the folders, as those files spell them.
+
+    Raises:
+        EngineError: One of them does not: its disk is not mounted, or the data is gone.
+    """
+    for name in sorted(names):
+        place = place_of(folder, name)
+        if not _has_note(place):
+            real = place.resolve()
+            where = f"{place}, which is {real}," if real != place else f"{place}"
+            raise EngineError(
+                f"the data of this stack was in {where} and is not there now",
+                hint="if it is on a disk, mount that; mlflow-compose up --start-empty starts "
+                "without the data",
+            )
+
+
+def _has_note(folder: Path) -> bool:
+    try:
+        (folder / NOTE).lstat()
+    except PermissionError:
+        # Whoever may look will see.
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Return a folder of data; the folder that its name is meant from may not be there yet."""
+    return Path(os.path.normpath(folder / name))
+
+
+def check_there(path: Path) -> None:
+    """Make sure that what is in the place of a folder is one, if there is anything.
+
+    Raises:
+        EngineError: It is a link that leads nowhere, or no folder.
+    """
+    if path.is_symlink() and not path.exists():
+        raise EngineError(
+            f"{path} leads to {path.readlink()}, which is not there",
+            hint=f"put the data back there; rm {path} makes the next up start without it",
+        )
+    if path.exists() and not path.is_dir():
+        raise EngineError(
+            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
         )
 
 
@@ -144,5 +211,6 @@ def check_claim(folder: Path, stack: Stack, hint: str) -> None:
 
 def _others(folder: Path, owner: str, hint: str) -> EngineError:
     return EngineError(
-        f"{folder} holds the data of another stack (id {owner})", hint=f"{TAKE_OVER}; otherwise {hint}"
+        f"{folder} holds the data of another stack (id {owner})",
+        hint=f"{TAKE_OVER}; otherwise {hint}",
     )

@@ -1,12 +1,19 @@
 """Whether the servers can make their data, and read what is there: each S3 server has a format."""
 
-import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import NOTE, OTHER_FOLDER, check_claim, check_place, claim
+from mlflow_compose.engines.ownership import (
+    NOTE,
+    OTHER_FOLDER,
+    check_claim,
+    check_place,
+    check_there,
+    claim,
+    place_of,
+)
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
@@ -33,8 +40,8 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         return
     provider = PROVIDERS[stack.s3_provider]
     for name in stack.folders:
-        # The folder that this is meant from may not be there yet.
-        place = Path(os.path.normpath(folder / name))
+        place = place_of(folder, name)
+        check_there(place)
         check_place(folder, place)
         check_claim(place, stack, OTHER_FOLDER)
         check_content(provider, name, place)
@@ -46,7 +53,7 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
 def claim_folders(stack: Stack, folder: Path) -> None:
     """Make the folders of this machine that are missing, and write down whose data they hold."""
     for name in stack.folders:
-        place = Path(os.path.normpath(folder / name))
+        place = place_of(folder, name)
         with suppress(PermissionError):
             # Else the engine makes it, as a folder of root's.
             place.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from mlflow_compose.engines.docker.containers import (
 from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
 from mlflow_compose.engines.docker.once import run_once
 from mlflow_compose.engines.docker.starting import watch
+from mlflow_compose.engines.ownership import check_held, marked
 from mlflow_compose.engines.starting import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
@@ -54,10 +55,15 @@ class DockerEngine:
         availability.check(self._client)
         self._check_name()
 
-    def check_data(self, *, start_empty: bool = False) -> None:
+    def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that the data that is there is of the servers that are to run."""
+        check_held(self._paths.compose, {*held} & {*self.stack.folders})
         volumes = set() if start_empty else self._volumes()
         data.check(self.stack, self._paths.compose, volumes)
+
+    def data_folders(self) -> tuple[str, ...]:
+        """Name the folders of data with the stack's id, as its rendered files spell them."""
+        return marked(self._paths.compose, self.stack.folders, self.stack.identity)
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build the images that are not here."""

@@ -1,13 +1,12 @@
 """Whether a stack can be run without containers here, and if not, why."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.engines.ownership import check_place
+from mlflow_compose.engines.ownership import check_place, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack
 
@@ -61,8 +60,7 @@ def check_data(stack: Stack, folder: Path) -> None:
             hint="leave S3_PROVIDER out of .env, or set STACK_ENGINE=docker",
         )
     for name in stack.folders:
-        # The folder that this is meant from may not be there yet.
-        place = Path(os.path.normpath(folder / name))
+        place = place_of(folder, name)
         check_place(folder, place)
         for provider in PROVIDERS.values():
             if provider.mark and (place / provider.mark).exists():

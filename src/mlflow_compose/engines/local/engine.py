@@ -51,12 +51,15 @@ class LocalEngine:
         """Make sure that this machine and these settings can be used."""
         availability.check(self.stack)
 
-    def check_data(self, *, start_empty: bool = False) -> None:
+    def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that the data is this stack's, and that the S3 server can read its folder."""
-        # There is one S3 server here, and so one folder.
-        del start_empty
+        del start_empty  # There is one S3 server here, and so one folder.
         availability.check_data(self.stack, self._folder)
-        self._data.check()
+        self._data.check(held)
+
+    def data_folders(self) -> tuple[str, ...]:
+        """Name the folders of data with the stack's id, as its rendered files spell them."""
+        return self._data.marked
 
     def prepare(self, progress: Progress) -> None:
         """Install the packages that are not here."""

@@ -1,6 +1,5 @@
 """The folders that hold a stack's data: whose they are, and deleting exactly those."""
 
-import os
 import secrets
 import shutil
 import stat
@@ -12,11 +11,16 @@ from mlflow_compose.engines.ownership import (
     OTHER_FOLDER,
     TAKE_OVER,
     check_claim,
+    check_held,
+    check_there,
     claim,
+    marked,
     owner_of,
+    place_of,
 )
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import Bind, Stack, Volume
+from mlflow_compose.stack import Stack, Volume
+from mlflow_compose.stack.mlflow import TMP_VOLUME
 
 DATA = "data"
 # Root's own folders are closed to the user that the database runs as: its data is here, and
@@ -55,19 +59,34 @@ class Folders:
         data = self.folder / DATA
         return tuple(sorted(data.iterdir())) if data.is_dir() else ()
 
-    def check(self) -> None:
+    @property
+    def names(self) -> Collection[str]:
+        """The folders that hold what must not be lost, as the rendered files spell them."""
+        own = {f"{DATA}/{name}" for name in self.stack.volumes if name != TMP_VOLUME}
+        return own | {*self.stack.folders}
+
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """Those of them that carry the stack's id."""
+        return marked(self.folder, self.names, self.stack.identity)
+
+    def check(self, held: Collection[str] = ()) -> None:
         """Make sure that no folder is another stack's, or has gone.
+
+        Args:
+            held: The folders that carried the stack's id when it was started last.
 
         Raises:
             EngineError: One of them is.
         """
-        for path in (self.folder / DATA, *self.used):
-            _check_there(path)
+        for path in (self.folder / DATA, *self.used, *self._shared()):
+            check_there(path)
         for path in self.used:
             if owner_of(path) != self.copied_from or not _is_inside(path):
                 check_claim(path, self.stack, _way_out(path))
         for path in self._shared():
             check_claim(path, self.stack, OTHER_FOLDER)
+        check_held(self.folder, {*held} & {*self.names})
 
     def make(self) -> None:
         """Make the folders that are missing, and write down whose they are.
@@ -90,11 +109,8 @@ class Folders:
 
     def _shared(self) -> Iterator[Path]:
         """Yield folders of the user's own, which a second stack could be told to use."""
-        for service in self.stack.services:
-            for mount in service.volumes:
-                if isinstance(mount, Bind) and not mount.read_only:
-                    # The folder that this is meant from may not be there yet.
-                    yield Path(os.path.normpath(self.folder / mount.source))
+        for name in self.stack.folders:
+            yield place_of(self.folder, name)
 
     def remove(self, names: Collection[str]) -> list[str]:
         """Delete folders of data; return those that are kept, because they are elsewhere.
@@ -142,19 +158,6 @@ class Folders:
 def _is_inside(path: Path) -> bool:
     """Tell whether data really is in the stack's folder: no link leads to it, not even above."""
     return path.resolve() == path
-
-
-def _check_there(path: Path) -> None:
-    """Make sure that what is in the place of a folder is one."""
-    if path.is_symlink() and not path.exists():
-        raise EngineError(
-            f"{path} leads to {path.readlink()}, which is not there",
-            hint=f"put the data back there; rm {path} makes the next up start without it",
-        )
-    if path.exists() and not path.is_dir():
-        raise EngineError(
-            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
-        )
 
 
 def _way_out(path: Path) -> str:

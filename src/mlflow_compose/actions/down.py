@@ -1,0 +1,49 @@
+"""`down`: what runs is stopped, and with `--volumes` what is the stack's own is deleted."""
+
+from mlflow_compose.actions.changed import as_started
+from mlflow_compose.actions.folders import held_folders
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.record import read_record, write_record
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack import Stack
+
+
+def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
+    """Stop and remove the services; with `volumes`, their data too."""
+    engine.check()
+    before = engine.status()
+    # Where the data was put, whatever the settings say by now.
+    stack = as_started(plan, read_record(plan.paths)).stack
+    others = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
+    left = engine.stop(progress, volumes=volumes)
+    _forget(plan, stack, volumes=volumes)
+    said = "stopped" if before else "nothing was running"
+    if volumes:
+        kept = f"; what is in {' and '.join(others)} is kept" if others else ""
+        said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
+    elif before:
+        said += "; the data is kept, mlflow-compose up brings it back"
+    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+
+
+def _forget(plan: Plan, stack: Stack, *, volumes: bool) -> None:
+    """Note that nothing runs, and with `volumes` that the data of the stack as it was is gone."""
+    record, engine = read_record(plan.paths), stack.site.engine
+    after = record.stopped(engine)
+    if volumes:
+        elsewhere = bool(stack.folders or stack.stores.elsewhere)
+        after = after.emptied(engine, elsewhere=elsewhere)
+        kept = [name for name in held_folders(plan) if name in stack.folders]
+        after = after.holding(engine, plan.identity.id, kept) if kept else after
+    if after != record:
+        write_record(after, plan.paths)
+
+
+def what_is_lost(engine: Engine) -> str:
+    """Ask whether a stack's volumes may go, and say what is in them."""
+    engine.check()
+    stack, old = engine.stack, engine.unused_volumes()
+    own = " and ".join(stack.stores.own)
+    more = f", and what it kept before in {' and '.join(old)}" if old else ""
+    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"

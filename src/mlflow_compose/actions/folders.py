@@ -1,0 +1,24 @@
+"""The folders that hold a stack's data: `up` makes none anew whose disk is only not mounted."""
+
+from collections.abc import Collection
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.record import read_record, write_record
+
+
+def held_folders(plan: Plan) -> Collection[str]:
+    """Return the folders that held a stack's data when it was started last."""
+    return read_record(plan.paths).held(plan.stack.site.engine, plan.identity.id)
+
+
+def remember_folders(plan: Plan, engine: Engine) -> None:
+    """Note which folders hold a stack's data, after it was started.
+
+    Raises:
+        FilesError: It cannot be written.
+    """
+    record = read_record(plan.paths)
+    after = record.holding(plan.stack.site.engine, plan.identity.id, engine.data_folders())
+    if after != record:
+        write_record(after, plan.paths)
