@@ -4,12 +4,11 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_compose.engines.base import RESTARTING, Outcome, ServiceStatus
+from mlflow_compose.engines.base import Outcome, ServiceStatus
 from mlflow_compose.engines.docker import availability, data, images, ownership
 from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
@@ -24,6 +23,7 @@ from mlflow_compose.engines.docker.containers import (
 )
 from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
 from mlflow_compose.engines.docker.once import run_once
+from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.starting import watch
 from mlflow_compose.engines.ownership import check_held, marked
 from mlflow_compose.engines.starting import Verdict, failure
@@ -187,28 +187,10 @@ class DockerEngine:
         ownership.check_volumes(self.stack, volumes)
 
     def _remove_outdated(self) -> None:
-        """Remove containers that Compose would keep and that cannot do their work any more.
-
-        A changed secret is a new file, a container keeps the old one mounted, and Compose does
-        not look at what is in secret files. And one that ended again and again waits longer each
-        time before Docker tries it anew, also when its reason is gone.
-        """
         with in_words(self.stack, "docker compose rm"):
-            outdated = [
-                seen.status.name
-                for seen in self._look()
-                if seen.status.state == RESTARTING
-                or self._secrets_changed(seen.status.name) > seen.created
-            ]
-            if outdated:
-                self._client.compose.rm(outdated, stop=True)
-
-    def _secrets_changed(self, service: str) -> datetime:
-        folder = self._paths.compose / SECRETS_DIR
-        times = [
-            (folder / secret.name).stat().st_mtime for secret in self.stack.service(service).secrets
-        ]
-        return datetime.fromtimestamp(max(times, default=0), UTC)
+            found = outdated(self.stack, self._paths.compose / SECRETS_DIR, self._look())
+            if found:
+                self._client.compose.rm(found, stop=True)
 
     def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
         culprit = verdict.culprit

@@ -10,13 +10,14 @@ from mlflow_compose.engines.base import FOLDER_VARIABLE, RUNNING, Outcome, Servi
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.once import run_once
+from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
 from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
-from mlflow_compose.paths import SECRETS_DIR, StackPaths
+from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import VOLUMES, Service, Stack
 
@@ -177,7 +178,8 @@ class LocalEngine:
         """Start supervisord, or only what does not run as it should where it is running."""
         running = self._supervisor.answers()
         configuration = self._folder / CONFIGURATION
-        changed = running and self._changed_since("supervisord.pid", configuration)
+        mark = self._folder / RUN / "supervisord.pid"
+        changed = running and changed_since(mark, configuration)
         if changed or (running and self._supervisor.was_moved()):
             self._supervisor.shut_down()
             running = False
@@ -200,18 +202,7 @@ class LocalEngine:
         """Tell whether a file that a service read was changed since, or whether it is waiting."""
         if self._supervisor.processes()[service.name].state == "BACKOFF":
             return True
-        secrets = [self._folder / SECRETS_DIR / secret.name for secret in service.secrets]
-        scripts = (self._folder / service.name).rglob("*")
-        files = [file for file in (*secrets, *scripts) if file.is_file()]
-        return self._changed_since(f"{service.name}.started", *files)
-
-    def _changed_since(self, mark: str, *files: Path) -> bool:
-        # Times of files only: the clock of processes is a second coarser.
-        changed = max(file.stat().st_mtime_ns for file in files)
-        try:
-            return changed > (self._folder / RUN / mark).stat().st_mtime_ns
-        except FileNotFoundError:
-            return True
+        return changed_since_start(self._folder, service)
 
     def _health(self, service: Service, found: Mapping[str, Process], seconds: float | None) -> str:
         if STATES.get(found[service.name].state) != RUNNING:

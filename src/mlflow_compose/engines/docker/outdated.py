@@ -1,0 +1,34 @@
+"""Containers that Compose would keep, and that cannot do their work any more."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlflow_compose.engines.base import RESTARTING
+from mlflow_compose.engines.docker.containers import Seen
+from mlflow_compose.stack import Stack
+
+
+def outdated(stack: Stack, secrets: Path, seen: Iterable[Seen]) -> list[str]:
+    """Return the services whose containers must be made anew.
+
+    A changed secret is a new file, a container keeps the old one mounted, and Compose does not look
+    at what is in secret files. And one that ended again and again waits longer each time before
+    Docker tries it anew, also when its reason is gone.
+
+    Args:
+        stack: The stack as it is to be started.
+        secrets: Folder of its secret files.
+        seen: Its containers as they are.
+    """
+    return [
+        one.status.name
+        for one in seen
+        if one.status.state == RESTARTING
+        or _secrets_changed(stack, secrets, one.status.name) > one.created
+    ]
+
+
+def _secrets_changed(stack: Stack, folder: Path, service: str) -> datetime:
+    times = [(folder / secret.name).stat().st_mtime for secret in stack.service(service).secrets]
+    return datetime.fromtimestamp(max(times, default=0), UTC)
