@@ -9,7 +9,12 @@ from .running import RunningStack, local_only
 
 # Prints what uvicorn is told, the environment, and the app that it would serve.
 SHOW = """
-import json, os, sys
+import json, os, re, sys
+
+def paths(routes):
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        yield from paths(router.routes) if router else [f"{route.path} {route.name}"]
 
 def show(command):
     from uvicorn.importer import import_from_string
@@ -19,8 +24,8 @@ def show(command):
     print("SHOWN", json.dumps({
         "command": [str(word) for word in command],
         "environment": {**os.environ, "_MLFLOW_SERVER_BOOT_ID": "drawn for each start"},
-        "routes": [[route.path, route.name] for route in app.routes],
-        "middleware": [str(one) for one in app.user_middleware],
+        "routes": [*paths(app.routes)],
+        "middleware": [re.sub(" at 0x[0-9a-f]+", "", str(one)) for one in app.user_middleware],
         "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
         "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
     }))
@@ -66,6 +71,7 @@ def test_the_app_must_be_what_mlflows_command_would_serve(
     ours = shown(shared, IN_ONE_PROCESS, tmp_path)
     theirs = shown(shared, IN_ANOTHER_PROCESS, tmp_path)
     assert ours["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"] == "localhost,mlflow:*"
+    assert len(ours["routes"]) > 10
     assert ours["middleware"]
     assert ours == theirs
 

@@ -5,21 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mlflow_compose.errors import SettingsError
 from mlflow_compose.settings.envfile import EnvFile, read
 from mlflow_compose.settings.fields import generated_of
+from mlflow_compose.settings.file_rules import is_secret, name_problems, notes, reference_problems
 from mlflow_compose.settings.model import Settings, declared
-from mlflow_compose.settings.names import (
-    DECIDED_BY,
-    Kind,
-    is_secret_variable,
-    kind_of,
-    meaning_of,
-    suggestion,
-)
+from mlflow_compose.settings.names import Kind, kind_of
 from mlflow_compose.settings.problem import Problem
 from mlflow_compose.settings.rules import check
 
@@ -75,8 +69,8 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     settings, problems = _validate(
         values, {name: written[name] for name in sorted(server)}, names=list(names)
     )
-    problems += _name_problems(file, kinds, names)
-    problems += _reference_problems(file, kinds, overrides)
+    problems += name_problems(file, kinds, names)
+    problems += reference_problems(file, kinds, overrides)
     unreadable = {rule.split(maxsplit=1)[0].rstrip(":") for _, rule in file.problems}
     problems = [problem for problem in problems if problem.name not in unreadable]
     problems += [Problem(f"line {line}", rule) for line, rule in file.problems]
@@ -100,7 +94,7 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
         },
         overrides=tuple(name for name in overrides if overrides[name] != file.values.get(name)),
         foreign=tuple(sorted(name for name, kind in kinds.items() if kind is Kind.FOREIGN)),
-        notes=(*file.notes, *_reference_notes(file, kinds), *_meaning_notes(kinds)),
+        notes=notes(file, kinds),
     )
 
 
@@ -133,70 +127,11 @@ def _rule(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return "is not set; many random letters and digits will do"
     got = detail["input"]
-    secret = _is_secret(str(detail["loc"][0]))
+    secret = is_secret(str(detail["loc"][0]))
     shown = "" if secret else f", got {got if str(got) else 'an empty value'}"
     if detail["type"] == "literal_error":
         return f"must be {detail['ctx']['expected'].replace(chr(39), '')}{shown}"
     return f"{detail['ctx']['error']}{shown}"
-
-
-def _is_secret(name: str) -> bool:
-    return Settings.model_fields[name.lower()].annotation is SecretStr
-
-
-def _name_problems(
-    file: EnvFile, kinds: Mapping[str, Kind], names: Mapping[str, object]
-) -> list[Problem]:
-    return [
-        # Invisible characters are written out.
-        Problem(name if name.isprintable() else ascii(name), rule)
-        for name, kind in kinds.items()
-        for rule in _rules_of_name(name, kind, file.lines[name], names)
-    ]
-
-
-def _rules_of_name(
-    name: str, kind: Kind, lines: tuple[int, ...], names: Mapping[str, object]
-) -> Iterator[str]:
-    if kind is Kind.UNKNOWN:
-        yield suggestion(name, list(names))
-    if kind is Kind.DECIDED:
-        yield f"is decided by the stack; set {DECIDED_BY[name]} instead"
-    if len(lines) > 1 and kind is not Kind.FOREIGN:
-        yield f"is written {len(lines)} times (lines {', '.join(map(str, lines))}); keep one"
-
-
-def _reference_problems(
-    file: EnvFile, kinds: Mapping[str, Kind], overrides: Collection[str]
-) -> list[Problem]:
-    # As it is written, it would be a password that others can guess.
-    rule = (
-        "holds ${…} or $NAME, which is not expanded; write the value itself, in single quotes if "
-        "the $ belongs to it"
-    )
-    return [
-        Problem(name, rule)
-        for name in sorted(file.references - {*overrides})
-        if _is_secret_name(name, kinds[name], file.values[name])
-    ]
-
-
-def _reference_notes(file: EnvFile, kinds: Mapping[str, Kind]) -> Iterator[str]:
-    for name in sorted(file.references):
-        if kinds[name] in {Kind.SETTING, Kind.SERVER}:
-            yield f"{name} holds ${{…}} or $NAME, which is not expanded; it was read as it is"
-
-
-def _meaning_notes(kinds: Mapping[str, Kind]) -> Iterator[str]:
-    for name, kind in kinds.items():
-        if kind is Kind.FOREIGN and (meaning := meaning_of(name)):
-            yield f"{name} is not used by the stack; {meaning}"
-
-
-def _is_secret_name(name: str, kind: Kind, value: str) -> bool:
-    if kind is Kind.SERVER:
-        return is_secret_variable(name, value)
-    return kind is Kind.SETTING and _is_secret(name)
 
 
 def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:

@@ -1,0 +1,85 @@
+"""What is wrong with an env file, or odd about it, apart from the values of settings."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from pydantic import SecretStr
+
+from mlflow_compose.settings.envfile import EnvFile
+from mlflow_compose.settings.model import Settings
+from mlflow_compose.settings.names import (
+    DECIDED_BY,
+    Kind,
+    is_secret_variable,
+    meaning_of,
+    suggestion,
+)
+from mlflow_compose.settings.problem import Problem
+
+
+def notes(file: EnvFile, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """Return what is odd about an env file and was read all the same."""
+    return (*file.notes, *_reference_notes(file, kinds), *_meaning_notes(kinds))
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether the value of a setting must not be shown."""
+    return Settings.model_fields[name.lower()].annotation is SecretStr
+
+
+def name_problems(
+    file: EnvFile, kinds: Mapping[str, Kind], names: Mapping[str, object]
+) -> list[Problem]:
+    """Return what is wrong with the names of an env file, where `names` are those of settings."""
+    return [
+        # Invisible characters are written out.
+        Problem(name if name.isprintable() else ascii(name), rule)
+        for name, kind in kinds.items()
+        for rule in _rules_of_name(name, kind, file.lines[name], names)
+    ]
+
+
+def _rules_of_name(
+    name: str, kind: Kind, lines: tuple[int, ...], names: Mapping[str, object]
+) -> Iterator[str]:
+    if kind is Kind.UNKNOWN:
+        yield suggestion(name, list(names))
+    if kind is Kind.DECIDED:
+        yield f"is decided by the stack; set {DECIDED_BY[name]} instead"
+    if len(lines) > 1 and kind is not Kind.FOREIGN:
+        yield f"is written {len(lines)} times (lines {', '.join(map(str, lines))}); keep one"
+
+
+def reference_problems(
+    file: EnvFile, kinds: Mapping[str, Kind], overrides: Collection[str]
+) -> list[Problem]:
+    """Return the secrets that only name another value.
+
+    As they are written, they would be passwords that others can guess.
+    """
+    rule = (
+        "holds ${…} or $NAME, which is not expanded; write the value itself, in single quotes if "
+        "the $ belongs to it"
+    )
+    return [
+        Problem(name, rule)
+        for name in sorted(file.references - {*overrides})
+        if _is_secret_name(name, kinds[name], file.values[name])
+    ]
+
+
+def _reference_notes(file: EnvFile, kinds: Mapping[str, Kind]) -> Iterator[str]:
+    for name in sorted(file.references):
+        if kinds[name] in {Kind.SETTING, Kind.SERVER}:
+            yield f"{name} holds ${{…}} or $NAME, which is not expanded; it was read as it is"
+
+
+def _meaning_notes(kinds: Mapping[str, Kind]) -> Iterator[str]:
+    for name, kind in kinds.items():
+        if kind is Kind.FOREIGN and (meaning := meaning_of(name)):
+            yield f"{name} is not used by the stack; {meaning}"
+
+
+def _is_secret_name(name: str, kind: Kind, value: str) -> bool:
+    if kind is Kind.SERVER:
+        return is_secret_variable(name, value)
+    return kind is Kind.SETTING and is_secret(name)
