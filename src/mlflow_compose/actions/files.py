@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan
@@ -11,22 +11,29 @@ from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import check_path
 from mlflow_compose.render import Change, changes, write
 from mlflow_compose.result import Result
-from mlflow_compose.settings import new_env_text
-from mlflow_compose.settings.envfile import parse
+from mlflow_compose.settings import Translation, new_env_text, translate
+from mlflow_compose.settings.envfile import parse, read_text
 from mlflow_compose.settings.load import resolve
 
 ENV_FILE_MODE = 0o600
 
 
-def init(env_file: Path, given: Mapping[str, str]) -> Result:
+def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -> Result:
     """Write a new env file with random secrets; never touch an existing one.
 
+    Args:
+        env_file: The new one.
+        given: Values to write, by name.
+        source: The env file of another MLflow stack, whose settings are taken over.
+
     Raises:
-        EnvFileError: There is one already, it cannot be written, or no stack can be there.
+        EnvFileError: There is one already, it cannot be written, or no stack can be there; or the
+            other one cannot be read.
         SettingsError: A given value is wrong; then nothing is written.
     """
     check_path(env_file)
-    text = new_env_text(given, choice=secrets.choice)
+    found = translate(read_text(source)) if source else Translation({}, {}, {})
+    text = new_env_text({**found.values, **given}, choice=secrets.choice)
     try:
         content = text.encode()
     except UnicodeEncodeError:
@@ -34,10 +41,16 @@ def init(env_file: Path, given: Mapping[str, str]) -> Result:
     if not os.path.lexists(env_file):
         resolve(parse(text, name=env_file.name), {}, env_file=env_file)
     _write_new(env_file, content)
-    return Result(
-        {"env_file": str(env_file)},
-        [f"{env_file} written, with random secrets; next: mlflow-compose up"],
-    )
+    written = f"{env_file} written, with random secrets; next: mlflow-compose up"
+    data = {"renamed": dict(found.renamed), "left_out": dict(found.left_out)} if source else {}
+    return Result({"env_file": str(env_file), **data}, [*_told(found), written])
+
+
+def _told(found: Translation) -> Iterator[str]:
+    for name, was in found.renamed.items():
+        yield f"{was} is {name} here"
+    for name, reason in found.left_out.items():
+        yield f"{name} is left out: {reason}"
 
 
 def _write_new(env_file: Path, content: bytes) -> None:

@@ -21,12 +21,18 @@ def init(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="A value to write.")
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="The .env of another MLflow stack, to take over."
+        ),
+    ] = None,
 ) -> None:
     """Write .env with random secrets; an existing one is never touched."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    context.show(actions.init(context.env_file, _pairs(settings or [])))
+    context.show(actions.init(context.env_file, _pairs(settings or []), source))
 
 
 @app.command(epilog="Example: mlflow-compose render --diff")

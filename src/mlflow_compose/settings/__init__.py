@@ -8,13 +8,16 @@ problem of an env file is found before the first one is reported.
 from mlflow_compose.settings.example import example_text, new_env_text, reference_page
 from mlflow_compose.settings.load import Loaded, load
 from mlflow_compose.settings.model import Settings, declared
+from mlflow_compose.settings.translate import Translation, translate
 
 __all__ = [
     "Loaded",
     "Settings",
+    "Translation",
     "declared",
     "example_text",
     "load",
     "new_env_text",
     "reference_page",
+    "translate",
 ]

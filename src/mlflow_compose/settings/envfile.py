@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
 
 from mlflow_compose.errors import EnvFileError
 
@@ -43,12 +44,26 @@ def read(path: Path) -> EnvFile:
     Raises:
         EnvFileError: It is missing or unreadable.
     """
+    text = read_text(path, if_missing="mlflow-compose init writes one with random secrets")
+    return parse(text, name=path.name)
+
+
+def read_text(path: Path, *, if_missing: str | None = None) -> str:
+    """Return the text of an env file.
+
+    Args:
+        path: The file.
+        if_missing: What to do if there is none.
+
+    Raises:
+        EnvFileError: It is missing or unreadable.
+    """
     try:
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise EnvFileError(
             f"{path} does not exist",
-            hint="mlflow-compose init writes one with random secrets",
+            hint=if_missing,
         ) from None
     except IsADirectoryError:
         raise EnvFileError(f"{path} is a folder, not an env file") from None
@@ -62,7 +77,6 @@ def read(path: Path) -> EnvFile:
         raise EnvFileError(
             f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
         ) from None
-    return parse(text, name=path.name)
 
 
 def parse(text: str, *, name: str = ".env") -> EnvFile:
@@ -83,6 +97,17 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
             if _has_reference(binding):
                 references.add(binding.key)
     return EnvFile(values, lines, _notes(text, name), tuple(problems), frozenset(references))
+
+
+def expanded(file: EnvFile) -> Mapping[str, str]:
+    """Return the values of an env file with `${NAME}`, `${NAME:-default}` and `$NAME` expanded."""
+    values: dict[str, str | None] = {}
+    for name, value in file.values.items():
+        if name in file.references:
+            braced = re.sub(r"(?<![\\$])\$([A-Za-z_]\w*)", r"${\1}", value)
+            value = "".join(atom.resolve(values) for atom in parse_variables(braced))  # noqa: PLW2901
+        values[name] = value
+    return {name: value or "" for name, value in values.items()}
 
 
 def quote(value: str) -> str:

@@ -66,7 +66,7 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     overrides = {name: environ[name] for name in sorted({*names, *server} & environ.keys())}
     written = {**file.values, **overrides}
     values = {name: written[name] for name in names if name in written}
-    settings, problems = _validate(
+    settings, problems = validate(
         values, {name: written[name] for name in sorted(server)}, names=list(names)
     )
     problems += name_problems(file, kinds, names)
@@ -98,9 +98,17 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     )
 
 
-def _validate(
+def validate(
     values: Mapping[str, str], server: Mapping[str, str], *, names: list[str]
 ) -> tuple[Settings, list[Problem]]:
+    """Return settings, and what is wrong with them one by one; then others stand in.
+
+    Args:
+        values: As an env file spells them, by name.
+        server: Variables of MLflow's server.
+        names: Of all settings, in order.
+    """
+
     def build(given: Mapping[str, Any]) -> Settings:
         return Settings(**given, SERVER_VARIABLES=server)
 

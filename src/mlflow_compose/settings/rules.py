@@ -13,7 +13,7 @@ from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD
 KNOWN_PASSWORDS = frozenset(
     """
     admin changeme change-me example minio minio123 minioadmin minioadmin123 mlflow password
-    password123 password1234 postgres root secret test 12345678 123456789012
+    password123 password1234 postgres root s3admin secret test 12345678 123456789012
     """.split()
 )
 

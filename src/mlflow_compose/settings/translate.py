@@ -1,0 +1,129 @@
+"""The env file of another MLflow stack, in the words of this one."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mlflow_compose.settings.envfile import expanded, parse
+from mlflow_compose.settings.file_rules import is_secret
+from mlflow_compose.settings.load import validate
+from mlflow_compose.settings.model import declared
+from mlflow_compose.settings.names import BY_MEANING, Kind, kind_of, letters_of, meaning_of
+from mlflow_compose.settings.rules import KNOWN_PASSWORDS, check
+
+# Shorter passwords are replaced: they are tried first.
+SHORTEST = 12
+# Whose passwords are a server's that is there already, if the host is not the stack's own.
+HOSTS = {
+    "PG_HOST": frozenset({"PG_PASSWORD"}),
+    "MINIO_HOST": frozenset({"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}),
+}
+KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+# What is called otherwise here and spelled otherwise too.
+SPELLED: Mapping[str, Callable[[str], str]] = {
+    "MINIO_CONSOLE_ADDRESS": lambda value: f":{value.removeprefix(':')}",
+    "MLFLOW_AUTH": lambda value: "basic" if value == "basic-auth" else value,
+    "POSTGRES_IMAGE": lambda value: value if ":" in value else f"postgres:{value}",
+}
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What an env file of another stack comes to.
+
+    Attributes:
+        values: Settings of ours, by name.
+        renamed: What they were called there, by name, if otherwise.
+        left_out: Why something is not among them, by the name that it had there.
+    """
+
+    values: Mapping[str, str] = field(repr=False)
+    renamed: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
+def translate(text: str) -> Translation:
+    """Return what an env file of another MLflow stack means here.
+
+    `${NAME}` is expanded from the file itself, as Compose does. Passwords that others may guess
+    are left out, so that random ones take their place.
+    """
+    file = parse(re.sub(r"(?m)^(\s*(?:export\s+)?[A-Z]\w*)\s*:\s+", r"\1=", text))
+    values: dict[str, str] = {}
+    called: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    found = expanded(file)
+    given = _given(found)
+    for name, value in found.items():
+        setting = _setting(name)
+        reason = _reason(name, setting, value, given)
+        if reason or setting in values:
+            left_out[name] = reason or f"{called[setting]} says it already"
+            continue
+        values[setting] = SPELLED.get(setting, str)(value)
+        called[setting] = name
+    for setting, reason in _unusable(values).items():
+        left_out[called[setting]] = f"{setting} {reason}"
+        del values[setting]
+    renamed = {setting: called[setting] for setting in values if called[setting] != setting}
+    return Translation(values, renamed, left_out)
+
+
+def _setting(name: str) -> str:
+    """Return the setting, or the variable of MLflow's server, that a name means; or nothing."""
+    names = dict(declared())
+    if kind_of(name, names) in {Kind.SETTING, Kind.SERVER}:
+        return name
+    meant = BY_MEANING.get(letters_of(name), "").partition("=")[0]
+    return meant if meant in names else ""
+
+
+def _given(found: Mapping[str, str]) -> frozenset[str]:
+    """Return the secrets that servers elsewhere have, which no random ones can replace."""
+    hosts = (_setting(name) for name, value in found.items() if _is_elsewhere(value))
+    return frozenset(secret for host in hosts for secret in HOSTS.get(host, ()))
+
+
+def _is_elsewhere(host: str) -> bool:
+    # A name without a dot is a service of the other stack's Compose file.
+    return "." in host and host != "127.0.0.1"
+
+
+def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
+    """Say why something has no place in the new file, nothing if it has one."""
+    if name in KEYS:
+        return "the stack draws keys of its own"
+    if not setting:
+        return meaning_of(name) or "the stack decides that itself, or has no use for it"
+    if not value:
+        return "it is empty"
+    if setting in HOSTS and not _is_elsewhere(value):
+        return f"{value} is a service of that stack; this one has its own"
+    is_ours = kind_of(setting, dict(declared())) is Kind.SETTING
+    return _weakness(value) if is_ours and is_secret(setting) and setting not in given else ""
+
+
+def _weakness(value: str) -> str:
+    known = value.lower() in KNOWN_PASSWORDS
+    if known or len(value) < SHORTEST:
+        return f"it is {'well known' if known else 'short'}; a random one is written instead"
+    return ""
+
+
+def _unusable(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what is wrong with settings, by name."""
+    names = [name for name, _ in declared()]
+    ours = {name: value for name, value in values.items() if name in names}
+    return dict(_problems(ours, names))
+
+
+def _problems(values: dict[str, str], names: list[str]) -> Iterator[tuple[str, str]]:
+    settings, problems = validate(values, {}, names=names)
+    wrong = {problem.name: problem.rule for problem in problems if problem.name in values}
+    if not wrong:
+        wrong = {problem.name: problem.rule for problem in check(settings)}
+        wrong = {name: rule for name, rule in wrong.items() if name in values}
+    if wrong:
+        yield from wrong.items()
+        rest = {name: value for name, value in values.items() if name not in wrong}
+        yield from _problems(rest, names)
