@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_compose.engines.docker import data
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.render import render
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.validators import one_line
@@ -226,3 +226,27 @@ def test_a_user_that_the_database_image_cannot_make_must_be_refused(
         data.check(stack(PG_USER=user), tmp_path, set())
     assert caught.value.message.endswith(f"PostgreSQL's image cannot make the user {user}")
     data.check(stack(PG_USER=user, PG_HOST="db.example.org"), tmp_path, set())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [("PG_HOST", "localhost"), ("MINIO_HOST", "127.0.0.1"), ("MINIO_HOST", "::1")],
+)
+def test_a_server_must_not_be_looked_for_in_the_container_itself(
+    setting: tuple[str, str], tmp_path: Path
+) -> None:
+    name, host = setting
+    with pytest.raises(SettingsError, match=f"{name} must not be {host} on Docker") as caught:
+        data.check(stack(**{name: host}), tmp_path, set())
+    assert caught.value.hint
+    assert f"{name}=host.docker.internal" in caught.value.hint
+
+
+def test_containers_must_be_told_dockers_name_of_this_machine() -> None:
+    found = stack(MINIO_HOST="host.docker.internal", MINIO_PORT="9900")
+    for name in ("mlflow", "bucket-init"):
+        assert found.service(name).extra_hosts == ("host.docker.internal:host-gateway",)
+    assert found.service("postgres").extra_hosts == ()
+    # This machine itself need not know that name.
+    assert found.s3_url == "http://127.0.0.1:9900"
+    assert stack().service("mlflow").extra_hosts == ()

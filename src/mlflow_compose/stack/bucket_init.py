@@ -40,6 +40,7 @@ def bucket_init(settings: Settings, site: Site, home: str, image: str, *, built:
         environment={**_environment(settings, site, home), **keys, **maker, **DIRECT},
         secrets=(*((root,) if keys else ()), *s3_secrets(settings, home)),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
+        extra_hosts=site.extra_hosts,
         depends_on=_waits_for(settings),
         unprivileged=True,
     )

@@ -84,6 +84,7 @@ def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | 
         healthcheck=Healthcheck(
             test=("CMD", "python", "-S", "-c", _probe(site)), interval=4, timeout=10
         ),
+        extra_hosts=site.extra_hosts,
         depends_on=around.waits_for,
         memory=settings.mlflow_memory or None,
         unprivileged=True,
@@ -148,8 +149,7 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(settings, around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Empty: MLflow's own list of models at once, instead of asking the Internet for a newer
-        # one, which takes two minutes where there is none.
+        # Empty: its own list of models. Asking for a newer one hangs where there is no Internet.
         "MLFLOW_MODEL_CATALOG_URI": "",
         **DIRECT,
     }

@@ -97,7 +97,7 @@ class Stack:
     @property
     def s3_url(self) -> str | None:
         """Where a client on this machine finds S3, None where boto3 finds it by the region."""
-        return self.urls.get("s3") or self.site.s3 or None
+        return self.urls.get("s3") or self.site.s3_from_here or None
 
     @property
     def built(self) -> Service | None:

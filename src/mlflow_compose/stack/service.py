@@ -151,6 +151,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretFile, ...] = ()
     volumes: tuple[Volume | Bind, ...] = ()
+    extra_hosts: tuple[str, ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     healthcheck: Healthcheck | None = None
     depends_on: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,8 @@
 """Where services find their files and each other: in containers, or on this machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import is_loopback
@@ -9,6 +11,8 @@ from mlflow_compose.stack.service import SecretFile
 
 DOCKER, LOCAL = "docker", "local"
 LOOPBACK = "127.0.0.1"
+# Docker's name for this machine in containers; on Linux, only where the container is told it.
+THIS_MACHINE = "host.docker.internal"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
@@ -56,6 +60,22 @@ class Site:
     tmp: str
     data: str
     socket: str = ""
+
+    @property
+    def servers(self) -> Mapping[str, str]:
+        """The hosts of the two stores, by the settings that name them."""
+        return {"PG_HOST": self.database[0], "MINIO_HOST": urlsplit(self.s3).hostname or ""}
+
+    @property
+    def extra_hosts(self) -> tuple[str, ...]:
+        """Names that containers must be told, in Compose's notation."""
+        is_named = self.engine == DOCKER and THIS_MACHINE in self.servers.values()
+        return (f"{THIS_MACHINE}:host-gateway",) if is_named else ()
+
+    @property
+    def s3_from_here(self) -> str:
+        """The endpoint URL of S3 for a client that is no service."""
+        return self.s3.replace(f"//{THIS_MACHINE}:", f"//{LOOPBACK}:")
 
     def secret(self, secret: SecretFile) -> str:
         """Return where services find a secret."""

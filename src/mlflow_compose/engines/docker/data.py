@@ -14,9 +14,10 @@ from mlflow_compose.engines.ownership import (
     claim,
     place_of,
 )
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
+from mlflow_compose.stack.site import THIS_MACHINE
 
 # What a disk holds that holds nothing.
 EMPTY = frozenset({"lost+found", NOTE})
@@ -33,8 +34,10 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         volumes: The named volumes that it has already.
 
     Raises:
+        SettingsError: A server is looked for in the container itself.
         EngineError: There is another server's data, which would seem lost, or PG_USER is refused.
     """
+    check_hosts(stack)
     check_user(stack)
     if not stack.s3_provider:
         return
@@ -48,6 +51,17 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         check_owner(provider, name, place)
     if not stack.folders and provider.volume not in volumes:
         check_volumes(provider, volumes)
+
+
+def check_hosts(stack: Stack) -> None:
+    """Make sure that no container looks for a server in itself."""
+    for name, host in stack.site.servers.items():
+        if host in {"localhost", "::1"} or host.startswith("127."):
+            raise SettingsError(
+                f"{name} must not be {host} on Docker: in a container, that is the container",
+                hint=f"{name}={THIS_MACHINE} is this machine; the server must listen on more than "
+                "loopback there",
+            )
 
 
 def claim_folders(stack: Stack, folder: Path) -> None:
