@@ -3,10 +3,17 @@
 import json
 import socket
 
+import pytest
+
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.fields import generated_of
+
 from .conftest import MakeStack
 from .docker_stack import docker
 from .images import known_images
-from .running import docker_only
+from .running import RunningStack, docker_only
+
+SECRETS = frozenset(name for name, info in declared() if generated_of(info))
 
 
 def test_direct_access_must_store_artifacts_without_the_server(make_stack: MakeStack) -> None:
@@ -26,12 +33,44 @@ def test_objects_must_be_in_the_folder_that_was_named(make_stack: MakeStack) -> 
     assert stack.volumes() == {"mlflow_tmp", "postgres_data"}
 
 
-def test_a_published_database_must_answer_on_this_machine(
-    make_stack: MakeStack, free_port: int
-) -> None:
-    stack = make_stack(PG_PUBLISH="true", PG_PORT=str(free_port))
+# In the manner of MLflow's own compose folder.
+THEIRS = """\
+POSTGRES_USER=tracker
+POSTGRES_PASSWORD=mlflow
+POSTGRES_DB=runs
+AWS_ACCESS_KEY_ID=s3admin
+AWS_SECRET_ACCESS_KEY=s3admin
+S3_BUCKET=team
+MLFLOW_HOST=0.0.0.0
+MLFLOW_BACKEND_STORE_URI=postgresql://${POSTGRES_USER}:${POSTGRES_PASSWORD}@db:5432/${POSTGRES_DB}
+"""
+
+
+@pytest.fixture(scope="module")
+def taken_over(
+    _make_for_module: MakeStack, tmp_path_factory: pytest.TempPathFactory
+) -> RunningStack:
+    """Return a proven stack with the settings of another one, and a published database."""
+    theirs = tmp_path_factory.mktemp("theirs") / ".env"
+    theirs.write_text(THEIRS, encoding="utf-8")
+    stack = _make_for_module(PG_PUBLISH="true")
+    own = {name: value for name, value in stack.settings.items() if name not in SECRETS}
+    stack.env_file.unlink()
+    pairs = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
+    stack.tool("init", "--from", str(theirs), *pairs)
     stack.tool("up")
-    with socket.create_connection(("127.0.0.1", free_port), timeout=5) as connection:
+    return stack
+
+
+def test_a_stack_from_another_ones_env_file_must_work(taken_over: RunningStack) -> None:
+    assert taken_over.sql("SELECT current_user, current_database()") == ["tracker|runs"]
+    taken_over.expect(taken_over.log_run())
+    assert taken_over.bucket == "team"
+
+
+def test_a_published_database_must_answer_on_this_machine(taken_over: RunningStack) -> None:
+    port = int(taken_over.settings["PG_PORT"])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         # An SSLRequest, the shortest thing to which PostgreSQL alone answers with N or S:
         # https://www.postgresql.org/docs/current/protocol-message-formats.html
         connection.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))
