@@ -122,7 +122,7 @@ def shared(cold_start: ColdStart) -> RunningStack:
 
 @pytest.fixture(scope="module")
 def _worn(_make_for_module: MakeStack) -> RunningStack:
-    return _make_for_module(MLFLOW_WORKERS="2")
+    return _make_for_module()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ def webhooks(api: Api) -> list[str]:
     return [one["name"] for one in api.get("webhooks").get("webhooks", [])]
 
 
-def test_a_webhook_with_a_secret_must_be_read_by_every_worker(mended: RunningStack) -> None:
+def test_a_webhook_with_a_secret_must_be_read_by_every_worker(shared: RunningStack) -> None:
     name = uuid.uuid4().hex
-    mended.api.post(
+    shared.api.post(
         "webhooks",
         name=name,
         # Never asked: an address, so that no name must be resolved, of a webhook that is off.
@@ -27,10 +27,10 @@ def test_a_webhook_with_a_secret_must_be_read_by_every_worker(mended: RunningSta
         secret="of-the-receiver",
         events=[{"entity": "REGISTERED_MODEL", "action": "CREATED"}],
     )
-    assert all(name in webhooks(mended.api) for _ in range(TIMES))
-    mended.restart("mlflow")
-    mended.wait_until_healthy("mlflow")
-    assert all(name in webhooks(mended.api) for _ in range(TIMES))
+    assert all(name in webhooks(shared.api) for _ in range(TIMES))
+    shared.restart("mlflow")
+    shared.wait_until_healthy("mlflow")
+    assert all(name in webhooks(shared.api) for _ in range(TIMES))
 
 
 def test_the_list_of_models_must_not_wait_for_the_internet(shared: RunningStack) -> None:
