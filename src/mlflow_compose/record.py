@@ -57,9 +57,12 @@ class Record:
             engine: That had them.
             elsewhere: Whether it has data outside of them, which is still there.
         """
+        # By which name Docker had the volumes means nothing any more.
+        kept = {engine: _without(self.places.get(engine, {}), "COMPOSE_PROJECT_NAME")}
+        places = {**self.places, **kept} if elsewhere else _without(self.places, engine)
         return replace(
             self,
-            places=self.places if elsewhere else _without(self.places, engine),
+            places=places,
             left_over=_without(self.left_over, engine),
             left_behind=_without(self.left_behind, engine),
             folders=_without(self.folders, engine),
@@ -98,8 +101,8 @@ class Record:
         return replace(self, left_over={**self.left_over, engine: left})
 
 
-def _without(found: Mapping[str, Any], engine: str) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != engine}
+def _without(found: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name != key}
 
 
 def read_record(paths: StackPaths) -> Record:

@@ -1,6 +1,9 @@
 """What is read out of what Docker says of containers."""
 
-from datetime import UTC, datetime
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +11,8 @@ import pytest
 from python_on_whales.components.container.models import PortBinding
 
 from mlflow_compose.engines.docker.containers import _seen, publishes
+from mlflow_compose.engines.docker.outdated import outdated
+from tests.unit.samples import stack
 
 BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
@@ -64,3 +69,23 @@ def test_a_container_must_publish_a_port_only_while_it_has_it(
     client: Any = SimpleNamespace(container=SimpleNamespace(list=containers))
     assert publishes(client, "lab", port) is found
     assert asked == [{"filters": [("label", "com.docker.compose.project=lab")]}]
+
+
+def test_a_certificate_of_the_users_own_must_be_looked_at_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is mounted from there, and not copied to the secrets."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ca.pem").touch()
+    found = stack(PG_HOST="db.lab", PG_SSLMODE="verify-full", PG_SSLROOTCERT="ca.pem")
+    secrets = tmp_path / "compose" / "secrets"
+    secrets.mkdir(parents=True)
+    for secret in found.service("mlflow").secrets:
+        if not secret.file:
+            (secrets / secret.name).touch()
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    seen = replace(_seen(container("running", BOUND)), created=later)
+    assert outdated(found, secrets, [seen]) == []
+    after = later.timestamp() + 60
+    os.utime(tmp_path / "ca.pem", (after, after))
+    assert outdated(found, secrets, [seen]) == ["mlflow"]

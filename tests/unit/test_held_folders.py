@@ -14,7 +14,8 @@ from mlflow_compose.engines import Engine, open_engine
 from mlflow_compose.engines.docker import DockerEngine
 from mlflow_compose.engines.docker.data import claim_folders
 from mlflow_compose.engines.local.folders import Folders
-from mlflow_compose.engines.ownership import claim, place_of
+from mlflow_compose.engines.ownership import claim
+from mlflow_compose.engines.places import place_of
 from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record, write_record

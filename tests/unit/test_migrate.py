@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, load_plan, plan_move, read_settings
+from mlflow_compose.actions.move import refuse
 from mlflow_compose.data import changes
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, UsageError
@@ -234,6 +235,7 @@ def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
         ("postgres=db.lab", (), "not from one to another"),
         ("provider=versitygw", ("STACK_ENGINE=local",), "needs Docker"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=/srv/objects",), "two servers cannot share"),
+        ("provider=versitygw", ("MINIO_VOLUME_PATH=../objects",), "two servers cannot share"),
     ],
 )
 def test_what_cannot_be_moved_must_be_refused(
@@ -241,6 +243,13 @@ def test_what_cannot_be_moved_must_be_refused(
 ) -> None:
     with pytest.raises((UsageError, SettingsError), match=said):
         move(tmp_path, to, *lines)
+
+
+def test_one_folder_spelled_in_two_ways_must_be_known(tmp_path: Path) -> None:
+    old = plan(tmp_path, "MINIO_VOLUME_PATH=../objects")
+    new = plan(tmp_path, f"MINIO_VOLUME_PATH={tmp_path.parent}/objects")
+    with pytest.raises(UsageError, match="two servers cannot share"):
+        refuse(old, new)
 
 
 def test_a_setting_of_the_environment_must_be_refused(tmp_path: Path) -> None:
@@ -253,6 +262,18 @@ def test_a_stack_that_does_not_run_must_be_refused(tmp_path: Path) -> None:
     engine = FakeEngine(found.old.stack)
     with pytest.raises(UsageError, match="not running"):
         actions.migrate_store(found, lambda _: engine, FakeScreen(), wait_timeout=5)
+
+
+def test_what_up_would_refuse_must_be_refused_before_anything_is_stopped(tmp_path: Path) -> None:
+    """Otherwise the stack would be on stores on which it cannot start."""
+    found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
+    old = FakeEngine(found.old.stack, statuses=ALL_WELL)
+    new = FakeEngine(found.new.stack, problems={"check_data": EngineError("not with this data")})
+    with pytest.raises(EngineError, match="not with this data"):
+        actions.migrate_store(
+            found, lambda plan: old if plan is found.old else new, FakeScreen(), wait_timeout=5
+        )
+    assert old.calls == ["check", "check_data"]
 
 
 def test_whatever_fails_the_stack_must_come_back_as_it_was(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_stopped_stack_must_be_counted_with_its_servers_and_stopped_again(tmp_
     with pytest.raises(DataElsewhereError, match="2 experiments"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
     calls = [call.partition(" /")[0].split(" ")[0] for call in engine.calls]
-    assert calls == ["check_data", "held_ports", "prepare", "start", "run_python", "stop"]
+    assert calls == ["check", "check_data", "held_ports", "prepare", "start", "run_python", "stop"]
     assert engine.calls[-1] == "stop volumes=False"
 
 
@@ -147,7 +147,7 @@ def test_no_server_must_be_started_to_count_where_the_data_is_not_mounted(tmp_pa
     engine = FakeEngine(old.stack, problems={"check_data": gone})
     with pytest.raises(DataElsewhereError, match="not counted: the data of this stack was in"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
-    assert engine.calls == ["check_data"]
+    assert engine.calls == ["check", "check_data"]
 
 
 def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
@@ -156,12 +156,13 @@ def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
     engine = FakeEngine(old.stack, tuple(status for status in ALL_WELL if status.name != "s3"))
     with pytest.raises(DataElsewhereError, match="not all of its servers do"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
-    assert engine.calls == []
+    assert engine.calls == ["check"]
 
 
 def test_a_new_project_name_must_not_hide_the_volumes_of_the_old_one(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
+    actions.down(old, FakeEngine(old.stack), FakeScreen(), volumes=False)
     new = plan(tmp_path, "COMPOSE_PROJECT_NAME=other")
     with pytest.raises(DataElsewhereError) as caught:
         start(new, holding(old, FULL))
@@ -171,6 +172,38 @@ def test_a_new_project_name_must_not_hide_the_volumes_of_the_old_one(tmp_path: P
     assert "migrate-store" not in caught.value.hint
     start(new, start_empty=True)
     assert changed(new, read_record(new.paths)) is None
+
+
+def test_a_copy_with_a_name_of_its_own_must_start(tmp_path: Path) -> None:
+    """The name in its record is that of the original, whose containers are none of its business."""
+    (tmp_path / "original").mkdir()
+    start(plan(tmp_path / "original"))
+    shutil.copytree(tmp_path / "original", tmp_path / "copy")
+    new = plan(tmp_path / "copy", "COMPOSE_PROJECT_NAME=other")
+    actions.check_name(new, read_record(new.paths))
+    assert changed(new, read_record(new.paths)) is None
+    start(new)
+
+
+def test_a_stack_that_runs_must_be_stopped_by_its_name_first(tmp_path: Path) -> None:
+    """Its containers would go on beside the new ones, and no command would reach them."""
+    old = plan(tmp_path)
+    start(old)
+    new = plan(tmp_path, "COMPOSE_PROJECT_NAME=other")
+    with pytest.raises(UsageError, match="this stack runs as mlflow"):
+        start(new, start_empty=True)
+    actions.down(old, FakeEngine(old.stack), FakeScreen(), volumes=False)
+    start(new, start_empty=True)
+
+
+def test_what_another_stack_has_by_the_old_name_must_not_be_counted(tmp_path: Path) -> None:
+    old, new = plan(tmp_path, *SMALL), plan(tmp_path, *SMALL[1:])
+    start(old)
+    counts = holding(old, FULL)
+    counts.problems = {"check": EngineError("the name is another stack's")}
+    with pytest.raises(DataElsewhereError, match="the name is another stack's"):
+        start(new, counts)
+    assert counts.calls == ["check"]
 
 
 def test_what_runs_by_another_name_must_be_named_by_it(tmp_path: Path) -> None:

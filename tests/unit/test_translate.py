@@ -93,12 +93,26 @@ STYLES: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
         POSTGRES_HOST=db.example.org
         POSTGRES_PORT=6432
         POSTGRES_PASSWORD=short
+        PG_SSLROOTCERT=certs/ca.pem
         MINIO_HOST=minio
         MINIO_ROOT_USER=minioadmin
         MINIO_ROOT_PASSWORD=minioadmin
         """,
         {"PG_HOST": "db.example.org", "PG_PORT": "6432", "PG_PASSWORD": "short"},
-        ("MINIO_HOST", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"),
+        ("MINIO_HOST", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PG_SSLROOTCERT"),
+    ),
+    "a bucket elsewhere": (
+        """\
+        MINIO_HOST=objects.example.org
+        AWS_ACCESS_KEY_ID=key-of-the-team
+        AWS_SECRET_ACCESS_KEY=short-one
+        """,
+        {
+            "MINIO_HOST": "objects.example.org",
+            "MINIO_ACCESS_KEY": "key-of-the-team",
+            "MINIO_SECRET_ACCESS_KEY": "short-one",
+        },
+        (),
     ),
 }
 

@@ -13,6 +13,8 @@ from mlflow_compose.stack.stores import Place
 
 # Under which Docker keeps the volumes.
 PROJECT = "compose_project_name"
+# Whose places they are: a copied folder brings along the record of the original.
+STACK_ID = "STACK_ID"
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,45 @@ class Change:
 
 
 def places_of(plan: Plan) -> dict[str, object]:
-    """Return the settings that say where a stack's data is, by their names."""
-    return {name.upper(): getattr(plan.loaded.settings, name) for name in (*PLACES, PROJECT)}
+    """Return the settings that say where a stack's data is, by their names, and whose it is."""
+    settings = plan.loaded.settings
+    found = {name.upper(): getattr(settings, name) for name in (*PLACES, PROJECT)}
+    return {**found, STACK_ID: plan.identity.id}
+
+
+def is_copied(plan: Plan) -> bool:
+    """Tell whether a migration has copied everything to a stack's stores, and was cut off then."""
+    found = copied_to(plan.paths)
+    return found is not None and {**found, STACK_ID: plan.identity.id} == places_of(plan)
 
 
 def changed(plan: Plan, record: Record) -> Change | None:
     """Return what changed since a stack was started last, None if its data is where it was."""
-    is_copied = copied_to(plan.paths) == places_of(plan)
-    change = Change(as_started(plan, record), plan, is_copied)
+    change = Change(as_started(plan, record), plan, is_copied(plan))
     return change if change.runs or change.artifacts else None
 
 
 def as_started(plan: Plan, record: Record) -> Plan:
     """Return a stack as it was started last: with its data where that was put."""
     then = record.places.get(plan.stack.site.engine, {})
-    values = {name: then[name.upper()] for name in (*PLACES, PROJECT) if name.upper() in then}
+    # A copy has no volumes in Docker, by no name.
+    names = (*PLACES, PROJECT) if then.get(STACK_ID) == plan.identity.id else PLACES
+    values = {name: then[name.upper()] for name in names if name.upper() in then}
     return plan.with_settings(values) if values else plan
+
+
+def check_runs(plan: Plan, record: Record) -> None:
+    """Make sure that nothing of a stack goes on running by another name.
+
+    Raises:
+        UsageError: It was started by that name, and not stopped since.
+    """
+    old = as_started(plan, record)
+    if record.started_on == old.stack.site.engine and Change(old, plan).renamed:
+        raise UsageError(
+            f"this stack runs as {old.stack.name}, and COMPOSE_PROJECT_NAME is {plan.stack.name}",
+            hint=f"set COMPOSE_PROJECT_NAME={old.stack.name} back, then mlflow-compose down",
+        )
 
 
 def check_name(plan: Plan, record: Record) -> None:

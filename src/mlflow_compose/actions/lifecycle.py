@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mlflow_compose.actions.changed import Change, changed
+from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, remember_folders
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
@@ -76,6 +76,7 @@ def _check_data(
     engine_of: Callable[[Plan], Engine] | None,
 ) -> None:
     """Make sure that the stack can use the data that is there, and hides none that it has."""
+    check_runs(plan, read_record(plan.paths))
     # First: servers that are started to count claim their data with the id.
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:

@@ -76,6 +76,8 @@ def _check(
         # What is not shown would not be moved, and its volume would seem left over.
         check_elsewhere(change, engine_of, progress)
     engine.check_data()
+    # Before the old stack is stopped for it: `up` would refuse what does not hold here.
+    engine_of(move.new).check_data(start_empty=True)
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
 

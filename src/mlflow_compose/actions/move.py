@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow_compose.actions.envfile import EnvChange, values_of
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.data import changes
+from mlflow_compose.engines import place_of
 from mlflow_compose.errors import EnvFileError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
@@ -112,7 +113,7 @@ def refuse(before: Plan, after: Plan) -> None:
         raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
     if moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
-    if folder := between.same_folder(old, new):
+    if moves_objects and (folder := between.same_folder(old, new) or _same_folder(before, after)):
         raise UsageError(
             f"MINIO_VOLUME_PATH ({folder}) holds the old objects, and two servers cannot share it",
             hint="put another MINIO_VOLUME_PATH, or an empty one, into the file of --settings",
@@ -123,6 +124,13 @@ def refuse(before: Plan, after: Plan) -> None:
         raise UsageError(
             "MLFLOW_BUCKET_NAME must stay: with direct access, runs say in which bucket they are"
         )
+
+
+def _same_folder(before: Plan, after: Plan) -> str:
+    """Return the folder that two S3 servers would share, spelled in two ways; empty if none."""
+    used = {place_of(before.folder, name).resolve() for name in before.stack.folders}
+    names = (name for name in after.stack.folders if place_of(after.folder, name).resolve() in used)
+    return next(names, "")
 
 
 def _read_more(path: Path) -> Mapping[str, str]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from mlflow_compose.actions.changed import Change, places_of
+from mlflow_compose.actions.changed import Change, is_copied, places_of
 from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.actions.move import refuse
-from mlflow_compose.actions.moving import copied_to, mark, moving
+from mlflow_compose.actions.moving import mark, moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data import changes
@@ -39,7 +39,7 @@ def remember_start(plan: Plan, change: Change | None) -> None:
     elif change:
         record = record.leaving(engine, change.old.stack.volumes)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
-    if moving(plan.paths) and copied_to(plan.paths) != places_of(plan):
+    if moving(plan.paths) and not is_copied(plan):
         # From now on, the old stores may get what a migration that was cut off did not copy.
         mark(plan.paths)
 
@@ -78,8 +78,10 @@ def _hidden(change: Change, amounts: Amounts) -> Iterator[str]:
 def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
     """Count what the stack holds, with its own servers; those that do not run are started."""
     engine = engine_of(old)
-    states = {status.name: status.state for status in engine.status()}
     try:
+        # What has the old name may be another stack's by now.
+        engine.check()
+        states = {status.name: status.state for status in engine.status()}
         # What is on disk may be rendered from the new settings already.
         write(old.rendering(), old.folder)
         if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):

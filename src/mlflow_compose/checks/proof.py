@@ -80,8 +80,9 @@ class Proof:
 
     def experiment(self) -> str:
         """Create an experiment."""
-        answer = self.tracking.post("experiments/create", name=self.name)
+        # Before it is asked for: the answer may be lost.
         self.created = True
+        answer = self.tracking.post("experiments/create", name=self.name)
         self.experiment_id = _id("experiment", EXPERIMENT_ID, answer["experiment_id"])
         return f"experiment {self.experiment_id}"
 

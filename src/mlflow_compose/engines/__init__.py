@@ -6,6 +6,7 @@ knows nothing of what they do; it turns its own troubles into errors with a next
 
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose, open_engine
+from mlflow_compose.engines.places import place_of
 from mlflow_compose.engines.ports import check_ports, holder_of
 from mlflow_compose.engines.sending import run_modules
 
@@ -18,5 +19,6 @@ __all__ = [
     "choose",
     "holder_of",
     "open_engine",
+    "place_of",
     "run_modules",
 ]

@@ -6,13 +6,12 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from mlflow_compose.engines.places import NOTE, OTHER_FOLDER, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import ID_PATTERN
 from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack
 
-# In each folder of data: the id of the stack whose it is.
-NOTE = ".mlflow-compose"
 # More than an id and the end of its line have.
 NOTE_BYTES = 32
 # What the system says of a link (the second: FreeBSD), and of a socket.
@@ -22,31 +21,6 @@ TAKE_OVER = (
     "if this folder is that stack, restored, moved to another disk or without its "
     f"{STATE_DIR}: write that id into {STATE_DIR}/id and remove {STATE_DIR}/place.json"
 )
-OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a folder of its own"
-
-
-def check_place(folder: Path, place: Path) -> None:
-    """Make sure that a folder of the user's own is apart from the stack's.
-
-    Args:
-        folder: Of the stack's rendered files.
-        place: The user's.
-
-    Raises:
-        EngineError: One of them is in the other: the stack's files would be served or deleted.
-    """
-    root, real = folder.parent.resolve(), place.resolve()
-    own = (root / name for name in ("compose", "local", STATE_DIR))
-    if root.is_relative_to(real) or any(real.is_relative_to(path) for path in own):
-        raise EngineError(
-            f"MINIO_VOLUME_PATH must be a folder apart from the stack's own, got {place}",
-            hint=OTHER_FOLDER,
-        )
-    if (place / NOTE).is_dir():
-        raise EngineError(
-            f"MINIO_VOLUME_PATH must be a folder of data, and {place} is that of a stack",
-            hint=OTHER_FOLDER,
-        )
 
 
 def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ...]:
@@ -91,28 +65,6 @@ def _has_note(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def place_of(folder: Path, name: str) -> Path:
-    """Return a folder of data; the folder that its name is meant from may not be there yet."""
-    return Path(os.path.normpath(folder / name))
-
-
-def check_there(path: Path) -> None:
-    """Make sure that what is in the place of a folder is one, if there is anything.
-
-    Raises:
-        EngineError: It is a link that leads nowhere, or no folder.
-    """
-    if path.is_symlink() and not path.exists():
-        raise EngineError(
-            f"{path} leads to {path.readlink()}, which is not there",
-            hint=f"put the data back there; rm {path} makes the next up start without it",
-        )
-    if path.exists() and not path.is_dir():
-        raise EngineError(
-            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
-        )
 
 
 def owner_of(folder: Path) -> str:

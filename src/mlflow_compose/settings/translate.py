@@ -18,7 +18,13 @@ HOSTS = {
     "PG_HOST": frozenset({"PG_PASSWORD"}),
     "MINIO_HOST": frozenset({"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}),
 }
-KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+# Of the S3 server, which is the stack's own unless the file names one elsewhere.
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "MINIO_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY": "MINIO_SECRET_ACCESS_KEY",
+}
+# Paths are meant from the other file's folder.
+FILES = frozenset({"PG_SSLROOTCERT", "MINIO_STORAGE_CA_CERTS", "BUILD_CA_CERTS"})
 # What is called otherwise here and spelled otherwise too.
 SPELLED: Mapping[str, Callable[[str], str]] = {
     "MINIO_CONSOLE_ADDRESS": lambda value: f":{value.removeprefix(':')}",
@@ -55,7 +61,7 @@ def translate(text: str) -> Translation:
     found = expanded(file)
     given = _given(found)
     for name, value in found.items():
-        setting = _setting(name)
+        setting = KEYS[name] if KEYS.get(name) in given else _setting(name)
         reason = _reason(name, setting, value, given)
         if reason or setting in values:
             left_out[name] = reason or f"{called[setting]} says it already"
@@ -91,8 +97,10 @@ def _is_elsewhere(host: str) -> bool:
 
 def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
     """Say why something has no place in the new file, nothing if it has one."""
-    if name in KEYS:
+    if name in KEYS and not setting:
         return "the stack draws keys of its own"
+    if setting in FILES:
+        return f"copy {value} to the new .env, and set {setting} there"
     if not setting:
         return meaning_of(name) or "the stack decides that itself, or has no use for it"
     if not value:

@@ -5,15 +5,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlflow_compose.engines.ownership import (
-    NOTE,
-    OTHER_FOLDER,
-    check_claim,
-    check_place,
-    check_there,
-    claim,
-    place_of,
-)
+from mlflow_compose.engines.ownership import check_claim, claim
+from mlflow_compose.engines.places import NOTE, OTHER_FOLDER, check_place, check_there, place_of
 from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 from mlflow_compose.stack.postgres import NAME as POSTGRES
@@ -71,7 +64,6 @@ def claim_folders(stack: Stack, folder: Path) -> None:
         with suppress(PermissionError):
             # Else the engine makes it, as a folder of root's.
             place.mkdir(parents=True, exist_ok=True)
-        if place.is_dir():
             claim(place, stack.identity)
 
 

@@ -30,5 +30,10 @@ def outdated(stack: Stack, secrets: Path, seen: Iterable[Seen]) -> list[str]:
 
 
 def _secrets_changed(stack: Stack, folder: Path, service: str) -> datetime:
-    times = [(folder / secret.name).stat().st_mtime for secret in stack.service(service).secrets]
+    # Files of the user's own are mounted from where they are.
+    files = (
+        folder.parent / secret.file if secret.file else folder / secret.name
+        for secret in stack.service(service).secrets
+    )
+    times = [file.stat().st_mtime for file in files]
     return datetime.fromtimestamp(max(times, default=0), UTC)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.engines.ownership import check_place, place_of
+from mlflow_compose.engines.places import check_place, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack
 

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.engines.ownership import (
-    OTHER_FOLDER,
     TAKE_OVER,
     check_claim,
     check_held,
-    check_there,
     claim,
     marked,
     owner_of,
-    place_of,
 )
+from mlflow_compose.engines.places import OTHER_FOLDER, check_there, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Stack, Volume
 from mlflow_compose.stack.mlflow import TMP_VOLUME

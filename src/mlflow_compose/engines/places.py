@@ -1,0 +1,76 @@
+"""Where the folders of data are, and whether such a place can be used."""
+
+import os
+import stat
+from pathlib import Path
+
+from mlflow_compose.errors import EngineError
+from mlflow_compose.paths import STATE_DIR
+
+# In each folder of data: the id of the stack whose it is.
+NOTE = ".mlflow-compose"
+OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a folder of its own"
+
+
+def check_place(folder: Path, place: Path) -> None:
+    """Make sure that a folder of the user's own is apart from the stack's.
+
+    Args:
+        folder: Of the stack's rendered files.
+        place: The user's.
+
+    Raises:
+        EngineError: One of them is in the other: the stack's files would be served or deleted.
+    """
+    root, real = folder.parent.resolve(), place.resolve()
+    own = (root / name for name in ("compose", "local", STATE_DIR))
+    if root.is_relative_to(real) or any(real.is_relative_to(path) for path in own):
+        raise EngineError(
+            f"MINIO_VOLUME_PATH must be a folder apart from the stack's own, got {place}",
+            hint=OTHER_FOLDER,
+        )
+    if _is_folder(place / NOTE):
+        raise EngineError(
+            f"MINIO_VOLUME_PATH must be a folder of data, and {place} is that of a stack",
+            hint=OTHER_FOLDER,
+        )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False
+
+
+def place_of(folder: Path, name: str) -> Path:
+    """Return a folder of data; the folder that its name is meant from may not be there yet."""
+    return Path(os.path.normpath(folder / name))
+
+
+def check_there(path: Path) -> None:
+    """Make sure that what is in the place of a folder is one, if there is anything.
+
+    Raises:
+        EngineError: It is a link that leads nowhere, or no folder.
+    """
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) and not path.exists():
+            raise EngineError(
+                f"{path} leads to {path.readlink()}, which is not there",
+                hint=f"put the data back there; rm {path} and mlflow-compose up --start-empty "
+                "start without it",
+            )
+        is_folder = path.is_dir()
+    except FileNotFoundError:
+        return
+    except PermissionError:
+        # Whoever runs the servers may see more.
+        return
+    except NotADirectoryError:
+        is_folder = False
+    if not is_folder:
+        raise EngineError(
+            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
+        )
