@@ -85,19 +85,19 @@ def test_a_pid_file_and_a_socket_of_nobody_must_not_stop_it(mended: LocalStack) 
     assert supervisor(mended).pid != os.getpid()
 
 
-def test_workers_of_a_killed_mlflow_must_not_keep_its_port(mended: LocalStack) -> None:
+def test_workers_of_a_killed_mlflow_must_not_keep_its_port(shared: LocalStack) -> None:
     """It has children, which go on listening."""
-    parent = psutil.Process(mended.pids()["mlflow"])
+    parent = psutil.Process(shared.pids()["mlflow"])
     children = parent.children(recursive=True)
     assert children
-    before = mended.starts()
+    before = shared.starts()
     kill(parent)
     wait_until(
-        lambda: mended.starts().get("mlflow", before["mlflow"]) != before["mlflow"],
+        lambda: shared.starts().get("mlflow", before["mlflow"]) != before["mlflow"],
         seconds=30,
         what="mlflow is started again",
     )
-    mended.wait_until_healthy(seconds=60)
+    shared.wait_until_healthy(seconds=60)
     assert not any(child.is_running() for child in children)
 
 
