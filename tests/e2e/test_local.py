@@ -202,20 +202,35 @@ def test_a_bucket_that_cannot_be_made_must_stop_the_start(stack: LocalStack) -> 
     assert not (stack.local_folder / "run" / "bucket-init.done").exists()
 
 
-def test_a_server_that_cannot_start_must_fail_up_with_its_last_lines(stack: LocalStack) -> None:
-    (stack.folder / "objects").write_text("in the way", encoding="utf-8")
+def test_a_server_that_cannot_start_must_fail_up_with_its_last_lines(mended: LocalStack) -> None:
+    """Those of this start, and not of the one before."""
+    conf = mended.local_folder / "data" / "postgres_data" / "pgdata" / "postgresql.conf"
+    kept = conf.read_text(encoding="utf-8")
+    mended.tool("down")
+    try:
+        conf.write_text(f"{kept}\nfirst_mistake = 1\n", encoding="utf-8")
+        said = mended.up(code=1)
+        said.shows("error: postgres ends again and again", "first_mistake")
+        said.shows("hint: mlflow-compose logs postgres")
+        conf.write_text(f"{kept}\nsecond_mistake = 1\n", encoding="utf-8")
+        for running in (True, False):
+            if not running:
+                mended.tool("down")
+            said = mended.up(code=1)
+            said.shows("error: postgres ends again and again", "second_mistake")
+            assert "first_mistake" not in said.text
+    finally:
+        conf.write_text(kept, encoding="utf-8")
+
+
+def test_a_folder_of_objects_that_cannot_be_one_must_be_named(stack: LocalStack) -> None:
+    path = stack.folder / "objects"
+    path.write_text("in the way", encoding="utf-8")
     stack.write(MINIO_VOLUME_PATH="objects/here")
-    said = stack.up(code=1)
-    said.shows("error: s3 ends again and again", "Not a directory", "hint: mlflow-compose logs s3")
-    (stack.folder / "objects").unlink()
-    (stack.folder / "objects").symlink_to("objects")
-    for running in (True, False):
-        if not running:
-            stack.tool("down")
-        said = stack.up(code=1)
-        # Of this start, and not of the one before.
-        said.shows("error: s3 ends again and again", "Too many levels of symbolic links")
-        assert "Not a directory" not in said.text
+    stack.up(code=1).shows(f"error: {path}/here must be a folder")
+    path.unlink()
+    path.symlink_to("objects")
+    stack.up(code=1).shows(f"error: {path}/here cannot be used: Too many levels of symbolic links")
 
 
 def test_a_folder_of_minio_must_not_be_touched(stack: LocalStack) -> None:

@@ -1,5 +1,6 @@
 """What a stack becomes on other stores: decided before anything is touched."""
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -128,9 +129,11 @@ def refuse(before: Plan, after: Plan) -> None:
 
 def _same_folder(before: Plan, after: Plan) -> str:
     """Return the folder that two S3 servers would share, spelled in two ways; empty if none."""
-    used = {place_of(before.folder, name).resolve() for name in before.stack.folders}
-    names = (name for name in after.stack.folders if place_of(after.folder, name).resolve() in used)
-    return next(names, "")
+    used = {os.path.realpath(place_of(before.folder, name)) for name in before.stack.folders}
+    for name in after.stack.folders:
+        if os.path.realpath(place_of(after.folder, name)) in used:
+            return name
+    return ""
 
 
 def _read_more(path: Path) -> Mapping[str, str]:

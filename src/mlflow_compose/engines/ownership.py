@@ -47,7 +47,7 @@ def check_held(folder: Path, names: Collection[str]) -> None:
     for name in sorted(names):
         place = place_of(folder, name)
         if not _has_note(place):
-            real = place.resolve()
+            real = Path(os.path.realpath(place))
             where = f"{place}, which is {real}," if real != place else f"{place}"
             raise EngineError(
                 f"the data of this stack was in {where} and is not there now",

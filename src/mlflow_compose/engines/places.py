@@ -22,7 +22,8 @@ def check_place(folder: Path, place: Path) -> None:
     Raises:
         EngineError: One of them is in the other: the stack's files would be served or deleted.
     """
-    root, real = folder.parent.resolve(), place.resolve()
+    # Not Path.resolve, which raises for a circle of links before Python 3.13.
+    root, real = (Path(os.path.realpath(path)) for path in (folder.parent, place))
     own = (root / name for name in ("compose", "local", STATE_DIR))
     if root.is_relative_to(real) or any(real.is_relative_to(path) for path in own):
         raise EngineError(
@@ -70,6 +71,10 @@ def check_there(path: Path) -> None:
         return
     except NotADirectoryError:
         is_folder = False
+    except OSError as error:
+        raise EngineError(
+            f"{path} cannot be used: {error.strerror}", hint=f"ls -ld {path} shows why"
+        ) from None
     if not is_folder:
         raise EngineError(
             f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
