@@ -99,11 +99,11 @@ def check_runs(plan: Plan, record: Record) -> None:
     Raises:
         UsageError: It was started by that name, and not stopped since.
     """
-    old = as_started(plan, record)
-    if record.started_on == old.stack.site.engine and Change(old, plan).renamed:
+    name = _old_name(plan, record)
+    if name and record.started_on == plan.stack.site.engine:
         raise UsageError(
-            f"this stack runs as {old.stack.name}, and COMPOSE_PROJECT_NAME is {plan.stack.name}",
-            hint=f"set COMPOSE_PROJECT_NAME={old.stack.name} back, then mlflow-compose down",
+            f"this stack runs as {name}, and COMPOSE_PROJECT_NAME is {plan.stack.name}",
+            hint=f"set COMPOSE_PROJECT_NAME={name} back, then mlflow-compose down",
         )
 
 
@@ -113,13 +113,17 @@ def check_name(plan: Plan, record: Record) -> None:
     Raises:
         UsageError: The stack was started by another name.
     """
-    old = as_started(plan, record)
-    if Change(old, plan).renamed:
-        name = old.stack.name
+    if name := _old_name(plan, record):
         raise UsageError(
             f"this stack was started as {name}, and COMPOSE_PROJECT_NAME is {plan.stack.name} now",
             hint=f"set COMPOSE_PROJECT_NAME={name} back; a folder of its own is another stack",
         )
+
+
+def _old_name(plan: Plan, record: Record) -> str:
+    """Return the name that Docker knows a stack by, if it is not the present one."""
+    old = as_started(plan, record)
+    return old.stack.name if Change(old, plan).renamed else ""
 
 
 def _text(value: object) -> str:

@@ -54,8 +54,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     for note in notes(plan):
         progress.note(note)
     engine.check()
-    change = changed(plan, read_record(plan.paths))
-    _check_data(plan, change, engine, progress, engine_of)
+    change = _check_data(plan, engine, progress, engine_of)
     write(plan.rendering(), plan.folder)
     check_ports(engine)
     engine.prepare(progress)
@@ -70,19 +69,24 @@ def up(  # noqa: PLR0913 - as many facts go into it
 
 def _check_data(
     plan: Plan,
-    change: Change | None,
     engine: Engine,
     progress: Progress,
     engine_of: Callable[[Plan], Engine] | None,
-) -> None:
-    """Make sure that the stack can use the data that is there, and hides none that it has."""
-    check_runs(plan, read_record(plan.paths))
+) -> Change | None:
+    """Make sure that the stack can use the data that is there, and hides none that it has.
+
+    Returns what changed since it was started last, None if its data is where it was.
+    """
+    record = read_record(plan.paths)
+    check_runs(plan, record)
+    change = changed(plan, record)
     # First: servers that are started to count claim their data with the id.
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
     held = held_folders(plan) if engine_of else ()
     engine.check_data(start_empty=change is not None or engine_of is None, held=held)
+    return change
 
 
 def status(engine: Engine, migration: Moving | None = None) -> Result:

@@ -114,7 +114,7 @@ def refuse(before: Plan, after: Plan) -> None:
         raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
     if moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
-    if moves_objects and (folder := between.same_folder(old, new) or _same_folder(before, after)):
+    if moves_objects and (folder := _same_folder(before, after)):
         raise UsageError(
             f"MINIO_VOLUME_PATH ({folder}) holds the old objects, and two servers cannot share it",
             hint="put another MINIO_VOLUME_PATH, or an empty one, into the file of --settings",
@@ -128,7 +128,7 @@ def refuse(before: Plan, after: Plan) -> None:
 
 
 def _same_folder(before: Plan, after: Plan) -> str:
-    """Return the folder that two S3 servers would share, spelled in two ways; empty if none."""
+    """Return the folder that two S3 servers would share, however it is spelled; empty if none."""
     used = {os.path.realpath(place_of(before.folder, name)) for name in before.stack.folders}
     for name in after.stack.folders:
         if os.path.realpath(place_of(after.folder, name)) in used:

@@ -51,12 +51,6 @@ def kept(old: Stack, new: Stack) -> tuple[str, ...]:
     return tuple(name for name in old.volumes if name not in new.volumes)
 
 
-def same_folder(old: Stack, new: Stack) -> str:
-    """Return the folder that two S3 servers would share, empty where there is none."""
-    shared = {*old.folders} & {*new.folders} if _has_two(old, new) else ()
-    return next(iter(shared), "")
-
-
 def same_secret(old: Stack, new: Stack) -> str:
     """Return what a secret is about that two S3 servers would need twice, empty if none."""
     if not _has_two(old, new):
