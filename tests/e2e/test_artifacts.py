@@ -74,7 +74,7 @@ def test_a_client_must_be_told_at_once_what_is_not_there(
 
 
 def experiment_at(api: Api, location: str) -> Run:
-    """Make a run in an experiment whose artifacts are at an address of one's own choice."""
+    """Make a run in an experiment whose artifacts are at a chosen address."""
     name = uuid.uuid4().hex
     made = api.post("experiments/create", name=name, artifact_location=f"{location}/{name}")
     created = api.post("runs/create", experiment_id=made["experiment_id"], start_time=0)["run"]

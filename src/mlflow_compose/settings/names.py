@@ -108,7 +108,7 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
 
 
 def letters_of(name: str) -> str:
-    """Return what somebody may have meant who wrote quotes, hyphens or invisible characters too."""
+    """Return a name without the quotes, hyphens and invisible characters that may be in it."""
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").upper()
 
 

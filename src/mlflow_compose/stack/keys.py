@@ -1,4 +1,4 @@
-"""Keys that MLflow's server needs and nobody chooses.
+"""Keys that MLflow's server needs and users do not choose.
 
 Where they are not set, each worker draws its own, or all stacks have the same well-known one. They
 are derived from secrets of the env file: the same in every worker and at every start.

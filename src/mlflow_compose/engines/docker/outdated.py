@@ -13,8 +13,8 @@ def outdated(stack: Stack, secrets: Path, seen: Iterable[Seen]) -> list[str]:
     """Return the services whose containers must be made anew.
 
     A changed secret is a new file, a container keeps the old one mounted, and Compose does not look
-    at what is in secret files. And one that ended again and again waits longer each time before
-    Docker tries it anew, also when its reason is gone.
+    at what is in secret files. And Docker waits longer before each restart of a container that
+    keeps failing, even after the cause is gone.
 
     Args:
         stack: The stack as it is to be started.
