@@ -59,6 +59,20 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
                 error_code=INVALID_PARAMETER_VALUE,
             )
 
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        """Fetch a file or a folder; what is a file is fetched without listing it first."""
+        if artifact_path and dst_path:
+            place: str = self._create_download_destination(artifact_path, dst_path)
+            try:
+                self._download_file(artifact_path, place)
+            except MlflowException:
+                # A folder, or nothing.
+                pass
+            else:
+                return place
+        found: str = super().download_artifacts(artifact_path, dst_path)
+        return found
+
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         from botocore.exceptions import ClientError
 
