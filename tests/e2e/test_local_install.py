@@ -91,14 +91,12 @@ def test_a_cache_that_cannot_be_written_must_be_named(student: Student) -> None:
 
 @pytest.mark.skipif(not is_root(), reason="only root can make a folder that its user cannot write")
 def test_a_folder_that_cannot_be_written_must_be_named(student: Student) -> None:
-    moved = student.stack / "away"
-    (student.stack / "local").rename(moved)
-    student.stack.chmod(0o555)
-    try:
-        student.types("up", code=1).shows("cannot be written: Permission denied", "hint: ")
-    finally:
-        student.stack.chmod(0o755)
-        moved.rename(student.stack / "local")
+    closed = student.home / "closed"
+    closed.mkdir()
+    shutil.copyfile(student.stack / ".env", closed / ".env")
+    os.chown(closed / ".env", student.uid, -1)
+    said = student.types("--env-file", str(closed / ".env"), "up", code=1)
+    said.shows(f"{closed}", "cannot be written: Permission denied", "hint: ")
 
 
 @pytest.mark.skipif(not is_root(), reason="only root can make a disk that is full")

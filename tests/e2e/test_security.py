@@ -23,7 +23,7 @@ GIVEN = {
     "postgres": {"pg_password"},
     "s3": {"minio_root_user", "minio_root_password"},
     "bucket-init": {"s3_root_key", "s3_app_key"},
-    "mlflow": {"pg_service.conf", "s3_app_key"},
+    "mlflow": {"pg_service.conf", "s3_app_key", "mlflow_env"},
 }
 COMPILERS = ("gcc", "cc", "g++", "c++", "clang", "make", "ld")
 NO_PRIVILEGES = {
