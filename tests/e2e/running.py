@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from dotenv import dotenv_values
 
-from mlflow_compose.settings.envfile import quote
+from mlflow_compose.settings.quoting import quote
 
 from .tool import Said, environment, tool
 from .tracking import Api

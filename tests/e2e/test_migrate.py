@@ -8,7 +8,7 @@ from urllib.parse import quote as quote_url
 
 import pytest
 
-from mlflow_compose.settings.envfile import quote
+from mlflow_compose.settings.quoting import quote
 
 from .conftest import MakeStack
 from .images import image_settings

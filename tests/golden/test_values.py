@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mlflow_compose.actions.plan import image_sources
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import declared, load
-from mlflow_compose.settings.envfile import quote
 from mlflow_compose.settings.names import Kind, is_secret_variable, kind_of, mlflow_variables
+from mlflow_compose.settings.quoting import quote
 from mlflow_compose.stack import build
 from tests.golden.compose import compose
 from tests.golden.test_trees import IDENTITY

@@ -7,8 +7,9 @@ from pathlib import Path
 from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
 from mlflow_compose.paths import sources
 from mlflow_compose.settings import Loaded, Settings
-from mlflow_compose.settings.envfile import parse, quote
+from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
+from mlflow_compose.settings.quoting import quote
 from mlflow_compose.stack import Machine, Stack, build, build_local
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_compose.settings.envfile import edit, parse, quote
+from mlflow_compose.settings.envfile import edit, parse
+from mlflow_compose.settings.quoting import quote
 
 # Everything that UTF-8 can hold; a zero byte is refused by the rules of settings.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
@@ -56,6 +57,15 @@ def test_line_ends_must_not_become_part_of_values(ends: str) -> None:
     assert parse(ends.join(["A=1", "", "B='2'", "C=3"])).values == {"A": "1", "B": "2", "C": "3"}
 
 
+@pytest.mark.parametrize("value", ["two\nlines", "it's\n$x"])
+def test_a_file_with_windows_line_ends_must_have_none_in_its_values(value: str) -> None:
+    text = f"A=1\nB={quote(value)}\n".replace("\n", "\r\n")
+    assert parse(text).values == {"A": "1", "B": value}
+    edited = edit(text, {"A": value, "C": "a\r\nb"})
+    assert parse(edited).values == {"A": value, "B": value, "C": "a\r\nb"}
+    assert edited.count("\n") == edited.count("\r\n")
+
+
 def test_what_is_odd_about_a_file_must_be_noted() -> None:
     assert parse("A=1\n").notes == ()
     assert parse("\ufeffA=1\r\n").values == {"A": "1"}
@@ -84,12 +94,19 @@ def test_every_line_that_cannot_be_read_must_be_listed_with_its_number() -> None
         ("PG_PASSWORD='a' b", "PG_PASSWORD cannot be read"),
         ('PG_PASSWORD="a', "PG_PASSWORD cannot be read"),
         ("=value", "this line cannot be read"),
+        # The second line of a secret that was wrapped.
+        ("c2VjcmV0LW9mLW1pbmU", "this line has no value"),
+        ("ABCDEFGH234567", "this line has no value"),
+        ("ABCDEFGH: 234567", "this line cannot be read"),
+        ("Zm9vYmFyYmF6Zg==", "this line looks like the end of the value above it"),
+        ("9vYmFyYmF6ZnooYmFyYmF6E=", "this line looks like the end of the value above it"),
     ],
 )
 def test_a_line_that_is_not_in_the_format_must_say_what_to_write(line: str, said: str) -> None:
     ((number, found),) = parse(f"{line}\n").problems
     assert number == 1
     assert said in found
+    assert not any(word in found for word in ("c2Vj", "ABCDEFGH", "Zm9v", "9vYm"))
 
 
 def test_a_name_that_is_written_twice_must_be_remembered_with_both_lines() -> None:

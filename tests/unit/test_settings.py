@@ -211,7 +211,7 @@ def test_a_secret_that_only_names_another_value_must_be_refused(line: str) -> No
         resolve(parse(env_text(line)), {}, env_file=Path(".env"))
 
 
-@pytest.mark.parametrize("value", ["'p@ss$word'", "pa$$word", "100$", "a$1"])
+@pytest.mark.parametrize("value", ["'p@ss$word'", "'pa$$word'", "100$", "a$1"])
 def test_a_dollar_sign_that_is_meant_must_be_taken(value: str) -> None:
     found = resolve(parse(env_text(f"PG_PASSWORD={value}")), {}, env_file=Path(".env"))
     assert found.settings.pg_password.get_secret_value() == value.strip("'")

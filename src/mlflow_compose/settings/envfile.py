@@ -6,14 +6,17 @@ Values are literal: no `${…}` is expanded. The format is python-dotenv's: `NAM
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 
 from mlflow_compose.errors import EnvFileError
+from mlflow_compose.settings.names import OTHER_PREFIXES, OUR_PREFIXES
+from mlflow_compose.settings.quoting import compose_differs, quote
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -29,6 +32,7 @@ class EnvFile:
         problems: Lines that are not in the format: their numbers, and what is wrong with them.
         references: Names whose values hold `${NAME}` or `$NAME` outside of single quotes, where
             other readers expand it.
+        differing: Names whose values Docker Compose would read differently.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -36,6 +40,13 @@ class EnvFile:
     notes: tuple[str, ...] = ()
     problems: tuple[tuple[int, str], ...] = ()
     references: frozenset[str] = frozenset()
+    differing: frozenset[str] = frozenset()
+
+
+class _Assignment(NamedTuple):
+    name: str
+    value: str
+    written: str
 
 
 def read(path: Path) -> EnvFile:
@@ -81,22 +92,24 @@ def read_text(path: Path, *, if_missing: str | None = None) -> str:
 
 def parse(text: str, *, name: str = ".env") -> EnvFile:
     """Parse the text of an env file called `name`."""
-    values: dict[str, str] = {}
+    bindings = list(parse_stream(io.StringIO(_with_plain_ends(text), newline="")))
+    found = [(_line_of(binding), binding, _problem(binding)) for binding in bindings]
+    good = [
+        (line, _Assignment(binding.key, binding.value, _behind_equals(binding)))
+        for line, binding, problem in found
+        if not problem and binding.key is not None and binding.value is not None
+    ]
     lines: dict[str, tuple[int, ...]] = {}
-    problems: list[tuple[int, str]] = []
-    references: set[str] = set()
-    for binding in parse_stream(io.StringIO(text.removeprefix(BYTE_ORDER_MARK), newline="")):
-        # A binding also swallows the blank lines above it; its own line is the first with text.
-        skipped = _blank(binding.original.string)
-        line = binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
-        if problem := _problem(binding):
-            problems.append((line, problem))
-        elif binding.key is not None and binding.value is not None:
-            values[binding.key] = binding.value
-            lines[binding.key] = (*lines.get(binding.key, ()), line)
-            if _has_reference(binding):
-                references.add(binding.key)
-    return EnvFile(values, lines, _notes(text, name), tuple(problems), frozenset(references))
+    for line, one in good:
+        lines[one.name] = (*lines.get(one.name, ()), line)
+    return EnvFile(
+        values={one.name: one.value for _, one in good},
+        lines=lines,
+        notes=tuple(_notes(text, bindings, name)),
+        problems=tuple((line, problem) for line, _, problem in found if problem),
+        references=frozenset(one.name for _, one in good if _has_reference(one)),
+        differing=frozenset(one.name for _, one in good if compose_differs(one.written)),
+    )
 
 
 def expanded(file: EnvFile) -> Mapping[str, str]:
@@ -110,20 +123,13 @@ def expanded(file: EnvFile) -> Mapping[str, str]:
     return {name: value or "" for name, value in values.items()}
 
 
-def quote(value: str) -> str:
-    """Return `value` as an env file spells it, so that `parse` gives it back unchanged."""
-    if re.fullmatch(r"[\w./:@+,-]*", value, re.ASCII):
-        return value
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
 def edit(text: str, values: Mapping[str, str]) -> str:
     """Return the text of an env file with other values; every other line stays as it is.
 
     A name that is there only as a comment (`#NAME=…`, a default) is written in that place, one
     that is not there at all at the end.
     """
+    end = "\r\n" if _is_windows(text) else "\n"
     bindings = list(parse_stream(io.StringIO(text, newline="")))
     active = {binding.key for binding in bindings}
     missing, pieces = dict(values), []
@@ -133,16 +139,36 @@ def edit(text: str, values: Mapping[str, str]) -> str:
         name = binding.key or (commented if commented not in active else None)
         if name in values:
             # Of a name written twice, the first place is as good as the other.
-            piece = _blank(piece) + _line(name, missing.pop(name)) if name in missing else ""
+            piece = _blank(piece) + _line(name, missing.pop(name), end) if name in missing else ""
         pieces.append(piece)
     whole = "".join(pieces)
     if missing and whole and not whole.endswith("\n"):
-        whole += "\n"
-    return whole + "".join(_line(name, value) for name, value in missing.items())
+        whole += end
+    return whole + "".join(_line(name, value, end) for name, value in missing.items())
 
 
-def _line(name: str, value: str) -> str:
-    return f"{name}={quote(value)}\n"
+def _line(name: str, value: str, end: str) -> str:
+    return f"{name}={quote(value)}\n".replace("\n", end)
+
+
+def _is_windows(text: str) -> bool:
+    """Tell whether every line ends as on Windows; then those inside of quotes do too."""
+    return "\r\n" in text and not re.search(r"(?<!\r)\n|\r(?!\n)", text)
+
+
+def _with_plain_ends(text: str) -> str:
+    plain = text.removeprefix(BYTE_ORDER_MARK)
+    return plain.replace("\r\n", "\n") if _is_windows(plain) else plain
+
+
+def _line_of(binding: Binding) -> int:
+    # A binding also swallows the blank lines above it; its own line is the first with text.
+    skipped = _blank(binding.original.string)
+    return binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
+
+
+def _behind_equals(binding: Binding) -> str:
+    return binding.original.string.partition("=")[2]
 
 
 def _blank(piece: str) -> str:
@@ -155,30 +181,39 @@ def _commented(piece: str) -> str | None:
 
 
 def _problem(binding: Binding) -> str | None:
-    # Only a name is repeated, and only what looks like one: the rest may be a secret.
+    # Only a name is repeated, and only one that is known: the rest may be of a secret.
     line = binding.original.string
     found = re.match(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)(?![^\s:=])", line)
-    name = found[1] if found else None
+    name = found[1] if found and found[1].startswith((*OUR_PREFIXES, *OTHER_PREFIXES)) else None
     if name and re.match(rf"\s*(?:export\s+)?{name}\s*:", line):
         return f"{name}: is written with a colon; write {name}=value"
     if binding.error:
         return f"{name or 'this line'} cannot be read: a quote is not closed, or text follows it"
     if binding.key is not None and binding.value is None:
-        return f"{name or 'this line'} has no value; write {name or 'NAME'}=value"
+        return f"{name or 'this line'} has no value; write {name or 'NAME'}=value on one line"
+    if _is_rest(line.strip()):
+        return "this line looks like the end of the value above it; write a value on one line"
     return None
 
 
-def _has_reference(binding: Binding) -> bool:
-    written = binding.original.string.partition("=")[2].lstrip()
+def _is_rest(line: str) -> bool:
+    """Tell whether a line is the end of a Base64 text that was wrapped."""
+    if re.fullmatch(r"[\w+/-]+==+", line):
+        return True
+    kinds = (r"[a-z]", r"[A-Z]", r"[0-9]")
+    encoded = re.fullmatch(r"(?:[\w+/-]{4})+[\w+/-]{3}=", line)
+    return bool(encoded) and all(re.search(kind, line) for kind in kinds)
+
+
+def _has_reference(one: _Assignment) -> bool:
     # \\$ and $$ are ways in which other readers take a dollar sign as it is.
-    found = re.search(r"(?<![\\$])\$(?:\{|[A-Za-z_])", binding.value or "")
-    return bool(found) and not written.startswith("'")
+    found = re.search(r"(?<![\\$])\$(?:\{|[A-Za-z_])", one.value)
+    return bool(found) and not one.written.lstrip().startswith("'")
 
 
-def _notes(text: str, name: str) -> tuple[str, ...]:
-    notes = []
+def _notes(text: str, bindings: Iterable[Binding], name: str) -> Iterator[str]:
     if text.startswith(BYTE_ORDER_MARK):
-        notes.append(f"{name} begins with a byte order mark; it was read without it")
-    if "\r" in text:
-        notes.append(f"{name} has Windows line ends (CRLF); they were read as plain ones")
-    return tuple(notes)
+        yield f"{name} begins with a byte order mark; it was read without it"
+    ends = (binding.original.string.endswith(("\r\n", "\r")) for binding in bindings)
+    if _is_windows(text) or any(ends):
+        yield f"{name} has Windows line ends (CRLF); they were read as plain ones"

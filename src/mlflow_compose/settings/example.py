@@ -7,9 +7,9 @@ from itertools import groupby
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from mlflow_compose.settings.envfile import quote
 from mlflow_compose.settings.fields import generated_of, section_of
 from mlflow_compose.settings.model import declared
+from mlflow_compose.settings.quoting import quote
 
 ALPHABET = string.ascii_letters + string.digits
 

@@ -71,6 +71,12 @@ def _reference_notes(file: EnvFile, kinds: Mapping[str, Kind]) -> Iterator[str]:
     for name in sorted(file.references):
         if kinds[name] in {Kind.SETTING, Kind.SERVER}:
             yield f"{name} holds ${{…}} or $NAME, which is not expanded; it was read as it is"
+    ours = [name for name, kind in kinds.items() if kind in {Kind.SETTING, Kind.SERVER}]
+    if names := sorted({*ours} & (file.differing - file.references)):
+        yield (
+            f"Docker Compose would read {' and '.join(names)} differently, because of a $, a \\ or "
+            "a #; what is written was taken as it is"
+        )
 
 
 def _meaning_notes(kinds: Mapping[str, Kind]) -> Iterator[str]:

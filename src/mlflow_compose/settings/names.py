@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_")
+# Of the settings that have none of ours.
+OTHER_PREFIXES = ("ARTIFACT_", "AWS_", "BACKEND_", "BUILD_", "COMPOSE_", "PIP_", "PYTHON_")
 
 # MLflow's own names for what the stack decides, and the setting that decides it.
 DECIDED_BY = {
