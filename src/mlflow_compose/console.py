@@ -5,54 +5,29 @@ reads well. rich is only loaded where there is a terminal.
 """
 
 import json
-import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO, cast
 
 from mlflow_compose.errors import MlflowComposeError, OutputError
 from mlflow_compose.result import Result
+from mlflow_compose.streams import Lossy, divert
 
 if TYPE_CHECKING:
     from rich.status import Status
 
 PROGRAM = "mlflow-compose"
 
+UTF_8 = "utf-8"
 # Without a terminal, details of a long step appear this often, in seconds.
 DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
 # What a terminal takes for a command; a server may have said it.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-class Lossy:
-    """Standard error, on which no work depends: what cannot be written there is left out."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        """Write, if that is possible."""
-        try:
-            return self._stream.write(text)
-        except OSError:
-            _divert(self._stream)
-            return len(text)
-
-    def flush(self) -> None:
-        """Flush, if that is possible."""
-        try:
-            self._stream.flush()
-        except OSError:
-            _divert(self._stream)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the stream has it
-        """Return everything else as the stream has it."""
-        return getattr(self._stream, name)
 
 
 class Console:
@@ -68,7 +43,7 @@ class Console:
         self.as_json = as_json
         self._silent = quiet or as_json
         self._terminal = err.isatty() and environ.get("TERM") != "dumb"
-        self._color = self._terminal and "NO_COLOR" not in environ
+        self._color = self._terminal and not environ.get("NO_COLOR")
         self._status: Status | None = None
         self._step = ""
         self._last_line = 0.0
@@ -165,7 +140,9 @@ class Console:
     def _text(self, command: str, result: Result) -> str:
         """Return what is printed of a result."""
         if self.as_json:
-            return json.dumps(result.envelope(command), indent=2, ensure_ascii=False) + "\n"
+            # A stream of another encoding, such as ASCII, would have "?" for what it cannot hold.
+            escaped = (self._out.encoding or UTF_8).lower() != UTF_8
+            return json.dumps(result.envelope(command), indent=2, ensure_ascii=escaped) + "\n"
         return "".join(f"{self._typed(line)}\n" for line in result.lines)
 
     def _write(self, text: str) -> bool:
@@ -178,10 +155,10 @@ class Console:
             self._out.write(text)
             self._out.flush()
         except BrokenPipeError:
-            _divert(self._out)
+            divert(self._out)
             return False
         except OSError as error:
-            _divert(self._out)
+            divert(self._out)
             raise OutputError(
                 f"the result cannot be written to standard output: {error.strerror}",
                 hint="mlflow-compose status shows how the stack is now",
@@ -194,26 +171,6 @@ class Console:
         if error.hint:
             print(f"hint: {self._typed(error.hint)}", file=self._err)
         self._err.flush()
-
-
-def open_streams() -> None:
-    """Give this process the standard streams that it was started without.
-
-    Otherwise the next file that is opened gets the number of one, and what is printed. Writing to
-    standard output then fails, as on a full disk; standard error leads nowhere.
-    """
-    modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
-    for number, (name, mode) in enumerate(modes.items()):
-        if getattr(sys, name) is None:
-            # The lowest number that is free is this one.
-            os.set_inheritable(os.open(os.devnull, mode), True)  # noqa: FBT003 - its only form
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
-
-
-def _divert(stream: TextIO) -> None:
-    """Make the next flush of a stream harmless, also the one with which the interpreter ends."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _seconds(start: float) -> str:

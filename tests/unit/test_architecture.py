@@ -51,8 +51,9 @@ MAY_IMPORT = {
     "checks": {*STACK, "engines", "clients"},
     "data": {*STACK, "engines", "clients"},
     "actions": {*STACK, "lock", "render", "engines", "clients", "checks", "data"},
-    "console": {"errors", "result"},
-    "cli": {*STACK, "lock", "actions", "engines", "console"},
+    "streams": set(),
+    "console": {"errors", "result", "streams"},
+    "cli": {*STACK, "lock", "actions", "engines", "console", "streams"},
     "__main__": {"cli"},
     "__init__": set(),
 }

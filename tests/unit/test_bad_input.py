@@ -46,6 +46,41 @@ def test_an_unknown_variable_like_no_other_must_be_refused_without_a_guess(user:
     assert "did you mean" not in result.err
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("a" * 300, "File name too long"), ("none.pem", "must be a file that exists")],
+)
+def test_a_file_that_cannot_be_looked_for_must_be_named(user: User, path: str, why: str) -> None:
+    user.has_env(f"BUILD_CA_CERTS={path}")
+    refused(user, "BUILD_CA_CERTS  must be a file", why)
+
+
+@pytest.mark.parametrize("name", ["STACK_ENGINE", "PG_DATABASE", "MLFLOW_PORT", "PG_PASSWORD"])
+def test_bytes_that_are_no_text_must_be_refused(
+    user: User, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.has_env()
+    monkeypatch.setenv(name, os.fsdecode(b"local\xff"))
+    refused(user, f"{name}  must be ", "(from the environment)")
+
+
+def test_a_value_must_not_break_or_flood_the_screen(user: User) -> None:
+    user.has_env(f"MLFLOW_PORT='1\n2\x1b[31m'\nMLFLOW_WORKERS={'9' * 200_000}")
+    result = refused(user, "got 1\\n2\\x1b[31m\n", "more characters) …")
+    assert len(result.err) < 1000
+
+
+def test_a_name_must_not_flood_the_screen(user: User) -> None:
+    user.has_env(f"MLFLOW_{'A' * 200_000}=1")
+    assert len(refused(user, "is not a setting").err) < 1000
+
+
+def test_the_rest_of_a_secret_that_was_wrapped_must_not_be_repeated(user: User) -> None:
+    user.has_env("MLFLOW_ADMIN_PASSWORD=c2VjcmV0LW9m\nLW1pbmUtYW5k", "Zm9vYmFyYmF6Zg==")
+    result = refused(user, "line 7  this line has no value", "line 8  this line looks like the end")
+    assert not any(piece in result.err for piece in ("c2Vj", "LW1p", "Zm9v"))
+
+
 def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
     user.has_env("mlflow_port=5001")
     refused(user, "mlflow_port  is not a setting; did you mean MLFLOW_PORT?")

@@ -92,10 +92,17 @@ def test_a_terminal_must_see_how_long_a_step_took() -> None:
 
 
 def test_colors_must_be_left_out_where_they_are_not_wanted() -> None:
-    shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": ""})
+    shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": "1"})
     shown.command(["docker", "ps"])
     shown.fail("up", MlflowComposeError("no"))
     assert err.getvalue() == "$ docker ps\nerror: no\n"
+
+
+def test_an_empty_no_color_must_mean_nothing() -> None:
+    """As https://no-color.org has it."""
+    shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": ""})
+    shown.command(["docker", "version"])
+    assert "\x1b[2m$ docker version" in err.getvalue()
 
 
 def test_a_step_that_fails_must_not_hide_the_failure() -> None:

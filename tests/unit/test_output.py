@@ -1,6 +1,7 @@
 """Whatever becomes of our output, the work is finished and the exit code is as promised."""
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -85,6 +86,18 @@ def test_a_reader_that_went_away_must_change_nothing(user: User, flags: Sequence
     assert types(user, "render", *flags, out=GONE) == (0, "", "")
     assert user.types("render", "--check").code == 0
     assert types(user, "config", "--env-file", "none", *flags, out=GONE).code == 2
+    user.has_env("MLFLOW_PORT=5001")
+    assert types(user, "render", "--check", "--diff", *flags, out=GONE).code == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_must_be_whole_in_every_encoding(
+    user: User, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user.has_env("PG_DATABASE=größe漢")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    said = types(user, "config", "--json")
+    assert json.loads(said.out)["data"]["settings"]["PG_DATABASE"]["value"] == "größe漢"
 
 
 @pytest.mark.parametrize("err", [FULL, GONE, CLOSED])

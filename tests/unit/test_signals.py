@@ -63,6 +63,18 @@ def test_a_signal_must_end_a_command_with_its_own_code(number: signal.Signals, c
         assert ended(process, number) == (code, "clean\n")
 
 
+def test_ctrl_c_while_modules_are_imported_must_leave_no_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "mlflow_compose", "config"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        # Behind it, the commands are imported.
+        imported = iter(process.stderr.readline, "")
+        assert any("| " in line and line.rstrip().endswith(" typer") for line in imported)
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+
+
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_second_signal_must_not_break_the_cleaning_up_off(second: signal.Signals) -> None:
     with child(*PYTHON) as process:

@@ -14,10 +14,11 @@ import typer
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.signals import in_words, raise_signals
-from mlflow_compose.console import PROGRAM, Console, open_streams
+from mlflow_compose.console import PROGRAM, Console
 from mlflow_compose.errors import Cancelled, FilesError, MlflowComposeError, UsageError
 from mlflow_compose.machine import is_unwritable
 from mlflow_compose.result import Result
+from mlflow_compose.streams import open_streams
 
 FLAGS = ("--json", "--quiet")
 ENV_FILE = "--env-file"

@@ -31,8 +31,7 @@ def name_problems(
 ) -> list[Problem]:
     """Return what is wrong with the names of an env file, where `names` are those of settings."""
     return [
-        # Invisible characters are written out.
-        Problem(name if name.isprintable() else ascii(name), rule)
+        Problem(name, rule)
         for name, kind in kinds.items()
         for rule in _rules_of_name(name, kind, file.lines[name], names)
     ]

@@ -14,7 +14,7 @@ from mlflow_compose.settings.fields import generated_of
 from mlflow_compose.settings.file_rules import is_secret, name_problems, notes, reference_problems
 from mlflow_compose.settings.model import Settings, declared
 from mlflow_compose.settings.names import Kind, kind_of
-from mlflow_compose.settings.problem import Problem
+from mlflow_compose.settings.problem import Problem, fit_to_print
 from mlflow_compose.settings.rules import check
 
 ENVIRONMENT = "environment"
@@ -22,6 +22,8 @@ DEFAULT = "default"
 
 # Stands in for a secret that is missing or wrong, so that the other settings can be checked.
 _PLACEHOLDER = "placeholder"
+# Characters, in a list of what is wrong.
+WIDEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,10 @@ def _rule(detail: ErrorDetails) -> str:
     shown = "" if secret else f", got {got if str(got) else 'an empty value'}"
     if detail["type"] == "literal_error":
         return f"must be {detail['ctx']['expected'].replace(chr(39), '')}{shown}"
-    return f"{detail['ctx']['error']}{shown}"
+    if detail["type"] == "value_error":
+        return f"{detail['ctx']['error']}{shown}"
+    # A variable of the environment may hold bytes of any kind.
+    return f"must be UTF-8 text{shown}"
 
 
 def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
@@ -149,18 +154,24 @@ def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
         "MINIO_STORAGE_CA_CERTS": settings.minio_storage_ca_certs,
     }
     for name, given in files.items():
-        if given and not (directory / given).is_file():
-            yield Problem(name, f"must be a file that exists, got {given}")
+        if not given:
+            continue
+        try:
+            if not (directory / given).is_file():
+                yield Problem(name, f"must be a file that exists, got {given}")
+        except OSError as error:
+            yield Problem(name, f"must be a file that can be read ({error.strerror}), got {given}")
 
 
 def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> SettingsError:
-    width = max(len(problem.name) for problem in problems)
+    found = [(fit_to_print(problem.name), problem) for problem in problems]
+    width = min(max(len(name) for name, _ in found), WIDEST_NAME)
     count = "1 setting" if len(problems) == 1 else f"{len(problems)} settings"
     verb = "is" if len(problems) == 1 else "are"
     lines = [f"{count} in {source} {verb} wrong"]
-    for problem in problems:
+    for name, problem in found:
         origin = " (from the environment)" if problem.name in overrides else ""
-        lines.append(f"{problem.name:<{width}}  {problem.rule}{origin}")
+        lines.append(f"{name:<{width}}  {fit_to_print(problem.rule)}{origin}")
     return SettingsError(
         "\n  ".join(lines), hint="mlflow-compose config --list shows every setting"
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MOST_CHARACTERS = 240
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -16,3 +18,15 @@ class Problem:
     name: str
     rule: str
     involves: tuple[str, ...] = ()
+
+
+def fit_to_print(text: str) -> str:
+    """Return a text that values are in, on one line and no longer than a message may be."""
+    line = "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in text
+    )
+    cut = len(line) - MOST_CHARACTERS
+    if cut <= 0:
+        return line
+    half = MOST_CHARACTERS // 2
+    return f"{line[:half]}… ({cut} more characters) …{line[-half:]}"
