@@ -7,7 +7,7 @@ every answer of its tracking server. What does not carry it is not this stack's.
 import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlflow_compose.errors import FilesError, UsageError
@@ -16,7 +16,9 @@ from mlflow_compose.paths import STATE_DIR, StackPaths, write_state
 ID_FILE = "id"
 # Where the stack was when the id was last used: tells a moved stack from a copied one.
 PLACE_FILE = "place.json"
-ID_BYTES = 8
+# From which the server's keys are derived, in a stack without a password of a database.
+KEY_FILE = "key"
+ID_BYTES, KEY_BYTES = 8, 32
 ID_PATTERN = re.compile(r"[0-9a-f]{16}")
 # In every answer of the tracking server: the id, a slash, the project's name.
 HEADER = "mlflow-compose-stack"
@@ -29,10 +31,16 @@ class Identity:
     Attributes:
         id: 16 hexadecimal digits.
         copied_from: Id of the stack that this folder is a copy of, empty if it is no copy.
+        key: Random text that is kept with the id, empty if there is none.
     """
 
     id: str
     copied_from: str = ""
+    key: str = field(default="", repr=False, compare=False)
+
+    def with_key(self) -> "Identity":
+        """Return the same identity with a key, a new one if it has none."""
+        return self if self.key else replace(self, key=secrets.token_hex(KEY_BYTES))
 
 
 @dataclass(frozen=True)
@@ -62,16 +70,17 @@ def load_identity(paths: StackPaths) -> Identity:
         FilesError: The id cannot be read, or the rendered files are elsewhere.
     """
     _check_folders(paths)
-    found = read_id(paths.root)
+    found, key = read_id(paths.root), _read(paths.root, KEY_FILE) or ""
     if not found:
-        return Identity(_new_id())
+        return Identity(_new_id(), key=key)
     place = _read_place(paths)
     if place is None:
-        return Identity(found)
+        return Identity(found, key=key)
     _check_env_file(place, paths)
     if _is_copy(place, paths, found):
-        return Identity(_new_id(), copied_from=found)
-    return Identity(found, place.copied_from)
+        # The key goes with the data, which may be copied too.
+        return Identity(_new_id(), copied_from=found, key=key)
+    return Identity(found, place.copied_from, key)
 
 
 def keep_identity(identity: Identity, paths: StackPaths) -> None:
@@ -87,6 +96,8 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
         write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
     if identity.id != read_id(paths.root):
         write_state(paths, ID_FILE, f"{identity.id}\n")
+    if identity.key and identity.key != _read(paths.root, KEY_FILE):
+        write_state(paths, KEY_FILE, f"{identity.key}\n")
 
 
 def read_id(root: Path) -> str:
@@ -95,19 +106,24 @@ def read_id(root: Path) -> str:
     Raises:
         FilesError: The file is unreadable, or is not an id.
     """
-    path = root / STATE_DIR / ID_FILE
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        raise FilesError(f"{path} cannot be read: {error.strerror}") from None
-    if not ID_PATTERN.fullmatch(text):
+    text = _read(root, ID_FILE)
+    if text is not None and not ID_PATTERN.fullmatch(text):
         raise FilesError(
-            f"{path} does not hold a stack's id, which is 16 hexadecimal digits",
+            f"{root / STATE_DIR / ID_FILE} does not hold a stack's id, which is 16 hexadecimal "
+            "digits",
             hint="write the id back that compose/.env or the folders in local/data hold",
         )
-    return text
+    return text or ""
+
+
+def _read(root: Path, name: str) -> str | None:
+    path = root / STATE_DIR / name
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FilesError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _read_place(paths: StackPaths) -> Place | None:

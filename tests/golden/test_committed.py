@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose.actions.plan import image_sources
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
 from mlflow_compose.render import render, write
 from mlflow_compose.render.tree import IDENTITY_FILE
@@ -59,7 +60,7 @@ def test_the_committed_compose_folder_must_be_the_render_of_the_example(
     tmp_path: Path, *, update_golden: bool
 ) -> None:
     settings = resolve(example_with_secrets(), {}, env_file=EXAMPLE).settings
-    write(render(build(settings, image_sources(), identity=IDENTITY)), tmp_path)
+    write(render(build(settings, image_sources(), identity=Identity(IDENTITY))), tmp_path)
     shutil.rmtree(tmp_path / SECRETS_DIR)
     (tmp_path / IDENTITY_FILE).unlink()
     if update_golden:

@@ -15,6 +15,7 @@ import pytest
 
 from mlflow_compose import machine
 from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import load
@@ -48,9 +49,9 @@ def decide(case: str) -> Stack:
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
     if case not in LOCAL_CASES:
-        return build(settings, image_sources(), names, identity=IDENTITY)
+        return build(settings, image_sources(), names, identity=Identity(IDENTITY))
     lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-    return build_local(settings, lock, servers, MACHINE, names, identity=IDENTITY)
+    return build_local(settings, lock, servers, MACHINE, names, identity=Identity(IDENTITY))
 
 
 def render_case(case: str, parent: Path) -> Path:

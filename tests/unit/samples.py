@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.settings import Loaded, Settings
 from mlflow_compose.settings.envfile import parse
@@ -53,7 +54,7 @@ def settings(**values: str) -> Settings:
 
 def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
     """Return a stack that was told these values."""
-    return build(settings(**values), image_sources(), lan_names, identity=IDENTITY)
+    return build(settings(**values), image_sources(), lan_names, identity=Identity(IDENTITY))
 
 
 def local_stack(
@@ -62,4 +63,4 @@ def local_stack(
     """Return a stack without Docker that was told these values."""
     lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
     told = settings(STACK_ENGINE="local", **values)
-    return build_local(told, lock, servers, machine, lan_names, identity=IDENTITY)
+    return build_local(told, lock, servers, machine, lan_names, identity=Identity(IDENTITY))

@@ -216,3 +216,33 @@ def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None
     assert ".env is there already" in said.err
     assert user.env_file.read_bytes() == before
     assert not (user.folder / "docker-compose.yaml").exists()
+
+
+def mlflow_env(user: User) -> str:
+    """Render; return what mlflow is given in secret."""
+    assert user.types("render").code == 0
+    return (user.folder / "compose" / "secrets" / "mlflow_env").read_text(encoding="utf-8")
+
+
+def test_keys_of_a_stack_without_a_database_password_must_be_drawn_once(user: User) -> None:
+    user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
+    first = mlflow_env(user)
+    assert "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=" in first
+    key = user.folder / ".mlflow-compose" / "key"
+    assert key.stat().st_mode & 0o077 == 0
+    assert mlflow_env(user) == first
+    assert user.types("render", "--check").code == 0
+    # As when the data moves to PostgreSQL: what is encrypted in it moves too.
+    user.has_env()
+    assert mlflow_env(user) == first
+    user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
+    key.unlink()
+    assert mlflow_env(user) != first
+
+
+def test_a_key_must_not_be_shown(tmp_path: Path) -> None:
+    identity = Identity("0123456789abcdef").with_key()
+    assert identity.with_key() is identity
+    assert identity.key not in repr(identity)
+    keep_identity(identity, StackPaths(tmp_path / ".env"))
+    assert load(tmp_path).key == identity.key

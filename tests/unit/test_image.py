@@ -3,6 +3,7 @@
 import pytest
 
 from mlflow_compose.actions.plan import image_sources
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.stack import Build, build
 from tests.unit.samples import IDENTITY, SECRETS, settings, stack
@@ -29,7 +30,7 @@ def test_the_name_must_change_with_what_goes_in(values: dict[str, str]) -> None:
 def test_the_name_must_change_with_every_file_that_goes_in(file: str) -> None:
     texts = image_sources()
     changed = {**texts, file: f"{texts[file]}# one more\n"}
-    assert build(settings(), changed, identity=IDENTITY).service("mlflow").image != name()
+    assert build(settings(), changed, identity=Identity(IDENTITY)).service("mlflow").image != name()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from uv import find_uv_bin
 from mlflow_compose.engines.local import packages
 from mlflow_compose.engines.local.packages import POSTGRESQL, install
 from mlflow_compose.errors import BuildError
+from mlflow_compose.identity import Identity
 from mlflow_compose.stack import Machine, Stack, build_local
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child, gone
@@ -137,7 +138,7 @@ class Wheels:
         """Return a stack for which `lock` is to be installed."""
         machine = Machine(cache=str(self.cache), python="cpython", database_user=self.user)
         return build_local(
-            settings(STACK_ENGINE="local", **values), lock, "", machine, identity=IDENTITY
+            settings(STACK_ENGINE="local", **values), lock, "", machine, identity=Identity(IDENTITY)
         )
 
     def install(self, lock: str, screen: FakeScreen | None = None, /, **values: str) -> Path:

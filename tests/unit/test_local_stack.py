@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from mlflow_compose.errors import SettingsError
+from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render
 from mlflow_compose.settings import Settings
@@ -285,7 +286,7 @@ def test_the_environments_folder_must_be_in_the_cache_and_name_its_version() -> 
 
 def image(told: Settings, lock: str, servers: str) -> str:
     """Return the folder that packages of these requirements are installed in."""
-    found = build_local(told, lock, servers, MACHINE, identity=IDENTITY)
+    found = build_local(told, lock, servers, MACHINE, identity=Identity(IDENTITY))
     return found.service("mlflow").image
 
 

@@ -66,13 +66,15 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     """
     home = os.path.relpath(paths.root, folder or paths.rendered(engine))
     settings, identity = loaded.settings, identity or load_identity(paths)
+    if not settings.pg_password.get_secret_value():
+        identity = identity.with_key()
     names = _lan_names(settings)
     if engine == LOCAL:
         lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
         here = this_machine(paths, identity.id, environ)
-        stack = build_local(settings, lock, servers, here, names, identity=identity.id, home=home)
+        stack = build_local(settings, lock, servers, here, names, identity=identity, home=home)
     else:
-        stack = build(settings, image_sources(), names, identity=identity.id, home=home)
+        stack = build(settings, image_sources(), names, identity=identity, home=home)
     certificates = settings.minio_storage_ca_certs
     found = str(paths.root / certificates) if certificates else ""
     return Plan(loaded, replace(stack, ca_certs=found), paths, identity, environ)

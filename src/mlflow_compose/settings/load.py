@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from mlflow_compose.errors import SettingsError
@@ -125,11 +125,11 @@ def validate(
     }
     good = {name: value for name, value in values.items() if name not in details}
     settings = build({**good, **stand_ins})
-    return settings, [
-        Problem(name, _rule(details[name]))
-        for name in names
-        if name in details
-        and not (details[name]["type"] == "missing" and name in settings.unused_secrets)
+    missing = {name for name, detail in details.items() if detail["type"] == "missing"}
+    unused = missing & settings.unused_secrets
+    empty = {name.lower(): SecretStr("") for name in unused}
+    return settings.model_copy(update=empty), [
+        Problem(name, _rule(details[name])) for name in names if name in {*details} - unused
     ]
 
 

@@ -149,6 +149,11 @@ class StoreSettings(BaseSettings):
     @property
     def unused_secrets(self) -> frozenset[str]:
         """The secrets that the chosen stores have no use for, by the names of their variables."""
-        root = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"} if not self.has_s3 else set()
-        key = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
-        return frozenset(root | (key if self.artifact_store == "local" else set()))
+        unused: set[str] = set()
+        if self.backend_store == "sqlite":
+            unused |= {"PG_PASSWORD"}
+        if not self.has_s3:
+            unused |= {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
+        if self.artifact_store == "local":
+            unused |= {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
+        return frozenset(unused)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.bucket_init import NAME as BUCKET_INIT
@@ -32,7 +33,7 @@ def build(
     image_sources: Mapping[str, str],
     lan_names: Sequence[str] = (),
     *,
-    identity: str,
+    identity: Identity,
     home: str = "..",
 ) -> Stack:
     """Decide everything about a stack in containers.
@@ -41,7 +42,7 @@ def build(
         settings: What the user said.
         image_sources: Texts that the MLflow image is made of, by file name; among them the lock.
         lan_names: Names and addresses by which others on the network call this machine.
-        identity: The id that everything of this stack carries.
+        identity: Which stack it is: everything of it carries the id.
         home: The env file's folder as seen from that of the rendered files.
     """
     site = docker_site(settings)
@@ -71,7 +72,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
     machine: Machine,
     lan_names: Sequence[str] = (),
     *,
-    identity: str,
+    identity: Identity,
     home: str = "..",
 ) -> Stack:
     """Decide everything about a stack without containers.
@@ -82,7 +83,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
         machine: What it runs on.
         lan_names: Names and addresses by which others on the network call this machine.
-        identity: The id that everything of this stack carries.
+        identity: Which stack it is: everything of it carries the id.
         home: The env file's folder as seen from that of the rendered files.
     """
     site = local_site(settings, machine)
@@ -136,7 +137,7 @@ def _stack(
 ) -> Stack:
     return Stack(
         name=settings.compose_project_name,
-        identity=around.identity,
+        identity=around.identity.id,
         site=around.site,
         services=services,
         stores=around.stores,

@@ -8,7 +8,7 @@ import shlex
 
 from pydantic import SecretStr
 
-from mlflow_compose.identity import HEADER
+from mlflow_compose.identity import HEADER, Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import keys
@@ -118,7 +118,7 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
     return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
 
 
-def server_environment(settings: Settings, identity: str) -> SecretFile:
+def server_environment(settings: Settings, identity: Identity) -> SecretFile:
     """Return what MLflow's entry point sources: whose server it is, and its secret variables.
 
     MLflow reads its own from the environment only. In a file, `docker inspect` does not show them,
@@ -129,10 +129,10 @@ def server_environment(settings: Settings, identity: str) -> SecretFile:
         for name, value in settings.server_variables.items()
         if is_secret_variable(name, value)
     }
-    secret = {**keys.derived(settings), **secret}
+    secret = {**keys.derived(settings, identity.key), **secret}
     # uvicorn reads its options from such variables too (click's auto_envvar_prefix); every answer
     # then says which stack it is from.
-    secret["UVICORN_HEADERS"] = f"{HEADER}:{identity}/{settings.compose_project_name}"
+    secret["UVICORN_HEADERS"] = f"{HEADER}:{identity.id}/{settings.compose_project_name}"
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(secret.items())]
     return SecretFile("mlflow_env", "".join(lines), "Whose server it is, and its secret variables.")
 

@@ -1,7 +1,7 @@
 """Keys that MLflow's server needs and users do not choose.
 
 Where they are not set, each worker draws its own, or all stacks have the same well-known one. They
-are derived from secrets of the env file: the same in every worker and at every start.
+are derived from a secret that is kept: the same in every worker and at every start.
 """
 
 import base64
@@ -16,14 +16,19 @@ GATEWAY_PASSPHRASE = "MLFLOW_CRYPTO_KEK_PASSPHRASE"  # noqa: S105 - its name
 WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
 
 
-def derived(settings: Settings) -> Mapping[str, str]:
+def derived(settings: Settings, kept: str) -> Mapping[str, str]:
     """Return the keys, by the variables that MLflow reads them from.
 
-    What is stored in the database is encrypted with keys from PG_PASSWORD alone, which every env
-    file has and which changes least of all secrets; and also without login, so that it can be read
-    after login is turned on or off. The key of login forms may change with any password.
+    What is stored in the database is encrypted with keys from one secret, also without login, so
+    that it can be read after login is turned on or off. The key of login forms may change with any
+    password.
+
+    Args:
+        settings: With PG_PASSWORD, which changes least of all secrets of the env file, and which
+            a stack on another machine has too if it uses the same database.
+        kept: What was drawn for a stack without that password; it stays, whatever is set later.
     """
-    password = settings.pg_password.get_secret_value()
+    password = kept or settings.pg_password.get_secret_value()
     keys = {
         GATEWAY_PASSPHRASE: _derive(GATEWAY_PASSPHRASE, password).hex(),
         # In the form of Fernet (https://github.com/fernet/spec).

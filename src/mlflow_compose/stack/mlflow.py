@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.clients import database_secrets, s3_environment, s3_secrets
+from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.service import (
     DIRECT,
     NEVER,
@@ -22,7 +24,6 @@ from mlflow_compose.stack.stores import Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
-HTTP_PORT = 80
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
 # server that is starting, so that asking seldom does not mean noticing late.
@@ -49,7 +50,7 @@ class Surroundings:
         waits_for: Other services of the stack, with what they must be.
         lan_names: This machine's names on the network that it serves.
         home: The env file's folder as seen from that of the rendered files.
-        identity: The id of the stack.
+        identity: Which stack it is.
     """
 
     site: Site
@@ -57,7 +58,7 @@ class Surroundings:
     waits_for: Mapping[str, str]
     lan_names: Sequence[str]
     home: str
-    identity: str
+    identity: Identity
 
 
 def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | None) -> Service:
@@ -176,8 +177,8 @@ def _command(settings: Settings, around: Surroundings) -> tuple[str, ...]:
         "--workers": str(settings.mlflow_workers),
         "--backend-store-uri": around.stores.backend_uri,
         **_artifact_options(settings, around.stores),
-        "--allowed-hosts": ",".join(_allowed_hosts(settings, lan_names)),
-        **_origin_options(settings, lan_names),
+        "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
+        **origin_options(settings, lan_names),
         # Without the first two, a request on a kept connection waits 45 ms for a delayed ACK;
         # the last keeps the log readable: the healthcheck alone is a line every other second.
         "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
@@ -196,25 +197,3 @@ def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
     served = {"--artifacts-destination": stores.artifact_uri}
     direct = {"--default-artifact-root": stores.artifact_uri}
     return served if _proxied(settings) else {**served, **direct}
-
-
-def _allowed_hosts(settings: Settings, lan_names: Sequence[str]) -> list[str]:
-    # The option replaces MLflow's defaults, and a name is allowed with and without a port.
-    own = url_host(settings.stack_bind_address)
-    names = dict.fromkeys((NAME, "localhost", "127.0.0.1", "[::1]", own, *lan_names))
-    # In a form with a * a bracket would begin a set of characters (Python's fnmatch).
-    hosts = [form for name in names for form in (name, name.replace("[", "[[]") + ":*")]
-    return hosts + _comma_list(settings.mlflow_allowed_hosts)
-
-
-def _origin_options(settings: Settings, lan_names: Sequence[str]) -> Mapping[str, str]:
-    # MLflow refuses a browser's POST from any origin but localhost, its own pages included.
-    # Browsers leave the port of http out.
-    port = "" if settings.mlflow_port == HTTP_PORT else f":{settings.mlflow_port}"
-    origins = [f"http://{name}{port}" for name in lan_names]
-    origins += _comma_list(settings.mlflow_cors_origins)
-    return {"--cors-allowed-origins": ",".join(origins)} if origins else {}
-
-
-def _comma_list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
