@@ -23,10 +23,24 @@ REFERENCE_HEADER = """\
 
 Every setting of a stack: in `.env`, or in the environment, which wins. Written from the code.
 
-Values are literal, nothing is expanded; booleans are `true` and `false`. A random default is
-drawn by `mlflow-compose init`. Variables that MLflow itself defines for its server go to the
-server as they are; any other name that begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`,
-`S3_`, `STACK_` or `CLASS_` is an error.
+## How `.env` is read
+
+Values are literal: `${NAME}` and `$NAME` are not expanded. In a secret they are refused, because a
+password such as `${PASSWORD:-admin}` can be guessed; elsewhere a note says so. In single quotes,
+a dollar sign is just one. Double quotes know `\\n`, `\\t` and the like, and `#` after a space
+begins a comment. A note names the lines that Docker Compose would read differently. Booleans are
+`true` and `false`.
+
+`mlflow-compose init` draws random values. A secret that the chosen stores do not use may be left
+out; with `BACKEND_STORE=sqlite` and `ARTIFACT_STORE=local`, all of them.
+
+Variables that MLflow defines for its server go to the server as they are. Any other name that
+begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_` or `CLASS_` is an error. It
+says what [names of other stacks](../how-to/from-another-stack.md) are called here. One of our
+names in quotes, in small letters or with a hyphen is an error too.
+
+On Docker, `PG_HOST=localhost` or `MINIO_HOST=127.0.0.1` would be the container itself, and is
+refused. A server on this machine is `host.docker.internal`, on Linux too.
 """
 NEW_HEADER = """\
 # The settings of one stack; keep this file to yourself, it holds its passwords.
