@@ -2,23 +2,47 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.fields import generated_of
+from tests.styles import styled
 
 from .conftest import MakeStack
 from .docker_stack import docker
 from .images import known_images
 from .running import RunningStack, docker_only
+from .tracking import Api
 
 SECRETS = frozenset(name for name, info in declared() if generated_of(info))
 
 
-def test_direct_access_must_store_artifacts_without_the_server(make_stack: MakeStack) -> None:
-    stack = make_stack(MLFLOW_ARTIFACT_ACCESS="direct")
+@pytest.fixture
+def take_over(make_stack: MakeStack, tmp_path: Path) -> MakeStack:
+    """Return what makes a stack with the settings of another one, whose env file has a style."""
+
+    def make(style: str, **settings: str) -> RunningStack:
+        return taken_over(make_stack(**settings), style, tmp_path / ".env")
+
+    return make
+
+
+def taken_over(stack: RunningStack, style: str, theirs: Path) -> RunningStack:
+    """Make the env file of a stack anew: from one in a style, and with its own settings."""
+    theirs.write_text(styled(style), encoding="utf-8")
+    own = {name: value for name, value in stack.settings.items() if name not in SECRETS}
+    stack.env_file.unlink()
+    pairs = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
+    stack.tool("init", "--from", str(theirs), *pairs)
+    return stack
+
+
+def test_direct_access_must_store_artifacts_without_the_server(take_over: MakeStack) -> None:
+    stack = take_over("chains of references", MLFLOW_ARTIFACT_ACCESS="direct")
     stack.tool("up")
+    assert stack.sql("SELECT current_user, current_database()") == ["lab|lab_runs"]
     created = stack.api.post("runs/create", experiment_id="0", start_time=0)
     assert created["run"]["info"]["artifact_uri"].startswith(f"s3://{stack.bucket}/0/")
 
@@ -33,43 +57,25 @@ def test_objects_must_be_in_the_folder_that_was_named(make_stack: MakeStack) -> 
     assert stack.volumes() == {"mlflow_tmp", "postgres_data"}
 
 
-# In the manner of MLflow's own compose folder.
-THEIRS = """\
-POSTGRES_USER=tracker
-POSTGRES_PASSWORD=mlflow
-POSTGRES_DB=runs
-AWS_ACCESS_KEY_ID=s3admin
-AWS_SECRET_ACCESS_KEY=s3admin
-S3_BUCKET=team
-MLFLOW_HOST=0.0.0.0
-MLFLOW_BACKEND_STORE_URI=postgresql://${POSTGRES_USER}:${POSTGRES_PASSWORD}@db:5432/${POSTGRES_DB}
-"""
-
-
 @pytest.fixture(scope="module")
-def taken_over(
+def published(
     _make_for_module: MakeStack, tmp_path_factory: pytest.TempPathFactory
 ) -> RunningStack:
-    """Return a proven stack with the settings of another one, and a published database."""
+    """Return a proven stack with the settings of MLflow's own one, and a published database."""
     theirs = tmp_path_factory.mktemp("theirs") / ".env"
-    theirs.write_text(THEIRS, encoding="utf-8")
-    stack = _make_for_module(PG_PUBLISH="true")
-    own = {name: value for name, value in stack.settings.items() if name not in SECRETS}
-    stack.env_file.unlink()
-    pairs = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
-    stack.tool("init", "--from", str(theirs), *pairs)
+    stack = taken_over(_make_for_module(PG_PUBLISH="true"), "postgres and a bucket", theirs)
     stack.tool("up")
     return stack
 
 
-def test_a_stack_from_another_ones_env_file_must_work(taken_over: RunningStack) -> None:
-    assert taken_over.sql("SELECT current_user, current_database()") == ["tracker|runs"]
-    taken_over.expect(taken_over.log_run())
-    assert taken_over.bucket == "team"
+def test_a_stack_from_another_ones_env_file_must_work(published: RunningStack) -> None:
+    assert published.sql("SELECT current_user, current_database()") == ["tracker|runs"]
+    published.expect(published.log_run())
+    assert published.bucket == "team"
 
 
-def test_a_published_database_must_answer_on_this_machine(taken_over: RunningStack) -> None:
-    port = int(taken_over.settings["PG_PORT"])
+def test_a_published_database_must_answer_on_this_machine(published: RunningStack) -> None:
+    port = int(published.settings["PG_PORT"])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         # An SSLRequest, the shortest thing to which PostgreSQL alone answers with N or S:
         # https://www.postgresql.org/docs/current/protocol-message-formats.html
@@ -95,14 +101,17 @@ def test_limits_of_memory_must_reach_the_engine(make_stack: MakeStack) -> None:
 
 
 @docker_only("the other PostgreSQL is the one in the wheel")
-def test_an_older_postgres_must_do(make_stack: MakeStack) -> None:
-    stack = make_stack(POSTGRES_IMAGE=known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16"))
+def test_an_older_postgres_must_do(take_over: MakeStack) -> None:
+    image = known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")
+    stack = take_over("login", POSTGRES_IMAGE=image)
     stack.tool("up")
     assert stack.sql("SHOW server_version")[0].startswith("16.")
+    login = Api(stack.url, ("teacher", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
+    assert login.get("users/get", username="teacher")["user"]["is_admin"]
 
 
-def test_background_jobs_must_come_up_where_they_are_wanted(make_stack: MakeStack) -> None:
-    stack = make_stack(MLFLOW_JOBS="true", MLFLOW_WORKERS="1")
+def test_background_jobs_must_come_up_where_they_are_wanted(take_over: MakeStack) -> None:
+    stack = take_over("mysql", MLFLOW_JOBS="true")
     stack.tool("up")
     assert "huey" in stack.command_lines("mlflow")
 
@@ -117,7 +126,8 @@ def test_the_console_must_be_off_where_it_has_no_address(make_stack: MakeStack) 
     ]
 
 
-def test_another_bucket_name_and_region_must_do(make_stack: MakeStack) -> None:
-    stack = make_stack(MLFLOW_BUCKET_NAME="team.blue-7", AWS_DEFAULT_REGION="eu-central-1")
+def test_another_bucket_name_and_region_must_do(take_over: MakeStack) -> None:
+    other = {"MLFLOW_BUCKET_NAME": "team.blue-7", "AWS_DEFAULT_REGION": "eu-central-1"}
+    stack = take_over("colons", **other)
     stack.tool("up")
-    assert stack.sql("SELECT count(*) FROM runs") == ["0"]
+    assert stack.sql("SELECT current_user, count(*) FROM runs") == ["tracker|0"]

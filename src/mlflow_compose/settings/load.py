@@ -1,5 +1,6 @@
 """From an env file and the environment to settings, or to one error with every problem."""
 
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,13 +155,18 @@ def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
         "MINIO_STORAGE_CA_CERTS": settings.minio_storage_ca_certs,
     }
     for name, given in files.items():
-        if not given:
-            continue
-        try:
-            if not (directory / given).is_file():
-                yield Problem(name, f"must be a file that exists, got {given}")
-        except OSError as error:
-            yield Problem(name, f"must be a file that can be read ({error.strerror}), got {given}")
+        if given and (rule := _rule_of_file(directory / given)):
+            yield Problem(name, f"{rule}, got {given}")
+
+
+def _rule_of_file(path: Path) -> str:
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        is_file = False
+    except OSError as error:
+        return f"must be a file that can be read ({error.strerror})"
+    return "" if is_file else "must be a file that exists"
 
 
 def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> SettingsError:
