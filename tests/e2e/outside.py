@@ -9,6 +9,8 @@ SETTINGS = {
     "MLFLOW_AUTH": "basic",
     "MLFLOW_ARTIFACT_ACCESS": "direct",
     "PG_PUBLISH": "true",
+    # For scenarios of login in which workers must agree.
+    "MLFLOW_WORKERS": "2",
 }
 
 

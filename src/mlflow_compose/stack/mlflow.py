@@ -152,6 +152,10 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Empty: its own list of models. Asking for a newer one hangs where there is no Internet.
         "MLFLOW_MODEL_CATALOG_URI": "",
+        # Each worker remembers these for itself, for 60 and 600 s: one would go on without a new
+        # webhook or budget that another one was told of.
+        "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+        "MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL": "0",
         **DIRECT,
     }
     if settings.mlflow_auth == "basic":

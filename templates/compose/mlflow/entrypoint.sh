@@ -3,7 +3,7 @@
 set -eu
 case "$*" in
 *"mlflow server"*)
-    # What a killed server left behind: half-uploaded artifacts. Nothing else is kept there.
+    # What a killed server left behind: half-uploaded artifacts. Nothing that is to last is there.
     mkdir -p "$TMPDIR"
     find "$TMPDIR" -mindepth 1 -delete
     if [ -n "${PGSERVICEFILE:-}" ]; then

@@ -22,6 +22,8 @@ export MLFLOW_S3_ENDPOINT_URL=http://127.0.0.1:9000
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 export MLFLOW_DISABLE_TELEMETRY=true
 export MLFLOW_MODEL_CATALOG_URI=''
+export MLFLOW_WEBHOOK_CACHE_TTL=0
+export MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL=0
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 
