@@ -1,77 +1,75 @@
-"""MLflow's own client, as data scientists use it: in a program of its own, told one address."""
+"""MLflow's own client, as data scientists use it: in a program of its own, told one address.
 
-import json
-import sys
+Runs and artifacts; `test_client_models.py` and `test_client_genai.py` are about what else the
+same program does. It takes its steps once for each stack, and each test is about one of them.
+"""
+
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from .running import CONTENT, RunningStack
-from .tool import environment, run
+from .clients import watch
+from .clients.files import EACH, FOLDERS, LARGE
+from .clients.step import FILES, read
+from .clients.watch import Watched
+from .running import RunningStack
 
-CLIENT = Path(__file__).with_name("official_client.py")
-FILES = {
-    "summary.txt": b"all is well\n",
-    "empty.txt": b"",
-    "plots/loss.png": CONTENT,
-    "plots/deep/er/accuracy.png": CONTENT * 700,
-}
+seen = watch.seen
 
 
-def test_a_run_and_its_folder_of_artifacts_must_come_back(
-    shared: RunningStack, tmp_path: Path
-) -> None:
-    folder = tmp_path / "outputs"
-    write(folder)
-    seen = client(shared, "log_run", folder)
-    assert seen["status"] == "FINISHED"
-    assert seen["params"] == {"optimizer": "adam", "depth": "3"}
-    assert seen["metrics"] == {"loss": 1 / 3}
-    assert seen["history"] == [1, 1 / 2, 1 / 3]
-    assert seen["stage"] == "test"
-    assert seen["run_id"] in seen["found"]
-    assert seen["listed"] == ["outputs/plots/deep", "outputs/plots/loss.png"]
-    assert read(Path(seen["downloaded"])) == FILES
-    assert seen["run_id"] in shared.stored_runs()
-    prefix = f"{seen['experiment_id']}/{seen['run_id']}/artifacts/outputs"
+def client(stack: RunningStack, step: str, folder: Path) -> dict[str, Any]:
+    """Let the client take one step; return what it saw."""
+    return Watched("", stack, watch.take(stack, folder / step, step))[step]
+
+
+def test_a_run_and_its_folder_of_artifacts_must_come_back(seen: Watched) -> None:
+    found = seen["log_run"]
+    assert found["status"] == "FINISHED"
+    assert found["params"] == {"optimizer": "adam", "depth": "3"}
+    assert found["metrics"] == {"loss": 1 / 3}
+    assert found["history"] == [1, 1 / 2, 1 / 3]
+    assert found["stage"] == "test"
+    assert found["run_id"] in found["found"]
+    assert found["listed"] == ["outputs/plots/deep", "outputs/plots/loss.png"]
+    assert read(Path(found["downloaded"])) == FILES
+    assert found["run_id"] in seen.stack.stored_runs()
+    prefix = f"{found['experiment_id']}/{found['run_id']}/artifacts/outputs"
     for name, content in FILES.items():
-        stored = shared.s3().get_object(Bucket=shared.bucket, Key=f"{prefix}/{name}")
-        assert stored["Body"].read() == content
+        assert seen.content(f"{prefix}/{name}") == content
 
 
-def test_a_registered_model_must_load_back_by_name_and_version(
-    shared: RunningStack, tmp_path: Path
-) -> None:
-    folder = tmp_path / "model"
-    write(folder)
-    seen = client(shared, "register", folder)
-    assert seen["status"] == "READY"
-    assert seen["champion"]
-    downloaded = read(Path(seen["downloaded"]))
+def test_a_registered_model_must_load_back_by_name_and_version(seen: Watched) -> None:
+    found = seen["register"]
+    assert found["status"] == "READY"
+    assert found["champion"]
+    downloaded = read(Path(found["downloaded"]))
     assert downloaded.items() >= FILES.items()
     assert yaml.safe_load(downloaded["MLmodel"])["flavors"] == {"weights": {"file": "weights.bin"}}
-    rows = shared.sql("SELECT run_id FROM model_versions WHERE name = 'official-model'")
-    assert rows == [seen["run_id"]]
+    rows = seen.stack.sql("SELECT run_id FROM model_versions WHERE name = 'official-model'")
+    assert rows == [found["run_id"]]
 
 
-def client(stack: RunningStack, action: str, folder: Path) -> dict[str, Any]:
-    """Run the client's program; return what it saw."""
-    env = environment(MLFLOW_TRACKING_URI=stack.url, MLFLOW_DISABLE_TELEMETRY="true")
-    said = run(sys.executable, str(CLIENT), action, str(folder), env=env, folder=folder.parent)
-    seen: dict[str, Any] = json.loads(said.out.splitlines()[-1])
-    return seen
+def test_a_client_must_be_told_at_once_what_is_not_there_with_any_access(seen: Watched) -> None:
+    assert seen["look_for_nothing"]["error"] == "RESOURCE_DOES_NOT_EXIST"
 
 
-def write(folder: Path) -> None:
-    """Write the files that are logged."""
-    for name, content in FILES.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+def test_a_thousand_small_files_must_come_back(seen: Watched) -> None:
+    found = seen["thousand_files"]
+    prefix = f"{found['experiment_id']}/{found['run_id']}/artifacts/many/"
+    stored = seen.stored(prefix)
+    assert found["logged"] == len(stored) == FOLDERS * EACH
+    assert found["same"]
+    seen.delete(prefix, stored)
 
 
-def read(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+@pytest.mark.parametrize("seen", ["proxied"], indirect=True)
+def test_a_file_of_more_than_a_gigabyte_must_come_back_from_the_server(
+    seen: Watched,
+) -> None:
+    found = seen["large_file"]
+    assert seen.stored(found["key"]) == {"": LARGE}
+    assert found["size"] == LARGE
+    assert found["same"]
+    seen.delete(found["key"], [""])

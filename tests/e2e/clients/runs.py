@@ -1,7 +1,5 @@
-"""What a data scientist writes, with MLflow's own client; run by test_client.py as a program."""
+"""Runs, their artifacts, and a model of files alone."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +8,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
+from .step import EXPERIMENT, Seen, write
 
-def log_run(folder: Path) -> dict[str, object]:
+
+def log_run(folder: Path) -> Seen:
     """Log a run with everything that runs have, and a folder of artifacts."""
-    mlflow.set_experiment("official client")
+    mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run:
         mlflow.log_params({"optimizer": "adam", "depth": 3})
         for step in range(3):
             mlflow.log_metric("loss", 1 / (step + 1), step=step)
         mlflow.set_tag("stage", "test")
-        mlflow.log_artifacts(str(folder), "outputs")
+        mlflow.log_artifacts(str(write(folder / "outputs")), "outputs")
     client = MlflowClient()
     found = client.get_run(run.info.run_id)
     copy = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id))
@@ -37,12 +37,12 @@ def log_run(folder: Path) -> dict[str, object]:
     }
 
 
-def register(folder: Path) -> dict[str, object]:
+def register(folder: Path) -> Seen:
     """Register a model, and load it back by its name and version."""
-    mlflow.set_experiment("official client")
+    mlflow.set_experiment(EXPERIMENT)
     model = Model(artifact_path="model")
     model.add_flavor("weights", file="weights.bin")
-    model.save(str(folder / "MLmodel"))
+    model.save(str(write(folder) / "MLmodel"))
     with mlflow.start_run() as run:
         mlflow.log_artifacts(str(folder), "model")
     version = mlflow.register_model(f"runs:/{run.info.run_id}/model", "official-model")
@@ -57,7 +57,7 @@ def register(folder: Path) -> dict[str, object]:
     }
 
 
-def look_for_nothing(folder: Path) -> dict[str, object]:
+def look_for_nothing(folder: Path) -> Seen:
     """Ask for an artifact that a run does not have, and count how often that is sent."""
     from urllib3.connectionpool import HTTPConnectionPool
 
@@ -68,7 +68,7 @@ def look_for_nothing(folder: Path) -> dict[str, object]:
         sent.append(url)
         return send(self, connection, method, url, **more)
 
-    mlflow.set_experiment("official client")
+    mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run:
         mlflow.log_param("depth", 3)
     HTTPConnectionPool._make_request = count  # type: ignore[method-assign, assignment]
@@ -78,12 +78,6 @@ def look_for_nothing(folder: Path) -> dict[str, object]:
         mlflow.artifacts.download_artifacts(uri, dst_path=str(folder))
     except MlflowException as error:
         found["error"] = error.error_code
+    finally:
+        HTTPConnectionPool._make_request = send  # type: ignore[method-assign]
     return {**found, "asked": sum(url.endswith("nothing/MLmodel") for url in sent)}
-
-
-ACTIONS = {"log_run": log_run, "register": register, "look_for_nothing": look_for_nothing}
-
-if __name__ == "__main__":
-    action = ACTIONS[sys.argv[1]]
-    # MLflow prints links to its pages; the last line is ours.
-    sys.stdout.write("\n" + json.dumps(action(Path(sys.argv[2]))))
