@@ -14,6 +14,9 @@ what may not be there (`runs:/ID/model` of a model that is kept elsewhere since 
 MLflow finds this repository by the entry point beside this file.
 """
 
+import posixpath
+import shutil
+from pathlib import Path
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -24,6 +27,8 @@ from own_locations import check_place
 
 # Answers to HEAD have no body, and so no code but the status.
 MISSING = {"404", "NoSuchKey"}
+# Bytes, from which on boto fetches in parts.
+LARGE = 8 * 1024 * 1024
 
 
 class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
@@ -51,33 +56,40 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         """Delete a file or a folder."""
         self._s3.delete_artifacts(artifact_path)
 
-    def get_local_path(self, artifact_path: str) -> None:
-        """Refuse a folder, where MLflow's server is about to send one file."""
-        if self._is_directory(artifact_path):
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        """Fetch a file or a folder; where a destination is named, as by the server, a file only."""
+        if not (artifact_path and dst_path):
+            found: str = super().download_artifacts(artifact_path, dst_path)
+            return found
+        place: str = self._create_download_destination(artifact_path, dst_path)
+        try:
+            self._download_file(artifact_path, place)
+        except MlflowException:
+            if not self._is_directory(artifact_path):
+                raise
             raise MlflowException(
                 f"Artifact path refers to a directory, not a file: '{artifact_path}'",
                 error_code=INVALID_PARAMETER_VALUE,
-            )
-
-    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
-        """Fetch a file or a folder; what is a file is fetched without listing it first."""
-        if artifact_path and dst_path:
-            place: str = self._create_download_destination(artifact_path, dst_path)
-            try:
-                self._download_file(artifact_path, place)
-            except MlflowException:
-                # A folder, or nothing.
-                pass
-            else:
-                return place
-        found: str = super().download_artifacts(artifact_path, dst_path)
-        return found
+            ) from None
+        return place
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        """Fetch a file; boto's own way asks for its size first, which is half the time of a small one."""
         from botocore.exceptions import ClientError
 
+        bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
+        key = posixpath.join(root, remote_file_path)
         try:
-            self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001 - its subclass hook
+            found = self._s3._get_s3_client().get_object(  # noqa: SLF001
+                Bucket=bucket, Key=key, **getattr(self._s3, "_bucket_owner_params", {})
+            )
+            if found["ContentLength"] > LARGE:
+                found["Body"].close()
+                # In parts, several at a time.
+                self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
+                return
+            with Path(local_path).open("wb") as file:
+                shutil.copyfileobj(found["Body"], file)
         except ClientError as error:
             if error.response["Error"]["Code"] not in MISSING:
                 raise
