@@ -7,6 +7,7 @@ every answer of its tracking server. What does not carry it is not this stack's.
 import json
 import re
 import secrets
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ PLACE_FILE = "place.json"
 # From which the server's keys are derived, in a stack without a password of a database.
 KEY_FILE = "key"
 ID_BYTES, KEY_BYTES = 8, 32
-ID_PATTERN = re.compile(r"[0-9a-f]{16}")
+ID_PATTERN, KEY_PATTERN = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
 # In every answer of the tracking server: the id, a slash, the project's name.
 HEADER = "mlflow-compose-stack"
 
@@ -32,15 +33,28 @@ class Identity:
         id: 16 hexadecimal digits.
         copied_from: Id of the stack that this folder is a copy of, empty if it is no copy.
         key: Random text that is kept with the id, empty if there is none.
+        is_new: Whether the folder has no id yet.
     """
 
     id: str
     copied_from: str = ""
     key: str = field(default="", repr=False, compare=False)
+    is_new: bool = field(default=False, compare=False)
 
     def with_key(self) -> "Identity":
-        """Return the same identity with a key, a new one if it has none."""
-        return self if self.key else replace(self, key=secrets.token_hex(KEY_BYTES))
+        """Return the same identity with a key, a new one if the stack is new.
+
+        Raises:
+            UsageError: The stack was made without one, and what is stored could not be read.
+        """
+        if self.key:
+            return self
+        if not self.is_new:
+            raise UsageError(
+                "PG_PASSWORD is not set, and this stack's stored secrets are encrypted with it",
+                hint="write it back; a stack without one has .mlflow-compose/key instead",
+            )
+        return replace(self, key=secrets.token_hex(KEY_BYTES))
 
 
 @dataclass(frozen=True)
@@ -70,9 +84,9 @@ def load_identity(paths: StackPaths) -> Identity:
         FilesError: The id cannot be read, or the rendered files are elsewhere.
     """
     _check_folders(paths)
-    found, key = read_id(paths.root), _read(paths.root, KEY_FILE) or ""
+    found, key = read_id(paths.root), _read_key(paths.root)
     if not found:
-        return Identity(_new_id(), key=key)
+        return Identity(_new_id(), key=key, is_new=True)
     place = _read_place(paths)
     if place is None:
         return Identity(found, key=key)
@@ -96,7 +110,7 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
         write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
     if identity.id != read_id(paths.root):
         write_state(paths, ID_FILE, f"{identity.id}\n")
-    if identity.key and identity.key != _read(paths.root, KEY_FILE):
+    if identity.key and identity.key != _read_key(paths.root):
         write_state(paths, KEY_FILE, f"{identity.key}\n")
 
 
@@ -116,9 +130,22 @@ def read_id(root: Path) -> str:
     return text or ""
 
 
+def _read_key(root: Path) -> str:
+    text = _read(root, KEY_FILE)
+    if text is not None and not KEY_PATTERN.fullmatch(text):
+        raise FilesError(
+            f"{root / STATE_DIR / KEY_FILE} does not hold a stack's key, which is 64 hexadecimal "
+            "digits",
+            hint="take it from a copy of the folder: stored secrets cannot be read without it",
+        )
+    return text or ""
+
+
 def _read(root: Path, name: str) -> str | None:
     path = root / STATE_DIR / name
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise FilesError(f"{path} is not a file")
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -236,12 +237,49 @@ def test_keys_of_a_stack_without_a_database_password_must_be_drawn_once(user: Us
     user.has_env()
     assert mlflow_env(user) == first
     user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
-    key.unlink()
-    assert mlflow_env(user) != first
+    assert mlflow_env(user) == first
+
+
+@pytest.mark.parametrize("lost", ["the password", "the key"])
+def test_a_stack_must_not_go_on_without_what_its_stored_secrets_are_encrypted_with(
+    user: User, lost: str
+) -> None:
+    sqlite = "BACKEND_STORE=sqlite"
+    user.has_env(sqlite, without=[] if lost == "the password" else ["PG_PASSWORD"])
+    first = mlflow_env(user)
+    (user.folder / ".mlflow-compose" / "key").unlink(missing_ok=True)
+    user.has_env(sqlite, without=["PG_PASSWORD"])
+    said = user.types("render")
+    assert said.code == 2
+    assert "PG_PASSWORD is not set, and this stack's stored secrets" in said.err
+    assert not (user.folder / ".mlflow-compose" / "key").exists()
+    if lost == "the password":
+        user.has_env(sqlite)
+        assert mlflow_env(user) == first
+
+
+@pytest.mark.parametrize("text", [b"", b"abc", b"\xff" * 64, b"0" * 63 + b"g"])
+def test_a_key_that_is_none_must_be_refused(user: User, text: bytes) -> None:
+    user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
+    mlflow_env(user)
+    (user.folder / ".mlflow-compose" / "key").write_bytes(text)
+    said = user.types("render")
+    assert said.code == 1
+    assert "key does not hold a stack's key, which is 64 hexadecimal digits" in said.err
+
+
+@pytest.mark.parametrize("name", ["id", "key"])
+def test_what_is_no_file_must_not_be_waited_for(user: User, name: str) -> None:
+    user.has_env()
+    (user.folder / ".mlflow-compose").mkdir()
+    os.mkfifo(user.folder / ".mlflow-compose" / name)
+    said = user.types("config")
+    assert said.code == 1
+    assert f"{name} is not a file" in said.err
 
 
 def test_a_key_must_not_be_shown(tmp_path: Path) -> None:
-    identity = Identity("0123456789abcdef").with_key()
+    identity = Identity("0123456789abcdef", is_new=True).with_key()
     assert identity.with_key() is identity
     assert identity.key not in repr(identity)
     keep_identity(identity, StackPaths(tmp_path / ".env"))

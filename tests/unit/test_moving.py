@@ -13,6 +13,7 @@ from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, load_plan, migrate, moving, read_settings
 from mlflow_compose.actions.changed import places_of
 from mlflow_compose.actions.envfile import EnvChange
+from mlflow_compose.actions.move import plan_move
 from mlflow_compose.actions.moving import Moving, copied_to, mark
 from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.engines.base import Outcome
@@ -21,6 +22,7 @@ from mlflow_compose.errors import (
     EngineError,
     EnvFileError,
     NotReadyError,
+    SettingsError,
     UsageError,
     VerifyError,
 )
@@ -443,3 +445,18 @@ def test_up_must_end_what_was_cut_off(world: World) -> None:
     engine = world.engine_of(world.move.old)
     actions.up(world.move.old, engine, FakeScreen(), wait_timeout=5, prove=False)
     assert moving(world.paths) is None
+
+
+def test_what_new_stores_need_must_be_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("BACKEND_STORE=sqlite\nARTIFACT_STORE=local\n", encoding="utf-8")
+    loaded, paths = read_settings(env_file, {})
+    old = load_plan(loaded, paths, {})
+    with pytest.raises(SettingsError) as caught:
+        plan_move(old, ["postgres=postgres"], None, {})
+    assert "with the new stores, 1 setting in .env is wrong\n  PG_PASSWORD" in caught.value.message
+    assert "--settings FILE" in (caught.value.hint or "")
+    more = tmp_path / "more.env"
+    more.write_text("PG_PASSWORD=of-the-new-database\n", encoding="utf-8")
+    new = plan_move(old, ["postgres=postgres"], more, {}).new
+    assert new.identity.key == old.identity.key != ""

@@ -233,6 +233,8 @@ APP_KEY = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
     [
         ((), {"PG_PASSWORD"} | ROOT_KEY | APP_KEY),
         (("BACKEND_STORE=sqlite",), ROOT_KEY | APP_KEY),
+        (("S3_PROVIDER=rclone",), {"PG_PASSWORD"} | APP_KEY),
+        (("STACK_ENGINE=local",), {"PG_PASSWORD"} | APP_KEY),
         (("MINIO_HOST=s3.lab",), {"PG_PASSWORD"} | APP_KEY),
         (("MINIO_HOST=aws",), {"PG_PASSWORD"} | APP_KEY),
         (("ARTIFACT_STORE=local", "BACKEND_STORE=sqlite"), set()),
@@ -248,6 +250,8 @@ def test_only_secrets_that_the_stores_use_must_be_asked_for(
         assert set(re.findall(r"(\w+) +is not set", caught.value.message)) == asked
     else:
         assert resolve(parse(text), {}, env_file=Path(".env")).settings
+        empty = "".join(f"{name}=\n" for name in ("PG_PASSWORD", *ROOT_KEY, *APP_KEY))
+        assert resolve(parse(text + empty), {}, env_file=Path(".env")).settings
 
 
 def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:

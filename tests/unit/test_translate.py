@@ -49,3 +49,14 @@ def test_a_file_that_is_not_there_must_be_named(user: User) -> None:
     assert said.code == 2
     assert "nothing.env does not exist" in said.err
     assert not (user.folder / ".env").exists()
+
+
+def test_a_dollar_sign_must_be_taken_as_compose_takes_it() -> None:
+    host = "PG_HOST=db.example.org\n"
+    for written in ("ab$$cd", '"ab\\$cd"', "'ab$cd'", '"ab$$cd"'):
+        assert translate(f"{host}PG_PASSWORD={written}\n").values["PG_PASSWORD"] == "ab$cd"
+
+
+def test_a_line_that_cannot_be_read_must_be_told() -> None:
+    found = translate('MLFLOW_PORT="5001\nPG_USER=me\n')
+    assert "a quote is not closed" in found.left_out["line 1"]

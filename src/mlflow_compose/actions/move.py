@@ -11,7 +11,7 @@ from mlflow_compose.actions.envfile import EnvChange, values_of
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.data import changes
 from mlflow_compose.engines import place_of
-from mlflow_compose.errors import EnvFileError, UsageError
+from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
 from mlflow_compose.stack import LOCAL, LOCAL_PROVIDERS, between
@@ -75,7 +75,13 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
     # Not as text, which would change the ends of lines.
     before = env_file.read_bytes().decode()
     env = EnvChange(env_file, before, _differing(wanted, before))
-    loaded = resolve(parse(env.after, name=env_file.name), environ, env_file=env_file)
+    try:
+        loaded = resolve(parse(env.after, name=env_file.name), environ, env_file=env_file)
+    except SettingsError as error:
+        raise SettingsError(
+            f"with the new stores, {error.message}",
+            hint="write them into a file, and name it: --settings FILE",
+        ) from None
     for name in wanted:
         if loaded.sources.get(name) == ENVIRONMENT:
             raise UsageError(

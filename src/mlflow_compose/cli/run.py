@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -31,12 +31,17 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows another one: no reason to end.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    raise_signals()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], on_begin=raise_signals))
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command line; return the exit code."""
+def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int:
+    """Run one command line; return the exit code.
+
+    Args:
+        argv: What was typed.
+        on_begin: Called before the work begins, when modules are imported: some would swallow an
+            exception that a signal raises meanwhile.
+    """
     given, rest = hoist(argv)
     console = Console(
         sys.stdout, sys.stderr, os.environ, as_json="--json" in given, quiet="--quiet" in given
@@ -47,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         if not argv or {HELP, "-h"} & {*rest}:
             return _help([*given, *rest] or [HELP], context)
-        return _invoke([*given, *rest], context)
+        return _invoke([*given, *rest], context, on_begin)
     except MlflowComposeError as error:
         return console.fail(command, error)
     except KeyboardInterrupt as end:
@@ -93,18 +98,22 @@ def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def _help(arguments: list[str], context: Context) -> int:
     """Print a help text as every result is printed; typer would write it by itself."""
     with redirect_stdout(io.StringIO()) as printed:
-        code = _invoke(arguments, context)
+        code = _invoke(arguments, context, lambda: None)
     if text := printed.getvalue():
         result = Result({"help": text}, text.removesuffix("\n").split("\n"))
         return context.console.show(context.command, result)
     return code
 
 
-def _invoke(arguments: list[str], context: Context) -> int:
+def _invoke(arguments: list[str], context: Context, on_begin: Callable[[], None]) -> int:
     # Not by the command's own main, which ends the process by itself in ways of its own.
     command = typer.main.get_command(app)
     try:
         with command.make_context("mlflow-compose", arguments, obj=context) as ctx:
+            # Every command needs it, and help does not.
+            import mlflow_compose.actions  # noqa: F401
+
+            on_begin()
             command.invoke(ctx)
     except typer.Exit as end:
         return end.exit_code

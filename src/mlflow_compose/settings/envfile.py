@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 
 from mlflow_compose.errors import EnvFileError
-from mlflow_compose.settings.names import OTHER_PREFIXES, OUR_PREFIXES
+from mlflow_compose.settings.lines import commented, is_windows, odd, unreadable, without_value
 from mlflow_compose.settings.quoting import compose_differs, quote
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -33,6 +34,7 @@ class EnvFile:
         references: Names whose values hold `${NAME}` or `$NAME` outside of single quotes, where
             other readers expand it.
         differing: Names whose values Docker Compose would read differently.
+        literal: Names whose values are in single quotes.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -41,12 +43,18 @@ class EnvFile:
     problems: tuple[tuple[int, str], ...] = ()
     references: frozenset[str] = frozenset()
     differing: frozenset[str] = frozenset()
+    literal: frozenset[str] = frozenset()
 
 
 class _Assignment(NamedTuple):
     name: str
     value: str
     written: str
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it is in single quotes."""
+        return self.written.lstrip().startswith("'")
 
 
 def read(path: Path) -> EnvFile:
@@ -93,7 +101,11 @@ def read_text(path: Path, *, if_missing: str | None = None) -> str:
 def parse(text: str, *, name: str = ".env") -> EnvFile:
     """Parse the text of an env file called `name`."""
     bindings = list(parse_stream(io.StringIO(_with_plain_ends(text), newline="")))
-    found = [(_line_of(binding), binding, _problem(binding)) for binding in bindings]
+    found = [
+        (_line_of(binding), binding, _problem(binding, before))
+        for before, binding in pairwise([None, *bindings])
+        if binding is not None
+    ]
     good = [
         (line, _Assignment(binding.key, binding.value, _behind_equals(binding)))
         for line, binding, problem in found
@@ -109,18 +121,28 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
         problems=tuple((line, problem) for line, _, problem in found if problem),
         references=frozenset(one.name for _, one in good if _has_reference(one)),
         differing=frozenset(one.name for _, one in good if compose_differs(one.written)),
+        literal=frozenset(one.name for _, one in good if one.is_literal),
     )
 
 
 def expanded(file: EnvFile) -> Mapping[str, str]:
-    """Return the values of an env file with `${NAME}`, `${NAME:-default}` and `$NAME` expanded."""
+    """Return the values of an env file as Docker Compose reads them.
+
+    `${NAME}`, `${NAME:-default}` and `$NAME` are expanded from the file itself; a doubled or an
+    escaped dollar sign is one.
+    """
     values: dict[str, str | None] = {}
     for name, value in file.values.items():
-        if name in file.references:
-            braced = re.sub(r"(?<![\\$])\$([A-Za-z_]\w*)", r"${\1}", value)
-            value = "".join(atom.resolve(values) for atom in parse_variables(braced))  # noqa: PLW2901
-        values[name] = value
+        values[name] = value if name in file.literal else _expanded(value, values)
     return {name: value or "" for name, value in values.items()}
+
+
+def _expanded(value: str, known: Mapping[str, str | None]) -> str:
+    # A zero byte, which no value may hold, keeps the place of a dollar sign that is one.
+    marked = re.sub(r"\\\$|\$\$", "\0", value)
+    braced = re.sub(r"\$([A-Za-z_]\w*)", r"${\1}", marked)
+    text = "".join(atom.resolve(known) for atom in parse_variables(braced))
+    return text.replace("\0", "$")
 
 
 def edit(text: str, values: Mapping[str, str]) -> str:
@@ -129,14 +151,14 @@ def edit(text: str, values: Mapping[str, str]) -> str:
     A name that is there only as a comment (`#NAME=…`, a default) is written in that place, one
     that is not there at all at the end.
     """
-    end = "\r\n" if _is_windows(text) else "\n"
+    end = "\r\n" if is_windows(text) else "\n"
     bindings = list(parse_stream(io.StringIO(text, newline="")))
     active = {binding.key for binding in bindings}
     missing, pieces = dict(values), []
     for binding in bindings:
         piece = binding.original.string
-        commented = _commented(piece)
-        name = binding.key or (commented if commented not in active else None)
+        default = commented(piece)
+        name = binding.key or (default if default not in active else None)
         if name in values:
             # Of a name written twice, the first place is as good as the other.
             piece = _blank(piece) + _line(name, missing.pop(name), end) if name in missing else ""
@@ -151,14 +173,9 @@ def _line(name: str, value: str, end: str) -> str:
     return f"{name}={quote(value)}\n".replace("\n", end)
 
 
-def _is_windows(text: str) -> bool:
-    """Tell whether every line ends as on Windows; then those inside of quotes do too."""
-    return "\r\n" in text and not re.search(r"(?<!\r)\n|\r(?!\n)", text)
-
-
 def _with_plain_ends(text: str) -> str:
     plain = text.removeprefix(BYTE_ORDER_MARK)
-    return plain.replace("\r\n", "\n") if _is_windows(plain) else plain
+    return plain.replace("\r\n", "\n") if is_windows(plain) else plain
 
 
 def _line_of(binding: Binding) -> int:
@@ -175,45 +192,24 @@ def _blank(piece: str) -> str:
     return piece[: len(piece) - len(piece.lstrip())]
 
 
-def _commented(piece: str) -> str | None:
-    match = re.fullmatch(r"\s*#([A-Z][A-Z0-9_]*)=.*\s*", piece)
-    return match[1] if match else None
-
-
-def _problem(binding: Binding) -> str | None:
-    # Only a name is repeated, and only one that is known: the rest may be of a secret.
+def _problem(binding: Binding, before: Binding | None) -> str | None:
     line = binding.original.string
-    found = re.match(r"\s*(?:export\s+)?([A-Z][A-Z0-9_]*)(?![^\s:=])", line)
-    name = found[1] if found and found[1].startswith((*OUR_PREFIXES, *OTHER_PREFIXES)) else None
-    if name and re.match(rf"\s*(?:export\s+)?{name}\s*:", line):
-        return f"{name}: is written with a colon; write {name}=value"
     if binding.error:
-        return f"{name or 'this line'} cannot be read: a quote is not closed, or text follows it"
+        return unreadable(line)
     if binding.key is not None and binding.value is None:
-        return f"{name or 'this line'} has no value; write {name or 'NAME'}=value on one line"
-    if _is_rest(line.strip()):
-        return "this line looks like the end of the value above it; write a value on one line"
-    return None
-
-
-def _is_rest(line: str) -> bool:
-    """Tell whether a line is the end of a Base64 text that was wrapped."""
-    if re.fullmatch(r"[\w+/-]+==+", line):
-        return True
-    kinds = (r"[a-z]", r"[A-Z]", r"[0-9]")
-    encoded = re.fullmatch(r"(?:[\w+/-]{4})+[\w+/-]{3}=", line)
-    return bool(encoded) and all(re.search(kind, line) for kind in kinds)
+        return without_value(line)
+    return odd(line, before.original.string if before else "")
 
 
 def _has_reference(one: _Assignment) -> bool:
     # \\$ and $$ are ways in which other readers take a dollar sign as it is.
     found = re.search(r"(?<![\\$])\$(?:\{|[A-Za-z_])", one.value)
-    return bool(found) and not one.written.lstrip().startswith("'")
+    return bool(found) and not one.is_literal
 
 
 def _notes(text: str, bindings: Iterable[Binding], name: str) -> Iterator[str]:
     if text.startswith(BYTE_ORDER_MARK):
         yield f"{name} begins with a byte order mark; it was read without it"
     ends = (binding.original.string.endswith(("\r\n", "\r")) for binding in bindings)
-    if _is_windows(text) or any(ends):
+    if is_windows(text) or any(ends):
         yield f"{name} has Windows line ends (CRLF); they were read as plain ones"

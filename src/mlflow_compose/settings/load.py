@@ -126,7 +126,8 @@ def validate(
     }
     good = {name: value for name, value in values.items() if name not in details}
     settings = build({**good, **stand_ins})
-    missing = {name for name, detail in details.items() if detail["type"] == "missing"}
+    # An empty one is none, as `.env.example` has them.
+    missing = {name for name in details if not values.get(name)}
     unused = missing & settings.unused_secrets
     empty = {name.lower(): SecretStr("") for name in unused}
     return settings.model_copy(update=empty), [

@@ -27,7 +27,7 @@ from mlflow_compose.settings.fields import (
     setting,
 )
 from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, STACK
-from mlflow_compose.settings.stores import StoreSettings
+from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
 
 PINNED_MLFLOW = "3.17.2"
 
@@ -126,6 +126,12 @@ class Settings(StoreSettings):
     def has_memory_limits(self) -> bool:
         """Whether a server may not take as much memory as it wants."""
         return bool(self.mlflow_memory or self.pg_memory or self.minio_memory)
+
+    @property
+    def unused_secrets(self) -> frozenset[str]:
+        """The secrets that the chosen stores have no use for, by the names of their variables."""
+        # Without Docker, the S3 server is always rclone.
+        return super().unused_secrets | (ROOT_KEY if self.stack_engine == "local" else frozenset())
 
     @classmethod
     def settings_customise_sources(

@@ -29,6 +29,8 @@ PLACES = (
     *("artifact_store", "s3_provider", "mlflow_bucket_name", "minio_volume_path"),
     *("minio_host", "minio_port", "minio_storage_use_https", "aws_default_region"),
 )
+# Of a server that knows a root besides the application.
+ROOT_KEY = frozenset({"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"})
 
 
 class StoreSettings(BaseSettings):
@@ -152,8 +154,8 @@ class StoreSettings(BaseSettings):
         unused: set[str] = set()
         if self.backend_store == "sqlite":
             unused |= {"PG_PASSWORD"}
-        if not self.has_s3:
-            unused |= {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
+        if not self.has_s3 or self.s3_provider == "rclone":
+            unused |= ROOT_KEY
         if self.artifact_store == "local":
             unused |= {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
         return frozenset(unused)

@@ -57,7 +57,7 @@ def translate(text: str) -> Translation:
     file = parse(re.sub(r"(?m)^(\s*(?:export\s+)?[A-Z]\w*)\s*:\s+", r"\1=", text))
     values: dict[str, str] = {}
     called: dict[str, str] = {}
-    left_out: dict[str, str] = {}
+    left_out = {f"line {line}": problem for line, problem in file.problems}
     found = expanded(file)
     given = _given(found)
     for name, value in found.items():
