@@ -21,7 +21,7 @@ seen = watch.seen
 
 def client(stack: RunningStack, step: str, folder: Path) -> dict[str, Any]:
     """Let the client take one step; return what it saw."""
-    return Watched("", stack, watch.take(stack, folder / step, step))[step]
+    return Watched("", stack, watch.take(stack, folder / step, [step]))[step]
 
 
 def test_a_run_and_its_folder_of_artifacts_must_come_back(seen: Watched) -> None:
@@ -55,7 +55,8 @@ def test_a_client_must_be_told_at_once_what_is_not_there_with_any_access(seen: W
     assert seen["look_for_nothing"]["error"] == "RESOURCE_DOES_NOT_EXIST"
 
 
-def test_a_thousand_small_files_must_come_back(seen: Watched) -> None:
+@pytest.mark.parametrize("seen", ["proxied"], indirect=True)
+def test_a_thousand_small_files_must_come_back_from_the_server(seen: Watched) -> None:
     found = seen["thousand_files"]
     prefix = f"{found['experiment_id']}/{found['run_id']}/artifacts/many/"
     stored = seen.stored(prefix)
