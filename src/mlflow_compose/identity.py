@@ -108,10 +108,11 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
     # The place first: an id without one would be taken for this stack's, also in a copy.
     if place != _read_place(paths):
         write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
-    if identity.id != read_id(paths.root):
-        write_state(paths, ID_FILE, f"{identity.id}\n")
     if identity.key and identity.key != _read_key(paths.root):
         write_state(paths, KEY_FILE, f"{identity.key}\n")
+    # Last: a stack with an id and no key is one that has a password instead.
+    if identity.id != read_id(paths.root):
+        write_state(paths, ID_FILE, f"{identity.id}\n")
 
 
 def read_id(root: Path) -> str:
