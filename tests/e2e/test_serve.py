@@ -76,8 +76,8 @@ def test_the_app_must_be_what_mlflows_command_would_serve(
     assert ours == theirs
 
 
-def test_a_server_with_one_worker_must_be_one_process(outside: RunningStack) -> None:
-    lines = outside.command_lines("mlflow").splitlines()
+def test_a_server_with_one_worker_must_be_one_process(smallest: RunningStack) -> None:
+    lines = smallest.command_lines("mlflow").splitlines()
     # A health check may be seen too.
     (server,) = (line for line in lines if "python" in line and " -S " not in line)
     assert "serve.py" in server
