@@ -14,7 +14,7 @@ from .clients import watch
 from .clients.files import EACH, FOLDERS, LARGE
 from .clients.step import FILES, read
 from .clients.watch import Watched
-from .running import RunningStack
+from .running import RunningStack, docker_only, local_only
 
 seen = watch.seen
 
@@ -55,6 +55,7 @@ def test_a_client_must_be_told_at_once_what_is_not_there_with_any_access(seen: W
     assert seen["look_for_nothing"]["error"] == "RESOURCE_DOES_NOT_EXIST"
 
 
+@local_only("the same server sends a large file there")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
 def test_a_thousand_small_files_must_come_back_from_the_server(seen: Watched) -> None:
     found = seen["thousand_files"]
@@ -65,6 +66,7 @@ def test_a_thousand_small_files_must_come_back_from_the_server(seen: Watched) ->
     seen.delete(prefix, stored)
 
 
+@docker_only("the same server sends many files there")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
 def test_a_file_of_more_than_a_gigabyte_must_come_back_from_the_server(
     seen: Watched,

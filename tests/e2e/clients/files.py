@@ -45,11 +45,9 @@ def blocks() -> Iterator[bytes]:
 def large_file(folder: Path) -> Seen:
     """Log a file of 1.2 GB, and get it back."""
     mlflow.set_experiment(EXPERIMENT)
-    path, digest = folder / "large.bin", hashlib.sha256()
+    path = folder / "large.bin"
     with path.open("wb") as file:
-        for block in blocks():
-            file.write(block)
-            digest.update(block)
+        file.writelines(blocks())
     with mlflow.start_run() as run:
         mlflow.log_artifact(str(path), "large")
     path.unlink()
@@ -57,7 +55,7 @@ def large_file(folder: Path) -> Seen:
         run_id=run.info.run_id, artifact_path="large/large.bin", dst_path=str(folder)
     )
     with Path(back).open("rb") as file:
-        same = hashlib.file_digest(file, "sha256").digest() == digest.digest()
+        same = all(file.read(len(block)) == block for block in blocks())
     size = Path(back).stat().st_size
     Path(back).unlink()
     key = f"{run.info.experiment_id}/{run.info.run_id}/artifacts/large/large.bin"
