@@ -20,7 +20,7 @@ PLACE_FILE = "place.json"
 # From which the server's keys are derived, in a stack without a password of a database.
 KEY_FILE = "key"
 ID_BYTES, KEY_BYTES = 8, 32
-ID_PATTERN, KEY_PATTERN = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{64}")
+ID_PATTERN = re.compile(r"[0-9a-f]{16}")
 # In every answer of the tracking server: the id, a slash, the project's name.
 HEADER = "mlflow-compose-stack"
 
@@ -121,37 +121,33 @@ def read_id(root: Path) -> str:
     Raises:
         FilesError: The file is unreadable, or is not an id.
     """
-    text = _read(root, ID_FILE)
-    if text is not None and not ID_PATTERN.fullmatch(text):
-        raise FilesError(
-            f"{root / STATE_DIR / ID_FILE} does not hold a stack's id, which is 16 hexadecimal "
-            "digits",
-            hint="write the id back that compose/.env or the folders in local/data hold",
-        )
-    return text or ""
+    hint = "write the id back that compose/.env or the folders in local/data hold"
+    return _read_digits(root / STATE_DIR / ID_FILE, 2 * ID_BYTES, hint)
 
 
 def _read_key(root: Path) -> str:
-    text = _read(root, KEY_FILE)
-    if text is not None and not KEY_PATTERN.fullmatch(text):
-        raise FilesError(
-            f"{root / STATE_DIR / KEY_FILE} does not hold a stack's key, which is 64 hexadecimal "
-            "digits",
-            hint="take it from a copy of the folder: stored secrets cannot be read without it",
-        )
-    return text or ""
+    hint = "take it from a copy of the folder: stored secrets cannot be read without it"
+    return _read_digits(root / STATE_DIR / KEY_FILE, 2 * KEY_BYTES, hint)
 
 
-def _read(root: Path, name: str) -> str | None:
-    path = root / STATE_DIR / name
+def _read_digits(path: Path, count: int, hint: str) -> str:
+    """Return the hexadecimal digits in a file, nothing if there is no file.
+
+    Raises:
+        FilesError: It is unreadable, or holds something else.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise FilesError(f"{path} is not a file")
-        return path.read_text(encoding="utf-8", errors="replace").strip()
+        text = path.read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return ""
     except OSError as error:
         raise FilesError(f"{path} cannot be read: {error.strerror}") from None
+    if not re.fullmatch(rf"[0-9a-f]{{{count}}}", text):
+        rule = f"does not hold a stack's {path.name}, which is {count} hexadecimal digits"
+        raise FilesError(f"{path} {rule}", hint=hint)
+    return text
 
 
 def _read_place(paths: StackPaths) -> Place | None:

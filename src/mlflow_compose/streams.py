@@ -1,4 +1,4 @@
-"""The standard streams of this process, which may be full, closed, or read by nobody any more."""
+"""The standard streams of this process, which may be full, closed, or without a reader."""
 
 import os
 import sys

@@ -46,7 +46,7 @@ def make_endpoint(api: Api, name: str) -> None:
         found: dict[str, str] = made
         return found
 
-    # On this machine by default, where nobody answers.
+    # On this machine by default, where no such server runs.
     provider = "ollama"
     key = {"api_key": "key-of-the-provider"}
     secret = create("secrets", secret_name=name, secret_value=key, provider=provider)

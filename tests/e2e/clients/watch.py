@@ -110,7 +110,7 @@ def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watche
 
 
 def left_out(stack: RunningStack, mode: str) -> list[str]:
-    """Return the steps that a client does not take, as its program is told."""
+    """Return the options that keep a client from taking its heavy steps."""
     taken = HEAVY[stack.engine] if mode == "proxied" else ""
     return [f"-{step}" for step in HEAVY.values() if step != taken]
 
