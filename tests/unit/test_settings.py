@@ -218,6 +218,13 @@ def test_a_dollar_sign_that_is_meant_must_be_taken(value: str) -> None:
     assert found.notes == ()
 
 
+def test_what_compose_would_read_differently_must_be_told_once_without_values() -> None:
+    text = env_text("PG_PASSWORD=pa$$word-of-theirs", r"PG_USER='a\\b'", "OTHER=a$$b")
+    (note,) = resolve(parse(text), {}, env_file=Path(".env")).notes
+    assert note.startswith("Docker Compose would read PG_PASSWORD and PG_USER differently")
+    assert "word-of-theirs" not in note
+
+
 def test_a_value_that_is_no_secret_must_be_read_as_it_is_and_told() -> None:
     found = resolve(parse(env_text("PG_USER=$USER")), {}, env_file=Path(".env"))
     assert found.settings.pg_user == "$USER"
