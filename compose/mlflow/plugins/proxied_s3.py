@@ -75,7 +75,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         """Fetch a file; boto's own way asks for its size first, which is half the time of a small one."""
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
         bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
         key = posixpath.join(root, remote_file_path)
@@ -88,8 +88,12 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
                 # In parts, several at a time.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
                 return
-            with Path(local_path).open("wb") as file:
-                shutil.copyfileobj(found["Body"], file)
+            try:
+                with Path(local_path).open("wb") as file:
+                    shutil.copyfileobj(found["Body"], file)
+            except (HTTPClientError, IncompleteReadError):
+                # The connection broke: only boto's own way tries a body again.
+                self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
         except ClientError as error:
             if error.response["Error"]["Code"] not in MISSING:
                 raise
