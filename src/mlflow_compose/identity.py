@@ -34,26 +34,19 @@ class Identity:
         copied_from: Id of the stack that this folder is a copy of, empty if it is no copy.
         key: Random text that is kept with the id, empty if there is none.
         is_new: Whether the folder has no id yet.
+        lost_key: Whether it had a key that is not there any more.
     """
 
     id: str
     copied_from: str = ""
     key: str = field(default="", repr=False, compare=False)
     is_new: bool = field(default=False, compare=False)
+    lost_key: bool = field(default=False, compare=False)
 
     def with_key(self) -> "Identity":
-        """Return the same identity with a key, a new one if the stack is new.
-
-        Raises:
-            UsageError: The stack was made without one, and what is stored could not be read.
-        """
-        if self.key:
+        """Return the same identity with a key, if the stack has one or is new."""
+        if self.key or not self.is_new:
             return self
-        if not self.is_new:
-            raise UsageError(
-                "PG_PASSWORD is not set, and this stack's stored secrets are encrypted with it",
-                hint="write it back; a stack without one has .mlflow-compose/key instead",
-            )
         return replace(self, key=secrets.token_hex(KEY_BYTES))
 
 
@@ -66,12 +59,14 @@ class Place:
         folder: Of the stack.
         inode: Of that folder: a moved one keeps it, a copied one has another.
         copied_from: Id of the stack that the folder was copied from, empty if it was not.
+        has_key: Whether there is a key beside it.
     """
 
     env_file: str
     folder: str
     inode: int
     copied_from: str = ""
+    has_key: bool = False
 
 
 def load_identity(paths: StackPaths) -> Identity:
@@ -93,8 +88,10 @@ def load_identity(paths: StackPaths) -> Identity:
     _check_env_file(place, paths)
     if _is_copy(place, paths, found):
         # The key goes with the data, which may be copied too.
-        return Identity(_new_id(), copied_from=found, key=key)
-    return Identity(found, place.copied_from, key)
+        own, original = _new_id(), found
+    else:
+        own, original = found, place.copied_from
+    return Identity(own, original, key, lost_key=place.has_key and not key)
 
 
 def keep_identity(identity: Identity, paths: StackPaths) -> None:
@@ -104,7 +101,9 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
         FilesError: It cannot be written.
     """
     inode = paths.root.stat().st_ino
-    place = Place(paths.env_file.name, str(paths.root), inode, identity.copied_from)
+    place = Place(
+        paths.env_file.name, str(paths.root), inode, identity.copied_from, bool(identity.key)
+    )
     # The place first: an id without one would be taken for this stack's, also in a copy.
     if place != _read_place(paths):
         write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
@@ -151,8 +150,10 @@ def _read_digits(path: Path, count: int, hint: str) -> str:
 
 
 def _read_place(paths: StackPaths) -> Place | None:
+    path = paths.state / PLACE_FILE
     try:
-        return Place(**json.loads((paths.state / PLACE_FILE).read_text(encoding="utf-8")))
+        # Anything else might be waited for.
+        return Place(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
     except (OSError, ValueError, TypeError):
         # Without it, the id alone says whose this is.
         return None

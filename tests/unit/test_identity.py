@@ -251,7 +251,12 @@ def test_a_stack_must_not_go_on_without_what_its_stored_secrets_are_encrypted_wi
     user.has_env(sqlite, without=["PG_PASSWORD"])
     said = user.types("render")
     assert said.code == 2
-    assert "PG_PASSWORD is not set, and this stack's stored secrets" in said.err
+    assert "and this stack's stored secrets are encrypted with it" in said.err
+    assert user.types("config").code == 0
+    if lost == "the key":
+        # Another password would be as good as a wrong one.
+        user.has_env(sqlite)
+        assert user.types("render").code == 2
     assert not (user.folder / ".mlflow-compose" / "key").exists()
     if lost == "the password":
         user.has_env(sqlite)
@@ -266,6 +271,13 @@ def test_a_key_that_is_none_must_be_refused(user: User, text: bytes) -> None:
     said = user.types("render")
     assert said.code == 1
     assert "key does not hold a stack's key, which is 64 hexadecimal digits" in said.err
+
+
+def test_a_place_that_is_no_file_must_not_be_waited_for(user: User) -> None:
+    user.has_env()
+    (user.folder / ".mlflow-compose").mkdir()
+    os.mkfifo(user.folder / ".mlflow-compose" / "place.json")
+    assert user.types("render").code == 0
 
 
 @pytest.mark.parametrize("name", ["id", "key"])

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import check_path
@@ -81,6 +81,7 @@ def _unwritable(env_file: Path, error: OSError) -> EnvFileError:
 
 def render(plan: Plan, folder: Path) -> Result:
     """Write the files of the stack into `folder`."""
+    check_key(plan)
     keep_identity(plan.identity, plan.paths)
     done = write(plan.rendering(), folder)
     return Result(_data(done, folder), [_line(change, folder) for change in done])

@@ -7,7 +7,7 @@ from mlflow_compose.actions.folders import held_folders, remember_folders
 from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.places import check_elsewhere, remember_start
-from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
@@ -77,6 +77,7 @@ def _check_data(
 
     Returns what changed since it was started last, None if its data is where it was.
     """
+    check_key(plan)
     record = read_record(plan.paths)
     check_runs(plan, record)
     change = changed(plan, record)

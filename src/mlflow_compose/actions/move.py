@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose.actions.envfile import EnvChange, values_of
-from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.actions.plan import Plan, check_key, load_plan
 from mlflow_compose.data import changes
 from mlflow_compose.engines import place_of
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
@@ -69,6 +69,7 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
         UsageError: This cannot be moved.
         SettingsError: The new stack's settings are wrong.
     """
+    check_key(old)
     settings, env_file = old.loaded.settings, old.paths.env_file
     wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
     wanted |= _read_more(more) if more else {}

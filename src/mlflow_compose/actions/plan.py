@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.identity import Identity, load_identity
+from mlflow_compose.errors import UsageError
+from mlflow_compose.identity import KEY_FILE, Identity, load_identity
 from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
@@ -78,6 +79,23 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     certificates = settings.minio_storage_ca_certs
     found = str(paths.root / certificates) if certificates else ""
     return Plan(loaded, replace(stack, ca_certs=found), paths, identity, environ)
+
+
+def check_key(plan: Plan) -> None:
+    """Make sure that a stack can read the secrets that are stored in its database.
+
+    Raises:
+        UsageError: What they are encrypted with is not there.
+    """
+    encrypted = "and this stack's stored secrets are encrypted with it"
+    if plan.identity.lost_key:
+        raise UsageError(
+            f"{plan.paths.state / KEY_FILE} is missing, {encrypted}",
+            hint="take it from a copy of the folder; without one, delete place.json beside it, set "
+            "PG_PASSWORD, and enter secrets of webhooks and of the gateway again",
+        )
+    if not plan.identity.key and not plan.loaded.settings.pg_password.get_secret_value():
+        raise UsageError(f"PG_PASSWORD is not set, {encrypted}", hint="write it back")
 
 
 def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:
