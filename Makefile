@@ -20,7 +20,7 @@ down: $(VENV)/.tool ## Stop the stack; its data is kept
 	@$(TOOL) down
 
 test: $(VENV)/.dev ## Run all tests; those that need Docker skip where there is none
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(VENV)/bin/python -m ruff check .

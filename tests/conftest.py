@@ -9,6 +9,8 @@ from functools import cache
 import pytest
 
 REQUIRE_DOCKER = "REQUIRE_DOCKER"
+# Each process has stacks of its own: more of them would need much memory.
+MOST_PROCESSES = 6
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +25,20 @@ def pytest_configure() -> None:
     """Take Ctrl-C, which a job in the background ignores: so would all that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` starts: tests of stacks wait more than they compute."""
+    return min(MOST_PROCESSES, 2 * (os.cpu_count() or 1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of a file in one process, unless they are grouped in another way."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(tryfirst=True)

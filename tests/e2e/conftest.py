@@ -50,16 +50,21 @@ def pytest_runtest_makereport(
 
 
 OTHER = {"docker": "local_only", "local": "docker_only"}
+# Stacks of the whole session, by the fixtures that make them; a test belongs to the first it uses.
+SESSION_STACKS = ("cold_start", "outside", "smallest")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say why a scenario that only one engine can have is not run on the other."""
+    """Say where a scenario is left out, and run those that share a stack in one process."""
     for item in items:
         call = getattr(item, "callspec", None)
         engine = call.params.get("engine") if call else None
-        marker = item.get_closest_marker(OTHER[engine]) if engine else None
-        if marker:
+        if engine is None:
+            continue
+        if marker := item.get_closest_marker(OTHER[engine]):
             item.add_marker(pytest.mark.skip(reason=f"not on {engine}: {marker.args[0]}"))
+        used = [name for name in SESSION_STACKS if name in getattr(item, "fixturenames", ())]
+        item.add_marker(pytest.mark.xdist_group(f"{engine}-{[*used, item.path.stem][0]}"))
 
 
 @pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "local"])

@@ -49,7 +49,8 @@ def test_marked_tests_must_skip_unless_docker_is_required(
 ) -> None:
     (tmp_path / "conftest.py").write_bytes((ROOT / "tests/conftest.py").read_bytes())
     (tmp_path / "test_it.py").write_text(TEST, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = docker\n", encoding="utf-8")
+    markers = "[pytest]\nmarkers =\n  docker\n  xdist_group\n"
+    (tmp_path / "pytest.ini").write_text(markers, encoding="utf-8")
     environ = {name: value for name, value in os.environ.items() if name != "REQUIRE_DOCKER"}
     environ |= {"PATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environ |= {"REQUIRE_DOCKER": required} if required else {}

@@ -28,10 +28,13 @@ from mlflow_compose.identity import Identity, keep_identity
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.render import render
 from mlflow_compose.stack import Healthcheck, Service
+from tests.unit import samples
 from tests.unit.fakes import ALL_WELL, FakeScreen
 from tests.unit.processes import HOME, MARK, child, gone
-from tests.unit.samples import IDENTITY, local_stack
+from tests.unit.samples import local_stack
 
+# Its own in each process that runs tests: they see each other's processes.
+IDENTITY = f"{os.getpid():016x}"
 ID = Identity(IDENTITY)
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -375,6 +378,7 @@ def marks(folder: Path, mark: str = IDENTITY) -> dict[str, str]:
         ("s3", False),
         ("", False),
     ],
+    ids=["the stack", "a service", "a longer id", "a shorter id", "a service alone", "nothing"],
 )
 def test_a_process_must_belong_to_the_stack_whose_id_it_carries(
     tmp_path: Path, mark: str, *, found: bool
@@ -662,4 +666,4 @@ def test_the_mark_must_be_the_one_that_scripts_look_for() -> None:
     assert (processes.MARK, processes.HOME) == (MARK, HOME)
     for service in local_stack().services:
         script = render(local_stack()).files[f"{service.name}/run.sh"].text
-        assert f'export {MARK}={IDENTITY}/{service.name} {HOME}="$(pwd -P)"\n' in script
+        assert f'export {MARK}={samples.IDENTITY}/{service.name} {HOME}="$(pwd -P)"\n' in script
