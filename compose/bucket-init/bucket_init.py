@@ -14,12 +14,23 @@ from typing import Any
 
 from app_key import make_app_key
 from botocore.exceptions import ClientError
-from s3_server import APP_KEY, ROOT_KEY, Job, JobError, Key, reasons, s3_client
+from s3_server import (
+    APP_KEY,
+    ROOT_KEY,
+    Job,
+    JobError,
+    Key,
+    reasons,
+    s3_client,
+    wait_until_ready,
+)
 
 ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
 # An object that is written and deleted again.
 CHECK = ".mlflow-compose-check"
+# Seconds for a server that starts beside this job.
+PATIENCE = 300
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -36,6 +47,8 @@ def main(environ: Mapping[str, str]) -> int:
             may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
             key_maker=environ.get("KEY_MAKER", ""),
         )
+        if "S3_READY" in environ:
+            wait_until_ready(f"{job.endpoint}{environ['S3_READY']}", PATIENCE)
         print(make_bucket(job) if job.may_create else find_bucket(job))
         if job.key_maker:
             print(make_app_key(job))

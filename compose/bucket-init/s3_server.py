@@ -1,6 +1,7 @@
 """The S3 server that the job talks to, and what it may answer, in words."""
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
 # What a server says that does not know checksums which follow an object's bytes.
 OLD_CHECKSUMS = ("MissingContentLength",)
 REFUSED = 400
+# What a server answers that is not ready.
+BROKEN = 500
+ASK_EVERY = 0.1
 
 
 class JobError(Exception):
@@ -74,6 +78,22 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
     )
     client.meta.events.register("response-received.s3", stay_in_region)
     return client
+
+
+def wait_until_ready(url: str, seconds: float) -> None:
+    """Return once a server says at `url` that it is ready, at the latest after so many seconds.
+
+    What is wrong with one that never is, the job says itself.
+    """
+    server = PoolManager(timeout=Timeout(connect=5, read=15), retries=False)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if server.request("GET", url).status < BROKEN:
+                return
+        except HTTPError:
+            pass
+        time.sleep(ASK_EVERY)
 
 
 def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: ANN401 - of boto3

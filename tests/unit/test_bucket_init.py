@@ -1,6 +1,11 @@
 """The bucket job: what it makes, that it makes it once, and that it fails aloud."""
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -326,3 +331,58 @@ def test_the_job_must_fail_aloud_and_without_secrets(
     )
     assert "Traceback" not in said.err
     assert "of-the-sample" not in said.err
+
+
+@contextmanager
+def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
+    """Run a server with these answers, the last one from then on; yield its address and its log."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(answers[min(len(asked), len(answers)) - 1])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{found.server_port}", asked
+        finally:
+            found.shutdown()
+
+
+@pytest.mark.parametrize("ready", [200, 403])
+def test_a_server_that_starts_must_be_waited_for(ready: int) -> None:
+    """One without a page of its own for that refuses, as soon as it is ready."""
+    with server(503, 503, ready) as (url, asked):
+        SERVER.wait_until_ready(f"{url}/ready", 60)
+    assert asked == ["/ready"] * 3
+
+
+def test_a_server_that_never_answers_must_be_waited_for_no_longer_than_told() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        SERVER.wait_until_ready(f"http://127.0.0.1:{nobody.getsockname()[1]}/", 0.3)
+
+
+def test_the_job_must_not_begin_before_its_server_is_ready(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with server(503, 200) as (url, asked):
+
+        class Late(Bucket):
+            def create_bucket(self, **arguments: object) -> None:
+                assert asked == ["/ready"] * 2
+                super().create_bucket(**arguments)
+
+        client, admin = Late(), Admin({})
+        monkeypatch.setattr(admin, "user_add", lambda *_: None)
+        uses(monkeypatch, client=client, admin=admin)
+        found = {**environ(tmp_path), "S3_ENDPOINT": url, "S3_READY": "/ready"}
+        assert JOB.main(found) == 0
+    assert client.calls

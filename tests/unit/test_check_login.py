@@ -1,4 +1,4 @@
-"""MLflow is not started where its database refuses it, and waits where it is only late."""
+"""MLflow is not started if its database refuses it, and waits if that is only late."""
 
 import runpy
 import sys
@@ -16,41 +16,60 @@ class OperationalError(Exception):
 
 
 class Database:
-    """A connection, or the reason why there is none."""
+    """A connection, and the reasons why there is none before."""
 
-    def __init__(self, problem: str = "") -> None:
-        self.problem = problem
+    def __init__(self, *problems: str) -> None:
+        self.problems = list(problems)
 
     def connect(self, text: str) -> "Database":
         assert text.startswith("service=mlflow ")
-        if self.problem:
-            raise OperationalError(self.problem)
+        if self.problems:
+            raise OperationalError(self.problems.pop(0))
         return self
 
     def close(self) -> None:
         """Be closed."""
 
 
+STARTING = "FATAL:  the database system is starting up\n"
+UNKNOWN = "could not translate host name: Temporary failure in name resolution\n"
+REFUSED = "connection refused\n"
+
+
+def check_login(monkeypatch: pytest.MonkeyPatch, database: Database, patience: float = 60) -> int:
+    psycopg2 = ModuleType("psycopg2")
+    vars(psycopg2).update(connect=database.connect, OperationalError=OperationalError)
+    monkeypatch.setitem(sys.modules, "psycopg2", psycopg2)
+    code: int = runpy.run_path(str(PATH))["main"](patience)
+    return code
+
+
 @pytest.mark.parametrize(
-    ("problem", "code"),
+    "problem",
     [
-        ("", 0),
-        ('FATAL:  password authentication failed for user "u"\n', 1),
-        ('FATAL:  database "d" does not exist\n', 1),
-        ('FATAL:  role "u" does not exist\n', 1),
-        ("FATAL:  the database system is starting up\n", 0),
-        ("could not translate host name: Temporary failure in name resolution\n", 0),
-        ("connection refused\n", 0),
+        'FATAL:  password authentication failed for user "u"\n',
+        'FATAL:  database "d" does not exist\n',
+        'FATAL:  role "u" does not exist\n',
     ],
 )
-def test_only_a_refusal_must_stop_the_server(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str, code: int
+def test_a_refusal_must_stop_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str
 ) -> None:
-    psycopg2 = ModuleType("psycopg2")
-    vars(psycopg2).update(connect=Database(problem).connect, OperationalError=OperationalError)
-    monkeypatch.setitem(sys.modules, "psycopg2", psycopg2)
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(PATH), run_name="__main__")
-    said = capsys.readouterr().err
-    assert caught.value.code == code
-    assert said == (f"PostgreSQL refuses MLflow: {problem}" if code else "")
+    assert check_login(monkeypatch, Database(STARTING, problem)) == 1
+    assert capsys.readouterr().err == f"PostgreSQL refuses MLflow: {problem}"
+
+
+def test_a_database_that_starts_must_be_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(UNKNOWN, REFUSED, STARTING)
+    assert check_login(monkeypatch, database) == 0
+    assert database.problems == []
+    assert capsys.readouterr().err == ""
+
+
+def test_one_that_never_answers_must_be_left_to_mlflow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check_login(monkeypatch, Database(REFUSED, REFUSED), patience=0) == 0
+    assert capsys.readouterr().err == f"PostgreSQL does not answer: {REFUSED}"

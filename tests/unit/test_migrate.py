@@ -128,7 +128,7 @@ def test_to_another_provider_both_must_run(provider: str) -> None:
     assert middle.service("s3") == old.service("s3")
     job = middle.service("bucket-init")
     assert job.environment["S3_ENDPOINT"] == "http://s3-next:9000"
-    assert job.depends_on == {"s3-next": "service_healthy"}
+    assert job.depends_on == {"s3-next": "service_started"}
     (port,) = middle.service("s3-next").ports
     assert objects_url(old, new, 5) == "http://127.0.0.1:5"
     assert port.text == "127.0.0.1:5:9000"

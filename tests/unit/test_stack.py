@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 import pytest
 
 from mlflow_compose.stack import PROVIDERS, Bind, Service, Volume
-from mlflow_compose.stack.service import COMPLETED, HEALTHY
+from mlflow_compose.stack.service import COMPLETED, STARTED
 from tests.unit.samples import ANY_ADDRESS, SECRETS, settings, stack
 
 SERVERS = ("postgres", "s3", "mlflow")
@@ -52,8 +52,8 @@ def test_every_server_must_have_a_healthcheck_and_come_back(name: str) -> None:
 def test_servers_must_start_in_the_order_of_their_needs() -> None:
     found = stack()
     assert found.service("bucket-init").one_shot
-    assert found.service("bucket-init").depends_on == {"s3": HEALTHY}
-    assert found.service("mlflow").depends_on == {"postgres": HEALTHY, "bucket-init": COMPLETED}
+    assert found.service("bucket-init").depends_on == {"s3": STARTED}
+    assert found.service("mlflow").depends_on == {"postgres": STARTED, "bucket-init": COMPLETED}
 
 
 def test_postgres_must_be_asked_over_the_network() -> None:

@@ -96,7 +96,7 @@ def _led_to_next(job: Service) -> Service:
     environment["S3_ENDPOINT"] = environment["S3_ENDPOINT"].replace("//s3:", f"//{NEXT}:")
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] += f",{NEXT}"
-    return replace(job, environment=environment, depends_on={NEXT: HEALTHY})
+    return replace(job, environment=environment, depends_on={NEXT: job.depends_on[s3.NAME]})
 
 
 def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:

@@ -6,7 +6,7 @@ from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, s3
 from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.providers import PROVIDERS
-from mlflow_compose.stack.service import DIRECT, HEALTHY, NEVER, Bind, Service
+from mlflow_compose.stack.service import DIRECT, HEALTHY, NEVER, STARTED, Bind, Service
 from mlflow_compose.stack.site import Site
 
 NAME = "bucket-init"
@@ -30,6 +30,8 @@ def bucket_init(settings: Settings, site: Site, home: str, image: str, *, built:
     # Only a server of the stack's own has a root that one may ask for keys.
     keys = {"ROOT_KEY_FILE": site.secret(root)} if settings.has_s3 and provider.has_root else {}
     maker = {"KEY_MAKER": provider.key_maker} if keys and provider.key_maker else {}
+    # It asks until the server is ready, which is sooner than a healthcheck would notice.
+    ready = {"S3_READY": provider.ready} if settings.has_s3 else {}
     return Service(
         name=NAME,
         about=(MAKES_BOTH if maker else MAKES_BUCKET) if settings.has_s3 else LOOKS,
@@ -37,11 +39,11 @@ def bucket_init(settings: Settings, site: Site, home: str, image: str, *, built:
         pull_policy=NEVER if built else None,
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
-        environment={**_environment(settings, site, home), **keys, **maker, **DIRECT},
+        environment={**_environment(settings, site, home), **ready, **keys, **maker, **DIRECT},
         secrets=(*((root,) if keys else ()), *s3_secrets(settings, home)),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         extra_hosts=site.extra_hosts,
-        depends_on=_waits_for(settings),
+        depends_on={s3.NAME: STARTED} if settings.has_s3 else {},
         unprivileged=True,
     )
 
@@ -56,12 +58,8 @@ def local_bucket_init(settings: Settings, site: Site, home: str, image: str) -> 
         command=("python", "bucket-init/bucket_init.py"),
         environment={**_environment(settings, site, home), **DIRECT},
         secrets=s3_secrets(settings, home),
-        depends_on=_waits_for(settings),
+        depends_on={s3.NAME: HEALTHY} if settings.has_s3 else {},
     )
-
-
-def _waits_for(settings: Settings) -> Mapping[str, str]:
-    return {s3.NAME: HEALTHY} if settings.has_s3 else {}
 
 
 def _environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:

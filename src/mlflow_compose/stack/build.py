@@ -16,7 +16,7 @@ from mlflow_compose.stack.postgres import local_postgres, postgres
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.rclone import rclone
 from mlflow_compose.stack.s3 import s3
-from mlflow_compose.stack.service import COMPLETED, HEALTHY, Service
+from mlflow_compose.stack.service import COMPLETED, HEALTHY, STARTED, Service
 from mlflow_compose.stack.site import Machine, docker_site, local_site
 from mlflow_compose.stack.stores import VOLUME as STORES_VOLUME
 from mlflow_compose.stack.stores import Stores, stores
@@ -59,7 +59,7 @@ def build(
             lambda: bucket_init(settings, site, home, image, built=not ready_made),
         )
     )
-    around = Surroundings(site, kept, _waits_for(others), lan_names, home, identity)
+    around = Surroundings(site, kept, _waits_for(others, STARTED), lan_names, home, identity)
     server = mlflow(settings, around, image, None if ready_made else image_recipe)
     limited = settings.has_s3 and PROVIDERS[settings.s3_provider].has_root
     return _stack(settings, around, (*others, server), key_is_limited=limited)
@@ -99,7 +99,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
             lambda: local_bucket_init(settings, site, home, folder),
         )
     )
-    around = Surroundings(site, kept, _waits_for(others), lan_names, home, identity)
+    around = Surroundings(site, kept, _waits_for(others, HEALTHY), lan_names, home, identity)
     server = local_mlflow(settings, around, folder, recipe)
     # rclone knows one key, which may do everything.
     return _stack(settings, around, (*others, server), key_is_limited=False)
@@ -121,9 +121,9 @@ def _chosen(
         yield bucket()
 
 
-def _waits_for(services: Sequence[Service]) -> Mapping[str, str]:
+def _waits_for(services: Sequence[Service], database: str) -> Mapping[str, str]:
     """Return what MLflow waits for: the database, and the job that itself waits for S3."""
-    conditions = {POSTGRES: HEALTHY, BUCKET_INIT: COMPLETED}
+    conditions = {POSTGRES: database, BUCKET_INIT: COMPLETED}
     names = [service.name for service in services]
     return {name: conditions[name] for name in names if name in conditions}
 

@@ -29,7 +29,7 @@ TMP_VOLUME = "mlflow_tmp"
 # server that is starting, so that asking seldom does not mean noticing late.
 PROBE = (
     "import socket, time; server = ({host!r}, {port}); "
-    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
+    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(80)); "
     "s = socket.create_connection(server, 4); "
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
@@ -82,9 +82,7 @@ def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | 
                 NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, site.port
             ),
         ),
-        healthcheck=Healthcheck(
-            test=("CMD", "python", "-S", "-c", _probe(site)), interval=4, timeout=10
-        ),
+        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10),
         extra_hosts=site.extra_hosts,
         depends_on=around.waits_for,
         memory=settings.mlflow_memory or None,

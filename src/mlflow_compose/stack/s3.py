@@ -34,8 +34,7 @@ def s3(settings: Settings, site: Site, home: str) -> Service:
         secrets=launch.secrets,
         volumes=(Bind(from_home(folder, home), DATA) if folder else Volume(provider.volume, DATA),),
         ports=_ports(settings),
-        # The first that others wait for: bucket-init, and MLflow for that.
-        healthcheck=Healthcheck(test=("CMD", *provider.health), interval=1),
+        healthcheck=Healthcheck(test=("CMD", *provider.health)),
         memory=settings.minio_memory or None,
     )
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 _NAMES = "localhost,127.0.0.1,mlflow,postgres,s3"
 DIRECT: Mapping[str, str] = MappingProxyType({"NO_PROXY": _NAMES, "no_proxy": _NAMES})
 
+STARTED = "service_started"
 HEALTHY = "service_healthy"
 COMPLETED = "service_completed_successfully"
 
@@ -92,11 +93,13 @@ class Healthcheck:
     """How the engine finds out that a service does its work; times are in seconds.
 
     There is no start period: since Docker 25 a server that is starting is asked every 5 seconds in
-    it, whatever the interval, and the key against that is refused by older engines.
+    it, whatever the interval, and the key against that is refused by older engines. Each check is
+    a new process in the container, so a server that is idle is asked seldom, and those that need
+    it while it starts ask by themselves.
     """
 
     test: tuple[str, ...]
-    interval: int = 2
+    interval: int = 5
     timeout: int = 5
 
     @property

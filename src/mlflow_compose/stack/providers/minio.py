@@ -5,6 +5,8 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
+READY = "/minio/health/ready"
+
 
 def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started: the image reads root's name and password from files."""
@@ -30,7 +32,8 @@ MINIO = Provider(
     image="pgsty/silo:RELEASE.2026-09-16T00-00-00Z"
     "@sha256:635197cb9f36d01bee221d34d1c7d7960f6a95c48b0b6c01d99cd13bdae51a46",
     launch=launch,
-    health=(*CURL, f"http://127.0.0.1:{PORT}/minio/health/ready"),
+    ready=READY,
+    health=(*CURL, f"http://127.0.0.1:{PORT}{READY}"),
     key_maker="minio",
     mark=".minio.sys",
 )

@@ -41,7 +41,8 @@ class Provider:
         name: As S3_PROVIDER spells it.
         image: Pinned; MINIO_IMAGE replaces it.
         launch: Says how it is started.
-        health: Command in the container that tells whether it answers.
+        ready: Path below which it tells anybody whether it is ready.
+        health: Command in the container that asks that.
         has_root: Whether it knows a root besides the application's key, which is limited then.
         key_maker: How bucket-init makes that key; empty where the server is started with it.
         mark: Name of what only this server makes in its data folder; empty where there is none.
@@ -51,6 +52,7 @@ class Provider:
     name: str
     image: str
     launch: Callable[[Settings, Site], Launch]
+    ready: str
     health: tuple[str, ...]
     has_root: bool = True
     key_maker: str = ""

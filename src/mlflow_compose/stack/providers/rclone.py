@@ -29,6 +29,7 @@ RCLONE = Provider(
     name="rclone",
     image="rclone/rclone:1.75.2",
     launch=launch,
+    ready="/",
     # Any answer will do: without a signature it is a refusal.
     health=("sh", "-c", f"{' '.join(WGET)} http://127.0.0.1:{PORT} 2>&1 | grep -q HTTP/1"),
     has_root=False,

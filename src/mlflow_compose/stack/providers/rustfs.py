@@ -5,6 +5,8 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
+READY = "/health/ready"
+
 
 def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started: the image reads root's key from files."""
@@ -30,7 +32,8 @@ RUSTFS = Provider(
     name="rustfs",
     image="rustfs/rustfs:1.0.0",
     launch=launch,
-    health=(*CURL, f"http://127.0.0.1:{PORT}/health/ready"),
+    ready=READY,
+    health=(*CURL, f"http://127.0.0.1:{PORT}{READY}"),
     key_maker="rustfs",
     mark=".rustfs.sys",
     owner=10001,

@@ -5,6 +5,8 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import PORT, WGET, Launch, Provider
 from mlflow_compose.stack.site import Site
 
+READY = "/healthz"
+
 
 def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started; the image's entry point adds the data folder."""
@@ -30,6 +32,7 @@ SEAWEEDFS = Provider(
     name="seaweedfs",
     image="chrislusf/seaweedfs:4.48",
     launch=launch,
-    health=(*WGET, f"http://127.0.0.1:{PORT}/healthz"),
+    ready=READY,
+    health=(*WGET, f"http://127.0.0.1:{PORT}{READY}"),
     mark="filerldb2",
 )

@@ -9,7 +9,7 @@ OBJECTS = f"{DATA}/objects"
 # Not below the objects, where each folder is a bucket.
 USERS = f"{DATA}/versitygw-users"
 # No bucket can be called so.
-HEALTH = "/_health"
+READY = "/_health"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
@@ -28,7 +28,7 @@ def launch(settings: Settings, site: Site) -> Launch:
             "VGW_PORT": f":{PORT}",
             "VGW_REGION": settings.aws_default_region,
             "VGW_IAM_DIR": USERS,
-            "VGW_HEALTH": HEALTH,
+            "VGW_HEALTH": READY,
             "VGW_KEEP_ALIVE": "true",
             # Else each request is a line of its log.
             "VGW_QUIET": "true",
@@ -41,7 +41,8 @@ VERSITYGW = Provider(
     name="versitygw",
     image="versity/versitygw:v1.8.0",
     launch=launch,
-    health=(*WGET, f"http://127.0.0.1:{PORT}{HEALTH}"),
+    ready=READY,
+    health=(*WGET, f"http://127.0.0.1:{PORT}{READY}"),
     key_maker="versitygw",
     mark="versitygw-users",
 )
