@@ -31,7 +31,6 @@ def check(client: "DockerClient") -> None:
             hint="https://docs.docker.com/compose/install/ says how to add it",
         ) from None
     try:
-        client.system.info()
         client.container.list()
     except DockerException as error:
         raise engine_problem(error.stderr or "") from None
