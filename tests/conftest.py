@@ -33,7 +33,8 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(MOST_PROCESSES, 2 * (os.cpu_count() or 1))
 
 
-@pytest.hookimpl(trylast=True)
+# First of all, since pytest-xdist reads the marker in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of a file in one process, unless they are grouped in another way."""
     for item in items:

@@ -8,13 +8,11 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
-import yaml
-from jinja2 import Environment, nodes
 
 import mlflow_compose
 from mlflow_compose import errors
@@ -114,21 +112,34 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_must_go_one_way(path: Path) -> None:
+def offenders(files: Iterable[Path], find: Callable[[Path], Iterator[str]]) -> list[str]:
+    """Return what is wrong with any of the files, so that one failure shows all of it."""
+    return [f"{name_of(path)}: {problem}" for path in files for problem in find(path)]
+
+
+def wrong_ways(path: Path) -> Iterator[str]:
     room = room_of(path)
     for module in imports(tree_of(path)):
         if module.startswith("mlflow_compose."):
             other = module.split(".")[1]
-            assert other in {room, *MAY_IMPORT[room], "__version__"}, f"{room} knows {other}"
+            if other not in {room, *MAY_IMPORT[room], "__version__"}:
+                yield f"{room} knows {other}"
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
-def test_every_library_must_have_its_place(path: Path) -> None:
+def test_imports_must_go_one_way() -> None:
+    assert offenders(FILES, wrong_ways) == []
+
+
+def misplaced_libraries(path: Path) -> Iterator[str]:
     for module in imports(tree_of(path)):
         library = module.split(".")[0]
-        if library != "mlflow_compose" and library not in sys.stdlib_module_names:
-            assert name_of(path).startswith(MAY_USE[library]), f"{library} in {name_of(path)}"
+        ours = library == "mlflow_compose" or library in sys.stdlib_module_names
+        if not ours and not name_of(path).startswith(MAY_USE.get(library, ())):
+            yield library
+
+
+def test_every_library_must_have_its_place() -> None:
+    assert offenders(OUTSIDE, misplaced_libraries) == []
 
 
 @pytest.mark.parametrize("folder", INSIDE, ids=name_of)
@@ -141,36 +152,45 @@ def test_what_runs_inside_must_use_only_what_the_image_has(folder: Path) -> None
     assert all(module.startswith(room) for module in ours)
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
-def test_only_the_command_line_and_the_console_must_print(path: Path) -> None:
-    if room_of(path) in {"cli", "console"}:
-        return
+def streams(path: Path) -> Iterator[str]:
     for node in ast.walk(tree_of(path)):
         match node:
             case ast.Call(func=ast.Name(id="print" | "input")):
-                pytest.fail(f"line {node.lineno} prints")
+                yield f"line {node.lineno} prints"
             case ast.Attribute(value=ast.Name(id="sys"), attr="stdout" | "stderr" | "stdin"):
-                pytest.fail(f"line {node.lineno} uses the process's streams")
+                yield f"line {node.lineno} uses the process's streams"
 
 
-@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
-def test_the_environment_must_be_read_in_one_place(path: Path) -> None:
-    if name_of(path) == "cli/run.py":
-        return
+def test_only_the_command_line_and_the_console_must_print() -> None:
+    silent = [path for path in OUTSIDE if room_of(path) not in {"cli", "console"}]
+    assert offenders(silent, streams) == []
+
+
+def environments(path: Path) -> Iterator[str]:
     for node in ast.walk(tree_of(path)):
         match node:
             case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "getenv"):
-                pytest.fail(f"line {node.lineno} reads the environment")
+                yield f"line {node.lineno} reads the environment"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_and_functions_must_stay_short(path: Path) -> None:
+def test_the_environment_must_be_read_in_one_place() -> None:
+    others = [path for path in OUTSIDE if name_of(path) != "cli/run.py"]
+    assert offenders(others, environments) == []
+
+
+def lengths(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MAX_FILE_LINES
+    if (lines := len(text.splitlines())) > MAX_FILE_LINES:
+        yield f"{lines} lines"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1
-            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+            if lines > MAX_FUNCTION_LINES:
+                yield f"{node.name} has {lines} lines"
+
+
+def test_files_and_functions_must_stay_short() -> None:
+    assert offenders(FILES, lengths) == []
 
 
 def test_every_room_must_introduce_itself_and_export_what_it_names() -> None:
@@ -181,82 +201,6 @@ def test_every_room_must_introduce_itself_and_export_what_it_names() -> None:
         assert len((module.__doc__ or "").splitlines()) >= 3, room
         for name in module.__all__:
             assert hasattr(module, name), f"{room}.{name}"
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_must_decide_nothing(path: Path) -> None:
-    """Values, `for` and `if`: anything else is a property that the Stack lacks."""
-    environment = Environment(autoescape=False)  # noqa: S701 - YAML, and only parsed
-    tree = environment.parse(path.read_text(encoding="utf-8"))
-    refused = (
-        nodes.BinExpr,
-        nodes.UnaryExpr,
-        nodes.CondExpr,
-        nodes.Concat,
-        nodes.Assign,
-        nodes.AssignBlock,
-        nodes.Macro,
-        nodes.CallBlock,
-        nodes.FilterBlock,
-    )
-    for node in tree.find_all(refused):
-        # `is not none` is the one question that a template may ask.
-        question = isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)
-        assert question, f"line {node.lineno}: {type(node).__name__}"
-    assert {node.name for node in tree.find_all(nodes.Filter)} <= {"literal", "shell"}
-    assert {node.name for node in tree.find_all(nodes.Test)} <= {"none"}
-    for call in tree.find_all(nodes.Call):
-        assert isinstance(call.node, nodes.Getattr), f"line {call.lineno}"
-        assert call.node.attr == "items", f"line {call.lineno}"
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_must_be_without_the_words_of_logic(path: Path) -> None:
-    for block in re.findall(r"{[{%].*?[}%]}", path.read_text(encoding="utf-8"), re.DOTALL):
-        assert not re.search(r"\bor\b|\band\b|\+|~|default\s*\(", block), block
-
-
-def rendered() -> list[Path]:
-    # compose/ is not among them: in a checkout that is used as a stack, it follows its `.env`.
-    return sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml"))
-
-
-@pytest.mark.parametrize("path", rendered(), ids=lambda path: path.parents[1].name)
-def test_a_rendered_file_must_leave_only_the_id_for_compose_to_replace(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    named = re.findall(r"(?<!\$)\$\{STACK_IDENTITY:\?[\w ,.-]+\}", text)
-    assert len(named) == 1
-    text = text.replace(named[0], "")
-    assert all(len(dollars) % 2 == 0 for dollars in re.findall(r"\$+", text))
-
-
-@pytest.mark.parametrize("path", rendered(), ids=lambda path: path.parents[1].name)
-def test_any_number_of_stacks_must_fit_on_one_machine(path: Path) -> None:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert document["networks"] == {"backend": {"driver": "bridge"}}
-    labels = document["x-labels"]
-    assert list(labels) == ["mlflow-compose.stack"]
-    assert all(volume == {"labels": labels} for volume in document["volumes"].values())
-    assert {"mlflow"} <= set(document["services"]) <= {"mlflow", "postgres", "s3", "bucket-init"}
-    for service in document["services"].values():
-        assert "container_name" not in service
-        assert service["labels"] == labels
-        assert service["networks"] == ["backend"]
-        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
-        assert "no-new-privileges:true" in service["security_opt"]
-    for name in {"mlflow", "bucket-init"} & set(document["services"]):
-        service = document["services"][name]
-        assert service["read_only"] is True
-        assert service["cap_drop"] == ["ALL"]
-        assert service["user"] == "10001:10001"
-
-
-@pytest.mark.parametrize("path", rendered(), ids=lambda path: path.parents[1].name)
-def test_every_service_must_say_what_it_is_in_a_comment(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
-        if re.fullmatch(r"  (mlflow|postgres|s3|bucket-init):", line):
-            assert re.fullmatch(r"  # .{20,}\.", lines[number - 1])
 
 
 def loaded_by(argv: list[str], folder: Path) -> set[str]:

@@ -1,0 +1,100 @@
+"""Rules for templates and for what is rendered from them, checked in the files themselves."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, nodes
+
+from mlflow_compose.paths import templates
+from tests.unit.samples import ROOT
+
+TEMPLATES = sorted(templates().rglob("*.j2"))
+# compose/ is not among them: in a checkout that is used as a stack, it follows its `.env`.
+RENDERED = sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml"))
+LOGIC = (
+    nodes.BinExpr,
+    nodes.UnaryExpr,
+    nodes.CondExpr,
+    nodes.Concat,
+    nodes.Assign,
+    nodes.AssignBlock,
+    nodes.Macro,
+    nodes.CallBlock,
+    nodes.FilterBlock,
+)
+
+
+def decisions(path: Path) -> Iterator[str]:
+    """Yield all but values, `for` and `if`: that is a property which the Stack lacks."""
+    environment = Environment(autoescape=False)  # noqa: S701 - YAML, and only parsed
+    tree = environment.parse(path.read_text(encoding="utf-8"))
+    for node in tree.find_all(LOGIC):
+        # `is not none` is the one question that a template may ask.
+        if not (isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)):
+            yield f"line {node.lineno}: {type(node).__name__}"
+    for asked in tree.find_all((nodes.Filter, nodes.Test)):
+        if asked.name not in {"literal", "shell", "none"}:
+            yield f"line {asked.lineno}: {asked.name}"
+    for call in tree.find_all(nodes.Call):
+        if not isinstance(call.node, nodes.Getattr) or call.node.attr != "items":
+            yield f"line {call.lineno}: a call"
+
+
+def test_a_template_must_decide_nothing() -> None:
+    assert TEMPLATES
+    assert [f"{path.name}: {found}" for path in TEMPLATES for found in decisions(path)] == []
+
+
+def test_a_template_must_be_without_the_words_of_logic() -> None:
+    blocks = (
+        (path.name, block)
+        for path in TEMPLATES
+        for block in re.findall(r"{[{%].*?[}%]}", path.read_text(encoding="utf-8"), re.DOTALL)
+    )
+    logic = re.compile(r"\bor\b|\band\b|\+|~|default\s*\(")
+    assert [found for found in blocks if logic.search(found[1])] == []
+
+
+def case_of(path: Path) -> str:
+    return path.parents[1].name
+
+
+def test_a_rendered_file_must_leave_only_the_id_for_compose_to_replace() -> None:
+    assert RENDERED
+    for path in RENDERED:
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(r"(?<!\$)\$\{STACK_IDENTITY:\?[\w ,.-]+\}", text)
+        assert len(named) == 1, case_of(path)
+        text = text.replace(named[0], "")
+        dollars = re.findall(r"\$+", text)
+        assert all(len(found) % 2 == 0 for found in dollars), case_of(path)
+
+
+def test_any_number_of_stacks_must_fit_on_one_machine() -> None:
+    for path in RENDERED:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        where, services, labels = case_of(path), document["services"], document["x-labels"]
+        assert document["networks"] == {"backend": {"driver": "bridge"}}, where
+        assert list(labels) == ["mlflow-compose.stack"], where
+        assert all(volume == {"labels": labels} for volume in document["volumes"].values()), where
+        assert {"mlflow"} <= set(services) <= {"mlflow", "postgres", "s3", "bucket-init"}, where
+        for service in services.values():
+            assert "container_name" not in service, where
+            assert service["labels"] == labels, where
+            assert service["networks"] == ["backend"], where
+            assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, where
+            assert "no-new-privileges:true" in service["security_opt"], where
+        for name in {"mlflow", "bucket-init"} & set(services):
+            assert services[name]["read_only"] is True, where
+            assert services[name]["cap_drop"] == ["ALL"], where
+            assert services[name]["user"] == "10001:10001", where
+
+
+def test_every_service_must_say_what_it_is_in_a_comment() -> None:
+    for path in RENDERED:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if re.fullmatch(r"  (mlflow|postgres|s3|bucket-init):", line):
+                assert re.fullmatch(r"  # .{20,}\.", lines[number - 1]), case_of(path)
