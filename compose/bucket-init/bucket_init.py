@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app_key import make_app_key
 from botocore.exceptions import ClientError
 from s3_server import (
     APP_KEY,
@@ -51,6 +50,9 @@ def main(environ: Mapping[str, str]) -> int:
             wait_until_ready(f"{job.endpoint}{environ['S3_READY']}", PATIENCE)
         print(make_bucket(job) if job.may_create else find_bucket(job))
         if job.key_maker:
+            # Rendered only if there is a key to be made.
+            from app_key import make_app_key
+
             print(make_app_key(job))
         check_app_key(job)
     except JobError as error:

@@ -229,7 +229,7 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
 ) -> None:
     admin = Admin({})
     uses(monkeypatch, admin=admin)
-    assert JOB.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
     assert admin.users == ["app-id"]
     assert admin.policies == {APP_KEY.POLICY_NAME: APP_KEY.policy("data")}
     assert admin.attached == {APP_KEY.POLICY_NAME: ["app-id"]}
@@ -241,7 +241,7 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
 def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     admin = Admin({APP_KEY.POLICY_NAME: ["app-id"]})
     uses(monkeypatch, admin=admin, client=Bucket())
-    assert JOB.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
     assert admin.users == []
     assert admin.removed == []
 
@@ -250,7 +250,7 @@ def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch
     """Whoever still knows the old one has no business with the bucket."""
     admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
-    assert JOB.make_app_key(job()) == "application key allowed on data only, 1 replaced"
+    assert APP_KEY.make_app_key(job()) == "application key allowed on data only, 1 replaced"
     assert admin.removed == ["old-id"]
 
 
@@ -260,8 +260,8 @@ def test_a_key_must_lose_its_former_bucket_with_its_new_one(
     """The policy has one name, so a second bucket takes the place of the first."""
     admin = Admin({})
     uses(monkeypatch, admin=admin, client=Bucket())
-    JOB.make_app_key(job("first"))
-    JOB.make_app_key(job("second"))
+    APP_KEY.make_app_key(job("first"))
+    APP_KEY.make_app_key(job("second"))
     assert list(admin.policies.values()) == [APP_KEY.policy("second")]
 
 
@@ -290,7 +290,7 @@ def test_an_administration_that_fails_must_be_said(
     monkeypatch.setattr(admin, "user_add", refuse)
     uses(monkeypatch, admin=admin)
     with pytest.raises(JOB.JobError, match=r"refused an administration request|cannot be reached"):
-        JOB.make_app_key(job())
+        APP_KEY.make_app_key(job())
 
 
 def environ(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import VOLUMES
+from mlflow_compose.stack import known_volumes
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import env_text, stack
 
@@ -64,7 +64,7 @@ class Disk(FakeEngine):
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         if volumes:
-            self._data.remove(VOLUMES)
+            self._data.remove(known_volumes())
         return super().stop(progress, volumes=volumes)
 
 

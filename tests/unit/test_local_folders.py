@@ -13,7 +13,7 @@ from mlflow_compose.engines.ownership import TAKE_OVER
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import Identity, keep_identity, load_identity
 from mlflow_compose.paths import StackPaths, write_state
-from mlflow_compose.stack import VOLUMES, Stack
+from mlflow_compose.stack import Stack, known_volumes
 from tests.unit.samples import IDENTITY, MACHINE, local_stack
 
 OTHER = "f" * 16
@@ -58,7 +58,7 @@ def test_each_folder_must_say_whose_it_is(home: Path) -> None:
 def test_exactly_the_folders_of_the_stack_must_be_deleted(home: Path) -> None:
     data = made(home)
     (home / "data" / "mine").mkdir()
-    assert data.remove(VOLUMES) == []
+    assert data.remove(known_volumes()) == []
     assert [path.name for path in (home / "data").iterdir()] == ["mine"]
 
 
@@ -66,7 +66,7 @@ def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> No
     data = made(home)
     disk = big(tmp_path, home)
     data.make()
-    assert data.remove(VOLUMES) == [str(disk / "minio_data")]
+    assert data.remove(known_volumes()) == [str(disk / "minio_data")]
     assert sorted(path.name for path in disk.iterdir()) == ["minio_data", "thesis.tex"]
     assert (disk / "minio_data" / "content").exists()
     assert not (home / "data" / "minio_data").is_symlink()
@@ -130,7 +130,7 @@ def test_a_copy_may_delete_what_was_copied_into_it_before_it_was_started(
     made(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
-    replace(other(copy), copied_from=IDENTITY).remove(VOLUMES)
+    replace(other(copy), copied_from=IDENTITY).remove(known_volumes())
     assert list((copy / "data").iterdir()) == []
     assert len(list((home / "data").iterdir())) == len(local_stack().volumes)
 
@@ -146,7 +146,7 @@ def test_a_link_above_the_data_must_count_as_one(tmp_path: Path, home: Path) -> 
     found = replace(other(copy), copied_from=IDENTITY)
     with pytest.raises(EngineError, match="holds the data of another stack"):
         found.make()
-    kept = found.remove(VOLUMES)
+    kept = found.remove(known_volumes())
     assert kept == [str(disk / name) for name in sorted(local_stack().volumes)]
     assert {(disk / name / "content").exists() for name in local_stack().volumes} == {True}
 
@@ -175,7 +175,7 @@ def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
     data = made(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="so nothing was deleted") as caught:
-        data.remove(VOLUMES)
+        data.remove(known_volumes())
     assert TAKE_OVER in (caught.value.hint or "")
     assert len(data.there) == len(data.used)
 
@@ -210,7 +210,7 @@ def test_roots_database_must_be_deleted_exactly(home: Path, state: Path) -> None
     link = home / "data" / "postgres_data"
     place = link.resolve()
     assert place.parent.parent == state
-    assert data.remove(VOLUMES) == []
+    assert data.remove(known_volumes()) == []
     assert not place.parent.exists()
     assert not link.is_symlink()
     assert neighbour.is_dir()
@@ -229,7 +229,7 @@ def test_a_renamed_stack_of_root_must_keep_its_database(
     new.make()
     Folders(local_stack(ROOTS), renamed / "local").make()
     assert (renamed / "local/data/postgres_data").resolve() == place
-    new.remove(VOLUMES)
+    new.remove(known_volumes())
     assert (place / "content").exists()
     assert [path.parent for path in state.glob("*/postgres_data")] == [place.parent]
 
@@ -242,7 +242,7 @@ def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
     shutil.copytree(home, copy, symlinks=True)
     place = (home / "data" / "postgres_data").resolve()
     found = Folders(replace(local_stack(ROOTS), identity=OTHER), copy, copied_from=IDENTITY)
-    assert found.remove(VOLUMES) == [str(place)]
+    assert found.remove(known_volumes()) == [str(place)]
     assert (place / "content").exists()
     assert list(state.iterdir()) == [place.parent]
 

@@ -177,8 +177,8 @@ def _welcome(engine: Engine) -> list[str]:
 
 def _where(engine: Engine) -> list[str]:
     """Say where the stack answers, and where it keeps what it is told."""
-    names, stores = {"mlflow": "MLflow", "s3": "S3", "console": "Console"}, engine.stack.stores
-    found = {names[name]: url for name, url in engine.stack.urls.items()}
+    stack, stores = engine.stack, engine.stack.stores
+    found = {port.label: stack.urls[port.name] for port in stack.opened}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
     return [f"{name:<10} {text}" for name, text in found.items()]
 

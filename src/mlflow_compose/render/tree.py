@@ -23,12 +23,6 @@ OWN_SECRET_MODE = 0o600
 PER_SERVICE = "service/"
 # From which Compose reads the stack's id.
 IDENTITY_FILE = ".env"
-# Folders of services that not every stack has.
-OPTIONAL = ("postgres", "s3", "bucket-init")
-SHARED = (
-    *("bucket-init/", "mlflow/plugins/"),
-    *("mlflow/entrypoint.sh", "mlflow/check_login.py", "mlflow/serve.py"),
-)
 
 
 @dataclass(frozen=True)
@@ -73,8 +67,7 @@ def _compose(stack: Stack) -> Rendering:
     files = {
         path: text
         for name in paths.sources("compose")
-        # Without a build, nobody needs what the image is made of.
-        if (build or not name.startswith("mlflow/")) and _is_needed(name, stack)
+        if _is_needed(name, stack)
         for path, text in [_rendered(environment, f"compose/{name}", values)]
     }
     tree = _files(files, "compose/")
@@ -110,15 +103,20 @@ def _local(stack: Stack) -> Rendering:
 
 def _shared_with_compose(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield the files of the containers that do the same work without one."""
+    shared = tuple(name for service in stack.services for name in service.shared)
     for name, text in paths.sources("compose").items():
-        if name.startswith(SHARED) and _is_needed(name, stack):
+        if name.startswith(shared) and _is_needed(name, stack):
             yield name, text
 
 
 def _is_needed(name: str, stack: Stack) -> bool:
-    """Tell whether a file is of a service that the stack has, or of none."""
-    folder, slash, _ = name.partition("/")
-    return not slash or folder not in OPTIONAL or stack.has(folder)
+    """Tell whether a file is of a service that the stack has, which needs it, or of none."""
+    folder, slash, file = name.partition("/")
+    if not slash or name.startswith(PER_SERVICE):
+        return True
+    return any(
+        service.folder == folder and file not in service.unused for service in stack.services
+    )
 
 
 def _rendered(

@@ -1,10 +1,10 @@
 """Settings in, Stack out: every decision about what runs and how, as plain values.
 
 Nothing here touches disk, network or clock. To change how a service runs, edit its module;
-to add one, write a module and name it in `build.py`.
+to add one, write a module that defines a `Kind`, and name that in `services.py`.
 """
 
-from mlflow_compose.stack.build import VOLUMES, build, build_local
+from mlflow_compose.stack.build import build, build_local
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
 from mlflow_compose.stack.service import (
@@ -16,6 +16,7 @@ from mlflow_compose.stack.service import (
     Service,
     Volume,
 )
+from mlflow_compose.stack.services import known_volumes
 from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "LOCAL",
     "LOCAL_PROVIDERS",
     "PROVIDERS",
-    "VOLUMES",
     "Bind",
     "Build",
     "Healthcheck",
@@ -37,4 +37,5 @@ __all__ = [
     "Volume",
     "build",
     "build_local",
+    "known_volumes",
 ]

@@ -1,18 +1,19 @@
 """How MLflow is run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
-from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import bucket_init, credentials, postgres
 from mlflow_compose.stack.clients import database_secrets, s3_environment, s3_secrets
+from mlflow_compose.stack.kind import Kind, Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.service import (
-    DIRECT,
+    COMPLETED,
+    HEALTHY,
     NEVER,
-    Build,
+    STARTED,
     Healthcheck,
     PublishedPort,
     SecretFile,
@@ -20,10 +21,12 @@ from mlflow_compose.stack.service import (
     Volume,
 )
 from mlflow_compose.stack.site import Site, url_host
-from mlflow_compose.stack.stores import Stores
+from mlflow_compose.stack.stores import VOLUME, Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
+# What an image has as its entry point and its packages, and a process without one needs too.
+SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
 # server that is starting, so that asking seldom does not mean noticing late.
@@ -40,60 +43,45 @@ PROBE = (
 OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What the tracking server is put into.
-
-    Attributes:
-        site: Where services find each other.
-        stores: Where runs and artifacts are kept.
-        waits_for: Other services of the stack, with what they must be.
-        lan_names: This machine's names on the network that it serves.
-        home: The env file's folder as seen from that of the rendered files.
-        identity: Which stack it is.
-    """
-
-    site: Site
-    stores: Stores
-    waits_for: Mapping[str, str]
-    lan_names: Sequence[str]
-    home: str
-    identity: Identity
-
-
-def mlflow(settings: Settings, around: Surroundings, image: str, build: Build | None) -> Service:
+def in_container(around: Surroundings, name: str) -> Service:
     """Return the tracking server."""
-    site, stores = around.site, around.stores
-    secrets = _secrets(settings, around)
+    settings, site, build = around.settings, around.site, around.build
     return Service(
-        name=NAME,
+        name=name,
         about="The tracking server: web UI and REST API, and artifacts by proxy.",
-        image=image,
+        image=around.image,
         build=build,
         pull_policy=NEVER if build else None,
         restart="unless-stopped",
-        command=_command(settings, around),
-        environment=_environment(settings, around),
-        secrets=secrets,
+        command=_command(around),
+        environment=_environment(around),
+        secrets=_secrets(around),
         # Artifacts pass through /tmp: on disk, since some are larger than memory.
-        volumes=(*stores.volumes, Volume(TMP_VOLUME, site.tmp)),
+        volumes=(*around.stores.volumes, Volume(TMP_VOLUME, site.tmp, is_scratch=True)),
         ports=(
             PublishedPort(
-                NAME, "MLFLOW_PORT", settings.stack_bind_address, settings.mlflow_port, site.port
+                NAME,
+                "MLFLOW_PORT",
+                settings.stack_bind_address,
+                settings.mlflow_port,
+                site.port,
+                label="MLflow",
             ),
         ),
         healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10),
         extra_hosts=site.extra_hosts,
-        depends_on=around.waits_for,
+        # The job itself waits for S3.
+        depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
         memory=settings.mlflow_memory or None,
         unprivileged=True,
+        # A ready-made image needs nothing of what ours is made of.
+        folder=NAME if build else "",
     )
 
 
-def local_mlflow(settings: Settings, around: Surroundings, image: str, build: Build) -> Service:
+def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same server without a container."""
-    service = mlflow(settings, around, image, build)
-    site = around.site
+    service, site = in_container(around, name), around.site
     return replace(
         service,
         pull_policy=None,
@@ -107,9 +95,15 @@ def local_mlflow(settings: Settings, around: Surroundings, image: str, build: Bu
             "TMPDIR": site.tmp,
             **service.environment,
         },
+        depends_on=around.present({postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED}),
         memory=None,
         unprivileged=False,
+        shared=tuple(f"{NAME}/{file}" for file in SHARED),
     )
+
+
+def _names(_: Settings) -> tuple[str, ...]:
+    return (NAME,)
 
 
 def _probe(site: Site) -> str:
@@ -118,9 +112,9 @@ def _probe(site: Site) -> str:
     return PROBE.format(host=host.strip("[]"), port=site.port, family=family)
 
 
-def _secrets(settings: Settings, around: Surroundings) -> tuple[SecretFile, ...]:
+def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
+    settings, kept = around.settings, around.stores
     login = settings.mlflow_auth == "basic"
-    kept = around.stores
     possible = (
         *(database_secrets(settings, around.site, around.home) if kept.has_postgres else ()),
         *(s3_secrets(settings, around.home) if kept.has_s3 else ()),
@@ -130,8 +124,8 @@ def _secrets(settings: Settings, around: Surroundings) -> tuple[SecretFile, ...]
     return tuple(secret for secret in possible if secret)
 
 
-def _stores_environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
-    site, found = around.site, {}
+def _stores_environment(around: Surroundings) -> Mapping[str, str]:
+    settings, site, found = around.settings, around.site, {}
     if around.stores.has_postgres:
         service, *_ = database_secrets(settings, site, around.home)
         found["PGSERVICEFILE"] = site.secret(service)
@@ -143,9 +137,10 @@ def _stores_environment(settings: Settings, around: Surroundings) -> Mapping[str
     return found
 
 
-def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
+def _environment(around: Surroundings) -> Mapping[str, str]:
+    settings = around.settings
     own = {
-        **_stores_environment(settings, around),
+        **_stores_environment(around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Empty: its own list of models. Asking for a newer one hangs where there is no Internet.
@@ -154,7 +149,7 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
         # webhook or budget that another one was told of.
         "MLFLOW_WEBHOOK_CACHE_TTL": "0",
         "MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL": "0",
-        **DIRECT,
+        **around.no_proxy,
     }
     if settings.mlflow_auth == "basic":
         auth = credentials.auth_config(settings, around.stores.backend_uri)
@@ -171,8 +166,8 @@ def _environment(settings: Settings, around: Surroundings) -> Mapping[str, str]:
     return {**own, **dict(sorted(handed_on.items()))}
 
 
-def _command(settings: Settings, around: Surroundings) -> tuple[str, ...]:
-    site, lan_names = around.site, around.lan_names
+def _command(around: Surroundings) -> tuple[str, ...]:
+    settings, site, lan_names = around.settings, around.site, around.lan_names
     options = {
         "--host": site.listen,
         "--port": str(site.port),
@@ -199,3 +194,6 @@ def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
     served = {"--artifacts-destination": stores.artifact_uri}
     direct = {"--default-artifact-root": stores.artifact_uri}
     return served if _proxied(settings) else {**served, **direct}
+
+
+MLFLOW = Kind(_names, in_container, on_machine, volumes=frozenset({VOLUME, TMP_VOLUME}))

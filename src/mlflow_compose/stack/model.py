@@ -12,7 +12,6 @@ from mlflow_compose.stack.stores import Stores
 Checksums = Literal["when_supported", "when_required"]
 
 MASK = "********"
-URL_NAMES = ("mlflow", "s3", "console")
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,15 @@ class Stack:
         return tuple(sorted({mount.source for mount in mounts if isinstance(mount, Volume)}))
 
     @property
+    def data_volumes(self) -> tuple[str, ...]:
+        """The named volumes in which something has to last, sorted."""
+        mounts = (mount for service in self.services for mount in service.volumes)
+        lasting = {
+            mount.source for mount in mounts if isinstance(mount, Volume) and not mount.is_scratch
+        }
+        return tuple(sorted(lasting))
+
+    @property
     def folders(self) -> tuple[str, ...]:
         """Folders of this machine that hold data, as the rendered files spell them."""
         mounts = (mount for service in self.services for mount in service.volumes)
@@ -85,13 +93,16 @@ class Stack:
         return tuple((service, port) for service in self.services for port in service.ports)
 
     @property
+    def opened(self) -> tuple[PublishedPort, ...]:
+        """The ports that this machine's user opens, those of what others wait for last."""
+        ports = (port for service in reversed(self.services) for port in service.ports)
+        return tuple(port for port in ports if port.label)
+
+    @property
     def urls(self) -> Mapping[str, str]:
         """What this machine's user opens, by name: mlflow, s3, console."""
-        found = {port.name: port for _, port in self.ports}
         return {
-            name: f"http://{url_host(found[name].address)}:{found[name].published}"
-            for name in URL_NAMES
-            if name in found
+            port.name: f"http://{url_host(port.address)}:{port.published}" for port in self.opened
         }
 
     @property

@@ -2,19 +2,21 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
+from mlflow_compose.stack.kind import Kind, Surroundings
 from mlflow_compose.stack.service import Healthcheck, PublishedPort, Service, Volume
-from mlflow_compose.stack.site import LOOPBACK, Machine, Site, database_addresses
+from mlflow_compose.stack.site import LOOPBACK, database_addresses
 
 NAME = "postgres"
 VOLUME = "postgres_data"
 ABOUT = "Keeps experiments, runs, params, metrics and tags: MLflow's backend store."
 
 
-def postgres(settings: Settings, site: Site) -> Service:
+def in_container(around: Surroundings, name: str) -> Service:
     """Return the bundled PostgreSQL server."""
+    settings, site = around.settings, around.site
     password = credentials.postgres_password(settings)
     return Service(
-        name=NAME,
+        name=name,
         about=ABOUT,
         image=settings.postgres_image,
         restart="unless-stopped",
@@ -36,15 +38,17 @@ def postgres(settings: Settings, site: Site) -> Service:
     )
 
 
-def local_postgres(settings: Settings, site: Site, machine: Machine, image: str) -> Service:
+def on_machine(around: Surroundings, name: str) -> Service:
     """Return PostgreSQL without a container: the same server, listening on this machine."""
+    settings, site = around.settings, around.site
     password = credentials.postgres_password(settings)
     _, port = site.database
     data = Volume(VOLUME, f"data/{VOLUME}")
+    addresses = database_addresses(settings)
     return Service(
-        name=NAME,
+        name=name,
         about=ABOUT,
-        image=image,
+        image=around.image,
         restart="unless-stopped",
         command=("python", "postgres/start_postgres.py"),
         # The names are those of the official image, which this server is run as.
@@ -54,21 +58,23 @@ def local_postgres(settings: Settings, site: Site, machine: Machine, image: str)
             "POSTGRES_PASSWORD_FILE": site.secret(password),
             "PGDATA": f"{data.target}/pgdata",
             "PGPORT": str(port),
-            "LISTEN_ADDRESSES": ",".join(database_addresses(settings)),
-            "RUN_AS": machine.database_user,
+            "LISTEN_ADDRESSES": ",".join(addresses),
+            "RUN_AS": site.database_user,
         },
         secrets=(password,),
         volumes=(data,),
-        ports=tuple(
-            PublishedPort(NAME, "PG_PORT", address, port, port)
-            for address in database_addresses(settings)
-        ),
+        ports=tuple(PublishedPort(NAME, "PG_PORT", address, port, port) for address in addresses),
         healthcheck=Healthcheck(
             test=("CMD", "pg_isready", "-h", LOOPBACK, "-p", str(port), *_who(settings))
         ),
         # Ends sessions and writes everything down; TERM would wait for clients to leave.
         stop_signal="INT",
+        folder=NAME,
     )
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    return (NAME,) if settings.has_postgres else ()
 
 
 def _who(settings: Settings) -> tuple[str, ...]:
@@ -79,3 +85,6 @@ def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
     if not settings.pg_publish:
         return ()
     return (PublishedPort(NAME, "PG_PORT", settings.stack_bind_address, settings.pg_port, 5432),)
+
+
+POSTGRES = Kind(_names, in_container, on_machine, volumes=frozenset({VOLUME}))

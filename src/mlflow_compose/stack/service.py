@@ -3,12 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import ClassVar
-
-# Docker hands a proxy of its configuration to every container; the services know each other.
-_NAMES = "localhost,127.0.0.1,mlflow,postgres,s3"
-DIRECT: Mapping[str, str] = MappingProxyType({"NO_PROXY": _NAMES, "no_proxy": _NAMES})
 
 STARTED = "service_started"
 HEALTHY = "service_healthy"
@@ -45,10 +40,17 @@ class SecretFile:
 
 @dataclass(frozen=True)
 class Volume:
-    """A named volume, mounted at `target`."""
+    """A named volume, mounted at `target`.
+
+    Attributes:
+        source: Its name.
+        target: Where the service finds it.
+        is_scratch: Whether nothing in it has to last.
+    """
 
     source: str
     target: str
+    is_scratch: bool = False
     type: ClassVar[str] = "volume"
     read_only: ClassVar[bool] = False
 
@@ -73,6 +75,7 @@ class PublishedPort:
         address: Of this machine.
         published: The port of this machine.
         target: The port inside.
+        label: What its URL is called for those who open it, empty if nobody does.
     """
 
     name: str
@@ -80,6 +83,7 @@ class PublishedPort:
     address: str
     published: int
     target: int
+    label: str = ""
 
     @property
     def text(self) -> str:
@@ -139,16 +143,29 @@ class Build:
 
 @dataclass(frozen=True)
 class Service:
-    """One service: a server that runs on, or a one-shot job."""
+    """One service: a server that keeps running, or a one-shot job; in Compose's words.
+
+    Attributes:
+        name: Of the service, and of its container's host.
+        about: What it is for, in one sentence.
+        image: Of the container; without one, the folder that its packages are installed in.
+        restart: When it is started again.
+        build: How the image is made, None if it is not made here.
+        pull_policy: When the image is pulled, None for Compose's own choice.
+        entrypoint: Instead of the image's own.
+        stop_signal: That ends it.
+        folder: Of its templates, empty if it has none.
+        shared: Templates of the containers that it needs without one, too: files, and folders
+            that end with a slash.
+        unused: Files of its templates' folder that it does not need.
+    """
 
     name: str
     about: str
-    # An image, or for a service without a container the folder that it is installed in.
     image: str
     restart: str
     build: Build | None = None
     pull_policy: str | None = None
-    # Instead of the image's own.
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +178,9 @@ class Service:
     memory: str | None = None
     unprivileged: bool = False
     stop_signal: str = "TERM"
+    folder: str = ""
+    shared: tuple[str, ...] = ()
+    unused: frozenset[str] = frozenset()
 
     @property
     def one_shot(self) -> bool:

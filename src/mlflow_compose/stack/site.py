@@ -48,6 +48,7 @@ class Site:
         tmp: Folder that artifacts pass through.
         data: Folder of what MLflow keeps itself, where there is no server for it.
         socket: Where one talks to what watches the servers, empty where that is Docker.
+        database_user: Who runs the database without a container, empty for whoever starts it.
     """
 
     engine: str
@@ -60,6 +61,7 @@ class Site:
     tmp: str
     data: str
     socket: str = ""
+    database_user: str = ""
 
     @property
     def servers(self) -> Mapping[str, str]:
@@ -116,6 +118,7 @@ def local_site(settings: Settings, machine: Machine) -> Site:
         tmp="data/mlflow_tmp",
         data="data/mlflow_data",
         socket=machine.socket,
+        database_user=machine.database_user,
     )
 
 

@@ -30,7 +30,7 @@ from mlflow_compose.engines.starting import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import VOLUMES, Stack
+from mlflow_compose.stack import Stack, known_volumes
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -152,7 +152,7 @@ class DockerEngine:
     def _volumes(self) -> set[str]:
         """Return the volumes that carry this stack's id."""
         with in_words(self.stack, "docker volume ls"):
-            found = volumes_of(self._client, self.stack.name, VOLUMES)
+            found = volumes_of(self._client, self.stack.name, known_volumes())
         return {name for name, identity in found.items() if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
@@ -182,7 +182,7 @@ class DockerEngine:
         """Make sure that the name is not another stack's: its data would be used, or deleted."""
         with in_words(self.stack, "docker ps"):
             origins = origins_of(self._client, self.stack.name)
-            volumes = volumes_of(self._client, self.stack.name, VOLUMES)
+            volumes = volumes_of(self._client, self.stack.name, known_volumes())
         ownership.check_containers(self.stack, self._paths.compose, origins)
         ownership.check_volumes(self.stack, volumes)
 

@@ -19,7 +19,7 @@ from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import VOLUMES, Service, Stack
+from mlflow_compose.stack import Service, Stack, known_volumes
 
 SHOWN_LINES = 12
 LOGS = "logs"
@@ -91,7 +91,7 @@ class LocalEngine:
                 self._supervisor.shut_down()
             processes.end_leftovers(self._owner)
             # Also what a migration left behind.
-            return self.remove_volumes(VOLUMES) if volumes else ""
+            return self.remove_volumes(known_volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return how the services are, in the stack's order."""
@@ -142,7 +142,7 @@ class LocalEngine:
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the folders of data that none of the services uses any more."""
         unused = (path for path in self._data.there if path not in self._data.used)
-        return tuple(path.name for path in unused if path.name in VOLUMES)
+        return tuple(path.name for path in unused if path.name in known_volumes())
 
     def remove_volumes(self, names: Collection[str]) -> str:
         """Delete folders of data, with what is in them; say what is kept elsewhere."""

@@ -18,7 +18,6 @@ from mlflow_compose.engines.ownership import (
 from mlflow_compose.engines.places import OTHER_FOLDER, check_there, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Stack, Volume
-from mlflow_compose.stack.mlflow import TMP_VOLUME
 
 DATA = "data"
 # Root's own folders are closed to the user that the database runs as: its data is here, and
@@ -60,7 +59,7 @@ class Folders:
     @property
     def names(self) -> Collection[str]:
         """The folders that hold what must not be lost, as the rendered files spell them."""
-        own = {f"{DATA}/{name}" for name in self.stack.volumes if name != TMP_VOLUME}
+        own = {f"{DATA}/{name}" for name in self.stack.data_volumes}
         return own | {*self.stack.folders}
 
     @property

@@ -20,8 +20,8 @@ export MLFLOW_DISABLE_TELEMETRY=true
 export MLFLOW_MODEL_CATALOG_URI=''
 export MLFLOW_WEBHOOK_CACHE_TTL=0
 export MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL=0
-export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
-export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
+export NO_PROXY=localhost,127.0.0.1,mlflow
+export no_proxy=localhost,127.0.0.1,mlflow
 
 # Where its data is, closed to others.
 (umask 077 && mkdir -p data/mlflow_data data/mlflow_tmp)

@@ -1,0 +1,41 @@
+"""Which services a stack may have, in the order in which they start."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mlflow_compose.stack.bucket_init import BUCKET_INIT
+from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.mlflow import MLFLOW
+from mlflow_compose.stack.postgres import POSTGRES
+from mlflow_compose.stack.s3 import S3
+from mlflow_compose.stack.service import Service
+from mlflow_compose.stack.site import LOCAL
+
+KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW)
+
+
+def known_volumes() -> frozenset[str]:
+    """Return the names of volumes that stacks have.
+
+    What else carries a stack's name belongs to services that its owner added.
+    """
+    return frozenset(name for kind in KINDS for name in kind.volumes)
+
+
+def services(around: Surroundings) -> tuple[Service, ...]:
+    """Return every service that the settings want."""
+    told = replace(
+        around,
+        servers=tuple(name for kind, name in _wanted(around) if not kind.is_job),
+        jobs=tuple(name for kind, name in _wanted(around) if kind.is_job),
+    )
+    return tuple(
+        (kind.on_machine if around.site.engine == LOCAL else kind.in_container)(told, name)
+        for kind, name in _wanted(around)
+    )
+
+
+def _wanted(around: Surroundings) -> Iterator[tuple[Kind, str]]:
+    for kind in KINDS:
+        for name in kind.names(around.settings):
+            yield kind, name

@@ -1,0 +1,95 @@
+"""The tool with one more kind of service, as a module of it would define one: a small web page.
+
+It has a port, a secret and a volume. `python -m tests.e2e.page up` runs the command line with it.
+"""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from mlflow_compose.cli import main
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import services
+from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.service import (
+    HEALTHY,
+    Healthcheck,
+    PublishedPort,
+    SecretFile,
+    Service,
+    Volume,
+)
+
+NAME, VOLUME, PORT = "page", "page_data", 8000
+# Answers with the secret and with how often it was asked, which it keeps in the volume.
+SERVE = """
+import http.server, os, pathlib
+
+secret = pathlib.Path(os.environ["SECRET_FILE"]).read_text()
+file = pathlib.Path(os.environ["FOLDER"]) / "visits"
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        with file.open("a") as visits:
+            visits.write(".")
+        body = f"{secret} {file.stat().st_size}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+address = (os.environ["ADDRESS"], int(os.environ["PORT"]))
+http.server.ThreadingHTTPServer(address, Page).serve_forever()
+"""
+PROBE = "import socket; socket.create_connection(('127.0.0.1', {port}), 4)"
+
+
+def in_container(around: Surroundings, name: str) -> Service:
+    """Return the page in a container."""
+    # The image has a folder of this name that its user may write to.
+    return _page(around, name, "0.0.0.0", PORT, "/data")  # noqa: S104 - inside of the container
+
+
+def on_machine(around: Surroundings, name: str) -> Service:
+    """Return the page without one."""
+    page = _page(around, name, "127.0.0.1", _published(), f"data/{VOLUME}")
+    return replace(page, pull_policy=None)
+
+
+def _page(around: Surroundings, name: str, address: str, port: int, folder: str) -> Service:
+    secret = SecretFile("page_secret", "a secret of the page", "The page's secret.")
+    return Service(
+        name=name,
+        about="A page that counts its visits.",
+        image=around.image,
+        pull_policy="never",
+        restart="unless-stopped",
+        command=("python", "-c", SERVE),
+        environment={
+            "SECRET_FILE": around.site.secret(secret),
+            "FOLDER": folder,
+            "ADDRESS": address,
+            "PORT": str(port),
+        },
+        secrets=(secret,),
+        volumes=(Volume(VOLUME, folder),),
+        ports=(PublishedPort(name, "PAGE_PORT", "127.0.0.1", _published(), port, label="Page"),),
+        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE.format(port=port))),
+        depends_on=around.present({"mlflow": HEALTHY}),
+    )
+
+
+def _published() -> int:
+    return int(os.environ["PAGE_PORT"])
+
+
+def _names(_: Settings) -> tuple[str, ...]:
+    return (NAME,)
+
+
+PAGE = Kind(_names, in_container, on_machine, volumes=frozenset({VOLUME}))
+
+if __name__ == "__main__":
+    known: Any = services
+    known.KINDS = (*services.KINDS, PAGE)
+    main()
