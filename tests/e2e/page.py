@@ -10,7 +10,7 @@ from typing import Any
 from mlflow_compose.cli import main
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import services
-from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.service import (
     HEALTHY,
     Healthcheck,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from mlflow_compose.stack import bucket_init, mlflow, postgres, s3
+from mlflow_compose.stack.components import bucket_init, mlflow, postgres, s3
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, SecretFile, Service, Volume
 from mlflow_compose.stack.site import LOOPBACK

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
+from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
-from mlflow_compose.stack.kind import Surroundings
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.services import services

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlflow_compose.stack.bucket_init import BUCKET_INIT
-from mlflow_compose.stack.kind import Kind, Surroundings
-from mlflow_compose.stack.mlflow import MLFLOW
-from mlflow_compose.stack.postgres import POSTGRES
-from mlflow_compose.stack.s3 import S3
+from mlflow_compose.stack.components.bucket_init import BUCKET_INIT
+from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.components.mlflow import MLFLOW
+from mlflow_compose.stack.components.postgres import POSTGRES
+from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.site import LOCAL
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import postgres
+from mlflow_compose.stack.components import postgres
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
 from mlflow_compose.stack.providers.rclone import RCLONE

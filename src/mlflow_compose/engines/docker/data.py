@@ -9,7 +9,7 @@ from mlflow_compose.engines.ownership import check_claim, claim
 from mlflow_compose.engines.places import NOTE, OTHER_FOLDER, check_place, check_there, place_of
 from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
-from mlflow_compose.stack.postgres import NAME as POSTGRES
+from mlflow_compose.stack.components.postgres import NAME as POSTGRES
 from mlflow_compose.stack.site import THIS_MACHINE
 
 # What a disk holds that holds nothing.

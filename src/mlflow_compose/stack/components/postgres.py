@@ -2,7 +2,7 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.service import Healthcheck, PublishedPort, Service, Volume
 from mlflow_compose.stack.site import LOOPBACK, database_addresses
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
-from mlflow_compose.stack import bucket_init, credentials, postgres
+from mlflow_compose.stack import credentials
 from mlflow_compose.stack.clients import database_secrets, s3_environment, s3_secrets
-from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.components import bucket_init, postgres
+from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.service import (
     COMPLETED,

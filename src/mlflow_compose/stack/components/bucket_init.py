@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import credentials, s3
+from mlflow_compose.stack import credentials
 from mlflow_compose.stack.clients import s3_environment, s3_secrets
-from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.components import s3
+from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service
 

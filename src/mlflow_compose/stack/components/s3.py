@@ -3,7 +3,7 @@
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import console_port
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.kind import Kind, Surroundings
+from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PORT, PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
 from mlflow_compose.stack.providers.provider import DATA
