@@ -77,10 +77,13 @@ def test_mlflow_must_use_psycopg2_by_name_and_no_password_in_the_uri() -> None:
 
 def test_only_what_is_written_by_us_must_run_without_privileges() -> None:
     found = stack()
-    assert [service.name for service in found.services if service.unprivileged] == [
-        "bucket-init",
-        "mlflow",
-    ]
+    chosen = {service.name: (service.user, service.read_only) for service in found.services}
+    assert chosen == {
+        "postgres": ("", False),
+        "s3": ("", False),
+        "bucket-init": ("10001:10001", True),
+        "mlflow": ("10001:10001", True),
+    }
 
 
 def test_artifacts_must_pass_through_mlflow_unless_told_otherwise() -> None:

@@ -17,6 +17,7 @@ LOGIC = (
     nodes.BinExpr,
     nodes.UnaryExpr,
     nodes.CondExpr,
+    nodes.Compare,
     nodes.Concat,
     nodes.Assign,
     nodes.AssignBlock,

@@ -65,7 +65,7 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
         identity: Which stack it is, if that was read already: one that is not kept yet is drawn
             anew each time.
     """
-    home = os.path.relpath(paths.root, folder or paths.rendered(engine))
+    home, root = os.path.relpath(paths.root, folder or paths.rendered(engine)), str(paths.root)
     settings, identity = loaded.settings, identity or load_identity(paths)
     if not settings.pg_password.get_secret_value():
         identity = identity.with_key()
@@ -73,12 +73,12 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     if engine == LOCAL:
         lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
         here = this_machine(paths, identity.id, environ)
-        stack = build_local(settings, lock, servers, here, names, identity=identity, home=home)
+        stack = build_local(
+            *(settings, lock, servers, here, names), identity=identity, home=home, root=root
+        )
     else:
-        stack = build(settings, image_sources(), names, identity=identity, home=home)
-    certificates = settings.minio_storage_ca_certs
-    found = str(paths.root / certificates) if certificates else ""
-    return Plan(loaded, replace(stack, ca_certs=found), paths, identity, environ)
+        stack = build(settings, image_sources(), names, identity=identity, home=home, root=root)
+    return Plan(loaded, stack, paths, identity, environ)
 
 
 def check_key(plan: Plan) -> None:

@@ -9,18 +9,20 @@ from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.service import from_home
 from mlflow_compose.stack.services import services
 from mlflow_compose.stack.site import Machine, docker_site, local_site
 from mlflow_compose.stack.stores import stores
 
 
-def build(
+def build(  # noqa: PLR0913 - as many facts go into it
     settings: Settings,
     image_sources: Mapping[str, str],
     lan_names: Sequence[str] = (),
     *,
     identity: Identity,
     home: str = "..",
+    root: str = ".",
 ) -> Stack:
     """Decide everything about a stack in containers.
 
@@ -30,6 +32,7 @@ def build(
         lan_names: Names and addresses by which others on the network call this machine.
         identity: Which stack it is: everything of it carries the id.
         home: The env file's folder as seen from that of the rendered files.
+        root: The same folder as this process sees it.
     """
     site = docker_site(settings)
     recipe = image_build(settings, image_sources[REQUIREMENTS], home)
@@ -45,7 +48,7 @@ def build(
         image=ready_made or image_name(settings, recipe, image_sources),
         build=None if ready_made else recipe,
     )
-    return _stack(around, key_is_limited=limited)
+    return _stack(around, root, key_is_limited=limited)
 
 
 def build_local(  # noqa: PLR0913 - as many facts go into it
@@ -57,6 +60,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
     *,
     identity: Identity,
     home: str = "..",
+    root: str = ".",
 ) -> Stack:
     """Decide everything about a stack without containers.
 
@@ -68,6 +72,7 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         lan_names: Names and addresses by which others on the network call this machine.
         identity: Which stack it is: everything of it carries the id.
         home: The env file's folder as seen from that of the rendered files.
+        root: The same folder as this process sees it.
     """
     site = local_site(settings, machine)
     recipe = image_build(settings, lock, home, servers)
@@ -82,11 +87,12 @@ def build_local(  # noqa: PLR0913 - as many facts go into it
         build=recipe,
     )
     # rclone knows one key, which may do everything.
-    return _stack(around, key_is_limited=False)
+    return _stack(around, root, key_is_limited=False)
 
 
-def _stack(around: Surroundings, *, key_is_limited: bool) -> Stack:
+def _stack(around: Surroundings, root: str, *, key_is_limited: bool) -> Stack:
     settings = around.settings
+    certificates = settings.minio_storage_ca_certs
     return Stack(
         name=settings.compose_project_name,
         identity=around.identity.id,
@@ -105,6 +111,7 @@ def _stack(around: Surroundings, *, key_is_limited: bool) -> Stack:
         region=settings.aws_default_region,
         checksums=settings.minio_storage_checksums,
         sensitive=credentials.texts(settings),
+        ca_certs=from_home(certificates, root) if certificates else "",
     )
 
 

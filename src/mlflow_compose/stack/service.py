@@ -12,6 +12,9 @@ COMPLETED = "service_completed_successfully"
 # The image is made here; without this, Compose first asks a registry for it.
 NEVER = "never"
 
+# An ordinary user of no machine: what runs in containers has no business with its files.
+USER = 10001
+
 # Seconds after which a server that does not answer counts as broken, not as slow.
 PATIENCE = 300
 
@@ -127,6 +130,7 @@ class Build:
         requirements: Text of the requirements file.
         install_options: Of the command that installs them.
         secrets: Files that the build may read; they leave no trace in the image.
+        user: Id of the user that the image runs as.
     """
 
     context: str
@@ -134,6 +138,7 @@ class Build:
     requirements: str = field(repr=False)
     install_options: tuple[str, ...]
     secrets: tuple[SecretFile, ...] = ()
+    user: int = USER
 
     @property
     def install_arguments(self) -> str:
@@ -153,6 +158,9 @@ class Service:
         build: How the image is made, None if it is not made here.
         pull_policy: When the image is pulled, None for Compose's own choice.
         entrypoint: Instead of the image's own.
+        user: Whom it runs as in its container, empty for the image's own choice.
+        read_only: Whether it can change nothing but its volumes.
+        cap_drop: Privileges that its container must not have.
         stop_signal: That ends it.
         folder: Of its templates, empty if it has none.
         shared: Templates of the containers that it needs without one, too: files, and folders
@@ -176,11 +184,23 @@ class Service:
     healthcheck: Healthcheck | None = None
     depends_on: Mapping[str, str] = field(default_factory=dict)
     memory: str | None = None
-    unprivileged: bool = False
+    user: str = ""
+    read_only: bool = False
+    cap_drop: tuple[str, ...] = ()
     stop_signal: str = "TERM"
     folder: str = ""
     shared: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
+
+    @property
+    def waits_for_health(self) -> tuple[str, ...]:
+        """Services that must be healthy before it starts."""
+        return tuple(name for name, found in self.depends_on.items() if found == HEALTHY)
+
+    @property
+    def waits_for_end(self) -> tuple[str, ...]:
+        """Jobs that must have done their work before it starts."""
+        return tuple(name for name, found in self.depends_on.items() if found == COMPLETED)
 
     @property
     def one_shot(self) -> bool:

@@ -8,7 +8,7 @@ from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PROVIDERS
-from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service
+from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, USER, Bind, Service
 
 NAME = "bucket-init"
 MAKES_BOTH = "Makes the bucket and a key that may use only that bucket, then ends."
@@ -44,7 +44,9 @@ def in_container(around: Surroundings, name: str) -> Service:
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         extra_hosts=site.extra_hosts,
         depends_on=around.present({s3.NAME: STARTED}),
-        unprivileged=True,
+        user=f"{USER}:{USER}",
+        read_only=True,
+        cap_drop=("ALL",),
         folder=NAME,
         unused=_unused(maker),
     )

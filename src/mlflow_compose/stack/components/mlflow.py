@@ -15,6 +15,7 @@ from mlflow_compose.stack.service import (
     HEALTHY,
     NEVER,
     STARTED,
+    USER,
     Healthcheck,
     PublishedPort,
     SecretFile,
@@ -74,7 +75,9 @@ def in_container(around: Surroundings, name: str) -> Service:
         # The job itself waits for S3.
         depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
         memory=settings.mlflow_memory or None,
-        unprivileged=True,
+        user=f"{USER}:{USER}",
+        read_only=True,
+        cap_drop=("ALL",),
         # A ready-made image needs nothing of what ours is made of.
         folder=NAME if build else "",
     )
@@ -98,7 +101,9 @@ def on_machine(around: Surroundings, name: str) -> Service:
         },
         depends_on=around.present({postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED}),
         memory=None,
-        unprivileged=False,
+        user="",
+        read_only=False,
+        cap_drop=(),
         shared=tuple(f"{NAME}/{file}" for file in SHARED),
     )
 
