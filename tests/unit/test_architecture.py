@@ -26,7 +26,7 @@ TEMPLATES = sorted(templates().rglob("*.j2"))
 INSIDE = (SOURCE / "checks" / "probe", SOURCE / "data" / "inside")
 OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 
-MAX_FILE_LINES = 220
+MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 45
 
 BASE = {"errors", "result", "paths", "machine", "files", "identity", "record"}

@@ -28,8 +28,8 @@ ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
 # An object that is written and deleted again.
 CHECK = ".mlflow-compose-check"
-# Seconds for a server that starts beside this job.
-PATIENCE = 300
+# Seconds for a server that starts beside this job: less than `up` waits, which then says why.
+PATIENCE = 60
 
 
 def main(environ: Mapping[str, str]) -> int:
