@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import pytest
 
+from .classroom import Classroom, open_classroom
 from .docker_stack import DockerStack
 from .local_stack import LocalStack
+from .mlruns import Mlruns, write_mlruns
 from .outside import SETTINGS
 from .running import RunningStack
 from .security import lan_address
-from .small import SMALLEST, VOLUME
+from .small import SMALLEST
 from .tool import CHECKOUT, Said
 from .waiting import free_ports
 
@@ -51,9 +53,10 @@ def pytest_runtest_makereport(
 
 OTHER = {"docker": "local_only", "local": "docker_only"}
 # Stacks of the whole session, by the fixtures that make them; a test belongs to the first it uses.
-SESSION_STACKS = ("cold_start", "outside", "smallest")
+SESSION_STACKS = ("cold_start", "outside", "smallest", "classroom")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say where a scenario is left out, and run those that share a stack in one process."""
     for item in items:
@@ -132,8 +135,13 @@ def _worn(_make_for_module: MakeStack) -> RunningStack:
 
 @pytest.fixture
 def mended(_worn: RunningStack) -> RunningStack:
-    """Return a running stack that tests may break in ways that `up` mends."""
-    _worn.mend()
+    """Return a running stack that tests may break in ways that `up` mends.
+
+    One that undoes what it did says so in the end (`is_well`), which saves the next one an `up`.
+    """
+    if not _worn.is_well:
+        _worn.mend()
+    _worn.is_well = False
     return _worn
 
 
@@ -154,20 +162,15 @@ def outside(_make_for_session: MakeStack) -> RunningStack:
 
 
 @pytest.fixture(scope="session")
-def small_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a SQLite file with one run, its artifact beside it, as a stopped server left them."""
-    top = tmp_path_factory.mktemp("source")
-    kept = top / "kept"
-    (top / "stack").mkdir()
-    stack = LocalStack(top / "stack", SMALLEST)
-    try:
-        stack.up()
-        stack.log_run()
-        stack.tool("down")
-        shutil.copytree(stack.local_folder / "data" / VOLUME, kept)
-    finally:
-        stack.purge()
-    return kept / "mlflow.db"
+def classroom(engine: str, _make_for_session: MakeStack) -> Classroom:
+    """Return a stack with login that the network may come in to, with secrets that are odd."""
+    return open_classroom(_make_for_session, engine)
+
+
+@pytest.fixture(scope="session")
+def small_source(tmp_path_factory: pytest.TempPathFactory) -> Mlruns:
+    """Return a folder with one run and its artifact, to import."""
+    return write_mlruns(tmp_path_factory.mktemp("source") / "mlruns")
 
 
 @pytest.fixture

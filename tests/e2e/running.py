@@ -60,6 +60,8 @@ class RunningStack(ABC):
         self.env_file = folder / ".env"
         # What the database takes now, where a test changed it behind our back.
         self.changed_password = ""
+        # Whether it needs no mending before the next test.
+        self.is_well = False
         mlflow, s3, console, database = free_ports(4)
         chosen = {
             "COMPOSE_PROJECT_NAME": self.name,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import CONTENT, Run, RunningStack
+from .running import CONTENT, Run, RunningStack, local_only
 from .test_client import client
 from .tracking import ARTIFACTS, Api
 
@@ -29,41 +29,64 @@ LISTINGS = {
 }
 
 
-@pytest.fixture(scope="module", params=["bucket", "folder"])
-def server(
-    request: pytest.FixtureRequest, shared: RunningStack, smallest: RunningStack
-) -> RunningStack:
-    """Return a stack that keeps artifacts in a bucket, and one that keeps them in a folder."""
-    return {"bucket": shared, "folder": smallest}[request.param]
-
-
-@pytest.fixture(scope="module")
-def folder(server: RunningStack) -> str:
-    """Return where a run with two artifacts has them."""
-    path = server.log_run().key.removesuffix("/model/weights.bin")
-    server.api.artifact("PUT", f"{path}/empty.txt", b"")
+def filled_folder(stack: RunningStack) -> str:
+    """Return where a new run with two artifacts has them."""
+    path = stack.log_run().key.removesuffix("/model/weights.bin")
+    stack.api.artifact("PUT", f"{path}/empty.txt", b"")
     return path
 
 
-@pytest.mark.parametrize("asked", ANSWERS)
-def test_a_call_must_answer_alike_whatever_keeps_the_artifacts(
-    server: RunningStack, folder: str, asked: str
-) -> None:
+@pytest.fixture(scope="module")
+def in_bucket(shared: RunningStack) -> tuple[Api, str]:
+    """Return a server that keeps artifacts in a bucket, and where a run has some."""
+    return shared.api, filled_folder(shared)
+
+
+@pytest.fixture(scope="module")
+def in_folder(smallest: RunningStack) -> tuple[Api, str]:
+    """Return a server that keeps artifacts in a folder, and where a run has some."""
+    return smallest.api, filled_folder(smallest)
+
+
+def expect_answer(api: Api, folder: str, asked: str) -> None:
+    """Make sure that a call is answered as it must be, whatever keeps the artifacts."""
     method, path, status = ANSWERS[asked]
     content = CONTENT if method == "PUT" else None
-    answer = server.api.call(method, f"{ARTIFACTS}/{path.format(run=folder)}", data=content)
+    answer = api.call(method, f"{ARTIFACTS}/{path.format(run=folder)}", data=content)
     assert answer.status_code == status, answer.text
 
 
-@pytest.mark.parametrize("listed", LISTINGS)
-def test_a_listing_must_be_alike_whatever_keeps_the_artifacts(
-    server: RunningStack, folder: str, listed: str
-) -> None:
+def expect_listing(api: Api, folder: str, listed: str) -> None:
+    """Make sure that a listing is as it must be, whatever keeps the artifacts."""
     path, names = LISTINGS[listed]
-    found = server.api.call("GET", ARTIFACTS, params={"path": path.format(run=folder)})
+    found = api.call("GET", ARTIFACTS, params={"path": path.format(run=folder)})
     assert [file["path"] for file in found.json().get("files", [])] == names
 
 
+# One test for each store: a process then runs only the stack that it needs.
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_a_server_with_a_bucket_must_answer_as_any(in_bucket: tuple[Api, str], asked: str) -> None:
+    expect_answer(*in_bucket, asked)
+
+
+@pytest.mark.parametrize("asked", ANSWERS)
+def test_a_server_with_a_folder_must_answer_as_any(in_folder: tuple[Api, str], asked: str) -> None:
+    expect_answer(*in_folder, asked)
+
+
+@pytest.mark.parametrize("listed", LISTINGS)
+def test_a_bucket_must_be_listed_as_any_store(in_bucket: tuple[Api, str], listed: str) -> None:
+    expect_listing(*in_bucket, listed)
+
+
+@pytest.mark.parametrize("listed", LISTINGS)
+def test_a_folder_must_be_listed_as_any_store(in_folder: tuple[Api, str], listed: str) -> None:
+    expect_listing(*in_folder, listed)
+
+
+@local_only("the client is the same, and what it is answered is asked on both engines above")
 def test_a_client_must_be_told_at_once_what_is_not_there(
     shared: RunningStack, tmp_path: Path
 ) -> None:

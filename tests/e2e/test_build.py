@@ -98,7 +98,7 @@ def built(
         BUILD_CA_CERTS=str(trusted),
     )
     index.asked.clear()
-    return Built(stack, stack.tool("up"))
+    return Built(stack, stack.up())
 
 
 # --- builds that fail
@@ -142,7 +142,7 @@ def test_every_package_must_come_from_the_index_with_the_login(
     assert set(programs) == {"pip", "uv"}
     paths = {asked.path for asked in index.asked}
     assert {"/simple/uv/", "/simple/mlflow/", "/simple/boto3/"} <= paths
-    assert built.stack.health("mlflow") == "healthy"
+    built.stack.expect(built.stack.log_run())
 
 
 def test_building_must_not_print_the_login(built: Built) -> None:
@@ -197,7 +197,8 @@ def test_a_ready_made_image_must_be_used_as_it_is(built: Built, twin: DockerStac
         PYTHON_IMAGE="registry.invalid/python:1",
         PIP_INDEX_URL="https://index.invalid/simple",
     )
-    twin.tool("up")
+    twin.up()
+    twin.expect(twin.log_run())
     services = yaml.safe_load(twin.compose("config").out)["services"]
     assert [name for name, service in services.items() if "build" in service] == []
     assert services["mlflow"]["image"] == services["bucket-init"]["image"] == image
@@ -206,8 +207,8 @@ def test_a_ready_made_image_must_be_used_as_it_is(built: Built, twin: DockerStac
 
 
 def prepare(make_stack: MakeStack, **settings: str) -> DockerStack:
-    """Make a stack whose build knows where the index is."""
-    stack = make_stack(**settings)
+    """Make a stack whose build knows where the index is; it has no database to be started."""
+    stack = make_stack(BACKEND_STORE="sqlite", **settings)
     assert isinstance(stack, DockerStack)
     stack.override(OVERRIDE.format(host=HOST, address=address_for_builds(settings["PYTHON_IMAGE"])))
     return stack

@@ -1,7 +1,7 @@
 """A changed setting must not hide data: `up` stops, and says where it is and what moves it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,18 +21,18 @@ class Change(NamedTuple):
 
     Attributes:
         values: What is set.
-        figure: Of what would be hidden, with its unit.
+        kind: Of what would be hidden: runs or objects.
         place: Where it is, in a word that the text has.
         moves: What moves it, empty if nothing does.
     """
 
     values: Mapping[str, str]
-    figure: str
+    kind: str
     place: str
     moves: str = ""
 
 
-RUNS, OBJECTS = "1 run", "1 object"
+RUNS, OBJECTS = "run", "object"
 CHANGES: Mapping[str, Change] = {
     "bucket": Change({"MLFLOW_BUCKET_NAME": "another"}, OBJECTS, "s3://mlflow"),
     "backend": Change({"BACKEND_STORE": "sqlite"}, RUNS, "PostgreSQL"),
@@ -56,10 +56,17 @@ SMALL_CHANGES: Mapping[str, Change] = {
 
 @dataclass(frozen=True)
 class Filled:
-    """A stack that holds one run with one artifact."""
+    """A stack that holds at least one run with an artifact.
+
+    Attributes:
+        stack: It.
+        run: One that was logged last.
+        amounts: How many runs and objects there are.
+    """
 
     stack: RunningStack
     run: Run
+    amounts: Mapping[str, int]
 
     def state(self) -> SameState:
         """What must not change while `up` is refused."""
@@ -72,31 +79,31 @@ def expect_refusal(filled: Filled, change: Change) -> None:
     before = filled.state()
     with filled.stack.changed(**change.values):
         said = filled.stack.up(code=1)
-    assert says(said, change.figure), said
+    expect_figure(said, filled.amounts[change.kind], change.kind)
     said.shows(change.place, EMPTY, *((change.moves,) if change.moves else ()))
     assert filled.state() == before
 
 
-def says(said: Said, count: str) -> bool:
-    """Tell whether a figure is in the text, and not as the end of a larger one."""
-    return re.search(rf"(?<!\d){re.escape(count)}\b", said.text) is not None
+def expect_figure(said: Said, number: int, kind: str) -> None:
+    """Make sure that a figure is in the text, and not as the end of a larger one."""
+    count = f"{number} {kind}{'' if number == 1 else 's'}"
+    assert re.search(rf"(?<!\d){re.escape(count)}\b", said.text), said
 
 
-def fill(make: Callable[[], RunningStack]) -> Filled:
-    """Start a stack and log a run."""
-    stack = make()
-    stack.up()
-    return Filled(stack, stack.log_run())
-
-
-@pytest.fixture(scope="module")
-def whole(_make_for_module: MakeStack) -> Filled:
-    return fill(_make_for_module)
+@pytest.fixture
+def whole(shared: RunningStack) -> Filled:
+    """Return the session's stack, with what it holds by now."""
+    run = shared.log_run()
+    amounts = {RUNS: len(shared.stored_runs()), OBJECTS: len(shared.objects())}
+    return Filled(shared, run, amounts)
 
 
 @pytest.fixture(scope="module")
 def small(_make_for_module: MakeStack) -> Filled:
-    return fill(lambda: _make_for_module(**SMALLEST))
+    """Return a stack of one service with one run."""
+    stack = _make_for_module(**SMALLEST)
+    stack.up()
+    return Filled(stack, stack.log_run(), {RUNS: 1, OBJECTS: 1})
 
 
 # What a setting does to the stores is decided alike for both engines (tests/unit/test_places.py).
@@ -112,6 +119,17 @@ def test_a_running_stack_must_go_on_as_it_was(whole: Filled, name: str) -> None:
     whole.stack.expect(whole.run)
 
 
+def test_a_stopped_stack_must_not_be_started_on_other_stores(whole: Filled) -> None:
+    """And changed back, it shows its run again."""
+    whole.stack.tool("down")
+    try:
+        expect_refusal(whole, CHANGES["bucket"])
+        assert not is_up(whole.stack)
+    finally:
+        whole.stack.up()
+    whole.stack.expect(whole.run)
+
+
 @ALIKE
 @pytest.mark.parametrize("name", SMALL_CHANGES)
 def test_what_moves_the_data_of_a_small_stack_must_be_named(small: Filled, name: str) -> None:
@@ -119,28 +137,19 @@ def test_what_moves_the_data_of_a_small_stack_must_be_named(small: Filled, name:
     assert small.stack.api.artifact("GET", small.run.key).content == small.run.artifact
 
 
-def test_a_stopped_stack_must_not_be_started_on_other_stores(whole: Filled, small: Filled) -> None:
-    """And changed back, it shows its run again."""
-    for filled, change in ((whole, CHANGES["bucket"]), (small, SMALL_CHANGES["backend"])):
-        filled.stack.tool("down")
-        expect_refusal(filled, change)
-        assert not is_up(filled.stack)
-        filled.stack.up()
-    whole.stack.expect(whole.run)
-    assert small.stack.api.get("runs/get", run_id=small.run.id)
-
-
-def test_a_stack_must_start_empty_when_told_to(make_stack: MakeStack) -> None:
+@ALIKE
+def test_a_stopped_small_stack_must_start_empty_only_when_told_to(small: Filled) -> None:
     """What it had before is where it was, and is shown when the setting is changed back."""
-    stack = make_stack(**SMALLEST)
-    stack.up()
-    first = stack.log_run()
-    stack.write(BACKEND_STORE="postgres")
-    stack.up(EMPTY)
-    assert stack.stored_runs() == []
-    # What is left behind is no leftover: no migration has a copy of it.
-    stack.tool("migrate-store", "--prune", "--yes")
+    stack = small.stack
+    stack.tool("down")
+    expect_refusal(small, SMALL_CHANGES["backend"])
+    assert not is_up(stack)
+    with stack.changed(BACKEND_STORE="postgres"):
+        stack.up(EMPTY)
+        assert stack.stored_runs() == []
+        # What is left behind is no leftover: no migration has a copy of it.
+        stack.tool("migrate-store", "--prune", "--yes")
     # The new place got nothing meanwhile, so nothing would be hidden.
-    stack.write(BACKEND_STORE="sqlite")
     stack.up()
-    assert kept(stack).runs == [first.id]
+    assert kept(stack).runs == [small.run.id]
+    assert stack.api.get("runs/get", run_id=small.run.id)

@@ -1,37 +1,55 @@
 """What is changed in `.env` takes effect by `up` alone, and what was stored stays."""
 
 import secrets
+import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from .running import RunningStack, docker_only
+from .running import WAIT_TIMEOUT, RunningStack
 
 
-def test_a_changed_application_secret_must_replace_the_old_one(mended: RunningStack) -> None:
-    run, old = mended.log_run(), mended.app_key
-    mended.write(MINIO_SECRET_ACCESS_KEY=secrets.token_hex(20))
+def test_changed_secrets_of_s3_must_replace_the_old_ones(mended: RunningStack) -> None:
+    """The application's, and the root's where the S3 server has one."""
+    run, old, root = mended.log_run(), mended.app_key, mended.root_key
+    new = {
+        name: secrets.token_hex(20) for name in ("MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_PASSWORD")
+    }
+    mended.write(**new)
     mended.up()
     assert refused(mended, old) == "SignatureDoesNotMatch"
+    assert refused(mended, root) == "SignatureDoesNotMatch"
+    assert run.key in mended.objects()
     mended.expect(run)
+    mended.is_well = True
 
 
-def test_a_changed_application_key_must_revoke_the_old_one(mended: RunningStack) -> None:
+def test_a_changed_database_password_must_be_named_and_delay_no_other_change(
+    mended: RunningStack,
+) -> None:
+    """The database keeps the password that it was made with; a new S3 key revokes the old one."""
     run, old = mended.log_run(), mended.app_key
     mended.write(MINIO_ACCESS_KEY=secrets.token_hex(10))
+    with mended.changed(PG_PASSWORD=secrets.token_hex(12)):
+        start = time.monotonic()
+        said = mended.up(code=1)
+        assert time.monotonic() - start < WAIT_TIMEOUT / 3
+        said.shows("PostgreSQL refuses PG_PASSWORD")
     mended.up()
     assert refused(mended, old) == "InvalidAccessKeyId"
     mended.expect(run)
+    mended.is_well = True
 
 
-@docker_only("the other S3 server has no root")
-def test_a_changed_root_password_must_replace_the_old_one(mended: RunningStack) -> None:
-    run, old = mended.log_run(), mended.root_key
-    mended.write(MINIO_ROOT_PASSWORD=secrets.token_hex(20))
+def test_a_changed_port_must_recreate_only_mlflow(mended: RunningStack, free_port: int) -> None:
+    run, before, starts = mended.log_run(), mended.ids(), mended.starts()
+    mended.write(MLFLOW_PORT=str(free_port))
     mended.up()
-    assert refused(mended, old) == "SignatureDoesNotMatch"
-    assert run.key in mended.objects()
+    after = mended.ids()
+    assert {name for name, start in mended.starts().items() if start != starts[name]} == {"mlflow"}
+    assert {name for name in after if after[name] != before[name]} == {"mlflow"}
     mended.expect(run)
+    mended.is_well = True
 
 
 def refused(stack: RunningStack, key: tuple[str, str]) -> str:

@@ -12,8 +12,8 @@ import requests
 from .conftest import MakeStack
 from .docker_stack import PROJECT, docker
 from .images import image_settings
+from .moves import written
 from .running import Run, RunningStack, local_only
-from .test_migrate import written
 from .tool import SCRIPT, environment
 
 Migration = "subprocess.Popen[str]"

@@ -6,7 +6,6 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from .conftest import MakeStack
 from .docker_stack import docker
 from .local_stack import LocalStack
-from .running import Run, RunningStack, docker_only, local_only
+from .running import RunningStack, docker_only, local_only
 from .small import (
     NOTHING,
     SMALLEST,
@@ -31,6 +30,8 @@ from .waiting import wait_until
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")
 FOLDERS = "Docker's volumes are not folders of the user's"
+# Of a stack on SQLite: what MLflow keeps, and the objects.
+LINKED = (VOLUME, "minio_data")
 WITH_DATABASE: Mapping[str, str] = {"ARTIFACT_STORE": "local"}
 BY_HAND = ("STACK_", "leftovers.py")
 
@@ -45,29 +46,27 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 @local_only(FOLDERS)
-@pytest.mark.parametrize("name", [VOLUME, "minio_data"])
-def test_nothing_must_be_deleted_through_a_link(
-    name: str, make_stack: MakeStack, tmp_path: Path
-) -> None:
-    """A user's own link to a larger disk leads to a folder among others."""
-    big = tmp_path / "somewhere" / "big"
-    (big / name).mkdir(parents=True)
-    (big / "thesis.txt").write_text("the only copy", encoding="utf-8")
-    (big / name / "notes.txt").write_text("beside the data", encoding="utf-8")
-    stack = make_stack(**(SMALLEST if name == VOLUME else {"BACKEND_STORE": "sqlite"}))
+def test_nothing_must_be_deleted_through_a_link(make_stack: MakeStack, tmp_path: Path) -> None:
+    """A user's own links to a larger disk lead to folders among others."""
+    big, stack = tmp_path / "somewhere" / "big", make_stack(BACKEND_STORE="sqlite")
     data = stack.folder / "local" / "data"
     data.mkdir(parents=True)
-    (data / name).symlink_to(big / name)
+    for name in LINKED:
+        (big / name).mkdir(parents=True)
+        (big / name / "notes.txt").write_text("beside the data", encoding="utf-8")
+        (data / name).symlink_to(big / name)
+    (big / "thesis.txt").write_text("the only copy", encoding="utf-8")
     stack.up()
     run = stack.log_run()
     stack.tool("down")
     before = files_in(big)
+    assert f"{VOLUME}/mlflow.db" in before
     assert run.artifact in before.values()
     stack.tool(*PRUNE, code=None)
     assert files_in(big) == before
     said = stack.tool(*DELETE, code=None)
     assert files_in(big) == before
-    said.shows(str(big / name))
+    said.shows(*(str(big / name) for name in LINKED))
 
 
 # --- what a setting calls unused
@@ -76,52 +75,29 @@ def test_nothing_must_be_deleted_through_a_link(
 @pytest.mark.parametrize("setting", ["BACKEND_STORE=sqlite", "ARTIFACT_STORE=local"])
 @pytest.mark.parametrize("place", ["environment", "env file"])
 def test_a_setting_must_not_make_data_in_use_a_leftover(
-    setting: str, place: str, mended: RunningStack
+    setting: str, place: str, shared: RunningStack
 ) -> None:
     """No migration was finished, so nothing is left over."""
-    run = mended.log_run()
-    before = mended.starts(), mended.volumes(), mended.rows(), mended.objects()
+    run = shared.log_run()
+    before = shared.starts(), shared.volumes(), shared.rows(), shared.objects()
     name, _, value = setting.partition("=")
     if place == "environment":
-        mended.tool(*PRUNE, code=None, **{name: value})
+        shared.tool(*PRUNE, code=None, **{name: value})
     else:
-        with mended.changed(**{name: value}):
-            mended.tool(*PRUNE, code=None)
-    assert (mended.starts(), mended.volumes(), mended.rows(), mended.objects()) == before
-    mended.expect(run)
+        with shared.changed(**{name: value}):
+            shared.tool(*PRUNE, code=None)
+    assert (shared.starts(), shared.volumes(), shared.rows(), shared.objects()) == before
+    shared.expect(run)
 
 
-def test_data_that_no_migration_left_over_must_stay(make_stack: MakeStack) -> None:
-    """Also when nothing runs that could be seen to use it."""
-    stack = make_stack(**SMALLEST)
-    stack.up()
-    stack.log_run()
-    stack.tool("down")
+def expect_nothing_left_over(stack: RunningStack) -> None:
+    """Make sure that data stays that no migration left over, though nothing runs that uses it."""
     before = kept(stack)
     stack.tool(*PRUNE, code=None, BACKEND_STORE="postgres", ARTIFACT_STORE="s3")
     assert kept(stack) == before
 
 
 # --- servers that the tool did not start
-
-
-@local_only("containers are always Docker's")
-def test_data_of_a_supervisord_of_ones_own_must_not_be_deleted_under_it(
-    make_stack: MakeStack,
-) -> None:
-    stack = make_stack(**SMALLEST)
-    stack.up()
-    stack.log_run()
-    stack.tool("down")
-    before = kept(stack)
-    run("supervisord", "-c", "supervisord.conf", folder=stack.folder / "local")
-    stack.wait_until_healthy("mlflow")
-    if stack.tool(*DELETE, code=None).code:
-        assert (is_up(stack), kept(stack)) == (True, before)
-        run("supervisorctl", "shutdown", folder=stack.folder / "local")
-        wait_until(lambda: not is_up(stack), seconds=60, what="supervisord ended")
-    else:
-        assert (is_up(stack), kept(stack)) == (False, NOTHING)
 
 
 @contextmanager
@@ -155,22 +131,29 @@ def server_by_hand(stack: RunningStack) -> Iterator[None]:
 
 
 @local_only("containers are always Docker's")
-def test_data_must_not_be_deleted_under_a_server_by_hand(make_stack: MakeStack) -> None:
+def test_data_must_be_deleted_neither_as_left_over_nor_under_a_server(
+    make_stack: MakeStack,
+) -> None:
+    """One by hand is left alone, with its data; a supervisord of one's own is ended before."""
     stack = make_stack(**SMALLEST)
     stack.up()
     stack.log_run()
     stack.tool("down")
+    expect_nothing_left_over(stack)
     before = kept(stack)
     with server_by_hand(stack):
-        code = stack.tool(*DELETE, code=None).code
-        assert (is_up(stack), kept(stack)) == ((True, before) if code else (False, NOTHING))
-    if code:
-        stack.tool(*DELETE)
-        assert kept(stack) == NOTHING
+        stack.tool(*DELETE, code=1)
+        assert (is_up(stack), kept(stack)) == (True, before)
+    run("supervisord", "-c", "supervisord.conf", folder=stack.folder / "local")
+    stack.wait_until_healthy("mlflow")
+    stack.tool(*DELETE)
+    assert (is_up(stack), kept(stack)) == (False, NOTHING)
 
 
 @docker_only("it is about containers")
-def test_a_volume_that_another_container_uses_must_be_named(make_stack: MakeStack) -> None:
+def test_a_volume_must_be_deleted_neither_as_left_over_nor_under_another_container(
+    make_stack: MakeStack,
+) -> None:
     stack = make_stack(**SMALLEST)
     stack.up()
     stack.log_run()
@@ -182,6 +165,8 @@ def test_a_volume_that_another_container_uses_must_be_named(make_stack: MakeStac
         assert kept(stack) == before
     finally:
         docker("rm", "--force", user)
+    stack.tool("down")
+    expect_nothing_left_over(stack)
     stack.tool(*DELETE)
     assert not volume_exists(volume)
 
@@ -189,87 +174,61 @@ def test_a_volume_that_another_container_uses_must_be_named(make_stack: MakeStac
 # --- root's database, which is not in the stack's folder
 
 
-@dataclass
-class Namesakes:
-    """A stack whose folder was renamed, and a new one in a folder of the old name."""
-
-    old: LocalStack
-    old_run: Run
-    new: LocalStack
-    new_run: Run
-
-
 def database_of(stack: LocalStack) -> Path:
     """Return where root's database of a stack really is."""
     return (stack.local_folder / "data" / "postgres_data").readlink()
 
 
-as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root's database is elsewhere")
+def expect_copy_to_delete_nothing(stack: LocalStack, folder: Path) -> None:
+    """Make sure that a copy, which has the same link, is not let near the only database."""
+    copy = LocalStack.__new__(LocalStack)
+    copy.__dict__.update(vars(stack))
+    copy.folder, copy.env_file = folder, folder / ".env"
+    shutil.copytree(stack.folder, copy.folder, symlinks=True)
+    copy.up(code=1)
+    copy.tool(*DELETE, code=None)
+    assert (database_of(stack) / "pgdata").is_dir()
 
 
-@pytest.fixture
-def namesakes(stack_in: Callable[..., LocalStack], tmp_path: Path) -> Namesakes:
+def expect_missing_disk_to_be_named(stack: LocalStack) -> None:
+    """Make sure that no other database is made where the disk of the stack's is not mounted."""
+    database = database_of(stack)
+    away = database.parent.with_name(f"{database.parent.name}.away")
+    database.parent.rename(away)
+    try:
+        stack.up(code=1).shows(str(database))
+        assert database_of(stack) == database
+        assert not database.exists()
+    finally:
+        shutil.rmtree(database.parent, ignore_errors=True)
+        away.rename(database.parent)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's database is elsewhere")
+@local_only(FOLDERS)
+def test_a_database_must_be_its_own_stacks_after_a_copy_a_move_and_a_new_namesake(
+    stack_in: Callable[..., LocalStack], tmp_path: Path
+) -> None:
+    """A stack's folder is copied and renamed, and a new stack is made in a folder of its name."""
     old = stack_in(tmp_path / "lab", **WITH_DATABASE)
     old.up()
     old_run = old.log_run()
     old.tool("down")
+    expect_copy_to_delete_nothing(old, tmp_path / "copy")
     move(old, tmp_path / "archive")
     new = stack_in(tmp_path / "lab", **WITH_DATABASE)
     new.up()
-    return Namesakes(old, old_run, new, new.log_run())
-
-
-@as_root
-@local_only(FOLDERS)
-def test_a_new_stack_in_a_folder_of_an_old_name_must_have_its_own_database(
-    namesakes: Namesakes,
-) -> None:
-    old, new = namesakes.old, namesakes.new
+    new_run = new.log_run()
+    expect_missing_disk_to_be_named(old)
     said = old.up()
     assert "rm " not in said.text
     assert database_of(old) != database_of(new)
-    assert old.stored_runs() == [namesakes.old_run.id]
-    assert new.stored_runs() == [namesakes.new_run.id]
+    assert old.stored_runs() == [old_run.id]
+    assert new.stored_runs() == [new_run.id]
 
     # Exactly one of them is deleted.
-    gone, stays = database_of(new), database_of(old)
+    gone = database_of(new)
     new.tool(*DELETE)
     assert not gone.exists()
     assert not os.path.lexists(new.local_folder / "data" / "postgres_data")
-    assert old.stored_runs() == [namesakes.old_run.id]
-
-    # A disk that is not mounted looks like this.
-    old.tool("down")
-    away = stays.parent.with_name(f"{stays.parent.name}.away")
-    stays.parent.rename(away)
-    try:
-        old.up(code=1).shows(str(stays))
-        assert database_of(old) == stays
-        assert not stays.exists()
-    finally:
-        shutil.rmtree(stays.parent, ignore_errors=True)
-        away.rename(stays.parent)
-    old.up()
-    assert old.stored_runs() == [namesakes.old_run.id]
-
-
-@as_root
-@local_only(FOLDERS)
-def test_a_copy_of_a_stack_must_not_be_told_to_delete_the_only_database(
-    stack_in: Callable[..., LocalStack], tmp_path: Path
-) -> None:
-    """A copy has the same link as the original, which is the one whose database it is."""
-    stack = stack_in(tmp_path / "lab", **WITH_DATABASE)
-    stack.up()
-    stack.log_run()
-    stack.tool("down")
-    copy = LocalStack.__new__(LocalStack)
-    copy.__dict__.update(vars(stack))
-    copy.folder, copy.env_file = tmp_path / "copy", tmp_path / "copy" / ".env"
-    shutil.copytree(stack.folder, copy.folder, symlinks=True)
-    database = database_of(stack)
-    copy.up(code=1)
-    copy.tool(*DELETE, code=None)
-    assert (database / "pgdata").is_dir()
-    stack.up()
-    assert len(stack.stored_runs()) == 1
+    assert old.stored_runs() == [old_run.id]

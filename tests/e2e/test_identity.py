@@ -1,7 +1,6 @@
 """A stack has an identity: it is known by it, and nothing is done to what carries another one."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -13,8 +12,9 @@ import requests
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
 from .local_stack import MARK, LocalStack
-from .running import RunningStack, docker_only, local_only
-from .small import SMALLEST, Kept, identity, is_up, kept, processes_in, rendered
+from .mlruns import Mlruns
+from .running import WAIT_TIMEOUT, RunningStack, docker_only, local_only
+from .small import NOTHING, SMALLEST, Kept, identity, is_up, kept, rendered
 from .stranger import HEADER, stranger
 from .tool import Said, environment, tool
 from .tracking import MLFLOW, Api
@@ -23,6 +23,7 @@ from .waiting import free_ports
 LABEL = "mlflow-compose.stack"
 OTHER_STACK, NO_STACK = "answers as another stack", "does not answer as this stack"
 REPLAYED = "answers as this stack, but does not belong to it"
+UP = ("up", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")
 ADA = ("ada", "analytical-engine")
@@ -54,6 +55,20 @@ def test_processes_must_carry_the_id(shared: LocalStack) -> None:
     assert marks == {name: f"{id_}/{name}" for name in marks}
 
 
+def ways(stack: RunningStack, top: Path) -> dict[str, str]:
+    """Return other ways to an env file: by links to its folder and to itself, and with dots."""
+    (top / "folder").symlink_to(stack.folder)
+    (top / "elsewhere.env").symlink_to(stack.env_file)
+    (stack.folder / "below").mkdir(exist_ok=True)
+    dots = f"{stack.folder}/below/../.env"
+    return {"folder": f"{top}/folder/.env", "file": f"{top}/elsewhere.env", "dots": dots}
+
+
+def types(path: str, *command: str) -> Said:
+    """Run a command for an env file from elsewhere."""
+    return tool("--env-file", path, *command, folder=Path("/"), env=environment())
+
+
 # --- another stack on the port of a stopped one
 
 
@@ -63,12 +78,16 @@ class Neighbours:
 
     Attributes:
         running: It wants no login, so nothing but care keeps others out.
-        stopped: It has a run, and logs in.
+        stopped: It has a run, and logs in; it was started and stopped by links to it.
+        run_id: Of its run.
+        ways: Other paths to it.
         answers: What the stopped one answered while it ran, by status.
     """
 
     running: RunningStack
     stopped: RunningStack
+    run_id: str
+    ways: dict[str, str]
     answers: dict[int, requests.Response]
 
     @property
@@ -78,13 +97,16 @@ class Neighbours:
 
 
 @pytest.fixture(scope="module")
-def neighbours(_make_for_module: MakeStack, smallest: RunningStack) -> Neighbours:
+def neighbours(
+    _make_for_module: MakeStack, smallest: RunningStack, tmp_path_factory: pytest.TempPathFactory
+) -> Neighbours:
     running = smallest
     running.log_run()
     stopped = _make_for_module(**SMALLEST, MLFLOW_AUTH="basic")
-    stopped.up()
+    paths = ways(stopped, tmp_path_factory.mktemp("links"))
+    types(paths["folder"], *UP)
     admin = Api(stopped.url, ("admin", stopped.settings["MLFLOW_ADMIN_PASSWORD"]))
-    stopped.log_run(admin)
+    run = stopped.log_run(admin)
     admin.post("users/create", username=ADA[0], password=ADA[1])
     answers = [
         admin.call("GET", f"{MLFLOW}/experiments/search", params={"max_results": 1}),
@@ -92,9 +114,15 @@ def neighbours(_make_for_module: MakeStack, smallest: RunningStack) -> Neighbour
         Api(stopped.url, ADA).call("GET", f"{MLFLOW}/users/get", params={"username": "admin"}),
         admin.call("GET", f"{MLFLOW}/runs/get", params={"run_id": "0" * 32}),
     ]
-    stopped.tool("down")
+    types(paths["file"], "down")
     stopped.write(MLFLOW_PORT=running.settings["MLFLOW_PORT"])
-    return Neighbours(running, stopped, {answer.status_code: answer for answer in answers})
+    by_status = {answer.status_code: answer for answer in answers}
+    return Neighbours(running, stopped, run.id, paths, by_status)
+
+
+def test_a_stack_must_be_started_and_stopped_by_links_to_it(neighbours: Neighbours) -> None:
+    assert not is_up(neighbours.stopped)
+    assert kept(neighbours.stopped).runs == [neighbours.run_id]
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 404])
@@ -122,52 +150,45 @@ def test_also_an_answer_that_mlflow_does_not_give_must(
     assert answer.headers[HEADER] == f"{identity(stack.folder)}/{stack.name}"
 
 
-def test_verify_must_write_nothing_to_another_stack(neighbours: Neighbours) -> None:
-    before = neighbours.kept
-    said = neighbours.stopped.tool("verify", code=1)
-    said.shows(OTHER_STACK, neighbours.running.name)
-    assert neighbours.kept == before
-
-
-def test_import_must_write_nothing_to_another_stack(
-    neighbours: Neighbours, small_source: Path
+def test_what_another_stack_has_must_be_neither_written_to_nor_shown(
+    neighbours: Neighbours, small_source: Mlruns
 ) -> None:
-    before = neighbours.kept
-    said = neighbours.stopped.tool("import", str(small_source), code=1)
-    said.shows(OTHER_STACK, neighbours.running.name)
-    assert neighbours.kept == before
-
-
-def test_status_must_not_take_another_stack_for_this_one(neighbours: Neighbours) -> None:
-    assert neighbours.stopped.tool("status", "--json", code=None).data["services"] == []
-
-
-def test_a_migration_must_not_begin_at_another_stack(neighbours: Neighbours) -> None:
-    before, text = neighbours.kept, neighbours.stopped.env_file.read_text(encoding="utf-8")
-    said = neighbours.stopped.tool("migrate-store", "--to", "postgres=postgres", code=None)
+    """Neither by `verify`, `import` and `status` nor by a migration, which must not begin."""
+    stack, before = neighbours.stopped, neighbours.kept
+    text = stack.env_file.read_text(encoding="utf-8")
+    for command in (("verify",), ("import", str(small_source.path))):
+        stack.tool(*command, code=1).shows(OTHER_STACK, neighbours.running.name)
+    assert stack.tool("status", "--json", code=None).data["services"] == []
+    said = stack.tool("migrate-store", "--to", "postgres=postgres", code=None)
     assert said.code
     said.shows("not running")
     assert neighbours.kept == before
-    assert neighbours.stopped.env_file.read_text(encoding="utf-8") == text
+    assert stack.env_file.read_text(encoding="utf-8") == text
+
+
+# Only what repeats the stack's own answer is asked for by the engine's own means.
+ALIKE = local_only("what an answer says of itself is read alike on both engines")
 
 
 @pytest.mark.parametrize(
     ("claims", "words"),
     [
-        ("", [NO_STACK]),
-        ("0123456789abcdef/somebody", [OTHER_STACK, "somebody"]),
-        ("{id}/{name}", [REPLAYED, "(pid "]),
+        pytest.param("", [NO_STACK], marks=ALIKE, id="nobody"),
+        pytest.param(
+            "0123456789abcdef/somebody", [OTHER_STACK, "somebody"], marks=ALIKE, id="another"
+        ),
+        pytest.param("{id}/{name}", [REPLAYED, "(pid "], id="this one"),
     ],
-    ids=["nobody", "another", "this one"],
 )
 def test_no_password_must_be_sent_to_another_server(
-    neighbours: Neighbours, small_source: Path, claims: str, words: list[str]
+    neighbours: Neighbours, small_source: Mlruns, claims: str, words: list[str]
 ) -> None:
     """It may be anything that listens on the port, and keep what it is sent."""
     stack, before = neighbours.stopped, neighbours.kept
     claims = claims.format(id=identity(stack.folder), name=stack.name)
+    commands = (("verify",), ("import", str(small_source.path)))
     with stranger(claims) as found, stack.changed(MLFLOW_PORT=str(found.port)):
-        said = [stack.tool(*line, code=1) for line in (("verify",), ("import", str(small_source)))]
+        said = [stack.tool(*command, code=1) for command in commands]
         stack.tool("status", code=None)
     for one in said:
         one.shows(*words)
@@ -199,59 +220,41 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(neighbours: Neighbours
 # --- two env files in one folder
 
 
-def type_for(stack: RunningStack, env_file: str, *arguments: str, code: int | None = 0) -> Said:
-    """Run a command in a stack's folder for another env file."""
-    return stack.tool("--env-file", env_file, *arguments, code=code)
-
-
-def test_a_folder_must_be_the_stack_of_one_env_file(make_stack: MakeStack) -> None:
-    """Both would have the same rendered files and data."""
-    stack = make_stack(**SMALLEST)
-    stack.up()
-    stack.log_run()
-    second = stack.folder / "second.env"
-    with stack.changed(COMPOSE_PROJECT_NAME=f"{stack.name}-2", MLFLOW_PORT=str(free_ports(1)[0])):
-        second.write_text(stack.env_file.read_text(encoding="utf-8"), encoding="utf-8")
-    before = kept(stack), rendered(stack)
-    starts = stack.starts()
-    commands = [("up", "--no-verify"), ("render",), ("status",), ("verify",), PRUNE, ("down",)]
-    for command in (*commands, DELETE):
-        said = type_for(stack, second.name, *command, code=2)
-        assert re.search(r"(?<!\w)\.env\b", said.text), said
-        assert (kept(stack), rendered(stack)) == before
-        assert stack.starts() == starts
-    stack.tool("down")
-    for command in (("up", "--no-verify"), DELETE):
-        type_for(stack, second.name, *command, code=2)
-        assert not is_up(stack)
-        assert (kept(stack), rendered(stack)) == before
+@local_only("whose folder it is is asked before any engine")
+def test_a_folder_must_be_the_stack_of_one_env_file(neighbours: Neighbours) -> None:
+    """Both would have the same rendered files and data, whether the first one runs or not."""
+    others = (("render",), ("status",), ("verify",), PRUNE, ("down",))
+    for stack, commands in (
+        (neighbours.running, (UP, *others, DELETE)),
+        (neighbours.stopped, (UP, DELETE)),
+    ):
+        second, port = stack.folder / "second.env", str(free_ports(1)[0])
+        with stack.changed(COMPOSE_PROJECT_NAME=f"{stack.name}-2", MLFLOW_PORT=port):
+            second.write_text(stack.env_file.read_text(encoding="utf-8"), encoding="utf-8")
+        before = kept(stack), rendered(stack), stack.starts(), is_up(stack)
+        for command in commands:
+            said = stack.tool("--env-file", second.name, *command, code=2)
+            assert re.search(r"(?<!\w)\.env\b", said.text), said
+            assert (kept(stack), rendered(stack), stack.starts(), is_up(stack)) == before
+        second.unlink()
 
 
 # --- two folders with one name
 
 
 @docker_only("volumes have names of their own only there")
-def test_another_clone_must_not_get_at_the_data_of_a_name(make_stack: MakeStack) -> None:
+def test_another_clone_must_not_get_at_the_data_of_a_name(
+    neighbours: Neighbours, make_stack: MakeStack
+) -> None:
     """Whether the first one runs, and whether the second one is rendered already."""
-    stack, twin = make_stack(**SMALLEST), make_stack(**SMALLEST)
-    twin.write(COMPOSE_PROJECT_NAME=stack.name)
-    stack.up()
-    run, before = stack.log_run(), kept(stack)
-
-    def expect_refusals() -> None:
-        for command in (("up", "--no-verify"), DELETE, PRUNE):
+    twin = make_stack(**SMALLEST)
+    for stack in (neighbours.running, neighbours.stopped):
+        twin.write(COMPOSE_PROJECT_NAME=stack.name)
+        before = kept(stack), stack.starts()
+        for command in (UP, DELETE, PRUNE):
             twin.tool(*command, code=1)
-            assert kept(stack) == before
-
-    starts = stack.starts()
-    expect_refusals()
-    twin.tool("render", code=None)
-    expect_refusals()
-    assert stack.starts() == starts
-    stack.tool("down")
-    expect_refusals()
-    stack.up()
-    assert stack.api.artifact("GET", run.key).content == run.artifact
+        assert (kept(stack), stack.starts()) == before
+        twin.tool("render", code=None)
 
 
 @docker_only("volumes have names of their own only there")
@@ -262,7 +265,7 @@ def test_another_clone_must_not_get_at_a_database_and_a_bucket(
     twin.write(COMPOSE_PROJECT_NAME=shared.name)
     run, starts, rows = shared.log_run(), shared.starts(), shared.rows()
     twin.tool("render", code=None)
-    for command in (("up", "--no-verify"), DELETE, PRUNE):
+    for command in (UP, DELETE, PRUNE):
         twin.tool(*command, code=1)
     assert (shared.starts(), shared.rows()) == (starts, rows)
     shared.expect(run)
@@ -271,47 +274,27 @@ def test_another_clone_must_not_get_at_a_database_and_a_bucket(
 # --- one stack by other paths
 
 
-def test_a_stack_must_be_the_same_by_every_path(make_stack: MakeStack, tmp_path: Path) -> None:
-    stack = make_stack(**SMALLEST)
-    (stack.folder / "below").mkdir()
-    (tmp_path / "folder").symlink_to(stack.folder)
-    (tmp_path / "elsewhere.env").symlink_to(stack.env_file)
-    dots, folder, file = (
-        f"{stack.folder}/below/../.env",
-        f"{tmp_path}/folder/.env",
-        f"{tmp_path}/elsewhere.env",
-    )
-
-    def types(path: str, *command: str, code: int | None = 0) -> Said:
-        argv = ("--env-file", path, *command)
-        return tool(*argv, code=code, folder=tmp_path, env=environment())
-
-    types(folder, "up", "--no-verify")
-    stack.log_run()
-    before, starts = kept(stack), stack.starts()
-    for path in (dots, file, folder):
-        assert types(path, "status", "--json").data["services"][0]["state"] == "running"
-        types(path, "up", "--no-verify")
-        assert stack.starts() == starts
-    types(file, "down")
-    assert not is_up(stack)
-    assert kept(stack) == before
-    types(dots, "up", "--no-verify")
-    types(file, *DELETE)
-    assert not is_up(stack)
-    assert kept(stack).runs == []
-
-
-@local_only("it is about a socket")
-def test_a_long_path_must_be_known_under_another_tmpdir(
-    stack_in: Callable[..., LocalStack], tmp_path: Path
+@pytest.mark.parametrize(
+    "way",
+    [
+        "file",
+        *(
+            pytest.param(way, marks=local_only("paths are followed before any engine is asked"))
+            for way in ("folder", "dots")
+        ),
+    ],
+)
+def test_a_running_stack_must_be_the_same_by_every_path(
+    smallest: RunningStack, tmp_path: Path, way: str
 ) -> None:
-    stack = stack_in(tmp_path / ("long/" * 30), **SMALLEST)
-    first, second = tmp_path / "x", tmp_path / "y"
-    first.mkdir()
-    second.mkdir()
-    stack.tool("up", "--no-verify", TMPDIR=str(first))
-    said = stack.tool("status", "--json", TMPDIR=str(second))
-    assert [service["state"] for service in said.data["services"]] == ["running"]
-    stack.tool("down", TMPDIR=str(second))
-    assert not list(processes_in(stack.folder))
+    path, starts = ways(smallest, tmp_path)[way], smallest.starts()
+    assert types(path, "status", "--json").data["services"][0]["state"] == "running"
+    types(path, *UP)
+    assert smallest.starts() == starts
+
+
+def test_the_data_of_a_stack_must_be_deleted_by_every_path(neighbours: Neighbours) -> None:
+    """After all that needs the data."""
+    assert kept(neighbours.stopped) != NOTHING
+    types(neighbours.ways["dots"], *DELETE)
+    assert kept(neighbours.stopped) == NOTHING

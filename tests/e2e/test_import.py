@@ -14,19 +14,24 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from filelock import FileLock
 
 from .conftest import MakeStack
-from .docker_stack import docker
 from .import_client import FILES, LARGE, LARGE_PATH, POINTS
 from .local_stack import LocalStack
+from .mlruns import Mlruns
+from .rows import Rows
 from .running import RunningStack, local_only
+from .small import SMALLEST, VOLUME
 from .tool import SCRIPT, environment, run
 from .waiting import wait_until
 
 CLIENT = Path(__file__).with_name("import_client.py")
-RUNS = 200
+FEW = 40
+# So that there is time to end an import half way.
+MANY = 100
 SAME = "the same code brings the same rows on both engines, and this one starts sooner"
-IN_TRASH = RUNS // 5
+TOOL = "it is refused before an engine has anything to do"
 DAMAGED = "0" * 32
 LEFT_OF_FOLDER = (f"run {DAMAGED}: its meta.yaml is damaged, or there is none",)
 
@@ -45,35 +50,60 @@ class Made:
     name: str
     runs: tuple[str, ...]
 
+    @property
+    def count(self) -> int:
+        """How many runs there are."""
+        return len(self.runs)
 
-def fill(uri: str, name: str, work: Path, **more: str) -> tuple[str, ...]:
+    @property
+    def in_trash(self) -> int:
+        """How many of them are of a deleted experiment."""
+        return self.count // 5
+
+
+def fill(uri: str, name: str, count: int, work: Path, **more: str) -> tuple[str, ...]:
     """Fill a store with MLflow's own client."""
     # Its threads would print a line each, and into each other's.
     quiet = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
     env = environment(MLFLOW_DISABLE_TELEMETRY="true", **quiet, **more)
-    said = run(sys.executable, str(CLIENT), uri, name, str(RUNS), str(work / "files"), env=env)
+    said = run(sys.executable, str(CLIENT), uri, name, str(count), str(work / "files"), env=env)
     return tuple(json.loads(said.out.splitlines()[-1]))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Return a mlruns folder for one user only; a run is damaged, a point is there twice."""
-    top = tmp_path_factory.mktemp("folder")
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Made:
+    """Return a mlruns folder for one user only; a run is damaged, a point is there twice.
+
+    It is only read, so the first process that needs one makes it for all.
+    """
+    base = tmp_path_factory.getbasetemp()
+    top = (base if worker_id == "master" else base.parent) / "folder"
+    with FileLock(f"{top}.lock"):
+        if not (top / "runs.json").exists():
+            runs = write_folder(top)
+            (top / "runs.json").write_text(json.dumps(runs), encoding="utf-8")
+    found = json.loads((top / "runs.json").read_text(encoding="utf-8"))
+    return Made(str(top / "mlruns"), "folder", tuple(found))
+
+
+def write_folder(top: Path) -> tuple[str, ...]:
+    """Write that folder with MLflow's own client, and damage it; return its runs."""
+    top.mkdir()
     path = top / "mlruns"
-    runs = fill(str(path), "folder", top, MLFLOW_ALLOW_FILE_STORE="true")
+    runs = fill(str(path), "folder", FEW, top, MLFLOW_ALLOW_FILE_STORE="true")
     (first,) = path.glob(f"*/{runs[0]}")
     (first.parent / DAMAGED).mkdir()
     (first.parent / DAMAGED / "meta.yaml").touch()
     history = first / "metrics" / "loss"
     history.write_text(history.read_text() + history.read_text().splitlines()[-1] + "\n")
     path.chmod(0o700)
-    return Made(str(path), "folder", runs)
+    return runs
 
 
 @pytest.fixture(scope="module")
 def origin(_make_for_module: MakeStack) -> RunningStack:
-    """Return a small stack to import from, and into."""
-    stack = _make_for_module(BACKEND_STORE="sqlite", ARTIFACT_STORE="local")
+    """Return a small stack to import from."""
+    stack = _make_for_module(**SMALLEST)
     stack.up()
     return stack
 
@@ -82,45 +112,41 @@ def origin(_make_for_module: MakeStack) -> RunningStack:
 def database(origin: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return a file of SQLite with its artifacts beside it, as a server left them."""
     top = tmp_path_factory.mktemp("database")
-    runs = fill(origin.url, "database", top)
+    runs = fill(origin.url, "database", MANY, top)
     kept = top / "kept"
-    if isinstance(origin, LocalStack):
-        shutil.copytree(origin.local_folder / "data" / "mlflow_data", kept)
-    else:
-        docker("cp", f"{origin.ids()['mlflow']}:/data", str(kept))
+    assert isinstance(origin, LocalStack)
+    shutil.copytree(origin.local_folder / "data" / VOLUME, kept)
     return Made(str(kept / "mlflow.db"), "database", runs)
 
 
 @pytest.fixture(scope="module")
 def server(origin: RunningStack, database: Made, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Return a server that holds what is in `database`, and as much again."""
+    """Return a server that holds what is in `database`, and more."""
     assert database.runs
-    runs = fill(origin.url, "server", tmp_path_factory.mktemp("server"))
+    runs = fill(origin.url, "server", FEW, tmp_path_factory.mktemp("server"))
     return Made(origin.url, "server", runs)
 
 
-@pytest.fixture(scope="module")
-def target(_make_for_module: MakeStack) -> RunningStack:
+@pytest.fixture
+def target(shared: RunningStack) -> RunningStack:
     """Return a stack on PostgreSQL and S3 that everything is imported into."""
-    stack = _make_for_module()
-    stack.up()
-    return stack
+    return shared
 
 
 def expect(stack: RunningStack, made: Made) -> None:
     """Make sure that everything is there, once, in the database and in the bucket."""
     rows = Rows(stack, made.name)
     assert rows.counted() == {
-        "runs": RUNS,
-        "params": 2 * RUNS,
-        "metrics": (2 * POINTS + 2) * RUNS,
-        "latest_metrics": 3 * RUNS,
-        "deleted runs": 1 + IN_TRASH,
-        "not numbers": RUNS,
-        "own tags": RUNS,
+        "runs": made.count,
+        "params": 2 * made.count,
+        "metrics": (2 * POINTS + 2) * made.count,
+        "latest_metrics": 3 * made.count,
+        "deleted runs": 1 + made.in_trash,
+        "not numbers": made.count,
+        "own tags": made.count,
         "data sets": 1,
         "inputs": 2,
-        "in the trash": IN_TRASH,
+        "in the trash": made.in_trash,
         # A server's API hands traces out, and takes none.
         "traces": 0 if made.source.startswith("http") else 1,
     }
@@ -139,70 +165,6 @@ def expect(stack: RunningStack, made: Made) -> None:
     for path, content in {**FILES, LARGE_PATH: LARGE}.items():
         assert stack.api.artifact("GET", f"{first}/{quote(path)}").content == content
     expect_models(stack, made, f"mlflow-artifacts:/{first}/model")
-
-
-class Rows:
-    """The rows of a source's experiments in a stack's database."""
-
-    def __init__(self, stack: RunningStack, name: str) -> None:
-        self._stack = stack
-        self._name = name
-
-    def counted(self) -> dict[str, int]:
-        """Count them, table by table and by what matters."""
-        tables = ("runs", "params", "metrics", "latest_metrics")
-        counts = {table: self._count(table) for table in tables}
-        counts["deleted runs"] = self._count("runs", "r.lifecycle_stage = 'deleted'")
-        counts["not numbers"] = self._count("metrics", "t.is_nan AND t.value = 0")
-        counts["own tags"] = self._count("tags", "t.value LIKE 'test % ü'")
-        counts["data sets"] = self._datasets()
-        counts["inputs"] = self._inputs()
-        counts["in the trash"] = self._count("runs", "e.lifecycle_stage = 'deleted'")
-        counts["traces"] = self._traces()
-        return counts
-
-    def _datasets(self) -> int:
-        (found,) = self._stack.sql(
-            "SELECT count(*) FROM datasets JOIN experiments e USING (experiment_id) "  # noqa: S608
-            f"WHERE e.name LIKE '{self._name} %'"
-        )
-        return int(found)
-
-    def _inputs(self) -> int:
-        (found,) = self._stack.sql(
-            "SELECT count(*) FROM inputs i JOIN input_tags USING (input_uuid) "  # noqa: S608
-            "JOIN datasets d ON d.dataset_uuid = i.source_id "
-            "JOIN runs r ON r.run_uuid = i.destination_id AND r.experiment_id = d.experiment_id "
-            "JOIN experiments e ON e.experiment_id = r.experiment_id "
-            f"WHERE e.name LIKE '{self._name} %'"
-        )
-        return int(found)
-
-    def _traces(self) -> int:
-        (found,) = self._stack.sql(
-            "SELECT count(*) FROM trace_info t JOIN assessments ON trace_id = request_id "  # noqa: S608
-            "JOIN experiments e ON e.experiment_id = t.experiment_id "
-            f"WHERE e.name LIKE '{self._name} %' AND t.status = 'OK'"
-        )
-        return int(found)
-
-    def _count(self, table: str, condition: str = "true") -> int:
-        found = self._stack.sql(
-            f"SELECT count(*) FROM {table} t JOIN runs r USING (run_uuid) "  # noqa: S608
-            "JOIN experiments e ON e.experiment_id = r.experiment_id "
-            f"WHERE e.name LIKE '{self._name} %' AND {condition}"
-        )
-        return int(found[0])
-
-    def places(self) -> dict[str, str]:
-        """Return where the artifacts of each run and each logged model are."""
-        of = f"JOIN experiments e USING (experiment_id) WHERE e.name LIKE '{self._name} %'"
-        found = self._stack.sql(
-            f"SELECT run_uuid, e.experiment_id || '/' || run_uuid FROM runs {of} "  # noqa: S608
-            "UNION ALL SELECT model_id, e.experiment_id || '/models/' || model_id "
-            f"FROM logged_models {of}"
-        )
-        return dict(row.split("|") for row in found)
 
 
 def expect_models(stack: RunningStack, made: Made, place: str) -> None:
@@ -236,6 +198,7 @@ def agree(data: dict[str, Any], runs: int, left: Sequence[str] = ()) -> None:
     assert sorted(data["left"]) == sorted(left)
 
 
+@local_only(TOOL)
 def test_a_stack_on_a_read_only_disk_must_be_named(shared: RunningStack, tmp_path: Path) -> None:
     (tmp_path / "mlruns" / "0").mkdir(parents=True)
     (tmp_path / "mlruns" / "0" / "meta.yaml").touch()
@@ -253,7 +216,7 @@ def test_a_folder_of_runs_must_end_up_in_the_database_and_the_bucket_with_one_co
     target: RunningStack, folder: Made
 ) -> None:
     before = snapshot(Path(folder.source))
-    agree(target.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
+    agree(target.tool("import", folder.source, "--json").data, folder.count, LEFT_OF_FOLDER)
     expect(target, folder)
     brings_nothing(target, folder)
     assert snapshot(Path(folder.source)) == before
@@ -274,15 +237,14 @@ def test_an_import_that_was_killed_half_way_must_go_on_where_it_was(
     objects = len(target.objects())
     with importing(target, database.source) as process:
         wait_until(
-            lambda: len(target.objects()) > objects + RUNS, seconds=120, what="artifacts are coming"
+            lambda: len(target.objects()) > objects + MANY, seconds=120, what="artifacts are coming"
         )
         os.killpg(process.pid, signal.SIGKILL)
-    assert objects < len(target.objects()) < objects + len(FILES) * (RUNS + 1) + 1
-    agree(target.tool("import", database.source, "--json").data, RUNS)
+    assert objects < len(target.objects()) < objects + len(FILES) * (MANY + 1) + 1
+    agree(target.tool("import", database.source, "--json").data, MANY)
     expect(target, database)
     # They have a column that PostgreSQL works out by itself.
-    spans = target.sql("SELECT name, duration_ns > 0 FROM spans ORDER BY name")
-    assert spans == ["inner|t", "outer|t"]
+    assert Rows(target, database.name).spans() == ["inner|t", "outer|t"]
     brings_nothing(target, database)
     assert snapshot(Path(database.source).parent) == before
     assert list(target.folder.glob(".import*")) == []
@@ -297,43 +259,44 @@ def test_what_another_server_holds_must_come_and_be_the_same_as_its_database(
         target.tool("import", database.source)
     data = target.tool("import", server.source, "--json").data
     traces = [f"the traces of experiment {name} süß" for name in (database.name, server.name)]
-    agree(data, 2 * RUNS, traces)
-    assert data["brought"]["runs"] == data["already_there"]["runs"] == RUNS
-    assert data["brought"]["metrics"] == (2 * POINTS + 2) * RUNS
+    agree(data, database.count + server.count, traces)
+    assert data["already_there"]["runs"] == database.count
+    assert data["brought"]["runs"] == server.count
+    assert data["brought"]["metrics"] == (2 * POINTS + 2) * server.count
     expect(target, server)
     expect(target, database)
 
 
 def test_an_interrupted_import_must_leave_whole_experiments(
-    make_stack: MakeStack, folder: Made
+    outside: RunningStack, folder: Made
 ) -> None:
     """On a stack with a login, whose clients talk to S3 themselves."""
-    stack = make_stack(MLFLOW_ARTIFACT_ACCESS="direct", MLFLOW_AUTH="basic")
-    stack.up()
-    with importing(stack, folder.source) as process:
+    with importing(outside, folder.source) as process:
         assert process.stderr
         assert any(line.startswith("Bringing experiments") for line in process.stderr)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
-    assert Rows(stack, folder.name).counted()["runs"] in {0, RUNS - IN_TRASH, RUNS}
-    assert list(stack.folder.glob(".import*")) == []
-    agree(stack.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
-    place = Rows(stack, folder.name).places()[folder.runs[0]]
-    assert f"s3://{stack.bucket}/{place}/artifacts" in stack.sql("SELECT artifact_uri FROM runs")
-    assert stack.objects()[f"{place}/artifacts/{LARGE_PATH}"] == len(LARGE)
+    rows = Rows(outside, folder.name)
+    assert rows.counted()["runs"] in {0, folder.count - folder.in_trash, folder.count}
+    assert list(outside.folder.glob(".import*")) == []
+    agree(outside.tool("import", folder.source, "--json").data, folder.count, LEFT_OF_FOLDER)
+    place = f"{rows.places()[folder.runs[0]]}/artifacts"
+    assert f"s3://{outside.bucket}/{place}" in outside.sql("SELECT artifact_uri FROM runs")
+    assert outside.objects()[f"{place}/{LARGE_PATH}"] == len(LARGE)
 
 
-def test_a_small_stack_must_take_it_too(origin: RunningStack, folder: Made) -> None:
-    agree(origin.tool("import", folder.source, "--json").data, RUNS, LEFT_OF_FOLDER)
-    found = origin.api.get("runs/get", run_id=folder.runs[0])["run"]
+def test_a_small_stack_must_take_it_too(smallest: RunningStack, folder: Made) -> None:
+    agree(smallest.tool("import", folder.source, "--json").data, folder.count, LEFT_OF_FOLDER)
+    found = smallest.api.get("runs/get", run_id=folder.runs[0])["run"]
     assert found["info"]["artifact_uri"].startswith("mlflow-artifacts:/")
     key = found["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-    assert origin.api.artifact("GET", f"{key}/{LARGE_PATH}").content == LARGE
-    history = origin.api.get("metrics/get-history", run_id=folder.runs[0], metric_key="loss")
+    assert smallest.api.artifact("GET", f"{key}/{LARGE_PATH}").content == LARGE
+    history = smallest.api.get("metrics/get-history", run_id=folder.runs[0], metric_key="loss")
     assert len(history["metrics"]) == POINTS
 
 
+@local_only(TOOL)
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -350,9 +313,10 @@ def test_a_source_that_is_none_must_be_named(
     target.tool("import", source, code=1).shows(*words)
 
 
-def test_a_stack_that_does_not_run_must_be_named(stack: RunningStack, folder: Made) -> None:
+@local_only(TOOL)
+def test_a_stack_that_does_not_run_must_be_named(stack: RunningStack, small_source: Mlruns) -> None:
     stack.tool("render")
-    stack.tool("import", folder.source, code=1).shows("does not run", "up starts it")
+    stack.tool("import", str(small_source.path), code=1).shows("does not run", "up starts it")
 
 
 @contextmanager

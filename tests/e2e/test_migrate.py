@@ -1,71 +1,48 @@
 """Nothing that a stack keeps is lost on the way from one store to another."""
 
-import hashlib
 import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote as quote_url
 
 import pytest
 
-from mlflow_compose.settings.quoting import quote
-
 from .conftest import MakeStack
 from .images import image_settings
-from .outside import database, objects
+from .moves import ODD, content_type, contents, has_some, target, to_database, written
+from .outside import database
 from .running import RunningStack, docker_only, local_only
+from .small import SMALLEST
 from .tool import SCRIPT, environment
 from .tracking import Api
 from .waiting import wait_until
 
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
-
 LARGE = bytes(range(256)) * (20 * 1024 * 4)
 SAME = "the same code copies the same objects on both engines, and this one starts sooner"
-ODD = "a folder/ü & 漢 (1).txt"
+# What says which S3 server a stack has, and what holds where its env file is silent.
+OWN = {
+    "MINIO_ACCESS_KEY": "",
+    "MINIO_SECRET_ACCESS_KEY": "",
+    "MINIO_PORT": "",
+    "MINIO_IMAGE": "",
+    "MLFLOW_BUCKET_NAME": "mlflow",
+}
 
 
-def contents(stack: RunningStack, key: tuple[str, str], bucket: str) -> dict[str, str]:
-    """Return the SHA-256 of every object in a bucket of a stack's S3 server."""
-    client = stack.s3(key)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    keys = [file["Key"] for page in pages for file in page.get("Contents", [])]
-    return {
-        key: hashlib.sha256(client.get_object(Bucket=bucket, Key=key)["Body"].read()).hexdigest()
-        for key in keys
-    }
+def kill_half_way(
+    stack: RunningStack, command: tuple[str, ...], condition: Callable[[], object]
+) -> None:
+    """Run a command of the tool, and end it as soon as a condition holds."""
+    env = environment()
+    with subprocess.Popen([SCRIPT, *command], cwd=stack.folder, env=env) as process:
+        wait_until(condition, seconds=120, what="objects are copied")
+        process.kill()
 
 
-def has_some(client: "S3Client", bucket: str) -> bool:
-    """Tell whether there is an object in a bucket that may not be there yet."""
-    names = [found["Name"] for found in client.list_buckets()["Buckets"]]
-    return bucket in names and "Contents" in client.list_objects_v2(Bucket=bucket)
-
-
-def written(folder: Path, settings: dict[str, str]) -> str:
-    """Write what else changes as `--settings` takes it."""
-    path = folder / "new.env"
-    path.write_text("".join(f"{name}={quote(value)}\n" for name, value in settings.items()))
-    return str(path)
-
-
-def target(outside: RunningStack, bucket: str) -> dict[str, str]:
-    """Return the settings by which a bucket of its own is used there."""
-    root, secret = outside.root_key
-    return {
-        **{name: value for name, value in objects(outside).items() if name.endswith("_KEY")},
-        "MINIO_ACCESS_KEY": root,
-        "MINIO_SECRET_ACCESS_KEY": secret,
-        "MLFLOW_BUCKET_NAME": bucket,
-        "MLFLOW_BUCKET_CREATE": "true",
-    }
-
-
-@pytest.fixture
-def filled(make_stack: MakeStack) -> RunningStack:
+@pytest.fixture(scope="module")
+def filled(_make_for_module: MakeStack) -> RunningStack:
     """Return a small running stack with artifacts, one of them large, one oddly named."""
-    stack = make_stack(BACKEND_STORE="sqlite")
+    stack = _make_for_module(BACKEND_STORE="sqlite")
     stack.up()
     run, client = stack.log_run(), stack.s3()
     small = {f"many/{number}": b"%d" % number for number in range(200)}
@@ -79,43 +56,122 @@ def filled(make_stack: MakeStack) -> RunningStack:
     return stack
 
 
-def test_objects_must_move_to_a_server_of_ones_own_and_back(
+def expect_moved(stack: RunningStack, outside: RunningStack, before: dict[str, str]) -> None:
+    """Make sure that all objects are with somebody else, and that the stack needs no own server."""
+    assert contents(outside, outside.root_key, stack.bucket).items() >= before.items()
+    assert "s3" not in stack.starts()
+
+
+@local_only(SAME)
+def test_a_bucket_that_cannot_be_used_must_be_named_before_anything_stops(
     filled: RunningStack, outside: RunningStack
 ) -> None:
-    run = filled.log_run()
+    before, starts = filled.env_file.read_text(), filled.starts()
+    more = written(filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"})
+    said = filled.tool("migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1)
+    said.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
+    assert (filled.env_file.read_text(), filled.starts()) == (before, starts)
+
+
+@local_only(SAME)
+def test_what_fails_on_the_way_must_leave_both_sides_as_they_were(
+    filled: RunningStack, outside: RunningStack
+) -> None:
+    """The database is asked from where MLflow runs, which is stopped then."""
+    run, before, theirs = filled.log_run(), filled.env_file.read_text(), database(outside)
+    there = f"\\c {theirs['PG_DATABASE']}\n"
+    outside.sql(f"{there}CREATE TABLE users (name text)")
+    to = to_database(filled, theirs)
+    for words, sentences in (
+        (
+            ("--to", "postgres=no.such.host.invalid"),
+            ("error: there is no machine called as PG_HOST says",),
+        ),
+        (
+            to,
+            ("error: the runs cannot be copied", "is not empty", "hint: name an empty database"),
+        ),
+    ):
+        filled.tool("migrate-store", *words, code=1).shows(*sentences)
+        assert filled.env_file.read_text() == before
+        filled.wait_until_healthy("s3", "mlflow")
+        filled.expect(run)
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    assert outside.sql(f"{there}{tables}")[-1:] == ["users"]
+
+
+@local_only(SAME)
+def test_a_copy_that_was_killed_must_go_on_where_it_ended_and_come_back(
+    filled: RunningStack, outside: RunningStack
+) -> None:
+    run, own = filled.log_run(), filled.settings
     before = contents(filled, filled.app_key, filled.bucket)
-    own_volumes, own_settings = filled.volumes(), filled.settings
-    there = target(outside, bucket := f"moved-{filled.name}")
-    more = written(filled.folder, there)
-    data = filled.tool(
-        "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, "--json"
-    ).data
-    assert data["objects"]["count"] == data["objects"]["sent"] == len(before)
-    assert contents(outside, outside.root_key, bucket).items() >= before.items()
-    kind = outside.s3(outside.root_key).head_object(Bucket=bucket, Key=next(iter(before)))
-    assert kind["ContentType"]
-    assert "s3" not in filled.starts()
+    kind = content_type(filled, filled.app_key, filled.bucket)
+    theirs, bucket = database(outside), f"killed-{filled.name}"
+    to = to_database(filled, {**theirs, **target(outside, bucket)})
+    command = ("migrate-store", "--to", f"s3={outside.s3_url}", *to)
+    kill_half_way(filled, command, lambda: has_some(outside, bucket))
+    filled.up()
+    assert filled.settings["MINIO_PORT"] == own["MINIO_PORT"]
+    assert contents(filled, filled.app_key, filled.bucket) == before
+    volumes = filled.volumes()
+
+    data = filled.tool(*command, "--json").data
+    assert data["objects"]["sent"] < data["objects"]["count"] == len(before)
+    assert sorted(data["kept"]) == ["minio_data", "mlflow_data"]
+    expect_moved(filled, outside, before)
+    assert content_type(outside, outside.root_key, bucket) == kind
     assert filled.api.artifact("GET", run.key).content == run.artifact
-    assert filled.volumes() == own_volumes
+    stored = f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs"
+    assert run.id in outside.sql(stored)
+    assert filled.volumes() == volumes == {"mlflow_data", "mlflow_tmp", "minio_data"}
     later = filled.log_run()
 
-    back = written(
-        filled.folder,
-        {
-            name: own_settings.get(name, default)
-            for name, default in (
-                ("MINIO_ACCESS_KEY", ""),
-                ("MINIO_SECRET_ACCESS_KEY", ""),
-                ("MINIO_PORT", ""),
-                ("MINIO_IMAGE", ""),
-                ("MLFLOW_BUCKET_NAME", "mlflow"),
-            )
-        },
-    )
+    back = written(filled.folder, {name: own.get(name, default) for name, default in OWN.items()})
     filled.tool("migrate-store", "--to", "provider=minio", "--settings", back)
     for kept in (run, later):
         filled.expect(kept)
     assert contents(filled, filled.app_key, filled.bucket).items() >= before.items()
+    assert later.id in outside.sql(stored)
+    filled.tool("migrate-store", "--prune", code=2).shows("add --yes to agree")
+    # The objects are used again.
+    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
+    assert filled.volumes() == {"minio_data", "mlflow_tmp"}
+    filled.verify()
+
+
+@docker_only("without Docker there is one S3 server")
+def test_objects_must_move_to_another_provider_and_to_a_server_of_ones_own(
+    filled: RunningStack, outside: RunningStack
+) -> None:
+    run = filled.log_run()
+    before = contents(filled, filled.app_key, filled.bucket)
+    kind = content_type(filled, filled.app_key, filled.bucket)
+    image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
+    more = written(filled.folder, image)
+    data = filled.tool(
+        "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
+    ).data
+    assert data["kept"] == ["minio_data"]
+    assert data["objects"]["count"] == len(before)
+    assert filled.settings["S3_PROVIDER"] == "versitygw"
+    assert contents(filled, filled.app_key, filled.bucket) == before
+    assert set(filled.ids()) == {"s3", "bucket-init", "mlflow"}
+    filled.expect(run)
+    volumes = filled.volumes()
+
+    more = written(filled.folder, target(outside, f"moved-{filled.name}"))
+    data = filled.tool(
+        "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, "--json"
+    ).data
+    assert data["objects"]["count"] == data["objects"]["sent"] == len(before)
+    expect_moved(filled, outside, before)
+    assert content_type(outside, outside.root_key, filled.bucket) == kind == "text/x-odd"
+    assert filled.api.artifact("GET", run.key).content == run.artifact
+    assert set(filled.ids()) == {"bucket-init", "mlflow"}
+    assert filled.volumes() == volumes
+    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data, versitygw_data")
+    assert filled.volumes() == {"mlflow_data", "mlflow_tmp"}
 
 
 def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
@@ -125,8 +181,10 @@ def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
 
 
 def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: MakeStack) -> None:
-    stack = make_stack(BACKEND_STORE="sqlite", ARTIFACT_STORE="local", MLFLOW_AUTH="basic")
-    stack.up()
+    """It is proven with login before and after."""
+    stack = make_stack(**SMALLEST, MLFLOW_AUTH="basic")
+    stack.tool("up")
+    assert stack.api.call("GET", "/version").status_code == 401
     login = ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"])
     api = Api(stack.url, login)
     made = [stack.log_run(api) for _ in range(3)]
@@ -159,89 +217,3 @@ def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: Make
     stack.expect(later, api)
     stack.tool("down", "--volumes", "--yes")
     assert stack.volumes() == set()
-
-
-@local_only(SAME)
-def test_a_bucket_that_cannot_be_used_must_be_named_before_anything_stops(
-    filled: RunningStack, outside: RunningStack
-) -> None:
-    before, starts = filled.env_file.read_text(), filled.starts()
-    more = written(filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"})
-    said = filled.tool("migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1)
-    said.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
-    assert (filled.env_file.read_text(), filled.starts()) == (before, starts)
-
-
-@local_only(SAME)
-def test_what_fails_on_the_way_must_leave_the_stack_as_it_was(filled: RunningStack) -> None:
-    """The database is asked from where MLflow runs, which is stopped then."""
-    run, before = filled.log_run(), filled.env_file.read_text()
-    said = filled.tool("migrate-store", "--to", "postgres=no.such.host.invalid", code=1)
-    said.shows("error: there is no machine called as PG_HOST says")
-    assert filled.env_file.read_text() == before
-    filled.wait_until_healthy("s3", "mlflow")
-    filled.expect(run)
-
-
-@local_only(SAME)
-def test_a_database_that_is_not_empty_must_be_left_as_it_is(
-    filled: RunningStack, outside: RunningStack
-) -> None:
-    theirs = database(outside)
-    names = {name: text for name, text in theirs.items() if name not in {"PG_HOST", "PG_PORT"}}
-    more = written(filled.folder, names)
-    to = ("migrate-store", "--to", f"postgres={theirs['PG_HOST']}:{theirs['PG_PORT']}")
-    there = f"\\c {theirs['PG_DATABASE']}\n"
-    outside.sql(f"{there}CREATE TABLE users (name text)")
-    said = filled.tool(*to, "--settings", more, code=1)
-    said.shows("error: the runs cannot be copied", "is not empty", "hint: name an empty database")
-    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-    assert outside.sql(f"{there}{tables}")[-1:] == ["users"]
-    outside.sql(f"{there}DROP TABLE users")
-    filled.tool(*to, "--settings", more)
-    filled.verify()
-
-
-@local_only(SAME)
-def test_a_copy_that_was_killed_must_go_on_where_it_ended(
-    filled: RunningStack, outside: RunningStack
-) -> None:
-    before = contents(filled, filled.app_key, filled.bucket)
-    more = written(filled.folder, target(outside, bucket := f"killed-{filled.name}"))
-    command = ("migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more)
-    client = outside.s3(outside.root_key)
-    env = environment()
-    with subprocess.Popen([SCRIPT, *command], cwd=filled.folder, env=env) as process:
-        wait_until(lambda: has_some(client, bucket), seconds=120, what="objects are copied")
-        process.kill()
-    filled.up()
-    assert filled.settings["MINIO_PORT"] != outside.settings["MINIO_PORT"]
-    assert contents(filled, filled.app_key, filled.bucket) == before
-    data = filled.tool(*command, "--json").data
-    assert data["objects"]["sent"] < data["objects"]["count"] == len(before)
-    assert contents(outside, outside.root_key, bucket).items() >= before.items()
-    assert filled.volumes() == {"mlflow_data", "mlflow_tmp", "minio_data"}
-    filled.tool("migrate-store", "--prune", code=2).shows("add --yes to agree")
-    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data")
-    assert filled.volumes() == {"mlflow_data", "mlflow_tmp"}
-    filled.verify()
-
-
-@docker_only("without Docker there is one S3 server")
-def test_objects_must_move_to_another_provider(filled: RunningStack) -> None:
-    run = filled.log_run()
-    before = contents(filled, filled.app_key, filled.bucket)
-    image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
-    more = written(filled.folder, image)
-    data = filled.tool(
-        "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
-    ).data
-    assert data["kept"] == ["minio_data"]
-    assert data["objects"]["count"] == len(before)
-    assert filled.settings["S3_PROVIDER"] == "versitygw"
-    assert contents(filled, filled.app_key, filled.bucket) == before
-    services = filled.tool("status", "--json").data["services"]
-    assert [service["name"] for service in services] == ["s3", "bucket-init", "mlflow"]
-    filled.expect(run)
-    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data")
-    assert filled.volumes() == {"versitygw_data", "mlflow_data", "mlflow_tmp"}

@@ -14,11 +14,12 @@ from .tool import SCRIPT, Said, environment, run, tool
 pytestmark = pytest.mark.docker
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return the folder of a stack that was never started."""
-    tool("init", "--set", "STACK_ENGINE=docker", folder=tmp_path)
-    return tmp_path
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a stack that is never started."""
+    folder = tmp_path_factory.mktemp("stack")
+    tool("init", "--set", "STACK_ENGINE=docker", folder=folder)
+    return folder
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])

@@ -1,26 +1,24 @@
 """Two stacks beside each other: whatever is typed for one, each has exactly what it had before."""
 
 import copy
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
-from hypothesis import strategies as st
 
-from .docker_stack import DockerStack
 from .local_stack import LocalStack
-from .running import RunningStack
-from .small import SMALLEST, end_processes_in, is_up, kept, kept_in, move
+from .mlruns import Mlruns
+from .running import RunningStack, docker_only
+from .small import SMALLEST, end_processes_in, is_up, kept, move
 from .waiting import free_ports
 
 UP, DOWN, VERIFY, IMPORT, LOG = "up --no-verify", "down", "verify", "import", "log a run"
 DELETE, PRUNE = "down --volumes --yes", "migrate-store --prune --yes"
-COMMANDS = (UP, DOWN, DELETE, VERIFY, IMPORT, PRUNE, LOG)
-OLD, NEW = "old", "new"
+OLD = "old"
 
+# For whom, and what is typed; who is not there yet is made in that relation to the old one.
 Steps = Sequence[tuple[str, str]]
 # Ids of runs, each with the digests of its artifacts.
 Holds = dict[str, list[str]]
@@ -47,21 +45,21 @@ class Seat:
         self.place = True
         self.is_stale = False
 
-    def types(self, command: str, source: Path) -> None:
+    def types(self, command: str, source: Mlruns) -> None:
         """Run one command, and follow in the model what it may have changed."""
         if command == LOG:
             if self.runs() and not self.is_stale:
                 run = self.stack.log_run()
                 self.holds[run.id] = found(self.stack)[run.id]
             return
-        words = [*command.split(), *([str(source)] if command == IMPORT else [])]
+        words = [*command.split(), *([str(source.path)] if command == IMPORT else [])]
         done = self.stack.tool(*self.options, *words, code=None).code == 0
         if done and command in {UP, DOWN, DELETE}:
             self.is_stale = False
         if done and command == DELETE:
             self.holds = {}
         if done and command == IMPORT:
-            self.holds |= held(kept_in(source.parent).runs, kept_in(source.parent).files)
+            self.holds[source.run_id] = [hashlib.sha256(source.content).hexdigest()]
 
     def runs(self) -> bool:
         """Tell whether the tool says that it runs."""
@@ -89,13 +87,13 @@ def found(stack: RunningStack) -> Holds:
 
 def other_folder(old: Seat, top: Path) -> Seat:
     """Nothing in common."""
-    return Seat(type(old.stack)(made(top / "other"), SMALLEST))
+    return Seat(type(old.stack)(made(top / "elsewhere"), SMALLEST))
 
 
 def same_name(old: Seat, top: Path) -> Seat:
     """Another folder, the same project name."""
     name = old.stack.settings["COMPOSE_PROJECT_NAME"]
-    seat = Seat(type(old.stack)(made(top / "other"), {**SMALLEST, "COMPOSE_PROJECT_NAME": name}))
+    seat = Seat(type(old.stack)(made(top / "namesake"), {**SMALLEST, "COMPOSE_PROJECT_NAME": name}))
     # Docker's volumes are known by the name: there is one place for both, and it is the old one's.
     seat.place = isinstance(seat.stack, LocalStack)
     return seat
@@ -104,7 +102,7 @@ def same_name(old: Seat, top: Path) -> Seat:
 def same_port(old: Seat, top: Path) -> Seat:
     """Another folder, the same port."""
     port = old.stack.settings["MLFLOW_PORT"]
-    return Seat(type(old.stack)(made(top / "other"), {**SMALLEST, "MLFLOW_PORT": port}))
+    return Seat(type(old.stack)(made(top / "intruder"), {**SMALLEST, "MLFLOW_PORT": port}))
 
 
 def same_folder(old: Seat, top: Path) -> Seat:
@@ -122,9 +120,10 @@ def same_folder(old: Seat, top: Path) -> Seat:
 
 def moved(old: Seat, top: Path) -> Seat:
     """The old one's folder was renamed, and the new one is in a folder of that name."""
+    del top
     home = old.stack.folder
     old.is_stale = is_up(old.stack)
-    move(old.stack, top / "moved")
+    move(old.stack, home.with_name(f"{home.name} moved"))
     return Seat(type(old.stack)(made(home), SMALLEST))
 
 
@@ -137,7 +136,8 @@ def moved_while_down(old: Seat, top: Path) -> Seat:
 def copied(old: Seat, top: Path) -> Seat:
     """The folder was copied, with everything that is in it."""
     stack = copy.copy(old.stack)
-    stack.folder, stack.env_file = top / "copy", top / "copy" / ".env"
+    stack.folder = top / ("copy" if is_up(old.stack) else "copy while down")
+    stack.env_file = stack.folder / ".env"
     ignored = shutil.ignore_patterns("*.sock")
     shutil.copytree(old.stack.folder, stack.folder, symlinks=True, ignore=ignored)
     local = isinstance(stack, LocalStack)
@@ -154,16 +154,16 @@ def copied_while_down(old: Seat, top: Path) -> Seat:
 
 
 Relation = Callable[[Seat, Path], Seat]
-RELATIONS: Sequence[Relation] = (
-    other_folder,
-    same_name,
-    same_port,
-    same_folder,
-    moved,
-    moved_while_down,
-    copied,
-    copied_while_down,
-)
+RELATIONS: Mapping[str, Relation] = {
+    "other folder": other_folder,
+    "same name": same_name,
+    "same port": same_port,
+    "same folder": same_folder,
+    "moved": moved,
+    "moved while down": moved_while_down,
+    "copied": copied,
+    "copied while down": copied_while_down,
+}
 
 
 def made(folder: Path) -> Path:
@@ -174,78 +174,59 @@ def made(folder: Path) -> Path:
 # --- the property
 
 
-@contextmanager
-def related(kind: type[RunningStack], relation: Relation, top: Path) -> Iterator[dict[str, Seat]]:
-    """Start a stack that holds a run, and relate another one to it."""
-    seats = {OLD: Seat(kind(made(top / "stack"), SMALLEST))}
-    try:
-        seats[OLD].stack.up()
-        seats[OLD].types(LOG, top)
-        seats[NEW] = relation(seats[OLD], top)
-        yield seats
-    finally:
-        for seat in seats.values():
-            if isinstance(seat.stack, DockerStack):
-                seat.stack.purge()
-        end_processes_in(top)
-        shutil.rmtree(top)
-
-
-def play(
-    kind: type[RunningStack], relation: Relation, steps: Steps, source: Path, top: Path
-) -> None:
+def play(old: Seat, steps: Steps, source: Mlruns, top: Path) -> None:
     """Run commands, and compare after each what each stack has with what it must have."""
-    with related(kind, relation, made(top)) as seats:
-        for step in steps:
-            seats[step[0]].types(step[1], source)
-            for name, seat in seats.items():
-                if seat.place:
-                    assert found(seat.stack) == seat.holds, f"{name} after {step}"
+    seats = {OLD: old}
+    for step in steps:
+        name, command = step
+        if name not in seats:
+            seats[name] = RELATIONS[name](old, top)
+        seats[name].types(command, source)
+        for other, seat in seats.items():
+            if seat.place:
+                assert found(seat.stack) == seat.holds, f"{other} after {step}"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for the folders of the stacks."""
-    return tmp_path_factory.mktemp("pairs")
+@pytest.fixture
+def top(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder for the folders of stacks; what was started there is ended."""
+    yield made(tmp_path / "top")
+    end_processes_in(tmp_path)
+    shutil.rmtree(tmp_path)
 
 
-@given(
-    relation=st.sampled_from(RELATIONS),
-    steps=st.lists(
-        st.tuples(st.sampled_from((OLD, NEW)), st.sampled_from(COMMANDS)), min_size=3, max_size=5
-    ),
-)
-# What lost or mixed up data before.
-@example(same_port, [(OLD, LOG), (NEW, VERIFY), (NEW, IMPORT), (NEW, DELETE)])
-@example(same_folder, [(NEW, UP), (NEW, PRUNE), (NEW, DELETE), (OLD, VERIFY)])
-@example(moved, [(NEW, DELETE), (NEW, UP), (OLD, DOWN), (OLD, DELETE)])
-@example(copied, [(NEW, DOWN), (NEW, DELETE), (OLD, LOG)])
-@example(copied_while_down, [(NEW, UP), (NEW, LOG), (OLD, PRUNE), (OLD, DELETE)])
-@settings(
-    max_examples=1,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    # A smaller failing sequence costs minutes: what failed is short enough.
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-def test_each_stack_must_have_exactly_its_own_data(
-    small_source: Path, folder: Path, relation: Relation, steps: Steps
-) -> None:
-    play(LocalStack, relation, steps, small_source, folder / "top")
-
-
-@pytest.mark.docker
-@pytest.mark.parametrize(
-    ("relation", "steps"),
-    [
-        (same_name, [(NEW, UP), (NEW, DELETE), (OLD, DOWN), (NEW, PRUNE), (NEW, DELETE)]),
-        (copied, [(NEW, DOWN), (NEW, DELETE), (OLD, LOG)]),
+# What lost or mixed up data before, and more; each with as few starts as there can be.
+JOURNEYS: Mapping[str, Steps] = {
+    "beside one that runs": [
+        *((OLD, UP), (OLD, LOG), (OLD, UP)),
+        *(("other folder", DELETE), ("same name", PRUNE), ("same name", DELETE)),
+        *(("same port", VERIFY), ("same port", IMPORT), ("same port", DELETE)),
+        *(("same folder", UP), ("same folder", PRUNE), ("same folder", DELETE), (OLD, VERIFY)),
+        *(("copied", DOWN), ("copied", DELETE), (OLD, LOG)),
+        *(("copied while down", UP), ("copied while down", LOG), ("copied while down", IMPORT)),
+        *((OLD, PRUNE), (OLD, DELETE)),
     ],
-    ids=["same name", "copied"],
-)
-def test_each_stack_on_docker_must_have_exactly_its_own_data(
-    small_source: Path, folder: Path, relation: Relation, steps: Steps
+    "in the place of one that was moved": [
+        *((OLD, UP), (OLD, LOG), ("moved", DELETE), ("moved", UP), (OLD, DOWN)),
+        *(("moved while down", PRUNE), ("moved while down", DELETE), (OLD, DELETE)),
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", JOURNEYS.values(), ids=JOURNEYS.keys())
+def test_each_stack_must_have_exactly_its_own_data(
+    steps: Steps, small_source: Mlruns, top: Path
 ) -> None:
-    play(DockerStack, relation, steps, small_source, folder / "top")
+    play(Seat(LocalStack(made(top / "stack"), SMALLEST)), steps, small_source, top)
+
+
+@docker_only("the other engine has journeys of its own")
+def test_a_stack_on_docker_must_keep_what_a_namesake_or_a_copy_would_delete(
+    smallest: RunningStack, small_source: Mlruns, top: Path
+) -> None:
+    """While it runs; a stopped one is in test_identity.py."""
+    steps = [
+        *(("same name", UP), ("same name", DELETE)),
+        *(("copied", DOWN), ("copied", DELETE), (OLD, LOG)),
+    ]
+    play(Seat(smallest, holds=found(smallest)), steps, small_source, top)

@@ -8,24 +8,36 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import MakeStack
 from .docker_stack import DockerStack
-from .running import RunningStack, docker_only
+from .running import RunningStack, docker_only, local_only
 
 VARIABLES = {"mlflow": "MLFLOW_PORT", "s3": "MINIO_PORT", "console": "MINIO_CONSOLE_ADDRESS"}
+PROCESS = local_only("processes are found in one way; on Docker, the console's port shows it")
+
+
+@pytest.fixture(scope="module")
+def never_up(_make_for_module: MakeStack) -> RunningStack:
+    """Return a stack whose every start is refused."""
+    return _make_for_module()
 
 
 @pytest.mark.parametrize(
     "what",
-    ["mlflow", "s3", pytest.param("console", marks=docker_only("rclone has no console"))],
+    [
+        pytest.param("mlflow", marks=PROCESS),
+        pytest.param("s3", marks=PROCESS),
+        pytest.param("console", marks=docker_only("rclone has no console")),
+    ],
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", ""], ids=["loopback", "every address"])
-def test_a_process_on_a_port_must_be_named(stack: RunningStack, what: str, address: str) -> None:
-    port = int(stack.settings[VARIABLES[what]].removeprefix(":"))
+def test_a_process_on_a_port_must_be_named(never_up: RunningStack, what: str, address: str) -> None:
+    port = int(never_up.settings[VARIABLES[what]].removeprefix(":"))
     with listening(address, port):
-        said = stack.up(code=1)
+        said = never_up.up(code=1)
     me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
     said.shows(f"port {port} is taken by {me} (pid {os.getpid()})", VARIABLES[what])
-    assert stack.ids() == {}
+    assert never_up.ids() == {}
 
 
 @docker_only("it is about containers")
@@ -37,15 +49,12 @@ def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerS
     assert stack.ids() == {}
 
 
-def test_a_stack_must_not_mind_its_own_ports(shared: RunningStack) -> None:
-    assert "taken" not in shared.up().text
-
-
-def test_an_address_of_another_machine_must_be_named(stack: RunningStack) -> None:
-    stack.write(STACK_BIND_ADDRESS="192.0.2.1", MLFLOW_AUTH="basic")
-    said = stack.up(code=2)
+@local_only("addresses are looked at before the engine has anything to do")
+def test_an_address_of_another_machine_must_be_named(never_up: RunningStack) -> None:
+    with never_up.changed(STACK_BIND_ADDRESS="192.0.2.1", MLFLOW_AUTH="basic"):
+        said = never_up.up(code=2)
     said.shows("STACK_BIND_ADDRESS must be an address of this machine, got 192.0.2.1", "hint: set")
-    assert stack.ids() == {}
+    assert never_up.ids() == {}
 
 
 @contextmanager

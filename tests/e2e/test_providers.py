@@ -112,7 +112,7 @@ def test_no_secret_must_show_anywhere(other: Provided) -> None:
 
 def test_a_second_up_must_change_nothing(other: Provided) -> None:
     before = other.stack.ids(), other.stack.starts()
-    said = other.stack.tool("up")
+    said = other.stack.up()
     assert (ONE_KEY in said.text) is other.stack.one_key
     ids, starts = other.stack.ids(), other.stack.starts()
     assert starts == before[1]
@@ -185,12 +185,12 @@ def test_the_application_key_must_not_make_buckets_or_open_its_own(versitygw: Do
 
 
 def test_a_replaced_key_and_a_former_bucket_must_be_shut(versitygw: DockerStack) -> None:
+    """The last that uses this stack, which stays with the other bucket."""
     former, old = versitygw.bucket, versitygw.app_key
-    with versitygw.changed(MINIO_ACCESS_KEY="another-key-id", MLFLOW_BUCKET_NAME="another-bucket"):
-        # The former bucket holds what an earlier scenario stored, and its key is replaced.
-        versitygw.up("--start-empty")
-        of_old = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
-        assert refused_with(of_old) == "InvalidAccessKeyId"
-        of_former = partial(versitygw.s3().list_objects_v2, Bucket=former)
-        assert refused_with(of_former) == "AccessDenied"
+    versitygw.write(MINIO_ACCESS_KEY="another-key-id", MLFLOW_BUCKET_NAME="another-bucket")
+    # The former bucket holds what an earlier scenario stored, and its key is replaced.
     versitygw.up("--start-empty")
+    of_old = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
+    assert refused_with(of_old) == "InvalidAccessKeyId"
+    of_former = partial(versitygw.s3().list_objects_v2, Bucket=former)
+    assert refused_with(of_former) == "AccessDenied"

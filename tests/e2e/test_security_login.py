@@ -1,18 +1,19 @@
 """Login is on and the network may come in: people get what is theirs, and strangers nothing."""
 
+import json
 import socket
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import requests
 
+from .classroom import ADMIN, Classroom
 from .conftest import MakeStack
-from .running import Run, RunningStack
+from .running import RunningStack, local_only
 from .security import answers, lan_address
 from .tracking import ARTIFACTS, MLFLOW, Api
 
-ADMIN = ("teacher", "the-teachers-password")
 SEARCH = f"{MLFLOW}/experiments/search"
 BLOCKED = 403
 REFUSED = 400
@@ -45,46 +46,21 @@ STRANGERS = {
 
 GATEWAY_SECRETS = "/api/3.0/mlflow/gateway/secrets"
 # What a server that is started now reads: with its passphrase, as its entry point sources it.
-READ_KEY = """
-import sys, sqlalchemy
+READ_KEYS = """
+import json, sqlalchemy
 from mlflow.utils.crypto import KEKManager, _decrypt_secret
 
-asked = "SELECT * FROM secrets WHERE secret_name = :name"
+found = {}
 engine = sqlalchemy.create_engine("postgresql+psycopg2:///?service=mlflow")
 with engine.connect() as connection:
-    row = connection.execute(sqlalchemy.text(asked), {"name": sys.argv[1]}).one()
-kek = KEKManager(kek_version=row.kek_version)
-found = _decrypt_secret(
-    bytes(row.encrypted_value), bytes(row.wrapped_dek), kek, row.secret_id, row.secret_name
-)
-print(found["api_key"])
+    for row in connection.execute(sqlalchemy.text("SELECT * FROM secrets")):
+        kek = KEKManager(kek_version=row.kek_version)
+        value, wrapped = bytes(row.encrypted_value), bytes(row.wrapped_dek)
+        secret = _decrypt_secret(value, wrapped, kek, row.secret_id, row.secret_name)
+        found[row.secret_name] = secret["api_key"]
+print(json.dumps(found))
 """
 WITH_SECRETS = '. "$SECRETS_DIR/mlflow_env" && exec "$@"'
-
-
-class Classroom(NamedTuple):
-    """A running stack, its admin with a run, and another user who has none."""
-
-    stack: RunningStack
-    admin: Api
-    user: Api
-    run: Run
-
-
-@pytest.fixture(scope="module")
-def classroom(_make_for_module: MakeStack) -> Classroom:
-    """Return a proven stack with login that the network may come in to."""
-    stack = _make_for_module(
-        MLFLOW_AUTH="basic",
-        MLFLOW_ADMIN_USERNAME=ADMIN[0],
-        MLFLOW_ADMIN_PASSWORD=ADMIN[1],
-        STACK_BIND_ADDRESS="0.0.0.0",  # noqa: S104 - what this is about
-    )
-    stack.tool("up")
-    admin = Api(stack.url, ADMIN)
-    login = ("student", uuid.uuid4().hex)
-    admin.post("users/create", username=login[0], password=login[1])
-    return Classroom(stack, admin, Api(stack.url, login), stack.log_run(admin))
 
 
 # --- strangers
@@ -219,6 +195,7 @@ def test_a_user_must_not_write_where_an_experiment_of_earlier_times_points(
     assert stack.execute("mlflow", "sh", "-c", f"ls -d {folder} || echo none").strip() == "none"
 
 
+@local_only("the server is told where alike on both engines")
 def test_the_smallest_stack_must_keep_artifacts_in_its_own_folder(make_stack: MakeStack) -> None:
     """Where that is a folder of the server too, and the database a file beside it."""
     stack = make_stack(BACKEND_STORE="sqlite", ARTIFACT_STORE="local", MLFLOW_AUTH="basic")
@@ -270,31 +247,19 @@ def test_a_user_must_have_his_own_runs(classroom: Classroom) -> None:
 # --- keys of the gateway
 
 
-def test_a_stored_gateway_key_must_survive_up_with_another_admin_password(
-    classroom: Classroom,
-) -> None:
-    stack, admin = classroom.stack, classroom.admin
-    name, key = f"key-{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
-    body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
-    made = admin.call("POST", f"{GATEWAY_SECRETS}/create", json=body)
-    assert made.ok, made.text
-    with stack.changed(MLFLOW_ADMIN_PASSWORD="the-teachers-next-password"):
-        stack.up()
-        assert read_key(stack, name) == key
+@local_only("what keys are encrypted with is decided before any engine is asked")
+def test_gateway_keys_must_survive_login_and_another_admin_password(make_stack: MakeStack) -> None:
+    """One that was stored without login, and one of the time before the password was changed."""
+    stack, first = make_stack(ARTIFACT_STORE="local"), uuid.uuid4().hex
     stack.up()
-    assert read_key(stack, name) == key
-
-
-def test_a_gateway_key_must_survive_that_login_is_turned_on(make_stack: MakeStack) -> None:
-    """It was encrypted with MLflow's default until then."""
-    stack = make_stack()
+    keys = {name: uuid.uuid4().hex for name in ("without login", "with login")}
+    store_key(Api(stack.url), "without login", keys["without login"])
+    stack.write(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD=first)
     stack.up()
-    name, key = "key", uuid.uuid4().hex
-    body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
-    assert Api(stack.url).call("POST", f"{GATEWAY_SECRETS}/create", json=body).ok
-    stack.write(MLFLOW_AUTH="basic")
+    store_key(Api(stack.url, ("admin", first)), "with login", keys["with login"])
+    stack.write(MLFLOW_ADMIN_PASSWORD=uuid.uuid4().hex)
     stack.up()
-    assert read_key(stack, name) == key
+    assert read_keys(stack) == keys
 
 
 def test_gateway_keys_must_not_be_encrypted_with_mlflows_default(classroom: Classroom) -> None:
@@ -349,10 +314,19 @@ def status(api: Api, method: str, path: str, **options: Any) -> int:  # noqa: AN
     return api.call(method, path, **options).status_code
 
 
-def read_key(stack: RunningStack, name: str) -> str:
-    """Return a key of the gateway's as the server decrypts it."""
-    code = ("python", "-c", READ_KEY, name)
-    return stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code).strip()
+def store_key(api: Api, name: str, key: str) -> None:
+    """Store a key of a provider in the gateway."""
+    body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
+    made = api.call("POST", f"{GATEWAY_SECRETS}/create", json=body)
+    assert made.ok, made.text
+
+
+def read_keys(stack: RunningStack) -> dict[str, str]:
+    """Return the keys of the gateway by name, as the server decrypts them."""
+    code = ("python", "-c", READ_KEYS)
+    said = stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code)
+    found: dict[str, str] = json.loads(said)
+    return found
 
 
 def search(url: str, login: tuple[str, str] | None, headers: dict[str, str]) -> requests.Response:

@@ -4,16 +4,10 @@ from functools import partial
 
 import pytest
 
-from .conftest import MakeStack
+from .classroom import ADMIN, LONG, ODD, UNICODE, Classroom, odd_secret
 from .running import RunningStack
 from .security import refused_with
 from .tracking import Api
-
-ODD = "p@ss w'or$d\"\\#% ${HOME} $$ `id` {{x}} <&>*?!~;|=:,%2F"
-UNICODE = "пароль-密码-größe-🔑"
-LONG = f"{ODD}{UNICODE}".ljust(200, "x")
-LONG_ASCII = ODD.ljust(200, "x")
-ODD_NAME = 'o\'db "$x" \\#%'
 
 # Reads a password, and says whether the database takes it from another machine.
 LOG_IN = """
@@ -28,26 +22,10 @@ else:
 """
 
 
-def odd_secret(engine: str) -> str:
-    """Return a secret that is as odd as the S3 server can take: rclone takes no comma."""
-    return ODD if engine == "docker" else ODD.replace(",", "")
-
-
-@pytest.fixture(scope="module")
-def odd(engine: str, _make_for_module: MakeStack) -> RunningStack:
+@pytest.fixture
+def odd(classroom: Classroom) -> RunningStack:
     """Return a proven stack whose secrets and names are as odd as they may be."""
-    stack = _make_for_module(
-        # The image's initdb takes fewer letters for its first user.
-        PG_USER="größe; -x" if engine == "docker" else ODD_NAME,
-        PG_DATABASE=ODD_NAME,
-        MLFLOW_AUTH="basic",
-        MLFLOW_ADMIN_PASSWORD=LONG_ASCII,
-        PG_PASSWORD=LONG,
-        MINIO_SECRET_ACCESS_KEY=odd_secret(engine),
-        MINIO_ROOT_PASSWORD=UNICODE,
-    )
-    stack.tool("up")
-    return stack
+    return classroom.stack
 
 
 def test_an_odd_database_password_must_be_the_databases(odd: RunningStack) -> None:
@@ -62,11 +40,11 @@ def test_an_odd_user_must_be_the_only_one_and_own_an_odd_database(odd: RunningSt
     assert odd.sql("SELECT current_user, current_database()") == [f"{user}|{database}"]
 
 
-def test_an_odd_admin_password_must_be_the_admins(odd: RunningStack) -> None:
+def test_an_odd_admin_password_must_be_the_admins(classroom: Classroom) -> None:
     """For all of MLflow: what is stored by REST, and artifacts, which it checks in another way."""
-    admin = Api(odd.url, ("admin", LONG_ASCII))
-    odd.expect(odd.log_run(admin), admin)
-    clipped = Api(odd.url, ("admin", LONG_ASCII[:-1]))
+    stack, admin = classroom.stack, classroom.admin
+    stack.expect(stack.log_run(admin), admin)
+    clipped = Api(stack.url, (ADMIN[0], ADMIN[1][:-1]))
     assert clipped.call("GET", "/version").status_code == 401
 
 
@@ -81,11 +59,13 @@ def test_odd_s3_secrets_must_be_the_servers(odd: RunningStack) -> None:
     expect_keys(odd, application=odd_secret(odd.engine), root=UNICODE)
 
 
-def test_s3_secrets_must_be_changed_to_odd_ones(odd: RunningStack) -> None:
-    changed = LONG if not odd.one_key else LONG.replace(",", "")
-    odd.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
-    odd.tool("up")
-    expect_keys(odd, application=changed, root=ODD)
+def test_s3_secrets_must_be_changed_to_odd_ones(classroom: Classroom) -> None:
+    stack = classroom.stack
+    changed = LONG if not stack.one_key else LONG.replace(",", "")
+    stack.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
+    stack.up()
+    expect_keys(stack, application=changed, root=ODD)
+    stack.expect(stack.log_run(classroom.admin), classroom.admin)
 
 
 def log_in(stack: RunningStack, password: str) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from .conftest import MakeStack
 from .markers import Markers
 from .running import RunningStack, docker_only
 
@@ -34,31 +35,39 @@ UNREADABLE = {
 COMMANDS = ("up", "config --json")
 
 
+@pytest.fixture(scope="module")
+def unstarted(_make_for_module: MakeStack) -> RunningStack:
+    """Return a stack that nothing is done with, but to break its settings."""
+    return _make_for_module()
+
+
 @pytest.mark.parametrize("values", WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_setting_must_not_show_a_secret(
-    stack: RunningStack, values: dict[str, str]
+    unstarted: RunningStack, values: dict[str, str]
 ) -> None:
-    stack.write(**values)
-    expect_refusal(stack)
+    with unstarted.changed(**values):
+        expect_refusal(unstarted)
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_an_unreadable_line_must_not_show_a_secret(stack: RunningStack, line: str) -> None:
-    with stack.env_file.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
-    expect_refusal(stack)
+def test_an_unreadable_line_must_not_show_a_secret(unstarted: RunningStack, line: str) -> None:
+    with unstarted.changed():
+        with unstarted.env_file.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+        expect_refusal(unstarted)
 
 
-def test_a_wrong_secret_in_the_environment_must_not_show(stack: RunningStack) -> None:
-    expect_refusal(stack, PG_PASSWORD=TOO_LONG)
+def test_a_wrong_secret_in_the_environment_must_not_show(unstarted: RunningStack) -> None:
+    expect_refusal(unstarted, PG_PASSWORD=TOO_LONG)
 
 
-def test_a_refused_init_must_not_show_a_secret(stack: RunningStack) -> None:
-    stack.env_file.unlink()
-    said = stack.tool("init", "--set", f"PG_PASSWORD={TOO_LONG}", code=2)
-    assert "PG_PASSWORD" in said.err
-    assert MARKER.found_in(said.text) == set()
-    assert not stack.env_file.exists()
+def test_a_refused_init_must_not_show_a_secret(unstarted: RunningStack) -> None:
+    with unstarted.changed():
+        unstarted.env_file.unlink()
+        said = unstarted.tool("init", "--set", f"PG_PASSWORD={TOO_LONG}", code=2)
+        assert "PG_PASSWORD" in said.err
+        assert MARKER.found_in(said.text) == set()
+        assert not unstarted.env_file.exists()
 
 
 def expect_refusal(stack: RunningStack, **environment: str) -> None:

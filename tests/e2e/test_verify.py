@@ -3,8 +3,6 @@
 import json
 import secrets
 
-import pytest
-
 from mlflow_compose.checks.inside import MODULES
 from mlflow_compose.engines.sending import LOADER, sources
 from mlflow_compose.stack.stores import POSTGRES_URI
@@ -13,23 +11,33 @@ from .docker_stack import DockerStack
 from .running import RunningStack, docker_only
 from .security import administration
 
-ONE_KEY = "rclone has one key, which nobody can take away while it runs"
+# Connections that are open would stay open.
+CHANGE_PASSWORD = """
+ALTER ROLE mlflow PASSWORD '{}';
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE usename = 'mlflow' AND pid <> pg_backend_pid();
+"""
+# Hosts that MLflow allows where it refuses clients: on this machine, and inside of the network.
+REFUSING = ("mlflow,mlflow:*", "127.0.0.1,127.0.0.1:*")
 
 
-def test_a_stopped_database_must_be_named(mended: RunningStack) -> None:
-    mended.stop("postgres")
-    expect_broken(mended, "PostgreSQL cannot be reached", hint="mlflow-compose up")
+def test_a_stopped_server_must_be_named(mended: RunningStack) -> None:
+    for service, cause in (("postgres", "PostgreSQL"), ("s3", "S3")):
+        mended.stop(service)
+        expect_broken(mended, f"{cause} cannot be reached", hint="mlflow-compose up")
+        mended.restart(service)
+        mended.wait_until_healthy(service)
+    mended.is_well = True
 
 
 def test_a_database_with_another_password_must_be_named(mended: RunningStack) -> None:
     password = mended.settings["PG_PASSWORD"]
-    mended.sql("ALTER ROLE mlflow PASSWORD 'another one'")
+    mended.sql(CHANGE_PASSWORD.format("another one"))
     mended.changed_password = "another one"
-    # Connections that MLflow has open stay open.
-    mended.restart("mlflow")
     expect_broken(mended, "PostgreSQL refuses PG_PASSWORD", hint="PG_PASSWORD")
-    mended.sql(f"ALTER ROLE mlflow PASSWORD '{password}'")
+    mended.sql(CHANGE_PASSWORD.format(password))
     mended.changed_password = ""
+    mended.is_well = True
 
 
 def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
@@ -38,55 +46,22 @@ def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
         s3.delete_object(Bucket=mended.bucket, Key=key)
     s3.delete_bucket(Bucket=mended.bucket)
     expect_broken(mended, "bucket (MLFLOW_BUCKET_NAME) is missing", hint="mlflow-compose up")
+    s3.create_bucket(Bucket=mended.bucket)
+    mended.is_well = True
 
 
-@docker_only(ONE_KEY)
-def test_a_deleted_application_key_must_be_named(mended: RunningStack) -> None:
-    administration(mended, mended.root_key).user_remove(mended.app_key[0])
+@docker_only("rclone has one key, which nobody can take away while it runs")
+def test_an_application_key_with_another_secret_or_none_at_all_must_be_named(
+    mended: RunningStack,
+) -> None:
+    root, key = administration(mended, mended.root_key), mended.app_key[0]
+    root.user_add(key, secrets.token_hex(20))
     expect_broken(mended, "S3 refuses the application's key", hint="mlflow-compose up")
-
-
-@docker_only(ONE_KEY)
-def test_an_application_key_with_another_secret_must_be_named(mended: RunningStack) -> None:
-    administration(mended, mended.root_key).user_add(mended.app_key[0], secrets.token_hex(20))
+    root.user_remove(key)
     expect_broken(mended, "S3 refuses the application's key", hint="mlflow-compose up")
-
-
-def test_a_stopped_s3_must_be_named(mended: RunningStack) -> None:
-    mended.stop("s3")
-    expect_broken(mended, "S3 cannot be reached", hint="mlflow-compose up")
-
-
-def test_a_stack_that_is_down_must_be_named(mended: RunningStack) -> None:
-    mended.tool("down")
-    expect_broken(mended, "the stack is not running", hint="mlflow-compose up")
-
-
-def test_a_stopped_mlflow_must_be_named(mended: RunningStack) -> None:
-    mended.stop("mlflow")
-    expect_broken(mended, "MLflow", hint="mlflow-compose")
-
-
-@docker_only("it takes a change to a container")
-@pytest.mark.parametrize(
-    "allowed", ["mlflow,mlflow:*", "127.0.0.1,127.0.0.1:*"], ids=["on this machine", "inside"]
-)
-def test_a_refused_host_header_must_be_named(mended: DockerStack, allowed: str) -> None:
-    command = mended.containers()["mlflow"]["Config"]["Cmd"]
-    changed = [
-        f"--allowed-hosts={allowed}" if word.startswith("--allowed-hosts") else word
-        for word in command
-    ]
-    mended.override(f"services: {{mlflow: {{command: {changed}}}}}")
     mended.up()
-    expect_broken(mended, "MLflow refuses the Host header", hint="MLFLOW_ALLOWED_HOSTS")
-
-
-@docker_only("it takes a change to a container")
-def test_a_port_that_is_not_published_must_be_named(mended: DockerStack) -> None:
-    mended.override("services: {mlflow: {ports: !reset []}}")
-    mended.up()
-    expect_broken(mended, "its port is not published", hint="mlflow-compose up")
+    mended.expect(mended.log_run())
+    mended.is_well = True
 
 
 def test_files_that_are_gone_must_be_no_traceback(mended: RunningStack) -> None:
@@ -100,6 +75,31 @@ def test_files_that_are_gone_must_be_no_traceback(mended: RunningStack) -> None:
         mended.tool("logs", code=None)
     finally:
         away.rename(folder)
+    mended.is_well = True
+
+
+def test_an_mlflow_that_no_client_reaches_must_be_named(mended: RunningStack) -> None:
+    mended.stop("mlflow")
+    expect_broken(mended, "MLflow", hint="mlflow-compose")
+    if isinstance(mended, DockerStack):
+        command = mended.containers()["mlflow"]["Config"]["Cmd"]
+        for allowed in REFUSING:
+            change_mlflow(mended, f"command: {only(command, allowed)}")
+            expect_broken(mended, "MLflow refuses the Host header", hint="MLFLOW_ALLOWED_HOSTS")
+        change_mlflow(mended, "ports: !reset []")
+        expect_broken(mended, "its port is not published", hint="mlflow-compose up")
+
+
+def only(command: list[str], allowed: str) -> list[str]:
+    """Return the command of MLflow, with other hosts that it allows."""
+    option = "--allowed-hosts"
+    return [f"{option}={allowed}" if word.startswith(option) else word for word in command]
+
+
+def change_mlflow(stack: DockerStack, change: str) -> None:
+    """Start MLflow anew with a change that only Compose's override file can make."""
+    stack.override(f"services: {{mlflow: {{{change}}}}}")
+    stack.compose("up", "--detach", "--wait", "--no-deps", "mlflow")
 
 
 def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
