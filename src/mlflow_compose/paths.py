@@ -40,10 +40,6 @@ class StackPaths:
         """The rendered tree of the local engine, and its data."""
         return self.root / "local"
 
-    def rendered(self, engine: str) -> Path:
-        """The rendered tree of an engine."""
-        return {"docker": self.compose, "local": self.local}[engine]
-
     @property
     def compose_files(self) -> tuple[Path, ...]:
         """What Compose reads: the rendered file, then the user's override, as far as they exist.

@@ -57,7 +57,9 @@ class DockerStack(RunningStack):
 
     def containers(self) -> dict[str, Any]:
         """Return `docker inspect` of every container of the stack, by service."""
-        found = (json.loads(docker("inspect", id_).out)[0] for id_ in self._list("ps", "--all"))
+        ids = self._list("ps", "--all")
+        # Not an error if one is removed meanwhile: then the others are what there is.
+        found = json.loads(docker("inspect", *ids, code=None).out) if ids else []
         return {
             container["Config"]["Labels"][SERVICE]: container
             for container in found

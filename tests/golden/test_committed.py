@@ -7,21 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.actions.plan import image_sources
-from mlflow_compose.identity import Identity
 from mlflow_compose.paths import OVERRIDE_FILE, SECRETS_DIR
 from mlflow_compose.render import render, write
-from mlflow_compose.render.tree import IDENTITY_FILE
 from mlflow_compose.settings import declared, example_text, new_env_text
 from mlflow_compose.settings.envfile import EnvFile, parse
 from mlflow_compose.settings.fields import generated_of
 from mlflow_compose.settings.load import resolve
-from mlflow_compose.stack import build
-from tests.golden.test_trees import IDENTITY, read_tree
+from mlflow_compose.targets import COMPOSE
+from tests.golden.test_trees import read_tree
+from tests.unit.samples import built
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / ".env.example"
-COMPOSE = ROOT / "compose"
+FOLDER = ROOT / "compose"
 
 
 def example_with_secrets() -> EnvFile:
@@ -38,8 +36,8 @@ def committed() -> dict[str, str]:
     In a checkout that is used as a stack, disk follows that stack's `.env`.
     """
     if not (ROOT / ".env").exists():
-        tree = read_tree(COMPOSE)
-        private = (f"{SECRETS_DIR}/", OVERRIDE_FILE, IDENTITY_FILE)
+        tree = read_tree(FOLDER)
+        private = (f"{SECRETS_DIR}/", OVERRIDE_FILE, COMPOSE.identity_file)
         return {path: text for path, text in tree.items() if not path.startswith(private)}
     listed = git("ls-files", "-z", "--", "compose").split("\0")
     return {path.removeprefix("compose/"): git("show", f":{path}") for path in listed if path}
@@ -60,13 +58,13 @@ def test_the_committed_compose_folder_must_be_the_render_of_the_example(
     tmp_path: Path, *, update_golden: bool
 ) -> None:
     settings = resolve(example_with_secrets(), {}, env_file=EXAMPLE).settings
-    write(render(build(settings, image_sources(), identity=Identity(IDENTITY))), tmp_path)
+    write(render(built(settings, COMPOSE)), tmp_path)
     shutil.rmtree(tmp_path / SECRETS_DIR)
-    (tmp_path / IDENTITY_FILE).unlink()
+    (tmp_path / COMPOSE.identity_file).unlink()
     if update_golden:
         for path in committed().keys() - read_tree(tmp_path).keys():
-            (COMPOSE / path).unlink(missing_ok=True)
-        shutil.copytree(tmp_path, COMPOSE, dirs_exist_ok=True)
+            (FOLDER / path).unlink(missing_ok=True)
+        shutil.copytree(tmp_path, FOLDER, dirs_exist_ok=True)
         if (ROOT / ".env").exists():
             pytest.skip("compose/ is written; git add it, then the tests compare again")
     assert committed() == read_tree(tmp_path)

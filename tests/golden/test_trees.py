@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import machine
-from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
-from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import load
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
-from mlflow_compose.stack import LOCAL, Machine, Stack, build, build_local
+from mlflow_compose.stack import Stack
+from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.golden.compose import compose
+from tests.unit.samples import built
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
@@ -30,13 +30,11 @@ CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
 MANIFEST = ".manifest.json"
 # What another machine is called; a golden file must not know the one that tests run on.
 HOSTNAME, ADDRESSES = "Classroom", ("192.0.2.10", "198.51.100.7")
-IDENTITY = "0123456789abcdef"
-MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
 
 def is_local(case: str) -> bool:
     text = (HERE / case / ".env").read_text(encoding="utf-8")
-    return parse(text).values.get("STACK_ENGINE") == LOCAL
+    return parse(text).values.get("STACK_ENGINE") == LOCAL.engine
 
 
 LOCAL_CASES = [case for case in CASES if is_local(case)]
@@ -48,10 +46,7 @@ def decide(case: str) -> Stack:
     settings = load(HERE / case / ".env", {}).settings
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
-    if case not in LOCAL_CASES:
-        return build(settings, image_sources(), names, identity=Identity(IDENTITY))
-    lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-    return build_local(settings, lock, servers, MACHINE, names, identity=Identity(IDENTITY))
+    return built(settings, LOCAL if case in LOCAL_CASES else COMPOSE, lan_names=names)
 
 
 def render_case(case: str, parent: Path) -> Path:

@@ -8,15 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlflow_compose.actions.plan import image_sources
-from mlflow_compose.identity import Identity
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import declared, load
 from mlflow_compose.settings.names import Kind, is_secret_variable, kind_of, mlflow_variables
 from mlflow_compose.settings.quoting import quote
-from mlflow_compose.stack import build
+from mlflow_compose.targets import COMPOSE
 from tests.golden.compose import compose
-from tests.golden.test_trees import IDENTITY
+from tests.unit.samples import built
 
 SETTINGS = dict(declared())
 HANDED_ON = [
@@ -44,9 +42,7 @@ def test_any_value_must_reach_the_container_as_it_was_written(written: dict[str,
         folder = Path(name)
         (folder / ".env").write_text(env_text(written), encoding="utf-8", newline="")
         found = load(folder / ".env", {}).settings
-        write(
-            render(build(found, image_sources(), identity=Identity(IDENTITY))), folder / "compose"
-        )
+        write(render(built(found, COMPOSE)), folder / "compose")
         said = compose(folder / "compose", "config", "--format", "json")
     environment = json.loads(said)["services"]["mlflow"]["environment"]
     # Compose prints what can be read as its file again: with each $ doubled.

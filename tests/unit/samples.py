@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlflow_compose.actions.plan import REQUIREMENTS, image_sources
 from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.settings import Loaded, Settings
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.quoting import quote
-from mlflow_compose.stack import Machine, Stack, build, build_local
+from mlflow_compose.stack import Machine, Stack, build
+from mlflow_compose.targets import COMPOSE, LOCAL, Target
+from mlflow_compose.targets.target import Texts
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "mlflow_compose"
@@ -54,13 +55,30 @@ def settings(**values: str) -> Settings:
 
 def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
     """Return a stack that was told these values."""
-    return build(settings(**values), image_sources(), lan_names, identity=Identity(IDENTITY))
+    return built(settings(**values), COMPOSE, lan_names=lan_names)
 
 
 def local_stack(
     machine: Machine = MACHINE, /, *, lan_names: Sequence[str] = (), **values: str
 ) -> Stack:
     """Return a stack without Docker that was told these values."""
-    lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-    told = settings(STACK_ENGINE="local", **values)
-    return build_local(told, lock, servers, machine, lan_names, identity=Identity(IDENTITY))
+    return built(settings(STACK_ENGINE="local", **values), LOCAL, machine, lan_names=lan_names)
+
+
+def built(
+    told: Settings,
+    target: Target,
+    machine: Machine = MACHINE,
+    texts: Texts | None = None,
+    *,
+    lan_names: Sequence[str] = (),
+) -> Stack:
+    """Return the stack of some settings, for a target; made of these texts, if not of ours."""
+    texts = texts or ingredients(target)
+    site, image = target.site(told, machine), target.image(told, texts, "..", machine)
+    return build(told, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
+
+
+def ingredients(target: Target) -> Texts:
+    """Return the texts that an image is made of."""
+    return {name: sources(name) for name in target.ingredients}

@@ -21,6 +21,7 @@ from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import known_volumes
+from mlflow_compose.targets import LOCAL
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import env_text, stack
 
@@ -34,7 +35,7 @@ def plan(folder: Path, *lines: str) -> Plan:
     """Return the plan of a stack without Docker."""
     folder.mkdir(exist_ok=True)
     (folder / ".env").write_text(env_text(*SMALL, *lines), encoding="utf-8")
-    return load_plan(*read_settings(folder / ".env", {}), {}, "local")
+    return load_plan(*read_settings(folder / ".env", {}), {}, LOCAL)
 
 
 def folders(found: Plan) -> Folders:

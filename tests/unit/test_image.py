@@ -2,11 +2,10 @@
 
 import pytest
 
-from mlflow_compose.actions.plan import image_sources
-from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
-from mlflow_compose.stack import Build, build
-from tests.unit.samples import IDENTITY, SECRETS, settings, stack
+from mlflow_compose.stack import Build
+from mlflow_compose.targets import COMPOSE
+from tests.unit.samples import SECRETS, built, ingredients, settings, stack
 
 
 def name(**values: str) -> str:
@@ -26,11 +25,13 @@ def test_the_name_must_change_with_what_goes_in(values: dict[str, str]) -> None:
     assert name(**values) != name()
 
 
-@pytest.mark.parametrize("file", sorted(image_sources()))
-def test_the_name_must_change_with_every_file_that_goes_in(file: str) -> None:
-    texts = image_sources()
-    changed = {**texts, file: f"{texts[file]}# one more\n"}
-    assert build(settings(), changed, identity=Identity(IDENTITY)).service("mlflow").image != name()
+def test_the_name_must_change_with_every_file_that_goes_in() -> None:
+    texts = ingredients(COMPOSE)
+    for folder, files in texts.items():
+        for file, text in files.items():
+            changed = {**texts, folder: {**files, file: f"{text}# one more\n"}}
+            found = built(settings(), COMPOSE, texts=changed)
+            assert found.service("mlflow").image != name(), file
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_the_name_must_not_change_with_what_stays_out(values: dict[str, str]) ->
 
 
 def test_every_file_of_the_build_folder_must_count() -> None:
-    assert set(sources("compose/mlflow")) < set(image_sources())
+    assert ingredients(COMPOSE).items() >= {"compose/mlflow": sources("compose/mlflow")}.items()
 
 
 def test_the_pinned_mlflow_must_be_installed_by_hashes() -> None:
@@ -78,7 +79,10 @@ def test_no_compiler_must_be_needed() -> None:
 
 
 def test_every_requirement_must_be_pinned_with_a_hash() -> None:
-    for text in (sources("shared")["requirements.txt"], image_sources()["requirements-build.txt"]):
+    for text in (
+        sources("shared")["requirements.txt"],
+        sources("compose/mlflow")["requirements-build.txt"],
+    ):
         pinned = text.replace("\\\n", " ").splitlines()
         assert all("==" in line and "--hash=sha256:" in line for line in pinned)
 

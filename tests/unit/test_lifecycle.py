@@ -16,6 +16,7 @@ from mlflow_compose.errors import (
     UsageError,
 )
 from mlflow_compose.result import Result
+from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import env_text
@@ -156,9 +157,8 @@ def test_a_key_that_is_not_limited_must_be_said_by_up_and_config(
 ) -> None:
     user.has_env(*lines)
     loaded, paths = actions.read_settings(user.env_file, {})
-    found = actions.load_plan(
-        loaded, paths, {}, "local" if "STACK_ENGINE=local" in lines else "docker"
-    )
+    target = LOCAL if "STACK_ENGINE=local" in lines else COMPOSE
+    found = actions.load_plan(loaded, paths, {}, target)
     screen = FakeScreen()
     up(FakeEngine(found.stack), found, screen)
     shown = actions.config(found)

@@ -15,11 +15,11 @@ from uv import find_uv_bin
 from mlflow_compose.engines.local import packages
 from mlflow_compose.engines.local.packages import POSTGRESQL, install
 from mlflow_compose.errors import BuildError
-from mlflow_compose.identity import Identity
-from mlflow_compose.stack import Machine, Stack, build_local
+from mlflow_compose.stack import REQUIREMENTS, Machine, Stack
+from mlflow_compose.targets import LOCAL
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child, gone
-from tests.unit.samples import IDENTITY, local_stack, settings
+from tests.unit.samples import built, local_stack, settings
 
 NAME = "mlflow-3.17.2-0123abcd"
 UNIVERSAL = "py3-none-any"
@@ -137,9 +137,8 @@ class Wheels:
     def stack(self, lock: str, **values: str) -> Stack:
         """Return a stack for which `lock` is to be installed."""
         machine = Machine(cache=str(self.cache), python="cpython", database_user=self.user)
-        return build_local(
-            settings(STACK_ENGINE="local", **values), lock, "", machine, identity=Identity(IDENTITY)
-        )
+        texts = {"shared": {REQUIREMENTS: lock}, "local": {REQUIREMENTS: ""}}
+        return built(settings(STACK_ENGINE="local", **values), LOCAL, machine, texts)
 
     def install(self, lock: str, screen: FakeScreen | None = None, /, **values: str) -> Path:
         """Install it; return where."""

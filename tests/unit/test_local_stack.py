@@ -11,18 +11,18 @@ from dataclasses import replace
 import pytest
 
 from mlflow_compose.errors import SettingsError
-from mlflow_compose.identity import Identity
 from mlflow_compose.paths import sources
 from mlflow_compose.render import render
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import Bind, Build, Healthcheck, Service, Volume, build_local
+from mlflow_compose.stack import REQUIREMENTS, Bind, Build, Healthcheck, Service, Volume
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, STARTED
+from mlflow_compose.targets import LOCAL
 from tests.unit.conftest import User
 from tests.unit.samples import (
     ANY_ADDRESS,
-    IDENTITY,
     MACHINE,
     SECRETS,
+    built,
     local_stack,
     settings,
     stack,
@@ -289,8 +289,8 @@ def test_the_environments_folder_must_be_in_the_cache_and_name_its_version() -> 
 
 def image(told: Settings, lock: str, servers: str) -> str:
     """Return the folder that packages of these requirements are installed in."""
-    found = build_local(told, lock, servers, MACHINE, identity=Identity(IDENTITY))
-    return found.service("mlflow").image
+    texts = {"shared": {REQUIREMENTS: lock}, "local": {REQUIREMENTS: servers}}
+    return built(told, LOCAL, texts=texts).service("mlflow").image
 
 
 def test_the_environments_folder_must_change_with_what_goes_in() -> None:

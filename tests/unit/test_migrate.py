@@ -16,6 +16,7 @@ from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, Usag
 from mlflow_compose.render import render
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.between import between, objects_url
+from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import env_text, local_stack, settings, stack
 
@@ -178,8 +179,8 @@ def test_both_stacks_secrets_must_be_masked() -> None:
 def plan(folder: Path, *lines: str) -> Plan:
     (folder / ".env").write_text(env_text(*lines), encoding="utf-8")
     found, paths = read_settings(folder / ".env", {})
-    engine = "local" if found.settings.stack_engine == "local" else "docker"
-    return load_plan(found, paths, {}, engine)
+    target = LOCAL if found.settings.stack_engine == "local" else COMPOSE
+    return load_plan(found, paths, {}, target)
 
 
 def move(folder: Path, to: str, *lines: str, environ: Mapping[str, str] | None = None) -> Move:

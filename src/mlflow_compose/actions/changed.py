@@ -8,7 +8,6 @@ from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import UsageError
 from mlflow_compose.record import Record
 from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3, PLACES
-from mlflow_compose.stack import DOCKER
 from mlflow_compose.stack.stores import Place
 
 # Under which Docker keeps the volumes.
@@ -46,7 +45,7 @@ class Change:
     def renamed(self) -> bool:
         """Whether Docker knows the volumes by another name."""
         old, new = self.old.stack, self.new.stack
-        return old.site.engine == DOCKER and old.name != new.name
+        return old.site.in_containers and old.name != new.name
 
     def _differ(self, old: Place, new: Place) -> bool:
         return old.key != new.key or (self.renamed and not old.external)

@@ -14,7 +14,7 @@ from mlflow_compose.engines import place_of
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.stack import LOCAL, LOCAL_PROVIDERS, between
+from mlflow_compose.stack import LOCAL_PROVIDERS, between
 from mlflow_compose.stack.site import LOOPBACK
 
 
@@ -89,8 +89,7 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
                 f"{name} is set in the environment, which wins over {env_file.name}",
                 hint=f"unset {name}",
             )
-    engine = old.stack.site.engine
-    new = load_plan(loaded, old.paths, environ, engine, identity=old.identity)
+    new = load_plan(loaded, old.paths, environ, old.target, identity=old.identity)
     refuse(old, new)
     return Move(old, new, env, _free_port())
 
@@ -104,7 +103,8 @@ def refuse(before: Plan, after: Plan) -> None:
     old, new = before.stack, after.stack
     moves_objects = old.stores.artifacts != new.stores.artifacts
     moves_runs = old.stores.runs != new.stores.runs
-    if new.site.engine == LOCAL and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
+    without_containers = not new.site.in_containers
+    if without_containers and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
         raise UsageError(
             f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"
         )
@@ -117,7 +117,7 @@ def refuse(before: Plan, after: Plan) -> None:
             "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION must stay "
             "while the S3 server does"
         )
-    if new.site.engine == LOCAL and old.has("s3") and new.has("s3") and moves_objects:
+    if without_containers and old.has("s3") and new.has("s3") and moves_objects:
         raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
     if moves_runs and old.stores.has_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")

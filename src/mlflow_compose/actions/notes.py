@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.stack import LOCAL, Stack
+from mlflow_compose.stack import Stack
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
 # Also of a mirror, which keeps the path; what MinIO had on quay.io is closed as a whole.
@@ -15,7 +15,7 @@ WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 def notes(plan: Plan) -> Iterator[str]:
     """Yield what is odd about the env file, and what follows from it."""
     env_file, loaded = plan.paths.env_file, plan.loaded
-    without_docker = plan.stack.site.engine == LOCAL
+    without_docker = not plan.stack.site.in_containers
     if env_file.stat().st_mode & OTHERS:
         yield f"others may read {env_file.name}: chmod 600 it"
     yield from loaded.notes
@@ -35,7 +35,7 @@ def notes(plan: Plan) -> Iterator[str]:
 def key_notes(stack: Stack) -> Iterator[str]:
     """Say whether the application's key may do more than it needs."""
     if stack.has_one_key:
-        server = "rclone" if stack.site.engine == LOCAL else stack.s3_provider
+        server = stack.stores.artifacts.facts["provider"]
         yield (
             f"the S3 server {server} has one key for everything: MINIO_ACCESS_KEY is not limited "
             "to the bucket"

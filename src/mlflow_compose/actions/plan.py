@@ -13,9 +13,8 @@ from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
 from mlflow_compose.settings.rules import is_loopback
-from mlflow_compose.stack import DOCKER, LOCAL, Machine, Stack, build, build_local
-
-REQUIREMENTS = "requirements.txt"
+from mlflow_compose.stack import Machine, Stack, build
+from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,18 @@ class Plan:
     @property
     def folder(self) -> Path:
         """Where the files of the stack are."""
-        return self.paths.rendered(self.stack.site.engine)
+        return self.paths.root / self.target.folder
+
+    @property
+    def target(self) -> Target:
+        """What the stack is rendered as."""
+        return TARGETS[self.stack.site.target]
 
     def with_settings(self, values: Mapping[str, object]) -> "Plan":
         """Return the stack as it is with some other settings, by the names of their fields."""
         settings = self.loaded.settings.model_copy(update=values)
         loaded = replace(self.loaded, settings=settings)
-        engine, identity = self.stack.site.engine, self.identity
-        return load_plan(loaded, self.paths, self.environ, engine, identity=identity)
+        return load_plan(loaded, self.paths, self.environ, self.target, identity=self.identity)
 
     def rendering(self) -> Rendering:
         """Return the files of the stack, as they should be on disk."""
@@ -49,7 +52,7 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     loaded: Loaded,
     paths: StackPaths,
     environ: Mapping[str, str],
-    engine: str = DOCKER,
+    target: Target = COMPOSE,
     folder: Path | None = None,
     *,
     identity: Identity | None = None,
@@ -60,24 +63,26 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
         loaded: The settings.
         paths: Where the stack is.
         environ: Says where this user keeps caches.
-        engine: docker or local.
-        folder: Where the files will be, if not in the engine's folder beside the env file.
+        target: What it is rendered as.
+        folder: Where the files will be, if not in the target's folder beside the env file.
         identity: Which stack it is, if that was read already: one that is not kept yet is drawn
             anew each time.
     """
-    home, root = os.path.relpath(paths.root, folder or paths.rendered(engine)), str(paths.root)
+    home = os.path.relpath(paths.root, folder or paths.root / target.folder)
     settings, identity = loaded.settings, identity or load_identity(paths)
     if not settings.pg_password.get_secret_value():
         identity = identity.with_key()
-    names = _lan_names(settings)
-    if engine == LOCAL:
-        lock, servers = sources("shared")[REQUIREMENTS], sources("local")[REQUIREMENTS]
-        here = this_machine(paths, identity.id, environ)
-        stack = build_local(
-            *(settings, lock, servers, here, names), identity=identity, home=home, root=root
-        )
-    else:
-        stack = build(settings, image_sources(), names, identity=identity, home=home, root=root)
+    here = this_machine(paths, identity.id, environ)
+    texts = {name: sources(name) for name in target.ingredients}
+    stack = build(
+        settings,
+        target.site(settings, here),
+        target.image(settings, texts, home, here),
+        identity=identity,
+        lan_names=_lan_names(settings),
+        home=home,
+        root=str(paths.root),
+    )
     return Plan(loaded, stack, paths, identity, environ)
 
 
@@ -111,11 +116,6 @@ def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, S
     """
     paths = stack_paths(env_file)
     return load(env_file, environ), paths
-
-
-def image_sources() -> Mapping[str, str]:
-    """Return the texts that the MLflow image is made of, by file name."""
-    return {**sources("compose/mlflow"), **sources("shared")}
 
 
 def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -> Machine:

@@ -16,6 +16,7 @@ from mlflow_compose.result import Result
 if TYPE_CHECKING:
     from mlflow_compose.actions import Plan
     from mlflow_compose.engines import Engine
+    from mlflow_compose.targets import Target
 
 
 @dataclass
@@ -27,15 +28,16 @@ class Context:
     command: str
     env_file: Path = Path(".env")
 
-    def plan(self, engine: str | None = None, folder: Path | None = None) -> "Plan":
+    def plan(self, target: "Target | None" = None, folder: Path | None = None) -> "Plan":
         """Decide everything about the stack, without asking whether its engine is here."""
         from mlflow_compose.actions import load_plan, read_settings
+        from mlflow_compose.targets import COMPOSE, target_of
 
         loaded, paths = read_settings(self.env_file, self.environ)
-        wanted = engine or loaded.settings.stack_engine
+        wanted = loaded.settings.stack_engine
         # Whatever will run it, Compose files are what people look at.
-        chosen = "docker" if wanted == "auto" else wanted
-        return load_plan(loaded, paths, self.environ, chosen, folder)
+        chosen = COMPOSE if wanted == "auto" else target_of(wanted)
+        return load_plan(loaded, paths, self.environ, target or chosen, folder)
 
     def chosen_plan(self, engine: str | None = None) -> "Plan":
         """Decide everything about the stack for the engine that this machine has."""
@@ -43,6 +45,7 @@ class Context:
         from mlflow_compose.engines import choose
         from mlflow_compose.identity import load_identity
         from mlflow_compose.record import read_record
+        from mlflow_compose.targets import target_of
 
         loaded, paths = read_settings(self.env_file, self.environ)
         identity, record, starts = load_identity(paths), read_record(paths), self.command == "up"
@@ -57,7 +60,8 @@ class Context:
             self.console.note(
                 f"engine {choice.engine}: what the stack has on {others} is not shown"
             )
-        plan = load_plan(loaded, paths, self.environ, choice.engine, identity=identity)
+        target = target_of(choice.engine)
+        plan = load_plan(loaded, paths, self.environ, target, identity=identity)
         if not starts:
             check_name(plan, record)
         return plan

@@ -9,9 +9,6 @@ import typer
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
 
-# What is rendered, and the engine that runs it.
-TARGETS = {"compose": "docker", "local": "local"}
-
 app = typer.Typer()
 
 
@@ -53,16 +50,17 @@ def render(
 ) -> None:
     """Write the files of the stack."""
     from mlflow_compose import actions
+    from mlflow_compose.targets import TARGETS
 
     if target not in {None, *TARGETS}:
         raise UsageError(f"--target must be one of {', '.join(TARGETS)}, got {target}")
     context = context_of(ctx)
-    engine = TARGETS[target] if target else None
+    chosen = TARGETS[target] if target else None
     if check or diff:
-        plan = context.plan(engine, output)
+        plan = context.plan(chosen, output)
         context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
     with context.alone(output):
-        plan = context.plan(engine, output)
+        plan = context.plan(chosen, output)
         result = actions.render(plan, output or plan.folder)
     context.show(result)
 

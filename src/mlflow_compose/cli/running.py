@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from mlflow_compose.cli.context import context_of
-from mlflow_compose.cli.files import TARGETS
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -30,9 +29,10 @@ def up(
 ) -> None:
     """Start the stack and prove that it works."""
     from mlflow_compose import actions
+    from mlflow_compose.targets import engines
 
-    if engine not in {None, "auto", *TARGETS.values()}:
-        raise UsageError(f"--engine must be auto, docker or local, got {engine}")
+    if engine not in {None, "auto", *engines()}:
+        raise UsageError(f"--engine must be auto, {' or '.join(engines())}, got {engine}")
     context = context_of(ctx)
     with context.alone():
         plan = context.chosen_plan(engine)

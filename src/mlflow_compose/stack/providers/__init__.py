@@ -7,18 +7,26 @@ with its record, name it here and in the setting, and give it a golden case.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from mlflow_compose.settings import Settings
 from mlflow_compose.stack.providers.minio import MINIO
 from mlflow_compose.stack.providers.provider import PORT, Launch, Provider
 from mlflow_compose.stack.providers.rclone import RCLONE
 from mlflow_compose.stack.providers.rustfs import RUSTFS
 from mlflow_compose.stack.providers.seaweedfs import SEAWEEDFS
 from mlflow_compose.stack.providers.versitygw import VERSITYGW
+from mlflow_compose.stack.site import Site
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in (MINIO, VERSITYGW, RCLONE, SEAWEEDFS, RUSTFS)}
 )
 
-# Without Docker there is rclone, which the default stands for too.
+# Without containers there is rclone, which the default stands for too.
 LOCAL_PROVIDERS = (MINIO.name, RCLONE.name)
 
-__all__ = ["LOCAL_PROVIDERS", "PORT", "PROVIDERS", "Launch", "Provider"]
+
+def provider_of(settings: Settings, site: Site) -> Provider:
+    """Return the S3 server that a stack of its own has."""
+    return PROVIDERS[settings.s3_provider] if site.in_containers else RCLONE
+
+
+__all__ = ["LOCAL_PROVIDERS", "PORT", "PROVIDERS", "Launch", "Provider", "provider_of"]

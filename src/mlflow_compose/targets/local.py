@@ -1,0 +1,27 @@
+"""This machine, without containers: services as processes that supervisord watches."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import LOCAL as ENGINE
+from mlflow_compose.stack import REQUIREMENTS, Image, Machine, local_site, package_folder
+from mlflow_compose.targets.target import Target, Texts
+
+LOCK, SERVERS = "shared", "local"
+
+
+def _image(settings: Settings, texts: Texts, home: str, machine: Machine) -> Image:
+    lock, servers = (texts[folder][REQUIREMENTS] for folder in (LOCK, SERVERS))
+    return package_folder(settings, lock, servers, home, machine)
+
+
+LOCAL = Target(
+    name="local",
+    engine=ENGINE,
+    folder="local",
+    site=local_site,
+    image=_image,
+    ingredients=(LOCK, SERVERS),
+    # Whoever starts the stack is who reads them.
+    secret_mode=0o600,
+    # supervisord makes none of them.
+    folders=("logs", "run"),
+)

@@ -1,0 +1,40 @@
+"""What there is to know of a target."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import Image, Machine, Site
+
+# Texts of templates: by folder, then by file name.
+Texts = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way to lay a stack out.
+
+    Attributes:
+        name: As `render --target` takes it.
+        engine: That runs it, empty if nothing here does.
+        folder: Of its files, beside the env file; its templates have one of the same name.
+        site: Returns where services find their files and each other.
+        image: Returns what MLflow and the bucket job run from, given the texts of `ingredients`
+            and the env file's folder as seen from the rendered files.
+        ingredients: Folders of templates that the image is made of.
+        secret_mode: Of the files that hold secrets.
+        override: File in its folder that is the owner's, empty if there is none.
+        identity_file: That tells Compose the stack's id, empty if nothing asks for it.
+        folders: That must be there for the stack to start, and that nothing else makes.
+    """
+
+    name: str
+    engine: str
+    folder: str
+    site: Callable[[Settings, Machine], Site]
+    image: Callable[[Settings, Texts, str, Machine], Image]
+    ingredients: tuple[str, ...]
+    secret_mode: int
+    override: str = ""
+    identity_file: str = ""
+    folders: tuple[str, ...] = ()

@@ -1,0 +1,79 @@
+"""A target is one record: one that nothing here runs is rendered as those that something does."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose import paths, targets
+from mlflow_compose.cli.run import run
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import Machine, Site, docker_site
+from mlflow_compose.targets import COMPOSE, Target
+from tests.unit.samples import env_text
+
+TEMPLATE = """
+{{ stack.name }}
+{% for service in stack.services %}
+{{ service.name }} runs {{ service.image | literal }} and answers at {{ stack.site.tracking }}
+{% endfor %}
+"""
+
+
+def site(settings: Settings, _: Machine) -> Site:
+    """Return where services find each other on paper."""
+    return replace(docker_site(settings), target="paper", engine="", tracking="http://paper")
+
+
+PAPER = Target(
+    name="paper",
+    engine="",
+    folder="paper",
+    site=site,
+    image=COMPOSE.image,
+    ingredients=COMPOSE.ingredients,
+    secret_mode=0o400,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a stack, for a tool that knows one more target."""
+    shipped = tmp_path / "templates"
+    shutil.copytree(paths.templates(), shipped)
+    (shipped / "paper").mkdir()
+    (shipped / "paper" / "stack.txt.j2").write_text(TEMPLATE, encoding="utf-8")
+    monkeypatch.setattr(paths, "templates", lambda: shipped)
+    monkeypatch.setitem(vars(targets)["TARGETS"], PAPER.name, PAPER)
+    stack = tmp_path / "stack"
+    stack.mkdir()
+    lines = ("BACKEND_STORE=sqlite", "ARTIFACT_STORE=local", "MLFLOW_IMAGE=mlflow:paper")
+    (stack / ".env").write_text(env_text(*lines), encoding="utf-8")
+    monkeypatch.chdir(stack)
+    return stack
+
+
+def test_a_target_that_nothing_runs_must_be_rendered(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["render", "--target", "paper"]) == 0
+    written = (folder / "paper" / "stack.txt").read_text(encoding="utf-8").split("\n")
+    assert written == [
+        "",
+        "mlflow",
+        "mlflow runs mlflow:paper and answers at http://paper",
+        "",
+    ]
+    modes = {path.stat().st_mode & 0o777 for path in (folder / "paper/secrets").glob("[!.]*")}
+    assert modes == {0o400}
+    capsys.readouterr()
+    assert run(["render", "--target", "paper", "--check"]) == 0
+    assert run(["render", "--target", "stone"]) == 2
+    assert "--target must be one of compose, local, paper, got stone" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_target_that_nothing_runs_must_be_no_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["up", "--engine", "paper"]) == 2
+    assert "--engine must be auto, docker or local, got paper" in capsys.readouterr().err
