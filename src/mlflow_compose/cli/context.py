@@ -81,10 +81,12 @@ class Context:
         """
         from mlflow_compose.actions import read_settings
         from mlflow_compose.identity import read_id
+        from mlflow_compose.targets import TARGETS
 
         # Wrong settings are said first, and where there is no stack, no folder is made.
         _, paths = read_settings(self.env_file, self.environ)
-        elsewhere = output and output.resolve() not in {paths.compose, paths.local}
+        own = {paths.root / target.folder for target in TARGETS.values()}
+        elsewhere = output and output.resolve() not in own
         # The first rendering draws the stack's id, wherever its files go.
         if elsewhere and read_id(paths.root):
             yield
