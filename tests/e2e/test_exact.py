@@ -33,7 +33,7 @@ FOLDERS = "Docker's volumes are not folders of the user's"
 # Of a stack on SQLite: what MLflow keeps, and the objects.
 LINKED = (VOLUME, "minio_data")
 WITH_DATABASE: Mapping[str, str] = {"ARTIFACT_STORE": "local"}
-BY_HAND = ("STACK_", "leftovers.py")
+BY_HAND = ("STACK_", "end_orphans.py")
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ import json
 import secrets
 
 from mlflow_compose.checks.inside import MODULES
-from mlflow_compose.engines.sending import LOADER, sources
+from mlflow_compose.engines.remote import LOADER, sources
 from mlflow_compose.stack.stores import POSTGRES_URI
 
 from .docker_stack import DockerStack

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 
+from mlflow_compose.checks.bundled_causes import CAUSES
 from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
 from mlflow_compose.checks.inside import MODULES, Link, look
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
-from mlflow_compose.checks.sentences import CAUSES
 from mlflow_compose.engines.base import Outcome, ServiceStatus
-from mlflow_compose.engines.sending import LOADER, sources
+from mlflow_compose.engines.remote import LOADER, sources
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import SECRETS, SOURCE, stack
 
@@ -69,8 +69,8 @@ def test_every_sentence_must_be_said_by_somebody() -> None:
     sources = [
         (CHECKS / name).read_text(encoding="utf-8")
         for name in (
-            "sentences.py",
-            "elsewhere.py",
+            "bundled_causes.py",
+            "external_causes.py",
             "inside.py",
             "proof.py",
             "verify.py",

@@ -20,17 +20,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mlflow_compose.clients import Tracking
-from mlflow_compose.data import rows
-from mlflow_compose.data.importing import Brought, _errors, _lines
-from mlflow_compose.data.inside.changes import TRACE_LOCATION, Changes, plain
+from mlflow_compose.data.importing import rows
+from mlflow_compose.data.importing.artifacts import Artifact, Folders
+from mlflow_compose.data.importing.importer import Brought, _errors, _lines
+from mlflow_compose.data.importing.remote import MODULES, Merged, artifact_root, key_of
+from mlflow_compose.data.importing.report import nowhere
+from mlflow_compose.data.importing.server import Reading, connect
+from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
+from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
+from mlflow_compose.data.importing.transfer import Wanted, look, send
+from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, plain
 from mlflow_compose.data.inside.tables import given
-from mlflow_compose.data.leftovers import nowhere
-from mlflow_compose.data.server import Reading, connect
-from mlflow_compose.data.shelves import Artifact, Folders
-from mlflow_compose.data.source import FOLDER, SERVER, SQLITE, Source, recognise
-from mlflow_compose.data.staging import copy_database, copy_folder, staging
-from mlflow_compose.data.transfer import Wanted, look, send
-from mlflow_compose.data.within import MODULES, Within, artifact_root, key_of
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
 from mlflow_compose.result import Silent
@@ -147,7 +147,7 @@ def test_a_folder_must_be_copied_without_artifacts_and_open_to_all(tmp_path: Pat
         path.chmod(0o700 if path.is_dir() else 0o600)
     with staging(tmp_path) as place:
         assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
-        copy_folder(recognise(str(folder), None, {}), place)
+        copy_mlruns(recognise(str(folder), None, {}), place)
         found = {path.relative_to(place).as_posix(): path for path in place.rglob("*")}
         assert all(path.stat().st_mode & stat.S_IROTH for path in found.values())
         files = {name for name, path in found.items() if path.is_file()}
@@ -169,7 +169,7 @@ def test_a_point_that_a_folder_has_twice_must_come_once(path: str, tmp_path: Pat
         (folder / name).write_text("17 0.5 1\n17 0.5 1\n17 0.5 2\n", encoding="utf-8")
     target = tmp_path / "target"
     target.mkdir()
-    copy_folder(recognise(str(folder), None, {}), target)
+    copy_mlruns(recognise(str(folder), None, {}), target)
     assert (target / "mlruns" / path).read_text(encoding="utf-8") == "17 0.5 1\n17 0.5 2\n"
     tag = (target / "mlruns/0/r1/tags/metrics/loss").read_text(encoding="utf-8")
     assert tag.count("17 0.5 1") == 2
@@ -243,7 +243,7 @@ def test_a_full_disk_must_not_be_blamed_on_the_source(
         writer.execute("CREATE TABLE more AS SELECT zeroblob(100000)")
         writer.commit()
     source = recognise(str(folder if kind == FOLDER else file), None, {})
-    copy = copy_folder if kind == FOLDER else copy_database
+    copy = copy_mlruns if kind == FOLDER else copy_database
     with pytest.raises(FilesError, match="cannot be written: "), staging(small_disk) as place:
         copy(source, place)
     assert list(small_disk.iterdir()) == []
@@ -370,7 +370,7 @@ def test_a_source_must_not_name_a_path_that_leads_elsewhere(path: str) -> None:
 
 def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
     place = str(mlruns(tmp_path) / "0/r1/artifacts")
-    shelf, stored = Folders(()), dict[str, bytes]()
+    source, stored = Folders(()), dict[str, bytes]()
     (Path(place) / "bad").touch()
 
     def put(key: str, path: Path) -> None:
@@ -378,9 +378,9 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
             raise PermissionError(13, "not for you")
         stored[key] = path.read_bytes()
 
-    wanted = look(shelf, {place: "7/r1/artifacts"}, Silent())
+    wanted = look(source, {place: "7/r1/artifacts"}, Silent())
     assert wanted.there({"7/r1/artifacts/bad": 1}) == set()
-    problems = send(shelf, wanted.artifacts, put, tmp_path, Silent())
+    problems = send(source, wanted.artifacts, put, tmp_path, Silent())
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
     assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
     assert wanted.there({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
@@ -411,7 +411,7 @@ def test_what_the_stack_has_must_not_be_written_over(
 def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str) -> None:
     told = stack(MLFLOW_ARTIFACT_ACCESS=access)
     assert artifact_root(told) == root
-    place = Changes(root, everything_moves=False).location(7)
+    place = RowMapping(root, everything_moves=False).location(7)
     assert key_of(told, f"{place}/r1/artifacts") == "7/r1/artifacts"
     for other in (PROXY, f"s3://{told.stores.bucket}/"):
         assert key_of(told, f"{other}3/r1/artifacts") == "3/r1/artifacts"
@@ -421,8 +421,8 @@ def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str)
 # --- what a row becomes
 
 
-def changes(*, everything_moves: bool = False) -> Changes:
-    found = Changes(PROXY, everything_moves=everything_moves)
+def changes(*, everything_moves: bool = False) -> RowMapping:
+    found = RowMapping(PROXY, everything_moves=everything_moves)
     found.experiments = {1: 7}
     return found
 
@@ -625,7 +625,7 @@ def test_what_runs_inside_must_be_heard_line_by_line() -> None:
         {"done": {"left": []}},
     )
     screen = FakeScreen()
-    within = Within(screen)
+    within = Merged(screen)
     outcome = Outcome(0, "\n".join(["a warning", *lines]), "")
     within.ask(FakeEngine(stack(), outcome=outcome), {})
     assert screen.said == ["experiment 1 of 2"]
@@ -636,10 +636,10 @@ def test_what_runs_inside_must_be_heard_line_by_line() -> None:
 def test_a_failure_inside_must_be_said_without_secrets() -> None:
     engine = FakeEngine(stack(), outcome=Outcome(1, "", f"Traceback\nno {SECRETS['PG_PASSWORD']}"))
     with pytest.raises(SourceError, match=r"^no \*{8}$"):
-        Within(Silent()).ask(engine, {})
+        Merged(Silent()).ask(engine, {})
     outcome = Outcome(0, json.dumps({"error": "mlflow db upgrade failed: newer"}), "")
     with pytest.raises(SourceError, match="newer"):
-        Within(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
+        Merged(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
 
 
 def test_a_difference_must_be_an_error_that_names_it() -> None:

@@ -473,19 +473,19 @@ def test_the_ports_of_a_process_must_be_those_that_it_listens_on() -> None:
         assert found == [int(process.stdout.readline())]
 
 
-def test_leftovers_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
+def test_orphans_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
     folder = is_kept(tmp_path / "stack", IDENTITY)
     with (
         child(environ=marks(folder)) as supervisor,
         child(environ=marks(folder, f"{IDENTITY}/s3")) as server,
         child(environ=marks(folder, f"{'f' * 16}/s3")) as other,
     ):
-        processes.end_leftovers(Owner(IDENTITY, folder))
+        processes.end_orphans(Owner(IDENTITY, folder))
         assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -9)
         assert other.poll() is None
 
 
-def test_leftovers_that_end_meanwhile_must_not_be_an_error(
+def test_orphans_that_end_meanwhile_must_not_be_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers of a server end by themselves when they see that it is gone."""
@@ -500,7 +500,7 @@ def test_leftovers_that_end_meanwhile_must_not_be_an_error(
 
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
-            processes.end_leftovers(Owner(IDENTITY, tmp_path))
+            processes.end_orphans(Owner(IDENTITY, tmp_path))
         assert older.wait(timeout=10) == -9
 
 

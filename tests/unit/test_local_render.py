@@ -107,7 +107,7 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     done = subprocess.run(["sh", folder / "s3/run.sh"], cwd="/", capture_output=True, check=False)
     assert done.stderr == b""
     assert done.stdout.decode().splitlines() == [
-        "leftovers.py",
+        "end_orphans.py",
         *("s3/start_rclone.py", "/srv/it's #1 $x", f"{IDENTITY}/s3", str(folder)),
     ]
     assert (folder / "run" / "s3.started").exists()

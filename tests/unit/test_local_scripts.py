@@ -49,8 +49,8 @@ def postgres() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def leftovers() -> ModuleType:
-    return script("leftovers.py")
+def end_orphans() -> ModuleType:
+    return script("end_orphans.py")
 
 
 def rclone_line(secret: str) -> str:
@@ -309,47 +309,49 @@ def test_a_password_must_not_be_in_what_a_failing_initdb_prints(
     [("s3", True), ("mlflow", False), ("s", False), ("s3/more", False), ("", False)],
 )
 def test_a_process_must_belong_to_its_service_and_to_its_stack(
-    leftovers: ModuleType, tmp_path: Path, service: str, *, found: bool
+    end_orphans: ModuleType, tmp_path: Path, service: str, *, found: bool
 ) -> None:
     folder = str(tmp_path / "it's a stack")
     with child(environ={MARK: f"{IDENTITY}/s3", HOME: folder}) as process:
         other = psutil.Process(process.pid)
-        assert leftovers.belongs(other, f"{IDENTITY}/{service}", folder) is found
-        assert not leftovers.belongs(other, f"{'f' * 16}/{service}", folder)
+        assert end_orphans.belongs(other, f"{IDENTITY}/{service}", folder) is found
+        assert not end_orphans.belongs(other, f"{'f' * 16}/{service}", folder)
 
 
 def test_a_process_of_the_stack_that_this_one_is_a_copy_of_must_be_left_alone(
-    leftovers: ModuleType, tmp_path: Path
+    end_orphans: ModuleType, tmp_path: Path
 ) -> None:
     """Its files have the same id until the tool renders them anew; one that is gone was moved."""
     mark, original = f"{IDENTITY}/s3", tmp_path / "original"
     original.mkdir()
     with child(environ={MARK: mark, HOME: str(original)}) as process:
         other = psutil.Process(process.pid)
-        assert not leftovers.belongs(other, mark, str(tmp_path / "copy"))
+        assert not end_orphans.belongs(other, mark, str(tmp_path / "copy"))
         original.rmdir()
-        assert leftovers.belongs(other, mark, str(tmp_path / "copy"))
+        assert end_orphans.belongs(other, mark, str(tmp_path / "copy"))
 
 
 def test_a_process_that_nobody_marked_must_belong_to_nobody(
-    leftovers: ModuleType, tmp_path: Path
+    end_orphans: ModuleType, tmp_path: Path
 ) -> None:
     with child() as process:
-        assert not leftovers.belongs(psutil.Process(process.pid), IDENTITY, str(tmp_path))
+        assert not end_orphans.belongs(psutil.Process(process.pid), IDENTITY, str(tmp_path))
 
 
-def test_a_process_that_ended_must_belong_to_nobody(leftovers: ModuleType, tmp_path: Path) -> None:
+def test_a_process_that_ended_must_belong_to_nobody(
+    end_orphans: ModuleType, tmp_path: Path
+) -> None:
     with child(environ={MARK: IDENTITY}) as process:
         found = psutil.Process(process.pid)
         process.kill()
         process.wait()
-    assert not leftovers.belongs(found, IDENTITY, str(tmp_path))
+    assert not end_orphans.belongs(found, IDENTITY, str(tmp_path))
 
 
 def end_leftovers(mark: str, folder: Path) -> str:
     """Run the script as a service does, which has the same marks itself."""
     done = subprocess.run(
-        [sys.executable, str(LOCAL / "leftovers.py")],
+        [sys.executable, str(LOCAL / "end_orphans.py")],
         env={**os.environ, MARK: mark, HOME: str(folder)},
         check=True,
         capture_output=True,
@@ -377,7 +379,7 @@ def test_nothing_must_be_said_where_nothing_was_left(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_meanwhile_must_not_be_an_error(
-    leftovers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    end_orphans: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers of a server end by themselves when they see that it is gone."""
     environ = {MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
@@ -390,14 +392,17 @@ def test_a_process_that_ends_meanwhile_must_not_be_an_error(
             yield psutil.Process(older.pid)
 
         monkeypatch.setattr(psutil, "process_iter", looked_at)
-        assert leftovers.main(environ) == 0
+        assert end_orphans.main(environ) == 0
         assert older.wait(timeout=10) == -9
 
 
 def test_a_killed_process_must_be_gone_also_where_nobody_takes_note(tmp_path: Path) -> None:
     """As in a container whose first process is no init: it holds no port and no file any more."""
     environ = {**os.environ, MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
-    code = "import leftovers, os, sys; leftovers.PATIENCE = 1; sys.exit(leftovers.main(os.environ))"
+    code = (
+        "import end_orphans, os, sys; end_orphans.PATIENCE = 1; "
+        "sys.exit(end_orphans.main(os.environ))"
+    )
     with subprocess.Popen(["sleep", "60"], env=environ) as old:
         done = subprocess.run(
             [sys.executable, "-B", "-c", code], cwd=LOCAL, env=environ, check=False

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from mlflow_compose import actions
 from mlflow_compose.actions import Move, Plan, load_plan, plan_move, read_settings
 from mlflow_compose.actions.move import refuse
-from mlflow_compose.data import changes
+from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, UsageError
 from mlflow_compose.render import render
 from mlflow_compose.stack import Stack
-from mlflow_compose.stack.between import between, objects_url
+from mlflow_compose.stack.migration import between, objects_url
 from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import env_text, local_stack, settings, stack

@@ -11,9 +11,9 @@ from typing import IO, Any
 import pytest
 
 from mlflow_compose.clients import Objects
-from mlflow_compose.data import copy_folder, copy_objects
-from mlflow_compose.data.inside import folder as inside
-from mlflow_compose.data.objects import Copied
+from mlflow_compose.data.inside import copy_folder as inside
+from mlflow_compose.data.migration import copy_artifacts, copy_objects
+from mlflow_compose.data.migration.objects import Copied
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import StoreError
 from tests.unit.fakes import FakeEngine, FakeScreen
@@ -123,7 +123,7 @@ def copied(folder: Path, contents: dict[str, bytes]) -> Copied:
         with contextlib.suppress(SystemExit):
             inside.main(json.dumps({"folder": str(folder), "bucket": "team"}))
     engine = FakeEngine(stack(), outcome=Outcome(0, said[-1], ""))
-    return copy_folder(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
+    return copy_artifacts(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
 
 
 def test_a_folder_must_not_overwrite_objects_of_others(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.engines.docker import once
-from mlflow_compose.engines.local.once import run_once
+from mlflow_compose.engines.docker import one_off
+from mlflow_compose.engines.local.one_off import run_once
 from mlflow_compose.errors import EngineError
 
 TALK = "import sys; [print(line) for line in 'abc']; sys.stderr.write('x' * 200_000); sys.exit(3)"
@@ -29,4 +29,4 @@ def test_all_lines_must_be_kept_where_nobody_listens(tmp_path: Path) -> None:
 
 def test_a_folder_that_docker_cannot_mount_must_be_told() -> None:
     with pytest.raises(EngineError, match="a colon in its path"):
-        once._mounts(Path("/home/student/a:b"))
+        one_off._mounts(Path("/home/student/a:b"))

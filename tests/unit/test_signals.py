@@ -15,7 +15,7 @@ from mlflow_compose.cli.signals import Ended, in_words
 from mlflow_compose.console import Console
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.starting import watch
-from mlflow_compose.engines.local.once import run_once
+from mlflow_compose.engines.local.one_off import run_once
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child
 from tests.unit.samples import stack

@@ -19,10 +19,10 @@ from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
 from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
-from mlflow_compose.data import Import, sender
-from mlflow_compose.data.source import FOLDER, Source
+from mlflow_compose.data.importing import Import, sender
+from mlflow_compose.data.importing.source import FOLDER, Source
 from mlflow_compose.engines.base import Outcome
-from mlflow_compose.engines.sending import sources
+from mlflow_compose.engines.remote import sources
 from mlflow_compose.errors import EngineError, OtherStackError
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen

@@ -15,7 +15,7 @@ from mlflow_compose.actions.moving import moving
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.prune import prune, unused
 from mlflow_compose.actions.settings import config, list_settings
-from mlflow_compose.data import recognise
+from mlflow_compose.data.importing import recognise
 
 __all__ = [
     "Move",

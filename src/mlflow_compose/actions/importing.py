@@ -2,7 +2,7 @@
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import check_owner
-from mlflow_compose.data import Import, Source, sender
+from mlflow_compose.data.importing import Import, Source, sender
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress, Result
 

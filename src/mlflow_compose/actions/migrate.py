@@ -13,14 +13,14 @@ from mlflow_compose.actions.places import check_elsewhere
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
-from mlflow_compose.data import Copied, copy_folder, copy_objects, copy_runs
+from mlflow_compose.data.migration import Copied, copy_artifacts, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import StoreError, UsageError
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import between
+from mlflow_compose.stack import migration
 
 PRUNE = "mlflow-compose migrate-store --prune deletes"
 STAYS = (
@@ -125,7 +125,7 @@ def _prove(engine: Engine, progress: Progress) -> None:
 
 def _remember(move: Move) -> Sequence[str]:
     """Note where the data is now; return the volumes in which it is left."""
-    kept = between.kept(move.old.stack, move.new.stack)
+    kept = migration.kept(move.old.stack, move.new.stack)
     record, site, volumes = read_record(move.new.paths), move.new.stack.site, move.new.stack.volumes
     moved = record.moved(site.engine, places_of(move.new), kept)
     write_record(moved.started(site.engine, places_of(move.new), volumes), move.new.paths)
@@ -165,8 +165,8 @@ def _reach(move: Move) -> None:
 def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
     old, new = move.old.stack, move.new.stack
     if not old.stores.has_s3:
-        return copy_folder(engine, old, progress)
-    target = Objects.of(new, between.objects_url(old, new, move.port))
+        return copy_artifacts(engine, old, progress)
+    target = Objects.of(new, migration.objects_url(old, new, move.port))
     with _in_words():
         own = new.has("s3") and not new.folders
         return copy_objects(Objects.of(old), target, progress, own=own)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from mlflow_compose.actions.envfile import EnvChange, values_of
 from mlflow_compose.actions.plan import Plan, check_key, load_plan
-from mlflow_compose.data import changes
+from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import place_of
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.stack import LOCAL_PROVIDERS, between
+from mlflow_compose.stack import LOCAL_PROVIDERS, migration
 from mlflow_compose.stack.site import LOOPBACK
 
 
@@ -42,7 +42,7 @@ class Move:
     @property
     def middle(self) -> Plan:
         """The servers of both, and nobody who writes."""
-        stack = between.between(self.old.stack, self.new.stack, port=self.port)
+        stack = migration.between(self.old.stack, self.new.stack, port=self.port)
         return replace(self.new, stack=stack)
 
     @property
@@ -112,7 +112,7 @@ def refuse(before: Plan, after: Plan) -> None:
         raise UsageError("that is where the stack's data is already; there is nothing to move")
     if moves_objects and not new.stores.has_s3:
         raise UsageError("artifacts are moved to a bucket, and not to a folder of the server")
-    if moves_objects and between.stays(old, new):
+    if moves_objects and migration.stays(old, new):
         raise UsageError(
             "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION must stay "
             "while the S3 server does"
@@ -126,7 +126,7 @@ def refuse(before: Plan, after: Plan) -> None:
             f"MINIO_VOLUME_PATH ({folder}) holds the old objects, and two servers cannot share it",
             hint="put another MINIO_VOLUME_PATH, or an empty one, into the file of --settings",
         )
-    if about := between.same_secret(old, new):
+    if about := migration.same_secret(old, new):
         raise UsageError(f"a secret cannot change while data moves: {about}")
     if old.artifact_access == "direct" and old.stores.bucket != new.stores.bucket:
         raise UsageError(

@@ -9,7 +9,7 @@ from mlflow_compose.actions.move import refuse
 from mlflow_compose.actions.moving import mark, moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
-from mlflow_compose.data import changes
+from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageError
@@ -17,7 +17,7 @@ from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
 from mlflow_compose.settings.stores import AWS
-from mlflow_compose.stack import between
+from mlflow_compose.stack import migration
 
 RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
@@ -35,7 +35,7 @@ def remember_start(plan: Plan, change: Change | None) -> None:
     """
     record, engine = read_record(plan.paths), plan.stack.site.engine
     if change and change.is_copied:
-        record = record.moved(engine, places_of(plan), between.kept(change.old.stack, plan.stack))
+        record = record.moved(engine, places_of(plan), migration.kept(change.old.stack, plan.stack))
     elif change:
         record = record.leaving(engine, change.old.stack.volumes)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
@@ -96,7 +96,7 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
 
 
 def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
-    waiting = replace(old, stack=between.between(old.stack, old.stack, port=0))
+    waiting = replace(old, stack=migration.between(old.stack, old.stack, port=0))
     engine = engine_of(waiting)
     engine.check_data(start_empty=True, held=held_folders(old))
     try:

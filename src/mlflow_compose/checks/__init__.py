@@ -6,9 +6,9 @@ one sentence and a next command.
 """
 
 from mlflow_compose.checks.amounts import Amounts, count
+from mlflow_compose.checks.bundled_causes import Cause
 from mlflow_compose.checks.causes import diagnose, external_database
 from mlflow_compose.checks.owner import check_owner
-from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.checks.verify import Step, verify
 
 __all__ = [

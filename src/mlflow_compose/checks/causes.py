@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mlflow_compose.checks.elsewhere import causes
+from mlflow_compose.checks.bundled_causes import Cause
+from mlflow_compose.checks.external_causes import causes
 from mlflow_compose.checks.inside import Link, look
-from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlflow_compose.checks.bundled_causes import Cause
 from mlflow_compose.checks.causes import diagnose
-from mlflow_compose.checks.elsewhere import causes
+from mlflow_compose.checks.external_causes import causes
 from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
-from mlflow_compose.checks.sentences import Cause
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError

@@ -8,7 +8,7 @@ from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.places import place_of
 from mlflow_compose.engines.ports import check_ports, holder_of
-from mlflow_compose.engines.sending import run_modules
+from mlflow_compose.engines.remote import run_modules
 
 __all__ = [
     "Choice",

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_compose.data.inside import objects, tables
-from mlflow_compose.data.inside.changes import Changes
-from mlflow_compose.data.inside.families import KINDS, OWN_TO_A_SERVER
 from mlflow_compose.data.inside.merge import Merge
+from mlflow_compose.data.inside.row_mapping import RowMapping
 from mlflow_compose.data.inside.store import open_source, passed_over
+from mlflow_compose.data.inside.table_groups import KINDS, OWN_TO_A_SERVER
 
 Request = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 def merge(request: Request) -> dict[str, Any]:
     """Bring a source's rows, and count them in the stack."""
-    changes = Changes(request["root"], everything_moves=request["kind"] == "server")
+    mapping = RowMapping(request["root"], everything_moves=request["kind"] == "server")
     given = Path(os.environ["GIVEN_FOLDER"])
     target = tables.open_database(request["backend"])
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
@@ -38,15 +38,15 @@ def merge(request: Request) -> dict[str, Any]:
         damaged = passed_over(source, given) if request["kind"] == "folder" else []
         theirs, ours = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
-            first = Merge(reading, theirs, ours, changes, write=True)
+            first = Merge(reading, theirs, ours, mapping, write=True)
             first.walk(target, say)
-            left = noted(changes)
+            left = noted(mapping)
             say("comparing")
-            second = Merge(reading, theirs, ours, changes, write=False)
+            second = Merge(reading, theirs, ours, mapping, write=False)
             second.walk(target, lambda _: None)
-            left += [*damaged, *second.meeting.left, *others(reading, theirs)]
+            left += [*damaged, *second.conflicts.left, *others(reading, theirs)]
         source.dispose()
-    for old, new in changes.places.items():
+    for old, new in mapping.places.items():
         tell(place=[old, new])
     return {
         "source": second.source,
@@ -56,12 +56,12 @@ def merge(request: Request) -> dict[str, Any]:
     }
 
 
-def noted(changes: Changes) -> list[str]:
+def noted(mapping: RowMapping) -> list[str]:
     """Return what could not be brought as it was, in words."""
-    stay = changes.elsewhere.items()
+    stay = mapping.elsewhere.items()
     return [
         *(f"artifacts of {number} runs or models: they stay in {place}" for place, number in stay),
-        *(f"{number} values of {name} were cut" for name, number in changes.cut.items()),
+        *(f"{number} values of {name} were cut" for name, number in mapping.cut.items()),
     ]
 
 

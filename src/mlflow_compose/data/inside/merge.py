@@ -5,18 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mlflow_compose.data.inside.changes import Changes, Row
-from mlflow_compose.data.inside.families import (
-    FAMILIES,
+from mlflow_compose.data.inside.conflicts import Conflicts, key_of
+from mlflow_compose.data.inside.row_mapping import Row, RowMapping
+from mlflow_compose.data.inside.table_groups import (
+    GROUPS,
     INPUT_TAGS,
     INPUTS,
     KINDS,
     MODEL_METRICS,
     OF_EXPERIMENT,
     REGISTRY,
-    Family,
+    TableGroup,
 )
-from mlflow_compose.data.inside.meeting import Meeting, key_of
 from mlflow_compose.data.inside.tables import chunks, insert_missing, rows
 
 # Parents whose children are looked at together: with long metric histories, that is a lot.
@@ -30,11 +30,11 @@ class Merge:
     Attributes:
         source: How many rows of each kind the source has.
         there: How many of them were in the stack when they were looked at.
-        meeting: What became of rows that were there.
+        conflicts: What became of rows that were there.
     """
 
     def __init__(
-        self, reading: Any, theirs: Any, ours: Any, changes: Changes, *, write: bool
+        self, reading: Any, theirs: Any, ours: Any, mapping: RowMapping, *, write: bool
     ) -> None:
         """Take both sides.
 
@@ -42,18 +42,18 @@ class Merge:
             reading: A connection to the source.
             theirs: The source's tables.
             ours: The stack's tables.
-            changes: What differs between the two.
+            mapping: What differs between the two.
             write: Whether to insert what is missing, or only to count it.
         """
         self._reading = reading
         self._writing: Any = None
         self._theirs = theirs.tables
         self._ours = ours.tables
-        self._changes = changes
+        self._mapping = mapping
         self._write = write
         self.source: Counter[str] = Counter()
         self.there: Counter[str] = Counter()
-        self.meeting = Meeting(changes, write=write)
+        self.conflicts = Conflicts(mapping, write=write)
 
     def walk(self, target: Any, say: Say) -> None:
         """Bring everything; each experiment is one transaction."""
@@ -64,9 +64,9 @@ class Merge:
             with self._transaction(target):
                 self._experiment(row)
         say("registered models")
-        for family in (MODEL_METRICS, REGISTRY):
+        for group in (MODEL_METRICS, REGISTRY):
             with self._transaction(target):
-                self._family(family, self._of(family.table))
+                self._group(group, self._of(group.table))
 
     @contextmanager
     def _transaction(self, target: Any) -> Iterator[None]:
@@ -76,13 +76,13 @@ class Merge:
     def _experiment(self, row: Row) -> None:
         theirs = row["experiment_id"]
         number = self._number(row)
-        self._changes.experiments[theirs] = number
+        self._mapping.experiments[theirs] = number
         for name in OF_EXPERIMENT:
             found = self._of(name, "experiment_id", [theirs])
             self._bring(name, found, "experiment_id", [number])
-        for family in FAMILIES:
-            parents = self._of(family.table, "experiment_id", [theirs])
-            self._family(family, parents, number)
+        for group in GROUPS:
+            parents = self._of(group.table, "experiment_id", [theirs])
+            self._group(group, parents, number)
 
     def _number(self, row: Row) -> int:
         """Return the number of the stack's experiment; make it where there is none."""
@@ -97,9 +97,9 @@ class Merge:
         self.there["experiments"] += found is not None
         if found is None and self._write:
             new = {name: value for name, value in row.items() if name != "experiment_id"}
-            insert_missing(self._writing, table, [self._changes.fit(table, new)])
+            insert_missing(self._writing, table, [self._mapping.fit(table, new)])
             found = self._writing.execute(query).mappings().one()
-            place = {"artifact_location": self._changes.location(found["experiment_id"])}
+            place = {"artifact_location": self._mapping.location(found["experiment_id"])}
             self._writing.execute(table.update().where(same).values(place))
         # While it is only looked, a number that none has: all below it is missing too.
         return -1 if found is None else int(found["experiment_id"])
@@ -112,7 +112,7 @@ class Merge:
             below = numbers.where(runs.c.run_uuid.in_([run["run_uuid"] for run in chunk]))
             query = table.select().where(table.c.experiment_id.in_(below))
             if found := self._writing.execute(query).mappings().first():
-                self.meeting.left.append(
+                self.conflicts.left.append(
                     f"the name of experiment {row['name']}: in the stack it is {found['name']}"
                 )
                 return dict(found)
@@ -130,20 +130,20 @@ class Merge:
             conditions.append(table.c.run_id.in_(runs.select().with_only_columns(runs.c.run_uuid)))
         return rows(self._reading, table, *conditions)
 
-    def _family(self, family: Family, parents: Iterable[Row], number: int | None = None) -> None:
+    def _group(self, group: TableGroup, parents: Iterable[Row], number: int | None = None) -> None:
         """Bring parents, a few at a time, each with what belongs to it."""
         for chunk in chunks(parents, PARENTS):
-            keys = [parent[family.key] for parent in chunk]
-            if family is not MODEL_METRICS:
-                self._bring(family.table, chunk, family.key, keys, number)
-            for name, column in family.children.items():
+            keys = [parent[group.key] for parent in chunk]
+            if group is not MODEL_METRICS:
+                self._bring(group.table, chunk, group.key, keys, number)
+            for name, column in group.children.items():
                 self._bring(name, self._of(name, column, keys), column, keys, number)
-            if family.table == "runs":
+            if group.table == "runs":
                 self._inputs(keys)
 
     def _inputs(self, runs: Sequence[str]) -> None:
         """Bring what runs read and what they made: datasets and models."""
-        table, uuids = self._theirs[INPUTS], self._changes.uuids
+        table, uuids = self._theirs[INPUTS], self._mapping.uuids
         ends = (table.c.source_id.in_(runs)) | (table.c.destination_id.in_(runs))
         found = list(rows(self._reading, table, ends))
         sources = [uuids.get(row["source_id"], row["source_id"]) for row in found]
@@ -172,19 +172,19 @@ class Merge:
         if name not in self._ours:
             return
         table, kind = self._ours[name], KINDS[name]
-        here = self.meeting.rows(self._writing, table, column, keys)
+        here = self.conflicts.rows(self._writing, table, column, keys)
         for chunk in chunks(theirs):
             changed = [
-                self._changes.row(name, row, number, here.get(key_of(table, row))) for row in chunk
+                self._mapping.row(name, row, number, here.get(key_of(table, row))) for row in chunk
             ]
-            ours = [self._changes.fit(table, row) for row in changed]
+            ours = [self._mapping.fit(table, row) for row in changed]
             new = [row for row in ours if key_of(table, row) not in here]
             self.source[kind] += len(chunk)
             self.there[kind] += sum(
-                self.meeting.meet(self._writing, table, row, here[key_of(table, row)])
+                self.conflicts.resolve(self._writing, table, row, here[key_of(table, row)])
                 for row in ours
                 if key_of(table, row) in here
             )
             if self._write:
-                may = [row for row in new if self.meeting.may_come(name, row)]
+                may = [row for row in new if self.conflicts.may_come(name, row)]
                 insert_missing(self._writing, table, may)

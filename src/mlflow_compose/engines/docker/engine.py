@@ -22,7 +22,7 @@ from mlflow_compose.engines.docker.containers import (
     volumes_of,
 )
 from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
-from mlflow_compose.engines.docker.once import run_once
+from mlflow_compose.engines.docker.one_off import run_once
 from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.starting import watch
 from mlflow_compose.engines.ownership import check_held, marked

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlflow_compose.engines.words import install_hint
+from mlflow_compose.engines.install_hints import install_hint
 from mlflow_compose.errors import BuildError, EngineError
 from mlflow_compose.stack import Stack
 

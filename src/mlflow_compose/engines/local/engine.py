@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow_compose.engines.base import FOLDER_VARIABLE, RUNNING, Outcome, ServiceStatus
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
 from mlflow_compose.engines.local.folders import Folders
-from mlflow_compose.engines.local.once import run_once
+from mlflow_compose.engines.local.one_off import run_once
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starting import watch
@@ -89,7 +89,7 @@ class LocalEngine:
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
-            processes.end_leftovers(self._owner)
+            processes.end_orphans(self._owner)
             # Also what a migration left behind.
             return self.remove_volumes(known_volumes()) if volumes else ""
 
@@ -184,7 +184,7 @@ class LocalEngine:
             self._supervisor.shut_down()
             running = False
         if not running:
-            processes.end_leftovers(self._owner)
+            processes.end_orphans(self._owner)
             self._said.begin()
             self._supervisor.start(self._environ)
             return

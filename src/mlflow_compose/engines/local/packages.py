@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
-from mlflow_compose.engines.words import install_hint
+from mlflow_compose.engines.install_hints import install_hint
 from mlflow_compose.errors import BuildError
 from mlflow_compose.machine import is_alive
 from mlflow_compose.result import Progress

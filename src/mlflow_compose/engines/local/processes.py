@@ -91,7 +91,7 @@ def of(owner: Owner) -> Iterator["Process"]:
             yield process
 
 
-def end_leftovers(owner: Owner) -> None:
+def end_orphans(owner: Owner) -> None:
     """End what an earlier life of the stack left running: nobody watches it any more.
 
     Raises:

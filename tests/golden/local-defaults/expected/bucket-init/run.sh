@@ -23,7 +23,7 @@ touch run/bucket-init.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/bucket-init STACK_FOLDER="$(pwd -P)"
-python leftovers.py
+python end_orphans.py
 
 # Waits until s3 is healthy.
 until sh s3/healthcheck.sh >/dev/null 2>&1; do

@@ -24,6 +24,6 @@ touch run/s3.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/s3 STACK_FOLDER="$(pwd -P)"
-python leftovers.py
+python end_orphans.py
 
 exec python s3/start_rclone.py

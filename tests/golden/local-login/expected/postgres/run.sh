@@ -27,6 +27,6 @@ touch run/postgres.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/postgres STACK_FOLDER="$(pwd -P)"
-python leftovers.py
+python end_orphans.py
 
 exec python postgres/start_postgres.py

@@ -40,7 +40,7 @@ touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
-python leftovers.py
+python end_orphans.py
 
 # Waits until postgres is healthy.
 until sh postgres/healthcheck.sh >/dev/null 2>&1; do

@@ -31,6 +31,6 @@ touch run/mlflow.started
 
 # Processes of an earlier life that was killed: they would hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
-python leftovers.py
+python end_orphans.py
 
 exec sh mlflow/entrypoint.sh python -m mlflow server --host=127.0.0.1 --port=5000 --workers=2 --backend-store-uri=sqlite:///data/mlflow_data/mlflow.db --artifacts-destination=data/mlflow_data/artifacts '--allowed-hosts=mlflow,mlflow:*,localhost,localhost:*,127.0.0.1,127.0.0.1:*,[::1],[[]::1]:*' '--uvicorn-opts=--loop uvloop --http httptools --no-access-log' --serve-artifacts

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from mlflow_compose.clients import Tracking
-from mlflow_compose.data.server import Owners
+from mlflow_compose.data.importing.server import Owners
 
 # EXPERIMENT/RUN/artifacts, EXPERIMENT/models/MODEL/artifacts, EXPERIMENT/traces/TRACE/artifacts.
 TAILS = (3, 4)
@@ -31,7 +31,7 @@ class Artifact:
     size: int
 
 
-class Shelf(Protocol):
+class ArtifactSource(Protocol):
     """What gives out the artifacts of a source."""
 
     def has(self, place: str) -> bool:

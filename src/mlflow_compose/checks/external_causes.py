@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlflow_compose.checks.sentences import CAUSES, Cause
+from mlflow_compose.checks.bundled_causes import CAUSES, Cause
 from mlflow_compose.stack import Stack
 
 DATABASE: Mapping[str, Cause] = {

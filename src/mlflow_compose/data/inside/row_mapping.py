@@ -17,7 +17,7 @@ PLACES = {
 }
 
 
-class Changes:
+class RowMapping:
     """Remembers what was changed, so that what refers to it follows.
 
     Attributes:

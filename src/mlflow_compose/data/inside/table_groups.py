@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Family:
+class TableGroup:
     """A table, and those whose rows belong to one of its rows.
 
     Attributes:
@@ -21,8 +21,8 @@ class Family:
 
 # Rows of an experiment, besides its own.
 OF_EXPERIMENT = ("experiment_tags", "datasets")
-FAMILIES = (
-    Family(
+GROUPS = (
+    TableGroup(
         "runs",
         "run_uuid",
         {
@@ -32,12 +32,12 @@ FAMILIES = (
             "tags": "run_uuid",
         },
     ),
-    Family(
+    TableGroup(
         "logged_models",
         "model_id",
         {"logged_model_params": "model_id", "logged_model_tags": "model_id"},
     ),
-    Family(
+    TableGroup(
         "trace_info",
         "request_id",
         {
@@ -51,8 +51,8 @@ FAMILIES = (
     ),
 )
 # A logged model's metrics may be those of a run in another experiment, so they come last.
-MODEL_METRICS = Family("logged_models", "model_id", {"logged_model_metrics": "model_id"})
-REGISTRY = Family(
+MODEL_METRICS = TableGroup("logged_models", "model_id", {"logged_model_metrics": "model_id"})
+REGISTRY = TableGroup(
     "registered_models",
     "name",
     {

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from mlflow_compose.data.source import Source
+from mlflow_compose.data.importing.source import Source
 from mlflow_compose.errors import FilesError, SourceError
 from mlflow_compose.machine import is_alive, is_unwritable
 
@@ -85,7 +85,7 @@ def _is_ours(place: Path) -> bool:
         return False
 
 
-def copy_folder(source: Source, target: Path) -> None:
+def copy_mlruns(source: Source, target: Path) -> None:
     """Copy the files of a mlruns folder without the artifacts.
 
     Raises:

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from mlflow_compose.checks.elsewhere import causes
+from mlflow_compose.checks.bundled_causes import CAUSES
+from mlflow_compose.checks.external_causes import causes
 from mlflow_compose.checks.proof import Proof
-from mlflow_compose.checks.sentences import CAUSES
 from mlflow_compose.stack import Stack
 from tests.unit.samples import SECRETS, local_stack, stack
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from mlflow_compose.data.inside import folder, tables, whole
-from mlflow_compose.data.objects import Copied, others
+from mlflow_compose.data.inside import copy_database, copy_folder, tables
+from mlflow_compose.data.migration.objects import Copied, others
 from mlflow_compose.engines import Engine, run_modules
 from mlflow_compose.errors import StoreError
 from mlflow_compose.result import Progress
@@ -31,11 +31,12 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
         StoreError: They cannot be copied, or are not the same afterwards.
     """
     request = {"source": old.stores.backend_uri, "target": engine.stack.stores.backend_uri}
-    rows: Mapping[str, int] = _done(engine, (tables, whole), request, progress, "runs")["rows"]
+    answer = _done(engine, (tables, copy_database), request, progress, "runs")
+    rows: Mapping[str, int] = answer["rows"]
     return rows
 
 
-def copy_folder(engine: Engine, old: Stack, progress: Progress) -> Copied:
+def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> Copied:
     """Copy every artifact of a folder into the bucket, and compare each by its key and SHA-256.
 
     Args:
@@ -48,7 +49,7 @@ def copy_folder(engine: Engine, old: Stack, progress: Progress) -> Copied:
             or are not the same afterwards.
     """
     request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
-    return Copied(**_done(engine, (folder,), request, progress, "artifacts"))
+    return Copied(**_done(engine, (copy_folder,), request, progress, "artifacts"))
 
 
 def _done(

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow_compose.data.importing.source import Source
 from mlflow_compose.data.inside import (
-    changes,
-    families,
+    conflicts,
     main,
-    meeting,
     merge,
     objects,
+    row_mapping,
     store,
+    table_groups,
     tables,
 )
-from mlflow_compose.data.source import Source
 from mlflow_compose.engines import Engine, run_modules
 from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
@@ -24,11 +24,11 @@ from mlflow_compose.stack import Stack
 FAILED_HINT = "mlflow-compose verify shows whether the stack is well"
 
 # Each after those that it imports.
-MODULES = (tables, families, changes, meeting, merge, store, objects, main)
+MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, objects, main)
 PROXY = "mlflow-artifacts:/"
 
 
-class Within:
+class Merged:
     """One question, and what came of it.
 
     Attributes:
@@ -74,7 +74,7 @@ class Within:
             )
 
 
-def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Within:
+def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
     """Bring the rows of a source, of which `folder` holds all but the artifacts."""
     stack = engine.stack
     request = {
@@ -83,7 +83,7 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "root": artifact_root(stack),
         "backend": stack.stores.backend_uri,
     }
-    within = Within(progress)
+    within = Merged(progress)
     within.ask(engine, request, folder)
     return within
 
@@ -103,7 +103,7 @@ def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
-    within = Within(progress)
+    within = Merged(progress)
     within.ask(engine, request)
     return within.objects
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
-from mlflow_compose.data.leftovers import named, nowhere, outside
-from mlflow_compose.data.server import connect, read
-from mlflow_compose.data.shelves import Folders, Server, Shelf
-from mlflow_compose.data.source import FOLDER, SERVER, Source
-from mlflow_compose.data.staging import copy_database, copy_folder, staging
-from mlflow_compose.data.transfer import Put, Wanted, look, send
-from mlflow_compose.data.within import Within, key_of, merge_rows, stored
+from mlflow_compose.data.importing.artifacts import ArtifactSource, Folders, Server
+from mlflow_compose.data.importing.remote import Merged, key_of, merge_rows, stored
+from mlflow_compose.data.importing.report import named, nowhere, outside
+from mlflow_compose.data.importing.server import connect, read
+from mlflow_compose.data.importing.source import FOLDER, SERVER, Source
+from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
+from mlflow_compose.data.importing.transfer import Put, Wanted, look, send
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
 from mlflow_compose.result import Progress, Result
@@ -87,10 +87,10 @@ class Import:
         self._check()
         with staging(root) as folder:
             with self._progress.step(f"Reading {self._source.name}"):
-                shelf, left = self._take(folder)
+                artifacts, left = self._take(folder)
             with self._progress.step("Bringing experiments, runs and models"):
                 within = merge_rows(self._engine, self._source, folder, self._progress)
-            brought = self._artifacts(shelf, within, folder)
+            brought = self._artifacts(artifacts, within, folder)
         brought = replace(brought, left=(*left, *brought.left))
         return Result(_data(self._source, brought), _lines(brought), _errors(brought))
 
@@ -116,24 +116,24 @@ class Import:
                 hint="mlflow-compose verify names the broken link",
             ) from None
 
-    def _take(self, folder: Path) -> tuple[Shelf, list[str]]:
+    def _take(self, folder: Path) -> tuple[ArtifactSource, list[str]]:
         """Copy all but the artifacts; return where those are, and what cannot be read."""
         source = self._source
         if source.kind == SERVER:
             tracking = connect(source)
             reading = read(tracking, folder / ROWS_FILE, self._progress)
             return Server(tracking, reading.owners), reading.left
-        (copy_folder if source.kind == FOLDER else copy_database)(source, folder)
+        (copy_mlruns if source.kind == FOLDER else copy_database)(source, folder)
         return Folders(source.artifacts), []
 
-    def _artifacts(self, shelf: Shelf, within: Within, folder: Path) -> Brought:
+    def _artifacts(self, artifacts: ArtifactSource, within: Merged, folder: Path) -> Brought:
         """Send what is missing, and count what the stack holds then."""
         stack, progress = self._engine.stack, self._progress
         done = within.done or {}
         keys = {old: key_of(stack, new) for old, new in within.places.items()}
         places = {old: key for old, key in keys.items() if key}
         with progress.step("Looking for artifacts"):
-            wanted = look(shelf, places, progress)
+            wanted = look(artifacts, places, progress)
             objects = stored(self._engine, places.values(), progress)
         before = wanted.there(objects)
         missing = wanted.missing(objects, may_be_cut=bool(stack.stores.artifact_folder))
@@ -142,7 +142,7 @@ class Import:
         after = before
         if missing:
             with progress.step(f"Bringing {len(missing)} of {len(wanted.artifacts)} artifacts"):
-                problems = send(shelf, missing, self._put, folder, progress)
+                problems = send(artifacts, missing, self._put, folder, progress)
             with progress.step("Comparing"):
                 after = wanted.there(stored(self._engine, places.values(), progress))
         return Brought(

@@ -1,6 +1,6 @@
 """Every cause that the checks know, in words, each with the next command.
 
-Where a server is not the stack's own, `elsewhere` has other words for some of them.
+Where a server is not the stack's own, `external_causes` has other words for some of them.
 """
 
 from collections.abc import Mapping

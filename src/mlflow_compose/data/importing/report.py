@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from mlflow_compose.data.transfer import Wanted
-from mlflow_compose.data.within import PROXY
+from mlflow_compose.data.importing.remote import PROXY
+from mlflow_compose.data.importing.transfer import Wanted
 
 
 def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:

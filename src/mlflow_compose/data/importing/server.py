@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mlflow_compose.clients import Tracking, TrackingError, Unreachable
-from mlflow_compose.data import rows
-from mlflow_compose.data.inside.changes import plain
-from mlflow_compose.data.source import Source
+from mlflow_compose.data.importing import rows
+from mlflow_compose.data.importing.source import Source
+from mlflow_compose.data.inside.row_mapping import plain
 from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 

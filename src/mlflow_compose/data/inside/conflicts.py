@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_compose.data.inside.changes import PLACES, Changes, Row
+from mlflow_compose.data.inside.row_mapping import PLACES, Row, RowMapping
 
 Key = tuple[Any, ...]
 # Tables of which more than the key matters.
@@ -12,15 +12,15 @@ WHOLE = ("datasets", "inputs", "latest_metrics", "model_versions", "registered_m
 ORIGIN, OF_VERSION = ("run_id", "source"), ("model_version_tags", "registered_model_aliases")
 
 
-class Meeting:
+class Conflicts:
     """Looks at rows of both sides that have the same key.
 
     Attributes:
         left: What is not brought, in words.
     """
 
-    def __init__(self, changes: Changes, *, write: bool) -> None:
-        self._changes = changes
+    def __init__(self, mapping: RowMapping, *, write: bool) -> None:
+        self._mapping = mapping
         self._write = write
         self.left: list[str] = []
         # Model versions, by name and number, that are others in the stack.
@@ -40,13 +40,13 @@ class Meeting:
         version = (row.get("name"), row.get("version"))
         return name not in OF_VERSION or version not in self._others
 
-    def meet(self, writing: Any, table: Any, row: Row, here: Row) -> bool:
+    def resolve(self, writing: Any, table: Any, row: Row, here: Row) -> bool:
         """Take note of a row that is here; tell whether it is the same thing."""
         match table.name:
             case "datasets":
-                self._changes.uuids[row["dataset_uuid"]] = here["dataset_uuid"]
+                self._mapping.uuids[row["dataset_uuid"]] = here["dataset_uuid"]
             case "inputs":
-                self._changes.uuids[row["input_uuid"]] = here["input_uuid"]
+                self._mapping.uuids[row["input_uuid"]] = here["input_uuid"]
             case "latest_metrics" if self._write and order_of(row) > order_of(here):
                 # The history has grown at its end since the last time.
                 same = [column == row[column.name] for column in table.primary_key.columns]

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
-from mlflow_compose.data.shelves import Artifact, Shelf
+from mlflow_compose.data.importing.artifacts import Artifact, ArtifactSource
 from mlflow_compose.errors import IncompleteError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -59,17 +59,17 @@ class Wanted:
         return sum(self.artifacts[key].size for key in keys)
 
 
-def look(shelf: Shelf, places: Mapping[str, str], progress: Progress) -> Wanted:
+def look(source: ArtifactSource, places: Mapping[str, str], progress: Progress) -> Wanted:
     """List the artifacts of a source.
 
     Args:
-        shelf: What gives them out.
+        source: What gives them out.
         places: The prefix of their keys in the stack, by where they are.
         progress: Where to say what happens.
     """
-    wanted = Wanted(nowhere=[place for place in places if not shelf.has(place)])
+    wanted = Wanted(nowhere=[place for place in places if not source.has(place)])
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda place: _files(shelf, place), places)
+        found = pool.map(lambda place: _files(source, place), places)
         for number, (place, (files, problem)) in enumerate(zip(places, found, strict=True), 1):
             progress.detail(f"{number} of {len(places)}")
             if problem:
@@ -88,11 +88,11 @@ def _is_safe(path: str) -> bool:
     return not any(part in {"", ".", ".."} for part in parts)
 
 
-def _files(shelf: Shelf, place: str) -> tuple[list[Artifact], str]:
+def _files(source: ArtifactSource, place: str) -> tuple[list[Artifact], str]:
     """Return the files of a place that can be listed, and why not all can."""
     found: list[Artifact] = []
     try:
-        found.extend(shelf.files(place))
+        found.extend(source.files(place))
     except (TrackingError, Unreachable, OSError) as error:
         return found, f"the artifacts at {place}: {error}"
     return found, ""
@@ -118,7 +118,11 @@ def _upload(bucket: Objects, key: str, path: Path) -> None:
 
 
 def send(
-    shelf: Shelf, artifacts: Mapping[str, Artifact], put: Put, scratch: Path, progress: Progress
+    source: ArtifactSource,
+    artifacts: Mapping[str, Artifact],
+    put: Put,
+    scratch: Path,
+    progress: Progress,
 ) -> list[str]:
     """Store artifacts, a few at a time; return what could not be, in words.
 
@@ -131,7 +135,7 @@ def send(
     def move(key: str, artifact: Artifact) -> None:
         place = scratch / f"artifact-{next(names)}"
         try:
-            put(key, shelf.fetch(artifact, place))
+            put(key, source.fetch(artifact, place))
         finally:
             place.unlink(missing_ok=True)
 
