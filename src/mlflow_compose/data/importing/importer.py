@@ -89,8 +89,8 @@ class Import:
             with self._progress.step(f"Reading {self._source.name}"):
                 artifacts, left = self._take(folder)
             with self._progress.step("Bringing experiments, runs and models"):
-                within = merge_rows(self._engine, self._source, folder, self._progress)
-            brought = self._artifacts(artifacts, within, folder)
+                merged = merge_rows(self._engine, self._source, folder, self._progress)
+            brought = self._artifacts(artifacts, merged, folder)
         brought = replace(brought, left=(*left, *brought.left))
         return Result(_data(self._source, brought), _lines(brought), _errors(brought))
 
@@ -126,11 +126,11 @@ class Import:
         (copy_mlruns if source.kind == FOLDER else copy_database)(source, folder)
         return Folders(source.artifacts), []
 
-    def _artifacts(self, artifacts: ArtifactSource, within: Merged, folder: Path) -> Brought:
+    def _artifacts(self, artifacts: ArtifactSource, merged: Merged, folder: Path) -> Brought:
         """Send what is missing, and count what the stack holds then."""
         stack, progress = self._engine.stack, self._progress
-        done = within.done or {}
-        keys = {old: key_of(stack, new) for old, new in within.places.items()}
+        done = merged.done or {}
+        keys = {old: key_of(stack, new) for old, new in merged.places.items()}
         places = {old: key for old, key in keys.items() if key}
         with progress.step("Looking for artifacts"):
             wanted = look(artifacts, places, progress)
@@ -151,7 +151,7 @@ class Import:
             {**done["after"], **_count(wanted, after)},
             (
                 *done["left"],
-                *outside(within.places, places),
+                *outside(merged.places, places),
                 *nowhere(places, wanted),
                 *wanted.left,
                 *named(others),
