@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from mlflow_compose.cli import main
-from mlflow_compose.settings import Settings
 from mlflow_compose.stack import services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.service import (
@@ -83,7 +82,7 @@ def _published() -> int:
     return int(os.environ["PAGE_PORT"])
 
 
-def _names(_: Settings) -> tuple[str, ...]:
+def _names(_: Surroundings) -> tuple[str, ...]:
     return (NAME,)
 
 

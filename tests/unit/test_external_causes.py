@@ -20,7 +20,7 @@ STACKS: dict[str, dict[str, str]] = {
     "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
     "a folder": {"ARTIFACT_STORE": "local"},
 }
-NEEDS = {"pg_": "has_postgres", "s3_": "has_s3", "bucket_": "has_s3", "key_": "has_s3"}
+NEEDS = {"pg_": "uses_postgres", "s3_": "uses_s3", "bucket_": "uses_s3", "key_": "uses_s3"}
 # What may only be said of a server that up makes, or makes anew.
 OURS = {
     "postgres": r"logs postgres|ALTER ROLE|was made with|POSTGRES_IMAGE",

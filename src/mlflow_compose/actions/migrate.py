@@ -164,7 +164,7 @@ def _reach(move: Move) -> None:
 
 def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
     old, new = move.old.stack, move.new.stack
-    if not old.stores.has_s3:
+    if not old.stores.uses_s3:
         return copy_artifacts(engine, old, progress)
     target = Objects.of(new, migration.objects_url(old, new, move.port))
     with _in_words():

@@ -110,7 +110,7 @@ def refuse(before: Plan, after: Plan) -> None:
         )
     if not (moves_objects or moves_runs):
         raise UsageError("that is where the stack's data is already; there is nothing to move")
-    if moves_objects and not new.stores.has_s3:
+    if moves_objects and not new.stores.uses_s3:
         raise UsageError("artifacts are moved to a bucket, and not to a folder of the server")
     if moves_objects and migration.stays(old, new):
         raise UsageError(
@@ -119,7 +119,7 @@ def refuse(before: Plan, after: Plan) -> None:
         )
     if without_containers and old.has("s3") and new.has("s3") and moves_objects:
         raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
-    if moves_runs and old.stores.has_postgres:
+    if moves_runs and old.stores.uses_postgres:
         raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
     if moves_objects and (folder := _same_folder(before, after)):
         raise UsageError(

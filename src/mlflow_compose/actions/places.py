@@ -130,9 +130,9 @@ def _targets(change: Change) -> Sequence[str]:
     """Return what `migrate-store --to` takes for the new stores."""
     settings, found = change.new.loaded.settings, []
     if change.runs:
-        port = "" if settings.has_postgres else f":{settings.pg_port}"
+        port = "" if settings.bundles_postgres else f":{settings.pg_port}"
         found.append(f"postgres={settings.pg_host}{port}")
-    if change.artifacts and settings.has_s3:
+    if change.artifacts and settings.bundles_s3:
         found.append(f"provider={settings.s3_provider}")
     elif change.artifacts:
         aws = settings.minio_host == AWS

@@ -35,7 +35,7 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         "tracking": stack.site.tracking,
         "key_is_limited": stack.key_is_limited,
         # A folder has no keys.
-        "only": [name for name in main.CHECKS if stores.has_s3 or name != "isolation"],
+        "only": [name for name in main.CHECKS if stores.uses_s3 or name != "isolation"],
     }
     outcome = run_modules(engine, MODULES, {**world, **request})
     try:

@@ -123,7 +123,7 @@ def _with_detail(engine: Engine, word: str, step: Step) -> Cause:
 
 def _shown(link: str, stack: Stack) -> str:
     """Return what a link is called: not every stack has a bucket."""
-    return "folder" if link == "bucket" and not stack.stores.has_s3 else link
+    return "folder" if link == "bucket" and not stack.stores.uses_s3 else link
 
 
 def _error(step: Step, cause: Cause) -> VerifyError:

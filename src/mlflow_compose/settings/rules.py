@@ -44,12 +44,12 @@ def console_port(settings: Settings) -> int | None:
 def _ports(settings: Settings) -> Iterator[Problem]:
     may_be_docker = settings.stack_engine != "local"
     may_be_local = settings.stack_engine != "docker"
-    has_console = settings.has_s3 and may_be_docker
+    has_console = settings.bundles_s3 and may_be_docker
     # Without Docker, services have this machine's ports only.
-    has_database_port = settings.has_postgres and (settings.pg_publish or may_be_local)
+    has_database_port = settings.bundles_postgres and (settings.pg_publish or may_be_local)
     published: dict[str, int | None] = {
         "MLFLOW_PORT": settings.mlflow_port,
-        "MINIO_PORT": settings.minio_port if settings.has_s3 else None,
+        "MINIO_PORT": settings.minio_port if settings.bundles_s3 else None,
         "MINIO_CONSOLE_ADDRESS": console_port(settings) if has_console else None,
         "PG_PORT": settings.pg_port if has_database_port else None,
     }

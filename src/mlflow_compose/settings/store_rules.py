@@ -17,7 +17,7 @@ def check_stores(settings: StoreSettings, artifact_access: str) -> Iterator[Prob
     """
     yield from _database(settings)
     yield from _artifacts(settings, artifact_access)
-    if settings.has_s3 and settings.minio_root_user == settings.minio_access_key:
+    if settings.bundles_s3 and settings.minio_root_user == settings.minio_access_key:
         yield Problem(
             "MINIO_ACCESS_KEY",
             "must differ from MINIO_ROOT_USER: the application is not root",

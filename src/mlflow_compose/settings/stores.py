@@ -139,12 +139,12 @@ class StoreSettings(BaseSettings):
         return self.s3_provider == "minio" and bool(self.minio_console_address)
 
     @property
-    def has_postgres(self) -> bool:
+    def bundles_postgres(self) -> bool:
         """Whether the stack has a database server of its own."""
         return self.backend_store == "postgres" and self.pg_host == BUNDLED_POSTGRES
 
     @property
-    def has_s3(self) -> bool:
+    def bundles_s3(self) -> bool:
         """Whether the stack has an S3 server of its own."""
         return self.artifact_store == "s3" and self.minio_host == BUNDLED_S3
 
@@ -154,7 +154,7 @@ class StoreSettings(BaseSettings):
         unused: set[str] = set()
         if self.backend_store == "sqlite":
             unused |= {"PG_PASSWORD"}
-        if not self.has_s3 or self.s3_provider == "rclone":
+        if not self.bundles_s3 or self.s3_provider == "rclone":
             unused |= ROOT_KEY
         if self.artifact_store == "local":
             unused |= {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}

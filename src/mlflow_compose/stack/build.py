@@ -59,8 +59,8 @@ def _stack(around: Surroundings, root: str) -> Stack:
         services=services(around),
         stores=around.stores,
         artifact_access=settings.mlflow_artifact_access,
-        s3_provider=settings.s3_provider if settings.has_s3 else "",
-        key_is_limited=settings.has_s3 and provider_of(settings, site).has_root,
+        s3_provider=settings.s3_provider if around.stores.bundles_s3 else "",
+        key_is_limited=around.stores.bundles_s3 and provider_of(settings, site).has_root,
         mlflow_version=settings.mlflow_version,
         login=_login(settings),
         app_key=(

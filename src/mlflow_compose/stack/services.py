@@ -36,5 +36,5 @@ def services(around: Surroundings) -> tuple[Service, ...]:
 
 def _wanted(around: Surroundings) -> Iterator[tuple[Kind, str]]:
     for kind in KINDS:
-        for name in kind.names(around.settings):
+        for name in kind.names(around):
             yield kind, name

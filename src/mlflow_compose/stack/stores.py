@@ -77,14 +77,24 @@ class Stores:
         return self.artifact_folder or f"s3://{self.bucket}"
 
     @property
-    def has_s3(self) -> bool:
+    def uses_s3(self) -> bool:
         """Whether artifacts are in a bucket."""
         return not self.artifact_folder
 
     @property
-    def has_postgres(self) -> bool:
+    def uses_postgres(self) -> bool:
         """Whether runs are in PostgreSQL."""
         return self.backend_uri == POSTGRES_URI
+
+    @property
+    def bundles_s3(self) -> bool:
+        """Whether that bucket is in an S3 server of the stack's own."""
+        return self.uses_s3 and not self.artifacts.external
+
+    @property
+    def bundles_postgres(self) -> bool:
+        """Whether that PostgreSQL is a server of the stack's own."""
+        return self.uses_postgres and not self.runs.external
 
     @property
     def own(self) -> Mapping[str, Place]:
@@ -142,7 +152,7 @@ def _folder(site: Site) -> Place:
 def _database(settings: Settings, site: Site) -> Place:
     host, port = site.database
     name, mode = settings.pg_database, settings.pg_sslmode
-    external = not settings.has_postgres
+    external = not settings.bundles_postgres
     how = "no TLS" if mode == "disable" else f"TLS {mode}"
     kept = how if external else f"in the {_data(site, postgres.VOLUME)}"
     facts = {"host": host, "port": port, "database": name}
@@ -161,7 +171,7 @@ def _bucket(settings: Settings, site: Site) -> Place:
     where = f"at {site.s3}" if site.s3 else f"at Amazon, region {region}"
     facts = {"bucket": bucket, "endpoint": site.s3 or None, "region": region}
     key: tuple[object, ...] = ("s3", site.s3 or region, bucket)
-    if settings.has_s3:
+    if settings.bundles_s3:
         provider = provider_of(settings, site)
         # Without containers there is one, whose folder has the name that it always had.
         volume = provider.volume if site.in_containers else MINIO.volume
@@ -169,7 +179,7 @@ def _bucket(settings: Settings, site: Site) -> Place:
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
         facts["provider"] = provider.name
         key = ("s3", provider.name, os.path.normpath(folder) if folder else volume, bucket)
-    return Place("s3", not settings.has_s3, f"s3://{bucket}", where, facts, key)
+    return Place("s3", not settings.bundles_s3, f"s3://{bucket}", where, facts, key)
 
 
 def _data(site: Site, volume: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.components import s3
@@ -23,18 +22,18 @@ def in_container(around: Surroundings, name: str) -> Service:
 
     It runs in MLflow's image, which has Python, boto3 and the minio package.
     """
-    settings, site = around.settings, around.site
+    settings, site, bundled = around.settings, around.site, around.stores.bundles_s3
     provider = PROVIDERS[settings.s3_provider]
     root = credentials.root_key(settings)
     # Only a server of the stack's own has a root that one may ask for keys.
-    keys = {"ROOT_KEY_FILE": site.secret(root)} if settings.has_s3 and provider.has_root else {}
+    keys = {"ROOT_KEY_FILE": site.secret(root)} if bundled and provider.has_root else {}
     maker = provider.key_maker if keys else ""
     # It asks until the server is ready, which is sooner than a healthcheck would notice.
-    ready = {"S3_READY": provider.ready} if settings.has_s3 else {}
+    ready = {"S3_READY": provider.ready} if bundled else {}
     chosen = {"KEY_MAKER": maker} if maker else {}
     return Service(
         name=name,
-        about=(MAKES_BOTH if maker else MAKES_BUCKET) if settings.has_s3 else LOOKS,
+        about=(MAKES_BOTH if maker else MAKES_BUCKET) if bundled else LOOKS,
         image=around.image,
         pull_policy=NEVER if around.build else None,
         restart="no",
@@ -57,7 +56,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
     settings = around.settings
     return Service(
         name=name,
-        about=MAKES_BUCKET if settings.has_s3 else LOOKS,
+        about=MAKES_BUCKET if around.stores.bundles_s3 else LOOKS,
         image=around.image,
         restart="no",
         command=("python", "bucket-init/bucket_init.py"),
@@ -70,8 +69,8 @@ def on_machine(around: Surroundings, name: str) -> Service:
     )
 
 
-def _names(settings: Settings) -> tuple[str, ...]:
-    return (NAME,) if settings.artifact_store == "s3" else ()
+def _names(around: Surroundings) -> tuple[str, ...]:
+    return (NAME,) if around.stores.uses_s3 else ()
 
 
 def _unused(maker: str = "") -> frozenset[str]:
@@ -84,7 +83,7 @@ def _unused(maker: str = "") -> frozenset[str]:
 
 def _environment(around: Surroundings) -> Mapping[str, str]:
     settings, site = around.settings, around.site
-    may_create = settings.has_s3 or settings.mlflow_bucket_create
+    may_create = around.stores.bundles_s3 or settings.mlflow_bucket_create
     return {
         **({"S3_ENDPOINT": site.s3} if site.s3 else {}),
         "S3_BUCKET": settings.mlflow_bucket_name,

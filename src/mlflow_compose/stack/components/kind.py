@@ -68,7 +68,7 @@ class Kind:
         is_job: Whether it ends when its work is done.
     """
 
-    names: Callable[[Settings], Sequence[str]]
+    names: Callable[[Surroundings], Sequence[str]]
     in_container: Callable[[Surroundings, str], Service]
     on_machine: Callable[[Surroundings, str], Service]
     volumes: frozenset[str] = frozenset()

@@ -108,7 +108,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
     )
 
 
-def _names(_: Settings) -> tuple[str, ...]:
+def _names(_: Surroundings) -> tuple[str, ...]:
     return (NAME,)
 
 
@@ -122,8 +122,8 @@ def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
     settings, kept = around.settings, around.stores
     login = settings.mlflow_auth == "basic"
     possible = (
-        *(database_secrets(settings, around.site, around.home) if kept.has_postgres else ()),
-        *(s3_secrets(settings, around.home) if kept.has_s3 else ()),
+        *(database_secrets(settings, around.site, around.home) if kept.uses_postgres else ()),
+        *(s3_secrets(settings, around.home) if kept.uses_s3 else ()),
         credentials.auth_config(settings, kept.backend_uri) if login else None,
         credentials.server_environment(settings, around.identity),
     )
@@ -132,10 +132,10 @@ def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
 
 def _stores_environment(around: Surroundings) -> Mapping[str, str]:
     settings, site, found = around.settings, around.site, {}
-    if around.stores.has_postgres:
+    if around.stores.uses_postgres:
         service, *_ = database_secrets(settings, site, around.home)
         found["PGSERVICEFILE"] = site.secret(service)
-    if around.stores.has_s3:
+    if around.stores.uses_s3:
         found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.app_key(settings))
         found |= s3_environment(settings, site, around.home)
         if site.s3:

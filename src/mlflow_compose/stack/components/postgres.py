@@ -73,8 +73,8 @@ def on_machine(around: Surroundings, name: str) -> Service:
     )
 
 
-def _names(settings: Settings) -> tuple[str, ...]:
-    return (NAME,) if settings.has_postgres else ()
+def _names(around: Surroundings) -> tuple[str, ...]:
+    return (NAME,) if around.stores.bundles_postgres else ()
 
 
 def _who(settings: Settings) -> tuple[str, ...]:

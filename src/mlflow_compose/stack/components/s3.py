@@ -77,8 +77,8 @@ def on_machine(around: Surroundings, name: str) -> Service:
     )
 
 
-def _names(settings: Settings) -> tuple[str, ...]:
-    return (NAME,) if settings.has_s3 else ()
+def _names(around: Surroundings) -> tuple[str, ...]:
+    return (NAME,) if around.stores.bundles_s3 else ()
 
 
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
