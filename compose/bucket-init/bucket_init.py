@@ -7,6 +7,7 @@ the job with exit code 1 and one sentence, and Compose then does not start MLflo
 
 import configparser
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,8 @@ ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
 # An object that is written and deleted again.
 CHECK = ".mlflow-compose-check"
-# Seconds for a server that starts beside this job: less than `up` waits, which then says why.
-PATIENCE = 60
+# Seconds for a server that starts beside this job, as for other servers' health.
+PATIENCE = 300
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -109,4 +110,6 @@ def check_app_key(job: Job) -> None:
 
 
 if __name__ == "__main__":
+    # The first process of a container would not be ended by it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(os.environ))

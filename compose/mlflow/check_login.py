@@ -10,18 +10,21 @@ import psycopg2
 
 HOPELESS = ("password authentication failed", "does not exist")
 # Seconds; after them, MLflow may say what is wrong.
-PATIENCE, ASK_EVERY = 60.0, 0.2
+PATIENCE, ASK_EVERY, SAY_AFTER = 300.0, 0.2, 20.0
 
 
 def main(patience: float = PATIENCE) -> int:
-    """Log in once; only a refusal counts, since a database that is not there yet may come."""
-    deadline = time.monotonic() + patience
+    """Log in again and again; only a refusal ends it, since a database may still come."""
+    began, told = time.monotonic(), False
     while problem := refusal():
         if any(word in problem for word in HOPELESS):
             print(f"PostgreSQL refuses MLflow: {problem}", file=sys.stderr)
             return 1
-        if time.monotonic() > deadline:
-            print(f"PostgreSQL does not answer: {problem}", file=sys.stderr)
+        waited = time.monotonic() - began
+        if waited > min(SAY_AFTER, patience) and not told:
+            told = True
+            print(f"waiting for PostgreSQL: {problem}", file=sys.stderr, flush=True)
+        if waited > patience:
             break
         time.sleep(ASK_EVERY)
     return 0

@@ -75,7 +75,8 @@ def built(
 ) -> Stack:
     """Return the stack of some settings, for a target; made of these texts, if not of ours."""
     texts = texts or ingredients(target)
-    site, image = target.site(told, machine), target.image(told, texts, "..", machine)
+    site = target.site(told, lambda: machine)
+    image = target.image(told, texts, "..", lambda: machine)
     return build(told, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
 
 

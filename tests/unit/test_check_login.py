@@ -72,4 +72,4 @@ def test_one_that_never_answers_must_be_left_to_mlflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_login(monkeypatch, Database(REFUSED, REFUSED), patience=0) == 0
-    assert capsys.readouterr().err == f"PostgreSQL does not answer: {REFUSED}"
+    assert capsys.readouterr().err == f"waiting for PostgreSQL: {REFUSED}"

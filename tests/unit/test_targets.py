@@ -9,8 +9,9 @@ import pytest
 from mlflow_compose import paths, targets
 from mlflow_compose.cli.run import run
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import Machine, Site, docker_site
+from mlflow_compose.stack import Site, docker_site
 from mlflow_compose.targets import COMPOSE, Target
+from mlflow_compose.targets.target import Ask
 from tests.unit.samples import env_text
 
 TEMPLATE = """
@@ -21,7 +22,7 @@ TEMPLATE = """
 """
 
 
-def site(settings: Settings, _: Machine) -> Site:
+def site(settings: Settings, _: Ask) -> Site:
     """Return where services find each other on paper."""
     return replace(docker_site(settings), target="paper", engine="", tracking="http://paper")
 

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mlflow_compose import machine
@@ -72,7 +73,7 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     settings, identity = loaded.settings, identity or load_identity(paths)
     if not settings.pg_password.get_secret_value():
         identity = identity.with_key()
-    here = this_machine(paths, identity.id, environ)
+    here = partial(this_machine, paths, identity.id, environ)
     texts = {name: sources(name) for name in target.ingredients}
     stack = build(
         settings,

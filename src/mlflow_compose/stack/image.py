@@ -63,7 +63,8 @@ def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> 
     two stacks share an image exactly when it is the same.
     """
     files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
-    digest = _digest((build.base, build.requirements, *build.install_options, *files))
+    told = (build.base, build.requirements, *build.install_options, str(build.user))
+    digest = _digest((*told, *files))
     return f"mlflow_server:{settings.mlflow_version}-{digest}"
 
 

@@ -99,6 +99,12 @@ class PublishedPort:
 class Healthcheck:
     """How the engine finds out that a service does its work; times are in seconds.
 
+    Attributes:
+        test: Command, after Compose's word for what it is.
+        interval: Between two checks.
+        timeout: After which a check has failed.
+        waits: That the test itself spends on a server that does not listen yet.
+
     There is no start period: since Docker 25 a server that is starting is asked every 5 seconds in
     it, whatever the interval, and the key against that is refused by older engines. Each check is
     a new process in the container, so a server that is idle is asked seldom, and those that need
@@ -108,6 +114,7 @@ class Healthcheck:
     test: tuple[str, ...]
     interval: int = 5
     timeout: int = 5
+    waits: int = 0
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -117,7 +124,7 @@ class Healthcheck:
     @property
     def retries(self) -> int:
         """Failures in a row that make it unhealthy: a slow start must not."""
-        return PATIENCE // self.interval
+        return PATIENCE // (self.interval + self.waits)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A record says where services find their files and each other, what they run from, which templates
 are laid out and how, and which engine runs the result, if one does. To add a target, write a module
-with its record and its folder below `templates/`, and name it here.
+with its record and its folder below `templates/`, name it here, and its secrets in `.gitignore`.
 """
 
 from collections.abc import Mapping

@@ -2,17 +2,17 @@
 
 from mlflow_compose.paths import OVERRIDE_FILE
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import DOCKER, Image, Machine, Site, container_image, docker_site
-from mlflow_compose.targets.target import Target, Texts
+from mlflow_compose.stack import DOCKER, Image, Site, container_image, docker_site
+from mlflow_compose.targets.target import Ask, Target, Texts
 
 IMAGE, LOCK = "compose/mlflow", "shared"
 
 
-def _site(settings: Settings, _: Machine) -> Site:
+def _site(settings: Settings, _: Ask) -> Site:
     return docker_site(settings)
 
 
-def _image(settings: Settings, texts: Texts, home: str, _: Machine) -> Image:
+def _image(settings: Settings, texts: Texts, home: str, _: Ask) -> Image:
     return container_image(settings, {**texts[IMAGE], **texts[LOCK]}, home)
 
 

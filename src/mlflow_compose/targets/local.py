@@ -2,22 +2,26 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import LOCAL as ENGINE
-from mlflow_compose.stack import REQUIREMENTS, Image, Machine, local_site, package_folder
-from mlflow_compose.targets.target import Target, Texts
+from mlflow_compose.stack import REQUIREMENTS, Image, Site, local_site, package_folder
+from mlflow_compose.targets.target import Ask, Target, Texts
 
 LOCK, SERVERS = "shared", "local"
 
 
-def _image(settings: Settings, texts: Texts, home: str, machine: Machine) -> Image:
+def _site(settings: Settings, machine: Ask) -> Site:
+    return local_site(settings, machine())
+
+
+def _image(settings: Settings, texts: Texts, home: str, machine: Ask) -> Image:
     lock, servers = (texts[folder][REQUIREMENTS] for folder in (LOCK, SERVERS))
-    return package_folder(settings, lock, servers, home, machine)
+    return package_folder(settings, lock, servers, home, machine())
 
 
 LOCAL = Target(
     name="local",
     engine=ENGINE,
     folder="local",
-    site=local_site,
+    site=_site,
     image=_image,
     ingredients=(LOCK, SERVERS),
     # Whoever starts the stack is who reads them.

@@ -8,6 +8,8 @@ from mlflow_compose.stack import Image, Machine, Site
 
 # Texts of templates: by folder, then by file name.
 Texts = Mapping[str, Mapping[str, str]]
+# Asked only by those that run on this machine.
+Ask = Callable[[], Machine]
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Target:
     name: str
     engine: str
     folder: str
-    site: Callable[[Settings, Machine], Site]
-    image: Callable[[Settings, Texts, str, Machine], Image]
+    site: Callable[[Settings, Ask], Site]
+    image: Callable[[Settings, Texts, str, Ask], Image]
     ingredients: tuple[str, ...]
     secret_mode: int
     override: str = ""

@@ -27,7 +27,8 @@ OLD_CHECKSUMS = ("MissingContentLength",)
 REFUSED = 400
 # What a server answers that is not ready.
 BROKEN = 500
-ASK_EVERY = 0.1
+# Seconds.
+ASK_EVERY, SAY_AFTER = 0.1, 20.0
 
 
 class JobError(Exception):
@@ -86,13 +87,18 @@ def wait_until_ready(url: str, seconds: float) -> None:
     What is wrong with one that never is, the job says itself.
     """
     server = PoolManager(timeout=Timeout(connect=5, read=15), retries=False)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    began, told = time.monotonic(), False
+    while (waited := time.monotonic() - began) < seconds:
         try:
-            if server.request("GET", url).status < BROKEN:
+            status = server.request("GET", url).status
+            if status < BROKEN:
                 return
-        except HTTPError:
-            pass
+            reason = f"it answers {status}"
+        except HTTPError as error:
+            reason = str(error)
+        if waited > SAY_AFTER and not told:
+            told = True
+            print(f"waiting for the S3 server at {url}: {reason}", flush=True)
         time.sleep(ASK_EVERY)
 
 

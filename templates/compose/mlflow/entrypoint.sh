@@ -7,7 +7,11 @@ case "$*" in
     mkdir -p "$TMPDIR"
     find "$TMPDIR" -mindepth 1 -delete
     if [ -n "${PGSERVICEFILE:-}" ]; then
-        python "$(dirname "$0")/check_login.py"
+        # In the background, since a shell that waits for a command takes no signal.
+        python "$(dirname "$0")/check_login.py" &
+        trap 'kill "$!"; exit 143' TERM INT
+        wait "$!"
+        trap - TERM INT
     fi
     ;;
 esac

@@ -34,7 +34,7 @@ SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
 # server that is starting, so that asking seldom does not mean noticing late.
 PROBE = (
     "import socket, time; server = ({host!r}, {port}); "
-    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(80)); "
+    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
     "s = socket.create_connection(server, 4); "
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
@@ -70,7 +70,9 @@ def in_container(around: Surroundings, name: str) -> Service:
                 label="MLflow",
             ),
         ),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10),
+        healthcheck=Healthcheck(
+            test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
+        ),
         extra_hosts=site.extra_hosts,
         # The job itself waits for S3.
         depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
@@ -183,7 +185,7 @@ def _command(around: Surroundings) -> tuple[str, ...]:
         "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
         **origin_options(settings, lan_names),
         # Without the first two, a request on a kept connection waits 45 ms for a delayed ACK;
-        # the last keeps the log readable: the healthcheck alone is a line every other second.
+        # the last keeps the log readable: the healthcheck alone is a line every five seconds.
         "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
         **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
     }

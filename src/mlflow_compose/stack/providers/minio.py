@@ -5,7 +5,8 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
-READY = "/minio/health/ready"
+# Of the three that MinIO has, the one that is refused until buckets and users are loaded.
+READY = "/minio/health/cluster"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
