@@ -66,8 +66,6 @@ def test_verify_must_leave_nothing_behind(shared: RunningStack) -> None:
 def test_a_second_up_must_recreate_nothing_and_not_mind_its_own_ports(
     shared: RunningStack,
 ) -> None:
-    # Another scenario may have written its files in another way and back.
-    shared.up()
     ids, starts = shared.ids(), shared.starts()
     assert "taken" not in shared.up().text
     assert shared.ids() == ids

@@ -134,7 +134,10 @@ class LocalEngine:
         for needed in (python, self._folder / CONFIGURATION):
             if not needed.exists():
                 return Outcome(1, "", f"{needed} is not there: mlflow-compose up makes it")
-        given = {FOLDER_VARIABLE: str(folder)} if folder else {}
+        # As `run.sh` does: bytecode beside scripts would look as if those had been changed.
+        given = {"PYTHONDONTWRITEBYTECODE": "1"}
+        if folder:
+            given[FOLDER_VARIABLE] = str(folder)
         path = f"{python.parent}:{self._environ.get('PATH', os.defpath)}"
         environ = {**self._environ, **found.environment, **given, "PATH": path}
         return run_once([str(python), "-c", code, *arguments], self._folder, environ, on_line)
