@@ -23,7 +23,7 @@ from mlflow_compose.clients import Tracking
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.artifacts import Artifact, Folders
 from mlflow_compose.data.importing.importer import Brought, _errors, _lines
-from mlflow_compose.data.importing.remote import MODULES, Merged, artifact_root, key_of
+from mlflow_compose.data.importing.remote import MODULES, Answer, artifact_root, key_of
 from mlflow_compose.data.importing.report import nowhere
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
@@ -625,7 +625,7 @@ def test_what_runs_inside_must_be_heard_line_by_line() -> None:
         {"done": {"left": []}},
     )
     screen = FakeScreen()
-    within = Merged(screen)
+    within = Answer(screen)
     outcome = Outcome(0, "\n".join(["a warning", *lines]), "")
     within.ask(FakeEngine(stack(), outcome=outcome), {})
     assert screen.said == ["experiment 1 of 2"]
@@ -636,10 +636,10 @@ def test_what_runs_inside_must_be_heard_line_by_line() -> None:
 def test_a_failure_inside_must_be_said_without_secrets() -> None:
     engine = FakeEngine(stack(), outcome=Outcome(1, "", f"Traceback\nno {SECRETS['PG_PASSWORD']}"))
     with pytest.raises(SourceError, match=r"^no \*{8}$"):
-        Merged(Silent()).ask(engine, {})
+        Answer(Silent()).ask(engine, {})
     outcome = Outcome(0, json.dumps({"error": "mlflow db upgrade failed: newer"}), "")
     with pytest.raises(SourceError, match="newer"):
-        Merged(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
+        Answer(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
 
 
 def test_a_difference_must_be_an_error_that_names_it() -> None:

@@ -57,7 +57,7 @@ def render(stack: Stack) -> Rendering:
     """Lay a stack out as its target says."""
     target = TARGETS[stack.site.target]
     tree = dict(_laid_out(stack, target.folder))
-    identity = {path: tree.pop(path) for path in [target.identity_file] if path}
+    identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
     socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
     return Rendering(
         tree,
@@ -74,12 +74,12 @@ def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
     for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
             values = {"stack": stack, "build": build, "service": service}
-            path, text = _rendered(environment, f"{folder}/{name}", values)
-            path = path.removeprefix(f"{folder}/")
-            own = path.removeprefix(PER_SERVICE)
-            yield _file(f"{service.name}/{own}" if service else path, text)
+            path = name.removesuffix(TEMPLATE_SUFFIX)
+            if service:
+                path = f"{service.name}/{path.removeprefix(PER_SERVICE)}"
+            yield path, _file(path, _rendered(environment, f"{folder}/{name}", values))
     for name, text in _shared(stack):
-        yield _file(name, text)
+        yield name, _file(name, text)
 
 
 def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
@@ -100,17 +100,15 @@ def _is_needed(name: str, stack: Stack) -> bool:
     )
 
 
-def _rendered(
-    environment: "Environment", name: str, values: Mapping[str, object]
-) -> tuple[str, str]:
-    """Return path and text of what a template, or a file that is none, becomes."""
+def _rendered(environment: "Environment", name: str, values: Mapping[str, object]) -> str:
+    """Return the text that a template, or a file that is none, becomes."""
     if name.endswith(TEMPLATE_SUFFIX):
-        return name.removesuffix(TEMPLATE_SUFFIX), environment.get_template(name).render(values)
-    return name, (paths.templates() / name).read_text(encoding="utf-8")
+        return environment.get_template(name).render(values)
+    return (paths.templates() / name).read_text(encoding="utf-8")
 
 
-def _file(path: str, text: str) -> tuple[str, File]:
-    return path, File(text, SCRIPT_MODE if path.endswith(".sh") else FILE_MODE)
+def _file(path: str, text: str) -> File:
+    return File(text, SCRIPT_MODE if path.endswith(".sh") else FILE_MODE)
 
 
 def _secrets(stack: Stack, mode: int) -> Tree:

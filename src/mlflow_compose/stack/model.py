@@ -1,6 +1,6 @@
 """The stack itself: everything that runs, and what a client must know of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,25 +57,23 @@ class Stack:
     @property
     def volumes(self) -> tuple[str, ...]:
         """The named volumes, sorted."""
-        mounts = (mount for service in self.services for mount in service.volumes)
-        return tuple(sorted({mount.source for mount in mounts if isinstance(mount, Volume)}))
+        return tuple(sorted({mount.source for mount in self._mounts if isinstance(mount, Volume)}))
 
     @property
     def data_volumes(self) -> tuple[str, ...]:
         """The named volumes in which something has to last, sorted."""
-        mounts = (mount for service in self.services for mount in service.volumes)
-        lasting = {
-            mount.source for mount in mounts if isinstance(mount, Volume) and not mount.is_scratch
-        }
-        return tuple(sorted(lasting))
+        volumes = (mount for mount in self._mounts if isinstance(mount, Volume))
+        return tuple(sorted({volume.source for volume in volumes if not volume.is_scratch}))
 
     @property
     def folders(self) -> tuple[str, ...]:
         """Folders of this machine that hold data, as the rendered files spell them."""
-        mounts = (mount for service in self.services for mount in service.volumes)
-        return tuple(
-            mount.source for mount in mounts if isinstance(mount, Bind) and not mount.read_only
-        )
+        binds = (mount for mount in self._mounts if isinstance(mount, Bind))
+        return tuple(bind.source for bind in binds if not bind.read_only)
+
+    @property
+    def _mounts(self) -> Iterator[Volume | Bind]:
+        return (mount for service in self.services for mount in service.volumes)
 
     @property
     def secrets(self) -> tuple[SecretFile, ...]:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 STARTED = "service_started"
@@ -78,7 +78,7 @@ class PublishedPort:
         address: Of this machine.
         published: The port of this machine.
         target: The port inside.
-        label: What its URL is called for those who open it, empty if nobody does.
+        label: What its URL is called, empty if it is not for people to open.
     """
 
     name: str
@@ -223,6 +223,11 @@ class Service:
         if self.environment.get("RUN_AS"):
             return ()
         return tuple(mount.target for mount in self.volumes if isinstance(mount, Volume))
+
+
+def unprivileged(service: Service) -> Service:
+    """Return a service as a container runs it that needs no more than its volumes."""
+    return replace(service, user=f"{USER}:{USER}", read_only=True, cap_drop=("ALL",))
 
 
 def from_home(path: str, home: str) -> str:

@@ -1,6 +1,6 @@
 """Which services a stack may have, in the order in which they start."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mlflow_compose.stack.components.bucket_init import BUCKET_INIT
@@ -23,18 +23,13 @@ def known_volumes() -> frozenset[str]:
 
 def services(around: Surroundings) -> tuple[Service, ...]:
     """Return every service that the settings want."""
+    wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
     told = replace(
         around,
-        servers=tuple(name for kind, name in _wanted(around) if not kind.is_job),
-        jobs=tuple(name for kind, name in _wanted(around) if kind.is_job),
+        servers=tuple(name for kind, name in wanted if not kind.is_job),
+        jobs=tuple(name for kind, name in wanted if kind.is_job),
     )
     return tuple(
         (kind.in_container if around.site.in_containers else kind.on_machine)(told, name)
-        for kind, name in _wanted(around)
+        for kind, name in wanted
     )
-
-
-def _wanted(around: Surroundings) -> Iterator[tuple[Kind, str]]:
-    for kind in KINDS:
-        for name in kind.names(around):
-            yield kind, name

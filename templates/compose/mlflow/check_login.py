@@ -14,7 +14,7 @@ PATIENCE, ASK_EVERY, SAY_AFTER = 300.0, 0.2, 20.0
 
 
 def main(patience: float = PATIENCE) -> int:
-    """Log in again and again; only a refusal ends it, since a database may still come."""
+    """Log in until it works or is refused; a database that does not answer may still come."""
     began, told = time.monotonic(), False
     while problem := refusal():
         if any(word in problem for word in HOPELESS):

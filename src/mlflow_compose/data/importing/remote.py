@@ -21,14 +21,12 @@ from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-FAILED_HINT = "mlflow-compose verify shows whether the stack is well"
-
 # Each after those that it imports.
 MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, objects, main)
 PROXY = "mlflow-artifacts:/"
 
 
-class Merged:
+class Answer:
     """One question, and what came of it.
 
     Attributes:
@@ -74,7 +72,7 @@ class Merged:
             )
 
 
-def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
+def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Answer:
     """Bring the rows of a source, of which `folder` holds all but the artifacts."""
     stack = engine.stack
     request = {
@@ -83,9 +81,9 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "root": artifact_root(stack),
         "backend": stack.stores.backend_uri,
     }
-    within = Merged(progress)
-    within.ask(engine, request, folder)
-    return within
+    answer = Answer(progress)
+    answer.ask(engine, request, folder)
+    return answer
 
 
 def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping[str, int]:
@@ -103,9 +101,9 @@ def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
-    within = Merged(progress)
-    within.ask(engine, request)
-    return within.objects
+    answer = Answer(progress)
+    answer.ask(engine, request)
+    return answer.objects
 
 
 def artifact_root(stack: Stack) -> str:

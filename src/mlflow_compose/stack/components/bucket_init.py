@@ -7,7 +7,7 @@ from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PROVIDERS
-from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, USER, Bind, Service
+from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service, unprivileged
 
 NAME = "bucket-init"
 MAKES_BOTH = "Makes the bucket and a key that may use only that bucket, then ends."
@@ -31,7 +31,7 @@ def in_container(around: Surroundings, name: str) -> Service:
     # It asks until the server is ready, which is sooner than a healthcheck would notice.
     ready = {"S3_READY": provider.ready} if bundled else {}
     chosen = {"KEY_MAKER": maker} if maker else {}
-    return Service(
+    job = Service(
         name=name,
         about=(MAKES_BOTH if maker else MAKES_BUCKET) if bundled else LOOKS,
         image=around.image,
@@ -43,12 +43,10 @@ def in_container(around: Surroundings, name: str) -> Service:
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         extra_hosts=site.extra_hosts,
         depends_on=around.present({s3.NAME: STARTED}),
-        user=f"{USER}:{USER}",
-        read_only=True,
-        cap_drop=("ALL",),
         folder=NAME,
         unused=_unused(maker),
     )
+    return unprivileged(job)
 
 
 def on_machine(around: Surroundings, name: str) -> Service:

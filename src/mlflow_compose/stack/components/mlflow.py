@@ -15,12 +15,12 @@ from mlflow_compose.stack.service import (
     HEALTHY,
     NEVER,
     STARTED,
-    USER,
     Healthcheck,
     PublishedPort,
     SecretFile,
     Service,
     Volume,
+    unprivileged,
 )
 from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import VOLUME, Stores
@@ -47,13 +47,44 @@ OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)
 
 def in_container(around: Surroundings, name: str) -> Service:
     """Return the tracking server."""
+    return unprivileged(
+        replace(
+            _server(around, name),
+            pull_policy=NEVER if around.build else None,
+            # The job itself waits for S3.
+            depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
+            memory=around.settings.mlflow_memory or None,
+        )
+    )
+
+
+def on_machine(around: Surroundings, name: str) -> Service:
+    """Return the same server without a container."""
+    server, site = _server(around, name), around.site
+    return replace(
+        server,
+        # In an image these two are its entry point and its environment.
+        command=("sh", "mlflow/entrypoint.sh", "python", "-m", *server.command),
+        environment={
+            "PYTHONPATH": "mlflow/plugins",
+            # Else the folder that it is started in, with its mlflow/, would be looked into first.
+            "PYTHONSAFEPATH": "1",
+            "SECRETS_DIR": site.secrets,
+            "TMPDIR": site.tmp,
+            **server.environment,
+        },
+        depends_on=around.present({postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED}),
+        shared=tuple(f"{NAME}/{file}" for file in SHARED),
+    )
+
+
+def _server(around: Surroundings, name: str) -> Service:
     settings, site, build = around.settings, around.site, around.build
     return Service(
         name=name,
         about="The tracking server: web UI and REST API, and artifacts by proxy.",
         image=around.image,
         build=build,
-        pull_policy=NEVER if build else None,
         restart="unless-stopped",
         command=_command(around),
         environment=_environment(around),
@@ -74,39 +105,8 @@ def in_container(around: Surroundings, name: str) -> Service:
             test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
         ),
         extra_hosts=site.extra_hosts,
-        # The job itself waits for S3.
-        depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
-        memory=settings.mlflow_memory or None,
-        user=f"{USER}:{USER}",
-        read_only=True,
-        cap_drop=("ALL",),
         # A ready-made image needs nothing of what ours is made of.
         folder=NAME if build else "",
-    )
-
-
-def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the same server without a container."""
-    service, site = in_container(around, name), around.site
-    return replace(
-        service,
-        pull_policy=None,
-        # In an image these two are its entry point and its environment.
-        command=("sh", "mlflow/entrypoint.sh", "python", "-m", *service.command),
-        environment={
-            "PYTHONPATH": "mlflow/plugins",
-            # Else the folder that it is started in, with its mlflow/, would be looked into first.
-            "PYTHONSAFEPATH": "1",
-            "SECRETS_DIR": site.secrets,
-            "TMPDIR": site.tmp,
-            **service.environment,
-        },
-        depends_on=around.present({postgres.NAME: HEALTHY, bucket_init.NAME: COMPLETED}),
-        memory=None,
-        user="",
-        read_only=False,
-        cap_drop=(),
-        shared=tuple(f"{NAME}/{file}" for file in SHARED),
     )
 
 
