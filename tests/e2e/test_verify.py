@@ -4,7 +4,7 @@ import json
 import secrets
 
 from mlflow_compose.checks.inside import MODULES
-from mlflow_compose.engines.remote import LOADER, sources
+from mlflow_compose.engines.remote import LOADER, sent
 from mlflow_compose.stack.stores import POSTGRES_URI
 
 from .docker_stack import DockerStack
@@ -127,7 +127,7 @@ def test_the_clean_up_must_go_by_the_name_that_the_proof_drew(shared: RunningSta
         "name": "mlflow-compose-verify-of-another-server",
         "objects": {run.key: len(run.artifact)},
     }
-    script = ("python", "-c", LOADER, sources(MODULES), json.dumps(request))
-    found = json.loads(shared.execute("mlflow", *script))
-    assert found["clean up"]["cause"] == ""
+    given = sent(MODULES, request).decode()
+    found = json.loads(shared.execute("mlflow", "python", "-c", LOADER, given=given))
+    assert found["done"]["clean up"]["cause"] == ""
     shared.expect(run)

@@ -1,11 +1,12 @@
 """An engine and a screen that only remember."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from typing import IO
 
-from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -16,6 +17,19 @@ ALL_WELL = (
     ServiceStatus("bucket-init", "exited"),
     ServiceStatus("mlflow", "running", "healthy", ports=("127.0.0.1:5000",)),
 )
+
+
+def answered(done: object, *items: object) -> Outcome:
+    """Return how modules that run inside end with a result, and with the parts before it."""
+    answers = [*({"item": item} for item in items), {"done": done}]
+    lines = ["a library's warning", *map(json.dumps, answers), ""]
+    return Outcome(0, "\n".join(lines).encode(), "")
+
+
+def failed(message: str, **facts: object) -> Outcome:
+    """Return how modules that run inside end with a failure."""
+    line = json.dumps({"failed": {"message": message, **facts}})
+    return Outcome(1, f"{line}\n".encode(), "")
 
 
 @dataclass
@@ -30,7 +44,7 @@ class FakeEngine:
     statuses: tuple[ServiceStatus, ...] = ()
     held: frozenset[int] | None = None
     owners: Mapping[int, str] = field(default_factory=dict)
-    outcome: Outcome = field(default_factory=lambda: Outcome(0, "{}", ""))
+    outcome: Outcome = field(default_factory=lambda: answered({}))
     problems: Mapping[str, MlflowComposeError] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     name: str = "fake"
@@ -74,20 +88,22 @@ class FakeEngine:
         self._called(f"logs {' '.join(services)} follow={follow} tail={tail}")
         yield from ("one", "two")
 
-    def run_python(
+    def run(
         self,
         service: str,
-        code: str,
-        *arguments: str,
-        folder: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        folder: SharedFolder | None = None,
+        on_output: Output | None = None,
     ) -> Outcome:
-        del code, folder
-        self.calls.append(f"run_python {service} {' '.join(arguments)}")
-        if on_line:
-            for line in self.outcome.stdout.splitlines():
-                on_line(line)
-        return self.outcome
+        del command, folder
+        request = json.load(stdin)["request"] if stdin else None
+        self.calls.append(f"run {service} {json.dumps(request)}")
+        if on_output is None:
+            return self.outcome
+        on_output(self.outcome.stdout)
+        return replace(self.outcome, stdout=b"")
 
     def unused_volumes(self) -> tuple[str, ...]:
         return self.unused

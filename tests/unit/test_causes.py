@@ -15,8 +15,8 @@ from mlflow_compose.checks.inside import MODULES, Link, look
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.engines.base import Outcome, ServiceStatus
-from mlflow_compose.engines.remote import LOADER, sources
-from tests.unit.fakes import ALL_WELL, FakeEngine
+from mlflow_compose.engines.remote import LOADER, sent
+from tests.unit.fakes import ALL_WELL, FakeEngine, answered
 from tests.unit.samples import SECRETS, SOURCE, stack
 
 CHECKS = SOURCE / "checks"
@@ -51,12 +51,12 @@ def texts(node: ast.AST) -> set[str]:
 def engine(links: dict[str, str] | str, statuses: tuple[ServiceStatus, ...]) -> FakeEngine:
     """Return an engine whose probe finds these causes, or says this."""
     if isinstance(links, str):
-        return FakeEngine(stack(), statuses, outcome=Outcome(1, "", links))
+        return FakeEngine(stack(), statuses, outcome=Outcome(1, b"", links))
     found = {
         name: {"cause": cause, "detail": f"detail of {name}", "seconds": 0.1}
         for name, cause in links.items()
     }
-    return FakeEngine(stack(), statuses, outcome=Outcome(0, f"noise\n{json.dumps(found)}\n", ""))
+    return FakeEngine(stack(), statuses, outcome=answered(found))
 
 
 def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
@@ -160,14 +160,14 @@ def test_a_probe_that_cannot_run_must_be_said_without_secrets(said: str) -> None
 
 def test_what_the_probe_says_must_be_masked() -> None:
     outcome = {"database": {"cause": "", "detail": SECRETS["PG_PASSWORD"], "seconds": 0.1}}
-    found = FakeEngine(stack(), ALL_WELL, outcome=Outcome(0, json.dumps(outcome), ""))
+    found = FakeEngine(stack(), ALL_WELL, outcome=answered(outcome))
     assert look(found) == (Link("database", "", "********", 0.1),)
 
 
 def test_the_probe_must_be_told_what_to_look_for() -> None:
     found = engine({}, ALL_WELL)
     look(found, run_id="r1")
-    argument = found.calls[0].partition(f"{sources(MODULES)} ")[2]
+    argument = found.calls[0].removeprefix("run mlflow ")
     assert json.loads(argument) == {
         "bucket": "mlflow",
         "folder": "",
@@ -186,12 +186,19 @@ def test_the_probe_must_need_nothing_of_ours() -> None:
     """Its sources run where this tool is not installed: -I leaves our folders out."""
     request = {"only": ["isolation"], "external": False, "key_is_limited": False}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", LOADER, sources(MODULES), json.dumps(request)],
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            LOADER,
+        ],
+        input=sent(MODULES, request).decode(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout)["isolation"]["cause"] == ""
+    assert json.loads(done.stdout)["done"]["isolation"]["cause"] == ""
 
 
 @pytest.mark.parametrize(
@@ -241,7 +248,7 @@ def test_a_key_must_be_told_from_a_roots(
     client = SimpleNamespace(
         list_objects_v2=lambda **_: answer(listing), create_bucket=create_bucket
     )
-    monkeypatch.setattr(artifacts, "s3", lambda: client)
+    monkeypatch.setattr(artifacts, "client", lambda: client)
     request = {"folder": "", "external": False, "key_is_limited": True, "bucket": "data"}
     found = main.outcome(artifacts.check_isolation, request)
     assert found["cause"] == cause
@@ -324,7 +331,7 @@ def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
 
 def test_an_external_database_must_be_looked_at_before_anything_starts() -> None:
     outcome = {"database": {"cause": "pg_down", "detail": "refused", "seconds": 0.1}}
-    external = FakeEngine(stack(PG_HOST="db.lab"), outcome=Outcome(0, json.dumps(outcome), ""))
+    external = FakeEngine(stack(PG_HOST="db.lab"), outcome=answered(outcome))
     found = external_database(external)
     assert found is not None
     assert found.sentence == "the database at PG_HOST and PG_PORT does not answer (refused)"

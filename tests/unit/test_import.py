@@ -23,7 +23,7 @@ from mlflow_compose.clients import Tracking
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.artifacts import Artifact, Folders
 from mlflow_compose.data.importing.importer import Brought, _errors, _lines
-from mlflow_compose.data.importing.remote import MODULES, Answer, artifact_root, key_of
+from mlflow_compose.data.importing.remote import MODULES, artifact_root, key_of, merge_rows, stored
 from mlflow_compose.data.importing.report import nowhere
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
@@ -31,11 +31,10 @@ from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, st
 from mlflow_compose.data.importing.transfer import Wanted, look, send
 from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, plain
 from mlflow_compose.data.inside.tables import given
-from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
 from mlflow_compose.result import Silent
-from tests.unit.fakes import FakeEngine, FakeScreen
-from tests.unit.samples import SECRETS, stack
+from tests.unit.fakes import FakeEngine, answered, failed
+from tests.unit.samples import stack
 from tests.unit.test_clients import answers, server
 
 PROXY = "mlflow-artifacts:/"
@@ -613,33 +612,23 @@ def test_a_server_that_is_none_must_be_named(status: int, body: str, words: str)
 # --- what is said in the end
 
 
-def heard(*lines: object) -> Iterator[str]:
-    return (json.dumps(line) for line in lines)
+def test_what_runs_inside_must_be_put_together() -> None:
+    source = Source(FOLDER, "mlruns")
+    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "left": ["x"]}
+    outcome = answered(counts, {"place": ["/old", "mlflow-artifacts:/7"]})
+    merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), Silent())
+    assert merged.places == {"/old": "mlflow-artifacts:/7"}
+    assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
+    outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
+    found = stored(FakeEngine(stack(), outcome=outcome), ["7/r1"], Silent())
+    assert found == {"7/a": 1, "7/b": 2}
 
 
-def test_what_runs_inside_must_be_heard_line_by_line() -> None:
-    lines = heard(
-        {"progress": "experiment 1 of 2"},
-        {"place": ["/old", "mlflow-artifacts:/7"]},
-        {"objects": [["7/a", 1], ["7/b", 2]]},
-        {"done": {"left": []}},
-    )
-    screen = FakeScreen()
-    within = Answer(screen)
-    outcome = Outcome(0, "\n".join(["a warning", *lines]), "")
-    within.ask(FakeEngine(stack(), outcome=outcome), {})
-    assert screen.said == ["experiment 1 of 2"]
-    assert within.places == {"/old": "mlflow-artifacts:/7"}
-    assert within.objects == {"7/a": 1, "7/b": 2}
-
-
-def test_a_failure_inside_must_be_said_without_secrets() -> None:
-    engine = FakeEngine(stack(), outcome=Outcome(1, "", f"Traceback\nno {SECRETS['PG_PASSWORD']}"))
-    with pytest.raises(SourceError, match=r"^no \*{8}$"):
-        Answer(Silent()).ask(engine, {})
-    outcome = Outcome(0, json.dumps({"error": "mlflow db upgrade failed: newer"}), "")
-    with pytest.raises(SourceError, match="newer"):
-        Answer(Silent()).ask(FakeEngine(stack(), outcome=outcome), {})
+def test_a_failure_inside_must_be_told_with_what_to_do_next() -> None:
+    engine = FakeEngine(stack(), outcome=failed("mlflow db upgrade failed: newer"))
+    with pytest.raises(SourceError, match="newer") as caught:
+        stored(engine, ["7/r1"], Silent())
+    assert "mlflow-compose verify" in (caught.value.hint or "")
 
 
 def test_a_difference_must_be_an_error_that_names_it() -> None:

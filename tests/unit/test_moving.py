@@ -1,6 +1,5 @@
 """A stack in the middle of a migration: what fails, what its owner edits, what `status` says."""
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.move import plan_move
 from mlflow_compose.actions.moving import Moving, copied_to, mark
 from mlflow_compose.engines import Engine, ServiceStatus
-from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import (
     DataElsewhereError,
     EngineError,
@@ -33,12 +31,12 @@ from mlflow_compose.render import Rendering, write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.stack import Stack
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.samples import stack
 from tests.unit.test_migrate import move
 from tests.unit.test_signals import closed_pipe
 
-COPIED = Outcome(0, json.dumps({"rows": {"runs": 1}}), "")
+COPIED = answered({"rows": {"runs": 1}})
 
 
 @dataclass
@@ -287,7 +285,7 @@ def test_an_env_file_that_is_put_back_by_hand_must_not_hide_it(
     world, _ = opened
     world.paths.env_file.write_text(world.move.env.before, encoding="utf-8")
     old = as_said(world)
-    full = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(0, '{"runs": 1}', ""))
+    full = FakeEngine(old.stack, ALL_WELL, outcome=answered({"runs": 1}))
     with pytest.raises(DataElsewhereError, match="runs are in "):
         start(old, full, engine_of=lambda _: full)
     start(old, full)

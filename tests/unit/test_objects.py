@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,8 @@ from mlflow_compose.data.inside import copy_folder as inside
 from mlflow_compose.data.migration import copy_artifacts, copy_objects
 from mlflow_compose.data.migration.objects import Copied
 from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.inside import s3
+from mlflow_compose.engines.inside.answer import serve
 from mlflow_compose.errors import StoreError
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import stack
@@ -116,13 +117,12 @@ def copied(folder: Path, contents: dict[str, bytes]) -> Copied:
     (folder / "1").mkdir()
     (folder / "1/a").write_bytes(b"first")
     (folder / "1/b").write_bytes(b"second")
-    with pytest.MonkeyPatch.context() as patch:
-        said: list[str] = []
-        patch.setattr(inside, "s3", lambda: Client(contents))
-        patch.setattr(inside, "say", said.append)
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(s3, "client", lambda: Client(contents))
         with contextlib.suppress(SystemExit):
-            inside.main(json.dumps({"folder": str(folder), "bucket": "team"}))
-    engine = FakeEngine(stack(), outcome=Outcome(0, said[-1], ""))
+            serve(inside.main, {"folder": str(folder), "bucket": "team"})
+    engine = FakeEngine(stack(), outcome=Outcome(0, printed.getvalue().encode(), ""))
     return copy_artifacts(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
 
 

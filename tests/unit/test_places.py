@@ -1,6 +1,5 @@
 """Settings that change where data is looked for stop `up`, if there is any."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from mlflow_compose.errors import DataElsewhereError, EngineError, NotReadyError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.stores import PLACES
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.test_lifecycle import plan, up
 
 FULL = {"experiments": 2, "runs": 1, "models": 0, "users": 0, "objects": 7}
@@ -41,7 +40,7 @@ def start(
 
 def holding(found: Plan, figures: dict[str, int], *statuses: ServiceStatus) -> FakeEngine:
     """Return an engine of a stack that holds so much."""
-    outcome = Outcome(0, json.dumps(figures), "")
+    outcome = answered(figures)
     return FakeEngine(found.stack, statuses or ALL_WELL, outcome=outcome)
 
 
@@ -123,7 +122,7 @@ def test_only_what_is_looked_for_elsewhere_must_count(tmp_path: Path) -> None:
 def test_what_cannot_be_counted_may_be_there(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
-    broken = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(1, "", "connection refused"))
+    broken = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(1, b"", "connection refused"))
     with pytest.raises(DataElsewhereError, match="not counted: connection refused"):
         start(plan(tmp_path, "PG_DATABASE=other"), broken)
 
@@ -131,11 +130,11 @@ def test_what_cannot_be_counted_may_be_there(tmp_path: Path) -> None:
 def test_a_stopped_stack_must_be_counted_with_its_servers_and_stopped_again(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
-    engine = FakeEngine(old.stack, outcome=Outcome(0, json.dumps(FULL), ""))
+    engine = FakeEngine(old.stack, outcome=answered(FULL))
     with pytest.raises(DataElsewhereError, match="2 experiments"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
     calls = [call.partition(" /")[0].split(" ")[0] for call in engine.calls]
-    assert calls == ["check", "check_data", "held_ports", "prepare", "start", "run_python", "stop"]
+    assert calls == ["check", "check_data", "held_ports", "prepare", "start", "run", "stop"]
     assert engine.calls[-1] == "stop volumes=False"
 
 

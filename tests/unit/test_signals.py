@@ -15,7 +15,7 @@ from mlflow_compose.cli.signals import Ended, in_words
 from mlflow_compose.console import Console
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.starting import watch
-from mlflow_compose.engines.local.one_off import run_once
+from mlflow_compose.engines.process import run_process
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child
 from tests.unit.samples import stack
@@ -97,8 +97,8 @@ def test_a_signal_must_be_said_in_words() -> None:
 # --- what a command started must not outlive it
 
 
-def interrupt(line: str) -> None:
-    raise KeyboardInterrupt(line)
+def interrupt(output: bytes) -> None:
+    raise KeyboardInterrupt(output)
 
 
 def asleep() -> list[psutil.Process]:
@@ -109,7 +109,7 @@ def asleep() -> list[psutil.Process]:
 def test_what_runs_beside_a_service_must_end_with_the_command(tmp_path: Path) -> None:
     script = "echo started; exec sleep 60"
     with pytest.raises(KeyboardInterrupt):
-        run_once(["sh", "-c", script], tmp_path, dict(os.environ), interrupt)
+        run_process(["sh", "-c", script], folder=tmp_path, on_output=interrupt)
     assert asleep() == []
 
 

@@ -14,18 +14,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mlflow_compose.checks import check_owner, verify
-from mlflow_compose.checks.inside import MODULES
 from mlflow_compose.checks.probe import main
 from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
 from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
 from mlflow_compose.data.importing.source import FOLDER, Source
-from mlflow_compose.engines.base import Outcome
-from mlflow_compose.engines.remote import sources
 from mlflow_compose.errors import EngineError, OtherStackError
 from mlflow_compose.result import Result
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.samples import IDENTITY, SECRETS, stack
 
 API = "/api/2.0/mlflow/"
@@ -128,7 +125,7 @@ def running(
         engine = FakeEngine(
             stack(MLFLOW_PORT=str(server.server_port), **settings),
             ALL_WELL,
-            outcome=Outcome(0, json.dumps(found), ""),
+            outcome=answered(found),
         )
         try:
             yield engine, mlflow
@@ -175,8 +172,8 @@ def test_a_stack_that_does_its_work_must_be_proven_step_by_step() -> None:
 def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
-    (call,) = [call for call in engine.calls if call.startswith("run_python mlflow ")]
-    made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
+    (call,) = [call for call in engine.calls if call.startswith("run mlflow ")]
+    made = json.loads(call.removeprefix("run mlflow "))
     assert made["run_id"] == RUN
     assert [made["name"]] == mlflow.names
     assert made["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
@@ -201,7 +198,7 @@ def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence:
     assert "MLFLOW_PORT" in (result.errors[0].hint or "")
     assert result.exit_code == 1
     # Nothing is looked for inside, and nothing removed there.
-    assert not any(call.startswith("run_python") for call in engine.calls)
+    assert not any(call.startswith("run ") for call in engine.calls)
 
 
 def test_a_server_that_replays_the_id_must_be_told_nothing(tmp_path: Path) -> None:
@@ -220,7 +217,7 @@ def test_a_server_that_replays_the_id_must_be_told_nothing(tmp_path: Path) -> No
         assert found.message.startswith(words)
         assert f"(pid {os.getpid()})" in found.message
         assert "MLFLOW_PORT" in (found.hint or "")
-    assert not any(call.startswith("run_python") for call in engine.calls)
+    assert not any(call.startswith("run ") for call in engine.calls)
 
 
 def test_its_own_server_must_get_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +300,7 @@ def test_an_id_that_is_not_one_of_mlflows_must_end_the_proof(twist: Twist, step:
     assert f"is not the id of an MLflow {step}" in result.errors[0].message
     assert not mlflow.objects
     *_, call = engine.calls
-    made = json.loads(call.partition(f"{sources(MODULES)} ")[2])
+    made = json.loads(call.removeprefix("run mlflow "))
     # What was made nevertheless is removed, by the name that was drawn here.
     assert [made["name"]] == mlflow.names
 
@@ -341,7 +338,7 @@ def silent() -> Iterator[FakeEngine]:
         yield FakeEngine(
             stack(MLFLOW_PORT=str(server.getsockname()[1]), MLFLOW_AUTH="basic"),
             ALL_WELL,
-            outcome=Outcome(0, json.dumps(found), ""),
+            outcome=answered(found),
         )
 
 
@@ -365,7 +362,7 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(
 def test_a_server_that_hangs_outside_only_must_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
     with silent() as engine:
-        engine.outcome = Outcome(0, "{}", "")
+        engine.outcome = answered({})
         (error,) = verify(engine, FakeScreen()).errors
     assert error.message.startswith("health: MLflow answers in its network, but not on this")
 

@@ -1,12 +1,10 @@
 """How much a stack holds, in figures and in words."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mlflow_compose.checks.probe import amounts, artifacts, database, links
-from mlflow_compose.engines import Engine, run_modules
+from mlflow_compose.engines import Engine, RemoteError, run_modules
 
 # Each after those that it imports.
 MODULES = (links, database, artifacts, amounts)
@@ -48,12 +46,7 @@ def count(engine: Engine) -> Amounts:
         "folder": stores.artifact_folder,
         "bucket": stores.bucket,
     }
-    outcome = run_modules(engine, MODULES, request)
     try:
-        found: dict[str, Any] = json.loads(outcome.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        said = (outcome.stderr or outcome.stdout).strip().splitlines()
-        return Amounts(None, engine.stack.mask(said[-1]) if said else "")
-    if "error" in found:
-        return Amounts(None, engine.stack.mask(found["error"]))
-    return Amounts(found)
+        return Amounts(run_modules(engine, MODULES, request))
+    except RemoteError as error:
+        return Amounts(None, str(error))

@@ -1,12 +1,10 @@
-"""Run the probe, and read what it found."""
+"""Look at a stack from inside, where the mlflow service runs."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
-from mlflow_compose.engines import Engine, run_modules
+from mlflow_compose.engines import Engine, RemoteError, run_modules
 
 # Each after those that it imports.
 MODULES = (links, database, artifacts, main)
@@ -14,7 +12,14 @@ MODULES = (links, database, artifacts, main)
 
 @dataclass(frozen=True)
 class Link:
-    """One link of the stack as seen from inside; `cause` is empty where it holds."""
+    """One link of the stack as seen from inside.
+
+    Attributes:
+        name: Name of the check.
+        cause: Why the link is broken, as a key of `causes`; empty if it holds.
+        detail: What was seen.
+        seconds: Duration of the check.
+    """
 
     name: str
     cause: str
@@ -23,7 +28,7 @@ class Link:
 
 
 def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
-    """Return every link as seen from where the mlflow service runs."""
+    """Check links from inside; `request` is added to what every check is told."""
     stack, stores = engine.stack, engine.stack.stores
     world = {
         "bucket": stores.bucket,
@@ -37,13 +42,10 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         # A folder has no keys.
         "only": [name for name in main.CHECKS if stores.uses_s3 or name != "isolation"],
     }
-    outcome = run_modules(engine, MODULES, {**world, **request})
     try:
-        found: Mapping[str, Mapping[str, Any]] = json.loads(outcome.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        said = (outcome.stderr or outcome.stdout).strip().splitlines()
-        detail = engine.stack.mask(said[-1]) if said else "it said nothing"
-        return (Link("probe", "probe_failed", detail, 0.0),)
+        found = run_modules(engine, MODULES, {**world, **request})
+    except RemoteError as error:
+        return (Link("probe", "probe_failed", str(error), 0.0),)
     return tuple(
         Link(name, link["cause"], engine.stack.mask(link["detail"]), link["seconds"])
         for name, link in found.items()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -16,8 +16,11 @@ UNHEALTHY = "unhealthy"
 EXITED = "exited"
 RESTARTING = "restarting"
 
-# In the environment of what `run_python` runs: where it finds the folder that it was given.
-FOLDER_VARIABLE = "GIVEN_FOLDER"
+# In the environment of what `run` runs: the path of its shared folder there.
+FOLDER_VARIABLE = "SHARED_FOLDER"
+
+# Is called with what a command writes, as it comes.
+Output = Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,37 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
+class SharedFolder:
+    """A folder of this machine for a command inside of a service.
+
+    Attributes:
+        path: Absolute path; its mode must let the service's user in.
+        writable: Whether the command may write to it.
+    """
+
+    path: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a command inside of a service did."""
+    """How a command inside of a service ended.
+
+    Attributes:
+        exit_code: Exit code of the command, or of the engine if it could not start it.
+        stdout: Standard output, empty if it was handed on while the command ran.
+        stderr: Standard error as text.
+    """
 
     exit_code: int
-    stdout: str
+    stdout: bytes
     stderr: str
+
+    @property
+    def last_words(self) -> str:
+        """The last line of what it printed, which is where programs say what is wrong."""
+        text = self.stderr or self.stdout.decode(errors="replace")
+        return next(iter(text.strip().splitlines()[::-1]), "no output")
 
 
 class Engine(Protocol):
@@ -119,26 +147,30 @@ class Engine(Protocol):
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines, of all services where none is named."""
 
-    def run_python(
+    def run(
         self,
         service: str,
-        code: str,
-        *arguments: str,
-        folder: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        folder: SharedFolder | None = None,
+        on_output: Output | None = None,
     ) -> Outcome:
-        """Run Python where `service` runs: its network, its user, its secrets.
+        """Run a command where a service runs: with its network, user, environment and secrets.
 
-        It works also while the service itself is down.
+        The service itself may be down.
 
         Args:
-            service: Of the stack.
-            code: What is run.
-            arguments: Of it.
-            folder: Of this machine, which it may read (others must be allowed to: the user is the
-                service's); FOLDER_VARIABLE says where it is there.
-            on_line: Is called with each line of standard output as it comes; then the outcome
-                keeps only the last one.
+            service: Name of a service of the stack.
+            command: Program and arguments.
+            stdin: Open file of this machine that it reads as standard input.
+            folder: Folder of this machine that the command gets; FOLDER_VARIABLE in its
+                environment has the path there.
+            on_output: Called with standard output as it comes, byte for byte; then the outcome
+                has none of it.
+
+        Raises:
+            EngineError: The folder cannot be mounted.
         """
 
     def unused_volumes(self) -> tuple[str, ...]:

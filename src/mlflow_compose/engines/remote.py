@@ -1,49 +1,122 @@
-"""Send modules of ours to where a service runs, and run them there."""
+"""Send modules to where a service runs, run them there, and read what they answer."""
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
-from mlflow_compose.engines.base import Engine, Outcome
+from mlflow_compose.engines.base import Engine, SharedFolder
+from mlflow_compose.engines.inside import answer, s3
 
-# Where they run, nothing of ours is installed: the modules are made from their sources.
+# Nothing of this package is installed there: the modules are made from their sources.
 LOADER = """
 import json, sys, types
-for name, source in json.loads(sys.argv[1]).items():
+given = json.load(sys.stdin)
+for name, source in given["modules"].items():
     package, _, last = name.rpartition(".")
     module = sys.modules[name] = types.ModuleType(name)
     setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
     exec(compile(source, name, "exec"), module.__dict__)
-module.main(sys.argv[2])
+sys.modules["mlflow_compose.engines.inside.answer"].serve(module.main, given["request"])
 """
+# Sent before all others.
+COMMON = (answer, s3)
 
 
-def run_modules(
+class RemoteError(Exception):
+    """The modules could not do their work; the message says why and has no secrets.
+
+    Attributes:
+        facts: What they report beside the message.
+    """
+
+    def __init__(self, message: str, facts: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class _Reader:
+    """Read what modules print, which comes in chunks of any size."""
+
+    def __init__(self, on_progress: Callable[[str], None], on_item: Callable[[Any], None]) -> None:
+        self._on_progress, self._on_item = on_progress, on_item
+        self._rest = b""
+        self.done: tuple[Any, ...] = ()
+        self.failed: Mapping[str, Any] | None = None
+
+    def read(self, chunk: bytes) -> None:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        match _parsed(line):
+            case {"progress": str(text)}:
+                self._on_progress(text)
+            case {"item": value}:
+                self._on_item(value)
+            case {"failed": {"message": str()} as failed}:
+                self.failed = failed
+            case {"done": done}:
+                self.done = (done,)
+
+
+def run_modules(  # noqa: PLR0913 - as many facts go into it
     engine: Engine,
     modules: Sequence[ModuleType],
     request: Mapping[str, Any],
     *,
-    folder: Path | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> Outcome:
-    """Call `main` of the last module, with the request as JSON, where MLflow runs.
+    service: str = "mlflow",
+    folder: SharedFolder | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_item: Callable[[Any], None] = lambda _: None,
+) -> Any:  # noqa: ANN401 - JSON
+    """Call `main` of the last module where a service runs; return what it returns.
 
     Args:
         engine: What runs the stack.
-        modules: Each after those that it imports; beside these, only what the image has.
-        request: What `main` gets.
-        folder: Of this machine, which it may read.
-        on_line: Is called with each line of standard output as it comes.
+        modules: Each after those that it imports. They import only these, `engines.inside`, and
+            what the service's image has.
+        request: Argument of `main`, as JSON values.
+        service: A service whose image has Python.
+        folder: Folder of this machine that they get.
+        on_progress: Called with each text that they report.
+        on_item: Called with each part of the result that they report.
+
+    Raises:
+        RemoteError: They could not do their work.
     """
-    argument = json.dumps(request)
-    return engine.run_python(
-        "mlflow", LOADER, sources(modules), argument, folder=folder, on_line=on_line
-    )
+    reader = _Reader(on_progress, on_item)
+    command = ["python", "-c", LOADER]
+    with _sent(modules, request) as stdin:
+        outcome = engine.run(service, command, stdin=stdin, folder=folder, on_output=reader.read)
+    if reader.done and not outcome.exit_code:
+        return reader.done[0]
+    facts = reader.failed or {"message": outcome.last_words}
+    raise RemoteError(engine.stack.mask(facts["message"]), facts)
 
 
-def sources(modules: Sequence[ModuleType]) -> str:
-    """Return modules as JSON: their sources by name."""
-    return json.dumps({module.__name__: inspect.getsource(module) for module in modules})
+@contextmanager
+def _sent(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+    """Give a file for the loader; Linux limits one argument of a command to 128 KiB."""
+    with tempfile.TemporaryFile() as file:
+        file.write(sent(modules, request))
+        file.seek(0)
+        yield file
+
+
+def sent(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> bytes:
+    """Return what the loader reads: the sources of modules by name, and the request."""
+    sources = {module.__name__: inspect.getsource(module) for module in [*COMMON, *modules]}
+    return json.dumps({"modules": sources, "request": request}).encode()
+
+
+def _parsed(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        # A library's warning.
+        return None

@@ -1,14 +1,13 @@
 """How much a stack holds: counted where MLflow runs, also while MLflow itself does not."""
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database
 from mlflow_compose.checks.probe.links import BrokenLink, Request
+from mlflow_compose.engines.inside.answer import Failure
 
 SQLITE = "sqlite:///"
 # What `up` itself makes is none of it: MLflow's default experiment, and the first admin.
@@ -64,7 +63,7 @@ def objects(request: Request) -> Iterator[Any]:
         for _, _, files in os.walk(folder):
             yield from files
         return
-    pages = artifacts.s3().get_paginator("list_objects_v2").paginate(Bucket=request["bucket"])
+    pages = artifacts.client().get_paginator("list_objects_v2").paginate(Bucket=request["bucket"])
     listed = iter(pages)
     while True:
         try:
@@ -78,10 +77,9 @@ def objects(request: Request) -> Iterator[Any]:
         yield from page.get("Contents", [])
 
 
-def main(argument: str) -> None:
-    """Count, and print what was found or why it cannot be."""
+def main(request: Request) -> dict[str, int]:
+    """Return how much there is of each kind."""
     try:
-        found: dict[str, Any] = count(json.loads(argument))
+        return count(request)
     except BrokenLink as error:
-        found = {"error": str(error)}
-    sys.stdout.write(json.dumps(found) + "\n")
+        raise Failure(str(error)) from error

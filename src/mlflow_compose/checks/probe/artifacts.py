@@ -1,12 +1,12 @@
 """The artifact store: a bucket, or a folder."""
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlflow_compose.checks.probe.links import BrokenLink, Request
+from mlflow_compose.engines.inside import s3
 
 REFUSED = ("s3_key", "s3_forbidden")
 
@@ -17,10 +17,10 @@ def check(request: Request) -> str:
         check_folder(Path(folder), request.get("objects", {}))
         return f"{len(request.get('objects', {}))} {request['artifacts']}"
     bucket = request["bucket"]
-    client = s3()
-    call_s3(partial(client.list_objects_v2, Bucket=bucket, MaxKeys=1))
+    s3_client = client()
+    call_s3(partial(s3_client.list_objects_v2, Bucket=bucket, MaxKeys=1))
     for key, size in request.get("objects", {}).items():
-        found = call_s3(partial(client.head_object, Bucket=bucket, Key=key))
+        found = call_s3(partial(s3_client.head_object, Bucket=bucket, Key=key))
         if found["ContentLength"] != size:
             raise BrokenLink("object_differs", f"{key}: {found['ContentLength']} bytes, not {size}")
     return f"{len(request.get('objects', {}))} objects in {request['artifacts']}"
@@ -34,7 +34,7 @@ def check_isolation(request: Request) -> str:
         return "not asked: this S3 server has one key for all buckets"
     other = f"{request['bucket'][:50]}-other"
     try:
-        call_s3(partial(s3().list_objects_v2, Bucket=other, MaxKeys=1))
+        call_s3(partial(client().list_objects_v2, Bucket=other, MaxKeys=1))
     except BrokenLink as error:
         if error.cause in REFUSED:
             return f"refused on bucket {other}"
@@ -48,7 +48,7 @@ def check_isolation(request: Request) -> str:
 def check_no_root(bucket: str, other: str) -> str:
     """Make sure that the key may make no bucket, by asking for one that is there already."""
     try:
-        call_s3(partial(s3().create_bucket, Bucket=bucket))
+        call_s3(partial(client().create_bucket, Bucket=bucket))
     except BrokenLink as error:
         if error.cause in REFUSED:
             return f"bucket {other} is not there, and the key may make none"
@@ -80,7 +80,7 @@ def clean(request: Request, places: Collection[str]) -> None:
         if folder:
             remove_file(Path(folder), key)
         else:
-            call_s3(partial(s3().delete_object, Bucket=request["bucket"], Key=key))
+            call_s3(partial(client().delete_object, Bucket=request["bucket"], Key=key))
 
 
 def remove_file(folder: Path, key: str) -> None:
@@ -96,16 +96,9 @@ def remove_file(folder: Path, key: str) -> None:
         parent.rmdir()
 
 
-def s3() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return an S3 client with the application's key."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"),
-        config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2}),
-    )
+def client() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Return an S3 client that soon gives up on a server that does not answer."""
+    return s3.client(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})
 
 
 def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of boto3

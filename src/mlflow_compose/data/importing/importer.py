@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing.artifacts import ArtifactSource, Folders, Server
-from mlflow_compose.data.importing.remote import Answer, key_of, merge_rows, stored
+from mlflow_compose.data.importing.remote import Merged, key_of, merge_rows, stored
 from mlflow_compose.data.importing.report import named, nowhere, outside
 from mlflow_compose.data.importing.server import connect, read
 from mlflow_compose.data.importing.source import FOLDER, SERVER, Source
@@ -126,10 +126,9 @@ class Import:
         (copy_mlruns if source.kind == FOLDER else copy_database)(source, folder)
         return Folders(source.artifacts), []
 
-    def _artifacts(self, artifacts: ArtifactSource, merged: Answer, folder: Path) -> Brought:
+    def _artifacts(self, artifacts: ArtifactSource, merged: Merged, folder: Path) -> Brought:
         """Send what is missing, and count what the stack holds then."""
         stack, progress = self._engine.stack, self._progress
-        done = merged.done or {}
         keys = {old: key_of(stack, new) for old, new in merged.places.items()}
         places = {old: key for old, key in keys.items() if key}
         with progress.step("Looking for artifacts"):
@@ -146,11 +145,11 @@ class Import:
             with progress.step("Comparing"):
                 after = wanted.there(stored(self._engine, places.values(), progress))
         return Brought(
-            {**done["source"], **_count(wanted, set(wanted.artifacts))},
-            {**done["before"], **_count(wanted, before)},
-            {**done["after"], **_count(wanted, after)},
+            {**merged.source, **_count(wanted, set(wanted.artifacts))},
+            {**merged.before, **_count(wanted, before)},
+            {**merged.after, **_count(wanted, after)},
             (
-                *done["left"],
+                *merged.left,
                 *outside(merged.places, places),
                 *nowhere(places, wanted),
                 *wanted.left,

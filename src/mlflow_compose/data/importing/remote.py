@@ -1,79 +1,56 @@
-"""Ask what runs where MLflow runs, and read what it says line by line."""
+"""Merge rows and list artifacts where MLflow runs."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlflow_compose.data.importing.source import Source
 from mlflow_compose.data.inside import (
     conflicts,
+    listing,
     main,
     merge,
-    objects,
     row_mapping,
     store,
     table_groups,
     tables,
 )
-from mlflow_compose.engines import Engine, run_modules
+from mlflow_compose.engines import Engine, RemoteError, SharedFolder, run_modules
 from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 # Each after those that it imports.
-MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, objects, main)
+MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, listing, main)
 PROXY = "mlflow-artifacts:/"
 
 
-class Answer:
-    """One question, and what came of it.
+@dataclass(frozen=True)
+class Merged:
+    """What came of merging a source's rows.
 
     Attributes:
         places: Where artifacts are in the stack, by where they were.
-        objects: The stack's artifacts, with their sizes.
-        done: The outcome.
+        source: Rows of the source by kind.
+        before: Rows of it that were in the stack, by kind.
+        after: Rows of it that are in the stack, by kind.
+        left: What is not imported, a sentence each.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._error = ""
-        self.places: dict[str, str] = {}
-        self.objects: dict[str, int] = {}
-        self.done: dict[str, Any] | None = None
-
-    def hear(self, line: str) -> None:
-        """Take one line."""
-        match _parsed(line):
-            case {"progress": str(text)}:
-                self._progress.detail(text)
-            case {"place": [old, new]}:
-                self.places[old] = new
-            case {"objects": found}:
-                self.objects |= dict(found)
-            case {"error": str(error)}:
-                self._error = error
-            case {"done": done}:
-                self.done = done
-
-    def ask(self, engine: Engine, request: Mapping[str, Any], folder: Path | None = None) -> None:
-        """Run the modules.
-
-        Raises:
-            SourceError: It could not be done; the message says why.
-        """
-        outcome = run_modules(engine, MODULES, request, folder=folder, on_line=self.hear)
-        if self.done is None:
-            said = (outcome.stderr or outcome.stdout).strip().splitlines()
-            detail = self._error or (said[-1] if said else "it said nothing")
-            raise SourceError(
-                engine.stack.mask(detail),
-                hint="mlflow-compose verify shows whether the stack is well",
-            )
+    places: Mapping[str, str]
+    source: Mapping[str, int]
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    left: Sequence[str]
 
 
-def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Answer:
-    """Bring the rows of a source, of which `folder` holds all but the artifacts."""
+def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
+    """Merge the rows of a source, of which `folder` holds all but the artifacts.
+
+    Raises:
+        SourceError: They cannot be merged.
+    """
     stack = engine.stack
     request = {
         "action": "merge",
@@ -81,9 +58,9 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "root": artifact_root(stack),
         "backend": stack.stores.backend_uri,
     }
-    answer = Answer(progress)
-    answer.ask(engine, request, folder)
-    return answer
+    items: list[Mapping[str, Any]] = []
+    done = _ask(engine, request, progress, items, SharedFolder(folder))
+    return Merged(places=dict(item["place"] for item in items), **done)
 
 
 def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping[str, int]:
@@ -93,6 +70,9 @@ def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping
         engine: What runs the stack.
         places: Keys below the experiments.
         progress: Where to say what happens.
+
+    Raises:
+        SourceError: They cannot be listed.
     """
     stores = engine.stack.stores
     request = {
@@ -101,9 +81,33 @@ def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
-    answer = Answer(progress)
-    answer.ask(engine, request)
-    return answer.objects
+    items: list[Mapping[str, Any]] = []
+    _ask(engine, request, progress, items)
+    return {key: size for item in items for key, size in item["objects"]}
+
+
+def _ask(
+    engine: Engine,
+    request: Mapping[str, Any],
+    progress: Progress,
+    items: list[Mapping[str, Any]],
+    folder: SharedFolder | None = None,
+) -> Mapping[str, Any]:
+    """Run the modules; fill `items` with the parts that they report, and return the rest."""
+    try:
+        done: Mapping[str, Any] = run_modules(
+            engine,
+            MODULES,
+            request,
+            folder=folder,
+            on_progress=progress.detail,
+            on_item=items.append,
+        )
+    except RemoteError as error:
+        raise SourceError(
+            str(error), hint="mlflow-compose verify shows whether the stack is well"
+        ) from None
+    return done
 
 
 def artifact_root(stack: Stack) -> str:
@@ -120,11 +124,3 @@ def key_of(stack: Stack, place: str) -> str:
         if place.startswith(root):
             return place.removeprefix(root).strip("/")
     return ""
-
-
-def _parsed(line: str) -> object:
-    try:
-        return json.loads(line)
-    except ValueError:
-        # A warning of a library.
-        return None

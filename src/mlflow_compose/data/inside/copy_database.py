@@ -2,44 +2,28 @@
 
 import hashlib
 import json
-import sys
 from typing import Any
 
 from mlflow_compose.data.inside import tables
+from mlflow_compose.engines.inside.answer import Failure, Request, progress
 
 DIGEST_BYTES = 16
 DIGESTS = 2 ** (8 * DIGEST_BYTES)
 
 
-def main(argument: str) -> None:
-    """Copy as the JSON argument says; tell which table is copied, and in the end what there is."""
-    from sqlalchemy.exc import DBAPIError
-
-    request = json.loads(argument)
+def main(request: Request) -> dict[str, dict[str, int]]:
+    """Copy the source to the target; return the number of rows by table."""
     try:
-        rows = copy(request["source"], request["target"])
-    except (tables.CopyError, ValueError) as error:
-        not_empty = isinstance(error, tables.NotEmptyError)
-        say(json.dumps({"error": str(error), "not_empty": not_empty}))
-        sys.exit(1)
-    except DBAPIError as error:
-        # Its own text has the rows in it.
-        reason = " ".join(str(error.orig).split())
-        say(json.dumps({"error": f"the database refuses it: {reason}"}))
-        sys.exit(1)
-    say(json.dumps({"rows": rows}))
-
-
-def say(line: str) -> None:
-    """Tell whoever started this, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+        with tables.database_errors():
+            return {"rows": copy(request["source"], request["target"])}
+    except ValueError as error:
+        raise Failure(str(error)) from error
 
 
 def copy(source: str, target: str) -> dict[str, int]:
     """Copy every row, compare, and return the number of rows by table."""
     try:
-        rows = tables.copy_all(source, target, say)
+        rows = tables.copy_all(source, target, progress)
     except tables.NotEmptyError:
         # It is well where a copy was made before whose stack then did not start.
         if not same_tables(source, target) or differing(source, target):

@@ -1,14 +1,14 @@
 """Copy a folder of artifacts into a bucket, and prove that the copy is one."""
 
 import hashlib
-import json
 import mimetypes
-import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
+
+from mlflow_compose.engines.inside import s3
+from mlflow_compose.engines.inside.answer import Failure, Request, progress
 
 AT_A_TIME = 8
 # Bytes that are in memory at a time.
@@ -16,49 +16,32 @@ CHUNK = 1024 * 1024
 UNKNOWN_TYPE = "application/octet-stream"
 
 
-def main(argument: str) -> None:
-    """Copy as the JSON argument says; tell how far it is, and in the end what there is."""
+def main(request: Request) -> dict[str, int]:
+    """Copy the folder into the bucket; return how many files there are, and were sent."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
-    request = json.loads(argument)
     try:
-        say(json.dumps(copy(Path(request["folder"]), request["bucket"])))
-    except OthersError as error:
-        say(json.dumps({"others": {"count": len(error.keys), "first": error.keys[0]}}))
-        sys.exit(1)
+        return copy(Path(request["folder"]), request["bucket"])
     except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
-        say(json.dumps({"error": str(error)}))
-        sys.exit(1)
-
-
-class OthersError(Exception):
-    """The bucket holds other objects under keys that would be copied.
-
-    Attributes:
-        keys: Of these objects.
-    """
-
-    def __init__(self, keys: list[str]) -> None:
-        super().__init__(f"{len(keys)} objects differ")
-        self.keys = keys
+        raise Failure(str(error)) from error
 
 
 def copy(folder: Path, bucket: str) -> dict[str, int]:
     """Copy every file that is not there yet; return how many there are, and were sent."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path for path in paths}
-    client = s3()
+    client = s3.client()
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         there = files.keys() & keys(client, bucket)
         shared = [key for key in files if key in there]
         found = pool.map(lambda key: is_same(client, files[key], bucket, key), shared)
         if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
-            raise OthersError(differ)
+            raise Failure(f"{len(differ)} objects differ", others=len(differ), first=differ[0])
         new = [key for key in files if key not in there]
         work = pool.map(lambda key: bring(client, files[key], bucket, key), new)
         for number, _ in enumerate(work, start=1):
-            say(f"{number} of {len(new)} artifacts")
+            progress(f"{number} of {len(new)} artifacts")
     size = sum(path.stat().st_size for path in paths)
     return {"count": len(paths), "bytes": size, "sent": len(new)}
 
@@ -96,16 +79,3 @@ def digest(parts: Iterator[bytes]) -> str:
     for part in parts:
         found.update(part)
     return found.hexdigest()
-
-
-def s3() -> Any:
-    """Return an S3 client with the application's key, as MLflow makes it."""
-    import boto3
-
-    return boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"))
-
-
-def say(line: str) -> None:
-    """Tell whoever started this, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

@@ -1,53 +1,39 @@
-"""What is asked for from outside, by name; each line that is printed is one JSON object."""
+"""Merge a source into the stack's database, and list the stack's artifacts."""
 
-import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow_compose.data.inside import objects, tables
+from mlflow_compose.data.inside import listing, tables
 from mlflow_compose.data.inside.merge import Merge
 from mlflow_compose.data.inside.row_mapping import RowMapping
 from mlflow_compose.data.inside.store import open_source, passed_over
 from mlflow_compose.data.inside.table_groups import KINDS, OWN_TO_A_SERVER
-
-Request = Mapping[str, Any]
-
-
-def tell(**line: object) -> None:
-    """Print one line."""
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
-def say(text: str) -> None:
-    """Tell what is being done."""
-    tell(progress=text)
+from mlflow_compose.engines.inside.answer import Request, item, progress
 
 
 def merge(request: Request) -> dict[str, Any]:
     """Bring a source's rows, and count them in the stack."""
     mapping = RowMapping(request["root"], everything_moves=request["kind"] == "server")
-    given = Path(os.environ["GIVEN_FOLDER"])
+    given = Path(os.environ["SHARED_FOLDER"])
     target = tables.open_database(request["backend"])
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source = open_source(request["kind"], given, Path(scratch).resolve(), say)
+        source = open_source(request["kind"], given, Path(scratch).resolve(), progress)
         damaged = passed_over(source, given) if request["kind"] == "folder" else []
         theirs, ours = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
             first = Merge(reading, theirs, ours, mapping, write=True)
-            first.walk(target, say)
+            first.walk(target, progress)
             left = noted(mapping)
-            say("comparing")
+            progress("comparing")
             second = Merge(reading, theirs, ours, mapping, write=False)
             second.walk(target, lambda _: None)
             left += [*damaged, *second.conflicts.left, *others(reading, theirs)]
         source.dispose()
     for old, new in mapping.places.items():
-        tell(place=[old, new])
+        item({"place": [old, new]})
     return {
         "source": second.source,
         "before": first.there,
@@ -75,9 +61,9 @@ def others(reading: Any, theirs: Any) -> list[str]:
 def artifacts(request: Request) -> dict[str, Any]:
     """List what the stack holds below some prefixes."""
     for prefix in request["prefixes"]:
-        found = objects.listed(request["bucket"], request["folder"], prefix)
-        for batch in objects.batches(found):
-            tell(objects=batch)
+        found = listing.listed(request["bucket"], request["folder"], prefix)
+        for batch in listing.batches(found):
+            item({"objects": batch})
     return {}
 
 
@@ -87,15 +73,7 @@ ACTIONS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
 }
 
 
-def main(argument: str) -> None:
-    """Do what is asked for; the last line is the outcome."""
-    from sqlalchemy.exc import DBAPIError
-
-    request = json.loads(argument)
-    try:
-        tell(done=ACTIONS[request["action"]](request))
-    except tables.CopyError as error:
-        tell(error=str(error))
-    except DBAPIError as error:
-        # Its own text has the rows in it.
-        tell(error=f"the database refuses it: {' '.join(str(error.orig).split())}")
+def main(request: Request) -> dict[str, Any]:
+    """Do what the request's action names."""
+    with tables.database_errors():
+        return ACTIONS[request["action"]](request)

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
+
+from mlflow_compose.engines.inside.answer import Failure
 
 # Rows that are read and written at once.
 CHUNK = 1000
@@ -20,12 +23,26 @@ Row = dict[str, Any]
 Say = Callable[[str], None]
 
 
-class CopyError(Exception):
+class CopyError(Failure):
     """Two databases between which nothing can be copied; the message says why."""
 
 
 class NotEmptyError(CopyError):
-    """There is something already in the database to copy to."""
+    """The database to copy to is not empty."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, not_empty=True)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Report what a database refuses without the rows that the driver's message has."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        raise Failure(f"the database refuses it: {' '.join(str(error.orig).split())}") from error
 
 
 def open_database(uri: str) -> Any:

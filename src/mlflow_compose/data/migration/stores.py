@@ -1,13 +1,12 @@
 """Copy what only MLflow's own service can reach: a file of SQLite, and a folder of artifacts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from mlflow_compose.data.inside import copy_database, copy_folder, tables
 from mlflow_compose.data.migration.objects import Copied, others
-from mlflow_compose.engines import Engine, run_modules
+from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import StoreError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -60,19 +59,22 @@ def _done(
     what: str,
 ) -> Mapping[str, Any]:
     """Run the modules where MLflow runs; return what the last one found."""
-    outcome = run_modules(engine, modules, request, on_line=progress.detail)
     try:
-        answer: Mapping[str, Any] = json.loads(outcome.stdout)
-    except ValueError:
-        said = (outcome.stderr or outcome.stdout).strip().splitlines()
-        answer = {"error": said[-1] if said else "it said nothing"}
-    if found := answer.get("others"):
-        own = engine.stack.has("s3") and not engine.stack.folders
-        raise others(engine.stack.stores.bucket, found["count"], found["first"], own=own)
-    if "error" in answer:
-        reason = engine.stack.mask(str(answer["error"]))
-        hint = AGAIN
-        if answer.get("not_empty"):
-            hint = OWN_NOT_EMPTY if engine.stack.has("postgres") else NOT_EMPTY
-        raise StoreError(f"the {what} cannot be copied: {reason}", hint=hint)
+        answer: Mapping[str, Any] = run_modules(
+            engine, modules, request, on_progress=progress.detail
+        )
+    except RemoteError as error:
+        raise _refusal(engine, what, error) from None
     return answer
+
+
+def _refusal(engine: Engine, what: str, error: RemoteError) -> StoreError:
+    """Return why runs or artifacts cannot be copied, and what to do about it."""
+    stack, facts = engine.stack, error.facts
+    if "others" in facts:
+        own = stack.has("s3") and not stack.folders
+        return others(stack.stores.bucket, facts["others"], facts["first"], own=own)
+    hint = AGAIN
+    if facts.get("not_empty"):
+        hint = OWN_NOT_EMPTY if stack.has("postgres") else NOT_EMPTY
+    return StoreError(f"the {what} cannot be copied: {error}", hint=hint)

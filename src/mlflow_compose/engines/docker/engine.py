@@ -3,12 +3,11 @@
 import os
 import shlex
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import availability, data, images, ownership
 from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
@@ -118,17 +117,19 @@ class DockerEngine:
             for _, line in output:
                 yield self.stack.mask(line.decode(errors="replace").rstrip("\n"))
 
-    def run_python(
+    def run(
         self,
         service: str,
-        code: str,
-        *arguments: str,
-        folder: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        folder: SharedFolder | None = None,
+        on_output: Output | None = None,
     ) -> Outcome:
-        """Run Python in a container of its own that is like `service`'s."""
-        command = ["python", "-c", code, *arguments]
-        return run_once(self._client, service, command, folder, on_line)
+        """Run a command in a container of its own that is like a service's."""
+        return run_once(
+            self._client, service, command, stdin=stdin, folder=folder, on_output=on_output
+        )
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the volumes of the stack that none of its services uses any more."""

@@ -2,19 +2,27 @@
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
-from mlflow_compose.engines.base import FOLDER_VARIABLE, RUNNING, Outcome, ServiceStatus
+from mlflow_compose.engines.base import (
+    FOLDER_VARIABLE,
+    RUNNING,
+    Outcome,
+    Output,
+    ServiceStatus,
+    SharedFolder,
+)
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
 from mlflow_compose.engines.local.folders import Folders
-from mlflow_compose.engines.local.one_off import run_once
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
+from mlflow_compose.engines.process import run_process
 from mlflow_compose.engines.starting import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
@@ -22,6 +30,8 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack, known_volumes
 
 SHOWN_LINES = 12
+# Where the programs of the packages are, below the folder that they are installed in.
+PROGRAMS = ("bin", "postgresql/bin")
 LOGS = "logs"
 # Seconds that a look while starting may take.
 GLANCE = 0.5
@@ -120,27 +130,30 @@ class LocalEngine:
         for line in log.read(self._folder / LOGS, names, tail=tail, follow=goes_on):
             yield self.stack.mask(line)
 
-    def run_python(
+    def run(
         self,
         service: str,
-        code: str,
-        *arguments: str,
-        folder: Path | None = None,
-        on_line: Callable[[str], None] | None = None,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        folder: SharedFolder | None = None,
+        on_output: Output | None = None,
     ) -> Outcome:
-        """Run Python with the packages, the environment and the secrets of `service`."""
+        """Run a command with the packages, the environment and the secrets of a service."""
         found = self.stack.service(service)
-        python = Path(found.image) / "bin" / "python"
-        for needed in (python, self._folder / CONFIGURATION):
+        programs = [Path(found.image) / path for path in PROGRAMS]
+        for needed in (programs[0] / "python", self._folder / CONFIGURATION):
             if not needed.exists():
-                return Outcome(1, "", f"{needed} is not there: mlflow-compose up makes it")
+                return Outcome(1, b"", f"{needed} is missing: mlflow-compose up makes it")
+        path = os.pathsep.join([*map(str, programs), self._environ.get("PATH", os.defpath)])
         # As `run.sh` does: bytecode beside scripts would look as if those had been changed.
-        given = {"PYTHONDONTWRITEBYTECODE": "1"}
+        given = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         if folder:
-            given[FOLDER_VARIABLE] = str(folder)
-        path = f"{python.parent}:{self._environ.get('PATH', os.defpath)}"
-        environ = {**self._environ, **found.environment, **given, "PATH": path}
-        return run_once([str(python), "-c", code, *arguments], self._folder, environ, on_line)
+            given[FOLDER_VARIABLE] = str(folder.path)
+        environ = {**self._environ, **found.environment, **given}
+        return run_process(
+            command, folder=self._folder, environ=environ, stdin=stdin, on_output=on_output
+        )
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Name the folders of data that none of the services uses any more."""

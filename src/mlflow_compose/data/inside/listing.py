@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+
+from mlflow_compose.engines.inside import s3
 
 Objects = Iterator[tuple[str, int]]
 AT_ONCE = 500
@@ -17,11 +18,8 @@ def listed(bucket: str, folder: str, prefix: str) -> Objects:
 
 def in_bucket(bucket: str, prefix: str) -> Objects:
     """Yield the objects of a bucket."""
-    import boto3
-
-    endpoint = os.environ.get("MLFLOW_S3_ENDPOINT_URL")
-    client: Any = boto3.client("s3", endpoint_url=endpoint)
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+    pages = s3.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
         for found in page.get("Contents", ()):
             yield found["Key"], found["Size"]
 

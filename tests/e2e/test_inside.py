@@ -1,0 +1,71 @@
+"""Commands where a service runs: bytes in and out, and a folder of this machine, on any engine."""
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.actions import load_plan, read_settings
+from mlflow_compose.engines import Engine, SharedFolder, open_engine
+from mlflow_compose.targets import target_of
+
+from .running import SERVERS, RunningStack
+from .tool import environment
+
+EVERY_BYTE = bytes(range(256)) * 1000
+# As `pg_dump` is called by a client that has nothing but the service's own secrets.
+CONNECT = 'export PGPASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"; exec "$@"'
+
+
+@pytest.fixture
+def inside(shared: RunningStack) -> Engine:
+    """Return what runs the session's stack."""
+    world = environment()
+    loaded, paths = read_settings(shared.env_file, world)
+    plan = load_plan(loaded, paths, world, target_of(shared.engine))
+    return open_engine(plan.stack, plan.paths, plan.identity, world)
+
+
+@pytest.mark.parametrize("service", SERVERS)
+def test_bytes_must_pass_through_any_service_unchanged(
+    inside: Engine, service: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "bytes"
+    file.write_bytes(EVERY_BYTE)
+    chunks: list[bytes] = []
+    with file.open("rb") as stdin:
+        outcome = inside.run(service, ["cat"], stdin=stdin, on_output=chunks.append)
+    assert outcome.exit_code == 0, outcome
+    assert b"".join(chunks) == EVERY_BYTE
+
+
+def test_a_dump_of_the_database_must_be_readable(
+    inside: Engine, shared: RunningStack, tmp_path: Path
+) -> None:
+    """`pg_dump` in its own format, out of one command and into another."""
+    run = shared.log_run()
+    host, port = inside.stack.site.database
+    login = ["-h", host, "-p", str(port), "-U", "mlflow", "mlflow"]
+    dump = inside.run("postgres", ["sh", "-c", CONNECT, "sh", "pg_dump", "-Fc", *login])
+    assert dump.exit_code == 0, dump.stderr
+    file = tmp_path / "dump"
+    file.write_bytes(dump.stdout)
+    with file.open("rb") as stdin:
+        script = inside.run("postgres", ["pg_restore", "-f", "-"], stdin=stdin)
+    assert script.exit_code == 0, script.stderr
+    assert run.id in script.stdout.decode()
+
+
+def test_a_folder_must_be_read_and_if_allowed_written(inside: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "given").write_bytes(EVERY_BYTE)
+    # A container's user is another one.
+    folder.chmod(0o777)
+    copy = ["sh", "-c", 'cd "$SHARED_FOLDER" && cp given taken']
+    assert inside.run("mlflow", copy, folder=SharedFolder(folder, writable=True)).exit_code == 0
+    assert (folder / "taken").read_bytes() == EVERY_BYTE
+
+
+def test_the_exit_code_and_the_errors_of_a_command_must_be_told(inside: Engine) -> None:
+    outcome = inside.run("mlflow", ["sh", "-c", "echo no room >&2; exit 7"])
+    assert (outcome.exit_code, outcome.last_words) == (7, "no room")

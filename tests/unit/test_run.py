@@ -1,0 +1,114 @@
+"""What is run where a service runs: its bytes come as it writes them, its end is reported."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.engines.base import SharedFolder
+from mlflow_compose.engines.docker import one_off
+from mlflow_compose.engines.local import LocalEngine
+from mlflow_compose.engines.process import CHUNK, run_process
+from mlflow_compose.errors import EngineError
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.render import render, write
+from mlflow_compose.stack import Machine
+from tests.unit.samples import local_stack
+
+EVERY_BYTE = bytes(range(256))
+TALK = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 1000); sys.exit(3)"
+
+
+def test_output_must_come_byte_for_byte_in_pieces_that_fit_into_memory() -> None:
+    chunks: list[bytes] = []
+    outcome = run_process([sys.executable, "-c", TALK], on_output=chunks.append)
+    assert b"".join(chunks) == EVERY_BYTE * 1000
+    assert max(map(len, chunks)) <= CHUNK
+    assert outcome.stdout == b""
+    assert outcome.exit_code == 3
+
+
+def test_a_long_output_must_not_be_kept_in_memory() -> None:
+    """A dump of a database is larger than memory; it is read as fast as it is used."""
+    write = "import os; [os.write(1, b'x' * 65536) for _ in range(8000)]"
+    read = f"""
+import resource, sys
+from mlflow_compose.engines.process import run_process
+sizes = []
+run_process([sys.executable, "-c", {write!r}], on_output=lambda chunk: sizes.append(len(chunk)))
+print(sum(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+    size, memory = map(int, run_process([sys.executable, "-c", read]).stdout.split())
+    assert size == 8000 * 65536
+    assert memory < size / 4
+
+
+def test_a_command_must_be_able_to_read_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "dump"
+    file.write_bytes(EVERY_BYTE)
+    with file.open("rb") as stdin:
+        assert run_process(["cat"], stdin=stdin).stdout == EVERY_BYTE
+
+
+def test_all_output_must_be_kept_without_a_reader() -> None:
+    outcome = run_process([sys.executable, "-c", TALK])
+    assert outcome.stdout == EVERY_BYTE * 1000
+
+
+def test_errors_of_any_length_must_not_stop_a_command() -> None:
+    outcome = run_process([sys.executable, "-c", "import sys; sys.stderr.write('x' * 200_000)"])
+    assert len(outcome.stderr) == 200_000
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_folder_must_be_mounted_for_reading_unless_it_is_to_be_written(*, writable: bool) -> None:
+    _, volume, *_ = one_off._mount(SharedFolder(Path("/home/student/a"), writable=writable))
+    assert volume == f"/home/student/a:/mnt/shared:{'rw' if writable else 'ro'}"
+
+
+def test_a_folder_that_docker_cannot_mount_must_be_told() -> None:
+    with pytest.raises(EngineError, match="a colon in its path"):
+        one_off._mount(SharedFolder(Path("/home/student/a:b")))
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> LocalEngine:
+    """Return the engine of a rendered stack whose packages are nothing but Python."""
+    found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
+    paths = StackPaths(tmp_path / ".env")
+    write(render(found), paths.local)
+    python = Path(found.service("mlflow").image) / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return LocalEngine(found, paths, {"PATH": os.environ["PATH"]})
+
+
+def test_python_must_leave_nothing_beside_the_scripts_of_a_service(
+    local: LocalEngine, tmp_path: Path
+) -> None:
+    """What is newer there than the server's start would have it started again by the next `up`."""
+    plugins = tmp_path / "local" / "mlflow" / "plugins"
+    (plugins / "any_plugin.py").touch()
+    before = sorted(plugins.rglob("*"))
+    # In a process of its own, as when MLflow's command line is run.
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import any_plugin'])"
+    assert local.run("mlflow", ["python", "-c", code]).exit_code == 0
+    assert sorted(plugins.rglob("*")) == before
+
+
+def test_a_service_must_be_run_with_its_own_environment_and_the_shared_folder(
+    local: LocalEngine, tmp_path: Path
+) -> None:
+    shared = SharedFolder(tmp_path / "here", writable=True)
+    outcome = local.run(
+        "postgres", ["sh", "-c", 'echo "$POSTGRES_DB $SHARED_FOLDER"'], folder=shared
+    )
+    assert outcome.stdout.decode().split() == ["mlflow", str(tmp_path / "here")]
+
+
+def test_what_is_not_installed_must_be_told(tmp_path: Path) -> None:
+    found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
+    outcome = LocalEngine(found, StackPaths(tmp_path / ".env"), {}).run("postgres", ["pg_dump"])
+    assert outcome.exit_code == 1
+    assert outcome.last_words.endswith("is missing: mlflow-compose up makes it")
