@@ -312,7 +312,7 @@ def test_the_table_of_libraries_must_list_every_dependency() -> None:
 def test_every_file_that_the_pages_name_must_exist() -> None:
     """As `lock.py`, `stack/services.py` or `templates/compose/`."""
     tops = ("src", "templates", "tests", "requirements", "bench")
-    there = {path.as_posix() for top in tops for path in (ROOT / top).rglob("*")}
+    there = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
     missing = set()
     for page in (*ARCHITECTURE, ROOT / "CONTRIBUTING.md"):
         for span in re.findall(r"`([\w./-]+)`", page.read_text(encoding="utf-8")):
