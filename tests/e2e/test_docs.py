@@ -1,21 +1,24 @@
-"""The tutorial and the README's example, typed as their readers type them."""
+"""The tutorials and the README's example, typed as their readers type them."""
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.documents import ROOT, Block, blocks
 
 from .running import SERVERS, WAIT_TIMEOUT, RunningStack, local_only
 from .tool import environment, run
+from .tracking import Api
 
-TUTORIAL = ROOT / "docs" / "tutorial" / "first-stack.md"
+TUTORIALS = ROOT / "docs" / "tutorial"
+FIRST, SHARE = TUTORIALS / "first-stack.md", TUTORIALS / "share.md"
 # What keeps this stack from getting in the way of others.
 CHOSEN = ("COMPOSE_PROJECT_NAME", "STACK_ENGINE", "MLFLOW_PORT", "MINIO_PORT", "PG_PORT")
 LOGGED = "SELECT value FROM latest_metrics WHERE key = 'loss'"
 
 
 class Reader:
-    """A reader of the tutorial, with an empty folder."""
+    """A reader of the tutorials, with an empty folder."""
 
     def __init__(self, stack: RunningStack) -> None:
         self._stack = stack
@@ -30,9 +33,9 @@ class Reader:
         self._shown = {ports["MLFLOW_PORT"]: "5000", ports["MINIO_PORT"]: "9000"}
         stack.env_file.unlink()
 
-    def follows(self, section: str) -> None:
-        """Do what a section of the tutorial says, and see what it says."""
-        mine = [block for block in blocks(TUTORIAL) if block.section == section]
+    def follows(self, page: Path, section: str) -> None:
+        """Do what a section of a tutorial says, and see what it shows."""
+        mine = [block for block in blocks(page) if block.section == section]
         assert mine, f"there is no section {section}"
         shown = ""
         for block in mine:
@@ -75,21 +78,21 @@ def expressions(block: Block) -> Iterator[str]:
         yield re.escape(" ".join(line.split())).replace("…", ".*")
 
 
-@local_only("the tutorial is the same on both engines but for one line; test_verify stops servers")
-def test_the_tutorial_must_work_as_it_is_written(stack: RunningStack) -> None:
+@local_only("they differ in one line, which stops a server, as test_verify does on each engine")
+def test_the_tutorials_must_work_as_they_are_written(stack: RunningStack) -> None:
     reader = Reader(stack)
-    reader.follows("2. Start a stack")
+    reader.follows(FIRST, "2. Start a stack")
     assert [stack.health(name) for name in SERVERS] == ["healthy"] * len(SERVERS)
 
-    reader.follows("3. Log a run")
+    reader.follows(FIRST, "3. Log a run")
     assert stack.sql(LOGGED) == ["0.1"]
     notes = [key for key in stack.objects() if key.endswith("/artifacts/notes.txt")]
     assert len(notes) == 1
 
-    reader.follows("4. Break it, and find out what is broken")
+    reader.follows(FIRST, "4. Break it, and find out what is broken")
     assert [stack.health(name) for name in SERVERS] == ["", "healthy", "healthy"]
 
-    reader.follows("5. Repair it")
+    reader.follows(FIRST, "5. Repair it")
     assert [stack.health(name) for name in SERVERS] == ["healthy"] * len(SERVERS)
     assert stack.sql(LOGGED) == ["0.1"]
     for block in blocks(ROOT / "README.md"):
@@ -98,6 +101,16 @@ def test_the_tutorial_must_work_as_it_is_written(stack: RunningStack) -> None:
     assert sorted(stack.sql(LOGGED)) == ["0.1", "0.5"]
 
     volumes = stack.volumes()
-    reader.follows("6. Stop")
+    reader.follows(FIRST, "6. Stop")
     assert stack.ids() == {}
     assert stack.volumes() == volumes
+
+    reader.follows(SHARE, "1. Turn the login on")
+    assert stack.api.call("GET", "/version").status_code == 401
+    reader.follows(SHARE, "2. Add the participants")
+    reader.follows(SHARE, "3. Log a run as a participant")
+    teacher = Api(stack.url, ("teacher", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
+    found = teacher.post("experiments/search", max_results=10)["experiments"]
+    assert {"first steps", "ada", "ben"} <= {experiment["name"] for experiment in found}
+    reader.follows(SHARE, "4. Close it again")
+    assert stack.ids() == {}

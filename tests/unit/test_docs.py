@@ -31,8 +31,9 @@ PLACEHOLDER = "…"
 # What processes of a stack carry.
 INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}
 # First words of lines, beside the tool's own.
-PROGRAMS = {"cd", "cp", "curl", "docker", "export", "git", "mkdir", "pip", "python", "python3",
+PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
             "read", "supervisorctl", "tar", "."}  # fmt: skip
+OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
 
 
 def place(page: Path) -> str:
@@ -52,12 +53,14 @@ def test_every_block_must_say_what_it_is() -> None:
 def typed(block: Block) -> Iterator[list[str]]:
     """Yield the words of every command in a shell block."""
     for line in block.commands:
-        lexer = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
-        lexer.wordchars += ":,@%+…[]{}"
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=OPERATORS)
         lexer.whitespace_split = True
         words: list[str] = []
         for word in lexer:
-            if set(word) <= set("();<>|&"):
+            if set(word) <= set("<>"):
+                # The file of a redirection.
+                next(lexer)
+            elif set(word) <= set(OPERATORS) or word in SHELL_WORDS:
                 if words:
                     yield words
                 words = []
