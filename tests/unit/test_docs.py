@@ -17,6 +17,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.names import OUR_PREFIXES, Kind, kind_of, meaning_of
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, prose
+from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import env_text, stack
 
@@ -191,3 +192,32 @@ def text_of(page: str) -> list[str]:
     """Return the lines of what a page shows of the screen."""
     found = (block for block in blocks(ROOT / page) if block.language == "text")
     return "".join(block.text for block in found).splitlines()
+
+
+OTHER_STACK = """\
+POSTGRES_USER=tracker
+S3_BUCKET=team
+POSTGRES_PASSWORD=mlflow
+MLFLOW_VERSION=latest
+MLFLOW_HOST=0.0.0.0
+"""
+
+
+def test_the_guide_to_other_stacks_must_show_what_init_prints(user: User) -> None:
+    other = user.folder / "other.env"
+    other.write_text(OTHER_STACK, encoding="utf-8")
+    printed = user.types("init", "--from", "other.env").out.splitlines()
+    assert set(text_of("docs/how-to/from-another-stack.md")) <= set(printed)
+
+
+def test_the_guide_to_external_stores_must_show_what_up_prints(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    page = ROOT / "docs" / "how-to" / "external-stores.md"
+    database, bucket, _ = (block.text for block in blocks(page) if block.language == "dotenv")
+    text = f"{database}{bucket}".replace(PLACEHOLDER, "a-long-secret-of-an-example")
+    values = {name: value for name, value in parse(text).values.items() if "CERT" not in name}
+    found = stack(**values, PG_SSLROOTCERT=str(tmp_path / "ca.pem")).stores
+    assert text_of("docs/how-to/external-stores.md") == [
+        f"Runs       {found.runs.text}",
+        f"Artifacts  {found.artifacts.text}",
+    ]
