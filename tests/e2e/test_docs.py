@@ -12,7 +12,7 @@ from .tracking import Api
 
 TUTORIALS = ROOT / "docs" / "tutorial"
 FIRST, SHARE = TUTORIALS / "first-stack.md", TUTORIALS / "share.md"
-# What keeps this stack from getting in the way of others.
+# Settings that keep this stack apart from others on the machine.
 CHOSEN = ("COMPOSE_PROJECT_NAME", "STACK_ENGINE", "MLFLOW_PORT", "MINIO_PORT", "PG_PORT")
 LOGGED = "SELECT value FROM latest_metrics WHERE key = 'loss'"
 
@@ -24,7 +24,7 @@ class Reader:
         self._stack = stack
         ports = {name: stack.settings[name] for name in CHOSEN}
         given = " ".join(f"--set={name}={value}" for name, value in ports.items())
-        # What is typed here beside what is written there.
+        # Typed here instead of what the pages say.
         self._typed = {
             "mlflow-compose init": f"mlflow-compose init {given}",
             "mlflow-compose up": f"mlflow-compose up --wait-timeout={WAIT_TIMEOUT}",
@@ -65,7 +65,7 @@ class Reader:
         return said.text
 
     def sees(self, block: Block, shown: str) -> None:
-        """Make sure that all lines of a block are on the screen; … is anything."""
+        """Make sure that all lines of a block are on the screen; … matches anything."""
         for port, written in self._shown.items():
             shown = shown.replace(port, written)
         lines = [" ".join(line.split()) for line in shown.splitlines()]

@@ -1,4 +1,4 @@
-"""README and docs: what they tell people to type, to set and to follow exists."""
+"""README and docs: commands, settings and links in them exist, and quoted output is real."""
 
 import re
 import shlex
@@ -24,14 +24,14 @@ from tests.unit.samples import env_text, stack
 TOOL = "mlflow-compose"
 BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
-# Written from the code; tests/golden compares them.
+# Generated from the code; tests/golden compares them.
 GENERATED = {ROOT / "docs" / "reference" / f"{name}.md" for name in ("commands", "json")}
 LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
-# What stands in an example for something that readers know themselves.
+# Stands for a value that readers fill in.
 PLACEHOLDER = "…"
 # What processes of a stack carry.
 INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}
-# First words of lines, beside the tool's own.
+# Programs in shell blocks, apart from the tool and make.
 PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
             "read", "supervisorctl", "tar", "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
@@ -41,8 +41,8 @@ def place(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def test_every_block_must_say_what_it_is() -> None:
-    """A block without a language would be checked by nobody."""
+def test_every_block_must_have_a_known_language() -> None:
+    """A block without one would not be checked."""
     unknown = [
         f"{block.where}: {block.language or 'no language'}"
         for block in BLOCKS
@@ -74,14 +74,14 @@ def typed(block: Block) -> Iterator[list[str]]:
 COMMANDS = [(block, words) for block in SHELL for words in typed(block)]
 
 
-def test_every_command_must_be_of_a_program_that_is_known() -> None:
+def test_every_program_must_be_known() -> None:
     named = {words[0].rpartition("/")[2] or words[0] for _, words in COMMANDS}
     assert named <= {*PROGRAMS, TOOL, "make"}
     assert len(COMMANDS) > 40
 
 
 def parse_command(words: list[str]) -> None:
-    """Parse a command line of the tool as the tool does, without running it."""
+    """Parse a command line as the tool does, without running it."""
     given, (name, *rest) = hoist(words)
     group = typer.main.get_command(app)
     with group.make_context(TOOL, [*given, name]) as context:
@@ -91,7 +91,7 @@ def parse_command(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("where", sorted({block.where for block in SHELL}))
-def test_every_command_of_the_tool_must_be_one_that_it_takes(where: str) -> None:
+def test_every_command_line_must_be_accepted_by_the_tool(where: str) -> None:
     """With its options and arguments."""
     for block, (program, *words) in COMMANDS:
         if block.where == where and program.rpartition("/")[2] == TOOL:
@@ -102,7 +102,7 @@ def test_every_command_of_the_tool_must_be_one_that_it_takes(where: str) -> None
 
 
 @pytest.mark.parametrize("line", ["up --no-such-option", "no-such-command", "import"])
-def test_a_command_that_the_tool_does_not_take_must_be_found(line: str) -> None:
+def test_a_wrong_command_line_must_be_found(line: str) -> None:
     with pytest.raises((typer.TyperException, AssertionError)):
         parse_command(line.split())
 
@@ -132,7 +132,7 @@ def test_every_example_of_settings_must_be_valid(block: Block, tmp_path: Path) -
 
 
 def test_every_variable_must_be_a_setting_or_one_of_mlflows() -> None:
-    """Or a name of other stacks that the tool translates."""
+    """Or a name from other stacks that the tool translates."""
     names = dict(declared())
     wrong = set()
     for page in PAGES:
