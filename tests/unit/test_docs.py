@@ -1,5 +1,6 @@
 """README and docs: commands, settings and links in them exist, and quoted output is real."""
 
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -8,24 +9,31 @@ from pathlib import Path
 import pytest
 import typer
 
+from mlflow_compose import errors, identity
 from mlflow_compose.actions import status
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.run import hoist
 from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.lock import LOCK
+from mlflow_compose.paths import STATE_DIR
+from mlflow_compose.record import RECORD_FILE
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.names import OUR_PREFIXES, Kind, kind_of, meaning_of
+from mlflow_compose.settings.stores import PLACES
+from mlflow_compose.stack.services import known_volumes
 from tests.documents import PAGES, ROOT, Block, anchors, blocks, prose
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import env_text, stack
 
 TOOL = "mlflow-compose"
+REFERENCE = ROOT / "docs" / "reference"
 BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
 # Generated from the code; tests/golden compares them.
-GENERATED = {ROOT / "docs" / "reference" / f"{name}.md" for name in ("commands", "json")}
+GENERATED = {REFERENCE / f"{name}.md" for name in ("commands", "json")}
 LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
 # Stands for a value that readers fill in.
 PLACEHOLDER = "…"
@@ -221,3 +229,23 @@ def test_the_guide_to_external_stores_must_show_what_up_prints(tmp_path: Path) -
         f"Runs       {found.runs.text}",
         f"Artifacts  {found.artifacts.text}",
     ]
+
+
+def test_the_page_of_exit_codes_must_list_every_code() -> None:
+    listed = re.findall(r"^\| (\d+) \|", prose(REFERENCE / "exit-codes.md"), re.MULTILINE)
+    classes = (found for found in vars(errors).values() if inspect.isclass(found))
+    codes = {found.exit_code for found in classes if issubclass(found, MlflowComposeError)}
+    assert {int(code) for code in listed} == {0, *codes}
+
+
+def test_the_page_of_files_must_list_every_volume_and_all_that_is_remembered() -> None:
+    page = prose(REFERENCE / "files.md")
+    remembered = (identity.ID_FILE, identity.KEY_FILE, identity.PLACE_FILE, RECORD_FILE, LOCK)
+    assert {name for name in remembered if f"{STATE_DIR}/{name}`" not in page} == set()
+    assert {name for name in known_volumes() if f"`{name}`" not in page} == set()
+
+
+def test_the_page_of_safety_must_list_every_setting_that_hides_data() -> None:
+    page = prose(ROOT / "docs" / "explanation" / "safety.md")
+    section = page.split("## Settings that would hide data", 1)[1].split("\n## ", 1)[0]
+    assert {name for name in PLACES if f"`{name.upper()}`" not in section} == set()
