@@ -11,6 +11,8 @@ PAGES = tuple(
     for pattern in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md")
     for path in sorted(ROOT.glob(pattern))
 )
+# Stands for a value that readers fill in, or for output that differs.
+PLACEHOLDER = "…"
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^( *)```(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 

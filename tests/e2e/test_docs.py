@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.documents import ROOT, Block, blocks
+from tests.documents import PLACEHOLDER, ROOT, Block, blocks
 
 from .running import SERVERS, WAIT_TIMEOUT, RunningStack, local_only
 from .tool import environment, run
@@ -60,7 +60,7 @@ class Reader:
             *("bash", "-euo", "pipefail", "-c", text),
             code=code,
             folder=self._stack.folder,
-            env=environment(),
+            env=environment(MLFLOW_DISABLE_TELEMETRY="true"),
         )
         return said.text
 
@@ -75,7 +75,7 @@ class Reader:
 
 def expressions(block: Block) -> Iterator[str]:
     for line in block.text.splitlines():
-        yield re.escape(" ".join(line.split())).replace("…", ".*")
+        yield re.escape(" ".join(line.split())).replace(PLACEHOLDER, ".*")
 
 
 @local_only("they differ in one line, which stops a server, as test_verify does on each engine")
