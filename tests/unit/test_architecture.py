@@ -23,7 +23,7 @@ from tests.unit.samples import ROOT, SOURCE, env_text
 
 FILES = sorted(SOURCE.rglob("*.py"))
 TEMPLATES = sorted(templates().rglob("*.j2"))
-# Sent as source text to where a service runs, so the rules for libraries and output do not apply.
+# Handed to Python in a container, where none of our rules can be kept or broken.
 INSIDE = (SOURCE / "checks" / "probe", SOURCE / "data" / "inside")
 OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 
