@@ -1,4 +1,4 @@
-"""The rules of `docs/architecture.md` that a reader relies on, checked in the source itself."""
+"""The rules and tables of `docs/architecture.md`, checked against the source."""
 
 import ast
 import importlib
@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ MAX_FUNCTION_LINES = 45
 
 BASE = {"errors", "result", "paths", "machine", "files", "identity", "record"}
 STACK = {*BASE, "settings", "stack"}
-# Which rooms a room may know of; data goes one way.
+# Rooms that a room may import; data flows in one direction.
 MAY_IMPORT = {
     "errors": set(),
     "machine": set(),
@@ -58,7 +59,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "__init__": set(),
 }
-# Where a library is used: nowhere else.
+# The only places where a library may be used.
 MAY_USE = {
     "boto3": ("clients/objects.py",),
     "botocore": ("clients/objects.py",),
@@ -99,12 +100,12 @@ def room_of(path: Path) -> str:
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield every module that is imported, also inside of functions and for types only."""
+    """Yield every imported module, including imports in functions and for type checking."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports name the whole path"
+            assert node.level == 0, "relative import"
             if node.module == "mlflow_compose":
                 yield from (f"mlflow_compose.{alias.name}" for alias in node.names)
             else:
@@ -116,7 +117,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def offenders(files: Iterable[Path], find: Callable[[Path], Iterator[str]]) -> list[str]:
-    """Return what is wrong with any of the files, so that one failure shows all of it."""
+    """Return the problems of all files, so that one failure shows every offender."""
     return [f"{name_of(path)}: {problem}" for path in files for problem in find(path)]
 
 
@@ -126,10 +127,10 @@ def wrong_ways(path: Path) -> Iterator[str]:
         if module.startswith("mlflow_compose."):
             other = module.split(".")[1]
             if other not in {room, *MAY_IMPORT[room], "__version__"}:
-                yield f"{room} knows {other}"
+                yield f"{room} imports {other}"
 
 
-def test_imports_must_go_one_way() -> None:
+def test_imports_must_go_in_one_direction() -> None:
     assert offenders(FILES, wrong_ways) == []
 
 
@@ -141,12 +142,12 @@ def misplaced_libraries(path: Path) -> Iterator[str]:
             yield library
 
 
-def test_every_library_must_have_its_place() -> None:
+def test_every_library_must_be_used_only_in_its_place() -> None:
     assert offenders(OUTSIDE, misplaced_libraries) == []
 
 
 @pytest.mark.parametrize("folder", INSIDE, ids=name_of)
-def test_what_runs_inside_must_use_only_what_the_image_has(folder: Path) -> None:
+def test_code_that_is_sent_inside_must_use_only_what_the_image_has(folder: Path) -> None:
     modules = {module for path in folder.glob("*.py") for module in imports(tree_of(path))}
     ours = {module for module in modules if module.startswith("mlflow_compose.")}
     libraries = {module.split(".")[0] for module in modules - ours}
@@ -207,7 +208,7 @@ def test_every_room_must_introduce_itself_and_export_what_it_names() -> None:
 
 
 def loaded_by(argv: list[str], folder: Path) -> set[str]:
-    """Return which heavy libraries one command line loads."""
+    """Return the heavy libraries that a command line imports."""
     code = (
         "import json, os, sys; from mlflow_compose.cli.run import run\n"
         "out, sys.stdout = sys.stdout, open(os.devnull, 'w')\n"
@@ -224,16 +225,16 @@ def loaded_by(argv: list[str], folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], []])
-def test_help_must_wait_for_no_library(argv: list[str], tmp_path: Path) -> None:
+def test_help_must_import_no_heavy_library(argv: list[str], tmp_path: Path) -> None:
     assert loaded_by(argv, tmp_path) == set()
 
 
-def test_render_must_load_only_what_it_needs(tmp_path: Path) -> None:
+def test_render_must_import_only_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(env_text(), encoding="utf-8")
     assert loaded_by(["render"], tmp_path) == {"filelock", "pydantic", "jinja2"}
 
 
-def test_the_tree_of_errors_must_be_drawn_as_it_is() -> None:
+def test_the_drawn_tree_of_errors_must_match_the_classes() -> None:
     drawn = {
         match[1]: int(match[2])
         for match in re.finditer(r"(\w+) +(?:exit code )?(\d+)[ ,]", errors.__doc__ or "")
@@ -255,7 +256,7 @@ GLOBAL = {"--env-file", "--json", "--quiet", "--version", "--help"}
 
 
 def sentences() -> Iterator[tuple[str, str]]:
-    """Yield every text that users see, with where it is."""
+    """Yield every text that users read, with its location."""
     for path in FILES:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -271,7 +272,7 @@ def test_every_command_that_a_text_names_must_exist() -> None:
     for where, text in sentences():
         for match in re.finditer(r"mlflow-compose ([a-z]+(?:-[a-z]+)*)((?: --[a-z-]+)*)", text):
             command, options = match[1], match[2].split()
-            if match[0] == "mlflow-compose from":  # in a sentence
+            if match[0] == "mlflow-compose from":  # part of a sentence
                 continue
             assert command in COMMANDS, f"{where}: mlflow-compose {command}"
             known = {name for param in COMMANDS[command].params
@@ -281,5 +282,57 @@ def test_every_command_that_a_text_names_must_exist() -> None:
     assert named > 20
 
 
-def test_the_version_must_be_one_that_packages_may_have() -> None:
+def test_the_version_must_be_a_valid_package_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", mlflow_compose.__version__)
+
+
+PAGE = ROOT / "docs" / "architecture.md"
+ARCHITECTURE = (PAGE, *sorted((ROOT / "docs" / "architecture").glob("*.md")))
+
+
+def rows(heading: str) -> Iterator[list[str]]:
+    """Yield the cells of the table below a heading of the page."""
+    section = PAGE.read_text(encoding="utf-8").split(f"## {heading}\n", 1)[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    for line in lines[1:]:
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_table_of_rooms_must_list_every_room() -> None:
+    named = {name for row in rows("Rooms") for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == set(MAY_IMPORT) - {"__main__", "__init__"}
+
+
+def test_the_table_of_libraries_must_list_every_dependency() -> None:
+    listed = ", ".join(row[0] for row in rows("Libraries"))
+    named = {re.sub(r" \(.*\)", "", name) for name in listed.split(", ")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split(r"[^\w-]", one, maxsplit=1)[0] for one in project["dependencies"]}
+    assert needed <= named
+
+
+def test_every_file_that_the_pages_name_must_exist() -> None:
+    """As `lock.py`, `stack/services.py` or `templates/compose/`."""
+    tops = ("src", "templates", "tests", "requirements", "bench")
+    there = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
+    missing = set()
+    for page in (*ARCHITECTURE, ROOT / "CONTRIBUTING.md"):
+        for span in re.findall(r"`([\w./-]+)`", page.read_text(encoding="utf-8")):
+            is_path = span.endswith((".py", ".in")) or (
+                span.split("/")[0] in {*tops, *MAY_IMPORT} and span.endswith("/")
+            )
+            path = f"/{span.rstrip('/')}"
+            if is_path and not any(one.endswith(path) for one in there):
+                missing.add(f"{page.name}: {span}")
+    assert missing == set()
+
+
+def test_every_name_that_the_pages_quote_must_be_in_the_source() -> None:
+    """As `Engine.listens_on` or `check_data(held=…)`."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
+    for page in ARCHITECTURE:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"`(?:[A-Z]\w+\.)?([a-z_]\w+)\(?[^`]*\)`", text):
+            assert re.search(rf"\b{name}\b", source), f"{page.name}: {name}"
+        for owner, name in re.findall(r"`([A-Z]\w+)\.([a-z]\w+)`", text):
+            assert {owner, name} <= set(re.findall(r"\w+", source)), f"{page.name}: {owner}.{name}"

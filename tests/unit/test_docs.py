@@ -1,0 +1,172 @@
+"""README and docs: commands, settings and links in them exist."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from mlflow_compose.cli.app import app
+from mlflow_compose.cli.run import hoist
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.settings import declared
+from mlflow_compose.settings.envfile import parse
+from mlflow_compose.settings.load import resolve
+from mlflow_compose.settings.names import OUR_PREFIXES, Kind, kind_of, meaning_of
+from tests.documents import PAGES, PLACEHOLDER, ROOT, Block, anchors, blocks, prose
+from tests.unit.samples import env_text
+
+TOOL = "mlflow-compose"
+REFERENCE = ROOT / "docs" / "reference"
+BLOCKS = tuple(block for page in PAGES for block in blocks(page))
+SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
+# Generated from the code; tests/golden compares them.
+GENERATED = {REFERENCE / f"{name}.md" for name in ("commands", "json")}
+LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
+# What processes of a stack carry.
+INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}
+# Programs in shell blocks, apart from the tool and make.
+PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
+            "read", "supervisorctl", "tar", "."}  # fmt: skip
+OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
+
+
+def place(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_every_block_must_have_a_known_language() -> None:
+    """A block without one would not be checked."""
+    unknown = [
+        f"{block.where}: {block.language or 'no language'}"
+        for block in BLOCKS
+        if block.language not in LANGUAGES and block.page not in GENERATED
+    ]
+    assert unknown == []
+
+
+def typed(block: Block) -> Iterator[list[str]]:
+    """Yield the words of every command in a shell block."""
+    for line in block.commands:
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=OPERATORS)
+        lexer.whitespace_split = True
+        words: list[str] = []
+        for word in lexer:
+            if set(word) <= set("<>"):
+                # The file of a redirection.
+                next(lexer)
+            elif set(word) <= set(OPERATORS) or word in SHELL_WORDS:
+                if words:
+                    yield words
+                words = []
+            else:
+                words.append(word)
+        if words:
+            yield words
+
+
+COMMANDS = [(block, words) for block in SHELL for words in typed(block)]
+
+
+def test_every_program_must_be_known() -> None:
+    named = {words[0].rpartition("/")[2] or words[0] for _, words in COMMANDS}
+    assert named <= {*PROGRAMS, TOOL, "make"}
+    assert len(COMMANDS) > 40
+
+
+def parse_command(words: list[str]) -> None:
+    """Parse a command line as the tool does, without running it."""
+    given, (name, *rest) = hoist(words)
+    group = typer.main.get_command(app)
+    with group.make_context(TOOL, [*given, name]) as context:
+        command = group.get_command(context, name)  # type: ignore[attr-defined]
+        assert command, f"there is no command {name}"
+        command.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize("where", sorted({block.where for block in SHELL}))
+def test_every_command_line_must_be_accepted_by_the_tool(where: str) -> None:
+    """With its options and arguments."""
+    for block, (program, *words) in COMMANDS:
+        if block.where == where and program.rpartition("/")[2] == TOOL:
+            try:
+                parse_command(words)
+            except (typer.TyperException, MlflowComposeError) as error:
+                pytest.fail(f"{where}: {shlex.join(words)}: {error}")
+
+
+@pytest.mark.parametrize("line", ["up --no-such-option", "no-such-command", "import"])
+def test_a_wrong_command_line_must_be_found(line: str) -> None:
+    with pytest.raises((typer.TyperException, AssertionError)):
+        parse_command(line.split())
+
+
+def test_every_target_of_make_must_exist() -> None:
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", rules, re.MULTILINE))
+    named = {(block.where, words[1]) for block, words in COMMANDS if words[0] == "make"}
+    for page in PAGES:
+        named |= {(place(page), one) for one in re.findall(r"`make ([a-z]+)", prose(page))}
+    assert {where for where, target in named if target not in targets} == set()
+    assert {target for _, target in named} >= {"up", "test", "lint"}
+
+
+def settings_blocks() -> list[Block]:
+    return [block for block in BLOCKS if block.language == "dotenv"]
+
+
+@pytest.mark.parametrize("block", settings_blocks(), ids=lambda block: block.where)
+def test_every_example_of_settings_must_be_valid(block: Block, tmp_path: Path) -> None:
+    """On its own, in an `.env` with random secrets; files that it names are there."""
+    lines = block.text.replace(PLACEHOLDER, "a-long-secret-of-an-example").splitlines()
+    for name in re.findall(r"=(\S+\.pem)\b", block.text):
+        (tmp_path / name).touch()
+    found = resolve(parse(env_text(*lines)), {}, env_file=tmp_path / ".env")
+    assert found.foreign == ()
+
+
+def test_every_variable_must_be_a_setting_or_one_of_mlflows() -> None:
+    """Or a name from other stacks that the tool translates."""
+    names = dict(declared())
+    wrong = set()
+    for page in PAGES:
+        spans = re.findall(r"`([A-Z][A-Z0-9_]+)(?:=[^`]*)?`", prose(page))
+        for name in (span for span in spans if span.startswith(OUR_PREFIXES)):
+            known = kind_of(name, names) is not Kind.UNKNOWN or meaning_of(name)
+            if not known and name not in INSIDE:
+                wrong.add(f"{place(page)}: {name}")
+    assert wrong == set()
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield the targets of a page's links that are in this repository."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if not re.match(r"[a-z]+:", target):
+            yield target
+
+
+def test_every_link_must_lead_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for target in links(page):
+            path, _, anchor = target.partition("#")
+            found = (page.parent / path).resolve() if path else page
+            if found in GENERATED:
+                continue
+            if not found.exists() or (anchor and anchor not in anchors(found)):
+                broken.append(f"{place(page)}: {target}")
+    assert broken == []
+
+
+def test_every_page_must_be_found_from_the_index() -> None:
+    """From `docs/README.md` and what it leads to."""
+    reached, left = set(), [ROOT / "docs" / "README.md"]
+    while left:
+        page = left.pop()
+        if page in reached or page.suffix != ".md" or not page.exists():
+            continue
+        reached.add(page)
+        left += [(page.parent / target.partition("#")[0]).resolve() for target in links(page)]
+    assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached
