@@ -48,11 +48,11 @@ def test_an_unknown_variable_like_no_other_must_be_refused_without_a_guess(user:
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("a" * 300, "File name too long"), ("none.pem", "must be a file that exists")],
+    [("a" * 300, "File name too long"), ("none.pem", "must be an existing file")],
 )
 def test_a_file_that_cannot_be_looked_for_must_be_named(user: User, path: str, why: str) -> None:
     user.has_env(f"BUILD_CA_CERTS={path}")
-    refused(user, "BUILD_CA_CERTS  must be a file", why)
+    refused(user, "BUILD_CA_CERTS  must be a", why)
 
 
 @pytest.mark.parametrize("name", ["STACK_ENGINE", "PG_DATABASE", "MLFLOW_PORT", "PG_PASSWORD"])
@@ -97,15 +97,15 @@ def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
         ("MLFLOW_JOBS=perhaps", "must be true or false, got perhaps"),
         ("MLFLOW_AUTH=ldap", "must be none or basic, got ldap"),
         ("MLFLOW_ARTIFACT_ACCESS=both", "must be proxied or direct, got both"),
-        ("MLFLOW_VERSION=latest", "must be a release such as 3.17.2, got latest"),
+        ("MLFLOW_VERSION=latest", "must be a release version such as 3.17.2, got latest"),
         ("MLFLOW_VERSION=3.4.9", "must be 3.5.0 or newer"),
-        ("MLFLOW_VERSION=\uff13.17.2", "must be a release such as 3.17.2"),
+        ("MLFLOW_VERSION=\uff13.17.2", "must be a release version such as 3.17.2"),
         ("STACK_BIND_ADDRESS=localhost", "must be an IP address of this machine"),
         ("STACK_BIND_ADDRESS=fe80::1%eth0", "must be an IP address of this machine"),
-        ("MLFLOW_MEMORY=much", "must be a size in Compose's notation"),
-        ("MLFLOW_MEMORY=2000", "must be a size in Compose's notation"),
-        ("MINIO_VOLUME_PATH=~/objects", "must be written out: ~ is not expanded"),
-        ("COMPOSE_PROJECT_NAME=My.Stack", "must be lower-case letters, digits, hyphens"),
+        ("MLFLOW_MEMORY=much", "must be a size in Compose notation"),
+        ("MLFLOW_MEMORY=2000", "must be a size in Compose notation"),
+        ("MINIO_VOLUME_PATH=~/objects", "must not start with ~, which is not expanded"),
+        ("COMPOSE_PROJECT_NAME=My.Stack", "must be lowercase letters, digits, hyphens"),
         ("PYTHON_IMAGE=two words", "must be an image reference such as name:tag, got two words"),
         ("PYTHON_IMAGE=", "must be an image reference such as name:tag, got an empty value"),
         ("MLFLOW_IMAGE=日本", "must be an image reference such as name:tag"),
@@ -113,21 +113,21 @@ def test_a_setting_in_small_letters_must_not_be_ignored(user: User) -> None:
         ("MINIO_CONSOLE_ADDRESS=9001", "must be a colon and a port"),
         (
             "MINIO_STORAGE_USE_HTTPS=true",
-            "must be false where MINIO_HOST is s3, the bundled service",
+            "must be false for the bundled S3 server (MINIO_HOST=s3)",
         ),
-        ("PG_DATABASE='a=b'", "must not hold = or ://"),
-        ("PG_DATABASE=postgresql://h/d", "must not hold = or ://"),
+        ("PG_DATABASE='a=b'", "must not contain = or ://"),
+        ("PG_DATABASE=postgresql://h/d", "must not contain = or ://"),
         ("PG_DATABASE=", "must be 1 to 63 bytes long, got an empty value"),
         (f"PG_DATABASE={'é' * 32}", "must be 1 to 63 bytes long"),
-        ("PG_USER=pg_admin", "must not begin with pg_"),
-        ("PG_USER=public", "must not be a name that PostgreSQL keeps for itself: none or public"),
-        ("PG_DATABASE=template0", "must not be a template that PostgreSQL makes databases from"),
+        ("PG_USER=pg_admin", "must not start with pg_"),
+        ("PG_USER=public", "must not be none or public, which PostgreSQL reserves"),
+        ("PG_DATABASE=template0", "must not be template0 or template1"),
         ("MLFLOW_ADMIN_USERNAME=é", "must be ASCII"),
-        ("MLFLOW_ADMIN_USERNAME=a:b", "must not hold a colon"),
-        ("PIP_INDEX_URL=ftp://mirror", "must be the http(s) URL of a package index\n"),
-        ("BUILD_CA_CERTS=missing.pem", "must be a file that exists, got missing.pem"),
-        ('MLFLOW_ALLOWED_HOSTS="a\\nb"', "must be one line without control characters"),
-        ("MINIO_ACCESS_KEY='a/b/c/d'", "must be 3 to 128 letters, digits and characters of _.@+-"),
+        ("MLFLOW_ADMIN_USERNAME=a:b", "must not contain a colon"),
+        ("PIP_INDEX_URL=ftp://mirror", "must be the http:// or https:// URL of a package index\n"),
+        ("BUILD_CA_CERTS=missing.pem", "must be an existing file, got missing.pem"),
+        ('MLFLOW_ALLOWED_HOSTS="a\\nb"', "must be a single line without control characters"),
+        ("MINIO_ACCESS_KEY='a/b/c/d'", "must be 3 to 128 characters: letters, digits and any of _"),
     ],
 )
 def test_a_value_of_the_wrong_type_must_name_variable_rule_and_value(
@@ -215,7 +215,7 @@ def test_an_empty_secret_must_be_refused(user: User, name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
 def test_a_missing_secret_must_be_asked_for(user: User, name: str) -> None:
     user.has_env(without=[name])
-    refused(user, f"{name}  is not set; many random letters and digits will do\n")
+    refused(user, f"{name}  is not set; use a long random string of letters and digits\n")
 
 
 def test_an_empty_admin_password_must_be_refused_only_where_login_is_on(user: User) -> None:
@@ -230,11 +230,11 @@ def test_an_empty_admin_password_must_be_refused_only_where_login_is_on(user: Us
     [
         ("MINIO_SECRET_ACCESS_KEY=7777777", "must be at least 8 characters long"),
         (f"PG_PASSWORD={'p' * 241}", "must be at most 240 characters long"),
-        ('PG_PASSWORD="hunter2\\n"', "must be one line without control characters"),
-        ("PG_PASSWORD=' hunter2'", "must not begin or end with a space"),
-        ("MINIO_ROOT_USER=a,hunter2", "must be 3 to 128 letters, digits"),
+        ('PG_PASSWORD="hunter2\\n"', "must be a single line without control characters"),
+        ("PG_PASSWORD=' hunter2'", "must not start or end with a space"),
+        ("MINIO_ROOT_USER=a,hunter2", "must be 3 to 128 characters: letters, digits"),
         ("PIP_INDEX_URL=https://hunter2", None),
-        ("PIP_INDEX_URL=hunter2", "must be the http(s) URL of a package index"),
+        ("PIP_INDEX_URL=hunter2", "must be the http:// or https:// URL of a package index"),
     ],
 )
 def test_a_wrong_secret_must_not_be_shown(user: User, line: str, rule: str | None) -> None:
@@ -252,7 +252,7 @@ def test_a_missing_file_must_say_how_to_get_one(user: User) -> None:
     refused(
         user,
         "error: .env does not exist\n",
-        hint="hint: mlflow-compose init writes one with random secrets\n",
+        hint="hint: mlflow-compose init creates one with random secrets\n",
     )
 
 
@@ -334,7 +334,7 @@ def test_windows_line_ends_must_be_read_and_said(user: User) -> None:
     assert result.code == 0
     assert "MLFLOW_PORT" in result.out
     assert "5001  " in result.out
-    assert ".env has Windows line ends (CRLF); they were read as plain ones" in result.out
+    assert ".env has Windows line endings (CRLF), which are read as plain ones" in result.out
     user.types("render")
     assert b"\r" not in user.compose_file.read_bytes()
 
@@ -346,7 +346,7 @@ def test_a_byte_order_mark_must_be_read_and_said(user: User) -> None:
     user.env_file.write_text(marked, encoding="utf-8")
     result = user.types("config")
     assert result.code == 0
-    assert ".env begins with a byte order mark; it was read without it" in result.out
+    assert ".env starts with a byte order mark, which is ignored" in result.out
     user.types("render")
     assert (user.folder / "compose/secrets/pg_password").read_text(encoding="utf-8") == "pw"
 
@@ -356,9 +356,9 @@ def test_lines_written_with_a_colon_must_be_told_the_right_way(user: User) -> No
     refused(
         user,
         "error: 3 settings in .env are wrong\n",
-        "line 7  MLFLOW_PORT: is written with a colon; write MLFLOW_PORT=value\n",
-        "line 8  MLFLOW_WORKERS: is written with a colon; write MLFLOW_WORKERS=value\n",
-        "line 9  MLFLOW_AUTH: is written with a colon; write MLFLOW_AUTH=value\n",
+        "line 7  MLFLOW_PORT is followed by a colon; write MLFLOW_PORT=value\n",
+        "line 8  MLFLOW_WORKERS is followed by a colon; write MLFLOW_WORKERS=value\n",
+        "line 9  MLFLOW_AUTH is followed by a colon; write MLFLOW_AUTH=value\n",
     )
 
 
@@ -373,7 +373,7 @@ def test_a_name_that_is_written_twice_must_be_refused_with_both_lines(user: User
     user.env_file.write_text("MLFLOW_PORT=5001\n# between\nMLFLOW_PORT=5002\n", encoding="utf-8")
     with user.env_file.open("a", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in SECRETS.items())
-    refused(user, "MLFLOW_PORT  is written 2 times (lines 1, 3); keep one\n")
+    refused(user, "MLFLOW_PORT  is set 2 times (lines 1, 3); keep one\n")
 
 
 def test_a_name_of_another_application_may_be_written_twice(user: User) -> None:
@@ -434,7 +434,7 @@ def test_what_the_stack_decides_must_name_the_setting_that_decides_it(
     user: User, line: str, instead: str
 ) -> None:
     user.has_env(line)
-    refused(user, f"is decided by the stack; set {instead} instead\n")
+    refused(user, f"is managed by the stack; set {instead} instead\n")
 
 
 def test_a_wrong_value_of_the_environment_must_be_said_to_come_from_there(

@@ -70,8 +70,8 @@ def test_what_is_odd_about_a_file_must_be_noted() -> None:
     assert parse("A=1\n").notes == ()
     assert parse("\ufeffA=1\r\n").values == {"A": "1"}
     mark, ends = parse("\ufeffA=1\r\n", name="my.env").notes
-    assert "my.env begins with a byte order mark" in mark
-    assert "Windows line ends" in ends
+    assert "my.env starts with a byte order mark" in mark
+    assert "Windows line endings" in ends
 
 
 def test_every_line_that_cannot_be_read_must_be_listed_with_its_number() -> None:
@@ -79,8 +79,8 @@ def test_every_line_that_cannot_be_read_must_be_listed_with_its_number() -> None
     assert file.values == {"GOOD": "1"}
     (port, port_said), (password, password_said) = file.problems
     assert (port, password) == (4, 5)
-    assert port_said == "MLFLOW_PORT: is written with a colon; write MLFLOW_PORT=value"
-    assert password_said.startswith("PG_PASSWORD cannot be read")
+    assert port_said == "MLFLOW_PORT is followed by a colon; write MLFLOW_PORT=value"
+    assert password_said.startswith("PG_PASSWORD cannot be parsed")
     assert "hunter2" not in password_said
 
 
@@ -91,13 +91,13 @@ def test_every_line_that_cannot_be_read_must_be_listed_with_its_number() -> None
         ("export MLFLOW_PORT: 5000", "write MLFLOW_PORT=value"),
         ("MLFLOW_PORT:5000", "write MLFLOW_PORT=value"),
         ("PG_PASSWORD: a=b", "write PG_PASSWORD=value"),
-        ("PG_PASSWORD='a' b", "PG_PASSWORD cannot be read"),
-        ('PG_PASSWORD="a', "PG_PASSWORD cannot be read"),
-        ("=value", "this line cannot be read"),
+        ("PG_PASSWORD='a' b", "PG_PASSWORD cannot be parsed"),
+        ('PG_PASSWORD="a', "PG_PASSWORD cannot be parsed"),
+        ("=value", "this line cannot be parsed"),
         # The second line of a secret that was wrapped.
         ("c2VjcmV0LW9mLW1pbmU", "this line has no value"),
         ("ABCDEFGH234567", "this line has no value"),
-        ("ABCDEFGH: 234567", "this line cannot be read"),
+        ("ABCDEFGH: 234567", "this line cannot be parsed"),
     ],
 )
 def test_a_line_that_is_not_in_the_format_must_say_what_to_write(line: str, said: str) -> None:
@@ -117,7 +117,7 @@ def test_the_end_of_a_secret_that_was_wrapped_must_be_told_and_not_shown(
     assert file.values.keys() == {"PG_PASSWORD"}
     ((number, found),) = file.problems
     assert number == 2
-    assert found == "this line looks like the end of the value above it; write a value on one line"
+    assert found.startswith("this line looks like the end of the value above it; write each value")
 
 
 @pytest.mark.parametrize("line", ["Auth0Secret=", "Serilog__Level0=", "KV_SEPARATOR==", "A=ab=="])

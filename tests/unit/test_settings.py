@@ -180,7 +180,7 @@ def test_a_name_must_be_told_apart_by_whose_it_is(name: str, kind: Kind) -> None
 )
 def test_a_name_of_other_stacks_must_be_translated(name: str, meant: str) -> None:
     text = env_text(f"{name}=1")
-    with pytest.raises(SettingsError, match=f"{name} +is not a setting; it is {meant} here"):
+    with pytest.raises(SettingsError, match=f"{name} +is not a setting; use {meant} instead"):
         resolve(parse(text), {}, env_file=Path(".env"))
 
 
@@ -228,7 +228,7 @@ def test_what_compose_would_read_differently_must_be_told_once_without_values() 
 def test_a_value_that_is_no_secret_must_be_read_as_it_is_and_told() -> None:
     found = resolve(parse(env_text("PG_USER=$USER")), {}, env_file=Path(".env"))
     assert found.settings.pg_user == "$USER"
-    assert [note.startswith("PG_USER holds ${…} or $NAME") for note in found.notes] == [True]
+    assert [note.startswith("PG_USER contains ${…} or $NAME") for note in found.notes] == [True]
 
 
 ROOT_KEY = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
@@ -348,9 +348,9 @@ def test_a_secret_must_be_known_by_its_name_or_by_what_it_holds(
 
 
 def test_a_variable_that_utf_8_cannot_hold_must_be_refused() -> None:
-    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be UTF-8"):
+    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be valid UTF-8"):
         loaded(MLFLOW_HTTP_REQUEST_TIMEOUT="\udcff")
-    with pytest.raises(SettingsError, match="MLFLOW_ALLOWED_HOSTS  must be UTF-8"):
+    with pytest.raises(SettingsError, match="MLFLOW_ALLOWED_HOSTS  must be valid UTF-8"):
         loaded({"MLFLOW_ALLOWED_HOSTS": "\udcff"})
 
 

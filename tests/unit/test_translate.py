@@ -38,7 +38,7 @@ def test_what_was_done_must_be_said_without_passwords(user: User) -> None:
     (user.folder / "theirs.env").write_text(styled("postgres and a bucket"), encoding="utf-8")
     said = user.types("init", "--from", "theirs.env", "--set", "MLFLOW_PORT=5051")
     assert "POSTGRES_USER is PG_USER here" in said.out
-    assert "POSTGRES_PASSWORD is left out: it is well known; a random one" in said.out
+    assert "POSTGRES_PASSWORD is left out: it is well known; a random one replaces it" in said.out
     assert "s3admin" not in said.out
     text = (user.folder / ".env").read_text(encoding="utf-8")
     assert parse(text).values["MLFLOW_PORT"] == "5051"
