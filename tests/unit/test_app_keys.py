@@ -108,7 +108,7 @@ def texts(body: bytes) -> dict[str, str | None]:
 
 def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets: Buckets) -> None:
     said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key allowed on data only"
+    assert said == "application key limited to bucket data"
     ((name, query, body),) = requests.asked
     assert (name, query) == ("PATCH /create-user", {})
     assert texts(body) == {"Access": APP.id, "Secret": APP.secret, "Role": "user"}
@@ -125,7 +125,7 @@ def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets:
 def test_a_user_who_is_there_must_get_todays_secret(requests: Requests, buckets: Buckets) -> None:
     requests.answers = {"PATCH /create-user": Answer(409, b"XAdminUserExists")}
     buckets.policies["data"] = own_policy("data", APP.id)
-    assert APP_KEY.make_app_key(job("versitygw")) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job("versitygw")) == "application key limited to bucket data"
     assert requests.names == ["create-user", "update-user"]
     _, query, body = requests.asked[1]
     assert query == {"access": APP.id}
@@ -137,7 +137,7 @@ def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Bucke
     buckets.policies["data"] = own_policy("data", "old-id")
     buckets.policies["former"] = own_policy("former", "older-id")
     said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key allowed on data only, 2 replaced"
+    assert said == "application key limited to bucket data, 2 replaced"
     dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
     assert sorted(dropped) == ["old-id", "older-id"]
     assert set(buckets.policies) == {"data", "foreign"}
@@ -157,7 +157,7 @@ def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> 
     }
     requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
     said = APP_KEY.make_app_key(job("rustfs"))
-    assert said == "application key allowed on data only, 1 replaced"
+    assert said == "application key limited to bucket data, 1 replaced"
     policy, user, attached, _, removed = requests.asked
     assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
     assert json.loads(policy[2]) == APP_KEY.policy("data")

@@ -132,7 +132,7 @@ def test_a_missing_bucket_must_be_made_in_its_region(
 ) -> None:
     client = Bucket()
     uses(monkeypatch, client=client)
-    assert JOB.make_bucket(job(region=region)) == "bucket data made"
+    assert JOB.make_bucket(job(region=region)) == "bucket data created"
     assert client.calls == [{"Bucket": "data", **constraint}]
 
 
@@ -141,7 +141,7 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
     monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     uses(monkeypatch, client=Bucket(refused(code)))
-    assert JOB.make_bucket(job()) == "bucket data is there"
+    assert JOB.make_bucket(job()) == "bucket data exists"
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,13 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
     [
         (
             refused("InvalidAccessKeyId"),
-            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+            "rejected the key in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
         (
             refused("SignatureDoesNotMatch"),
-            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+            "rejected the key in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
-        (refused("AccessDenied"), "(AccessDenied): it knows another one"),
+        (refused("AccessDenied"), "(AccessDenied): it has a different one"),
         (refused("AllAccessDisabled"), "to use the bucket data (MLFLOW_BUCKET_NAME)"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
         (
@@ -193,18 +193,18 @@ def sent_to(region: str, *, code: str = "PermanentRedirect", header: bool = Fals
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (refused("InvalidAccessKeyId"), "Amazon's S3 refused the key of MINIO_ACCESS_KEY"),
-        (refused("AccessDenied"), "Amazon's S3 does not allow the key of MINIO_ACCESS_KEY"),
-        (refused("NoSuchBucket"), "is missing; make it, or set MLFLOW_BUCKET_CREATE=true"),
+        (refused("InvalidAccessKeyId"), "Amazon S3 rejected the key in MINIO_ACCESS_KEY"),
+        (refused("AccessDenied"), "Amazon S3 does not allow the key in MINIO_ACCESS_KEY"),
+        (refused("NoSuchBucket"), "does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"),
         (sent_to("eu-central-1"), "data (MLFLOW_BUCKET_NAME) is in eu-central-1, not in us-east-1"),
         (sent_to("eu-west-3", header=True), "is in eu-west-3, not in us-east-1"),
         (sent_to("", code="301"), "is in another region, not in us-east-1 (AWS_DEFAULT_REGION)"),
         (refused("MissingContentLength"), "set MINIO_STORAGE_CHECKSUMS=when_required"),
         (
             SSLError(endpoint_url="", error=OSError("x")),
-            "the certificate of Amazon's S3 is not trusted",
+            "the certificate of Amazon S3 is not trusted",
         ),
-        (EndpointConnectionError(endpoint_url=""), "Amazon's S3 cannot be reached"),
+        (EndpointConnectionError(endpoint_url=""), "Amazon S3 cannot be reached"),
     ],
 )
 def test_what_is_wrong_with_somebody_elses_server_must_be_said(
@@ -229,7 +229,7 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
 ) -> None:
     admin = Admin({})
     uses(monkeypatch, admin=admin)
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == ["app-id"]
     assert admin.policies == {APP_KEY.POLICY_NAME: APP_KEY.policy("data")}
     assert admin.attached == {APP_KEY.POLICY_NAME: ["app-id"]}
@@ -241,7 +241,7 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
 def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     admin = Admin({APP_KEY.POLICY_NAME: ["app-id"]})
     uses(monkeypatch, admin=admin, client=Bucket())
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == []
     assert admin.removed == []
 
@@ -250,7 +250,7 @@ def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch
     """Whoever still knows the old one has no business with the bucket."""
     admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only, 1 replaced"
+    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data, 1 replaced"
     assert admin.removed == ["old-id"]
 
 
@@ -289,7 +289,7 @@ def test_an_administration_that_fails_must_be_said(
     admin = Admin({})
     monkeypatch.setattr(admin, "user_add", refuse)
     uses(monkeypatch, admin=admin)
-    with pytest.raises(JOB.JobError, match=r"refused an administration request|cannot be reached"):
+    with pytest.raises(JOB.JobError, match=r"rejected an admin request|cannot be reached"):
         APP_KEY.make_app_key(job())
 
 
@@ -317,7 +317,9 @@ def test_the_job_must_say_what_it_did(
     monkeypatch.setattr(admin, "user_add", lambda *_: None)
     uses(monkeypatch, client=Bucket(), admin=admin)
     assert JOB.main(environ(tmp_path)) == 0
-    assert capsys.readouterr().out == "bucket data made\napplication key allowed on data only\n"
+    assert capsys.readouterr().out == (
+        "bucket data created\napplication key limited to bucket data\n"
+    )
 
 
 def test_the_job_must_fail_aloud_and_without_secrets(
@@ -327,7 +329,7 @@ def test_the_job_must_fail_aloud_and_without_secrets(
     assert JOB.main(environ(tmp_path)) == 1
     said = capsys.readouterr()
     assert said.err.startswith(
-        "bucket-init: the S3 server at http://s3:9000 refused the key of MINIO_ROOT_USER"
+        "bucket-init: the S3 server at http://s3:9000 rejected the key in MINIO_ROOT_USER"
     )
     assert "Traceback" not in said.err
     assert "of-the-sample" not in said.err

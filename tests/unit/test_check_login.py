@@ -56,7 +56,7 @@ def test_a_refusal_must_stop_the_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str
 ) -> None:
     assert check_login(monkeypatch, Database(STARTING, problem)) == 1
-    assert capsys.readouterr().err == f"PostgreSQL refuses MLflow: {problem}"
+    assert capsys.readouterr().err == f"PostgreSQL rejected MLflow's login: {problem}"
 
 
 def test_a_database_that_starts_must_be_waited_for(

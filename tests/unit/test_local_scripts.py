@@ -104,7 +104,7 @@ def test_a_folder_of_objects_that_cannot_be_made_must_be_named(
     rclone: ModuleType, tmp_path: Path
 ) -> None:
     (tmp_path / "objects").touch()
-    with pytest.raises(SystemExit, match=r"the folder .*/objects cannot be made: File exists"):
+    with pytest.raises(SystemExit, match=r"the folder .*/objects cannot be created: File exists"):
         rclone.main({"S3_FOLDER": str(tmp_path / "objects")})
 
 
@@ -189,7 +189,7 @@ def test_half_of_a_database_must_not_be_left_where_making_it_failed(
     initdb.chmod(0o755)
     monkeypatch.setenv("PATH", str(initdb.parent), prepend=os.pathsep)
     data = tmp_path / "data" / "pgdata"
-    with pytest.raises(SystemExit, match="initdb ended with exit code 3"):
+    with pytest.raises(SystemExit, match="initdb failed with exit code 3"):
         postgres.make_database(data, "u", "d", "password")
     assert not data.exists()
     initdb.write_text('#!/bin/sh\n[ -e "$2" ] && exit 4\nmkdir -p "$2"\ncat > "$2/password"\n')
@@ -229,7 +229,9 @@ def test_data_that_is_away_must_not_be_replaced_by_an_empty_folder(
 
 
 def test_a_missing_user_must_be_named(postgres: ModuleType) -> None:
-    with pytest.raises(SystemExit, match=r"no user no-such-user, .*: mlflow-compose up makes it"):
+    with pytest.raises(
+        SystemExit, match=r"user no-such-user .* not exist: mlflow-compose up creates it"
+    ):
         postgres.find_user("no-such-user")
 
 
@@ -285,7 +287,7 @@ def test_a_cluster_whose_database_was_not_made_must_not_be_kept(
     """The next start makes it anew, instead of serving one without the database for good."""
     has_program(programs, "postgres", 'case "$*" in *exit_on_error=on*) exit 1 ;; esac')
     data = tmp_path / "data" / "pgdata"
-    with pytest.raises(SystemExit, match="postgres ended with exit code 1"):
+    with pytest.raises(SystemExit, match="postgres failed with exit code 1"):
         postgres.make_database(data, "u", "d", "password")
     assert list(data.parent.iterdir()) == []
 
@@ -297,7 +299,7 @@ def test_a_password_must_not_be_in_what_a_failing_initdb_prints(
     said = "STATEMENT:  ALTER USER u WITH PASSWORD E'it''s\\\\here'; it's\\here"
     (tmp_path / "said").write_text(said, encoding="utf-8")
     has_program(programs, "initdb", f'cat "{tmp_path}/said"; exit 1')
-    with pytest.raises(SystemExit, match="initdb ended with exit code 1"):
+    with pytest.raises(SystemExit, match="initdb failed with exit code 1"):
         postgres.make_database(tmp_path / "data" / "pgdata", "u", "d", "it's\\here")
     assert capsys.readouterr().out == (
         "STATEMENT:  ALTER USER u WITH PASSWORD E'********'; ********"
@@ -368,7 +370,7 @@ def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path
         child(environ={MARK: f"{IDENTITY}/mlflow", **home}) as neighbour,
     ):
         assert end_leftovers(mark, tmp_path) == (
-            f"ending process {old.pid}, which an earlier life left behind\n"
+            f"killing process {old.pid}, left over from an earlier run\n"
         )
         assert old.wait(timeout=10) == -9
         assert (other.poll(), neighbour.poll()) == (None, None)
