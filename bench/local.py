@@ -8,12 +8,12 @@ import psutil
 from measure import MEBIBYTE, free_ports, pss, seconds, tool
 
 MARK = "STACK_SERVICE"
-# Processes that are shown one by one.
+# Number of processes to list individually.
 LARGEST = 6
 
 
 def measure_local(folder: Path) -> None:
-    """Start a stack without Docker three times, and print what it takes."""
+    """Start a stack without Docker twice, and print its times and memory."""
     mlflow, s3, database = free_ports(3)
     given = {
         "STACK_ENGINE": "local",
@@ -24,7 +24,7 @@ def measure_local(folder: Path) -> None:
     env = ("--env-file", str(folder / ".env"))
     tool(*env, "init", *(f"--set={name}={value}" for name, value in given.items()))
     try:
-        # The first may install packages; what is compared comes after it.
+        # The first start may install packages, so the second is the one to compare.
         first = seconds(lambda: tool(*env, "up"))
         tool(*env, "down")
         second = seconds(lambda: tool(*env, "up"))
@@ -39,7 +39,7 @@ def measure_local(folder: Path) -> None:
 
 
 def named(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Yield every process of the stack, with a name that says which it is."""
+    """Yield every process of the stack with a descriptive name."""
     for process in psutil.process_iter():
         try:
             mark = process.environ().get(MARK, "")

@@ -137,7 +137,7 @@ def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Bucke
     buckets.policies["data"] = own_policy("data", "old-id")
     buckets.policies["former"] = own_policy("former", "older-id")
     said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key limited to bucket data, 2 replaced"
+    assert said == "application key limited to bucket data; former keys deleted: 2"
     dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
     assert sorted(dropped) == ["old-id", "older-id"]
     assert set(buckets.policies) == {"data", "foreign"}
@@ -157,7 +157,7 @@ def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> 
     }
     requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
     said = APP_KEY.make_app_key(job("rustfs"))
-    assert said == "application key limited to bucket data, 1 replaced"
+    assert said == "application key limited to bucket data; former keys deleted: 1"
     policy, user, attached, _, removed = requests.asked
     assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
     assert json.loads(policy[2]) == APP_KEY.policy("data")

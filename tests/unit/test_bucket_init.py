@@ -250,7 +250,9 @@ def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch
     """Whoever still knows the old one has no business with the bucket."""
     admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
-    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data, 1 replaced"
+    assert APP_KEY.make_app_key(job()) == (
+        "application key limited to bucket data; former keys deleted: 1"
+    )
     assert admin.removed == ["old-id"]
 
 
