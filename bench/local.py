@@ -7,7 +7,8 @@ import psutil
 
 from measure import MEBIBYTE, free_ports, pss, seconds, tool
 
-MARK = "STACK_SERVICE"
+# Variables of every process: the stack's id with the service's name, and the folder of the stack.
+SERVICE, FOLDER = "STACK_SERVICE", "STACK_FOLDER"
 # Number of processes to list individually.
 LARGEST = 6
 
@@ -42,9 +43,9 @@ def named(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     """Yield every process of the stack with a descriptive name."""
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK, "")
+            environ = process.environ()
         except psutil.Error:
             continue
-        if mark.startswith(f"{folder}/local"):
-            name = mark.removeprefix(f"{folder}/local").strip("/") or "supervisord"
+        if environ.get(FOLDER) == str((folder / "local").resolve()):
+            name = environ.get(SERVICE, "").partition("/")[2] or "supervisord"
             yield f"{name} {process.pid}", process
