@@ -27,7 +27,7 @@ def make_app_key(job: Job) -> str:
     maker = import_module(f"app_key_{job.key_maker}")
     with reasons(job):
         replaced = maker.make(job)
-    deleted = f", {replaced} replaced" if replaced else ""
+    deleted = f"; former keys deleted: {replaced}" if replaced else ""
     return f"application key limited to bucket {job.bucket}{deleted}"
 
 

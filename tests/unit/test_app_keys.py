@@ -1,4 +1,4 @@
-"""The application's key where the server is not MinIO: which requests make it."""
+"""The application's key in servers other than MinIO: which requests create it."""
 
 import json
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Requests:
-    """Remembers what was asked, and answers as it was told; 200 where it was told nothing."""
+    """Records requests and returns the given responses, status 200 by default."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
@@ -106,7 +106,9 @@ def texts(body: bytes) -> dict[str, str | None]:
 # --- Versity S3 Gateway
 
 
-def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets: Buckets) -> None:
+def test_versitygw_must_get_a_user_that_may_only_use_the_bucket(
+    requests: Requests, buckets: Buckets
+) -> None:
     said = APP_KEY.make_app_key(job("versitygw"))
     assert said == "application key limited to bucket data"
     ((name, query, body),) = requests.asked
@@ -122,7 +124,7 @@ def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets:
     ]
 
 
-def test_a_user_who_is_there_must_get_todays_secret(requests: Requests, buckets: Buckets) -> None:
+def test_an_existing_user_must_get_the_current_secret(requests: Requests, buckets: Buckets) -> None:
     requests.answers = {"PATCH /create-user": Answer(409, b"XAdminUserExists")}
     buckets.policies["data"] = own_policy("data", APP.id)
     assert APP_KEY.make_app_key(job("versitygw")) == "application key limited to bucket data"
@@ -132,8 +134,10 @@ def test_a_user_who_is_there_must_get_todays_secret(requests: Requests, buckets:
     assert texts(body) == {"Secret": APP.secret}
 
 
-def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Buckets) -> None:
-    """A key that was replaced, and a bucket that was; what others decided stays."""
+def test_former_keys_and_former_buckets_must_lose_their_access(
+    requests: Requests, buckets: Buckets
+) -> None:
+    """Policies that other people wrote stay."""
     buckets.policies["data"] = own_policy("data", "old-id")
     buckets.policies["former"] = own_policy("former", "older-id")
     said = APP_KEY.make_app_key(job("versitygw"))
@@ -147,7 +151,7 @@ def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Bucke
 # --- RustFS
 
 
-def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> None:
+def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     admin = "/rustfs/admin/v3"
     known = {
         APP.id: {"policyName": APP_KEY.POLICY_NAME},
@@ -175,7 +179,7 @@ def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> 
     ("maker", "refused"),
     [("versitygw", "PATCH /create-user"), ("rustfs", "PUT /rustfs/admin/v3/add-user")],
 )
-def test_a_refused_request_must_be_said_without_secrets(
+def test_a_rejected_request_must_be_reported_without_secrets(
     requests: Requests, buckets: Buckets, maker: str, refused: str
 ) -> None:
     assert buckets
@@ -186,7 +190,7 @@ def test_a_refused_request_must_be_said_without_secrets(
     assert APP.secret not in str(caught.value)
 
 
-def test_every_provider_must_have_the_module_that_makes_its_key() -> None:
+def test_every_provider_must_have_the_module_that_creates_its_key() -> None:
     from mlflow_compose.stack import PROVIDERS
 
     for provider in PROVIDERS.values():
