@@ -1,4 +1,4 @@
-# What people and CI type. Every target makes its own environment when it is missing.
+# Commands for developers and CI. Every target creates the virtual environment if it is missing.
 
 VENV := .venv
 PYTHON ?= python3
@@ -9,17 +9,17 @@ UV := $(VENV)/bin/python -m uv
 .DEFAULT_GOAL := help
 .PHONY: help up down test lint format bench lock golden clean
 
-help: ## Show this list
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(VENV)/.tool ## Write .env if there is none, start the stack, prove it
+up: $(VENV)/.tool ## Create .env if there is none, start the stack, verify it
 	@test -e .env || $(TOOL) init
 	@$(TOOL) up
 
-down: $(VENV)/.tool ## Stop the stack; its data is kept
+down: $(VENV)/.tool ## Stop the stack and keep its data
 	@$(TOOL) down
 
-test: $(VENV)/.dev ## Run all tests; those that need Docker skip where there is none
+test: $(VENV)/.dev ## Run all tests; without Docker, those that need it are skipped
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
@@ -27,23 +27,23 @@ lint: $(VENV)/.dev ## Check style and types
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
 
-format: $(VENV)/.dev ## Rewrite files in the project's style
+format: $(VENV)/.dev ## Format the code and apply safe fixes
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 
-bench: $(VENV)/.dev ## Measure beside a plain stack, and print the ratios
+bench: $(VENV)/.dev ## Compare times and memory with a plain stack
 	$(VENV)/bin/python bench/run.py
 
-golden: $(VENV)/.dev ## Render compose/, .env.example and the golden trees anew
+golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)
 
-lock: $(VENV)/.dev ## Pin every dependency anew, with hashes
+lock: $(VENV)/.dev ## Update all pinned dependencies and their hashes
 	requirements/lock "$(UV)"
 
-clean: ## Remove what make and the tests made
+clean: ## Delete the environment, caches and test output
 	rm -rf $(VENV) .logs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
-# hatchling and editables come from the lock, so that nothing unpinned builds this package.
+# hatchling and editables come from the lock file, so that no unpinned package builds this one.
 $(VENV)/.tool: requirements/tool.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13 up")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }

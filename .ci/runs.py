@@ -1,7 +1,7 @@
-"""Log a run on a stack on the default port, and later make sure that everything is as it was.
+"""Log a run on the stack on the default port, and check later that its data is unchanged.
 
-runs.py log FILE: log a run with a metric and an artifact, and write what the server has to FILE.
-runs.py compare FILE: exit with 1, and show the difference, if the server has anything else.
+runs.py log FILE: log a run with a metric and an artifact, and write all data of the server to FILE.
+runs.py compare FILE: if the data of the server differs from FILE, print the diff and exit with 1.
 """
 
 import difflib
@@ -20,12 +20,12 @@ CONTENT = bytes(range(256)) * 1024
 ALL = "ALL"
 MAX_RESULTS = 1000
 
-# A proxy of the environment is for other servers.
+# Proxies in the environment are for other servers.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def send(method: str, path: str, content: bytes | None = None, kind: str = "") -> bytes:
-    """Send one request and return the answer's body; anything but success ends the script."""
+    """Send one request and return the body of the response; exit unless it succeeds."""
     headers = {"Content-Type": kind} if kind else {}
     request = urllib.request.Request(SERVER + path, content, headers, method=method)  # noqa: S310
     with OPENER.open(request, timeout=30) as answer:
@@ -79,12 +79,12 @@ def artifacts(run: dict[str, Any]) -> dict[str, str]:
 
 
 def text() -> str:
-    """Return what the server has, a value on each line."""
+    """Return the data of the server as text, with one value per line."""
     return json.dumps(state(), indent=1, sort_keys=True) + "\n"
 
 
 def main(command: str, file: Path) -> int:
-    """Log a run and remember, or compare with what was remembered."""
+    """Log a run and save the data of the server, or compare it with the saved data."""
     if command == "log":
         log()
         file.write_text(text(), encoding="utf-8")

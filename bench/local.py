@@ -7,13 +7,14 @@ import psutil
 
 from measure import MEBIBYTE, free_ports, pss, seconds, tool
 
-MARK = "STACK_SERVICE"
-# Processes that are shown one by one.
+# Variables of every process: the stack's id with the service's name, and the folder of the stack.
+SERVICE, FOLDER = "STACK_SERVICE", "STACK_FOLDER"
+# Number of processes to list individually.
 LARGEST = 6
 
 
 def measure_local(folder: Path) -> None:
-    """Start a stack without Docker three times, and print what it takes."""
+    """Start a stack without Docker twice, and print its times and memory."""
     mlflow, s3, database = free_ports(3)
     given = {
         "STACK_ENGINE": "local",
@@ -24,7 +25,7 @@ def measure_local(folder: Path) -> None:
     env = ("--env-file", str(folder / ".env"))
     tool(*env, "init", *(f"--set={name}={value}" for name, value in given.items()))
     try:
-        # The first may install packages; what is compared comes after it.
+        # The first start may install packages, so the second is the one to compare.
         first = seconds(lambda: tool(*env, "up"))
         tool(*env, "down")
         second = seconds(lambda: tool(*env, "up"))
@@ -39,12 +40,12 @@ def measure_local(folder: Path) -> None:
 
 
 def named(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Yield every process of the stack, with a name that says which it is."""
+    """Yield every process of the stack with a descriptive name."""
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK, "")
+            environ = process.environ()
         except psutil.Error:
             continue
-        if mark.startswith(f"{folder}/local"):
-            name = mark.removeprefix(f"{folder}/local").strip("/") or "supervisord"
+        if environ.get(FOLDER) == str((folder / "local").resolve()):
+            name = environ.get(SERVICE, "").partition("/")[2] or "supervisord"
             yield f"{name} {process.pid}", process

@@ -1,7 +1,7 @@
-"""Measure this stack beside a plain one: the same images, the same load, one after the other.
+"""Compare this stack with a plain one: the same images and the same load, one after the other.
 
-Images come from the environment (PYTHON_IMAGE, POSTGRES_IMAGE, MINIO_IMAGE), else they are the
-defaults. Everything that is started is removed again.
+PYTHON_IMAGE, POSTGRES_IMAGE and MINIO_IMAGE in the environment replace the default images.
+Everything that is started is removed at the end.
 """
 
 import os
@@ -28,7 +28,7 @@ IMAGES = ("PYTHON_IMAGE", "POSTGRES_IMAGE", "MINIO_IMAGE")
 
 @dataclass(frozen=True)
 class Figures:
-    """What one stack needed; seconds, bytes and requests per second."""
+    """The figures of one stack, in seconds, bytes and requests per second."""
 
     cold_up: float
     second_up: float
@@ -43,12 +43,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mlflow-compose-bench-") as folder:
         measure_local(Path(folder))
     if shutil.which("docker") is None:
-        sys.exit("there is no docker command, so nothing is compared")
+        sys.exit("the docker command is missing, so the comparison is skipped")
     with tempfile.TemporaryDirectory(prefix="mlflow-compose-bench-") as folder:
         ours, image = measure_ours(Path(folder))
     plain = measure_plain(image)
     print(f"\n{'Docker':<34}{'plain':>10}{'ours':>10}{'ratio':>8}")
-    row("cold up, images here", plain.cold_up, ours.cold_up, "s", "   (wanted: 1.7)")
+    row("cold up, images present", plain.cold_up, ours.cold_up, "s", "   (wanted: 1.7)")
     row("second up", plain.second_up, ours.second_up, "s")
     row("memory (PSS), all services", plain.memory, ours.memory, "MB", "   (wanted: 2.5)")
     row("memory (PSS), mlflow", plain.mlflow_memory, ours.mlflow_memory, "MB")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure_ours(folder: Path) -> tuple[Figures, str]:
-    """Measure the stack of this project; return the name of the MLflow image too."""
+    """Measure the stack of this project; also return the name of the MLflow image."""
     port, s3, console = free_ports(3)
     name = f"bench-ours-{os.getpid()}"
     given = {
@@ -71,7 +71,7 @@ def measure_ours(folder: Path) -> tuple[Figures, str]:
     tool(*env, "init", *settings)
     print(f"render   {median(lambda: tool(*env, 'render')):6.2f} s   (wanted: under 0.6)")
     compose = ("docker", "compose", "--project-directory", str(folder / "compose"))
-    # Images are built and pulled before the clock runs; built first, for bucket-init is that image.
+    # Build and pull before measuring; build first, because bucket-init uses the built image.
     run(*compose, "build")
     run(*compose, "pull", "--ignore-buildable", "--policy", "missing")
     try:
@@ -87,7 +87,7 @@ def measure_ours(folder: Path) -> tuple[Figures, str]:
 
 
 def measure_plain(mlflow_image: str) -> Figures:
-    """Measure the plain stack on the same images."""
+    """Measure the plain stack with the same images."""
     (port,) = free_ports(1)
     name = f"bench-plain-{os.getpid()}"
     environ = {
@@ -109,7 +109,7 @@ def measure_plain(mlflow_image: str) -> Figures:
 
 
 def measure(up: Callable[[], object], url: str, project: str) -> Figures:
-    """Take the figures of a stack that `up` starts."""
+    """Return the figures of a stack that `up` starts."""
     cold, second = seconds(up), seconds(up)
     rate = log_metrics(url)
     memory = dict(pss_of_containers(project))
@@ -117,7 +117,7 @@ def measure(up: Callable[[], object], url: str, project: str) -> Figures:
 
 
 def log_metrics(url: str) -> float:
-    """Return how many metrics a second one client logs."""
+    """Return how many metrics per second one client logs."""
     api = f"{url}/api/2.0/mlflow"
     with requests.Session() as session:
         session.trust_env = False
@@ -131,7 +131,7 @@ def log_metrics(url: str) -> float:
 
 
 def pss_of_containers(project: str) -> Iterator[tuple[str, int]]:
-    """Yield each service with its memory: pages of several processes count once."""
+    """Yield each service with its memory in bytes (PSS: shared pages count once)."""
     label = f"com.docker.compose.project={project}"
     for container in run("docker", "ps", "--quiet", "--filter", f"label={label}").split():
         form = '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}}'
@@ -141,7 +141,7 @@ def pss_of_containers(project: str) -> Iterator[tuple[str, int]]:
 
 
 def row(what: str, plain: float, ours: float, unit: str, wanted: str = "") -> None:
-    """Print one figure of both stacks; the ratio says how many times better ours is."""
+    """Print one figure of both stacks, and how many times better ours is."""
     ratio = ours / plain if unit == "/s" else plain / ours
     scale = MEBIBYTE if unit == "MB" else 1
     left, right = (f"{value / scale:.1f} {unit}" for value in (plain, ours))
@@ -149,7 +149,7 @@ def row(what: str, plain: float, ours: float, unit: str, wanted: str = "") -> No
 
 
 def default_of(variable: str) -> str:
-    """Return the default of a setting, as `.env.example` says it."""
+    """Return the default of a setting from `.env.example`."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith(f"{variable}="))
 

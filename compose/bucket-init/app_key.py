@@ -1,7 +1,7 @@
-"""A key that may use one bucket and nothing else: what that means, and who makes it.
+"""The application's key, which may use only the bucket: its policy, and how it is created.
 
-Each S3 server has a manner of its own, in a module of its own. All of them make the key where it
-is missing, take a former bucket's rights away, and drop the key that this one replaces.
+Each S3 server has a module `app_key_SERVER`. They all create the key if it is missing, revoke the
+access to a former bucket, and delete the keys that this one replaces.
 """
 
 from importlib import import_module
@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from s3_server import Job, reasons, s3_client
 
-# One name whatever the bucket is called, so that another bucket replaces the first one's rights.
+# The same name for every bucket, so that the policy of a new bucket replaces that of the old one.
 POLICY_NAME = "mlflow-compose-application"
 ON_BUCKET = ("ListBucket", "GetBucketLocation", "ListBucketMultipartUploads")
 ON_OBJECTS = (
@@ -23,12 +23,12 @@ ON_OBJECTS = (
 
 
 def make_app_key(job: Job) -> str:
-    """Make the application's key; return what was done."""
+    """Create the application's key; return what was done."""
     maker = import_module(f"app_key_{job.key_maker}")
     with reasons(job):
         replaced = maker.make(job)
-    dropped = f", {replaced} replaced" if replaced else ""
-    return f"application key allowed on {job.bucket} only{dropped}"
+    deleted = f"; former keys deleted: {replaced}" if replaced else ""
+    return f"application key limited to bucket {job.bucket}{deleted}"
 
 
 def works(job: Job) -> bool:
@@ -41,7 +41,7 @@ def works(job: Job) -> bool:
 
 
 def policy(bucket: str) -> dict[str, Any]:
-    """Return what MLflow needs on one bucket and its objects."""
+    """Return the policy for what MLflow needs in one bucket."""
     return {
         "Version": "2012-10-17",
         "Statement": [

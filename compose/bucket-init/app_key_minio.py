@@ -1,4 +1,4 @@
-"""The application's key in MinIO and the forks that kept its administration."""
+"""The application's key in MinIO and in forks with the same admin API."""
 
 import json
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from s3_server import Job, JobError, http
 
 
 def make(job: Job) -> int:
-    """Make the key where it is missing; return how many it replaces."""
+    """Create the key if it is missing; return how many keys it replaces."""
     endpoint = urlsplit(job.endpoint or "")
     admin = MinioAdmin(
         endpoint=endpoint.netloc,
@@ -23,16 +23,16 @@ def make(job: Job) -> int:
     try:
         return make_as(admin, job)
     except MinioAdminException as error:
-        raise JobError(f"the S3 server refused an administration request: {error}") from error
+        raise JobError(f"the S3 server rejected an admin request: {error}") from error
 
 
 def make_as(admin: MinioAdmin, job: Job) -> int:
-    """Do it as this administrator."""
+    """Create the key with this admin client; return how many keys it replaces."""
     known = POLICY_NAME in json.loads(admin.policy_list())
     admin.policy_add(POLICY_NAME, policy=policy(job.bucket))
     if known and works(job):
         return 0
-    # Encrypted calls cost the server 64 MB each, which it keeps: as few as can be.
+    # Each encrypted call costs the server 64 MB, which it does not free: make as few as possible.
     admin.user_add(job.app.id, job.app.secret)
     admin.policy_set(POLICY_NAME, user=job.app.id)
     others = holders(admin) if known else []

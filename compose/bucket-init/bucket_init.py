@@ -1,8 +1,8 @@
-"""Make the bucket, and a key that may use that bucket and nothing else.
+"""Create the bucket, and a key that may use only that bucket.
 
-Runs at every start of the stack. The policy is this job's own: it is written anew, and a key
-that held it before and is not the application's any more is removed. Whatever goes wrong ends
-the job with exit code 1 and one sentence, and Compose then does not start MLflow.
+Runs at every start of the stack. The policy belongs to this job: it is written again each time, and
+former keys of the application that still have it are deleted. Any failure ends the job with exit
+code 1 and a message of one sentence; Compose then does not start MLflow.
 """
 
 import configparser
@@ -27,21 +27,21 @@ from s3_server import (
 
 ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
-# An object that is written and deleted again.
+# Key of an object that is written and deleted again.
 CHECK = ".mlflow-compose-check"
-# Seconds for a server that starts beside this job, as for other servers' health.
+# Seconds to wait for a server that starts at the same time, as in the health checks.
 PATIENCE = 300
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Do the job that the environment describes; return the exit code."""
+    """Run the job that the environment describes; return the exit code."""
     try:
         job = Job(
-            # Without one, it is Amazon's, which is found by its region.
+            # Without an endpoint, boto3 uses Amazon S3 in the region.
             endpoint=environ.get("S3_ENDPOINT"),
             bucket=environ["S3_BUCKET"],
             region=environ["AWS_DEFAULT_REGION"],
-            # A server without users has one key: the application's.
+            # A server without users has only the application's key.
             root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
             app=read_key(Path(environ["APP_KEY_FILE"])),
             may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
@@ -51,7 +51,7 @@ def main(environ: Mapping[str, str]) -> int:
             wait_until_ready(f"{job.endpoint}{environ['S3_READY']}", PATIENCE)
         print(make_bucket(job) if job.may_create else find_bucket(job))
         if job.key_maker:
-            # Rendered only if there is a key to be made.
+            # The module is rendered only if there is a key to create.
             from app_key import make_app_key
 
             print(make_app_key(job))
@@ -64,7 +64,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 def read_key(path: Path) -> Key:
     """Read the default profile of an AWS credentials file."""
-    # Raw: a secret may hold a %.
+    # Raw: a secret may contain a %.
     parser = configparser.RawConfigParser()
     parser.read_string(path.read_text(encoding="utf-8"))
     profile = parser["default"]
@@ -72,7 +72,7 @@ def read_key(path: Path) -> Key:
 
 
 def make_bucket(job: Job) -> str:
-    """Make the bucket where it is missing; return what was done."""
+    """Create the bucket if it does not exist; return what was done."""
     client = s3_client(job, job.root)
     constraint: dict[str, Any] = (
         {}
@@ -85,31 +85,31 @@ def make_bucket(job: Job) -> str:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ALREADY_THERE:
                 raise
-            return f"bucket {job.bucket} is there"
-    return f"bucket {job.bucket} made"
+            return f"bucket {job.bucket} exists"
+    return f"bucket {job.bucket} created"
 
 
 def find_bucket(job: Job) -> str:
-    """Make sure that the bucket is there."""
+    """Check that the bucket exists."""
     with reasons(job, whose=APP_KEY):
-        # Not by a HEAD request, whose answer has no words.
+        # Not a HEAD request, whose response has no error message.
         s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
-    return f"bucket {job.bucket} is there"
+    return f"bucket {job.bucket} exists"
 
 
 def check_app_key(job: Job) -> None:
-    """Make sure that the application's key works: better here than in MLflow."""
+    """Check that the application's key works, before MLflow fails with it."""
     client = s3_client(job, job.app)
     with reasons(job, whose=APP_KEY):
         client.list_objects_v2(Bucket=job.bucket, MaxKeys=1)
         if job.has_users:
-            # What the key may do is what this job just allowed.
+            # This job itself has just granted what the key may do.
             return
         client.put_object(Bucket=job.bucket, Key=CHECK, Body=b"")
         client.delete_object(Bucket=job.bucket, Key=CHECK)
 
 
 if __name__ == "__main__":
-    # The first process of a container would not be ended by it.
+    # By default, the first process of a container ignores the signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(os.environ))

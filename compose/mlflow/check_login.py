@@ -1,6 +1,6 @@
-"""Wait for MLflow's database, and end with one sentence if that refuses MLflow for good.
+"""Wait until MLflow can log in to PostgreSQL; fail at once if the login is rejected for good.
 
-MLflow itself would try again for minutes, whatever the reason, before it says so.
+MLflow itself retries for minutes before it reports an error, whatever the reason.
 """
 
 import sys
@@ -9,16 +9,16 @@ import time
 import psycopg2
 
 HOPELESS = ("password authentication failed", "does not exist")
-# Seconds; after them, MLflow may say what is wrong.
+# Seconds. After PATIENCE, MLflow starts anyway and reports the error itself.
 PATIENCE, ASK_EVERY, SAY_AFTER = 300.0, 0.2, 20.0
 
 
 def main(patience: float = PATIENCE) -> int:
-    """Log in until it works or is refused; a database that does not answer may still come."""
+    """Log in until it works or is rejected; a database that does not answer may be starting."""
     began, told = time.monotonic(), False
     while problem := refusal():
         if any(word in problem for word in HOPELESS):
-            print(f"PostgreSQL refuses MLflow: {problem}", file=sys.stderr)
+            print(f"PostgreSQL rejected MLflow's login: {problem}", file=sys.stderr)
             return 1
         waited = time.monotonic() - began
         if waited > min(SAY_AFTER, patience) and not told:
@@ -31,7 +31,7 @@ def main(patience: float = PATIENCE) -> int:
 
 
 def refusal() -> str:
-    """Return why the database cannot be used, nothing if it can."""
+    """Return why the login failed, nothing if it worked."""
     try:
         psycopg2.connect("service=mlflow connect_timeout=5").close()
     except psycopg2.OperationalError as error:

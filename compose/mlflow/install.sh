@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install requirements.txt into /opt/mlflow; the arguments are options of `uv pip install`.
-# The index and the CA certificates are build secrets: they end up in no layer and no history.
+# Installs requirements.txt into /opt/mlflow; the arguments are options of `uv pip install`.
+# The package index and the CA certificates are build secrets: no layer or history contains them.
 set -eu
 
 if [ -f /run/secrets/pip_index_url ]; then
@@ -8,7 +8,7 @@ if [ -f /run/secrets/pip_index_url ]; then
     export PIP_INDEX_URL UV_DEFAULT_INDEX="$PIP_INDEX_URL"
     case "$PIP_INDEX_URL" in
     http://*)
-        # An index without TLS, as they are on local networks: what it serves is checked by hash.
+        # An index without TLS, as on local networks: hashes verify what it serves.
         host="${PIP_INDEX_URL#http://}"
         host="${host%%/*}"
         export PIP_TRUSTED_HOST="${host##*@}"
@@ -16,7 +16,7 @@ if [ -f /run/secrets/pip_index_url ]; then
     esac
 fi
 if [ -f /run/secrets/build_ca_certs ]; then
-    # Beside those that the image trusts already, if it has any.
+    # In addition to the certificates that the image trusts already, if any.
     cat /etc/ssl/certs/ca-certificates.crt /run/secrets/build_ca_certs >/install/ca.pem || true
     export PIP_CERT=/install/ca.pem SSL_CERT_FILE=/install/ca.pem
 fi

@@ -1,8 +1,8 @@
-"""`mlflow server` in one process, for a server with one worker.
+"""`mlflow server` in a single process, for a server with one worker.
 
-MLflow's command makes the database's tables, decides on an environment, and starts uvicorn as a
-second process, which imports everything again: twice the memory, and most of the time of a start.
-Here uvicorn runs in the process that MLflow's command has prepared.
+MLflow's command creates the database tables, prepares an environment, and starts uvicorn as a
+second process, which imports everything again: twice the memory, and most of the startup time.
+Here, uvicorn runs in the process that MLflow's command has prepared.
 
     python serve.py server --workers=1 ...
 """
@@ -16,17 +16,17 @@ import mlflow.server
 import uvicorn
 from mlflow.cli import cli
 
-# What MLflow's command would run: python -m uvicorn OPTIONS APP.
+# Number of leading words in the command of MLflow: python -m uvicorn OPTIONS APP.
 PYTHON_M_UVICORN = 3
 
 
 def run_uvicorn(
     command: Sequence[str], *, extra_env: Mapping[str, str], **options: object
 ) -> NoReturn:
-    """Do in this process what `mlflow.server._run_server` (3.17) wants done in another one."""
+    """Run in this process what `mlflow.server._run_server` (3.17) would start in another."""
     del options
     os.environ.update(extra_env)
-    # Its app reads the environment when it is imported, which was before that was complete.
+    # MLflow's app reads the environment on import, which happened before it was complete.
     for name in [*sys.modules]:
         if name.split(".")[:2] == ["mlflow", "server"]:
             del sys.modules[name]
@@ -35,5 +35,5 @@ def run_uvicorn(
 
 
 if __name__ == "__main__":
-    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001 - there is no public way in between
+    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001 - there is no public hook
     cli(prog_name="mlflow")

@@ -1,9 +1,9 @@
-"""End what an earlier life of a service left running, so that its port and files are free.
+"""Kill processes that an earlier run of a service left behind, so that its port and files are free.
 
-A server that was killed leaves processes behind that the supervisor does not know. They are found
-by two variables of their environment: STACK_SERVICE, the stack's id and the service's name, and
-STACK_FOLDER, where the stack is; one that is gone was moved here. Process numbers would not do:
-after a restart of the machine they are other programs'.
+A server that was killed leaves processes behind that supervisord does not know. Two variables in
+their environment identify them: STACK_SERVICE, the stack's id and the service's name, and
+STACK_FOLDER, the folder of the stack; if that no longer exists, the stack was moved here. Process
+ids would not do: after a restart of the machine, they belong to other programs.
 """
 
 import os
@@ -15,18 +15,18 @@ from pathlib import Path
 
 import psutil
 
-# Seconds that the system may take to remove a killed process.
+# Seconds to wait until killed processes are gone.
 PATIENCE = 10
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Kill every process of the service that `environ` names but this one and its parents."""
+    """Kill every process of the service in `environ` except this one and its parents."""
     service, folder = environ["STACK_SERVICE"], environ["STACK_FOLDER"]
     mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = [process for process in psutil.process_iter() if belongs(process, service, folder)]
     left = [process for process in found if process.pid not in mine]
     for process in left:
-        print(f"ending process {process.pid}, which an earlier life left behind")
+        print(f"killing process {process.pid}, left over from an earlier run")
         with suppress(psutil.NoSuchProcess):
             process.kill()
     deadline = time.monotonic() + PATIENCE
@@ -38,7 +38,7 @@ def main(environ: Mapping[str, str]) -> int:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Tell whether a process holds nothing any more; its number may stay for its parent."""
+    """Tell whether a process has ended, even if its parent has not collected its exit status."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -46,15 +46,15 @@ def is_gone(process: psutil.Process) -> bool:
 
 
 def belongs(process: psutil.Process, service: str, folder: str) -> bool:
-    """Tell whether a process was started for a service of the stack in `folder`."""
+    """Tell whether a process belongs to a service of the stack in `folder`."""
     try:
         found = process.environ()
     except (psutil.Error, OSError):
-        # It ended meanwhile, or is another user's.
+        # It has ended meanwhile, or belongs to another user.
         return False
     here = os.path.realpath(folder)
     home = os.path.realpath(found.get("STACK_FOLDER", here))
-    # A copy of the stack's files that is run as it is has the same id.
+    # A copy of the stack's folder has the same id until mlflow-compose renders it.
     return found.get("STACK_SERVICE") == service and (home == here or not Path(home).exists())
 
 

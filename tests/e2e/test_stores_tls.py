@@ -178,7 +178,7 @@ def test_certificates_that_are_missing_must_be_named(secured: RunningStack) -> N
     with secured.changed(**dict.fromkeys(names, "no-such.pem")):
         said = secured.up(code=2)
     for name in names:
-        assert f"{name} must be a file that exists, got no-such.pem" in " ".join(said.text.split())
+        assert f"{name} must be an existing file, got no-such.pem" in " ".join(said.text.split())
     assert secured.starts() == before
 
 

@@ -1,1 +1,1 @@
-"""Rendered trees, byte by byte: one folder per case, an `.env` and what must come of it."""
+"""Rendered trees, compared byte by byte: one folder per case, with its `.env` and result."""

@@ -1,4 +1,4 @@
-"""Docker Compose, asked about a rendered folder."""
+"""Runs Docker Compose on a rendered folder."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def compose(folder: Path, *arguments: str) -> str:
-    """Run `docker compose` on the rendered file in `folder`; return all that it said."""
+    """Run `docker compose` on the rendered file in `folder`; return all of its output."""
     environ = {name: v for name, v in os.environ.items() if not name.startswith("COMPOSE_")}
     done = subprocess.run(
         ["docker", "compose", "--file", folder / "docker-compose.yaml", *arguments],

@@ -1,4 +1,4 @@
-"""What is committed for readers must be what the tool writes: `.env.example` and `compose/`."""
+"""The committed `.env.example` and `compose/` must be what mlflow-compose writes."""
 
 import secrets
 import shutil
@@ -23,7 +23,7 @@ FOLDER = ROOT / "compose"
 
 
 def example_with_secrets() -> EnvFile:
-    """Return the example with what `init` draws at random."""
+    """Return the example with random secrets, as `init` generates them."""
     drawn = parse(new_env_text({}, choice=secrets.choice)).values
     random = {name: drawn[name] for name, info in declared() if generated_of(info)}
     example = parse(example_text())
@@ -33,7 +33,7 @@ def example_with_secrets() -> EnvFile:
 def committed() -> dict[str, str]:
     """Return the files of `compose/` that are in the repository.
 
-    In a checkout that is used as a stack, disk follows that stack's `.env`.
+    In a checkout that is used as a stack, the files on disk depend on that stack's `.env`.
     """
     if not (ROOT / ".env").exists():
         tree = read_tree(FOLDER)
@@ -48,7 +48,7 @@ def git(*arguments: str) -> str:
     return done.stdout.decode()
 
 
-def test_the_committed_example_must_be_what_the_settings_declare(*, update_golden: bool) -> None:
+def test_the_committed_example_must_match_the_declared_settings(*, update_golden: bool) -> None:
     if update_golden:
         EXAMPLE.write_text(example_text(), encoding="utf-8")
     assert EXAMPLE.read_text(encoding="utf-8") == example_text()
@@ -66,5 +66,5 @@ def test_the_committed_compose_folder_must_be_the_render_of_the_example(
             (FOLDER / path).unlink(missing_ok=True)
         shutil.copytree(tmp_path, FOLDER, dirs_exist_ok=True)
         if (ROOT / ".env").exists():
-            pytest.skip("compose/ is written; git add it, then the tests compare again")
+            pytest.skip("compose/ is updated; git add it, then the tests compare it")
     assert committed() == read_tree(tmp_path)

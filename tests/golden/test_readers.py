@@ -1,4 +1,4 @@
-"""An env file is read by Docker Compose too, whose own reader knows other escapes."""
+"""Docker Compose reads env files too, with a parser that supports other escapes."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from tests.golden.compose import compose
 pytestmark = pytest.mark.docker
 
 TRICKY = "ab$$${}\\\\''\"\"#\t nr0=_A1é\r\n;`("
-# What stands behind the equals sign, and whether Compose reads something else there.
+# Text after the equals sign, and whether Compose reads it differently.
 WRITTEN = {
     "p@ss$word": True,
     "pa$$word": True,
@@ -37,7 +37,7 @@ WRITTEN = {
 
 
 def read_by_compose(written: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return what Compose makes of an env file."""
+    """Return the values that Compose reads from an env file."""
     text = "".join(f"{name}={value}\n" for name, value in written.items())
     (folder / ".env").write_bytes(text.encode())
     environment = {name: f"${{{name}}}" for name in written}
@@ -50,7 +50,7 @@ def read_by_compose(written: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {name: value.replace("$$", "$") for name, value in found.items()}
 
 
-def test_what_is_told_of_compose_must_be_so(tmp_path: Path) -> None:
+def test_values_that_compose_reads_differently_must_be_recognized(tmp_path: Path) -> None:
     lines = {f"LINE_{number}": written for number, written in enumerate(WRITTEN)}
     ours = parse("".join(f"{name}={written}\n" for name, written in lines.items())).values
     theirs = read_by_compose(lines, tmp_path)
@@ -58,13 +58,13 @@ def test_what_is_told_of_compose_must_be_so(tmp_path: Path) -> None:
     assert {one: compose_differs(one) for one in WRITTEN} == WRITTEN
 
 
-def test_a_value_must_be_spelled_so_that_compose_reads_the_same(tmp_path: Path) -> None:
+def test_a_quoted_value_must_be_read_by_compose_unchanged(tmp_path: Path) -> None:
     drawn = random.Random(11)  # noqa: S311 - no secret
     texts = ["".join(drawn.choices(TRICKY, k=drawn.randrange(7))) for _ in range(600)]
     values = {f"VALUE_{number}": text for number, text in enumerate(texts)}
     written = {name: quote(value) for name, value in values.items()}
     alike = {name: spelled for name, spelled in written.items() if not compose_differs(spelled)}
-    # A backslash and a reference together have no spelling that both read alike.
+    # No quoting of a backslash together with a reference is read the same by both.
     assert all("\\" in values[name] and "$" in values[name] for name in written.keys() - alike)
     assert len(alike) > 0.98 * len(values)
     assert read_by_compose(alike, tmp_path) == {name: values[name] for name in alike}

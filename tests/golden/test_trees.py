@@ -1,9 +1,9 @@
-"""Each case's `.env` must come out as its `expected/` folder, byte by byte.
+"""The `.env` of each case must be rendered as its `expected/` folder, byte by byte.
 
-`make golden` writes what is rendered now; `git diff` then shows what a change does to users.
-`files.txt` lists every rendered file with its mode. `expected/` holds those that are made:
-what is copied from `templates/` as it is, the lock of Python packages among it, is left out.
-A case whose `.env` says STACK_ENGINE=local is rendered for a machine without Docker.
+`make golden` updates the folders; `git diff` then shows how a change affects users.
+`files.txt` lists every rendered file with its mode. `expected/` contains the rendered files except
+plain copies from `templates/`, such as the pinned Python packages.
+A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker.
 """
 
 import shutil
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
 
 MANIFEST = ".manifest.json"
-# What another machine is called; a golden file must not know the one that tests run on.
+# Names of a fictitious machine: golden files must not depend on the one that runs the tests.
 HOSTNAME, ADDRESSES = "Classroom", ("192.0.2.10", "198.51.100.7")
 
 
@@ -50,7 +50,7 @@ def decide(case: str) -> Stack:
 
 
 def render_case(case: str, parent: Path) -> Path:
-    """Write the tree of a case into its engine's folder below `parent`; return that folder."""
+    """Render a case into a folder in `parent` named after its target; return that folder."""
     folder = parent / ("local" if case in LOCAL_CASES else "compose")
     write(render(decide(case)), folder)
     return folder
@@ -74,7 +74,7 @@ def modes(folder: Path) -> str:
 
 
 def made(tree: Mapping[str, str]) -> dict[str, str]:
-    """Return the files that are not copies of templates, and not lists of the others."""
+    """Return the files that are neither copies of templates nor manifests."""
     copies = {text for name in ("compose", "local", "shared") for text in sources(name).values()}
     return {
         path: text
@@ -129,7 +129,7 @@ def test_a_shell_must_accept_every_script_of_a_case(case: str, tmp_path: Path) -
 def test_supervisord_must_accept_a_case(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And run what the stack consists of, in its order."""
+    """Its programs are the services of the stack, in the same order."""
     from supervisor.options import ServerOptions
 
     folder = render_case(case, tmp_path)

@@ -1,4 +1,4 @@
-"""What a user writes into `.env` reaches a container as it was written."""
+"""Values in `.env` reach the containers unchanged."""
 
 import json
 import tempfile
@@ -17,7 +17,7 @@ from tests.golden.compose import compose
 from tests.unit.samples import built
 
 SETTINGS = dict(declared())
-HANDED_ON = [
+PASSED_ON = [
     name
     for name in sorted(mlflow_variables())
     if kind_of(name, SETTINGS) is Kind.SERVER and not is_secret_variable(name, "")
@@ -25,19 +25,19 @@ HANDED_ON = [
 
 ODD = st.text("'\"\\$#%@ ={}[]&*!|>,:;`~?-\t\n\r" + "aZ0.é漢😀\u2028\u00a0\ufeff", max_size=200)
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
-# What some reader takes for another type, or for its own syntax.
+# Text that some parser reads as another type or as its own syntax.
 WORDS = """
 true no null ~ 0 1e3 0x1f 1_000 .5 .inf 12:30 2026-11-21 = << ${HOME} $$ $ ${ - ? : # ' "
 {{x}} %s \\ \\n !tag &a *a @x `x`
 """
-# An address with a password goes into the secret file instead.
+# A URL that may contain a password goes to the secret file instead.
 VALUES = (ODD | ANY | st.sampled_from(WORDS.split())).filter(lambda value: "://" not in value)
 
 
 @pytest.mark.docker
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.fixed_dictionaries(dict.fromkeys(HANDED_ON, VALUES)))
-def test_any_value_must_reach_the_container_as_it_was_written(written: dict[str, str]) -> None:
+@given(st.fixed_dictionaries(dict.fromkeys(PASSED_ON, VALUES)))
+def test_any_value_must_reach_the_container_unchanged(written: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ".env").write_text(env_text(written), encoding="utf-8", newline="")
@@ -45,8 +45,8 @@ def test_any_value_must_reach_the_container_as_it_was_written(written: dict[str,
         write(render(built(found, COMPOSE)), folder / "compose")
         said = compose(folder / "compose", "config", "--format", "json")
     environment = json.loads(said)["services"]["mlflow"]["environment"]
-    # Compose prints what can be read as its file again: with each $ doubled.
-    assert {name: environment[name].replace("$$", "$") for name in HANDED_ON} == written
+    # The output is a valid Compose file again, with each $ doubled.
+    assert {name: environment[name].replace("$$", "$") for name in PASSED_ON} == written
 
 
 def env_text(values: dict[str, str]) -> str:

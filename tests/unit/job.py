@@ -1,4 +1,4 @@
-"""The modules of the bucket job, imported as they import each other in their container."""
+"""Imports the modules of bucket-init as they import each other in the container."""
 
 import sys
 from importlib import import_module
@@ -8,7 +8,7 @@ from mlflow_compose.paths import templates
 
 
 def job_module(name: str) -> ModuleType:
-    """Return a module of the job."""
+    """Return a module of bucket-init."""
     folder = str(templates() / "compose" / "bucket-init")
     if folder not in sys.path:
         sys.path.append(folder)

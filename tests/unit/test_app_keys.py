@@ -1,4 +1,4 @@
-"""The application's key where the server is not MinIO: which requests make it."""
+"""The application's key in servers other than MinIO: which requests create it."""
 
 import json
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Requests:
-    """Remembers what was asked, and answers as it was told; 200 where it was told nothing."""
+    """Records requests and returns the given responses, status 200 by default."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
@@ -106,9 +106,11 @@ def texts(body: bytes) -> dict[str, str | None]:
 # --- Versity S3 Gateway
 
 
-def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets: Buckets) -> None:
+def test_versitygw_must_get_a_user_that_may_only_use_the_bucket(
+    requests: Requests, buckets: Buckets
+) -> None:
     said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key allowed on data only"
+    assert said == "application key limited to bucket data"
     ((name, query, body),) = requests.asked
     assert (name, query) == ("PATCH /create-user", {})
     assert texts(body) == {"Access": APP.id, "Secret": APP.secret, "Role": "user"}
@@ -122,22 +124,24 @@ def test_a_user_must_be_made_who_may_use_one_bucket(requests: Requests, buckets:
     ]
 
 
-def test_a_user_who_is_there_must_get_todays_secret(requests: Requests, buckets: Buckets) -> None:
+def test_an_existing_user_must_get_the_current_secret(requests: Requests, buckets: Buckets) -> None:
     requests.answers = {"PATCH /create-user": Answer(409, b"XAdminUserExists")}
     buckets.policies["data"] = own_policy("data", APP.id)
-    assert APP_KEY.make_app_key(job("versitygw")) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job("versitygw")) == "application key limited to bucket data"
     assert requests.names == ["create-user", "update-user"]
     _, query, body = requests.asked[1]
     assert query == {"access": APP.id}
     assert texts(body) == {"Secret": APP.secret}
 
 
-def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Buckets) -> None:
-    """A key that was replaced, and a bucket that was; what others decided stays."""
+def test_former_keys_and_former_buckets_must_lose_their_access(
+    requests: Requests, buckets: Buckets
+) -> None:
+    """Policies that other people wrote stay."""
     buckets.policies["data"] = own_policy("data", "old-id")
     buckets.policies["former"] = own_policy("former", "older-id")
     said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key allowed on data only, 2 replaced"
+    assert said == "application key limited to bucket data; former keys deleted: 2"
     dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
     assert sorted(dropped) == ["old-id", "older-id"]
     assert set(buckets.policies) == {"data", "foreign"}
@@ -147,7 +151,7 @@ def test_what_is_not_of_today_must_be_dropped(requests: Requests, buckets: Bucke
 # --- RustFS
 
 
-def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> None:
+def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     admin = "/rustfs/admin/v3"
     known = {
         APP.id: {"policyName": APP_KEY.POLICY_NAME},
@@ -157,7 +161,7 @@ def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> 
     }
     requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
     said = APP_KEY.make_app_key(job("rustfs"))
-    assert said == "application key allowed on data only, 1 replaced"
+    assert said == "application key limited to bucket data; former keys deleted: 1"
     policy, user, attached, _, removed = requests.asked
     assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
     assert json.loads(policy[2]) == APP_KEY.policy("data")
@@ -175,7 +179,7 @@ def test_rustfs_must_be_asked_for_a_user_with_the_policy(requests: Requests) -> 
     ("maker", "refused"),
     [("versitygw", "PATCH /create-user"), ("rustfs", "PUT /rustfs/admin/v3/add-user")],
 )
-def test_a_refused_request_must_be_said_without_secrets(
+def test_a_rejected_request_must_be_reported_without_secrets(
     requests: Requests, buckets: Buckets, maker: str, refused: str
 ) -> None:
     assert buckets
@@ -186,7 +190,7 @@ def test_a_refused_request_must_be_said_without_secrets(
     assert APP.secret not in str(caught.value)
 
 
-def test_every_provider_must_have_the_module_that_makes_its_key() -> None:
+def test_every_provider_must_have_the_module_that_creates_its_key() -> None:
     from mlflow_compose.stack import PROVIDERS
 
     for provider in PROVIDERS.values():

@@ -1,4 +1,4 @@
-"""The bucket job: what it makes, that it makes it once, and that it fails aloud."""
+"""bucket-init: what it creates, that it can run again, and how it reports failures."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def refused(code: str, message: str = "no") -> ClientError:
 
 
 class Bucket:
-    """An S3 client that answers as it was told."""
+    """An S3 client that succeeds or raises a given exception."""
 
     def __init__(self, problem: Exception | None = None) -> None:
         self.problem = problem
@@ -54,7 +54,7 @@ class Bucket:
 
 
 class Admin:
-    """An administrator of a MinIO that has these users, and these policies on them."""
+    """An admin client of a MinIO with users that have these policies."""
 
     def __init__(self, attached: dict[str, list[str]]) -> None:
         self.attached = attached
@@ -98,7 +98,7 @@ def uses(monkeypatch: pytest.MonkeyPatch, *, client: object = None, admin: objec
         monkeypatch.setattr(job_module("app_key_minio"), "MinioAdmin", admin)
 
 
-def test_the_policy_must_allow_one_bucket_and_nothing_else() -> None:
+def test_the_policy_must_only_allow_access_to_one_bucket() -> None:
     policy = APP_KEY.policy("data")
     resources = [part["Resource"] for part in policy["Statement"]]
     assert resources == [["arn:aws:s3:::data"], ["arn:aws:s3:::data/*"]]
@@ -109,7 +109,7 @@ def test_the_policy_must_allow_one_bucket_and_nothing_else() -> None:
     assert {"s3:DeleteBucket", "s3:CreateBucket", "s3:PutBucketPolicy"} & actions == set()
 
 
-def test_a_key_must_be_read_as_the_stack_wrote_it(tmp_path: Path) -> None:
+def test_a_key_must_be_read_back_as_the_stack_wrote_it(tmp_path: Path) -> None:
     found = settings(MINIO_SECRET_ACCESS_KEY=ODD, MINIO_ACCESS_KEY="id.@+-_1")
     file = tmp_path / "s3_app_key"
     file.write_text(credentials.app_key(found).text, encoding="utf-8")
@@ -127,21 +127,19 @@ def test_a_key_must_not_show_its_secret() -> None:
         ("eu-west-1", {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}),
     ],
 )
-def test_a_missing_bucket_must_be_made_in_its_region(
+def test_a_missing_bucket_must_be_created_in_its_region(
     monkeypatch: pytest.MonkeyPatch, region: str, constraint: dict[str, object]
 ) -> None:
     client = Bucket()
     uses(monkeypatch, client=client)
-    assert JOB.make_bucket(job(region=region)) == "bucket data made"
+    assert JOB.make_bucket(job(region=region)) == "bucket data created"
     assert client.calls == [{"Bucket": "data", **constraint}]
 
 
 @pytest.mark.parametrize("code", ["BucketAlreadyOwnedByYou", "BucketAlreadyExists"])
-def test_a_bucket_that_is_there_must_be_left_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, code: str
-) -> None:
+def test_an_existing_bucket_must_be_accepted(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     uses(monkeypatch, client=Bucket(refused(code)))
-    assert JOB.make_bucket(job()) == "bucket data is there"
+    assert JOB.make_bucket(job()) == "bucket data exists"
 
 
 @pytest.mark.parametrize(
@@ -149,13 +147,13 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
     [
         (
             refused("InvalidAccessKeyId"),
-            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+            "rejected the key in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
         (
             refused("SignatureDoesNotMatch"),
-            "refused the key of MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
+            "rejected the key in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
-        (refused("AccessDenied"), "(AccessDenied): it knows another one"),
+        (refused("AccessDenied"), "(AccessDenied): it has a different one"),
         (refused("AllAccessDisabled"), "to use the bucket data (MLFLOW_BUCKET_NAME)"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
         (
@@ -167,7 +165,7 @@ def test_a_bucket_that_is_there_must_be_left_as_it_is(
         (OSError("name or service not known"), "http://s3:9000 cannot be reached"),
     ],
 )
-def test_whatever_goes_wrong_must_be_said_in_one_sentence(
+def test_every_failure_must_be_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
 ) -> None:
     uses(monkeypatch, client=Bucket(problem))
@@ -178,7 +176,7 @@ def test_whatever_goes_wrong_must_be_said_in_one_sentence(
 
 
 def external(endpoint: str | None = None) -> Any:  # noqa: ANN401 - see JOB
-    """Return the job for a server of somebody else's, Amazon's where it has no address."""
+    """Return the job for an external server, Amazon S3 if there is no endpoint."""
     key = KEYS["app"]
     return JOB.Job(endpoint, "data", "us-east-1", root=key, app=key, may_create=False)
 
@@ -193,21 +191,21 @@ def sent_to(region: str, *, code: str = "PermanentRedirect", header: bool = Fals
 @pytest.mark.parametrize(
     ("problem", "said"),
     [
-        (refused("InvalidAccessKeyId"), "Amazon's S3 refused the key of MINIO_ACCESS_KEY"),
-        (refused("AccessDenied"), "Amazon's S3 does not allow the key of MINIO_ACCESS_KEY"),
-        (refused("NoSuchBucket"), "is missing; make it, or set MLFLOW_BUCKET_CREATE=true"),
+        (refused("InvalidAccessKeyId"), "Amazon S3 rejected the key in MINIO_ACCESS_KEY"),
+        (refused("AccessDenied"), "Amazon S3 does not allow the key in MINIO_ACCESS_KEY"),
+        (refused("NoSuchBucket"), "does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"),
         (sent_to("eu-central-1"), "data (MLFLOW_BUCKET_NAME) is in eu-central-1, not in us-east-1"),
         (sent_to("eu-west-3", header=True), "is in eu-west-3, not in us-east-1"),
         (sent_to("", code="301"), "is in another region, not in us-east-1 (AWS_DEFAULT_REGION)"),
         (refused("MissingContentLength"), "set MINIO_STORAGE_CHECKSUMS=when_required"),
         (
             SSLError(endpoint_url="", error=OSError("x")),
-            "the certificate of Amazon's S3 is not trusted",
+            "the certificate of Amazon S3 is not trusted",
         ),
-        (EndpointConnectionError(endpoint_url=""), "Amazon's S3 cannot be reached"),
+        (EndpointConnectionError(endpoint_url=""), "Amazon S3 cannot be reached"),
     ],
 )
-def test_what_is_wrong_with_somebody_elses_server_must_be_said(
+def test_the_failure_of_an_external_server_must_be_explained(
     monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
 ) -> None:
     uses(monkeypatch, client=Bucket(problem))
@@ -217,19 +215,19 @@ def test_what_is_wrong_with_somebody_elses_server_must_be_said(
 
 
 @pytest.mark.parametrize("code", SERVER.OTHER_REGION)
-def test_a_server_must_not_be_followed_to_another_region(code: str) -> None:
+def test_a_redirect_to_another_region_must_not_be_followed(code: str) -> None:
     with pytest.raises(ClientError):
         SERVER.stay_in_region(parsed_response={"Error": {"Code": code}}, operation_name="any")
     SERVER.stay_in_region(parsed_response={"Error": {"Code": "NoSuchBucket"}})
     SERVER.stay_in_region(parsed_response=None)
 
 
-def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
+def test_the_applications_key_must_be_created_and_limited_to_the_bucket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     admin = Admin({})
     uses(monkeypatch, admin=admin)
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == ["app-id"]
     assert admin.policies == {APP_KEY.POLICY_NAME: APP_KEY.policy("data")}
     assert admin.attached == {APP_KEY.POLICY_NAME: ["app-id"]}
@@ -238,26 +236,28 @@ def test_the_applications_key_must_be_made_and_tied_to_the_bucket(
     assert admin.arguments["secure"] is False
 
 
-def test_a_key_that_is_there_must_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_key_must_be_left_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     admin = Admin({APP_KEY.POLICY_NAME: ["app-id"]})
     uses(monkeypatch, admin=admin, client=Bucket())
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only"
+    assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == []
     assert admin.removed == []
 
 
-def test_a_key_that_was_replaced_must_be_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever still knows the old one has no business with the bucket."""
+def test_a_replaced_key_must_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old key must no longer give access to the bucket."""
     admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
-    assert APP_KEY.make_app_key(job()) == "application key allowed on data only, 1 replaced"
+    assert APP_KEY.make_app_key(job()) == (
+        "application key limited to bucket data; former keys deleted: 1"
+    )
     assert admin.removed == ["old-id"]
 
 
-def test_a_key_must_lose_its_former_bucket_with_its_new_one(
+def test_a_key_must_lose_access_to_its_former_bucket(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The policy has one name, so a second bucket takes the place of the first."""
+    """The policy always has the same name, so a new bucket replaces the old one in it."""
     admin = Admin({})
     uses(monkeypatch, admin=admin, client=Bucket())
     APP_KEY.make_app_key(job("first"))
@@ -265,7 +265,7 @@ def test_a_key_must_lose_its_former_bucket_with_its_new_one(
     assert list(admin.policies.values()) == [APP_KEY.policy("second")]
 
 
-def test_an_application_key_that_does_not_work_must_be_named(
+def test_an_application_key_that_does_not_work_must_be_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uses(monkeypatch, client=Bucket(refused("SignatureDoesNotMatch")))
@@ -280,7 +280,7 @@ def test_an_application_key_that_does_not_work_must_be_named(
         MaxRetryError(SimpleNamespace(), "http://s3:9000"),  # type: ignore[arg-type]
     ],
 )
-def test_an_administration_that_fails_must_be_said(
+def test_a_failed_admin_request_must_be_reported(
     monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     def refuse(*_: object) -> None:
@@ -289,7 +289,7 @@ def test_an_administration_that_fails_must_be_said(
     admin = Admin({})
     monkeypatch.setattr(admin, "user_add", refuse)
     uses(monkeypatch, admin=admin)
-    with pytest.raises(JOB.JobError, match=r"refused an administration request|cannot be reached"):
+    with pytest.raises(JOB.JobError, match=r"rejected an admin request|cannot be reached"):
         APP_KEY.make_app_key(job())
 
 
@@ -310,24 +310,26 @@ def environ(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_job_must_say_what_it_did(
+def test_the_job_must_report_what_it_did(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     admin = Admin({})
     monkeypatch.setattr(admin, "user_add", lambda *_: None)
     uses(monkeypatch, client=Bucket(), admin=admin)
     assert JOB.main(environ(tmp_path)) == 0
-    assert capsys.readouterr().out == "bucket data made\napplication key allowed on data only\n"
+    assert capsys.readouterr().out == (
+        "bucket data created\napplication key limited to bucket data\n"
+    )
 
 
-def test_the_job_must_fail_aloud_and_without_secrets(
+def test_the_job_must_report_a_failure_without_secrets(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uses(monkeypatch, client=Bucket(refused("AccessDenied")))
     assert JOB.main(environ(tmp_path)) == 1
     said = capsys.readouterr()
     assert said.err.startswith(
-        "bucket-init: the S3 server at http://s3:9000 refused the key of MINIO_ROOT_USER"
+        "bucket-init: the S3 server at http://s3:9000 rejected the key in MINIO_ROOT_USER"
     )
     assert "Traceback" not in said.err
     assert "of-the-sample" not in said.err
@@ -335,7 +337,7 @@ def test_the_job_must_fail_aloud_and_without_secrets(
 
 @contextmanager
 def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
-    """Run a server with these answers, the last one from then on; yield its address and its log."""
+    """Run a server with these statuses, the last one repeated; yield its URL and its log."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -357,20 +359,20 @@ def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("ready", [200, 403])
-def test_a_server_that_starts_must_be_waited_for(ready: int) -> None:
-    """One without a page of its own for that refuses, as soon as it is ready."""
+def test_the_job_must_wait_for_a_server_that_is_starting(ready: int) -> None:
+    """A server without a readiness endpoint responds with 403 as soon as it is ready."""
     with server(503, 503, ready) as (url, asked):
         SERVER.wait_until_ready(f"{url}/ready", 60)
     assert asked == ["/ready"] * 3
 
 
-def test_a_server_that_never_answers_must_be_waited_for_no_longer_than_told() -> None:
+def test_the_wait_for_a_server_that_never_answers_must_end_in_time() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         SERVER.wait_until_ready(f"http://127.0.0.1:{nobody.getsockname()[1]}/", 0.3)
 
 
-def test_the_job_must_not_begin_before_its_server_is_ready(
+def test_the_job_must_not_start_before_its_server_is_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with server(503, 200) as (url, asked):

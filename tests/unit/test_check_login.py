@@ -1,4 +1,4 @@
-"""MLflow is not started if its database refuses it, and waits if that is only late."""
+"""MLflow must not start if its database rejects the login, and must wait if it is starting."""
 
 import runpy
 import sys
@@ -16,7 +16,7 @@ class OperationalError(Exception):
 
 
 class Database:
-    """A connection, and the reasons why there is none before."""
+    """A database that raises these errors before a connection works."""
 
     def __init__(self, *problems: str) -> None:
         self.problems = list(problems)
@@ -52,14 +52,14 @@ def check_login(monkeypatch: pytest.MonkeyPatch, database: Database, patience: f
         'FATAL:  role "u" does not exist\n',
     ],
 )
-def test_a_refusal_must_stop_the_server(
+def test_a_rejected_login_must_stop_the_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: str
 ) -> None:
     assert check_login(monkeypatch, Database(STARTING, problem)) == 1
-    assert capsys.readouterr().err == f"PostgreSQL refuses MLflow: {problem}"
+    assert capsys.readouterr().err == f"PostgreSQL rejected MLflow's login: {problem}"
 
 
-def test_a_database_that_starts_must_be_waited_for(
+def test_the_server_must_wait_for_a_database_that_is_starting(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = Database(UNKNOWN, REFUSED, STARTING)
@@ -68,7 +68,7 @@ def test_a_database_that_starts_must_be_waited_for(
     assert capsys.readouterr().err == ""
 
 
-def test_one_that_never_answers_must_be_left_to_mlflow(
+def test_a_database_that_never_answers_must_be_left_to_mlflow(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_login(monkeypatch, Database(REFUSED, REFUSED), patience=0) == 0

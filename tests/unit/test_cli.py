@@ -204,7 +204,7 @@ def test_the_list_of_settings_must_need_no_env_file(user: User) -> None:
     result = user.types("config", "--list")
     assert result.code == 0
     assert "MLFLOW_PORT" in result.out
-    assert "Port on this machine where MLflow answers." in result.out
+    assert "Port of MLflow on this machine." in result.out
     listed = envelope(user, "config", "--list", "--json")["data"]["settings"]
     assert listed["MLFLOW_PORT"]["default"] == "5000"
     assert listed["PG_PASSWORD"]["default"] == "random"
@@ -311,7 +311,7 @@ def test_hints_must_name_the_env_file_that_was_named(user: User) -> None:
     said = user.types("config", "--env-file", "class.env")
     assert said.err == (
         "error: class.env does not exist\n"
-        "hint: mlflow-compose --env-file=class.env init writes one with random secrets\n"
+        "hint: mlflow-compose --env-file=class.env init creates one with random secrets\n"
     )
 
 

@@ -147,7 +147,7 @@ def test_a_given_secret_must_not_be_drawn_nor_printed(user: User) -> None:
         ("MLFLOW_BUKET_NAME=x", "did you mean MLFLOW_BUCKET_NAME?"),
         ("PG_PASSWORD=", "PG_PASSWORD  must not be empty"),
         ("MINIO_PORT=5000", "MINIO_PORT  must differ from MLFLOW_PORT"),
-        ("BUILD_CA_CERTS=missing.pem", "must be a file that exists"),
+        ("BUILD_CA_CERTS=missing.pem", "must be an existing file"),
         ("MLFLOW_AUTH_CONFIG_PATH=x", "set MLFLOW_AUTH instead"),
         ("MY_OWN=\udcff", "UTF-8"),
     ],

@@ -103,7 +103,7 @@ def test_up_must_say_what_is_odd_about_the_env_file(tmp_path: Path) -> None:
     screen = FakeScreen()
     found = plan(tmp_path, "MLFLOW_WORKERS=3\r")
     up(FakeEngine(found.stack), found, screen)
-    assert any("Windows line ends" in line for line in screen.said)
+    assert any("Windows line endings" in line for line in screen.said)
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])

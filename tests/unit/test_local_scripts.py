@@ -1,4 +1,4 @@
-"""The scripts that become the servers of a stack without Docker."""
+"""The scripts that start the servers of a stack without Docker."""
 
 import csv
 import importlib.util
@@ -26,13 +26,13 @@ LOCAL = templates() / "local"
 
 
 def script(path: str) -> ModuleType:
-    """Load a script as a module, which runs none of it."""
+    """Load a script as a module, without running it."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, LOCAL / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        # Nothing is to be written among the templates.
+        # No bytecode must be written beside the templates.
         patch.setattr(sys, "dont_write_bytecode", True)
         spec.loader.exec_module(module)
     return module
@@ -54,7 +54,7 @@ def end_orphans() -> ModuleType:
 
 
 def rclone_line(secret: str) -> str:
-    """Return what rclone is given, as the renderer writes it."""
+    """Return the content of rclone's key file, as the stack writes it."""
     told = settings().model_copy(
         update={
             "minio_access_key": SecretStr("app-key"),
@@ -79,8 +79,8 @@ def rclone_line(secret: str) -> str:
         "é漢😀",
     ],
 )
-def test_a_key_must_be_one_field_of_id_and_secret(secret: str) -> None:
-    """As rclone reads it: a line of CSV, whose fields are keys."""
+def test_a_key_must_be_one_csv_field_of_id_and_secret(secret: str) -> None:
+    """rclone parses the file as a line of CSV, whose fields are keys."""
     line = rclone_line(secret)
     assert list(csv.reader(io.StringIO(line, newline=""))) == [[f"app-key,{secret}"]]
     assert line.startswith('"')
@@ -100,11 +100,11 @@ def test_any_secret_that_settings_allow_must_reach_rclone(secret: str) -> None:
     assert next(csv.reader(io.StringIO(rclone_line(secret), newline=""))) == [f"app-key,{secret}"]
 
 
-def test_a_folder_of_objects_that_cannot_be_made_must_be_named(
+def test_a_folder_of_objects_that_cannot_be_created_must_be_named(
     rclone: ModuleType, tmp_path: Path
 ) -> None:
     (tmp_path / "objects").touch()
-    with pytest.raises(SystemExit, match=r"the folder .*/objects cannot be made: File exists"):
+    with pytest.raises(SystemExit, match=r"the folder .*/objects cannot be created: File exists"):
         rclone.main({"S3_FOLDER": str(tmp_path / "objects")})
 
 
@@ -112,30 +112,30 @@ def test_a_folder_of_objects_that_cannot_be_made_must_be_named(
     "text",
     ["", "\n", "garbage\n", "-1\n/data\n", "99999999999999999999\n", "\0\n", "1.5\n", "4x\n"],
 )
-def test_a_lock_that_names_no_process_must_go(
+def test_a_lock_without_a_process_id_must_be_removed(
     postgres: ModuleType, tmp_path: Path, text: str
 ) -> None:
-    """As after a full disk, or when the machine lost its power."""
+    """A full disk or a power failure leaves such files."""
     lock = tmp_path / "postmaster.pid"
     lock.write_text(text, encoding="utf-8")
     postgres.drop_stale_lock(lock)
     assert not lock.exists()
 
 
-def test_a_lock_that_is_not_text_must_go(postgres: ModuleType, tmp_path: Path) -> None:
+def test_a_lock_that_is_not_text_must_be_removed(postgres: ModuleType, tmp_path: Path) -> None:
     lock = tmp_path / "postmaster.pid"
     lock.write_bytes(b"\xff\xfe\n")
     postgres.drop_stale_lock(lock)
     assert not lock.exists()
 
 
-def test_no_lock_must_be_fine(postgres: ModuleType, tmp_path: Path) -> None:
+def test_a_missing_lock_must_not_be_an_error(postgres: ModuleType, tmp_path: Path) -> None:
     postgres.drop_stale_lock(tmp_path / "postmaster.pid")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("whose", ["a process that ended", "another program"])
-def test_a_lock_of_a_server_that_is_gone_must_go(
+def test_the_lock_of_a_server_that_no_longer_runs_must_be_removed(
     postgres: ModuleType, tmp_path: Path, whose: str
 ) -> None:
     pid = gone() if whose == "a process that ended" else os.getpid()
@@ -147,31 +147,31 @@ def test_a_lock_of_a_server_that_is_gone_must_go(
 
 @pytest.fixture
 def running_server(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Run a process that is called as the database is."""
+    """Run a process with the name of the database server."""
     program = tmp_path / "bin" / "postgres"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\ncd {tmp_path}\necho here\nread -r line\n", encoding="utf-8")
     program.chmod(0o755)
     with child(str(program)) as process:
         if psutil.Process(process.pid).name() != "postgres":
-            pytest.skip("here, a script is called as what runs it")
+            pytest.skip("on this system, the name of a script is that of its interpreter")
         yield process
 
 
-def test_a_lock_of_a_server_that_runs_must_stay(
+def test_the_lock_of_a_running_server_must_stay(
     postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
 ) -> None:
-    """Two servers on the same files would ruin them."""
+    """Two servers would corrupt the same files."""
     lock = tmp_path / "postmaster.pid"
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
     postgres.drop_stale_lock(lock)
     assert lock.read_text(encoding="utf-8").startswith(f"{running_server.pid}\n")
 
 
-def test_a_lock_with_the_number_of_another_stacks_server_must_go(
+def test_a_lock_with_the_process_id_of_another_stacks_server_must_be_removed(
     postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
 ) -> None:
-    """As after a restart of the machine, when both stacks come back."""
+    """This happens after a restart of the machine, when both stacks start again."""
     lock = tmp_path / "other" / "postmaster.pid"
     lock.parent.mkdir()
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
@@ -179,17 +179,17 @@ def test_a_lock_with_the_number_of_another_stacks_server_must_go(
     assert not lock.exists()
 
 
-def test_half_of_a_database_must_not_be_left_where_making_it_failed(
+def test_a_partial_database_must_not_be_kept_if_its_creation_fails(
     postgres: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the words of who failed are in the log, not those of Python."""
+    """The log contains the output of the program that failed, not a traceback."""
     initdb = tmp_path / "bin" / "initdb"
     initdb.parent.mkdir()
     initdb.write_text('#!/bin/sh\nmkdir -p "$2"; touch "$2/half"; exit 3\n', encoding="utf-8")
     initdb.chmod(0o755)
     monkeypatch.setenv("PATH", str(initdb.parent), prepend=os.pathsep)
     data = tmp_path / "data" / "pgdata"
-    with pytest.raises(SystemExit, match="initdb ended with exit code 3"):
+    with pytest.raises(SystemExit, match="initdb failed with exit code 3"):
         postgres.make_database(data, "u", "d", "password")
     assert not data.exists()
     initdb.write_text('#!/bin/sh\n[ -e "$2" ] && exit 4\nmkdir -p "$2"\ncat > "$2/password"\n')
@@ -198,7 +198,7 @@ def test_half_of_a_database_must_not_be_left_where_making_it_failed(
     assert [path.name for path in data.parent.iterdir()] == ["pgdata"]
 
 
-def test_the_folder_of_roots_database_must_be_made_where_its_user_can_reach_it(
+def test_the_data_folder_of_roots_database_must_be_created_where_its_user_can_reach_it(
     postgres: ModuleType, tmp_path: Path
 ) -> None:
     folder, state = tmp_path / "local/data/postgres_data", tmp_path / "state"
@@ -217,10 +217,9 @@ def test_the_folder_of_roots_database_must_be_made_where_its_user_can_reach_it(
     assert list(state.iterdir()) == [place]
 
 
-def test_data_that_is_away_must_not_be_replaced_by_an_empty_folder(
+def test_data_that_is_not_mounted_must_not_be_replaced_by_an_empty_folder(
     postgres: ModuleType, tmp_path: Path
 ) -> None:
-    """As when the disk that it is on is not mounted."""
     folder = tmp_path / "postgres_data"
     folder.symlink_to(tmp_path / "away")
     postgres.make_folder(folder, IDENTITY, tmp_path / "state")
@@ -229,13 +228,15 @@ def test_data_that_is_away_must_not_be_replaced_by_an_empty_folder(
 
 
 def test_a_missing_user_must_be_named(postgres: ModuleType) -> None:
-    with pytest.raises(SystemExit, match=r"no user no-such-user, .*: mlflow-compose up makes it"):
+    with pytest.raises(
+        SystemExit, match=r"user no-such-user .* not exist: mlflow-compose up creates it"
+    ):
         postgres.find_user("no-such-user")
 
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder of programs: an initdb, and a postgres that keeps what it is given."""
+    """Return a folder of programs: an initdb, and a postgres that records its input."""
     folder = tmp_path / "bin"
     folder.mkdir()
     has_program(folder, "initdb", 'mkdir -p "$2"; echo "$4" >"$2/user"; cat >"$2/password"')
@@ -267,7 +268,7 @@ def has_program(folder: Path, name: str, script: str) -> None:
         ),
     ],
 )
-def test_names_must_reach_the_database_as_sql_quotes_them(
+def test_names_must_be_quoted_for_sql(
     postgres: ModuleType, tmp_path: Path, names: tuple[str, str], made: str, statements: list[str]
 ) -> None:
     data = tmp_path / "data" / "pgdata"
@@ -279,25 +280,25 @@ def test_names_must_reach_the_database_as_sql_quotes_them(
     assert given.exists() == bool(statements)
 
 
-def test_a_cluster_whose_database_was_not_made_must_not_be_kept(
+def test_a_cluster_without_its_database_must_not_be_kept(
     postgres: ModuleType, tmp_path: Path, programs: Path
 ) -> None:
-    """The next start makes it anew, instead of serving one without the database for good."""
+    """The next start creates it again, instead of always serving one without the database."""
     has_program(programs, "postgres", 'case "$*" in *exit_on_error=on*) exit 1 ;; esac')
     data = tmp_path / "data" / "pgdata"
-    with pytest.raises(SystemExit, match="postgres ended with exit code 1"):
+    with pytest.raises(SystemExit, match="postgres failed with exit code 1"):
         postgres.make_database(data, "u", "d", "password")
     assert list(data.parent.iterdir()) == []
 
 
-def test_a_password_must_not_be_in_what_a_failing_initdb_prints(
+def test_the_output_of_a_failing_initdb_must_not_contain_the_password(
     postgres: ModuleType, tmp_path: Path, programs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints the statement that failed, with the password as SQL quotes it."""
+    """initdb prints the statement that failed, with the password quoted for SQL."""
     said = "STATEMENT:  ALTER USER u WITH PASSWORD E'it''s\\\\here'; it's\\here"
     (tmp_path / "said").write_text(said, encoding="utf-8")
     has_program(programs, "initdb", f'cat "{tmp_path}/said"; exit 1')
-    with pytest.raises(SystemExit, match="initdb ended with exit code 1"):
+    with pytest.raises(SystemExit, match="initdb failed with exit code 1"):
         postgres.make_database(tmp_path / "data" / "pgdata", "u", "d", "it's\\here")
     assert capsys.readouterr().out == (
         "STATEMENT:  ALTER USER u WITH PASSWORD E'********'; ********"
@@ -308,7 +309,7 @@ def test_a_password_must_not_be_in_what_a_failing_initdb_prints(
     ("service", "found"),
     [("s3", True), ("mlflow", False), ("s", False), ("s3/more", False), ("", False)],
 )
-def test_a_process_must_belong_to_its_service_and_to_its_stack(
+def test_a_process_must_only_belong_to_its_service_and_stack(
     end_orphans: ModuleType, tmp_path: Path, service: str, *, found: bool
 ) -> None:
     folder = str(tmp_path / "it's a stack")
@@ -318,10 +319,10 @@ def test_a_process_must_belong_to_its_service_and_to_its_stack(
         assert not end_orphans.belongs(other, f"{'f' * 16}/{service}", folder)
 
 
-def test_a_process_of_the_stack_that_this_one_is_a_copy_of_must_be_left_alone(
+def test_a_process_of_the_original_of_a_copied_stack_must_be_left_alone(
     end_orphans: ModuleType, tmp_path: Path
 ) -> None:
-    """Its files have the same id until the tool renders them anew; one that is gone was moved."""
+    """The copy has the same id until it is rendered; if the original is gone, it was moved."""
     mark, original = f"{IDENTITY}/s3", tmp_path / "original"
     original.mkdir()
     with child(environ={MARK: mark, HOME: str(original)}) as process:
@@ -331,14 +332,14 @@ def test_a_process_of_the_stack_that_this_one_is_a_copy_of_must_be_left_alone(
         assert end_orphans.belongs(other, mark, str(tmp_path / "copy"))
 
 
-def test_a_process_that_nobody_marked_must_belong_to_nobody(
+def test_an_unmarked_process_must_not_belong_to_the_stack(
     end_orphans: ModuleType, tmp_path: Path
 ) -> None:
     with child() as process:
         assert not end_orphans.belongs(psutil.Process(process.pid), IDENTITY, str(tmp_path))
 
 
-def test_a_process_that_ended_must_belong_to_nobody(
+def test_a_process_that_has_ended_must_not_belong_to_the_stack(
     end_orphans: ModuleType, tmp_path: Path
 ) -> None:
     with child(environ={MARK: IDENTITY}) as process:
@@ -349,7 +350,7 @@ def test_a_process_that_ended_must_belong_to_nobody(
 
 
 def end_leftovers(mark: str, folder: Path) -> str:
-    """Run the script as a service does, which has the same marks itself."""
+    """Run the script as a service does: its own process has the same marks."""
     done = subprocess.run(
         [sys.executable, str(LOCAL / "end_orphans.py")],
         env={**os.environ, MARK: mark, HOME: str(folder)},
@@ -360,7 +361,7 @@ def end_leftovers(mark: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
+def test_only_processes_left_over_from_an_earlier_run_must_be_killed(tmp_path: Path) -> None:
     mark, home = f"{IDENTITY}/s3", {HOME: str(tmp_path)}
     with (
         child(environ={MARK: mark, **home}) as old,
@@ -368,20 +369,20 @@ def test_what_an_earlier_life_left_must_be_ended_and_nothing_else(tmp_path: Path
         child(environ={MARK: f"{IDENTITY}/mlflow", **home}) as neighbour,
     ):
         assert end_leftovers(mark, tmp_path) == (
-            f"ending process {old.pid}, which an earlier life left behind\n"
+            f"killing process {old.pid}, left over from an earlier run\n"
         )
         assert old.wait(timeout=10) == -9
         assert (other.poll(), neighbour.poll()) == (None, None)
 
 
-def test_nothing_must_be_said_where_nothing_was_left(tmp_path: Path) -> None:
+def test_nothing_must_be_printed_if_no_process_is_left_over(tmp_path: Path) -> None:
     assert end_leftovers(f"{IDENTITY}/s3", tmp_path) == ""
 
 
-def test_a_process_that_ends_meanwhile_must_not_be_an_error(
+def test_a_process_that_ends_during_the_search_must_not_be_an_error(
     end_orphans: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The workers of a server end by themselves when they see that it is gone."""
+    """The workers of a server exit when they notice that it has ended."""
     environ = {MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
     with child(environ=environ) as old, child(environ=environ) as older:
 
@@ -396,8 +397,8 @@ def test_a_process_that_ends_meanwhile_must_not_be_an_error(
         assert older.wait(timeout=10) == -9
 
 
-def test_a_killed_process_must_be_gone_also_where_nobody_takes_note(tmp_path: Path) -> None:
-    """As in a container whose first process is no init: it holds no port and no file any more."""
+def test_a_killed_process_must_count_as_gone_even_as_a_zombie(tmp_path: Path) -> None:
+    """In a container without an init process, it stays one; it holds no port and no file."""
     environ = {**os.environ, MARK: f"{IDENTITY}/s3", HOME: str(tmp_path)}
     code = (
         "import end_orphans, os, sys; end_orphans.PATIENCE = 1; "

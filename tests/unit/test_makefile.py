@@ -1,4 +1,4 @@
-"""`make` on machines that lack something: one sentence, and what to do."""
+"""`make` must report missing requirements in one sentence, with a remedy."""
 
 import subprocess
 import sys
@@ -13,12 +13,10 @@ from tests.unit.samples import ROOT
     ("missing", "words"),
     [("ensurepip", "apt install python3-venv"), ("version_info", "Python 3.11 or newer is needed")],
 )
-def test_a_python_that_lacks_something_must_be_named(
-    missing: str, words: str, tmp_path: Path
-) -> None:
+def test_what_python_lacks_must_be_named(missing: str, words: str, tmp_path: Path) -> None:
     python = tmp_path / "python"
     old = "import sys; sys.version_info = (3, 9)"
-    # A Python in which one thing is not as it is in ours.
+    # A Python that differs from ours in one respect.
     python.write_text(
         "#!/bin/sh\n"
         f'case "$2" in *ensurepip*) [ {missing} = ensurepip ] && exit 1;; esac\n'

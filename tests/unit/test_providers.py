@@ -138,7 +138,7 @@ def test_a_comma_must_be_refused_where_rclone_would_split_the_key(user: User) ->
     user.has_env(comma, "S3_PROVIDER=rclone")
     said = user.types("config")
     assert said.code == 2
-    assert "MINIO_SECRET_ACCESS_KEY  must not hold a comma while S3_PROVIDER is rclone" in said.err
+    assert "MINIO_SECRET_ACCESS_KEY  must not contain a comma" in said.err
     assert "hunter2" not in said.err
     user.has_env(comma)
     assert user.types("config").code == 0

@@ -1,4 +1,4 @@
-"""The repository of artifacts that is installed beside MLflow, against a server that fails."""
+"""The artifact repository plugin must cope with a server that breaks connections."""
 
 import os
 import subprocess
@@ -22,12 +22,12 @@ print(repository.download_artifacts("file.bin", sys.argv[1]))
 
 
 class Breaking(BaseHTTPRequestHandler):
-    """Answers as S3 does, and breaks off the first body half way."""
+    """Responds like S3, but breaks off the first body half way."""
 
     broken = False
 
     def do_HEAD(self) -> None:
-        """Tell the size."""
+        """Send the size."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.send_header("ETag", '"any"')
@@ -46,7 +46,7 @@ class Breaking(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """Return where the server that breaks off answers."""
+    """Return the URL of the server that breaks off."""
     handler = type("Handler", (Breaking,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
@@ -54,7 +54,7 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_download_that_broke_off_must_be_tried_again(address: str, tmp_path: Path) -> None:
+def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -> None:
     told = {
         "PYTHONPATH": str(PLUGINS),
         "MLFLOW_S3_ENDPOINT_URL": address,

@@ -1,4 +1,4 @@
-"""Settings that are fine one by one, and not together."""
+"""Settings that are valid individually but not together."""
 
 import pytest
 
@@ -10,7 +10,7 @@ OPEN = {"STACK_BIND_ADDRESS": ANY_ADDRESS, "MLFLOW_AUTH": "basic"}
 
 
 @pytest.mark.parametrize("address", [ANY_ADDRESS, "192.0.2.7", "::", "2001:db8::1"])
-def test_a_stack_that_others_reach_must_have_login(address: str) -> None:
+def test_a_stack_on_the_network_must_require_login(address: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(STACK_BIND_ADDRESS=address)
     assert caught.value.message.endswith(
@@ -20,13 +20,13 @@ def test_a_stack_that_others_reach_must_have_login(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])
-def test_a_stack_on_loopback_must_not_need_login(address: str) -> None:
+def test_a_stack_on_loopback_must_not_require_login(address: str) -> None:
     assert is_loopback(address)
     assert settings(STACK_BIND_ADDRESS=address).mlflow_auth == "none"
 
 
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_a_stack_that_others_reach_must_not_have_a_well_known_password(name: str) -> None:
+def test_a_stack_on_the_network_must_not_have_a_well_known_password(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings(**OPEN, **{name: "MinioAdmin123"})
     assert f"{name}  must not be a well-known password" in caught.value.message
@@ -34,13 +34,13 @@ def test_a_stack_that_others_reach_must_not_have_a_well_known_password(name: str
     assert settings(**{name: "MinioAdmin123"})
 
 
-def test_well_known_passwords_must_be_compared_in_small_letters() -> None:
+def test_well_known_passwords_must_be_listed_in_lower_case() -> None:
     assert {word for word in KNOWN_PASSWORDS if word != word.lower()} == set()
     assert {"minioadmin", "password", "admin", "postgres"} <= KNOWN_PASSWORDS
 
 
 @pytest.mark.parametrize("password", ["", "elevenchars"])
-def test_login_must_have_a_password_of_twelve_characters(password: str) -> None:
+def test_login_must_require_a_password_of_twelve_characters(password: str) -> None:
     with pytest.raises(SettingsError, match="must be at least 12 characters long"):
         settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD=password)
     assert settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD="twelve-chars")

@@ -1,4 +1,4 @@
-"""Where a setting comes from, what may be set, and what is done with names that are not ours."""
+"""Where settings come from, what may be set, and how other names are handled."""
 
 import math
 import re
@@ -29,7 +29,7 @@ from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, env_text, loaded, settings
 
 
-def test_the_environment_must_win_over_the_file() -> None:
+def test_the_environment_must_take_precedence_over_the_file() -> None:
     found = loaded({"MLFLOW_PORT": "5002", "PATH": "/bin"}, MLFLOW_PORT="5001")
     assert found.settings.mlflow_port == 5002
     assert found.sources["MLFLOW_PORT"] == "environment"
@@ -42,25 +42,25 @@ def test_the_same_value_in_environment_and_file_must_not_count_as_a_change() -> 
     assert loaded({"MLFLOW_PORT": "5001"}, MLFLOW_PORT="5001").overrides == ()
 
 
-def test_a_wrong_name_in_the_environment_must_not_stop_anybody() -> None:
-    """A shell is full of names; only the file is ours."""
+def test_an_unknown_name_in_the_environment_must_not_be_an_error() -> None:
+    """A shell has many variables; only the file belongs to the stack."""
     assert loaded({"MLFLOW_BUKET_NAME": "x", "STACK_X": "y"}).overrides == ()
 
 
-def test_the_settings_must_never_read_the_environment_by_themselves(
+def test_the_settings_must_never_read_the_environment_directly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_PORT", "5009")
     assert settings().mlflow_port == 5000
 
 
-def test_settings_must_not_change_after_they_were_read() -> None:
+def test_settings_must_be_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         settings().mlflow_port = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("name", "info"), list(declared()))
-def test_every_setting_must_have_a_sentence_and_a_section(name: str, info: FieldInfo) -> None:
+def test_every_setting_must_have_a_description_and_a_section(name: str, info: FieldInfo) -> None:
     about = info.description or ""
     assert about[:1].isupper(), name
     assert about.endswith("."), name
@@ -68,7 +68,7 @@ def test_every_setting_must_have_a_sentence_and_a_section(name: str, info: Field
 
 
 @pytest.mark.parametrize(("name", "info"), list(declared()))
-def test_every_default_must_be_a_value_that_may_be_written(name: str, info: FieldInfo) -> None:
+def test_every_default_must_be_a_valid_value(name: str, info: FieldInfo) -> None:
     if name in SECRETS:
         assert generated_of(info)
         assert default_text(info) == ""
@@ -76,14 +76,14 @@ def test_every_default_must_be_a_value_that_may_be_written(name: str, info: Fiel
         assert loaded(**{name: default_text(info)}).settings == settings()
 
 
-def test_the_example_must_name_every_setting_once_and_no_secret() -> None:
+def test_the_example_must_contain_every_setting_once_and_no_secret() -> None:
     file = parse(example_text())
     assert list(file.values) == [name for name, _ in declared()]
     assert all(len(lines) == 1 for lines in file.lines.values())
     assert {name for name in SECRETS if file.values[name]} == set()
 
 
-def test_a_new_file_must_differ_from_the_example_in_secrets_only() -> None:
+def test_a_new_file_must_differ_from_the_example_only_in_secrets() -> None:
     letters = cycle(ALPHABET[:-1])
     text = new_env_text({}, choice=lambda _: next(letters))
     new = parse(text)
@@ -93,25 +93,25 @@ def test_a_new_file_must_differ_from_the_example_in_secrets_only() -> None:
     assert everything == {**parse(example_text()).values, **new.values}
 
 
-def test_random_secrets_must_be_long_enough_to_never_be_guessed() -> None:
+def test_random_secrets_must_be_too_long_to_guess() -> None:
     for name, info in declared():
         if generated := generated_of(info):
             assert generated.length * math.log2(len(ALPHABET)) > 100, name
             assert 20 <= generated.length <= 40, name
 
 
-def test_the_example_must_not_be_taken_for_a_file_that_is_ready(user: User) -> None:
+def test_the_example_must_not_be_accepted_as_an_env_file(user: User) -> None:
     user.env_file.write_text(example_text(), encoding="utf-8")
     result = user.types("config")
     assert result.code == 2
     assert "5 settings in .env are wrong" in result.err
 
 
-def test_the_pinned_mlflow_must_be_the_one_that_the_tests_run_with() -> None:
+def test_the_pinned_mlflow_must_be_the_installed_one() -> None:
     assert mlflow.version.VERSION == PINNED_MLFLOW
 
 
-def test_the_list_of_mlflows_variables_must_be_what_mlflow_defines() -> None:
+def test_the_list_of_mlflows_variables_must_match_mlflow() -> None:
     defined = {
         variable.name
         for variable in vars(mlflow.environment_variables).values()
@@ -122,11 +122,11 @@ def test_the_list_of_mlflows_variables_must_be_what_mlflow_defines() -> None:
     assert not UNLISTED & listed
 
 
-def test_no_setting_of_ours_must_have_the_name_of_one_of_mlflows() -> None:
+def test_no_setting_must_share_its_name_with_a_variable_of_mlflow() -> None:
     assert {name for name, _ in declared()} & mlflow_variables() == set()
 
 
-def test_every_setting_that_decides_for_mlflow_must_be_there() -> None:
+def test_every_variable_that_the_stack_manages_must_have_a_setting() -> None:
     assert set(DECIDED_BY) <= mlflow_variables()
     assert set(DECIDED_BY.values()) <= {name for name, _ in declared()}
 
@@ -162,7 +162,7 @@ def test_every_setting_that_decides_for_mlflow_must_be_there() -> None:
         ("DATABASE_URL", Kind.FOREIGN),
     ],
 )
-def test_a_name_must_be_told_apart_by_whose_it_is(name: str, kind: Kind) -> None:
+def test_a_name_must_be_classified_by_its_owner(name: str, kind: Kind) -> None:
     assert kind_of(name, dict(declared())) is kind
 
 
@@ -178,14 +178,14 @@ def test_a_name_must_be_told_apart_by_whose_it_is(name: str, kind: Kind) -> None
         ("PG_VERSION", "POSTGRES_IMAGE"),
     ],
 )
-def test_a_name_of_other_stacks_must_be_translated(name: str, meant: str) -> None:
+def test_a_name_from_another_stack_must_be_translated(name: str, meant: str) -> None:
     text = env_text(f"{name}=1")
-    with pytest.raises(SettingsError, match=f"{name} +is not a setting; it is {meant} here"):
+    with pytest.raises(SettingsError, match=f"{name} +is not a setting; use {meant} instead"):
         resolve(parse(text), {}, env_file=Path(".env"))
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "MLFLOW_S3_ENDPOINT_URL", "MYSQL_PASSWORD"])
-def test_a_name_that_the_stack_does_not_use_must_be_told(name: str) -> None:
+def test_a_name_that_the_stack_does_not_use_must_be_noted(name: str) -> None:
     found = resolve(parse(env_text(f"{name}=1")), {}, env_file=Path(".env"))
     assert [note for note in found.notes if note.startswith(f"{name} is not used by the stack")]
 
@@ -206,29 +206,29 @@ def test_every_translation_must_lead_to_a_setting() -> None:
         "MLFLOW_FLASK_SERVER_SECRET_KEY=$KEY",
     ],
 )
-def test_a_secret_that_only_names_another_value_must_be_refused(line: str) -> None:
+def test_a_secret_that_refers_to_another_variable_must_be_rejected(line: str) -> None:
     with pytest.raises(SettingsError, match="which is not expanded"):
         resolve(parse(env_text(line)), {}, env_file=Path(".env"))
 
 
 @pytest.mark.parametrize("value", ["'p@ss$word'", "'pa$$word'", "100$", "a$1"])
-def test_a_dollar_sign_that_is_meant_must_be_taken(value: str) -> None:
+def test_a_literal_dollar_sign_must_be_accepted(value: str) -> None:
     found = resolve(parse(env_text(f"PG_PASSWORD={value}")), {}, env_file=Path(".env"))
     assert found.settings.pg_password.get_secret_value() == value.strip("'")
     assert found.notes == ()
 
 
-def test_what_compose_would_read_differently_must_be_told_once_without_values() -> None:
+def test_values_that_compose_reads_differently_must_be_noted_once_and_not_shown() -> None:
     text = env_text("PG_PASSWORD=pa$$word-of-theirs", r"PG_USER='a\\b'", "OTHER=a$$b")
     (note,) = resolve(parse(text), {}, env_file=Path(".env")).notes
     assert note.startswith("Docker Compose would read PG_PASSWORD and PG_USER differently")
     assert "word-of-theirs" not in note
 
 
-def test_a_value_that_is_no_secret_must_be_read_as_it_is_and_told() -> None:
+def test_a_reference_in_a_setting_that_is_not_secret_must_be_read_literally_and_noted() -> None:
     found = resolve(parse(env_text("PG_USER=$USER")), {}, env_file=Path(".env"))
     assert found.settings.pg_user == "$USER"
-    assert [note.startswith("PG_USER holds ${…} or $NAME") for note in found.notes] == [True]
+    assert [note.startswith("PG_USER contains ${…} or $NAME") for note in found.notes] == [True]
 
 
 ROOT_KEY = {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}
@@ -247,7 +247,7 @@ APP_KEY = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
         (("ARTIFACT_STORE=local", "BACKEND_STORE=sqlite"), set()),
     ],
 )
-def test_only_secrets_that_the_stores_use_must_be_asked_for(
+def test_only_secrets_that_the_stores_use_must_be_required(
     lines: tuple[str, ...], asked: set[str]
 ) -> None:
     text = env_text(*lines, without=["PG_PASSWORD", *ROOT_KEY, *APP_KEY])
@@ -261,7 +261,7 @@ def test_only_secrets_that_the_stores_use_must_be_asked_for(
         assert resolve(parse(text + empty), {}, env_file=Path(".env")).settings
 
 
-def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:
+def test_names_of_other_applications_must_be_listed_and_ignored(user: User) -> None:
     user.has_env("MLFLOW_TRACKING_URI=http://x", "MY_APP_KEY=hunter2", "DOCKER_HOST=y")
     result = user.types("config")
     assert result.code == 0
@@ -271,7 +271,7 @@ def test_names_of_others_must_be_listed_and_left_alone(user: User) -> None:
     assert "MLFLOW_TRACKING_URI" not in user.compose_file.read_text(encoding="utf-8")
 
 
-def test_mlflows_own_variables_must_reach_the_server(user: User) -> None:
+def test_mlflows_variables_must_reach_the_server(user: User) -> None:
     user.has_env("MLFLOW_HTTP_REQUEST_TIMEOUT='30'", "MLFLOW_TRACE_SAMPLING_RATIO=.5")
     user.types("render")
     rendered = user.compose_file.read_text(encoding="utf-8")
@@ -279,7 +279,7 @@ def test_mlflows_own_variables_must_reach_the_server(user: User) -> None:
     assert '      MLFLOW_TRACE_SAMPLING_RATIO: ".5"\n' in rendered
 
 
-def test_one_of_mlflows_variables_may_be_changed_by_the_environment(
+def test_the_environment_must_override_mlflows_variables_in_the_file(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user.has_env("MLFLOW_HTTP_REQUEST_TIMEOUT=30")
@@ -291,7 +291,7 @@ def test_one_of_mlflows_variables_may_be_changed_by_the_environment(
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in rendered
 
 
-def test_telemetry_must_be_off_until_somebody_turns_it_on(user: User) -> None:
+def test_telemetry_must_be_off_by_default(user: User) -> None:
     user.has_env()
     user.types("render")
     assert 'MLFLOW_DISABLE_TELEMETRY: "true"' in user.compose_file.read_text(encoding="utf-8")
@@ -315,9 +315,7 @@ def test_telemetry_must_be_off_until_somebody_turns_it_on(user: User) -> None:
         "MLFLOW_S3_UPLOAD_EXTRA_ARGS",
     ],
 )
-def test_a_secret_variable_of_mlflows_must_go_into_the_secret_file_only(
-    user: User, name: str
-) -> None:
+def test_a_secret_variable_of_mlflow_must_only_be_in_the_secret_file(user: User, name: str) -> None:
     assert name in mlflow_variables()
     assert is_secret_variable(name, "")
     user.has_env(f"{name}='it\\'s $hunter2'")
@@ -341,16 +339,16 @@ def test_a_secret_variable_of_mlflows_must_go_into_the_secret_file_only(
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "see http://user:pw@host", True),
     ],
 )
-def test_a_secret_must_be_known_by_its_name_or_by_what_it_holds(
+def test_a_secret_must_be_recognized_by_its_name_or_its_value(
     name: str, value: str, *, secret: bool
 ) -> None:
     assert is_secret_variable(name, value) is secret
 
 
-def test_a_variable_that_utf_8_cannot_hold_must_be_refused() -> None:
-    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be UTF-8"):
+def test_a_value_that_is_not_valid_utf_8_must_be_rejected() -> None:
+    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT  must be valid UTF-8"):
         loaded(MLFLOW_HTTP_REQUEST_TIMEOUT="\udcff")
-    with pytest.raises(SettingsError, match="MLFLOW_ALLOWED_HOSTS  must be UTF-8"):
+    with pytest.raises(SettingsError, match="MLFLOW_ALLOWED_HOSTS  must be valid UTF-8"):
         loaded({"MLFLOW_ALLOWED_HOSTS": "\udcff"})
 
 
@@ -362,13 +360,13 @@ def test_settings_must_not_show_secrets() -> None:
 
 
 def test_every_secret_must_be_declared_as_one() -> None:
-    """A name that sounds like a secret is masked wherever settings are shown."""
+    """Settings whose names suggest a secret are masked wherever settings are shown."""
     for name in (name for name, _ in declared()):
         if any(word in name for word in ("PASSWORD", "KEY", "SECRET", "TOKEN")):
             assert "SecretStr" in str(Settings.model_fields[name.lower()].annotation), name
 
 
-def test_a_file_from_elsewhere_must_be_named_as_the_source(tmp_path: Path) -> None:
+def test_an_env_file_of_another_name_must_be_named_as_the_source(tmp_path: Path) -> None:
     file = tmp_path / "class.env"
     file.write_text("".join(f"{name}={value}\n" for name, value in SECRETS.items()))
     assert load(file, {}).sources["PG_PASSWORD"] == "class.env"

@@ -13,72 +13,72 @@ SENSELESS = {
     "a file on a host": (
         "PG_HOST",
         ("BACKEND_STORE=sqlite", "PG_HOST=db.lab"),
-        "makes no sense where BACKEND_STORE is sqlite",
+        "has no effect when BACKEND_STORE is sqlite",
     ),
     "a published file": (
         "PG_PUBLISH",
         ("BACKEND_STORE=sqlite", "PG_PUBLISH=true"),
-        "makes no sense where BACKEND_STORE is sqlite",
+        "has no effect when BACKEND_STORE is sqlite",
     ),
     "somebody else's database published": (
         "PG_PUBLISH",
         ("PG_HOST=db.lab", "PG_PUBLISH=true"),
-        "makes no sense where PG_HOST is db.lab",
+        "has no effect when PG_HOST is db.lab",
     ),
     "TLS of the bundled database": (
         "PG_SSLMODE",
         ("PG_SSLMODE=require",),
-        "must be prefer while PG_HOST is postgres",
+        "must be prefer, allow or disable for the bundled PostgreSQL",
     ),
     "certificates that nobody looks at": (
         "PG_SSLROOTCERT",
         ("PG_HOST=db.lab", "PG_SSLROOTCERT=.env"),
-        "needs PG_SSLMODE verify-ca or verify-full",
+        "requires PG_SSLMODE verify-ca or verify-full",
     ),
     "a check without certificates": (
         "PG_SSLROOTCERT",
         ("PG_HOST=db.lab", "PG_SSLMODE=verify-full"),
-        "must be set where PG_SSLMODE is verify-full",
+        "must be a file of CA certificates when PG_SSLMODE is verify-full",
     ),
     "direct access to a folder": (
         "MLFLOW_ARTIFACT_ACCESS",
         ("ARTIFACT_STORE=local", "MLFLOW_ARTIFACT_ACCESS=direct"),
-        "must be proxied where ARTIFACT_STORE is local",
+        "must be proxied when ARTIFACT_STORE is local",
     ),
     "a folder on a host": (
         "MINIO_HOST",
         ("ARTIFACT_STORE=local", "MINIO_HOST=objects.lab"),
-        "makes no sense where ARTIFACT_STORE is local",
+        "has no effect when ARTIFACT_STORE is local",
     ),
     "a folder for somebody else's objects": (
         "MINIO_VOLUME_PATH",
         ("MINIO_HOST=objects.lab", "MINIO_VOLUME_PATH=objects"),
-        "makes no sense where MINIO_HOST is objects.lab",
+        "has no effect when MINIO_HOST is objects.lab",
     ),
     "HTTPS of the bundled server": (
         "MINIO_STORAGE_USE_HTTPS",
         ("MINIO_STORAGE_USE_HTTPS=true",),
-        "must be false where MINIO_HOST is s3",
+        "must be false for the bundled S3 server",
     ),
     "a bucket that is made anyway": (
         "MLFLOW_BUCKET_CREATE",
         ("MLFLOW_BUCKET_CREATE=true",),
-        "must be false where MINIO_HOST is s3",
+        "must be false for the bundled S3 server",
     ),
     "certificates without TLS": (
         "MINIO_STORAGE_CA_CERTS",
         ("MINIO_HOST=objects.lab", "MINIO_STORAGE_CA_CERTS=.env"),
-        "needs MINIO_STORAGE_USE_HTTPS=true",
+        "requires MINIO_STORAGE_USE_HTTPS=true",
     ),
     "a URL for a host": (
         "PG_HOST",
         ("PG_HOST=http://db.lab",),
-        "must be the name or the address of a machine",
+        "must be a host name or IP address",
     ),
     "a host with a port": (
         "MINIO_HOST",
         ("MINIO_HOST=objects.lab:9000",),
-        "must be the name or the address of a machine",
+        "must be a host name or IP address",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Rules for templates and for what is rendered from them, checked in the files themselves."""
+"""Rules for templates and for the files that are rendered from them."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from mlflow_compose.paths import templates
 from tests.unit.samples import ROOT
 
 TEMPLATES = sorted(templates().rglob("*.j2"))
-# compose/ is not among them: in a checkout that is used as a stack, it follows its `.env`.
+# Without compose/: in a checkout that is used as a stack, it depends on that stack's `.env`.
 RENDERED = sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml"))
 LOGIC = (
     nodes.BinExpr,
@@ -28,11 +28,11 @@ LOGIC = (
 
 
 def decisions(path: Path) -> Iterator[str]:
-    """Yield all but values, `for` and `if`: that is a property which the Stack lacks."""
+    """Yield all expressions but values, `for` and `if`: they belong in a property of the Stack."""
     environment = Environment(autoescape=False)  # noqa: S701 - YAML, and only parsed
     tree = environment.parse(path.read_text(encoding="utf-8"))
     for node in tree.find_all(LOGIC):
-        # `is not none` is the one question that a template may ask.
+        # `is not none` is the only test that a template may use.
         if not (isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)):
             yield f"line {node.lineno}: {type(node).__name__}"
     for asked in tree.find_all((nodes.Filter, nodes.Test)):
@@ -48,7 +48,7 @@ def test_a_template_must_decide_nothing() -> None:
     assert [f"{path.name}: {found}" for path in TEMPLATES for found in decisions(path)] == []
 
 
-def test_a_template_must_be_without_the_words_of_logic() -> None:
+def test_a_template_must_not_contain_operators() -> None:
     blocks = (
         (path.name, block)
         for path in TEMPLATES
@@ -62,7 +62,7 @@ def case_of(path: Path) -> str:
     return path.parents[1].name
 
 
-def test_a_rendered_file_must_leave_only_the_id_for_compose_to_replace() -> None:
+def test_compose_must_only_interpolate_the_stacks_id() -> None:
     assert RENDERED
     for path in RENDERED:
         text = path.read_text(encoding="utf-8")
@@ -73,7 +73,7 @@ def test_a_rendered_file_must_leave_only_the_id_for_compose_to_replace() -> None
         assert all(len(found) % 2 == 0 for found in dollars), case_of(path)
 
 
-def test_any_number_of_stacks_must_fit_on_one_machine() -> None:
+def test_stacks_on_one_machine_must_not_share_names() -> None:
     for path in RENDERED:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         where, services, labels = case_of(path), document["services"], document["x-labels"]
@@ -93,7 +93,7 @@ def test_any_number_of_stacks_must_fit_on_one_machine() -> None:
             assert services[name]["user"] == "10001:10001", where
 
 
-def test_every_service_must_say_what_it_is_in_a_comment() -> None:
+def test_every_service_must_have_a_comment_that_describes_it() -> None:
     for path in RENDERED:
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):

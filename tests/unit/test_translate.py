@@ -1,4 +1,4 @@
-"""`init --from`: the env file of another MLflow stack becomes one of ours."""
+"""`init --from` translates the env file of another MLflow stack."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.unit.conftest import User
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_what_has_a_counterpart_must_be_taken_over_and_the_rest_told(style: str) -> None:
+def test_every_variable_must_be_translated_or_reported_as_left_out(style: str) -> None:
     _, values, left_out = STYLES[style]
     found = translate(styled(style))
     assert values.items() <= found.values.items()
@@ -23,7 +23,7 @@ def test_what_has_a_counterpart_must_be_taken_over_and_the_rest_told(style: str)
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_one_command_must_write_a_file_that_can_be_used(style: str, user: User) -> None:
+def test_the_new_env_file_must_be_valid_and_have_no_known_passwords(style: str, user: User) -> None:
     (user.folder / "theirs.env").write_text(styled(style), encoding="utf-8")
     assert user.types("init", "--from", "theirs.env").code == 0
     written = parse((user.folder / ".env").read_text(encoding="utf-8")).values
@@ -34,29 +34,29 @@ def test_one_command_must_write_a_file_that_can_be_used(style: str, user: User) 
     }
 
 
-def test_what_was_done_must_be_said_without_passwords(user: User) -> None:
+def test_the_translation_must_be_reported_without_passwords(user: User) -> None:
     (user.folder / "theirs.env").write_text(styled("postgres and a bucket"), encoding="utf-8")
     said = user.types("init", "--from", "theirs.env", "--set", "MLFLOW_PORT=5051")
     assert "POSTGRES_USER is PG_USER here" in said.out
-    assert "POSTGRES_PASSWORD is left out: it is well known; a random one" in said.out
+    assert "POSTGRES_PASSWORD is left out: it is well known; a random one replaces it" in said.out
     assert "s3admin" not in said.out
     text = (user.folder / ".env").read_text(encoding="utf-8")
     assert parse(text).values["MLFLOW_PORT"] == "5051"
 
 
-def test_a_file_that_is_not_there_must_be_named(user: User) -> None:
+def test_a_missing_source_file_must_be_named(user: User) -> None:
     said = user.types("init", "--from", "nothing.env")
     assert said.code == 2
     assert "nothing.env does not exist" in said.err
     assert not (user.folder / ".env").exists()
 
 
-def test_a_dollar_sign_must_be_taken_as_compose_takes_it() -> None:
+def test_a_dollar_sign_must_be_read_as_compose_reads_it() -> None:
     host = "PG_HOST=db.example.org\n"
     for written in ("ab$$cd", '"ab\\$cd"', "'ab$cd'", '"ab$$cd"'):
         assert translate(f"{host}PG_PASSWORD={written}\n").values["PG_PASSWORD"] == "ab$cd"
 
 
-def test_a_line_that_cannot_be_read_must_be_told() -> None:
+def test_a_line_that_cannot_be_parsed_must_be_reported() -> None:
     found = translate('MLFLOW_PORT="5001\nPG_USER=me\n')
     assert "a quote is not closed" in found.left_out["line 1"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# As upstream's: a command that starts with an option or a subcommand belongs to minio.
+# As in upstream's image: arguments that do not start with `minio` are passed to it.
 if [ "${1}" != "minio" ] && [ -n "${1}" ]; then
   set -- minio "$@"
 fi

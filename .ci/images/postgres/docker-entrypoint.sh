@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What the official postgres image does at start, for the parts that a stack relies on.
+# The parts of the official postgres image's entry point that a stack relies on.
 set -Eeuo pipefail
 
 die() { printf 'Error: %s\n' "$*" >&2; exit 1; }
 
-# NAME_FILE names a file that holds NAME's value; setting both is an error.
+# NAME_FILE is the path of a file with the value of NAME; setting both is an error.
 file_env() {
   local name=$1 file_name="${1}_FILE" default=${2:-}
   if [[ -n ${!name:-} && -n ${!file_name:-} ]]; then
@@ -22,7 +22,7 @@ file_env() {
 
 create_folders() {
   mkdir -p "$PGDATA" /var/run/postgresql
-  # Mounts may forbid it; initdb and the server check the mode again.
+  # Mounts may not allow it; initdb and the server check the mode again.
   chmod 0700 "$PGDATA" || true
   chmod 3775 /var/run/postgresql || true
   if [[ $(id -u) = 0 ]]; then
@@ -37,8 +37,8 @@ require_password() {
        You must specify POSTGRES_PASSWORD to a non-empty value for the superuser.'
 }
 
-# Since 18 the volume is /var/lib/postgresql: data of an older image elsewhere must not be hidden by
-# a fresh, empty database.
+# Since 18, the volume is /var/lib/postgresql: a new, empty database must not hide the data of an
+# older image in another folder.
 refuse_old_data() {
   ((PG_MAJOR >= 18)) || return 0
   local folder
@@ -53,8 +53,8 @@ refuse_old_data() {
 }
 
 initialise() {
-  # The socket's folder is Debian's, not the wheel's. (In the sample file, initdb would put it back.)
-  # Word splitting wanted: the variable holds several arguments.
+  # Debian's socket folder instead of the wheel's. (initdb would overwrite it in the sample file.)
+  # Word splitting is intended: the variable contains several arguments.
   # shellcheck disable=SC2086
   initdb -c unix_socket_directories=/var/run/postgresql \
     --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") $POSTGRES_INITDB_ARGS
@@ -63,7 +63,7 @@ initialise() {
   printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 }
 
-# Listens on no address, so that pg_isready over TCP says no until the real server is there.
+# Listens on no address, so that pg_isready over TCP fails until the real server runs.
 temporary_server() {
   case $1 in
     start) NOTIFY_SOCKET='' PGUSER="$POSTGRES_USER" pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p 5432" -w start ;;
@@ -120,7 +120,7 @@ main() {
     : "${POSTGRES_HOST_AUTH_METHOD:=}"
     require_password
     refuse_old_data
-    # A readable folder is needed before anything is written (the official image checks the same).
+    # Fails before anything is written if the folder is not readable (as in the official image).
     ls /docker-entrypoint-initdb.d/ >/dev/null
     initialise
     temporary_server start

@@ -1,8 +1,8 @@
 """`.env` and the environment in, one validated `Settings` out.
 
-Everything that a stack can be told is declared once, in `model.py`, with a sentence; the
-example file, the reference page, `config` and the error texts all come from there. Every
-problem of an env file is found before the first one is reported.
+Every setting is declared once, in `model.py` or `stores.py`, with a description; the example file,
+the reference page, `config` and the error messages all derive from there. One error reports all
+problems of an env file.
 """
 
 from mlflow_compose.settings.example import example_text, new_env_text, reference_page

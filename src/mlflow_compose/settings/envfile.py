@@ -1,4 +1,4 @@
-"""The one parser of env files; nothing else in the project ever reads one.
+"""The only parser of env files in the project.
 
 Values are literal: no `${…}` is expanded. The format is python-dotenv's: `NAME=value`,
 `export NAME=value`, single quotes (literal), double quotes (backslash escapes), `#` comments.
@@ -24,15 +24,15 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True)
 class EnvFile:
-    """What an env file says.
+    """The content of an env file.
 
     Attributes:
-        values: By name; of a name written twice, the last one.
-        lines: The numbers of the lines that set a name.
-        notes: What is odd about the file and was read all the same.
-        problems: Lines that are not in the format: their numbers, and what is wrong with them.
-        references: Names whose values hold `${NAME}` or `$NAME` outside of single quotes, where
-            other readers expand it.
+        values: Values by name; the last one if a name is set twice.
+        lines: Numbers of the lines that set a name.
+        notes: What is unusual about the file but is not an error.
+        problems: Lines with errors: their numbers, and what is wrong with them.
+        references: Names whose values contain `${NAME}` or `$NAME` outside of single quotes, where
+            other parsers expand it.
         differing: Names whose values Docker Compose would read differently.
         literal: Names whose values are in single quotes.
     """
@@ -53,7 +53,7 @@ class _Assignment(NamedTuple):
 
     @property
     def is_literal(self) -> bool:
-        """Whether it is in single quotes."""
+        """Whether the value is in single quotes."""
         return self.written.lstrip().startswith("'")
 
 
@@ -61,9 +61,9 @@ def read(path: Path) -> EnvFile:
     """Read and parse an env file.
 
     Raises:
-        EnvFileError: It is missing or unreadable.
+        EnvFileError: The file is missing or unreadable.
     """
-    text = read_text(path, if_missing="mlflow-compose init writes one with random secrets")
+    text = read_text(path, if_missing="mlflow-compose init creates one with random secrets")
     return parse(text, name=path.name)
 
 
@@ -71,11 +71,11 @@ def read_text(path: Path, *, if_missing: str | None = None) -> str:
     """Return the text of an env file.
 
     Args:
-        path: The file.
-        if_missing: What to do if there is none.
+        path: Path of the file.
+        if_missing: Hint for the error if there is none.
 
     Raises:
-        EnvFileError: It is missing or unreadable.
+        EnvFileError: The file is missing or unreadable.
     """
     try:
         return path.read_bytes().decode("utf-8")
@@ -88,7 +88,7 @@ def read_text(path: Path, *, if_missing: str | None = None) -> str:
         raise EnvFileError(f"{path} is a folder, not an env file") from None
     except PermissionError:
         raise EnvFileError(
-            f"{path} cannot be read: permission denied", hint=f"ls -l {path} shows who may"
+            f"{path} cannot be read: permission denied", hint=f"ls -l {path} shows its permissions"
         ) from None
     except OSError as error:
         raise EnvFileError(f"{path} cannot be read: {error.strerror}") from None
@@ -128,8 +128,8 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
 def expanded(file: EnvFile) -> Mapping[str, str]:
     """Return the values of an env file as Docker Compose reads them.
 
-    `${NAME}`, `${NAME:-default}` and `$NAME` are expanded from the file itself; a doubled or an
-    escaped dollar sign is one.
+    `${NAME}`, `${NAME:-default}` and `$NAME` are expanded from the file itself; a doubled or
+    escaped dollar sign stands for a single one.
     """
     values: dict[str, str | None] = {}
     for name, value in file.values.items():
@@ -138,7 +138,7 @@ def expanded(file: EnvFile) -> Mapping[str, str]:
 
 
 def _expanded(value: str, known: Mapping[str, str | None]) -> str:
-    # A zero byte, which no value may hold, keeps the place of a dollar sign that is one.
+    # A NUL character, which no value may contain, marks the place of a literal dollar sign.
     marked = re.sub(r"\\\$|\$\$", "\0", value)
     braced = re.sub(r"\$([A-Za-z_]\w*)", r"${\1}", marked)
     text = "".join(atom.resolve(known) for atom in parse_variables(braced))
@@ -146,10 +146,10 @@ def _expanded(value: str, known: Mapping[str, str | None]) -> str:
 
 
 def edit(text: str, values: Mapping[str, str]) -> str:
-    """Return the text of an env file with other values; every other line stays as it is.
+    """Return the text of an env file with changed values; every other line stays as it is.
 
-    A name that is there only as a comment (`#NAME=…`, a default) is written in that place, one
-    that is not there at all at the end.
+    A commented-out setting (`#NAME=…`, a default) is replaced in place; a name that does not occur
+    is added at the end.
     """
     end = "\r\n" if is_windows(text) else "\n"
     bindings = list(parse_stream(io.StringIO(text, newline="")))
@@ -160,7 +160,7 @@ def edit(text: str, values: Mapping[str, str]) -> str:
         default = commented(piece)
         name = binding.key or (default if default not in active else None)
         if name in values:
-            # Of a name written twice, the first place is as good as the other.
+            # If a name is set twice, the first line is as good as the second.
             piece = _blank(piece) + _line(name, missing.pop(name), end) if name in missing else ""
         pieces.append(piece)
     whole = "".join(pieces)
@@ -179,7 +179,7 @@ def _with_plain_ends(text: str) -> str:
 
 
 def _line_of(binding: Binding) -> int:
-    # A binding also swallows the blank lines above it; its own line is the first with text.
+    # A binding includes the blank lines above it; its own line is the first with text.
     skipped = _blank(binding.original.string)
     return binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
 
@@ -202,14 +202,14 @@ def _problem(binding: Binding, before: Binding | None) -> str | None:
 
 
 def _has_reference(one: _Assignment) -> bool:
-    # \\$ and $$ are ways in which other readers take a dollar sign as it is.
+    # Other parsers read \\$ and $$ as a literal dollar sign.
     found = re.search(r"(?<![\\$])\$(?:\{|[A-Za-z_])", one.value)
     return bool(found) and not one.is_literal
 
 
 def _notes(text: str, bindings: Iterable[Binding], name: str) -> Iterator[str]:
     if text.startswith(BYTE_ORDER_MARK):
-        yield f"{name} begins with a byte order mark; it was read without it"
+        yield f"{name} starts with a byte order mark, which is ignored"
     ends = (binding.original.string.endswith(("\r\n", "\r")) for binding in bindings)
     if is_windows(text) or any(ends):
-        yield f"{name} has Windows line ends (CRLF); they were read as plain ones"
+        yield f"{name} has Windows line endings (CRLF), which are read as plain ones"

@@ -1,4 +1,4 @@
-"""Env files that we write: the example that is committed, and a new one with random secrets."""
+"""Generated texts: `.env.example`, a new `.env` with random secrets, and the variables page."""
 
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,51 +15,52 @@ ALPHABET = string.ascii_letters + string.digits
 
 EXAMPLE_HEADER = """\
 # Every setting of a stack, with its default.
-# `mlflow-compose init` writes .env from this, with random secrets.
-# Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
+# `mlflow-compose init` creates a .env file with these settings and random secrets.
+# Values are literal: $NAME is not expanded. Quote values that contain # or a quote: 'it\\'s'.
 """
 REFERENCE_HEADER = """\
 # Variables
 
-Every setting of a stack: in `.env`, or in the environment, which wins. Written from the code.
+Every setting of a stack. Settings come from `.env` or from the environment, which takes
+precedence. This page is generated from the code.
 
 ## How `.env` is read
 
-Values are literal: `${NAME}` and `$NAME` are not expanded. In a secret they are refused, because a
-password such as `${PASSWORD:-admin}` can be guessed; elsewhere a note says so. In single quotes,
-a dollar sign is just one. Double quotes know `\\n`, `\\t` and the like, and `#` after a space
-begins a comment. A note names the lines that Docker Compose would read differently. Booleans are
-`true` and `false`.
+Values are literal: `${NAME}` and `$NAME` are not expanded. In a secret they are an error, because a
+password such as `${PASSWORD:-admin}` can be guessed; elsewhere, `config` and `up` print a note. In
+single quotes, a dollar sign is always literal. Double quotes support escapes such as `\\n` and
+`\\t`, and `#` after a space starts a comment. A note also names the values that Docker Compose
+would read differently. Booleans are `true` and `false`.
 
-`mlflow-compose init` draws random values. A secret that the chosen stores do not use may be left
-out; with `BACKEND_STORE=sqlite` and `ARTIFACT_STORE=local`, all of them.
+`mlflow-compose init` generates random secrets. Secrets that the chosen stores do not use may be
+omitted; with `BACKEND_STORE=sqlite` and `ARTIFACT_STORE=local`, that is all of them.
 
-Variables that MLflow defines for its server go to the server as they are. Any other name that
-begins with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_` or `CLASS_` is an error. It
-says what [names of other stacks](../how-to/from-another-stack.md) are called here. One of our
-names in quotes, in small letters or with a hyphen is an error too.
+Variables that MLflow defines for its server are passed to it unchanged. Any other name that starts
+with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_` or `CLASS_` is an error; for
+[names from other stacks](../how-to/from-another-stack.md), the message gives the setting to use
+instead. The name of a setting in quotes, in lower case or with hyphens is an error too.
 
-On Docker, `PG_HOST=localhost` or `MINIO_HOST=127.0.0.1` would be the container itself, and is
-refused. A server on this machine is `host.docker.internal`, on Linux too.
+With Docker, `PG_HOST=localhost` or `MINIO_HOST=127.0.0.1` would mean the container itself, so both
+are rejected. Use `host.docker.internal` for a server on this machine, on Linux too.
 """
 NEW_HEADER = """\
-# The settings of one stack; keep this file to yourself, it holds its passwords.
-# A line such as #MLFLOW_PORT=5000 is a default; take the # away to change it.
-# Values are literal: nothing is expanded. Quote what holds a # or a quote: 'it\\'s'.
+# The settings of one stack. This file contains passwords: do not share it.
+# Lines such as #MLFLOW_PORT=5000 show defaults; remove the # to change one.
+# Values are literal: $NAME is not expanded. Quote values that contain # or a quote: 'it\\'s'.
 """
 
 
 def example_text() -> str:
-    """Return `.env.example`: every setting with its sentence and its default."""
+    """Return the text of `.env.example`: every setting with its description and default."""
     return EXAMPLE_HEADER + "".join(_lines({}, default=""))
 
 
 def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], str]) -> str:
-    """Return a new env file.
+    """Return the text of a new env file.
 
     Args:
-        given: Values to write instead of defaults and random secrets, by name.
-        choice: Picks one character at random; must be fit for secrets.
+        given: Values by name, instead of defaults and random secrets.
+        choice: Cryptographically secure random choice of one character.
     """
     values = {
         name: "".join(choice(ALPHABET) for _ in range(generated.length))
@@ -69,12 +70,12 @@ def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], 
     names = dict(declared())
     own = {name: value for name, value in given.items() if name in names}
     others = [f"{name}={quote(value)}\n" for name, value in given.items() if name not in names]
-    more = ["\n# --- More\n", *others] if others else []
+    more = ["\n# --- Other variables\n", *others] if others else []
     return NEW_HEADER + "".join(_lines({**values, **own}, default="#")) + "".join(more)
 
 
 def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
-    """Yield the lines of every setting; `default` stands before one that has no value here."""
+    """Yield the lines of every setting; `default` precedes settings without a value."""
     for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
         yield f"\n# --- {section}\n"
         for name, info in fields:
@@ -84,13 +85,13 @@ def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
 
 
 def reference_page() -> str:
-    """Return `docs/reference/variables.md`: the same for readers, as tables."""
+    """Return the text of `docs/reference/variables.md`: every setting, in tables."""
     return REFERENCE_HEADER + "".join(_tables())
 
 
 def _tables() -> Iterator[str]:
     for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
-        yield f"\n## {section}\n\n| variable | default | meaning |\n|---|---|---|\n"
+        yield f"\n## {section}\n\n| Variable | Default | Description |\n|---|---|---|\n"
         for name, info in fields:
             text = default_text(info)
             default = "random" if generated_of(info) else f"`{text}`" if text else "empty"
@@ -98,7 +99,7 @@ def _tables() -> Iterator[str]:
 
 
 def default_text(info: FieldInfo) -> str:
-    """Return a default as an env file spells it; a generated one is empty."""
+    """Return a default as it is written in an env file; a generated one is empty."""
     default = info.get_default()
     if generated_of(info) or isinstance(default, SecretStr):
         return ""

@@ -1,4 +1,4 @@
-"""How a setting is declared: a type that knows its rule, a default, a sentence, a section.
+"""How a setting is declared: a type with its rule, a default, a description, a section.
 
 The rules of the types are in `validators.py`.
 """
@@ -33,10 +33,10 @@ from mlflow_compose.settings.validators import (
 
 @dataclass(frozen=True)
 class Generated:
-    """A default that `init` draws at random.
+    """A default that `init` generates at random.
 
     Attributes:
-        length: Characters.
+        length: Number of characters.
         required: Whether a stack cannot be built without it.
     """
 
@@ -61,7 +61,7 @@ def section_of(info: FieldInfo) -> str | None:
 
 
 def generated_of(info: FieldInfo) -> Generated | None:
-    """Return how `init` draws this field's value, None where it has a plain default."""
+    """Return how `init` generates this field's value, None if it has a plain default."""
     extra = info.json_schema_extra
     value = extra.get("generated") if isinstance(extra, dict) else None
     return value if isinstance(value, Generated) else None
@@ -74,8 +74,8 @@ ProjectName = Annotated[
     str,
     matches(
         r"[a-z0-9][a-z0-9_-]*",
-        "must be lower-case letters, digits, hyphens and underscores, beginning with a letter "
-        "or digit",
+        "must be lowercase letters, digits, hyphens and underscores, starting with a letter or "
+        "digit",
     ),
 ]
 Host = Annotated[str, AfterValidator(host)]
@@ -92,7 +92,7 @@ OptionalImage = Annotated[
 Region = Annotated[str, matches(r"[a-z0-9-]+", "must be a region name such as us-east-1")]
 Version = Annotated[
     str,
-    matches(r"\d+\.\d+\.\d+", "must be a release such as 3.17.2"),
+    matches(r"\d+\.\d+\.\d+", "must be a release version such as 3.17.2"),
     AfterValidator(new_enough),
 ]
 ConsoleAddress = Annotated[str, AfterValidator(console_address)]
@@ -100,7 +100,7 @@ Memory = Annotated[
     str,
     matches(
         r"(\d+(\.\d+)?([kmgKMG][bB]?))?",
-        "must be a size in Compose's notation, such as 512m or 2g, or empty",
+        "must be a size in Compose notation, such as 512m or 2g, or empty",
     ),
 ]
 Secret = Annotated[SecretStr, secret(1)]

@@ -1,4 +1,4 @@
-"""What is wrong with an env file, or odd about it, apart from the values of settings."""
+"""Problems of an env file other than the values of settings, and notes about it."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -17,7 +17,7 @@ from mlflow_compose.settings.problem import Problem
 
 
 def notes(file: EnvFile, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
-    """Return what is odd about an env file and was read all the same."""
+    """Return what is unusual about an env file but is not an error."""
     return (*file.notes, *_reference_notes(file, kinds), *_meaning_notes(kinds))
 
 
@@ -29,7 +29,7 @@ def is_secret(name: str) -> bool:
 def name_problems(
     file: EnvFile, kinds: Mapping[str, Kind], names: Mapping[str, object]
 ) -> list[Problem]:
-    """Return what is wrong with the names of an env file, where `names` are those of settings."""
+    """Return the problems of the names in an env file; `names` are those of all settings."""
     return [
         Problem(name, rule)
         for name, kind in kinds.items()
@@ -43,21 +43,21 @@ def _rules_of_name(
     if kind is Kind.UNKNOWN:
         yield suggestion(name, list(names))
     if kind is Kind.DECIDED:
-        yield f"is decided by the stack; set {DECIDED_BY[name]} instead"
+        yield f"is managed by the stack; set {DECIDED_BY[name]} instead"
     if len(lines) > 1 and kind is not Kind.FOREIGN:
-        yield f"is written {len(lines)} times (lines {', '.join(map(str, lines))}); keep one"
+        yield f"is set {len(lines)} times (lines {', '.join(map(str, lines))}); keep one"
 
 
 def reference_problems(
     file: EnvFile, kinds: Mapping[str, Kind], overrides: Collection[str]
 ) -> list[Problem]:
-    """Return the secrets that only name another value.
+    """Return a problem for each secret that refers to another variable.
 
-    As they are written, they would be passwords that others can guess.
+    Used literally, it would be a password that others can guess.
     """
     rule = (
-        "holds ${…} or $NAME, which is not expanded; write the value itself, in single quotes if "
-        "the $ belongs to it"
+        "contains ${…} or $NAME, which is not expanded; write the value itself, in single quotes "
+        "if the $ is part of it"
     )
     return [
         Problem(name, rule)
@@ -69,12 +69,12 @@ def reference_problems(
 def _reference_notes(file: EnvFile, kinds: Mapping[str, Kind]) -> Iterator[str]:
     for name in sorted(file.references):
         if kinds[name] in {Kind.SETTING, Kind.SERVER}:
-            yield f"{name} holds ${{…}} or $NAME, which is not expanded; it was read as it is"
+            yield f"{name} contains ${{…}} or $NAME, which is not expanded"
     ours = [name for name, kind in kinds.items() if kind in {Kind.SETTING, Kind.SERVER}]
     if names := sorted({*ours} & (file.differing - file.references)):
         yield (
-            f"Docker Compose would read {' and '.join(names)} differently, because of a $, a \\ or "
-            "a #; what is written was taken as it is"
+            f"Docker Compose would read {' and '.join(names)} differently because of a $, \\ or #; "
+            "the stack uses the literal value"
         )
 
 

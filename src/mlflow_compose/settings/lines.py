@@ -1,54 +1,56 @@
-"""Lines of an env file: what is wrong with one, and how they end.
+"""Single lines of an env file: what is wrong with them, and how they end.
 
-Of a line that is wrong, only the name is repeated, and only a known one: the rest may be a secret.
+Messages only quote the name on an invalid line, and only a known one: the rest may be a secret.
 """
 
 import re
 
 from mlflow_compose.settings.names import OTHER_PREFIXES, OUR_PREFIXES
 
-# With the padding at its end. Tools break its lines after so many characters.
+# Base64 with padding. Tools wrap its lines after this many characters.
 BASE64, WRAPPED_AT = r"[A-Za-z0-9+/_-]+={0,2}", {64, 76}
 
 
 def unreadable(line: str) -> str:
-    """Say why a line cannot be read."""
+    """Return why a line cannot be parsed."""
     name = _name(line)
     return _colon(line, name) or (
-        f"{name or 'this line'} cannot be read: a quote is not closed, or text follows it"
+        f"{name or 'this line'} cannot be parsed: a quote is not closed, or is followed by text"
     )
 
 
 def without_value(line: str) -> str:
-    """Say what is missing in a line that has only a name."""
+    """Return what is missing on a line that has only a name."""
     name = _name(line)
     return _colon(line, name) or (
-        f"{name or 'this line'} has no value; write {name or 'NAME'}=value on one line"
+        f"{name or 'this line'} has no value; write {name or 'NAME'}=value on a single line"
     )
 
 
 def odd(line: str, above: str) -> str:
-    """Say why a line that can be read is not meant as it reads; nothing if it is.
+    """Return why a line that can be parsed is probably a mistake, nothing if it is not.
 
     Args:
         line: The line.
-        above: The one directly above it.
+        above: The line directly above it.
     """
     if problem := _colon(line, _name(line)):
         return problem
     if _is_wrapped(above) and re.fullmatch(BASE64, line.rstrip()):
-        return "this line looks like the end of the value above it; write a value on one line"
+        return (
+            "this line looks like the end of the value above it; write each value on a single line"
+        )
     return ""
 
 
 def commented(piece: str) -> str | None:
-    """Return the name of a setting that is there only as a comment."""
+    """Return the name on a commented-out line (`#NAME=…`), None if it is another line."""
     match = re.fullmatch(r"\s*#([A-Z][A-Z0-9_]*)=.*\s*", piece)
     return match[1] if match else None
 
 
 def is_windows(text: str) -> bool:
-    """Tell whether every line ends as on Windows; then those inside of quotes do too."""
+    """Tell whether every line ends in CRLF; then those within quotes do too."""
     return "\r\n" in text and not re.search(r"(?<!\r)\n|\r(?!\n)", text)
 
 
@@ -59,11 +61,11 @@ def _name(line: str) -> str:
 
 def _colon(line: str, name: str) -> str:
     if name and re.match(rf"\s*(?:export\s+)?{name}\s*:", line):
-        return f"{name}: is written with a colon; write {name}=value"
+        return f"{name} is followed by a colon; write {name}=value"
     return ""
 
 
 def _is_wrapped(line: str) -> bool:
-    """Tell whether a value is as long as the lines that openssl and base64 print."""
+    """Tell whether a value is as long as a full line from openssl or base64."""
     found = re.fullmatch(rf"[^=\s]+=({BASE64})\n", line.lstrip())
     return found is not None and len(found[1]) in WRAPPED_AT

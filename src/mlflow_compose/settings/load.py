@@ -1,4 +1,4 @@
-"""From an env file and the environment to settings, or to one error with every problem."""
+"""Turns an env file and the environment into settings, or into one error with every problem."""
 
 import stat
 from collections.abc import Collection, Iterator, Mapping
@@ -21,22 +21,22 @@ from mlflow_compose.settings.rules import check
 ENVIRONMENT = "environment"
 DEFAULT = "default"
 
-# Stands in for a secret that is missing or wrong, so that the other settings can be checked.
+# Replaces a missing or invalid secret, so that the other settings can be checked.
 _PLACEHOLDER = "placeholder"
-# Characters, in a list of what is wrong.
+# Characters of a name, in the list of problems.
 WIDEST_NAME = 40
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, and where they came from.
+    """Settings, and where they come from.
 
     Attributes:
-        settings: What to build the stack from.
-        sources: For every variable: the env file's name, "environment" or "default".
-        overrides: Variables that the environment changed.
-        foreign: Names in the env file that are not ours.
-        notes: What is odd about the env file and was read all the same.
+        settings: Validated settings.
+        sources: Origin by variable: the env file's name, "environment" or "default".
+        overrides: Variables whose value the environment changes.
+        foreign: Names in the env file that belong to other applications.
+        notes: What is unusual about the env file but is not an error.
     """
 
     settings: Settings
@@ -47,21 +47,21 @@ class Loaded:
 
 
 def load(env_file: Path, environ: Mapping[str, str]) -> Loaded:
-    """Read an env file; the environment wins over it, as in Compose.
+    """Read an env file; the environment takes precedence, as in Compose.
 
     Raises:
-        EnvFileError: The file is missing, unreadable or not in its format.
-        SettingsError: Some settings are wrong; the message lists every one.
+        EnvFileError: The file is missing or unreadable.
+        SettingsError: Some settings are wrong; the message lists all of them.
     """
-    # Files that it names are meant from where it really is; errors name it as it was typed.
+    # Relative paths in it start at its real location; errors name it as the user typed it.
     return resolve(read(env_file), environ, env_file=env_file.resolve())
 
 
 def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loaded:
-    """Make settings of what an env file and the environment say.
+    """Make settings from an env file and the environment.
 
     Raises:
-        SettingsError: Some settings are wrong; the message lists every one.
+        SettingsError: Some settings are wrong; the message lists all of them.
     """
     names = dict(declared())
     kinds = {name: kind_of(name, names) for name in file.values}
@@ -104,12 +104,12 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
 def validate(
     values: Mapping[str, str], server: Mapping[str, str], *, names: list[str]
 ) -> tuple[Settings, list[Problem]]:
-    """Return settings, and what is wrong with them one by one; then others stand in.
+    """Return settings, and the problems of single values, which are replaced by placeholders.
 
     Args:
-        values: As an env file spells them, by name.
+        values: Values by name, as written in an env file.
         server: Variables of MLflow's server.
-        names: Of all settings, in order.
+        names: Names of all settings, in order.
     """
 
     def build(given: Mapping[str, Any]) -> Settings:
@@ -126,7 +126,7 @@ def validate(
     }
     good = {name: value for name, value in values.items() if name not in details}
     settings = build({**good, **stand_ins})
-    # An empty one is none, as `.env.example` has them.
+    # An empty secret counts as missing, as in `.env.example`.
     missing = {name for name in details if not values.get(name)}
     unused = missing & settings.unused_secrets
     empty = {name.lower(): SecretStr("") for name in unused}
@@ -137,7 +137,7 @@ def validate(
 
 def _rule(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
-        return "is not set; many random letters and digits will do"
+        return "is not set; use a long random string of letters and digits"
     got = detail["input"]
     secret = is_secret(str(detail["loc"][0]))
     shown = "" if secret else f", got {got if str(got) else 'an empty value'}"
@@ -145,8 +145,8 @@ def _rule(detail: ErrorDetails) -> str:
         return f"must be {detail['ctx']['expected'].replace(chr(39), '')}{shown}"
     if detail["type"] == "value_error":
         return f"{detail['ctx']['error']}{shown}"
-    # A variable of the environment may hold bytes of any kind.
-    return f"must be UTF-8 text{shown}"
+    # A variable of the environment may contain any bytes.
+    return f"must be valid UTF-8{shown}"
 
 
 def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
@@ -166,8 +166,8 @@ def _rule_of_file(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         is_file = False
     except OSError as error:
-        return f"must be a file that can be read ({error.strerror})"
-    return "" if is_file else "must be a file that exists"
+        return f"must be a readable file ({error.strerror})"
+    return "" if is_file else "must be an existing file"
 
 
 def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> SettingsError:

@@ -1,4 +1,4 @@
-"""The settings themselves, in the order in which `.env.example` shows them."""
+"""The settings themselves, in the order of `.env.example`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -33,9 +33,9 @@ PINNED_MLFLOW = "3.17.2"
 
 
 class Settings(StoreSettings):
-    """Everything that a stack can be told, from `.env` and the environment.
+    """Every setting of a stack, from `.env` and the environment.
 
-    It never reads the process's environment by itself: `load` hands both sources in.
+    It never reads the process environment directly: `load` passes both sources in.
     """
 
     model_config = SettingsConfigDict(
@@ -44,92 +44,100 @@ class Settings(StoreSettings):
 
     compose_project_name: ProjectName = setting(
         "mlflow",
-        "Name of the stack: its containers, volumes and network carry it.",
+        "Name of the stack; its containers, volumes and network are named after it.",
         section=STACK,
     )
     stack_engine: Literal["auto", "docker", "local"] = setting(
         "auto",
-        "What runs the stack: docker, local (no Docker), or auto: docker where an engine answers.",
+        "Engine that runs the stack: docker, local (without Docker) or auto (docker if available).",
         section=STACK,
     )
     stack_bind_address: IpAddress = setting(
         "127.0.0.1",
-        "Address that published ports bind to; any but loopback needs MLFLOW_AUTH=basic.",
+        "Address that published ports bind to; all but loopback require MLFLOW_AUTH=basic.",
         section=STACK,
     )
 
-    mlflow_port: Port = setting(5000, "Port on this machine where MLflow answers.", section=MLFLOW)
-    mlflow_bucket_name: BucketName = setting("mlflow", "Bucket for artifacts.", section=MLFLOW)
+    mlflow_port: Port = setting(5000, "Port of MLflow on this machine.", section=MLFLOW)
+    mlflow_bucket_name: BucketName = setting(
+        "mlflow", "Bucket that holds the artifacts.", section=MLFLOW
+    )
     mlflow_version: Version = setting(
         PINNED_MLFLOW,
-        "MLflow in the image; any other than the default is installed without pinned hashes.",
+        "MLflow version; any other than the default is installed without pinned hashes.",
         section=MLFLOW,
     )
-    mlflow_workers: Workers = setting(2, "Server processes.", section=MLFLOW)
+    mlflow_workers: Workers = setting(2, "Number of MLflow server processes.", section=MLFLOW)
     mlflow_jobs: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument
-        "MLflow's background job processes: 8 of them, 1.5 GB of memory.",
+        "Run MLflow's background jobs: 8 more processes, 1.5 GB of memory.",
         section=MLFLOW,
     )
     mlflow_auth: Literal["none", "basic"] = setting(
-        "none", "Login: none or basic (user name and password).", section=MLFLOW
+        "none", "Login: none, or basic (user name and password).", section=MLFLOW
     )
     mlflow_admin_username: LoginName = setting(
-        "admin", "First admin, where login is on.", section=MLFLOW
+        "admin", "User name of the first admin, if MLFLOW_AUTH is basic.", section=MLFLOW
     )
     mlflow_admin_password: LoginPassword = setting(
         Generated(24, required=False),
-        "Password of the admin, 12 characters or more; change it in MLflow first, then here.",
+        "Password of the admin, at least 12 characters; change it in MLflow first, then here.",
         section=MLFLOW,
     )
     mlflow_allowed_hosts: OneLine = setting(
-        "", "More host names under which MLflow may be called, with commas.", section=MLFLOW
+        "",
+        "Additional host names that clients may use for MLflow, comma-separated.",
+        section=MLFLOW,
     )
     mlflow_cors_origins: OneLine = setting(
-        "", "More origins whose web pages may call MLflow, with commas.", section=MLFLOW
+        "",
+        "Additional origins whose web pages may call MLflow (CORS), comma-separated.",
+        section=MLFLOW,
     )
     mlflow_artifact_access: Literal["proxied", "direct"] = setting(
         "proxied",
-        "How clients reach artifacts: proxied by MLflow, or direct from S3 with the key.",
+        "How clients access artifacts: proxied (via MLflow) or direct (from S3, with the S3 key).",
         section=MLFLOW,
     )
 
-    postgres_image: Image = setting("postgres:18.4", "PostgreSQL server.", section=IMAGES)
+    postgres_image: Image = setting(
+        "postgres:18.4", "Image of the PostgreSQL server.", section=IMAGES
+    )
     minio_image: OptionalImage = setting(
         "",
-        "S3 server, of S3_PROVIDER's kind; empty: its pinned one (docs/how-to/stores.md).",
+        "Image of the S3 server; empty: the pinned one of S3_PROVIDER (docs/how-to/stores.md).",
         section=IMAGES,
     )
     python_image: Image = setting(
-        "python:3.13.13-slim-trixie", "What the MLflow image is built on.", section=IMAGES
+        "python:3.13.13-slim-trixie", "Base image of the MLflow image.", section=IMAGES
     )
     mlflow_image: OptionalImage = setting(
         "",
-        "An image that was built from compose/mlflow elsewhere; empty: build it here.",
+        "MLflow image built elsewhere from compose/mlflow; empty: build it on this machine.",
         section=IMAGES,
     )
     pip_index_url: IndexUrl = setting(
-        SecretStr(""), "Package index for the build; empty: the default one.", section=IMAGES
+        SecretStr(""), "Package index for the build; empty: the default index.", section=IMAGES
     )
     build_ca_certs: OneLine = setting(
-        "", "File of CA certificates that the build trusts (PEM).", section=IMAGES
+        "", "PEM file of additional CA certificates that the build trusts.", section=IMAGES
     )
 
-    mlflow_memory: Memory = setting("", "Limit of mlflow.", section=MEMORY)
-    pg_memory: Memory = setting("", "Limit of postgres.", section=MEMORY)
-    minio_memory: Memory = setting("", "Limit of s3.", section=MEMORY)
+    mlflow_memory: Memory = setting("", "Memory limit of mlflow.", section=MEMORY)
+    pg_memory: Memory = setting("", "Memory limit of postgres.", section=MEMORY)
+    minio_memory: Memory = setting("", "Memory limit of s3.", section=MEMORY)
 
-    # Not a setting of ours: variables that MLflow defines for its server, handed on as they are.
+    # Not a setting: variables that MLflow defines for its server, passed through unchanged.
     server_variables: Mapping[str, str] = Field(default={}, repr=False, exclude=True)
 
     @property
     def has_memory_limits(self) -> bool:
-        """Whether a server may not take as much memory as it wants."""
+        """Whether the memory of any server is limited."""
         return bool(self.mlflow_memory or self.pg_memory or self.minio_memory)
 
     @property
     def unused_secrets(self) -> frozenset[str]:
-        """The secrets that the chosen stores have no use for, by the names of their variables."""
+        """The variables of the secrets that the chosen stores do not use."""
         # Without Docker, the S3 server is always rclone.
         return super().unused_secrets | (ROOT_KEY if self.stack_engine == "local" else frozenset())
 
@@ -142,13 +150,13 @@ class Settings(StoreSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from the caller only: the world is a parameter."""
+        """Use only the values that the caller passes, never the process environment."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
 
 def declared() -> Iterator[tuple[str, FieldInfo]]:
-    """Yield every variable that users may set, with its declaration, section by section."""
+    """Yield every variable that users may set, with its declaration, by section."""
     for section in SECTIONS:
         for name, info in Settings.model_fields.items():
             if section_of(info) == section:

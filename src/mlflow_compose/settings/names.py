@@ -1,4 +1,4 @@
-"""Which names are settings, which are MLflow's own, and which are nobody's of ours."""
+"""Classifies names: settings, MLflow's variables, and names of other applications."""
 
 import difflib
 import re
@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_")
-# Of the settings that have none of ours.
+# Prefixes of the settings that have none of ours.
 OTHER_PREFIXES = ("ARTIFACT_", "AWS_", "BACKEND_", "BUILD_", "COMPOSE_", "PIP_", "PYTHON_")
 
-# MLflow's own names for what the stack decides, and the setting that decides it.
+# MLflow's variables that the stack sets itself, and the setting to use instead.
 DECIDED_BY = {
     "MLFLOW_AUTH_ADMIN_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
     "MLFLOW_AUTH_ADMIN_USERNAME": "MLFLOW_ADMIN_USERNAME",
@@ -21,7 +21,7 @@ DECIDED_BY = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "MLFLOW_JOBS",
 }
 
-# What a client is told, often kept in the same file: not for the server.
+# Variables of clients, often kept in the same file; not for the server.
 CLIENT_PREFIXES = (
     "MLFLOW_TRACKING_",
     "MLFLOW_EXPERIMENT_",
@@ -30,15 +30,14 @@ CLIENT_PREFIXES = (
     "MLFLOW_S3_ENDPOINT_URL",
 )
 
-# The server reads it (`mlflow/utils/crypto.py`), though its list of variables leaves it out.
+# The server reads it (`mlflow/utils/crypto.py`), but MLflow's list of variables omits it.
 UNLISTED = frozenset({"MLFLOW_CRYPTO_KEK_PASSPHRASE"})
 
 SECRET_ENDINGS = ("_SECRET", "_PASSWORD", "_PASSPHRASE", "_TOKEN", "_KEY", "_URI", "_URL")
-# JSON, in which a key may be that objects are encrypted with.
+# JSON that may contain a key for encrypting objects.
 SECRET_NAMES = frozenset({"MLFLOW_S3_UPLOAD_EXTRA_ARGS"})
 
-
-# What other stacks call our settings, and what there is instead.
+# Names from other stacks, and the settings to use instead.
 BY_MEANING = {
     "ARTIFACT_STORES": "ARTIFACT_STORE",
     "AWS_BUCKET_NAME": "MLFLOW_BUCKET_NAME",
@@ -77,7 +76,7 @@ BY_MEANING = {
 
 
 class Kind(Enum):
-    """What a name in an env file is."""
+    """The kind of a name in an env file."""
 
     SETTING = "setting"
     SERVER = "server"
@@ -94,7 +93,7 @@ def mlflow_variables() -> frozenset[str]:
 
 
 def kind_of(name: str, settings: Collection[str]) -> Kind:
-    """Say what `name` is, where `settings` are the names of ours."""
+    """Return the kind of `name`; `settings` are the names of all settings."""
     if name in settings:
         return Kind.SETTING
     if name in DECIDED_BY:
@@ -103,28 +102,28 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
         return Kind.FOREIGN
     if name in mlflow_variables():
         return Kind.SERVER
-    # Names are case-sensitive, as in Compose; one of ours in other letters is a slip.
+    # Names are case-sensitive, as in Compose; a setting in another case is a mistake.
     meant = letters_of(name)
     ours = meant in settings or meant.startswith(OUR_PREFIXES)
     return Kind.UNKNOWN if ours else Kind.FOREIGN
 
 
 def letters_of(name: str) -> str:
-    """Return a name without the quotes, hyphens and invisible characters that may be in it."""
+    """Return a name in upper case, without quotes, hyphens and invisible characters."""
     return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").upper()
 
 
 def is_secret_variable(name: str, value: str) -> bool:
-    """Tell whether the value of one of MLflow's own variables must not be shown.
+    """Tell whether the value of one of MLflow's variables must not be shown.
 
-    Addresses count, since those of databases and brokers hold a password.
+    URLs count as secrets, since those of databases and brokers contain a password.
     """
     known = name in SECRET_NAMES or name.endswith(SECRET_ENDINGS)
     return known or bool(re.search(r"://[^/\s]*@", value))
 
 
 def suggestion(name: str, settings: Collection[str]) -> str:
-    """Return what to say about a name that is not a setting."""
+    """Return the rule for a name that is not a setting, with the setting that it may mean."""
     if meaning := meaning_of(name):
         return f"is not a setting; {meaning}"
     close = difflib.get_close_matches(letters_of(name), sorted(settings), n=1, cutoff=0.7)
@@ -132,8 +131,8 @@ def suggestion(name: str, settings: Collection[str]) -> str:
 
 
 def meaning_of(name: str) -> str:
-    """Return what a name of other stacks is called here, nothing if it has no counterpart."""
+    """Return what to use instead of a name from another stack, nothing if there is none."""
     if name.startswith("MYSQL_"):
-        return "MySQL is not supported, but mlflow-compose import brings in what its server holds"
+        return "MySQL is not supported, but mlflow-compose import copies data from a server with it"
     meant = BY_MEANING.get(letters_of(name))
-    return f"it is {meant} here" if meant else ""
+    return f"use {meant} instead" if meant else ""

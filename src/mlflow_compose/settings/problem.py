@@ -1,4 +1,4 @@
-"""What a rule finds."""
+"""A problem that a rule finds, and how to print it."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ MOST_CHARACTERS = 240
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with the settings.
+    """One problem of the settings.
 
     Attributes:
-        name: The variable to change.
-        rule: Completes the sentence "NAME …".
-        involves: Other variables that the rule looked at.
+        name: Variable to change.
+        rule: Rest of the sentence that starts with the name.
+        involves: Other variables that the rule depends on.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Problem:
 
 
 def fit_to_print(text: str) -> str:
-    """Return a text that values are in, on one line and no longer than a message may be."""
+    """Return text that contains values as one printable line of limited length."""
     line = "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )

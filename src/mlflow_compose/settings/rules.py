@@ -1,4 +1,4 @@
-"""Rules that bind several settings together."""
+"""Rules that involve several settings."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ S3_PORT_INSIDE = 9000
 
 
 def check(settings: Settings) -> Iterator[Problem]:
-    """Yield what is wrong with settings that are fine one by one."""
+    """Yield the problems of settings that are valid individually."""
     yield from _ports(settings)
     yield from _open_to_the_network(settings)
     yield from _login(settings)
     yield from _server_variables(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
     if settings.minio_volume_path.startswith("~"):
-        yield Problem("MINIO_VOLUME_PATH", "must be written out: ~ is not expanded")
+        yield Problem("MINIO_VOLUME_PATH", "must not start with ~, which is not expanded")
 
 
 def is_loopback(address: str) -> bool:
@@ -37,7 +37,7 @@ def is_loopback(address: str) -> bool:
 
 
 def console_port(settings: Settings) -> int | None:
-    """Return the port of the S3 console, None where it is off or the server has none."""
+    """Return the port of the S3 console, None if it is off or the server has none."""
     return int(settings.minio_console_address.removeprefix(":")) if settings.has_console else None
 
 
@@ -45,7 +45,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
     may_be_docker = settings.stack_engine != "local"
     may_be_local = settings.stack_engine != "docker"
     has_console = settings.bundles_s3 and may_be_docker
-    # Without Docker, services have this machine's ports only.
+    # Without Docker, services always listen on ports of this machine.
     has_database_port = settings.bundles_postgres and (settings.pg_publish or may_be_local)
     published: dict[str, int | None] = {
         "MLFLOW_PORT": settings.mlflow_port,
@@ -56,7 +56,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(
             "MINIO_CONSOLE_ADDRESS",
-            f"must differ from :{S3_PORT_INSIDE}, where S3 itself answers in its container",
+            f"must differ from :{S3_PORT_INSIDE}, the port of S3 itself in its container",
         )
         del published["MINIO_CONSOLE_ADDRESS"]
     seen: dict[int, str] = {}
@@ -81,7 +81,7 @@ def _open_to_the_network(settings: Settings) -> Iterator[Problem]:
     for name, value in settings:
         if not isinstance(value, SecretStr):
             continue
-        # Key ids count: who knows one can write to an unpatched MinIO.
+        # Key ids too: with one, anyone can write to an unpatched MinIO.
         if value.get_secret_value().lower() in KNOWN_PASSWORDS:
             yield Problem(
                 name.upper(),
@@ -93,7 +93,7 @@ def _open_to_the_network(settings: Settings) -> Iterator[Problem]:
 def _server_variables(settings: Settings) -> Iterator[Problem]:
     for name, value in settings.server_variables.items():
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield Problem(name, "must be UTF-8 text without NUL characters")
+            yield Problem(name, "must be valid UTF-8 without NUL characters")
 
 
 def _login(settings: Settings) -> Iterator[Problem]:
@@ -103,10 +103,10 @@ def _login(settings: Settings) -> Iterator[Problem]:
     if len(password) < MIN_ADMIN_PASSWORD:
         yield Problem(
             "MLFLOW_ADMIN_PASSWORD",
-            f"must be at least {MIN_ADMIN_PASSWORD} characters long where MLFLOW_AUTH is basic",
+            f"must be at least {MIN_ADMIN_PASSWORD} characters long when MLFLOW_AUTH is basic",
             ("MLFLOW_AUTH",),
         )
-    # MLflow itself refuses to start with some of them.
+    # MLflow itself does not start with some of them.
     elif password.lower() in KNOWN_PASSWORDS and is_loopback(settings.stack_bind_address):
         yield Problem(
             "MLFLOW_ADMIN_PASSWORD", "must not be a well-known password", ("MLFLOW_AUTH",)

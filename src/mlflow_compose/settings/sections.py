@@ -1,9 +1,9 @@
-"""The sections of `.env.example`, in their order."""
+"""The sections of `.env.example`, in order."""
 
 STACK = "Stack"
 MLFLOW = "MLflow"
-POSTGRES = "Runs, params, metrics: PostgreSQL, or a file"
-S3 = "Artifacts: S3, or a folder"
+POSTGRES = "Backend store (runs, params, metrics): PostgreSQL or SQLite"
+S3 = "Artifact store: S3 or a folder"
 IMAGES = "Images"
-MEMORY = "Memory limits, in Compose's notation; empty is no limit"
+MEMORY = "Memory limits, such as 512m or 2g; empty: no limit"
 SECTIONS = (STACK, MLFLOW, POSTGRES, S3, IMAGES, MEMORY)

@@ -1,4 +1,4 @@
-"""Which settings of the stores make sense together."""
+"""Rules that involve several settings of the stores."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ VERIFYING = ("verify-ca", "verify-full")
 
 
 def check_stores(settings: StoreSettings, artifact_access: str) -> Iterator[Problem]:
-    """Yield what is wrong with the stores' settings.
+    """Yield the problems of the stores' settings.
 
     Args:
-        settings: The stores'.
-        artifact_access: proxied or direct.
+        settings: Settings of the stores.
+        artifact_access: How clients access artifacts: proxied or direct.
     """
     yield from _database(settings)
     yield from _artifacts(settings, artifact_access)
     if settings.bundles_s3 and settings.minio_root_user == settings.minio_access_key:
         yield Problem(
             "MINIO_ACCESS_KEY",
-            "must differ from MINIO_ROOT_USER: the application is not root",
+            "must differ from MINIO_ROOT_USER: the application must not be root",
             ("MINIO_ROOT_USER",),
         )
 
@@ -37,20 +37,20 @@ def _database(settings: StoreSettings) -> Iterator[Problem]:
     if not external and settings.pg_sslmode not in {"prefer", "allow", "disable"}:
         yield Problem(
             "PG_SSLMODE",
-            "must be prefer while PG_HOST is postgres, which has no TLS, "
+            "must be prefer, allow or disable for the bundled PostgreSQL, which has no TLS, "
             f"got {settings.pg_sslmode}",
             ("PG_HOST",),
         )
     if settings.pg_sslrootcert and settings.pg_sslmode not in VERIFYING:
         yield Problem(
             "PG_SSLROOTCERT",
-            f"needs PG_SSLMODE verify-ca or verify-full, got {settings.pg_sslmode}",
+            f"requires PG_SSLMODE verify-ca or verify-full, got {settings.pg_sslmode}",
             ("PG_SSLMODE",),
         )
     if settings.pg_sslmode in VERIFYING and not settings.pg_sslrootcert:
         yield Problem(
             "PG_SSLROOTCERT",
-            f"must be set where PG_SSLMODE is {settings.pg_sslmode}: a file of CA certificates",
+            f"must be a file of CA certificates when PG_SSLMODE is {settings.pg_sslmode}",
             ("PG_SSLMODE",),
         )
 
@@ -61,7 +61,7 @@ def _artifacts(settings: StoreSettings, artifact_access: str) -> Iterator[Proble
         if artifact_access == "direct":
             yield Problem(
                 "MLFLOW_ARTIFACT_ACCESS",
-                "must be proxied where ARTIFACT_STORE is local: clients cannot reach the folder",
+                "must be proxied when ARTIFACT_STORE is local: clients cannot reach the folder",
                 ("ARTIFACT_STORE",),
             )
         if external:
@@ -77,21 +77,21 @@ def _artifacts(settings: StoreSettings, artifact_access: str) -> Iterator[Proble
             if is_set:
                 yield Problem(
                     name,
-                    "must be false where MINIO_HOST is s3, the bundled service",
+                    "must be false for the bundled S3 server (MINIO_HOST=s3)",
                     ("MINIO_HOST",),
                 )
-        # rclone splits its key at the comma, and knows no way to write one.
+        # rclone splits its key at the comma, and cannot escape one.
         if settings.s3_provider == "rclone" and "," in _secret_key(settings):
             yield Problem(
                 "MINIO_SECRET_ACCESS_KEY",
-                "must not hold a comma while S3_PROVIDER is rclone",
+                "must not contain a comma when S3_PROVIDER is rclone",
                 ("S3_PROVIDER",),
             )
     https = settings.minio_storage_use_https or settings.minio_host == AWS
     if settings.minio_storage_ca_certs and not https:
         yield Problem(
             "MINIO_STORAGE_CA_CERTS",
-            "needs MINIO_STORAGE_USE_HTTPS=true",
+            "requires MINIO_STORAGE_USE_HTTPS=true",
             ("MINIO_STORAGE_USE_HTTPS",),
         )
 
@@ -101,4 +101,4 @@ def _secret_key(settings: StoreSettings) -> str:
 
 
 def _needless(name: str, because: str, other: str) -> Problem:
-    return Problem(name, f"makes no sense where {because}; leave it out", (other,))
+    return Problem(name, f"has no effect when {because}; remove it", (other,))

@@ -1,4 +1,4 @@
-"""The env file of another MLflow stack, in the words of this one."""
+"""Translates the env file of another MLflow stack."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,21 +11,21 @@ from mlflow_compose.settings.model import declared
 from mlflow_compose.settings.names import BY_MEANING, Kind, kind_of, letters_of, meaning_of
 from mlflow_compose.settings.rules import KNOWN_PASSWORDS, check
 
-# Shorter passwords are replaced: they are tried first.
+# Shorter passwords are replaced: they are easy to guess.
 SHORTEST = 12
-# Whose passwords are a server's that is there already, if the host is not the stack's own.
+# If one of these hosts is external, its server exists already and needs these passwords.
 HOSTS = {
     "PG_HOST": frozenset({"PG_PASSWORD"}),
     "MINIO_HOST": frozenset({"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}),
 }
-# Of the S3 server, which is the stack's own unless the file names one elsewhere.
+# Keys of the S3 server, which is the bundled one unless the file names an external one.
 KEYS = {
     "AWS_ACCESS_KEY_ID": "MINIO_ACCESS_KEY",
     "AWS_SECRET_ACCESS_KEY": "MINIO_SECRET_ACCESS_KEY",
 }
-# Paths are meant from the other file's folder.
+# Paths are relative to the folder of the other file.
 FILES = frozenset({"PG_SSLROOTCERT", "MINIO_STORAGE_CA_CERTS", "BUILD_CA_CERTS"})
-# What is called otherwise here and spelled otherwise too.
+# Settings whose values are written differently here.
 SPELLED: Mapping[str, Callable[[str], str]] = {
     "MINIO_CONSOLE_ADDRESS": lambda value: f":{value.removeprefix(':')}",
     "MLFLOW_AUTH": lambda value: "basic" if value == "basic-auth" else value,
@@ -35,12 +35,12 @@ SPELLED: Mapping[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True)
 class Translation:
-    """What an env file of another stack comes to.
+    """The translation of another stack's env file.
 
     Attributes:
-        values: Settings of ours, by name.
-        renamed: What they were called there, by name, if otherwise.
-        left_out: Why something is not among them, by the name that it had there.
+        values: Values by the name of our setting.
+        renamed: Original names by the name of our setting, where they differ.
+        left_out: Reasons by the original name of what is not translated.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -49,10 +49,10 @@ class Translation:
 
 
 def translate(text: str) -> Translation:
-    """Return what an env file of another MLflow stack means here.
+    """Translate the env file of another MLflow stack.
 
-    `${NAME}` is expanded from the file itself, as Compose does. Passwords that others may guess
-    are left out, so that random ones take their place.
+    `${NAME}` is expanded from the file itself, as Compose does. Passwords that are easy to guess
+    are left out, so that random ones replace them.
     """
     file = parse(re.sub(r"(?m)^(\s*(?:export\s+)?[A-Z]\w*)\s*:\s+", r"\1=", text))
     values: dict[str, str] = {}
@@ -64,7 +64,7 @@ def translate(text: str) -> Translation:
         setting = KEYS[name] if KEYS.get(name) in given else _setting(name)
         reason = _reason(name, setting, value, given)
         if reason or setting in values:
-            left_out[name] = reason or f"{called[setting]} says it already"
+            left_out[name] = reason or f"{called[setting]} sets the same"
             continue
         values[setting] = SPELLED.get(setting, str)(value)
         called[setting] = name
@@ -76,7 +76,7 @@ def translate(text: str) -> Translation:
 
 
 def _setting(name: str) -> str:
-    """Return the setting, or the variable of MLflow's server, that a name means; or nothing."""
+    """Return the setting or MLflow server variable that a name stands for, or nothing."""
     names = dict(declared())
     if kind_of(name, names) in {Kind.SETTING, Kind.SERVER}:
         return name
@@ -85,28 +85,28 @@ def _setting(name: str) -> str:
 
 
 def _given(found: Mapping[str, str]) -> frozenset[str]:
-    """Return the secrets that servers elsewhere have, which no random ones can replace."""
+    """Return the secrets of external servers, which random ones cannot replace."""
     hosts = (_setting(name) for name, value in found.items() if _is_elsewhere(value))
     return frozenset(secret for host in hosts for secret in HOSTS.get(host, ()))
 
 
 def _is_elsewhere(host: str) -> bool:
-    # A name without a dot is a service of the other stack's Compose file.
+    # A name without a dot is a service in the other stack's Compose file.
     return "." in host and host != "127.0.0.1"
 
 
 def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
-    """Say why something has no place in the new file, nothing if it has one."""
+    """Return why a variable is left out of the new file, nothing if it is not."""
     if name in KEYS and not setting:
-        return "the stack draws keys of its own"
+        return "the stack generates its own keys"
     if setting in FILES:
-        return f"copy {value} to the new .env, and set {setting} there"
+        return f"copy {value} next to the new .env, and set {setting} there"
     if not setting:
-        return meaning_of(name) or "the stack decides that itself, or has no use for it"
+        return meaning_of(name) or "the stack sets it itself or does not need it"
     if not value:
         return "it is empty"
     if setting in HOSTS and not _is_elsewhere(value):
-        return f"{value} is a service of that stack; this one has its own"
+        return f"{value} is a service of the other stack; this one has its own"
     is_ours = kind_of(setting, dict(declared())) is Kind.SETTING
     return _weakness(value) if is_ours and is_secret(setting) and setting not in given else ""
 
@@ -114,12 +114,12 @@ def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
 def _weakness(value: str) -> str:
     known = value.lower() in KNOWN_PASSWORDS
     if known or len(value) < SHORTEST:
-        return f"it is {'well known' if known else 'short'}; a random one is written instead"
+        return f"it is {'well known' if known else 'short'}; a random one replaces it"
     return ""
 
 
 def _unusable(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what is wrong with settings, by name."""
+    """Return the problems of settings, by name."""
     names = [name for name, _ in declared()]
     ours = {name: value for name, value in values.items() if name in names}
     return dict(_problems(ours, names))

@@ -1,12 +1,12 @@
-"""The rules of single values: each raises a `ValueError` that completes the sentence "NAME …"."""
+"""Rules of single values: each raises a `ValueError` whose message completes "NAME …"."""
 
 import ipaddress
 import re
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-# The service file of libpq and botocore's credentials file hold one value per line, and libpq
-# reads at most 1,024 bytes of it: 240 characters of up to four bytes fit.
+# libpq's service file and botocore's credentials file have one value per line, and libpq reads at
+# most 1,024 bytes of it: 240 characters of up to four bytes fit.
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
 MAX_PORT: int = 65535
@@ -14,7 +14,7 @@ OLDEST_MLFLOW = (3, 5, 0)
 
 
 def whole_number(low: int, high: int) -> BeforeValidator:
-    """Take a whole number from `low` to `high`."""
+    """Accept whole numbers from `low` to `high`."""
 
     def check(value: object) -> int:
         text = str(value).strip()
@@ -26,7 +26,7 @@ def whole_number(low: int, high: int) -> BeforeValidator:
 
 
 def flag(value: object) -> bool:
-    """Take true or false."""
+    """Accept true and false."""
     words = {"true": True, "false": False}
     word = str(value).strip().lower()
     if word not in words:
@@ -35,7 +35,7 @@ def flag(value: object) -> bool:
 
 
 def matches(pattern: str, rule: str) -> AfterValidator:
-    """Take what a pattern matches as a whole."""
+    """Accept values that match a pattern completely."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
@@ -47,41 +47,43 @@ def matches(pattern: str, rule: str) -> AfterValidator:
 
 
 def bucket(value: str) -> str:
-    """Take the name of an S3 bucket."""
+    """Accept names that S3 allows for buckets."""
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value) or ".." in value:
         raise ValueError(
-            "must be an S3 bucket name: 3 to 63 lower-case letters, digits, dots and hyphens, "
-            "beginning and ending with a letter or digit"
+            "must be a valid S3 bucket name: 3 to 63 lowercase letters, digits, hyphens and single "
+            "dots, starting and ending with a letter or digit"
         )
     if re.fullmatch(r"\d+(\.\d+){3}", value):
-        raise ValueError("must not look like an IP address")
+        raise ValueError("must not have the format of an IP address")
     if value.startswith(("xn--", "sthree-")) or value.endswith(("-s3alias", "--ol-s3")):
-        raise ValueError("must not begin or end with a word that S3 keeps for itself")
+        raise ValueError(
+            "must not start with xn-- or sthree- or end with -s3alias or --ol-s3, which S3 reserves"
+        )
     return value
 
 
 def new_enough(value: str) -> str:
-    """Take a version of MLflow that knows the options that we give it."""
+    """Accept MLflow versions that support the options that the stack passes."""
     if tuple(map(int, value.split("."))) < OLDEST_MLFLOW:
         oldest = ".".join(map(str, OLDEST_MLFLOW))
-        raise ValueError(f"must be {oldest} or newer, the first with --allowed-hosts")
+        raise ValueError(
+            f"must be {oldest} or newer: older versions do not support --allowed-hosts"
+        )
     return value
 
 
 def host(value: str) -> str:
-    """Take the name or the address of a machine, as clients spell it in front of a port."""
+    """Accept host names and IP addresses, as clients write them before a port."""
     if not re.fullmatch(
         r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", value
     ):
-        raise ValueError(
-            "must be the name or the address of a machine, without http:// and without a port"
-        )
+        raise ValueError("must be a host name or IP address, without http:// and without a port")
     return value.lower()
 
 
 def ip_address(value: str) -> str:
-    """Take an IP address, and spell it as the standard does."""
+    """Accept IP addresses, and normalize them."""
     rule = "must be an IP address of this machine, such as 127.0.0.1"
     if "%" in value:
         raise ValueError(rule)
@@ -92,61 +94,63 @@ def ip_address(value: str) -> str:
 
 
 def one_line(value: str) -> str:
-    """Take text that stays what it is in files of one value a line."""
+    """Accept text that stays unchanged in files with one value per line."""
     if any(ord(character) < ord(" ") or character == "\x7f" for character in value):
-        raise ValueError("must be one line without control characters")
+        raise ValueError("must be a single line without control characters")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("must be UTF-8 text")
+        raise ValueError("must be valid UTF-8")
     if value != value.strip():
-        raise ValueError("must not begin or end with a space")
+        raise ValueError("must not start or end with a space")
     return value
 
 
 def identifier(value: str) -> str:
-    """Take a name that PostgreSQL does not cut off."""
+    """Accept names that PostgreSQL does not truncate."""
     one_line(value)
-    if not 1 <= len(value.encode()) <= 63:  # noqa: PLR2004 - NAMEDATALEN of PostgreSQL, less one
+    if not 1 <= len(value.encode()) <= 63:  # noqa: PLR2004 - PostgreSQL's NAMEDATALEN minus one
         raise ValueError("must be 1 to 63 bytes long")
     return value
 
 
 def login_text(value: str) -> str:
-    """Take text that MLflow reads alike in all of its logins."""
+    """Accept text that all of MLflow's login methods decode the same way."""
     if not value.isascii():
         # `mlflow/server/auth/__init__.py` (3.17) decodes some logins as ASCII.
-        raise ValueError("must be ASCII: MLflow takes no other letters in logins")
+        raise ValueError("must be ASCII: MLflow logins support no other characters")
     return value
 
 
 def login_name(value: str) -> str:
-    """Take a name that one can log in with."""
+    """Accept user names that work for login."""
     login_text(value)
     if ":" in identifier(value):
         # https://datatracker.ietf.org/doc/html/rfc7617#section-2
-        raise ValueError("must not hold a colon: logging in ends the name there")
+        raise ValueError(
+            "must not contain a colon, which ends the user name in HTTP basic authentication"
+        )
     return value
 
 
 def database_user(value: str) -> str:
-    """Take a name that PostgreSQL lets a user have."""
+    """Accept names that PostgreSQL allows for users."""
     if identifier(value).startswith("pg_"):
-        raise ValueError("must not begin with pg_, which PostgreSQL keeps for itself")
+        raise ValueError("must not start with pg_, which PostgreSQL reserves")
     if value in {"none", "public"}:
-        raise ValueError("must not be a name that PostgreSQL keeps for itself: none or public")
+        raise ValueError("must not be none or public, which PostgreSQL reserves")
     return value
 
 
 def database_name(value: str) -> str:
-    """Take a name that clients of PostgreSQL do not read as a connection string."""
+    """Accept names that PostgreSQL clients do not parse as a connection string."""
     if "=" in identifier(value) or "://" in value:
-        raise ValueError("must not hold = or ://, which make it a connection string")
+        raise ValueError("must not contain = or ://, which would make it a connection string")
     if value in {"template0", "template1"}:
-        raise ValueError("must not be a template that PostgreSQL makes databases from")
+        raise ValueError("must not be template0 or template1, PostgreSQL's template databases")
     return value
 
 
 def console_address(value: str) -> str:
-    """Take a port as MinIO spells it, or nothing."""
+    """Accept a port in MinIO's notation, or nothing."""
     if not value:
         return value
     if not re.fullmatch(r":[0-9]{1,5}", value) or not 1 <= int(value[1:]) <= MAX_PORT:
@@ -155,7 +159,7 @@ def console_address(value: str) -> str:
 
 
 def secret(least: int) -> AfterValidator:
-    """Take a secret of at least so many characters."""
+    """Accept secrets of at least this many characters."""
 
     def check(value: SecretStr) -> SecretStr:
         text = value.get_secret_value()
@@ -172,28 +176,28 @@ def secret(least: int) -> AfterValidator:
 
 
 def key_id(value: SecretStr) -> SecretStr:
-    """Take an access key id."""
-    # An access key id stands between slashes in a signed request's header.
+    """Accept access key ids."""
+    # In the header of a signed request, the access key id is delimited by slashes.
     if not re.fullmatch(r"[A-Za-z0-9_.@+-]{3,128}", value.get_secret_value()):
-        raise ValueError("must be 3 to 128 letters, digits and characters of _.@+-")
+        raise ValueError("must be 3 to 128 characters: letters, digits and any of _.@+-")
     return value
 
 
 def optional_secret(value: SecretStr) -> SecretStr:
-    """Take a secret or nothing."""
+    """Accept a secret, or nothing."""
     one_line(value.get_secret_value())
     return value
 
 
 def login_password(value: SecretStr) -> SecretStr:
-    """Take a password that one can log in with, or nothing."""
+    """Accept a password that works for login, or nothing."""
     login_text(optional_secret(value).get_secret_value())
     return value
 
 
 def index_url(value: SecretStr) -> SecretStr:
-    """Take the address of a package index, or nothing."""
+    """Accept the URL of a package index, or nothing."""
     text = optional_secret(value).get_secret_value()
     if text and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
-        raise ValueError("must be the http(s) URL of a package index")
+        raise ValueError("must be the http:// or https:// URL of a package index")
     return value

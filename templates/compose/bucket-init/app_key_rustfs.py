@@ -1,4 +1,4 @@
-"""The application's key in RustFS: MinIO's administration, without its encryption.
+"""The application's key in RustFS: MinIO's admin API, without its encryption.
 
 https://docs.rustfs.com describes the requests.
 """
@@ -12,7 +12,7 @@ ADMIN = "/rustfs/admin/v3"
 
 
 def make(job: Job) -> int:
-    """Make the key, or give it today's secret; return how many it replaces."""
+    """Create the key or update its secret; return how many keys it replaces."""
     rights = json.dumps(policy(job.bucket)).encode()
     administer(job, f"PUT {ADMIN}/add-canned-policy", {"name": POLICY_NAME}, rights)
     user = json.dumps({"secretKey": job.app.secret, "status": "enabled"}).encode()

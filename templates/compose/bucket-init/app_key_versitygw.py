@@ -1,6 +1,6 @@
-"""The application's key in Versity S3 Gateway: a user, and a policy of the bucket for that user.
+"""The application's key in Versity S3 Gateway: a user, and a bucket policy for that user.
 
-Its administration is requests like those of S3, with XML (`cmd/internal/gwcli/admin.go` upstream).
+Its admin API uses S3-like requests with XML (`cmd/internal/gwcli/admin.go` upstream).
 """
 
 import json
@@ -12,13 +12,13 @@ from app_key import policy
 from botocore.exceptions import ClientError
 from s3_server import Job, administer, s3_client
 
-# What this job's own policies are known by.
+# Marks the policies that this job wrote.
 MARK = "MlflowComposeApplication"
 ALREADY_THERE = 409
 
 
 def make(job: Job) -> int:
-    """Make the key, or give it today's secret; return how many it replaces."""
+    """Create the key or update its secret; return how many keys it replaces."""
     client = s3_client(job, job.root)
     make_user(job)
     before = dict(own_policies(client))
@@ -32,8 +32,8 @@ def make(job: Job) -> int:
 
 
 def make_user(job: Job) -> None:
-    """Make the user; one that is there gets the secret."""
-    # By itself, this role may neither make buckets nor use any.
+    """Create the user, or update the secret of an existing one."""
+    # Without a policy, this role may neither create nor use buckets.
     account = xml("Account", Access=job.app.id, Secret=job.app.secret, Role="user")
     status, _ = administer(job, "PATCH /create-user", {}, account, allowed=ALREADY_THERE)
     if status == ALREADY_THERE:
@@ -42,7 +42,7 @@ def make_user(job: Job) -> None:
 
 
 def own_policies(client: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - boto3's
-    """Yield each bucket whose policy this job wrote, with the users that it names."""
+    """Yield each bucket whose policy this job wrote, with the users in it."""
     for bucket in client.list_buckets()["Buckets"]:
         try:
             text = client.get_bucket_policy(Bucket=bucket["Name"])["Policy"]
@@ -56,7 +56,7 @@ def own_policies(client: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN40
 
 
 def bucket_policy(job: Job) -> dict[str, Any]:
-    """Return what the application may do, as a policy of the bucket."""
+    """Return the bucket policy for the application."""
     found = policy(job.bucket)
     for part in found["Statement"]:
         part.update({"Sid": MARK, "Principal": {"AWS": [job.app.id]}})
@@ -64,7 +64,7 @@ def bucket_policy(job: Job) -> dict[str, Any]:
 
 
 def xml(name: str, **values: str) -> bytes:
-    """Return an element with these children."""
+    """Return an XML element with these children."""
     element = ET.Element(name)
     for child, text in values.items():
         ET.SubElement(element, child).text = text

@@ -1,4 +1,4 @@
-"""The S3 server that the job talks to, and what it may answer, in words."""
+"""The S3 server that the job talks to, and messages for its errors."""
 
 import socket
 import time
@@ -22,17 +22,17 @@ APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 OTHER_REGION = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
-# What a server says that does not know checksums which follow an object's bytes.
+# The error of servers that do not support checksums after the body of an object.
 OLD_CHECKSUMS = ("MissingContentLength",)
 REFUSED = 400
-# What a server answers that is not ready.
-BROKEN = 500
+# The statuses of a server that is not ready start here.
+NOT_READY = 500
 # Seconds.
 ASK_EVERY, SAY_AFTER = 0.1, 20.0
 
 
 class JobError(Exception):
-    """One sentence on why the job cannot be done."""
+    """Why the job failed, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Job:
-    """What to make, and where."""
+    """What to create, and where."""
 
     endpoint: str | None
     bucket: str
@@ -53,22 +53,22 @@ class Job:
     root: Key
     app: Key
     may_create: bool = True
-    # How the server makes keys, empty where there is none to be made.
+    # Suffix of the module that creates the key, empty if there is no key to create.
     key_maker: str = ""
 
     @property
     def has_users(self) -> bool:
-        """Whether the server knows more keys than its root's."""
+        """Whether the server has more keys than that of its root."""
         return self.root != self.app
 
     @property
     def server(self) -> str:
-        """What it is called in sentences."""
-        return f"the S3 server at {self.endpoint}" if self.endpoint else "Amazon's S3"
+        """The name of the server in messages."""
+        return f"the S3 server at {self.endpoint}" if self.endpoint else "Amazon S3"
 
 
 def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return an S3 client that gives up within seconds."""
+    """Return an S3 client with timeouts of seconds."""
     client = boto3.client(
         "s3",
         endpoint_url=job.endpoint,
@@ -82,18 +82,18 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
 
 
 def wait_until_ready(url: str, seconds: float) -> None:
-    """Return once a server says at `url` that it is ready, at the latest after so many seconds.
+    """Wait until the server responds at `url` that it is ready, for at most `seconds`.
 
-    What is wrong with one that never is, the job says itself.
+    The requests that follow report what is wrong with a server that never is.
     """
     server = PoolManager(timeout=Timeout(connect=5, read=15), retries=False)
     began, told = time.monotonic(), False
     while (waited := time.monotonic() - began) < seconds:
         try:
             status = server.request("GET", url).status
-            if status < BROKEN:
+            if status < NOT_READY:
                 return
-            reason = f"it answers {status}"
+            reason = f"it responds with status {status}"
         except HTTPError as error:
             reason = str(error)
         if waited > SAY_AFTER and not told:
@@ -103,7 +103,7 @@ def wait_until_ready(url: str, seconds: float) -> None:
 
 
 def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: ANN401 - of boto3
-    """Refuse to follow the server to another region, as boto3 does: MLflow would ask twice."""
+    """Do not follow redirects to another region, as boto3 does: MLflow would ask twice."""
     if parsed_response and parsed_response.get("Error", {}).get("Code") in OTHER_REGION:
         raise ClientError(parsed_response, "")
 
@@ -111,14 +111,14 @@ def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: A
 def administer(
     job: Job, request: str, query: Mapping[str, str], body: bytes = b"", *, allowed: int = 0
 ) -> tuple[int, bytes]:
-    """Ask a server for something that S3 has no word for, as its root.
+    """Send a request of the server's admin API, signed with the root key.
 
     Args:
-        job: Says where the server is.
+        job: Server and root key.
         request: Method and path.
-        query: Parameters.
-        body: What goes with it.
-        allowed: An answer that is no failure, beside those below 400.
+        query: Query parameters.
+        body: Body of the request.
+        allowed: Status that is not a failure, besides those below 400.
     """
     method, path = request.split()
     url = f"{job.endpoint}{path}?{urlencode(query, quote_via=quote)}".rstrip("?")
@@ -128,19 +128,19 @@ def administer(
     if answer.status >= REFUSED and answer.status != allowed:
         said = answer.data.decode(errors="replace")[:200]
         raise JobError(
-            f"the S3 server refused an administration request: {request}: {answer.status} {said}"
+            f"the S3 server rejected an admin request: {request}: {answer.status} {said}"
         )
     return answer.status, answer.data
 
 
 def http() -> PoolManager:
-    """Return what makes requests that give up within seconds."""
+    """Return an HTTP client with timeouts of seconds."""
     return PoolManager(timeout=Timeout(connect=5, read=15), retries=Retry(2))
 
 
 @contextmanager
 def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
-    """Turn whatever the block raises into a sentence."""
+    """Turn exceptions of the block into a `JobError`."""
     try:
         yield
     except ClientError as error:
@@ -154,15 +154,15 @@ def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
 
 
 def unreachable(job: Job, said: str) -> str:
-    """Say why there is no answer."""
+    """Return the message for a server that does not respond."""
     host = urlsplit(job.endpoint or "").hostname
     if host and not job.has_users and not is_known(host):
-        return f"there is no machine called {host} (MINIO_HOST)"
+        return f"MINIO_HOST does not resolve: {host}"
     return f"{job.server} cannot be reached: {said}"
 
 
 def is_known(host: str) -> bool:
-    """Tell whether a name leads to a machine."""
+    """Tell whether a host name resolves."""
     try:
         socket.getaddrinfo(host, None)
     except socket.gaierror:
@@ -171,26 +171,26 @@ def is_known(host: str) -> bool:
 
 
 def refusal(job: Job, error: ClientError, whose: str) -> str:
-    """Say why the S3 server refused a request."""
+    """Return the message for a request that the S3 server rejected."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     server = job.server
     named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
-        return f"{server} refused the key of {whose} ({code}): it knows another one"
+        return f"{server} rejected the key in {whose} ({code}): it has a different one"
     if code in {"404", "NoSuchBucket"}:
-        return f"{named} is missing; make it, or set MLFLOW_BUCKET_CREATE=true"
+        return f"{named} does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"
     if code in OTHER_REGION:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         told = headers.get("x-amz-bucket-region") or error.response["Error"].get("Region")
         region = told or "another region"
         return f"{named} is in {region}, not in {job.region} (AWS_DEFAULT_REGION)"
     if code == "403" or code in FORBIDDEN:
-        return f"{server} does not allow the key of {whose} to use {named} ({code})"
+        return f"{server} does not allow the key in {whose} to use {named} ({code})"
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in OLD_CHECKSUMS:
         return (
-            f"{server} does not take the checksums of new clients ({code}): "
+            f"{server} does not support the checksums of newer clients ({code}); "
             "set MINIO_STORAGE_CHECKSUMS=when_required"
         )
-    return f"the S3 server refused {named}: {message or code} ({code})"
+    return f"the S3 server rejected a request for {named}: {message or code} ({code})"

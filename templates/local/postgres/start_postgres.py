@@ -1,8 +1,8 @@
-"""Make the database where there is none, then become the PostgreSQL server.
+"""Create the database if there is none, then become the PostgreSQL server.
 
-The variables are those of the official image: POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD_FILE
-and PGDATA; beside them PGPORT, LISTEN_ADDRESSES, and RUN_AS for root, as whom the server refuses
-to run.
+The variables are those of the official image (POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD_FILE,
+PGDATA), and PGPORT, LISTEN_ADDRESSES and RUN_AS: the user to switch to if root starts the server,
+since PostgreSQL refuses to run as root.
 """
 
 import os
@@ -16,22 +16,22 @@ from pathlib import Path
 
 import psutil
 
-# PostgreSQL makes no cluster whose first user has one of them in its name: that user owns an
-# extension, and they are refused there (`src/backend/commands/extension.c`).
+# initdb fails if the name of the first user contains one of these: that user owns an extension,
+# for which PostgreSQL rejects them (`src/backend/commands/extension.c`).
 REFUSED = frozenset("\"$'\\")
 PLAIN_USER = "mlflow"
 MASK = "********"
-# Where the data is if root starts the server.
+# Parent of the data folders if root starts the server.
 STATE = Path("/var/lib/mlflow-compose")
-# In each folder of data: the id of the stack whose it is.
+# File in each data folder with the id of the stack that it belongs to.
 NOTE = ".mlflow-compose"
 
 
 def main(environ: Mapping[str, str]) -> None:
-    """Do it; returns only by an exception."""
+    """Start the server in place of this process; return only by an exception."""
     if environ["RUN_AS"]:
         make_folder(Path(environ["PGDATA"]).parent, environ["STACK_SERVICE"].partition("/")[0])
-    # The folder above may be a link, out of folders that only root may pass.
+    # The parent folder may be a link to a place that users other than root can reach.
     data = Path(environ["PGDATA"]).resolve()
     password = Path(environ["POSTGRES_PASSWORD_FILE"]).read_text(encoding="utf-8")
     if environ["RUN_AS"]:
@@ -42,7 +42,7 @@ def main(environ: Mapping[str, str]) -> None:
     settings = {
         "listen_addresses": environ["LISTEN_ADDRESSES"],
         "port": environ["PGPORT"],
-        # Clients come by TCP; the path of a socket may not be longer than 100 characters.
+        # Clients connect over TCP; the path of a socket is limited to about 100 characters.
         "unix_socket_directories": "",
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -51,9 +51,9 @@ def main(environ: Mapping[str, str]) -> None:
 
 
 def make_folder(folder: Path, identity: str, state: Path = STATE) -> None:
-    """Make the folder of the data if there is none: a link out of folders that only root enters.
+    """Create the data folder if there is none, as a link to a place that other users can reach.
 
-    Without the stack's id in it, `mlflow-compose down --volumes` would not delete it.
+    The file with the stack's id is needed for `mlflow-compose down --volumes` to delete the folder.
     """
     if os.path.lexists(folder):
         return
@@ -61,22 +61,22 @@ def make_folder(folder: Path, identity: str, state: Path = STATE) -> None:
     place = state / secrets.token_hex(6) / folder.name
     place.mkdir(parents=True, mode=0o700)
     for parent in (state, place.parent):
-        # Whatever root's umask is.
+        # Independent of root's umask.
         parent.chmod(0o711)
     (place / NOTE).write_text(f"{identity}\n", encoding="ascii")
     folder.symlink_to(place)
 
 
 def find_user(name: str) -> pwd.struct_passwd:
-    """Return the user as whom the server runs."""
+    """Return the user that the server runs as."""
     try:
         return pwd.getpwnam(name)
     except KeyError:
-        sys.exit(f"there is no user {name}, as whom the database runs: mlflow-compose up makes it")
+        sys.exit(f"the user {name} of PostgreSQL does not exist: mlflow-compose up creates it")
 
 
 def become(user: pwd.struct_passwd, folder: Path) -> None:
-    """Give up root for a user that owns the folder of the data and nothing else."""
+    """Switch from root to a user that owns the data folder and nothing else."""
     os.chown(folder, user.pw_uid, user.pw_gid)
     os.setgroups([])
     os.setgid(user.pw_gid)
@@ -85,7 +85,7 @@ def become(user: pwd.struct_passwd, folder: Path) -> None:
 
 
 def make_database(data: Path, user: str, name: str, password: str) -> None:
-    """Make a cluster with one superuser and one database; half of one is never left behind."""
+    """Create a cluster with one superuser and one database, completely or not at all."""
     new = data.with_name(f"{data.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -97,11 +97,11 @@ def make_database(data: Path, user: str, name: str, password: str) -> None:
 
 
 def fill(new: Path, user: str, name: str, password: str) -> None:
-    """Make the cluster in a folder of its own."""
+    """Create the cluster in a new folder."""
     plain = user if not REFUSED.intersection(user) else PLAIN_USER
-    # No trust for anybody: every login, also from this machine, takes the password.
+    # No `trust` authentication: every login needs the password, from this machine too.
     command = ["initdb", "-D", str(new), "-U", plain, "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
-    # One that knows upper and lower case of all letters, whatever the machine has installed.
+    # Maps upper and lower case of all letters, independent of the machine's locales.
     locale = [
         "--encoding=UTF8",
         "--locale=C",
@@ -110,18 +110,18 @@ def fill(new: Path, user: str, name: str, password: str) -> None:
     ]
     run([*command, *locale], password, secret=password)
     with (new / "pg_hba.conf").open("a", encoding="utf-8") as rules:
-        # As the official image does: where it listens at all is PG_PUBLISH's to say.
+        # As in the official image; PG_PUBLISH determines where the server listens.
         rules.write("host all all all scram-sha-256\n")
     statements = []
     if plain != user:
-        # ALTER ROLE cannot rename the user of its own session, which is the only one here.
+        # ALTER ROLE cannot rename the user of the current session, the only one here.
         new_name, old_name = quoted(user, "'"), quoted(plain, "'")
         rename = f"UPDATE pg_authid SET rolname = {new_name} WHERE rolname = {old_name}"  # noqa: S608 - quoted
         statements.append(rename)
     if name != "postgres":
         statements.append("CREATE DATABASE " + quoted(name, '"'))
     if statements:
-        # By itself this server ends with exit code 0 whatever its statements came to.
+        # Without exit_on_error, the exit code is 0 even if a statement fails.
         single = ["postgres", "--single", "-j", "-c", "exit_on_error=on", "-D", str(new)]
         run([*single, "postgres"], "".join(f"{statement};\n\n" for statement in statements))
 
@@ -132,7 +132,7 @@ def quoted(text: str, mark: str) -> str:
 
 
 def run(command: list[str], given: str, *, secret: str = "") -> None:
-    """Run a program, which says itself why it fails; a secret is masked in what it says."""
+    """Run a program and print its output, with the secret masked; exit if it fails."""
     done = subprocess.run(
         command,
         input=given.encode(),
@@ -141,23 +141,23 @@ def run(command: list[str], given: str, *, secret: str = "") -> None:
         check=False,
     )
     said = done.stdout.decode(errors="replace")
-    # initdb prints the statement that fails, in which it doubles these two.
+    # initdb prints the statement that fails, in which these two are doubled.
     escaped = secret.replace("\\", "\\\\").replace("'", "''")
     for text in (escaped, secret) if secret else ():
         said = said.replace(text, MASK)
     sys.stdout.write(said)
     if done.returncode:
-        sys.exit(f"{command[0]} ended with exit code {done.returncode}")
+        sys.exit(f"{command[0]} failed with exit code {done.returncode}")
 
 
 def drop_stale_lock(lock: Path) -> None:
-    """Remove the lock file of a server that is gone.
+    """Remove the lock file of a server that no longer runs.
 
-    PostgreSQL does so itself, unless its number belongs to another process by now.
+    PostgreSQL does this itself, unless another process has the same id by now.
     """
     try:
         owner = psutil.Process(int(lock.read_text(encoding="utf-8").split()[0]))
-        # Another stack has a server of that name too; each works in the folder of its data.
+        # Servers of other stacks have that name too, but run in their own data folders.
         stale = owner.name() != "postgres" or Path(owner.cwd()) != lock.parent
     except (psutil.Error, ValueError, IndexError):
         stale = True

@@ -1,10 +1,11 @@
-"""Artifacts in the stack's own store, and nowhere else.
+"""Keeps artifacts in the artifacts destination of the server, and nowhere else.
 
-MLflow lets whoever may create an experiment say where its artifacts are, and then writes and reads
-there with the server's own rights: in a folder of the server, in another bucket, among the artifacts
-of somebody else. There is no setting against it. Where the stack asks for it, this store takes no
-location from users, and neither folders nor buckets are opened outside of the server's artifacts
-destination, be they named by an experiment of an earlier time. MLflow finds it by the entry points beside this file.
+MLflow lets everyone who may create an experiment choose its artifact location, and then reads and
+writes there with the rights of the server: in a folder of the server, in another bucket, among the
+artifacts of other users. No setting prevents this. If the stack enables it, this tracking store
+accepts no location from users, and nothing outside of the server's artifacts destination is opened,
+not even for experiments that were created earlier. MLflow finds this plugin by the entry points
+beside this file.
 """
 
 import os
@@ -17,22 +18,22 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-ASKED_FOR_BY = "OWN_LOCATIONS_ONLY"
-# What `mlflow server` tells its workers.
+ENABLED_BY = "OWN_LOCATIONS_ONLY"
+# Set by `mlflow server` for its workers.
 DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 TRACE_LOCATION = "mlflow.artifactLocation"
 
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None) -> Any:  # noqa: ANN401
-    """Return the store that MLflow would use itself, refusing locations where that is asked for."""
-    if artifact_uri is None or not _asked_for():
+    """Return MLflow's own tracking store, which rejects artifact locations if that is enabled."""
+    if artifact_uri is None or not _is_enabled():
         from mlflow.tracking._tracking_service import utils
 
         return utils._get_sqlalchemy_store(store_uri, artifact_uri)  # noqa: SLF001 - no public one
     from mlflow.server.handlers import TrackingStoreRegistryWrapper
     from mlflow.store.artifact import artifact_repository_registry
 
-    # Not by entry points, which cannot name the scheme that a plain path has.
+    # Entry points cannot name the empty scheme of a plain path.
     repositories = artifact_repository_registry.get_registered_artifact_repositories()
     repositories |= dict.fromkeys(("", "file"), OwnLocalRepository)
     store = TrackingStoreRegistryWrapper._get_sqlalchemy_store(store_uri, artifact_uri)  # noqa: SLF001
@@ -49,7 +50,7 @@ def _without_locations(store: Any) -> Any:  # noqa: ANN401 - mlflow is not typed
             tags: Any = None,  # noqa: ANN401
         ) -> Any:  # noqa: ANN401
             if artifact_location:
-                raise _refusal("artifact_location must be left out")
+                raise _refusal("artifact_location must not be set")
             return super().create_experiment(name, None, tags)
 
         def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
@@ -61,7 +62,7 @@ def _without_locations(store: Any) -> Any:  # noqa: ANN401 - mlflow is not typed
 
 
 class OwnLocalRepository(LocalArtifactRepository):  # type: ignore[misc] # mlflow is not typed
-    """MLflow's repository of a folder, below the artifacts destination only."""
+    """MLflow's repository for folders, limited to the artifacts destination."""
 
     def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
         check_place(artifact_uri)
@@ -69,10 +70,10 @@ class OwnLocalRepository(LocalArtifactRepository):  # type: ignore[misc] # mlflo
 
 
 def check_place(uri: str) -> None:
-    """Make sure that a server that was told so opens nothing but its own artifacts."""
+    """Reject locations outside of the artifacts destination, if that is enabled."""
     destination = os.environ.get(DESTINATION)
-    if destination and _asked_for() and not _is_below(uri, destination):
-        raise _refusal(f"{uri} is elsewhere")
+    if destination and _is_enabled() and not _is_below(uri, destination):
+        raise _refusal(f"{uri} is not in the artifacts destination")
 
 
 def _is_below(uri: str, root: str) -> bool:
@@ -84,12 +85,12 @@ def _is_below(uri: str, root: str) -> bool:
     return f"{uri}/".startswith(f"{root.rstrip('/')}/")
 
 
-def _asked_for() -> bool:
-    return os.environ.get(ASKED_FOR_BY) == "true"
+def _is_enabled() -> bool:
+    return os.environ.get(ENABLED_BY) == "true"
 
 
 def _refusal(what: str) -> MlflowException:
     return MlflowException(
-        f"{what}: this server keeps artifacts in its own store only",
+        f"{what}: this server only uses its own artifact store",
         error_code=INVALID_PARAMETER_VALUE,
     )

@@ -1,15 +1,14 @@
-"""S3 artifacts through the tracking server, and only through it.
+"""S3 artifacts through the tracking server only.
 
-MLflow tells its clients to fetch and send artifacts past the server, by signed addresses,
-wherever its own S3 repository could make some (`build_server_info_payload` in
-`mlflow/server/handlers.py`, 3.17); there is no setting against it. The addresses name S3 as
-the server calls it, `http://s3:9000`, which no client outside of its network can reach: every
-download would wait minutes and then fall back. This repository does the same work and cannot
-sign, so clients do not ask.
+MLflow tells its clients to transfer artifacts directly, by presigned URLs, whenever its own S3
+repository can create them (`build_server_info_payload` in `mlflow/server/handlers.py`, 3.17); no
+setting prevents this. The URLs contain the endpoint of the server, `http://s3:9000`, which clients
+outside of its network cannot reach: every download would hang for minutes before it falls back to
+the proxy. This repository does the same work but cannot presign, so clients do not ask.
 
-An artifact that is not there must be answered with 404, as it is by a server with a folder. MLflow's
-repository of S3 lets it become 500, which clients try again for minutes; and MLflow's clients ask for
-what may not be there (`runs:/ID/model` of a model that is kept elsewhere since MLflow 3).
+The response for a missing artifact must be 404, as from a server with a folder. MLflow's S3
+repository causes a 500, which clients retry for minutes; and MLflow's clients do ask for artifacts
+that may be missing (`runs:/ID/model` of a model, which is stored elsewhere since MLflow 3).
 
 MLflow finds this repository by the entry point beside this file.
 """
@@ -25,14 +24,14 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from own_locations import check_place
 
-# Answers to HEAD have no body, and so no code but the status.
+# Responses to HEAD have no body, so the status is their only code.
 MISSING = {"404", "NoSuchKey"}
-# Bytes, from which on boto fetches in parts.
+# Bytes. Larger objects are fetched in parts.
 LARGE = 8 * 1024 * 1024
 
 
 class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
-    """MLflow's S3 repository behind the plain interface: no signed addresses, no parts."""
+    """MLflow's S3 repository with the basic interface: no presigned URLs, no multipart."""
 
     def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
         check_place(artifact_uri)
@@ -40,15 +39,15 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         self._s3 = S3ArtifactRepository(artifact_uri, *args, **options)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
-        """Store a file."""
+        """Upload a file."""
         self._s3.log_artifact(local_file, artifact_path)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
-        """Store a folder."""
+        """Upload a folder."""
         self._s3.log_artifacts(local_dir, artifact_path)
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
-        """List one folder."""
+        """List a folder."""
         found: list[Any] = self._s3.list_artifacts(path)
         return found
 
@@ -57,7 +56,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         self._s3.delete_artifacts(artifact_path)
 
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
-        """Fetch a file or a folder; where a destination is named, as by the server, a file only."""
+        """Fetch a file or a folder; with a destination, as the server does, only a file."""
         if not (artifact_path and dst_path):
             found: str = super().download_artifacts(artifact_path, dst_path)
             return found
@@ -74,7 +73,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         return place
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        """Fetch a file; boto's own way asks for its size first, which is half the time of a small one."""
+        """Fetch a file; boto3's download asks for the size first, half the time of a small file."""
         from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
         bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
@@ -85,14 +84,14 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
             )
             if found["ContentLength"] > LARGE:
                 found["Body"].close()
-                # In parts, several at a time.
+                # In parts, several in parallel.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
                 return
             try:
                 with Path(local_path).open("wb") as file:
                     shutil.copyfileobj(found["Body"], file)
             except (HTTPClientError, IncompleteReadError):
-                # The connection broke: only boto's own way tries a body again.
+                # The connection broke: only boto3's download retries the body.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
         except ClientError as error:
             if error.response["Error"]["Code"] not in MISSING:

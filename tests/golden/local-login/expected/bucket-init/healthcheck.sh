@@ -1,3 +1,3 @@
 #!/bin/sh
-# A job that ends has no health; whether it did its work is its exit code.
+# A one-shot job has no health check; its exit code shows whether it succeeded.
 exit 0

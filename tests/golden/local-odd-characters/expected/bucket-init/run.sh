@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes the bucket, then ends.
-# Run by supervisord; paths are from the folder above.
+# Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Otherwise it would be whatever is in PATH.
+# Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
     echo "the packages that bucket-init needs are not installed: mlflow-compose up installs them" >&2
     exit 1
@@ -18,14 +18,14 @@ export AWS_DEFAULT_REGION=us-east-1
 export NO_PROXY=localhost,127.0.0.1,mlflow,postgres,s3
 export no_proxy=localhost,127.0.0.1,mlflow,postgres,s3
 
-# What it reads from here on is as it is now: a file that is changed later means a restart.
+# `mlflow-compose up` restarts the service if one of its files is newer than this mark.
 touch run/bucket-init.started
 
-# Processes of an earlier life that was killed: they would hold the port and the files.
+# Processes that a killed server left behind would still hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/bucket-init STACK_FOLDER="$(pwd -P)"
 python end_orphans.py
 
-# Waits until s3 is healthy.
+# Wait until s3 is healthy.
 until sh s3/healthcheck.sh >/dev/null 2>&1; do
     sleep 0.2
 done

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The tracking server: web UI and REST API, and artifacts by proxy.
-# Run by supervisord; paths are from the folder above.
+# Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Otherwise it would be whatever is in PATH.
+# Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
     echo "the packages that mlflow needs are not installed: mlflow-compose up installs them" >&2
     exit 1
@@ -32,22 +32,22 @@ export OWN_LOCATIONS_ONLY=true
 export MLFLOW_HTTP_REQUEST_TIMEOUT='{"a": "$B"} # \n'
 export MLFLOW_TRACE_SAMPLING_RATIO='it'"'"'s 100% `id` $(id) ; & | > é漢'
 
-# Where its data is, closed to others.
+# Data folders, which other users cannot read.
 (umask 077 && mkdir -p data/mlflow_tmp)
 
-# What it reads from here on is as it is now: a file that is changed later means a restart.
+# `mlflow-compose up` restarts the service if one of its files is newer than this mark.
 touch run/mlflow.started
 
-# Processes of an earlier life that was killed: they would hold the port and the files.
+# Processes that a killed server left behind would still hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/mlflow STACK_FOLDER="$(pwd -P)"
 python end_orphans.py
 
-# Waits until postgres is healthy.
+# Wait until postgres is healthy.
 until sh postgres/healthcheck.sh >/dev/null 2>&1; do
     sleep 0.2
 done
 
-# Waits until bucket-init has done its work since supervisord was started.
+# Wait until bucket-init has succeeded since supervisord was started.
 until [ run/bucket-init.done -nt run/supervisord.pid ]; do
     sleep 0.2
 done

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Keeps experiments, runs, params, metrics and tags: MLflow's backend store.
-# Run by supervisord; paths are from the folder above.
+# Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Otherwise it would be whatever is in PATH.
+# Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
     echo "the packages that postgres needs are not installed: mlflow-compose up installs them" >&2
     exit 1
@@ -19,13 +19,13 @@ export PGPORT=5432
 export LISTEN_ADDRESSES=127.0.0.1
 export RUN_AS=''
 
-# Where its data is, closed to others.
+# Data folders, which other users cannot read.
 (umask 077 && mkdir -p data/postgres_data)
 
-# What it reads from here on is as it is now: a file that is changed later means a restart.
+# `mlflow-compose up` restarts the service if one of its files is newer than this mark.
 touch run/postgres.started
 
-# Processes of an earlier life that was killed: they would hold the port and the files.
+# Processes that a killed server left behind would still hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/postgres STACK_FOLDER="$(pwd -P)"
 python end_orphans.py
 

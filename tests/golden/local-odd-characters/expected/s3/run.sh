@@ -1,10 +1,10 @@
 #!/bin/sh
 # Keeps artifacts: models, plots and files of runs, as objects in a bucket.
-# Run by supervisord; paths are from the folder above.
+# Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."
 
-# Otherwise it would be whatever is in PATH.
+# Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
     echo "the packages that s3 needs are not installed: mlflow-compose up installs them" >&2
     exit 1
@@ -16,10 +16,10 @@ export S3_FOLDER='/srv/my $objects/it'"'"'s #1'
 export AUTH_KEY_FILE=secrets/rclone_auth_key
 export GOMEMLIMIT=64MiB
 
-# What it reads from here on is as it is now: a file that is changed later means a restart.
+# `mlflow-compose up` restarts the service if one of its files is newer than this mark.
 touch run/s3.started
 
-# Processes of an earlier life that was killed: they would hold the port and the files.
+# Processes that a killed server left behind would still hold the port and the files.
 export STACK_SERVICE=0123456789abcdef/s3 STACK_FOLDER="$(pwd -P)"
 python end_orphans.py
 
