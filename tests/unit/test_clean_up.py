@@ -83,7 +83,7 @@ def test_a_key_that_a_server_made_up_must_not_be_removed_from_a_bucket(
     def delete_object(*, Bucket: str, Key: str) -> None:  # noqa: N803 - boto3's
         removed.append(f"{Bucket}/{Key}")
 
-    monkeypatch.setattr(artifacts, "s3", lambda: SimpleNamespace(delete_object=delete_object))
+    monkeypatch.setattr(artifacts, "client", lambda: SimpleNamespace(delete_object=delete_object))
     keys = [f"{place}/artifacts/model.bin" for place in (THEIRS, OURS, "../x")]
     request = {"folder": "", "bucket": "b", "name": NAME, "objects": dict.fromkeys(keys, 1)}
     assert main.outcome(main.clean, request)["cause"] == ""
