@@ -82,9 +82,9 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
 
 
 def wait_until_ready(url: str, seconds: float) -> None:
-    """Wait until the server responds at `url` that it is ready, for at most `seconds`.
+    """Wait until the response from `url` shows that the server is ready, for at most `seconds`.
 
-    The requests that follow report what is wrong with a server that never is.
+    If it never is ready, the job's next requests report the reason.
     """
     server = PoolManager(timeout=Timeout(connect=5, read=15), retries=False)
     began, told = time.monotonic(), False
@@ -176,7 +176,7 @@ def refusal(job: Job, error: ClientError, whose: str) -> str:
     server = job.server
     named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
-        return f"{server} rejected the key in {whose} ({code}): it has a different one"
+        return f"{server} rejected the key in {whose} ({code}): it expects a different one"
     if code in {"404", "NoSuchBucket"}:
         return f"{named} does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"
     if code in OTHER_REGION:
