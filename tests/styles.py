@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# In the manner of public stacks, in words of our own: which settings come out, and what is refused.
+# Modeled on public stacks: the env file, the expected settings, and the names that are left out.
 STYLES: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
     "postgres and a bucket": (
         """\
@@ -112,5 +112,5 @@ STYLES: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
 
 
 def styled(style: str) -> str:
-    """Return an env file in a style, from the first column."""
+    """Return the env file of a style, without its indentation."""
     return "".join(f"{line.strip()}\n" for line in STYLES[style][0].splitlines())

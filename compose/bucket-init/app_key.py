@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from botocore.exceptions import ClientError
-from s3_server import Job, reasons, s3_client
+from s3_server import Job, explained_errors, s3_client
 
 # The same name for every bucket, so that the policy of a new bucket replaces that of the old one.
 POLICY_NAME = "mlflow-compose-application"
@@ -25,7 +25,7 @@ ON_OBJECTS = (
 def make_app_key(job: Job) -> str:
     """Create the application's key; return what was done."""
     maker = import_module(f"app_key_{job.key_maker}")
-    with reasons(job):
+    with explained_errors(job):
         replaced = maker.make(job)
     deleted = f"; former keys deleted: {replaced}" if replaced else ""
     return f"application key limited to bucket {job.bucket}{deleted}"

@@ -20,7 +20,7 @@ from s3_server import (
     Job,
     JobError,
     Key,
-    reasons,
+    explained_errors,
     s3_client,
     wait_until_ready,
 )
@@ -79,7 +79,7 @@ def make_bucket(job: Job) -> str:
         if job.region == REGION_WITHOUT_CONSTRAINT
         else {"CreateBucketConfiguration": {"LocationConstraint": job.region}}
     )
-    with reasons(job, whose=ROOT_KEY if job.has_users else APP_KEY):
+    with explained_errors(job, key_settings=ROOT_KEY if job.has_users else APP_KEY):
         try:
             client.create_bucket(Bucket=job.bucket, **constraint)
         except ClientError as error:
@@ -91,7 +91,7 @@ def make_bucket(job: Job) -> str:
 
 def find_bucket(job: Job) -> str:
     """Check that the bucket exists."""
-    with reasons(job, whose=APP_KEY):
+    with explained_errors(job, key_settings=APP_KEY):
         # Not a HEAD request, whose response has no error message.
         s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
     return f"bucket {job.bucket} exists"
@@ -100,7 +100,7 @@ def find_bucket(job: Job) -> str:
 def check_app_key(job: Job) -> None:
     """Check that the application's key works, before MLflow fails with it."""
     client = s3_client(job, job.app)
-    with reasons(job, whose=APP_KEY):
+    with explained_errors(job, key_settings=APP_KEY):
         client.list_objects_v2(Bucket=job.bucket, MaxKeys=1)
         if job.has_users:
             # This job itself has just granted what the key may do.

@@ -13,13 +13,13 @@ from mlflow_compose.settings import declared
 from mlflow_compose.settings.names import OUR_PREFIXES
 from tests.unit.samples import env_text
 
-# On which a user's own stack may be running.
+# A developer's own stack may use these.
 DEFAULT_PORTS = frozenset({5000, 5432, 9000, 9001})
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a command line left on the screen."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -28,7 +28,7 @@ class Said:
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who types commands in a folder of their own."""
+    """A user who runs commands in an empty folder."""
 
     folder: Path
     capture: pytest.CaptureFixture[str]
@@ -42,11 +42,11 @@ class User:
         return self.folder / "compose" / "docker-compose.yaml"
 
     def has_env(self, *lines: str, without: Sequence[str] = ()) -> None:
-        """Write an `.env` that is fine, but for these lines."""
+        """Write a valid `.env` with these lines added."""
         self.env_file.write_text(env_text(*lines, without=without), encoding="utf-8", newline="")
 
     def types(self, *argv: str) -> Said:
-        """Run one command line."""
+        """Run a command in this process."""
         self.capture.readouterr()
         code = run(argv)
         said = self.capture.readouterr()
@@ -55,7 +55,7 @@ class User:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what a developer's shell may say to our tool."""
+    """Remove settings that a developer's shell may contain."""
     names = dict(declared())
     for name in os.environ:
         if name in names or name.startswith(OUR_PREFIXES):
@@ -64,9 +64,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _stacks_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every test find what it would find beside a running stack: its ports are taken.
+    """Make the default ports look taken, as beside a running stack.
 
-    And keep tests from asking Docker's engine, which may be running one of the same name.
+    Also keep tests away from the Docker engine, which may run a stack of the same name.
     """
     really = ports.is_taken
 

@@ -1,4 +1,4 @@
-"""Real processes, for what looks at processes."""
+"""Real processes, for tests of code that searches processes."""
 
 import subprocess
 import sys
@@ -14,9 +14,9 @@ WAIT = "import sys; print('here', flush=True); sys.stdin.read()"
 def child(
     *command: str, environ: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Run a process that says when it is here, until the block ends.
+    """Run a process until the block ends; it prints a line when it has started.
 
-    Whenever it ends, it is gone at once: as one whose parent takes note of that.
+    A thread collects its exit status as soon as it ends, so that it never stays as a zombie.
     """
     with subprocess.Popen(
         command or (sys.executable, "-S", "-c", WAIT),
@@ -37,7 +37,7 @@ def child(
 
 
 def gone() -> int:
-    """Return the number of a process that has ended."""
+    """Return the id of a process that has ended."""
     with subprocess.Popen(["true"]) as process:
         process.wait()
     return process.pid

@@ -124,7 +124,7 @@ def test_a_setting_in_lower_case_must_be_rejected(user: User) -> None:
         ("PG_DATABASE=", "must be 1 to 63 bytes long, got an empty value"),
         (f"PG_DATABASE={'é' * 32}", "must be 1 to 63 bytes long"),
         ("PG_USER=pg_admin", "must not start with pg_"),
-        ("PG_USER=public", "must not be none or public, which PostgreSQL reserves"),
+        ("PG_USER=public", "must not be none or public (reserved by PostgreSQL)"),
         ("PG_DATABASE=template0", "must not be template0 or template1"),
         ("MLFLOW_ADMIN_USERNAME=é", "must be ASCII"),
         ("MLFLOW_ADMIN_USERNAME=a:b", "must not contain a colon"),

@@ -153,7 +153,7 @@ def test_an_existing_bucket_must_be_accepted(monkeypatch: pytest.MonkeyPatch, co
             refused("SignatureDoesNotMatch"),
             "rejected the key in MINIO_ROOT_USER and MINIO_ROOT_PASSWORD",
         ),
-        (refused("AccessDenied"), "(AccessDenied): it has a different one"),
+        (refused("AccessDenied"), "(AccessDenied): it expects a different one"),
         (refused("AllAccessDisabled"), "to use the bucket data (MLFLOW_BUCKET_NAME)"),
         (refused("InvalidBucketName"), "does not allow the bucket name data (MLFLOW_BUCKET_NAME)"),
         (

@@ -1,4 +1,4 @@
-"""The image's name changes with what goes into the image, and with nothing else."""
+"""The name of the image depends on its build inputs, and on nothing else."""
 
 import pytest
 
@@ -21,11 +21,11 @@ def recipe(**values: str) -> Build:
 @pytest.mark.parametrize(
     "values", [{"PYTHON_IMAGE": "python:3.12-slim"}, {"MLFLOW_VERSION": "3.16.0"}]
 )
-def test_the_name_must_change_with_what_goes_in(values: dict[str, str]) -> None:
+def test_the_name_must_change_with_every_setting_of_the_build(values: dict[str, str]) -> None:
     assert name(**values) != name()
 
 
-def test_the_name_must_change_with_every_file_that_goes_in() -> None:
+def test_the_name_must_change_with_every_file_of_the_build() -> None:
     texts = ingredients(COMPOSE)
     for folder, files in texts.items():
         for file, text in files.items():
@@ -47,16 +47,16 @@ def test_the_name_must_change_with_every_file_that_goes_in() -> None:
         {key: "another-secret" for key in SECRETS if key != "MINIO_ROOT_USER"},
     ],
 )
-def test_the_name_must_not_change_with_what_stays_out(values: dict[str, str]) -> None:
-    """Two stacks share an image, and a new password builds nothing."""
+def test_the_name_must_not_depend_on_other_settings(values: dict[str, str]) -> None:
+    """Stacks share an image, and a new password does not cause a build."""
     assert name(**values) == name()
 
 
-def test_every_file_of_the_build_folder_must_count() -> None:
+def test_every_file_of_the_build_folder_must_be_a_build_input() -> None:
     assert ingredients(COMPOSE).items() >= {"compose/mlflow": sources("compose/mlflow")}.items()
 
 
-def test_the_pinned_mlflow_must_be_installed_by_hashes() -> None:
+def test_the_pinned_mlflow_must_be_installed_with_hashes() -> None:
     found = recipe()
     assert "--require-hashes --no-deps" in found.install_arguments
     assert "mlflow==3.17.2" in found.requirements
@@ -64,7 +64,7 @@ def test_the_pinned_mlflow_must_be_installed_by_hashes() -> None:
     assert "https://" not in found.requirements
 
 
-def test_another_mlflow_must_bring_its_own_dependencies_and_what_the_stack_adds() -> None:
+def test_another_mlflow_must_be_installed_with_its_dependencies_and_those_of_the_stack() -> None:
     found = recipe(MLFLOW_VERSION="3.16.0")
     lines = found.requirements.splitlines()
     assert lines[0] == "mlflow==3.16.0"
@@ -87,7 +87,7 @@ def test_every_requirement_must_be_pinned_with_a_hash() -> None:
         assert all("==" in line and "--hash=sha256:" in line for line in pinned)
 
 
-def test_index_and_certificates_must_be_secrets_of_the_build() -> None:
+def test_the_package_index_must_be_a_build_secret() -> None:
     assert recipe().secrets == ()
     found = recipe(PIP_INDEX_URL="https://u:hunter2@mirror/simple")
     assert [secret.name for secret in found.secrets] == ["pip_index_url"]

@@ -1,4 +1,4 @@
-"""`init` writes one good `.env`, and never touches one that is there."""
+"""`init` creates a valid `.env`, and never changes an existing one."""
 
 import errno
 import json
@@ -18,7 +18,7 @@ def values(user: User) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_new_file_must_be_readable_by_its_owner_only(user: User, umask: int) -> None:
+def test_only_the_owner_must_have_access_to_the_new_file(user: User, umask: int) -> None:
     old = os.umask(umask)
     try:
         result = user.types("init")
@@ -34,7 +34,7 @@ def test_the_new_file_must_be_ready_for_use(user: User) -> None:
     assert user.types("render").code == 0
 
 
-def test_no_secret_must_be_drawn_twice(user: User) -> None:
+def test_no_secret_must_be_generated_twice(user: User) -> None:
     drawn: list[str] = []
     for number in range(3):
         name = f"{number}.env"
@@ -54,7 +54,7 @@ def test_no_secret_must_be_printed(user: User) -> None:
     assert json.loads(again.out)["data"] == {"env_file": "other.env"}
 
 
-def test_an_existing_file_must_be_left_as_it_is(user: User) -> None:
+def test_an_existing_file_must_not_be_changed(user: User) -> None:
     user.env_file.write_text("mine", encoding="utf-8")
     user.env_file.chmod(0o640)
     result = user.types("init", "--set", "MLFLOW_PORT=5001")
@@ -64,7 +64,7 @@ def test_an_existing_file_must_be_left_as_it_is(user: User) -> None:
     assert stat.S_IMODE(user.env_file.stat().st_mode) == 0o640
 
 
-def test_a_link_to_nowhere_must_not_be_followed(user: User) -> None:
+def test_a_dangling_link_must_not_be_followed(user: User) -> None:
     user.env_file.symlink_to(user.folder / "elsewhere")
     result = user.types("init")
     assert result.code == 2
@@ -73,15 +73,15 @@ def test_a_link_to_nowhere_must_not_be_followed(user: User) -> None:
     assert user.env_file.is_symlink()
 
 
-def test_a_folder_of_that_name_must_be_left_alone(user: User) -> None:
+def test_a_folder_of_that_name_must_not_be_changed(user: User) -> None:
     user.env_file.mkdir()
     assert user.types("init").code == 2
 
 
-def test_a_file_that_could_not_be_written_whole_must_not_stay(
+def test_a_partially_written_file_must_be_removed(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else it would stand in the way of the next try."""
+    """Otherwise, the next `init` would fail."""
 
     def full(handle: int, mode: str) -> None:
         del mode
@@ -97,7 +97,7 @@ def test_a_file_that_could_not_be_written_whole_must_not_stay(
     assert user.types("init").code == 0
 
 
-def test_a_folder_that_is_missing_must_be_named(user: User) -> None:
+def test_a_missing_folder_must_be_named(user: User) -> None:
     result = user.types("init", "--env-file", "missing/.env")
     assert result.code == 2
     assert "missing/.env cannot be written: No such file or directory" in result.err
@@ -119,14 +119,14 @@ def test_a_folder_that_is_missing_must_be_named(user: User) -> None:
         ("MY_OWN", "# no comment"),
     ],
 )
-def test_a_given_value_must_be_written_as_it_was_given(user: User, name: str, value: str) -> None:
+def test_a_given_value_must_be_written_unchanged(user: User, name: str, value: str) -> None:
     result = user.types("init", "--set", f"{name}={value}")
     assert (result.code, result.err) == (0, "")
     assert values(user)[name] == value
     assert user.types("config").code == 0
 
 
-def test_a_given_secret_must_not_be_drawn_nor_printed(user: User) -> None:
+def test_a_given_secret_must_be_written_and_not_printed(user: User) -> None:
     result = user.types("init", "--set", "PG_PASSWORD=hunter2", "--set=MLFLOW_WORKERS=3")
     assert values(user)["PG_PASSWORD"] == "hunter2"
     assert values(user)["MLFLOW_WORKERS"] == "3"
@@ -152,7 +152,7 @@ def test_a_given_secret_must_not_be_drawn_nor_printed(user: User) -> None:
         ("MY_OWN=\udcff", "UTF-8"),
     ],
 )
-def test_a_wrong_value_must_be_refused_and_nothing_written(
+def test_an_invalid_value_must_be_rejected_and_nothing_written(
     user: User, argument: str, said: str
 ) -> None:
     result = user.types("init", "--set", argument)
@@ -161,7 +161,7 @@ def test_a_wrong_value_must_be_refused_and_nothing_written(
     assert list(user.folder.iterdir()) == []
 
 
-def test_what_is_written_must_not_depend_on_the_environment(
+def test_the_new_file_must_not_depend_on_the_environment(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_PORT", "not a port")
@@ -169,13 +169,13 @@ def test_what_is_written_must_not_depend_on_the_environment(
     assert "not a port" not in user.env_file.read_text(encoding="utf-8")
 
 
-def test_the_next_command_must_be_named_with_its_file(user: User) -> None:
+def test_the_next_command_must_be_shown_with_the_env_file(user: User) -> None:
     assert "next: mlflow-compose up\n" in user.types("init").out
     said = user.types("init", "--env-file", "class.env").out
     assert "next: mlflow-compose --env-file=class.env up\n" in said
 
 
-def test_a_file_elsewhere_must_have_its_stack_beside_it(user: User) -> None:
+def test_a_stack_must_be_beside_its_env_file(user: User) -> None:
     (user.folder / "seat").mkdir()
     user.types("init", "--env-file", "seat/.env")
     user.types("render", "--env-file", "seat/.env")

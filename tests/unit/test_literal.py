@@ -1,4 +1,4 @@
-"""What stands in the rendered YAML is read back as it was meant, by YAML and by Compose."""
+"""Values in the rendered YAML must be read back unchanged by YAML parsers and Compose."""
 
 import pytest
 import yaml
@@ -21,7 +21,7 @@ YAML_WORDS = st.text(
 @example("a: b")
 @example("trailing:")
 @example("\u2028\ufeff\x85\x7f\ufffe")
-def test_yaml_must_read_any_text_back_with_each_dollar_doubled(text: str) -> None:
+def test_any_text_must_be_read_back_with_each_dollar_doubled(text: str) -> None:
     doubled = text.replace("$", "$$")
     assert yaml.safe_load(f"x: {literal(text)}") == {"x": doubled}
     assert yaml.safe_load(f"- {literal(text)}") == [doubled]
@@ -29,7 +29,7 @@ def test_yaml_must_read_any_text_back_with_each_dollar_doubled(text: str) -> Non
 
 
 @given(TEXTS | YAML_WORDS)
-def test_a_text_must_stay_on_its_line(text: str) -> None:
+def test_any_text_must_stay_on_one_line(text: str) -> None:
     assert len(literal(text).splitlines()) == 1
 
 
@@ -37,14 +37,14 @@ WORDS = "true False YES no On off null ~ y N 1 0x1f 1e3 .5 1:30 2026-11-21 - = <
 
 
 @pytest.mark.parametrize("word", ["", " a", "a ", "a #b", *WORDS.split()])
-def test_a_text_that_yaml_takes_for_something_else_must_be_quoted(word: str) -> None:
+def test_a_text_that_yaml_reads_as_another_type_must_be_quoted(word: str) -> None:
     assert literal(word) == f'"{word}"'
 
 
 @pytest.mark.parametrize(
     "word", ["mlflow", "/data", "./secrets/pg_password", "http://s3:9000", "postgres:18.4", "a@b"]
 )
-def test_a_plain_word_must_stay_plain_for_the_reader(word: str) -> None:
+def test_a_plain_word_must_not_be_quoted(word: str) -> None:
     assert literal(word) == word
 
 

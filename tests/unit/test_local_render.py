@@ -1,4 +1,4 @@
-"""What stands in the scripts of a stack without Docker is what its servers get."""
+"""The rendered scripts of a stack without Docker, run by a real shell."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from mlflow_compose.stack import Stack
 from tests.unit.conftest import User
 from tests.unit.samples import IDENTITY, MACHINE, SECRETS, local_stack
 
-# One of MLflow's own, which is handed on as it is.
+# A variable of MLflow, which is passed through unchanged.
 VARIABLE = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 WHERE = "mlflow/run.sh"
 
@@ -30,7 +30,7 @@ few = hypothesis_settings(max_examples=60, deadline=None)
 
 
 def said_by(script: str, *arguments: str) -> str:
-    """Return what a shell prints, which knows nothing of ours."""
+    """Return the output of a script in a shell with a clean environment."""
     done = subprocess.run(
         ["sh", "-euc", script, "sh", *arguments],
         env={"PATH": "/usr/bin:/bin"},
@@ -42,7 +42,7 @@ def said_by(script: str, *arguments: str) -> str:
 
 
 def exports(script: str) -> str:
-    """Return the lines of a script that set what its server finds in its environment."""
+    """Return the lines of a script that set the environment of its server."""
     lines = [line for line in script.split("\n") if line.startswith("export ")]
     return "\n".join(line for line in lines if not line.startswith("export STACK_SERVICE="))
 
@@ -55,10 +55,10 @@ def exports(script: str) -> str:
 @example("-n")
 @example("{{ stack }} {% raw %}")
 @example(" begins and ends with spaces ")
-def test_any_value_must_reach_the_server_as_it_was_written(text: str) -> None:
+def test_any_value_must_reach_the_server_unchanged(text: str) -> None:
     stack = local_stack(**{VARIABLE: text})
     if is_secret_variable(VARIABLE, text):
-        # An address with a password goes the way of the other secrets.
+        # A URL that may contain a password goes to the secret file.
         (secret,) = (found for found in stack.secrets if found.name == "mlflow_env")
         script = secret.text
     else:
@@ -69,24 +69,24 @@ def test_any_value_must_reach_the_server_as_it_was_written(text: str) -> None:
 @few
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)))
 @example(["", "-n", "$HOME", "'", "a b", "*", "~", "\n"])
-def test_the_words_of_a_command_must_be_read_back_as_they_are(words: Sequence[str]) -> None:
+def test_the_words_of_a_command_must_be_read_back_unchanged(words: Sequence[str]) -> None:
     script = f"set -- {shell(words)}\nfor word; do printf '%s\\0' \"$word\"; done"
     assert said_by(script) == "".join(f"{word}\0" for word in words)
 
 
 @few
 @given(TEXTS)
-def test_a_word_must_be_one_word(text: str) -> None:
+def test_any_text_must_be_a_single_word(text: str) -> None:
     assert said_by(f'set -- {shell(text)}; printf "%s %s" $# "$1"') == f"1 {text}"
 
 
 @pytest.mark.parametrize("word", ["python", "secrets/s3_app_key", "127.0.0.1:9000", "--port=5000"])
-def test_a_plain_word_must_stay_plain_for_the_reader(word: str) -> None:
+def test_a_plain_word_must_not_be_quoted(word: str) -> None:
     assert shell(word) == word
 
 
 def stack_in(cache: Path, **values: str) -> Stack:
-    """Return a stack whose Python only prints how it was called, and an environment variable."""
+    """Return a stack whose Python prints its arguments and some environment variables."""
     stack = local_stack(replace(MACHINE, cache=str(cache)), **values)
     python = Path(stack.service("s3").image) / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -99,8 +99,8 @@ def stack_in(cache: Path, **values: str) -> Stack:
     return stack
 
 
-def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -> None:
-    """From whatever folder it is called, and whatever the folders are named."""
+def test_a_script_must_end_orphans_and_start_its_server(tmp_path: Path) -> None:
+    """It works from any working directory and with any folder names."""
     folder = tmp_path / "it's $HOME %s" / "local"
     stack = stack_in(tmp_path / "a 'cache' of $mine", MINIO_VOLUME_PATH="/srv/it's #1 $x")
     write(render(stack), folder)
@@ -113,8 +113,8 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     assert (folder / "run" / "s3.started").exists()
 
 
-def test_a_script_must_make_the_folder_of_its_data(tmp_path: Path) -> None:
-    """As after `render` alone, or when somebody deleted it."""
+def test_a_script_must_create_its_data_folder(tmp_path: Path) -> None:
+    """The folder is missing after `render` alone, or if the user deleted it."""
     write(render(stack_in(tmp_path / "cache")), tmp_path / "local")
     before = os.umask(0o022)
     try:
@@ -128,15 +128,15 @@ def test_a_script_must_make_the_folder_of_its_data(tmp_path: Path) -> None:
     )
 
 
-def test_supervisord_must_find_the_folder_of_its_socket(tmp_path: Path) -> None:
-    """Also where that is elsewhere, because the stack's own path is too long."""
+def test_the_folder_of_supervisords_socket_must_be_created(tmp_path: Path) -> None:
+    """It is outside of the stack's folder if that has a long path."""
     machine = replace(MACHINE, socket=str(tmp_path / "short" / "1.sock"))
     write(render(local_stack(machine)), tmp_path / "local")
     assert (tmp_path / "short").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("gone", ["never installed", "its Python is gone"])
-def test_a_script_without_its_packages_must_not_start_what_is_in_path(
+def test_a_script_without_its_packages_must_not_run_programs_from_path(
     tmp_path: Path, gone: str
 ) -> None:
     stack = stack_in(tmp_path / "cache")
@@ -161,11 +161,11 @@ def test_a_script_without_its_packages_must_not_start_what_is_in_path(
         )
 
 
-def test_a_job_that_failed_must_not_count_as_done(tmp_path: Path) -> None:
+def test_a_failed_job_must_not_count_as_done(tmp_path: Path) -> None:
     stack = stack_in(tmp_path / "cache")
     write(render(stack), tmp_path / "local")
     python = Path(stack.service("bucket-init").image) / "bin" / "python"
-    # The other two calls: what was left behind, and the health of what it waits for.
+    # The script also calls Python to end orphans, and for the health check that it waits for.
     says = '#!/bin/sh\ncase "$1" in bucket-init/*) exit {code};; esac\n'
     for code, done in ((3, False), (0, True)):
         python.write_text(says.format(code=code), encoding="utf-8")
@@ -174,7 +174,7 @@ def test_a_job_that_failed_must_not_count_as_done(tmp_path: Path) -> None:
         assert (tmp_path / "local/run/bucket-init.done").exists() is done
 
 
-def test_modes_must_keep_secrets_from_others(user: User) -> None:
+def test_other_users_must_not_have_access_to_secrets(user: User) -> None:
     user.has_env("STACK_ENGINE=local", "MLFLOW_AUTH=basic")
     assert user.types("render").code == 0
     local = user.folder / "local"
@@ -186,7 +186,7 @@ def test_modes_must_keep_secrets_from_others(user: User) -> None:
     assert (local / "supervisord.conf").stat().st_mode & 0o777 == 0o644
 
 
-def test_secrets_must_be_in_no_other_file() -> None:
+def test_secrets_must_only_be_in_the_secrets_folder() -> None:
     index = "https://user:index-secret@mirror/simple"
     found = render(
         local_stack(
@@ -204,7 +204,7 @@ def test_secrets_must_be_in_no_other_file() -> None:
 
 
 @pytest.mark.parametrize("name", ["postgres", "s3", "bucket-init", "mlflow"])
-def test_every_service_must_have_its_scripts_and_say_what_it_is(name: str) -> None:
+def test_every_service_must_have_scripts_that_describe_it(name: str) -> None:
     stack = local_stack()
     files = render(stack).files
     assert f"# {stack.service(name).about}\n" in files[f"{name}/run.sh"].text
@@ -219,15 +219,15 @@ def test_rendering_twice_must_change_nothing(user: User) -> None:
     assert (second.code, second.out, second.err) == (0, "", "")
 
 
-def test_only_what_a_setting_changes_must_be_written(user: User) -> None:
-    """Else servers would be started again that need not be."""
+def test_a_changed_setting_must_only_update_the_files_that_use_it(user: User) -> None:
+    """Otherwise, servers would be restarted without need."""
     user.has_env("STACK_ENGINE=local")
     user.types("render")
     user.has_env("STACK_ENGINE=local", "MLFLOW_WORKERS=3")
     assert user.types("render").out == "update  local/mlflow/run.sh\n"
 
 
-def test_both_targets_must_have_folders_of_their_own(user: User) -> None:
+def test_targets_must_have_separate_folders(user: User) -> None:
     user.has_env()
     user.types("render", "--target", "local")
     user.types("render", "--target", "compose")

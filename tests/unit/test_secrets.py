@@ -1,4 +1,4 @@
-"""A marker in every secret must appear nowhere but in `.env` and in `compose/secrets/`."""
+"""A marker in every secret must only appear in `.env` and in `compose/secrets/`."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlflow_compose.settings.names import is_secret_variable, kind_of, mlflow_va
 from tests.unit.conftest import User
 
 MARKER = "m4rk3r"
-# MLflow's own, as many as a server gets.
+# The secret variables of MLflow's server.
 SERVER = [
     name
     for name in sorted(mlflow_variables())
@@ -32,11 +32,11 @@ def marked(name: str) -> str:
 
 @pytest.fixture
 def lines() -> list[str]:
-    """Return an env file's lines with a marker in every secret."""
+    """Return the lines of an env file with a marker in every secret."""
     return [f"{name}={marked(name)}" for name in (*OURS, *SERVER)] + ["MLFLOW_AUTH=basic"]
 
 
-def test_there_must_be_something_to_look_for() -> None:
+def test_the_lists_of_secrets_must_not_be_empty() -> None:
     assert len(OURS) >= 7
     assert {"MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_UC_OSS_TOKEN"} <= set(SERVER)
 
@@ -69,7 +69,7 @@ def test_no_command_must_print_a_secret(
 
 @pytest.mark.parametrize("wrong", [*OURS, *SERVER])
 def test_no_error_must_print_a_secret(user: User, lines: list[str], wrong: str) -> None:
-    """Whatever else is wrong, and whichever secret it is."""
+    """The secret is invalid, and so are other settings."""
     user.has_env(*lines, "MLFLOW_PORT=0", "MLFLOW_BUKET=1", f"{wrong}={MARKER} twice")
     for argv in (["config"], ["config", "--json"]):
         result = user.types(*argv)
@@ -87,7 +87,9 @@ def test_no_error_about_a_secret_must_print_it(user: User, lines: list[str], nam
         assert MARKER not in result.out + result.err
 
 
-def test_no_rendered_file_must_hold_a_secret(user: User, lines: list[str]) -> None:
+def test_no_rendered_file_outside_of_secrets_must_contain_a_secret(
+    user: User, lines: list[str]
+) -> None:
     user.has_env(*lines)
     user.types("render")
     compose = user.folder / "compose"
@@ -95,7 +97,7 @@ def test_no_rendered_file_must_hold_a_secret(user: User, lines: list[str]) -> No
     assert holders == {"secrets"}
 
 
-def test_every_secret_must_reach_a_file_below_secrets(user: User, lines: list[str]) -> None:
+def test_every_secret_must_be_in_a_file_in_secrets(user: User, lines: list[str]) -> None:
     user.has_env(*lines)
     user.types("render")
     texts = [path.read_text(encoding="utf-8") for path in files(user.folder / "compose/secrets")]
@@ -115,7 +117,7 @@ def test_no_repr_must_show_a_secret(user: User, lines: list[str]) -> None:
     assert MARKER not in plan.loaded.settings.model_dump_json()
 
 
-def test_the_environment_must_not_be_less_safe_than_the_file(
+def test_secrets_from_the_environment_must_not_be_shown_either(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user.has_env()

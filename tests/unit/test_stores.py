@@ -1,4 +1,4 @@
-"""Where runs and artifacts are kept: what makes sense together, and what follows from it."""
+"""The stores of runs and artifacts: valid combinations of settings, and their effects."""
 
 import pytest
 
@@ -9,18 +9,18 @@ from tests.unit.samples import local_stack, stack
 SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
 OUTSIDE = {"PG_HOST": "db.lab", "MINIO_HOST": "objects.lab"}
 
-SENSELESS = {
-    "a file on a host": (
+CONTRADICTORY = {
+    "SQLite on a host": (
         "PG_HOST",
         ("BACKEND_STORE=sqlite", "PG_HOST=db.lab"),
         "has no effect when BACKEND_STORE is sqlite",
     ),
-    "a published file": (
+    "SQLite published": (
         "PG_PUBLISH",
         ("BACKEND_STORE=sqlite", "PG_PUBLISH=true"),
         "has no effect when BACKEND_STORE is sqlite",
     ),
-    "somebody else's database published": (
+    "an external database published": (
         "PG_PUBLISH",
         ("PG_HOST=db.lab", "PG_PUBLISH=true"),
         "has no effect when PG_HOST is db.lab",
@@ -30,12 +30,12 @@ SENSELESS = {
         ("PG_SSLMODE=require",),
         "must be prefer, allow or disable for the bundled PostgreSQL",
     ),
-    "certificates that nobody looks at": (
+    "certificates that are not used": (
         "PG_SSLROOTCERT",
         ("PG_HOST=db.lab", "PG_SSLROOTCERT=.env"),
         "requires PG_SSLMODE verify-ca or verify-full",
     ),
-    "a check without certificates": (
+    "verification without certificates": (
         "PG_SSLROOTCERT",
         ("PG_HOST=db.lab", "PG_SSLMODE=verify-full"),
         "must be a file of CA certificates when PG_SSLMODE is verify-full",
@@ -50,7 +50,7 @@ SENSELESS = {
         ("ARTIFACT_STORE=local", "MINIO_HOST=objects.lab"),
         "has no effect when ARTIFACT_STORE is local",
     ),
-    "a folder for somebody else's objects": (
+    "a folder for an external server": (
         "MINIO_VOLUME_PATH",
         ("MINIO_HOST=objects.lab", "MINIO_VOLUME_PATH=objects"),
         "has no effect when MINIO_HOST is objects.lab",
@@ -60,7 +60,7 @@ SENSELESS = {
         ("MINIO_STORAGE_USE_HTTPS=true",),
         "must be false for the bundled S3 server",
     ),
-    "a bucket that is made anyway": (
+    "a bucket that is always created": (
         "MLFLOW_BUCKET_CREATE",
         ("MLFLOW_BUCKET_CREATE=true",),
         "must be false for the bundled S3 server",
@@ -70,7 +70,7 @@ SENSELESS = {
         ("MINIO_HOST=objects.lab", "MINIO_STORAGE_CA_CERTS=.env"),
         "requires MINIO_STORAGE_USE_HTTPS=true",
     ),
-    "a URL for a host": (
+    "a URL as host": (
         "PG_HOST",
         ("PG_HOST=http://db.lab",),
         "must be a host name or IP address",
@@ -83,9 +83,9 @@ SENSELESS = {
 }
 
 
-@pytest.mark.parametrize("case", SENSELESS)
-def test_settings_that_make_no_sense_together_must_be_refused(user: User, case: str) -> None:
-    name, lines, rule = SENSELESS[case]
+@pytest.mark.parametrize("case", CONTRADICTORY)
+def test_contradictory_settings_must_be_rejected(user: User, case: str) -> None:
+    name, lines, rule = CONTRADICTORY[case]
     user.has_env(*lines)
     result = user.types("config")
     assert result.code == 2
@@ -109,14 +109,14 @@ def test_a_stack_must_have_the_services_that_its_stores_need(make: type[Stack]) 
     assert of(PG_HOST="db.lab", ARTIFACT_STORE="local") == ["mlflow"]
 
 
-def test_mlflow_must_wait_for_what_is_there_and_nothing_else() -> None:
+def test_services_must_only_wait_for_services_of_the_stack() -> None:
     for values in ({}, SMALL, OUTSIDE, {"ARTIFACT_STORE": "local"}):
         found = stack(**values)
         for service in found.services:
             assert set(service.depends_on) <= set(names(found))
 
 
-def test_a_database_of_ones_own_must_be_told_to_mlflow_by_a_file() -> None:
+def test_the_address_of_an_external_database_must_be_in_the_service_file() -> None:
     found = stack(**OUTSIDE, PG_PORT="6432", PG_SSLMODE="require")
     (service,) = [secret for secret in found.secrets if secret.name == "pg_service.conf"]
     lines = service.text.splitlines()
@@ -135,7 +135,7 @@ def test_a_database_of_ones_own_must_be_told_to_mlflow_by_a_file() -> None:
         ({"MINIO_HOST": "aws"}, None),
     ],
 )
-def test_an_s3_server_of_ones_own_must_be_called_where_it_is(
+def test_services_must_get_the_endpoint_of_an_external_s3_server(
     values: dict[str, str], endpoint: str | None
 ) -> None:
     found = stack(**values)
@@ -143,12 +143,12 @@ def test_an_s3_server_of_ones_own_must_be_called_where_it_is(
         assert found.service(name).environment.get(variable) == endpoint
 
 
-def test_the_root_key_must_not_leave_for_a_server_of_ones_own() -> None:
+def test_an_external_s3_server_must_not_need_the_root_key() -> None:
     found = stack(**OUTSIDE)
     assert not [secret for secret in found.secrets if "root" in secret.name]
 
 
-def test_a_bucket_of_ones_own_must_only_be_made_where_that_is_allowed() -> None:
+def test_a_bucket_on_an_external_server_must_only_be_created_if_allowed() -> None:
     def may_create(**values: str) -> str | None:
         return stack(**values).service("bucket-init").environment.get("S3_BUCKET_CREATE")
 
@@ -157,7 +157,7 @@ def test_a_bucket_of_ones_own_must_only_be_made_where_that_is_allowed() -> None:
     assert may_create() is None
 
 
-def test_old_servers_must_get_no_new_checksums_where_that_is_said() -> None:
+def test_new_checksums_must_not_be_sent_if_they_are_turned_off() -> None:
     found = stack(MINIO_HOST="objects.lab", MINIO_STORAGE_CHECKSUMS="when_required")
     for name in ("mlflow", "bucket-init"):
         environment = found.service(name).environment

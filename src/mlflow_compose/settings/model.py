@@ -49,12 +49,12 @@ class Settings(StoreSettings):
     )
     stack_engine: Literal["auto", "docker", "local"] = setting(
         "auto",
-        "Engine that runs the stack: docker, local (without Docker) or auto (docker if available).",
+        "Engine: docker, local (without Docker) or auto (docker if available, otherwise local).",
         section=STACK,
     )
     stack_bind_address: IpAddress = setting(
         "127.0.0.1",
-        "Address that published ports bind to; all but loopback require MLFLOW_AUTH=basic.",
+        "Address that published ports bind to; non-loopback ones require MLFLOW_AUTH=basic.",
         section=STACK,
     )
 
@@ -120,7 +120,7 @@ class Settings(StoreSettings):
         SecretStr(""), "Package index for the build; empty: the default index.", section=IMAGES
     )
     build_ca_certs: OneLine = setting(
-        "", "PEM file of additional CA certificates that the build trusts.", section=IMAGES
+        "", "Additional CA certificates (PEM file) that the build trusts.", section=IMAGES
     )
 
     mlflow_memory: Memory = setting("", "Memory limit of mlflow.", section=MEMORY)

@@ -37,7 +37,7 @@ def _database(settings: StoreSettings) -> Iterator[Problem]:
     if not external and settings.pg_sslmode not in {"prefer", "allow", "disable"}:
         yield Problem(
             "PG_SSLMODE",
-            "must be prefer, allow or disable for the bundled PostgreSQL, which has no TLS, "
+            "must be prefer, allow or disable for the bundled PostgreSQL (it has no TLS), "
             f"got {settings.pg_sslmode}",
             ("PG_HOST",),
         )

@@ -44,7 +44,7 @@ class StoreSettings(BaseSettings):
     pg_user: DatabaseUser = setting("mlflow", "Database user.", section=POSTGRES)
     pg_password: Secret = setting(
         Generated(24),
-        "Password of PG_USER; after the first start, change it in the database as well.",
+        "Password of PG_USER; to change it after the first start, change it in PostgreSQL too.",
         section=POSTGRES,
     )
     pg_host: Host = setting(
@@ -61,7 +61,7 @@ class StoreSettings(BaseSettings):
     )
     pg_sslrootcert: OneLine = setting(
         "",
-        "PEM file of CA certificates to verify an external database with.",
+        "CA certificates (PEM file) for verifying an external database.",
         section=POSTGRES,
     )
     pg_port: Port = setting(
@@ -94,11 +94,11 @@ class StoreSettings(BaseSettings):
     )
     minio_storage_use_https: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument
-        "Use HTTPS for an external S3 server; the bundled service has none.",
+        "Use HTTPS for an external S3 server; the bundled servers only use HTTP.",
         section=S3,
     )
     minio_storage_ca_certs: OneLine = setting(
-        "", "PEM file of CA certificates to verify an external S3 server with.", section=S3
+        "", "CA certificates (PEM file) for verifying an external S3 server.", section=S3
     )
     minio_storage_checksums: Literal["when_supported", "when_required"] = setting(
         "when_supported",

@@ -58,7 +58,7 @@ def bucket(value: str) -> str:
         raise ValueError("must not have the format of an IP address")
     if value.startswith(("xn--", "sthree-")) or value.endswith(("-s3alias", "--ol-s3")):
         raise ValueError(
-            "must not start with xn-- or sthree- or end with -s3alias or --ol-s3, which S3 reserves"
+            "must not start with xn-- or sthree-, or end with -s3alias or --ol-s3 (reserved by S3)"
         )
     return value
 
@@ -67,9 +67,7 @@ def new_enough(value: str) -> str:
     """Accept MLflow versions that support the options that the stack passes."""
     if tuple(map(int, value.split("."))) < OLDEST_MLFLOW:
         oldest = ".".join(map(str, OLDEST_MLFLOW))
-        raise ValueError(
-            f"must be {oldest} or newer: older versions do not support --allowed-hosts"
-        )
+        raise ValueError(f"must be {oldest} or newer (for --allowed-hosts)")
     return value
 
 
@@ -78,7 +76,7 @@ def host(value: str) -> str:
     if not re.fullmatch(
         r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", value
     ):
-        raise ValueError("must be a host name or IP address, without http:// and without a port")
+        raise ValueError("must be a host name or IP address without http:// or a port")
     return value.lower()
 
 
@@ -116,7 +114,7 @@ def login_text(value: str) -> str:
     """Accept text that all of MLflow's login methods decode the same way."""
     if not value.isascii():
         # `mlflow/server/auth/__init__.py` (3.17) decodes some logins as ASCII.
-        raise ValueError("must be ASCII: MLflow logins support no other characters")
+        raise ValueError("must be ASCII (MLflow logins support no other characters)")
     return value
 
 
@@ -126,7 +124,7 @@ def login_name(value: str) -> str:
     if ":" in identifier(value):
         # https://datatracker.ietf.org/doc/html/rfc7617#section-2
         raise ValueError(
-            "must not contain a colon, which ends the user name in HTTP basic authentication"
+            "must not contain a colon (it ends the user name in HTTP basic authentication)"
         )
     return value
 
@@ -134,18 +132,18 @@ def login_name(value: str) -> str:
 def database_user(value: str) -> str:
     """Accept names that PostgreSQL allows for users."""
     if identifier(value).startswith("pg_"):
-        raise ValueError("must not start with pg_, which PostgreSQL reserves")
+        raise ValueError("must not start with pg_ (reserved by PostgreSQL)")
     if value in {"none", "public"}:
-        raise ValueError("must not be none or public, which PostgreSQL reserves")
+        raise ValueError("must not be none or public (reserved by PostgreSQL)")
     return value
 
 
 def database_name(value: str) -> str:
     """Accept names that PostgreSQL clients do not parse as a connection string."""
     if "=" in identifier(value) or "://" in value:
-        raise ValueError("must not contain = or ://, which would make it a connection string")
+        raise ValueError("must not contain = or :// (clients would read it as a connection string)")
     if value in {"template0", "template1"}:
-        raise ValueError("must not be template0 or template1, PostgreSQL's template databases")
+        raise ValueError("must not be template0 or template1 (reserved by PostgreSQL)")
     return value
 
 

@@ -28,7 +28,7 @@ REFUSED = 400
 # The statuses of a server that is not ready start here.
 NOT_READY = 500
 # Seconds.
-ASK_EVERY, SAY_AFTER = 0.1, 20.0
+RETRY_EVERY, REPORT_AFTER = 0.1, 20.0
 
 
 class JobError(Exception):
@@ -82,13 +82,13 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clie
 
 
 def wait_until_ready(url: str, seconds: float) -> None:
-    """Wait until the server responds at `url` that it is ready, for at most `seconds`.
+    """Wait until the response from `url` shows that the server is ready, for at most `seconds`.
 
-    The requests that follow report what is wrong with a server that never is.
+    If it never is ready, the job's next requests report the reason.
     """
     server = PoolManager(timeout=Timeout(connect=5, read=15), retries=False)
-    began, told = time.monotonic(), False
-    while (waited := time.monotonic() - began) < seconds:
+    start, reported = time.monotonic(), False
+    while (waited := time.monotonic() - start) < seconds:
         try:
             status = server.request("GET", url).status
             if status < NOT_READY:
@@ -96,10 +96,10 @@ def wait_until_ready(url: str, seconds: float) -> None:
             reason = f"it responds with status {status}"
         except HTTPError as error:
             reason = str(error)
-        if waited > SAY_AFTER and not told:
-            told = True
+        if waited > REPORT_AFTER and not reported:
+            reported = True
             print(f"waiting for the S3 server at {url}: {reason}", flush=True)
-        time.sleep(ASK_EVERY)
+        time.sleep(RETRY_EVERY)
 
 
 def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: ANN401 - of boto3
@@ -126,9 +126,9 @@ def administer(
     S3SigV4Auth(Credentials(job.root.id, job.root.secret), "s3", job.region).add_auth(signed)
     answer = http().request(method, url, body=body, headers=dict(signed.headers.items()))
     if answer.status >= REFUSED and answer.status != allowed:
-        said = answer.data.decode(errors="replace")[:200]
+        text = answer.data.decode(errors="replace")[:200]
         raise JobError(
-            f"the S3 server rejected an admin request: {request}: {answer.status} {said}"
+            f"the S3 server rejected an admin request: {request}: {answer.status} {text}"
         )
     return answer.status, answer.data
 
@@ -139,12 +139,12 @@ def http() -> PoolManager:
 
 
 @contextmanager
-def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
+def explained_errors(job: Job, key_settings: str = ROOT_KEY) -> Iterator[None]:
     """Turn exceptions of the block into a `JobError`."""
     try:
         yield
     except ClientError as error:
-        raise JobError(refusal(job, error, whose)) from error
+        raise JobError(explanation(job, error, key_settings)) from error
     except SSLError as error:
         raise JobError(
             f"the certificate of {job.server} is not trusted (MINIO_STORAGE_CA_CERTS): {error}"
@@ -153,15 +153,15 @@ def reasons(job: Job, whose: str = ROOT_KEY) -> Iterator[None]:
         raise JobError(unreachable(job, str(error))) from error
 
 
-def unreachable(job: Job, said: str) -> str:
+def unreachable(job: Job, reason: str) -> str:
     """Return the message for a server that does not respond."""
     host = urlsplit(job.endpoint or "").hostname
-    if host and not job.has_users and not is_known(host):
+    if host and not job.has_users and not resolves(host):
         return f"MINIO_HOST does not resolve: {host}"
-    return f"{job.server} cannot be reached: {said}"
+    return f"{job.server} cannot be reached: {reason}"
 
 
-def is_known(host: str) -> bool:
+def resolves(host: str) -> bool:
     """Tell whether a host name resolves."""
     try:
         socket.getaddrinfo(host, None)
@@ -170,22 +170,22 @@ def is_known(host: str) -> bool:
     return True
 
 
-def refusal(job: Job, error: ClientError, whose: str) -> str:
+def explanation(job: Job, error: ClientError, key_settings: str) -> str:
     """Return the message for a request that the S3 server rejected."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     server = job.server
     named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
-        return f"{server} rejected the key in {whose} ({code}): it has a different one"
+        return f"{server} rejected the key in {key_settings} ({code}): it expects a different one"
     if code in {"404", "NoSuchBucket"}:
         return f"{named} does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"
     if code in OTHER_REGION:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        told = headers.get("x-amz-bucket-region") or error.response["Error"].get("Region")
-        region = told or "another region"
+        named_region = headers.get("x-amz-bucket-region") or error.response["Error"].get("Region")
+        region = named_region or "another region"
         return f"{named} is in {region}, not in {job.region} (AWS_DEFAULT_REGION)"
     if code == "403" or code in FORBIDDEN:
-        return f"{server} does not allow the key in {whose} to use {named} ({code})"
+        return f"{server} does not allow the key in {key_settings} to use {named} ({code})"
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
     if code in OLD_CHECKSUMS:

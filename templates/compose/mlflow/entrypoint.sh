@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs its arguments as a command. An MLflow server is prepared for first.
+# Entry point of the image: runs its arguments as a command, after some preparation for MLflow.
 set -eu
 case "$*" in
 *"mlflow server"*)
