@@ -52,7 +52,7 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
     assert local.pids() == {}
     docker.write(MINIO_VOLUME_PATH="objects")
     said = docker.tool("up", "--no-verify", "--engine", "local", PATH=path)
-    said.shows("note: engine local: what the stack has on docker is not shown")
+    said.shows("note: engine local: the stack's data on docker is not shown")
     assert kept(local).runs == []
     other = local.log_run()
 

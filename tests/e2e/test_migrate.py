@@ -133,7 +133,7 @@ def test_a_copy_that_was_killed_must_go_on_where_it_ended_and_come_back(
         filled.expect(kept)
     assert contents(filled, filled.app_key, filled.bucket).items() >= before.items()
     assert later.id in outside.sql(stored)
-    filled.tool("migrate-store", "--prune", code=2).shows("add --yes to agree")
+    filled.tool("migrate-store", "--prune", code=2).shows("add --yes to confirm")
     # The objects are used again.
     filled.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
     assert filled.volumes() == {"minio_data", "mlflow_tmp"}

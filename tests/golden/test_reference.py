@@ -1,13 +1,19 @@
-"""The variables page is generated from the declared settings."""
+"""The pages of variables and commands are generated from the declared ones."""
 
-from pathlib import Path
+from collections.abc import Callable
 
+import pytest
+
+from mlflow_compose.cli.reference import commands_page
 from mlflow_compose.settings import reference_page
+from tests.unit.samples import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "variables.md"
+PAGES: dict[str, Callable[[], str]] = {"variables": reference_page, "commands": commands_page}
 
 
-def test_the_variables_page_must_match_the_declared_settings(*, update_golden: bool) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_must_match_what_is_declared(name: str, *, update_golden: bool) -> None:
+    page = ROOT / "docs" / "reference" / f"{name}.md"
     if update_golden:
-        PAGE.write_text(reference_page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == reference_page()
+        page.write_text(PAGES[name](), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == PAGES[name]()

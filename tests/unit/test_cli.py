@@ -232,7 +232,8 @@ def test_data_must_not_be_deleted_where_nobody_can_be_asked(
     result = user.types("down", "--volumes")
     assert result.code == 2
     assert result.err == (
-        "error: this deletes data, and there is no terminal to ask on\nhint: add --yes to agree\n"
+        "error: this deletes data, and there is no terminal for the confirmation\n"
+        "hint: add --yes to confirm\n"
     )
     assert engine.calls == ["check"]
     assert envelope(user, "down", "--volumes", "--json")["errors"][0]["code"] == "usage"

@@ -23,7 +23,7 @@ REFERENCE = ROOT / "docs" / "reference"
 BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
 # Generated from the code; tests/golden compares them.
-GENERATED = {REFERENCE / f"{name}.md" for name in ("commands", "json")}
+GENERATED = {REFERENCE / f"{name}.md" for name in ("json",)}
 LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
 # What processes of a stack carry.
 INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}

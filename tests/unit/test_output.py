@@ -177,7 +177,7 @@ def test_a_closed_input_must_be_nobody_to_ask(user: User) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "there is no terminal to ask on" in done.stderr
+    assert "there is no terminal for the confirmation" in done.stderr
 
 
 def follow(out: str) -> None:

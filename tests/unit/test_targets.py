@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import paths, targets
+from mlflow_compose.cli.context import choices
 from mlflow_compose.cli.run import run
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import Site, docker_site
-from mlflow_compose.targets import COMPOSE, Target
+from mlflow_compose.targets import COMPOSE, TARGETS, Target, engines
 from mlflow_compose.targets.target import Ask
 from tests.unit.samples import env_text
 
@@ -71,10 +72,21 @@ def test_a_target_that_nothing_runs_must_be_rendered(
     capsys.readouterr()
     assert run(["render", "--target", "paper", "--check"]) == 0
     assert run(["render", "--target", "stone"]) == 2
-    assert "--target must be one of compose, local, paper, got stone" in capsys.readouterr().err
+    assert "--target must be compose, local or paper, got stone" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_target_that_nothing_runs_must_be_no_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", "--engine", "paper"]) == 2
     assert "--engine must be auto, docker or local, got paper" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "names"), [("render", [*TARGETS]), ("up", ["auto", *engines()])], ids=str
+)
+def test_help_must_name_all_of_them(
+    command: str, names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are written out there, since loading the records would make help slow."""
+    assert run([command, "--help"]) == 0
+    assert choices(*names) in " ".join(capsys.readouterr().out.split())

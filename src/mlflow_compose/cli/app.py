@@ -13,7 +13,7 @@ from mlflow_compose.result import Result
 
 app = typer.Typer(
     name="mlflow-compose",
-    help="One .env in, one working and proven MLflow stack out.",
+    help="Run a complete MLflow stack from one .env file.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,18 +35,25 @@ def options(
     ctx: typer.Context,
     env_file: Annotated[
         Path,
-        # Not checked here: the reader of env files says better what is wrong with one.
-        typer.Option(help="Settings of the stack; its other files are beside it.", readable=False),
+        # Not checked here: the reader of env files gives better errors.
+        typer.Option(
+            metavar="FILE",
+            help="Env file of the stack; the stack's files are next to it.",
+            readable=False,
+        ),
     ] = Path(".env"),
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of text.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print results only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Suppress progress output.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """One .env in, one working and proven MLflow stack out."""
+    """Run a complete MLflow stack from one .env file."""
     # The console already knows --json and --quiet: errors of this very line need them.
     del as_json, quiet, version
     if env_file == Path():

@@ -1,4 +1,4 @@
-"""What every command gets: the world, and the global options."""
+"""What every command gets: the environment, and the global options."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """The world of one command line."""
+    """The environment of one command line."""
 
     console: Console
     environ: Mapping[str, str]
@@ -29,18 +29,18 @@ class Context:
     env_file: Path = Path(".env")
 
     def plan(self, target: "Target | None" = None, folder: Path | None = None) -> "Plan":
-        """Decide everything about the stack, without asking whether its engine is here."""
+        """Plan the stack without checking whether its engine is available."""
         from mlflow_compose.actions import load_plan, read_settings
         from mlflow_compose.targets import COMPOSE, target_of
 
         loaded, paths = read_settings(self.env_file, self.environ)
         wanted = loaded.settings.stack_engine
-        # Whatever will run it, Compose files are what people look at.
+        # Compose files are what people read, whatever engine runs the stack.
         chosen = COMPOSE if wanted == "auto" else target_of(wanted)
         return load_plan(loaded, paths, self.environ, target or chosen, folder)
 
     def chosen_plan(self, engine: str | None = None) -> "Plan":
-        """Decide everything about the stack for the engine that this machine has."""
+        """Plan the stack for an engine that is available on this machine."""
         from mlflow_compose.actions import check_name, load_plan, read_settings
         from mlflow_compose.engines import choose
         from mlflow_compose.identity import load_identity
@@ -49,7 +49,7 @@ class Context:
 
         loaded, paths = read_settings(self.env_file, self.environ)
         identity, record, starts = load_identity(paths), read_record(paths), self.command == "up"
-        # Whatever STACK_ENGINE says: a stack is stopped and looked at where it was started.
+        # A running stack is stopped and inspected on the engine that it was started with.
         running = "" if starts else record.started_on
         wanted = engine or running or loaded.settings.stack_engine
         choice = choose(wanted, paths, identity, [*record.places])
@@ -57,9 +57,7 @@ class Context:
             self.console.note(f"engine {choice.engine}: {choice.why}")
         others = ", ".join(name for name in record.places if name != choice.engine)
         if others and starts:
-            self.console.note(
-                f"engine {choice.engine}: what the stack has on {others} is not shown"
-            )
+            self.console.note(f"engine {choice.engine}: the stack's data on {others} is not shown")
         target = target_of(choice.engine)
         plan = load_plan(loaded, paths, self.environ, target, identity=identity)
         if not starts:
@@ -77,17 +75,17 @@ class Context:
         """Keep other commands that change the stack out while the block runs.
 
         Args:
-            output: The folder that is written to, if not the stack's: it needs no lock then.
+            output: Folder to write to instead of the stack's own, which needs no lock.
         """
         from mlflow_compose.actions import read_settings
         from mlflow_compose.identity import read_id
         from mlflow_compose.targets import TARGETS
 
-        # Wrong settings are said first, and where there is no stack, no folder is made.
+        # Wrong settings are reported first, and without a stack, no folder is created.
         _, paths = read_settings(self.env_file, self.environ)
         own = {paths.root / target.folder for target in TARGETS.values()}
         elsewhere = output and output.resolve() not in own
-        # The first rendering draws the stack's id, wherever its files go.
+        # The first rendering creates the stack's id, wherever its files go.
         if elsewhere and read_id(paths.root):
             yield
             return
@@ -95,11 +93,12 @@ class Context:
             yield
 
     def confirm(self, question: str) -> None:
-        """Ask before data is deleted; only a yes goes on."""
+        """Ask before data is deleted; only yes continues."""
         answer = self.console.confirm(question)
         if answer is None:
             raise UsageError(
-                "this deletes data, and there is no terminal to ask on", hint="add --yes to agree"
+                "this deletes data, and there is no terminal for the confirmation",
+                hint="add --yes to confirm",
             )
         if not answer:
             raise Cancelled("nothing was deleted")
@@ -109,7 +108,7 @@ class Context:
         """Refuse if what would be deleted now is not what the user was asked about."""
         if asked != now:
             raise UsageError(
-                "the stack changed while you were asked; nothing was deleted",
+                "the stack changed before you confirmed, so nothing was deleted",
                 hint="run the same command again",
             )
 
@@ -126,7 +125,13 @@ class Context:
                 return
 
 
+def choices(*names: str) -> str:
+    """Return names as a list of alternatives, such as `auto, docker or local`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 def context_of(ctx: typer.Context) -> Context:
-    """Return our context of typer's."""
+    """Return the context that commands share."""
     context: Context = ctx.obj
     return context

@@ -1,4 +1,4 @@
-"""The commands about the files of a stack: its settings, and what is rendered from them."""
+"""Commands about the files of a stack: its settings, and what is rendered from them."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlflow_compose.cli.context import context_of
+from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -16,16 +16,20 @@ app = typer.Typer()
 def init(
     ctx: typer.Context,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="A value to write.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Value of a setting; may be repeated."),
     ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="FILE", help="The .env of another MLflow stack, to take over."
+            "--from", metavar="FILE", help=".env of another MLflow stack to take settings from."
         ),
     ] = None,
 ) -> None:
-    """Write .env with random secrets; an existing one is never touched."""
+    """Create .env with random secrets.
+
+    An existing file is never changed.
+    """
     from mlflow_compose import actions
 
     context = context_of(ctx)
@@ -36,24 +40,31 @@ def init(
 def render(
     ctx: typer.Context,
     target: Annotated[
-        str | None, typer.Option(help="What to render: compose or local (STACK_ENGINE).")
+        str | None,
+        typer.Option(
+            metavar="TARGET",
+            help="What to render: compose or local. Default: what STACK_ENGINE runs.",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write to instead of compose/ or local/.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write to this folder. Default: the target's own, such as compose/."
+        ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 if disk differs.")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if files differ.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Write nothing; show what would change.")
+        bool, typer.Option("--diff", help="Write nothing; show the differences.")
     ] = False,
 ) -> None:
-    """Write the files of the stack."""
+    """Write the files that the stack runs from."""
     from mlflow_compose import actions
     from mlflow_compose.targets import TARGETS
 
     if target not in {None, *TARGETS}:
-        raise UsageError(f"--target must be one of {', '.join(TARGETS)}, got {target}")
+        raise UsageError(f"--target must be {choices(*TARGETS)}, got {target}")
     context = context_of(ctx)
     chosen = TARGETS[target] if target else None
     if check or diff:
@@ -69,10 +80,13 @@ def render(
 def config(
     ctx: typer.Context,
     list_all: Annotated[
-        bool, typer.Option("--list", help="Show every setting that there is; needs no .env.")
+        bool, typer.Option("--list", help="List all settings with their defaults; needs no .env.")
     ] = False,
 ) -> None:
-    """Show the settings and where each came from; secrets are masked."""
+    """Show the settings and the source of each.
+
+    Secrets are masked.
+    """
     from mlflow_compose import actions
 
     context = context_of(ctx)
@@ -84,7 +98,7 @@ def _pairs(arguments: list[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-            # What stands behind the name may be a secret.
+            # The rest may be a secret.
             raise UsageError(f"--set takes NAME=VALUE, got {name}")
         pairs[name] = value
     return pairs

@@ -1,10 +1,10 @@
-"""The commands that start, stop and look at a stack."""
+"""Commands that start, stop and inspect a stack."""
 
 from typing import Annotated
 
 import typer
 
-from mlflow_compose.cli.context import context_of
+from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -14,25 +14,32 @@ app = typer.Typer()
 def up(
     ctx: typer.Context,
     engine: Annotated[
-        str | None, typer.Option(help="What runs it: auto, docker or local (STACK_ENGINE).")
+        str | None,
+        typer.Option(metavar="ENGINE", help="Override STACK_ENGINE: auto, docker or local."),
     ] = None,
     wait_timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds until every service must be healthy.")
+        float,
+        typer.Option(
+            min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."
+        ),
     ] = 180,
-    verify: Annotated[bool, typer.Option(help="Log a run and an artifact at the end.")] = True,
+    verify: Annotated[
+        bool, typer.Option(help="Verify the stack by logging a run and an artifact.")
+    ] = True,
     start_empty: Annotated[
         bool,
         typer.Option(
-            "--start-empty", help="Start without the data that settings or a missing disk hide."
+            "--start-empty",
+            help="Start with empty stores even if changed settings or a missing disk hide data.",
         ),
     ] = False,
 ) -> None:
-    """Start the stack and prove that it works."""
+    """Start the stack and verify that it works."""
     from mlflow_compose import actions
     from mlflow_compose.targets import engines
 
     if engine not in {None, "auto", *engines()}:
-        raise UsageError(f"--engine must be auto, {' or '.join(engines())}, got {engine}")
+        raise UsageError(f"--engine must be {choices('auto', *engines())}, got {engine}")
     context = context_of(ctx)
     with context.alone():
         plan = context.chosen_plan(engine)
@@ -51,17 +58,17 @@ def up(
 def down(
     ctx: typer.Context,
     volumes: Annotated[
-        bool, typer.Option("--volumes", help="Delete the data too: runs and artifacts.")
+        bool, typer.Option("--volumes", help="Also delete the data: runs and artifacts.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Stop the stack; its data is kept."""
+    """Stop the stack and keep its data."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
     asked = ""
     if volumes and not yes:
-        # Before the lock is taken: whoever is asked may be away.
+        # Before the lock is taken, since nobody may be there to answer.
         asked = actions.what_is_lost(context.engine(context.chosen_plan()))
         context.confirm(asked)
     with context.alone():
@@ -75,7 +82,7 @@ def down(
 
 @app.command(epilog="Example: mlflow-compose status --json")
 def status(ctx: typer.Context) -> None:
-    """Show how the services are, and where they answer."""
+    """Show the state of the services and their URLs."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
@@ -87,17 +94,20 @@ def status(ctx: typer.Context) -> None:
 def logs(
     ctx: typer.Context,
     services: Annotated[
-        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="All where none is named.")
+        list[str] | None,
+        typer.Argument(metavar="SERVICE", help="Services to show. Default: all."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as new lines come.")] = False,
-    tail: Annotated[int | None, typer.Option(min=0, help="Lines from the end.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Follow log output.")] = False,
+    tail: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Number of lines to show from the end.")
+    ] = None,
 ) -> None:
-    """Show what the services said."""
+    """Show the logs of the services."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
     if follow and context.console.as_json:
-        raise UsageError("--follow has no end, so it does not go with --json")
+        raise UsageError("--follow cannot be combined with --json")
     engine = context.engine(context.chosen_plan())
     lines = actions.logs(engine, services or [], follow=follow, tail=tail)
     context.show_lines(lines)
@@ -105,7 +115,10 @@ def logs(
 
 @app.command(epilog="Example: mlflow-compose verify --json")
 def verify(ctx: typer.Context) -> None:
-    """Prove the running stack: what goes in must come back."""
+    """Verify that the running stack works.
+
+    Logs a run, artifacts and a model, and reads them back.
+    """
     from mlflow_compose import actions
 
     context = context_of(ctx)

@@ -1,4 +1,4 @@
-"""The commands that move what a stack keeps."""
+"""Commands that import data, and move it to other stores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,30 +23,37 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     to: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="STORE", help="provider=NAME, s3=URL, s3=aws or postgres=HOST[:PORT]."
+            metavar="STORE",
+            help="New store: provider=NAME, s3=URL, s3=aws or postgres=HOST[:PORT].",
         ),
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="An env file with what else changes: the new store's keys, its bucket."),
+        typer.Option(
+            metavar="FILE",
+            help="Env file with other settings to change, such as the new store's keys.",
+        ),
     ] = None,
     prune: Annotated[
         bool,
-        typer.Option("--prune", help="Delete the data that is left in an old place."),
+        typer.Option("--prune", help="Delete the data that earlier migrations left behind."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     wait_timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds until every service must be healthy.")
+        float,
+        typer.Option(
+            min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."
+        ),
     ] = 180,
 ) -> None:
-    """Move the data to another S3 server or to PostgreSQL, compare, and use that from then on.
+    """Move the data to another S3 server or to PostgreSQL.
 
-    MLflow does not answer meanwhile. The old data is kept until --prune.
+    MLflow is unavailable meanwhile. The old data is kept until you run --prune.
     """
     from mlflow_compose import actions
 
     if bool(to) == prune:
-        raise UsageError("migrate-store takes either --to or --prune")
+        raise UsageError("migrate-store needs either --to or --prune")
     context = context_of(ctx)
     if prune:
         _prune(context, yes=yes)
@@ -63,7 +70,7 @@ def _prune(context: Context, *, yes: bool) -> NoReturn:
 
     asked = ""
     if not yes:
-        # Before the lock is taken: whoever is asked may be away.
+        # Before the lock is taken, since nobody may be there to answer.
         plan = context.chosen_plan()
         if unused := actions.unused(plan, context.engine(plan)):
             asked = _question(unused, plan)
@@ -89,15 +96,18 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A mlruns folder, a file of SQLite, or a tracking server's address.",
+            help="An mlruns folder, a SQLite file, or the URL of a tracking server.",
         ),
     ],
     artifacts: Annotated[
         Path | None,
-        typer.Option(help="Folder of the artifacts, if it is not beside the database."),
+        typer.Option(metavar="DIR", help="Folder of the artifacts. Default: next to the database."),
     ] = None,
 ) -> None:
-    """Bring experiments, runs, artifacts and models into the stack; again adds what is new."""
+    """Import experiments, runs, artifacts and models.
+
+    Run it again to add what is new.
+    """
     from mlflow_compose import actions
 
     context = context_of(ctx)
