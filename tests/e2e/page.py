@@ -65,14 +65,14 @@ def _page(around: Surroundings, name: str, address: str, port: int, folder: str)
         restart="unless-stopped",
         command=("python", "-c", SERVE),
         environment={
-            "SECRET_FILE": around.site.secret(secret),
+            "SECRET_FILE": around.site.secret(secret.name),
             "FOLDER": folder,
             "ADDRESS": address,
             "PORT": str(port),
         },
         secrets=(secret,),
         volumes=(Volume(VOLUME, folder),),
-        ports=(PublishedPort(name, "PAGE_PORT", "127.0.0.1", _published(), port, label="Page"),),
+        ports=(PublishedPort(name, "PAGE_PORT", "127.0.0.1", _published(), port, "Page", "http"),),
         healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE.format(port=port))),
         depends_on=around.present({"mlflow": HEALTHY}),
     )

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 
-from mlflow_compose.checks.bundled_causes import CAUSES
-from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
+from mlflow_compose.checks.causes import ORDER, causes, diagnose, external_database, first_cause
 from mlflow_compose.checks.inside import MODULES, Link, look
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
@@ -20,6 +19,7 @@ from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import SECRETS, SOURCE, stack
 
 CHECKS = SOURCE / "checks"
+CAUSES = causes(stack())
 
 
 def words_of_the_probe() -> set[str]:
@@ -66,19 +66,9 @@ def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
 
 
 def test_every_sentence_must_be_said_by_somebody() -> None:
+    folders = (CHECKS, CHECKS / "probe", SOURCE / "stack" / "components")
     sources = [
-        (CHECKS / name).read_text(encoding="utf-8")
-        for name in (
-            "bundled_causes.py",
-            "external_causes.py",
-            "inside.py",
-            "proof.py",
-            "verify.py",
-            "causes.py",
-            "probe/main.py",
-            "probe/database.py",
-            "probe/artifacts.py",
-        )
+        path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py")
     ]
     for word in CAUSES:
         uses = sum(source.count(f'"{word}"') for source in sources)
@@ -154,7 +144,7 @@ def test_a_server_that_ended_must_be_named_instead_of_what_misses_it() -> None:
 def test_a_probe_that_cannot_run_must_be_said_without_secrets(said: str) -> None:
     found = diagnose(engine(said, ALL_WELL))
     assert found is not None
-    assert "could not be looked at from inside" in found.sentence
+    assert "could not be checked from inside" in found.sentence
     assert SECRETS["PG_PASSWORD"] not in found.sentence
 
 

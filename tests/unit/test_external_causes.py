@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from mlflow_compose.checks.bundled_causes import CAUSES
-from mlflow_compose.checks.external_causes import causes
+from mlflow_compose.checks.causes import causes
 from mlflow_compose.checks.proof import Proof
 from mlflow_compose.stack import Stack
 from tests.unit.samples import SECRETS, local_stack, stack
@@ -20,14 +19,15 @@ STACKS: dict[str, dict[str, str]] = {
     "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
     "a folder": {"ARTIFACT_STORE": "local"},
 }
+CAUSES = causes(stack())
 NEEDS = {"pg_": "uses_postgres", "s3_": "uses_s3", "bucket_": "uses_s3", "key_": "uses_s3"}
 # What may only be said of a server that up makes, or makes anew.
 OURS = {
-    "postgres": r"logs postgres|ALTER ROLE|was made with|POSTGRES_IMAGE",
-    "s3": r"logs s3|makes (it|the key) again|allows it again",
+    "postgres": r"logs postgres|ALTER ROLE|was created with|POSTGRES_IMAGE",
+    "s3": r"logs s3|creates (it|the key) again|grants access again",
 }
 # What may only be said of somebody else's.
-THEIRS = {"postgres": r"set PG_HOST|PG_HOST says", "s3": r"MINIO_HOST|MLFLOW_BUCKET_CREATE"}
+THEIRS = {"postgres": r"set PG_HOST|PG_HOST does", "s3": r"MINIO_HOST|MLFLOW_BUCKET_CREATE"}
 # Only somebody else's database knows TLS; only an own S3 server is made keys for.
 TLS = ("pg_no_tls", "pg_tls_required", "pg_certificate", "pg_certificate_name")
 

@@ -285,7 +285,7 @@ def test_the_repr_of_a_stack_must_not_show_secrets() -> None:
 
 def test_a_ready_made_image_must_be_used_as_it_is() -> None:
     found = stack(MLFLOW_IMAGE="registry.example.org/mlflow:1")
-    assert found.built is None
+    assert found.built == ()
     for name in ("mlflow", "bucket-init"):
         assert found.service(name).image == "registry.example.org/mlflow:1"
         assert found.service(name).pull_policy is None
@@ -293,7 +293,7 @@ def test_a_ready_made_image_must_be_used_as_it_is() -> None:
 
 def test_an_image_that_is_made_here_must_never_be_pulled() -> None:
     found = stack()
-    assert found.built is found.service("mlflow")
+    assert found.built == (found.service("mlflow"),)
     for name in ("mlflow", "bucket-init"):
         assert found.service(name).image.startswith("mlflow_server:3.17.2-")
         assert found.service(name).pull_policy == "never"

@@ -313,7 +313,7 @@ def test_a_broken_link_inside_must_be_named_with_its_cause() -> None:
         result = verify(engine, FakeScreen())
     assert steps(result)[-1] == "isolation"
     (error,) = result.errors
-    assert "the application's key may use other buckets" in error.message
+    assert "the application's key may use buckets other than MLFLOW_BUCKET_NAME" in error.message
 
 
 def test_the_cause_of_a_failure_must_be_looked_for_inside() -> None:
@@ -327,7 +327,7 @@ def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() 
     with running(nothing) as (engine, _):
         pass
     (error,) = verify(engine, FakeScreen()).errors
-    assert "health: MLflow runs, and its port is not published" in error.message
+    assert "health: MLflow is running, but its port is not published" in error.message
     engine.statuses = ()
     (error,) = verify(engine, FakeScreen()).errors
     assert "health: the stack is not running" in error.message
@@ -357,7 +357,7 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(
             importing.run(tmp_path)
     assert steps(result) == ["health"]
     (error,) = result.errors
-    assert error.message == "health: MLflow does not answer inside of its network (timed out)"
+    assert error.message == "health: MLflow does not answer inside its network (timed out)"
     assert error.hint == "mlflow-compose logs mlflow shows why"
     assert "mlflow-compose verify" in (caught.value.hint or "")
 
@@ -398,7 +398,7 @@ def test_a_server_that_sends_its_clients_past_the_proxy_must_be_named(told: str)
     """Addresses that name S3 as the server calls it lead nowhere from this machine."""
     with running(changed(SERVER_INFO, json.dumps({told: True}))) as (engine, _):
         (error,) = verify(engine, FakeScreen()).errors
-    assert error.message.startswith("version: MLflow sends its clients past the proxy")
+    assert error.message.startswith("version: MLflow tells its clients to bypass the proxy")
     assert told in error.message
     assert "MLFLOW_IMAGE" in (error.hint or "")
 

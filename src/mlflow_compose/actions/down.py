@@ -44,6 +44,6 @@ def what_is_lost(engine: Engine) -> str:
     """Ask whether a stack's volumes may go, and say what is in them."""
     engine.check()
     stack, old = engine.stack, engine.unused_volumes()
-    own = " and ".join(stack.stores.own)
+    own = " and ".join(stack.own_data)
     more = f", and what it kept before in {' and '.join(old)}" if old else ""
     return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"

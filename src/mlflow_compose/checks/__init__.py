@@ -6,10 +6,10 @@ one sentence and a next command.
 """
 
 from mlflow_compose.checks.amounts import Amounts, count
-from mlflow_compose.checks.bundled_causes import Cause
 from mlflow_compose.checks.causes import diagnose, external_database
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.verify import Step, verify
+from mlflow_compose.stack import Cause
 
 __all__ = [
     "Amounts",

@@ -2,18 +2,27 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mlflow_compose.checks.bundled_causes import Cause
-from mlflow_compose.checks.external_causes import causes
 from mlflow_compose.checks.inside import Link, look
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.stack import Cause, Stack, causes_of
 
-# Whose absence explains a link that is down.
-SERVERS = {"pg_down": "postgres", "pg_host": "postgres", "s3_down": "s3", "mlflow_down": "mlflow"}
+# What is wrong with no service in particular.
+GENERAL: Mapping[str, Cause] = {
+    "nothing_runs": Cause("the stack is not running", "mlflow-compose up starts it"),
+    "probe_failed": Cause(
+        "the stack could not be checked from inside", "mlflow-compose logs mlflow shows more"
+    ),
+}
 START_AGAIN = "mlflow-compose up starts it again"
 
 # What breaks first: MLflow needs its database, then its bucket, and both before it answers.
 ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
+
+
+def causes(stack: Stack) -> Mapping[str, Cause]:
+    """Return every cause that the checks know, in words that fit the stack."""
+    return {**GENERAL, **causes_of(stack.stores)}
 
 
 def external_database(engine: Engine) -> Cause | None:
@@ -44,7 +53,7 @@ def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
     if found is None:
         return None
     link, cause = found
-    server = services.get(SERVERS.get(link.cause, ""))
+    server = services.get(cause.service)
     if server and server.state != RUNNING:
         return Cause(f"{cause.sentence}: {server.name} {server.text}", START_AGAIN)
     return Cause(f"{cause.sentence} ({link.detail})", cause.hint)

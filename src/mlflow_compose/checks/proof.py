@@ -66,7 +66,7 @@ class Proof:
         found = self.tracking.version()
         expected = self._stack.mlflow_version
         # A ready-made image may hold another version; then that is what the user wants.
-        if self._stack.built and found != expected:
+        if self._stack.service("mlflow").build and found != expected:
             raise Mismatch(f"the server is {found}, MLFLOW_VERSION is {expected}")
         self._stay_on_the_proxy()
         return f"MLflow {found}"

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlflow_compose.checks.bundled_causes import Cause
-from mlflow_compose.checks.causes import diagnose
-from mlflow_compose.checks.external_causes import causes
+from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
@@ -14,7 +12,7 @@ from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreac
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import Cause, Stack
 
 UNAUTHORIZED = 401
 

@@ -70,10 +70,14 @@ def render(stack: Stack) -> Rendering:
 
 def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
     environment = _environment()
-    build = next((service.build for service in stack.services if service.build), None)
+    builds = {service.folder: service.build for service in reversed(stack.built)}
     for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
-            values = {"stack": stack, "build": build, "service": service}
+            values = {
+                "stack": stack,
+                "build": builds.get(name.partition("/")[0]),
+                "service": service,
+            }
             path = name.removesuffix(TEMPLATE_SUFFIX)
             if service:
                 path = f"{service.name}/{path.removeprefix(PER_SERVICE)}"

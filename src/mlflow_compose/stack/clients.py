@@ -13,7 +13,7 @@ DEFAULT_CHECKSUMS = "when_supported"
 def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretFile, ...]:
     """Return the files by which a client reaches PostgreSQL; the service file comes first."""
     certificates = credentials.postgres_ca_certs(settings, home)
-    path = site.secret(certificates) if certificates else ""
+    path = site.certificates(certificates) if certificates else ""
     service = credentials.postgres_service(settings, site.database, path)
     return (service, certificates) if certificates else (service,)
 
@@ -32,7 +32,7 @@ def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
 def _s3_variables(settings: Settings, site: Site, home: str) -> Iterator[tuple[str, str]]:
     yield "AWS_DEFAULT_REGION", settings.aws_default_region
     if certificates := credentials.s3_ca_certs(settings, home):
-        yield "AWS_CA_BUNDLE", site.secret(certificates)
+        yield "AWS_CA_BUNDLE", site.certificates(certificates)
     if settings.minio_storage_checksums != DEFAULT_CHECKSUMS:
         yield "AWS_REQUEST_CHECKSUM_CALCULATION", settings.minio_storage_checksums
         yield "AWS_RESPONSE_CHECKSUM_VALIDATION", settings.minio_storage_checksums

@@ -14,12 +14,28 @@ from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import keys
 from mlflow_compose.stack.service import SecretFile, from_home
 
+# Names of the secrets: of their files, and in Compose.
+PG_PASSWORD = "pg_password"  # noqa: S105 - its name
+PG_SERVICE = "pg_service.conf"
+APP_KEY = "s3_app_key"
+ROOT_KEY = "s3_root_key"
+MINIO_ROOT_USER = "minio_root_user"
+MINIO_ROOT_PASSWORD = "minio_root_password"  # noqa: S105 - its name
+RCLONE_AUTH_KEY = "rclone_auth_key"
+SEAWEEDFS_IDENTITIES = "seaweedfs_s3.json"
+AUTH_CONFIG = "basic_auth.ini"
+MLFLOW_ENV = "mlflow_env"
+PIP_INDEX_URL = "pip_index_url"
+PG_CA_CERTS = "pg_ca_certs"
+S3_CA_CERTS = "s3_ca_certs"
+BUILD_CA_CERTS = "build_ca_certs"
+
 MASKED_LENGTH = 4
 
 
 def postgres_password(settings: Settings) -> SecretFile:
     """Return the password that the database is made with."""
-    return SecretFile("pg_password", reveal(settings.pg_password), "Password of PG_USER.")
+    return SecretFile(PG_PASSWORD, reveal(settings.pg_password), "Password of PG_USER.")
 
 
 def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: str) -> SecretFile:
@@ -40,13 +56,13 @@ def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: st
         f"sslmode={settings.pg_sslmode}\n"
         f"{certificates}"
     )
-    return SecretFile("pg_service.conf", text, "How MLflow reaches the database.")
+    return SecretFile(PG_SERVICE, text, "How MLflow reaches the database.")
 
 
 def app_key(settings: Settings) -> SecretFile:
     """Return the application's S3 key."""
     return SecretFile(
-        "s3_app_key",
+        APP_KEY,
         _credentials_file(settings.minio_access_key, settings.minio_secret_access_key),
         "The application's S3 key: the bucket and nothing else.",
     )
@@ -55,7 +71,7 @@ def app_key(settings: Settings) -> SecretFile:
 def root_key(settings: Settings) -> SecretFile:
     """Return the S3 server's root key as clients read it."""
     return SecretFile(
-        "s3_root_key",
+        ROOT_KEY,
         _credentials_file(settings.minio_root_user, settings.minio_root_password),
         "The S3 root key, for bucket-init only.",
     )
@@ -63,12 +79,12 @@ def root_key(settings: Settings) -> SecretFile:
 
 def minio_root_user(settings: Settings) -> SecretFile:
     """Return the root's name as the S3 server reads it."""
-    return SecretFile("minio_root_user", reveal(settings.minio_root_user), "Root of the S3 server.")
+    return SecretFile(MINIO_ROOT_USER, reveal(settings.minio_root_user), "Root of the S3 server.")
 
 
 def minio_root_password(settings: Settings) -> SecretFile:
     """Return the root's password as the S3 server reads it."""
-    return SecretFile("minio_root_password", reveal(settings.minio_root_password), "Its password.")
+    return SecretFile(MINIO_ROOT_PASSWORD, reveal(settings.minio_root_password), "Its password.")
 
 
 def rclone_auth_key(settings: Settings) -> SecretFile:
@@ -76,7 +92,7 @@ def rclone_auth_key(settings: Settings) -> SecretFile:
     line = io.StringIO()
     pair = f"{reveal(settings.minio_access_key)},{reveal(settings.minio_secret_access_key)}"
     csv.writer(line, lineterminator="").writerow([pair])
-    return SecretFile("rclone_auth_key", line.getvalue(), "The only S3 key, as rclone reads it.")
+    return SecretFile(RCLONE_AUTH_KEY, line.getvalue(), "The only S3 key, as rclone reads it.")
 
 
 def seaweedfs_identities(settings: Settings) -> SecretFile:
@@ -95,7 +111,7 @@ def seaweedfs_identities(settings: Settings) -> SecretFile:
         ),
     ]
     text = json.dumps({"identities": identities}, indent=2, ensure_ascii=False)
-    return SecretFile("seaweedfs_s3.json", text + "\n", "The S3 keys, and what each may do.")
+    return SecretFile(SEAWEEDFS_IDENTITIES, text + "\n", "The S3 keys, and what each may do.")
 
 
 def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
@@ -115,7 +131,7 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
         # each worker remembers for itself, so an old password goes on working for as long.
         "auth_cache_ttl_seconds = 5\n"
     )
-    return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
+    return SecretFile(AUTH_CONFIG, text, "First admin, and how login works.")
 
 
 def server_environment(settings: Settings, identity: Identity) -> SecretFile:
@@ -134,33 +150,31 @@ def server_environment(settings: Settings, identity: Identity) -> SecretFile:
     # then says which stack it is from.
     secret["UVICORN_HEADERS"] = f"{HEADER}:{identity.id}/{settings.compose_project_name}"
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(secret.items())]
-    return SecretFile("mlflow_env", "".join(lines), "Whose server it is, and its secret variables.")
+    return SecretFile(MLFLOW_ENV, "".join(lines), "Whose server it is, and its secret variables.")
 
 
 def pip_index_url(settings: Settings) -> SecretFile:
     """Return the package index of the build; its URL may hold a password."""
-    return SecretFile(
-        "pip_index_url", reveal(settings.pip_index_url), "Package index for the build."
-    )
+    return SecretFile(PIP_INDEX_URL, reveal(settings.pip_index_url), "Package index for the build.")
 
 
 def postgres_ca_certs(settings: Settings, home: str) -> SecretFile | None:
     """Return the certificates that an external database is checked with."""
     file = settings.pg_sslrootcert
     about = "CA certificates of the database."
-    return SecretFile("pg_ca_certs", "", about, file=from_home(file, home)) if file else None
+    return SecretFile(PG_CA_CERTS, "", about, file=from_home(file, home)) if file else None
 
 
 def s3_ca_certs(settings: Settings, home: str) -> SecretFile | None:
     """Return the certificates that an external S3 is checked with."""
     file = settings.minio_storage_ca_certs
     about = "CA certificates of S3."
-    return SecretFile("s3_ca_certs", "", about, file=from_home(file, home)) if file else None
+    return SecretFile(S3_CA_CERTS, "", about, file=from_home(file, home)) if file else None
 
 
 def build_ca_certs(file: str) -> SecretFile:
     """Return the CA certificates of the build."""
-    return SecretFile("build_ca_certs", "", "CA certificates that the build trusts.", file=file)
+    return SecretFile(BUILD_CA_CERTS, "", "CA certificates that the build trusts.", file=file)
 
 
 def texts(settings: Settings) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
@@ -53,6 +53,7 @@ def package_folder(
         machine: What it is installed on.
     """
     build = image_build(settings, lock, home, servers)
+    build = replace(build, contents=f"{build.contents}, PostgreSQL and rclone")
     return Image(environment_folder(settings, build, machine), build)
 
 
@@ -95,6 +96,7 @@ def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> 
         base=settings.python_image,
         requirements=text + servers,
         install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
+        contents=f"MLflow {settings.mlflow_version}",
         secrets=_build_secrets(settings, home),
     )
 

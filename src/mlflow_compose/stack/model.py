@@ -66,6 +66,13 @@ class Stack:
         return tuple(sorted({volume.source for volume in volumes if not volume.is_scratch}))
 
     @property
+    def own_data(self) -> tuple[str, ...]:
+        """What is deleted with its volumes, as users read it."""
+        volumes = (mount for mount in self._mounts if isinstance(mount, Volume))
+        held = (volume.holds for volume in volumes if volume.holds)
+        return tuple(dict.fromkeys((*self.stores.own, *held)))
+
+    @property
     def folders(self) -> tuple[str, ...]:
         """Folders of this machine that hold data, as the rendered files spell them."""
         binds = (mount for mount in self._mounts if isinstance(mount, Bind))
@@ -92,15 +99,16 @@ class Stack:
 
     @property
     def opened(self) -> tuple[PublishedPort, ...]:
-        """The ports that this machine's user opens, those of what others wait for last."""
+        """The ports with a URL, those of what others wait for last."""
         ports = (port for service in reversed(self.services) for port in service.ports)
-        return tuple(port for port in ports if port.label)
+        return tuple(port for port in ports if port.scheme)
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """What this machine's user opens, by name: mlflow, s3, console."""
+        """URLs for this machine's user, by name: mlflow, s3, console."""
         return {
-            port.name: f"http://{url_host(port.address)}:{port.published}" for port in self.opened
+            port.name: f"{port.scheme}://{url_host(port.address)}:{port.published}"
+            for port in self.opened
         }
 
     @property
@@ -109,9 +117,10 @@ class Stack:
         return self.urls.get("s3") or self.site.s3_from_here or None
 
     @property
-    def built(self) -> Service | None:
-        """The service whose image is built here, None where a ready-made one is used."""
-        return next((service for service in self.services if service.build), None)
+    def built(self) -> tuple[Service, ...]:
+        """The services whose images are built here: one for each image."""
+        built = {service.image: service for service in reversed(self.services) if service.build}
+        return tuple(service for service in self.services if service in built.values())
 
     @property
     def has_one_key(self) -> bool:

@@ -46,14 +46,17 @@ class Volume:
     """A named volume, mounted at `target`.
 
     Attributes:
-        source: Its name.
-        target: Where the service finds it.
-        is_scratch: Whether nothing in it has to last.
+        source: Volume name; `Kind.volumes` must have it, too.
+        target: Path where the service finds it.
+        is_scratch: Whether its contents may be lost.
+        holds: Its contents, as users read it before they are deleted; empty for those of stores,
+            which `Stores` names.
     """
 
     source: str
     target: str
     is_scratch: bool = False
+    holds: str = ""
     type: ClassVar[str] = "volume"
     read_only: ClassVar[bool] = False
 
@@ -78,7 +81,8 @@ class PublishedPort:
         address: Of this machine.
         published: The port of this machine.
         target: The port inside.
-        label: What its URL is called, empty if it is not for people to open.
+        label: What answers there, as users read it.
+        scheme: URL scheme, empty for a protocol that no browser speaks.
     """
 
     name: str
@@ -86,7 +90,8 @@ class PublishedPort:
     address: str
     published: int
     target: int
-    label: str = ""
+    label: str
+    scheme: str = ""
 
     @property
     def text(self) -> str:
@@ -135,7 +140,8 @@ class Build:
         context: Folder, from that of the rendered file.
         base: Image to start from.
         requirements: Text of the requirements file.
-        install_options: Of the command that installs them.
+        install_options: Options of the command that installs them.
+        contents: What is installed, as users read it.
         secrets: Files that the build may read; they leave no trace in the image.
         user: Id of the user that the image runs as.
     """
@@ -144,6 +150,7 @@ class Build:
     base: str
     requirements: str = field(repr=False)
     install_options: tuple[str, ...]
+    contents: str
     secrets: tuple[SecretFile, ...] = ()
     user: int = USER
 

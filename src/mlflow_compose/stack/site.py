@@ -83,12 +83,15 @@ class Site:
         """The endpoint URL of S3 for a client that is no service."""
         return self.s3.replace(f"//{THIS_MACHINE}:", f"//{LOOPBACK}:")
 
-    def secret(self, secret: SecretFile) -> str:
-        """Return where services find a secret."""
-        if secret.file and not self.in_containers:
-            # Nothing is mounted: it is where it is.
-            return secret.file
-        return f"{self.secrets}/{secret.name}"
+    def secret(self, name: str) -> str:
+        """Return the path of a secret as services see it."""
+        return f"{self.secrets}/{name}"
+
+    def certificates(self, secret: SecretFile) -> str:
+        """Return the path of the user's CA certificates as services see it."""
+        # Without containers nothing is mounted: services read the user's own file.
+        is_mounted = self.in_containers or not secret.file
+        return self.secret(secret.name) if is_mounted else str(secret.file)
 
 
 def docker_site(settings: Settings) -> Site:

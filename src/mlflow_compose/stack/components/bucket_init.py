@@ -24,10 +24,10 @@ def in_container(around: Surroundings, name: str) -> Service:
     """
     settings, site, bundled = around.settings, around.site, around.stores.bundles_s3
     provider = PROVIDERS[settings.s3_provider]
-    root = credentials.root_key(settings)
-    # Only a server of the stack's own has a root that one may ask for keys.
-    keys = {"ROOT_KEY_FILE": site.secret(root)} if bundled and provider.has_root else {}
-    maker = provider.key_maker if keys else ""
+    # Only a bundled server has a root key to make the application's key with.
+    has_root = bundled and provider.has_root
+    keys = {"ROOT_KEY_FILE": site.secret(credentials.ROOT_KEY)} if has_root else {}
+    maker = provider.key_maker if has_root else ""
     # It asks until the server is ready, which is sooner than a healthcheck would notice.
     ready = {"S3_READY": provider.ready} if bundled else {}
     chosen = {"KEY_MAKER": maker} if maker else {}
@@ -39,7 +39,10 @@ def in_container(around: Surroundings, name: str) -> Service:
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
         environment={**_environment(around), **ready, **keys, **chosen, **around.no_proxy},
-        secrets=(*((root,) if keys else ()), *s3_secrets(settings, around.home)),
+        secrets=(
+            *((credentials.root_key(settings),) if has_root else ()),
+            *s3_secrets(settings, around.home),
+        ),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         extra_hosts=site.extra_hosts,
         depends_on=around.present({s3.NAME: STARTED}),
@@ -86,7 +89,7 @@ def _environment(around: Surroundings) -> Mapping[str, str]:
         **({"S3_ENDPOINT": site.s3} if site.s3 else {}),
         "S3_BUCKET": settings.mlflow_bucket_name,
         **({} if may_create else {"S3_BUCKET_CREATE": "false"}),
-        "APP_KEY_FILE": site.secret(credentials.app_key(settings)),
+        "APP_KEY_FILE": site.secret(credentials.APP_KEY),
         **s3_environment(settings, site, around.home),
     }
 

@@ -1,11 +1,13 @@
 """What a module of a service defines: a `Kind`, from what the services of a stack are put into."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
+from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.service import Build, Service
 from mlflow_compose.stack.site import Site
 
@@ -56,6 +58,11 @@ class Surroundings:
         return {name: condition for name, condition in conditions.items() if name in there}
 
 
+def no_causes(_: "Stores") -> Mapping[str, Cause]:
+    """Return nothing: the checks do not look at such a service."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of service.
@@ -64,8 +71,11 @@ class Kind:
         names: Returns what its services are called, nothing if none is wanted.
         in_container: Returns how the service of a name runs in a container.
         on_machine: Returns how it runs without one.
-        volumes: Names of the volumes that it may have.
+        volumes: Names of the volumes that its services may have; `*` matches any service's name,
+            as in `page-*_data`.
         is_job: Whether it ends when its work is done.
+        causes: Returns what can go wrong with its services, by the checks' name for it, in words
+            that fit a stack's stores.
     """
 
     names: Callable[[Surroundings], Sequence[str]]
@@ -73,3 +83,15 @@ class Kind:
     on_machine: Callable[[Surroundings, str], Service]
     volumes: frozenset[str] = frozenset()
     is_job: bool = False
+    causes: Callable[["Stores"], Mapping[str, Cause]] = no_causes
+
+
+@dataclass(frozen=True)
+class VolumeNames:
+    """Every name that a volume of a stack may have; a `*` matches any service's name."""
+
+    patterns: Collection[str]
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a volume of this name is a stack's."""
+        return any(fnmatchcase(str(name), pattern) for pattern in self.patterns)

@@ -13,7 +13,7 @@ def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started: it reads its key from its environment or a command line only."""
     key = credentials.rclone_auth_key(settings)
     script = (
-        f'export RCLONE_AUTH_KEY="$(cat {site.secret(key)})"; '
+        f'export RCLONE_AUTH_KEY="$(cat {site.secret(credentials.RCLONE_AUTH_KEY)})"; '
         # Without a configuration: only this folder is served.
         f'exec rclone serve s3 --config "" --addr :{PORT} {DATA}'
     )

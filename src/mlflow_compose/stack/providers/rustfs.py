@@ -10,13 +10,11 @@ READY = "/health/ready"
 
 def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started: the image reads root's key from files."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
     return Launch(
         command=("rustfs",),
         environment={
-            "RUSTFS_ACCESS_KEY_FILE": site.secret(user),
-            "RUSTFS_SECRET_KEY_FILE": site.secret(password),
+            "RUSTFS_ACCESS_KEY_FILE": site.secret(credentials.MINIO_ROOT_USER),
+            "RUSTFS_SECRET_KEY_FILE": site.secret(credentials.MINIO_ROOT_PASSWORD),
             "RUSTFS_ADDRESS": f":{PORT}",
             "RUSTFS_VOLUMES": DATA,
             "RUSTFS_REGION": settings.aws_default_region,
@@ -24,7 +22,10 @@ def launch(settings: Settings, site: Site) -> Launch:
             # Empty: its log is its output.
             "RUSTFS_OBS_LOG_DIRECTORY": "",
         },
-        secrets=(user, password),
+        secrets=(
+            credentials.minio_root_user(settings),
+            credentials.minio_root_password(settings),
+        ),
     )
 
 

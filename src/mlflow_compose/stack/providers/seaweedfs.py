@@ -16,7 +16,7 @@ def launch(settings: Settings, site: Site) -> Launch:
             "server",
             "-s3",
             f"-s3.port={PORT}",
-            f"-s3.config={site.secret(identities)}",
+            f"-s3.config={site.secret(credentials.SEAWEEDFS_IDENTITIES)}",
             # Only S3 asks for a key: its other servers stay inside of the container.
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",

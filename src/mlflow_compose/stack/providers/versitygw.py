@@ -14,11 +14,9 @@ READY = "/_health"
 
 def launch(settings: Settings, site: Site) -> Launch:
     """Return how it is started: it reads root's key from its environment only."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
     script = (
-        f'export ROOT_ACCESS_KEY="$(cat {site.secret(user)})" '
-        f'ROOT_SECRET_KEY="$(cat {site.secret(password)})"; '
+        f'export ROOT_ACCESS_KEY="$(cat {site.secret(credentials.MINIO_ROOT_USER)})" '
+        f'ROOT_SECRET_KEY="$(cat {site.secret(credentials.MINIO_ROOT_PASSWORD)})"; '
         f"mkdir -p {OBJECTS} {USERS} && exec versitygw posix {OBJECTS}"
     )
     return Launch(
@@ -33,7 +31,10 @@ def launch(settings: Settings, site: Site) -> Launch:
             # Else each request is a line of its log.
             "VGW_QUIET": "true",
         },
-        secrets=(user, password),
+        secrets=(
+            credentials.minio_root_user(settings),
+            credentials.minio_root_password(settings),
+        ),
     )
 
 
