@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from mlflow_compose.actions.down import what_is_lost
 from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.docker import engine as docker
+from mlflow_compose.engines.docker import images
+from mlflow_compose.paths import StackPaths
 from mlflow_compose.render import render
 from mlflow_compose.stack import Cause, Service, Stack, known_volumes, services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
@@ -21,7 +26,7 @@ from mlflow_compose.stack.service import (
     unprivileged,
 )
 from mlflow_compose.stack.stores import Stores
-from tests.unit.fakes import ALL_WELL, FakeEngine
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import local_stack, stack
 
 SEATS = {"seat-ada": 8101, "seat-ben": 8102}
@@ -115,7 +120,7 @@ def test_volumes_of_a_service_that_is_gone_must_be_known() -> None:
 
 def test_data_of_a_service_must_be_named_before_it_is_deleted() -> None:
     asked = what_is_lost(FakeEngine(stack()))
-    assert asked == "Delete all runs and artifacts and notebooks of the stack mlflow?"
+    assert asked == "Delete all runs, artifacts and notebooks of the stack mlflow?"
 
 
 def test_a_cause_of_a_kind_must_be_known_with_the_service_that_explains_it() -> None:
@@ -132,3 +137,19 @@ def test_one_image_must_be_built_once() -> None:
     twin = replace(found.service("seat-ben"), image=found.service("seat-ada").image)
     shared = replace(found, services=(*found.services[:-1], twin))
     assert [service.name for service in shared.built] == ["mlflow", "seat-ada"]
+
+
+def test_every_image_that_is_missing_must_be_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    built: list[str] = []
+    found = stack()
+    here = {service.image for service in found.services} - {
+        found.service(name).image for name in SEATS
+    }
+    client = SimpleNamespace(image=SimpleNamespace(exists=here.__contains__))
+    monkeypatch.setattr(docker, "open_client", lambda *_: client)
+    monkeypatch.setattr(images, "missing", lambda *_: {})
+    monkeypatch.setattr(images, "build", lambda _, __, one, ___: built.append(one.name))
+    docker.DockerEngine(found, StackPaths(tmp_path / ".env")).prepare(FakeScreen())
+    assert built == [*SEATS]
