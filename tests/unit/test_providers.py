@@ -92,7 +92,7 @@ def test_a_key_must_be_limited_wherever_there_is_a_root(name: str) -> None:
 def test_a_server_with_one_key_must_not_be_given_another() -> None:
     found = stack(S3_PROVIDER="rclone")
     assert not [secret for secret in found.secrets if "root" in secret.name]
-    assert found.service("bucket-init").about == "Makes the bucket, then ends."
+    assert found.service("bucket-init").about == "Creates the bucket, then exits."
 
 
 def rendered(name: str, **values: str) -> str:

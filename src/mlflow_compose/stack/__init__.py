@@ -1,7 +1,7 @@
 """Settings in, Stack out: every decision about what runs and how, as plain values.
 
 Nothing here touches disk, network or clock. To change how a service runs, edit its module in
-`components/`; to add one, write a module that defines a `Kind`, and name that in `services.py`.
+`components/`; to add one, write a module that defines a `Kind`, and list that in `services.py`.
 """
 
 from mlflow_compose.stack.build import build

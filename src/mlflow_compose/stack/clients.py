@@ -1,4 +1,4 @@
-"""What a service is given so that it reaches the stores: variables, and secret files."""
+"""What a service needs to reach the stores: variables and secret files."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ DEFAULT_CHECKSUMS = "when_supported"
 
 
 def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretFile, ...]:
-    """Return the files by which a client reaches PostgreSQL; the service file comes first."""
+    """Return the secret files of a PostgreSQL client; the service file comes first."""
     certificates = credentials.postgres_ca_certs(settings, home)
     path = site.certificates(certificates) if certificates else ""
     service = credentials.postgres_service(settings, site.database, path)
@@ -19,12 +19,12 @@ def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretF
 
 
 def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:
-    """Return what a client of S3 must know beside its key."""
+    """Return the variables of an S3 client, without its key."""
     return dict(_s3_variables(settings, site, home))
 
 
 def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
-    """Return the files that a client of S3 reads; the application's key comes first."""
+    """Return the secret files of an S3 client; the application's key comes first."""
     key, certificates = credentials.app_key(settings), credentials.s3_ca_certs(settings, home)
     return (key, certificates) if certificates else (key,)
 

@@ -1,4 +1,4 @@
-"""Which services a stack may have, in the order in which they start."""
+"""The kinds of services that a stack may have, in start order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,14 +29,14 @@ def causes_of(stores: Stores) -> Mapping[str, Cause]:
 
 
 def services(around: Surroundings) -> tuple[Service, ...]:
-    """Return every service that the settings want."""
+    """Return the services that the settings want."""
     wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
-    told = replace(
+    complete = replace(
         around,
         servers=tuple(name for kind, name in wanted if not kind.is_job),
         jobs=tuple(name for kind, name in wanted if kind.is_job),
     )
     return tuple(
-        (kind.in_container if around.site.in_containers else kind.on_machine)(told, name)
+        (kind.in_container if around.site.in_containers else kind.on_machine)(complete, name)
         for kind, name in wanted
     )

@@ -10,15 +10,15 @@ from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service, unprivileged
 
 NAME = "bucket-init"
-MAKES_BOTH = "Makes the bucket and a key that may use only that bucket, then ends."
-MAKES_BUCKET = "Makes the bucket, then ends."
-LOOKS = "Looks whether the bucket is there and can be used, then ends."
-# Needed to make a key; the second is followed by whose key it is.
+CREATES_BOTH = "Creates the bucket and a key that may use only that bucket, then exits."
+CREATES_BUCKET = "Creates the bucket, then exits."
+CHECKS = "Checks that the bucket exists and can be used, then exits."
+# Needed to create a key; the second is completed with the name of the key maker.
 KEY_FILES = ("app_key.py", "app_key_{}.py")
 
 
 def in_container(around: Surroundings, name: str) -> Service:
-    """Return the job that makes the bucket and the application's key.
+    """Return the job that creates the bucket and the application's key.
 
     It runs in MLflow's image, which has Python, boto3 and the minio package.
     """
@@ -28,12 +28,12 @@ def in_container(around: Surroundings, name: str) -> Service:
     has_root = bundled and provider.has_root
     keys = {"ROOT_KEY_FILE": site.secret(credentials.ROOT_KEY)} if has_root else {}
     maker = provider.key_maker if has_root else ""
-    # It asks until the server is ready, which is sooner than a healthcheck would notice.
+    # Polled by the job itself: faster than waiting for the next healthcheck.
     ready = {"S3_READY": provider.ready} if bundled else {}
     chosen = {"KEY_MAKER": maker} if maker else {}
     job = Service(
         name=name,
-        about=(MAKES_BOTH if maker else MAKES_BUCKET) if bundled else LOOKS,
+        about=(CREATES_BOTH if maker else CREATES_BUCKET) if bundled else CHECKS,
         image=around.image,
         pull_policy=NEVER if around.build else None,
         restart="no",
@@ -53,11 +53,11 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the same job where the S3 server has one key, so that there is no root's."""
+    """Return the same job without a container: rclone has one key, so there is no root key."""
     settings = around.settings
     return Service(
         name=name,
-        about=MAKES_BUCKET if around.stores.bundles_s3 else LOOKS,
+        about=CREATES_BUCKET if around.stores.bundles_s3 else CHECKS,
         image=around.image,
         restart="no",
         command=("python", "bucket-init/bucket_init.py"),
@@ -75,7 +75,7 @@ def _names(around: Surroundings) -> tuple[str, ...]:
 
 
 def _unused(maker: str = "") -> frozenset[str]:
-    """Return the files that make keys in another way than this stack's, or that make any."""
+    """Return the files of other key makers, or of all if the stack needs none."""
     makers = {provider.key_maker for provider in PROVIDERS.values()} - {"", maker}
     common, own = KEY_FILES
     others = {own.format(other) for other in makers}

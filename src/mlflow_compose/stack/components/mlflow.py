@@ -26,11 +26,11 @@ from mlflow_compose.stack.stores import VOLUME, Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
-# What an image has as its entry point and its packages, and a process without one needs too.
+# Parts of the image that the server needs without a container, too.
 SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
-# server that is starting, so that asking seldom does not mean noticing late.
+# server that is starting, so that a long interval does not delay the result.
 PROBE = (
     "import socket, time; server = ({host!r}, {port}); "
     "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
@@ -45,7 +45,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         replace(
             _server(around, name),
             pull_policy=NEVER if around.build else None,
-            # The job itself waits for S3.
+            # bucket-init already waits for S3.
             depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
             memory=around.settings.mlflow_memory or None,
         )
@@ -57,11 +57,11 @@ def on_machine(around: Surroundings, name: str) -> Service:
     server, site = _server(around, name), around.site
     return replace(
         server,
-        # In an image these two are its entry point and its environment.
+        # The image has both in its entry point and environment.
         command=("sh", "mlflow/entrypoint.sh", "python", "-m", *server.command),
         environment={
             "PYTHONPATH": "mlflow/plugins",
-            # Else the folder that it is started in, with its mlflow/, would be looked into first.
+            # Otherwise the working directory, with its mlflow/, would come first on sys.path.
             "PYTHONSAFEPATH": "1",
             "SECRETS_DIR": site.secrets,
             "TMPDIR": site.tmp,
@@ -76,14 +76,14 @@ def _server(around: Surroundings, name: str) -> Service:
     settings, site, build = around.settings, around.site, around.build
     return Service(
         name=name,
-        about="The tracking server: web UI and REST API, and artifacts by proxy.",
+        about="The tracking server: web UI, REST API and artifact proxy.",
         image=around.image,
         build=build,
         restart="unless-stopped",
         command=command(around),
         environment=environment(around),
         secrets=_secrets(around),
-        # Artifacts pass through /tmp: on disk, since some are larger than memory.
+        # Artifacts pass through /tmp: on disk, because some are larger than memory.
         volumes=(*around.stores.volumes, Volume(TMP_VOLUME, site.tmp, is_scratch=True)),
         ports=(
             PublishedPort(
@@ -100,7 +100,7 @@ def _server(around: Surroundings, name: str) -> Service:
             test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
         ),
         extra_hosts=site.extra_hosts,
-        # A ready-made image needs nothing of what ours is made of.
+        # A ready-made image needs none of our build files.
         folder=NAME if build else "",
     )
 

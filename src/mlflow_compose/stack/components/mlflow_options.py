@@ -1,4 +1,4 @@
-"""What MLflow's server is told: its command line, and its environment."""
+"""Command line and environment of the tracking server."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.stores import Stores
 
-# MLflow checks who may read a run's artifacts, but not who may register a model from an address
-# in the bucket, and would then hand out what is there. The last two are its prompts' own
+# MLflow checks who may read a run's artifacts, but not who may register a model from a URI in the
+# bucket, and would then serve the objects there. Prompts use the last two
 # (`mlflow/prompt/constants.py`).
 OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
@@ -27,7 +27,7 @@ def command(around: Surroundings) -> tuple[str, ...]:
         **_artifact_options(settings, around.stores),
         "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
         **origin_options(settings, lan_names),
-        # Without the first two, a request on a kept connection waits 45 ms for a delayed ACK;
+        # Without the first two, a request on a kept-alive connection waits 45 ms for a delayed ACK;
         # the last keeps the log readable: the healthcheck alone is a line every five seconds.
         "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
         **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
@@ -43,10 +43,10 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Empty: its own list of models. Asking for a newer one hangs where there is no Internet.
+        # Empty: its built-in list of models. Fetching a newer one hangs without Internet access.
         "MLFLOW_MODEL_CATALOG_URI": "",
-        # Each worker remembers these for itself, for 60 and 600 s: one would go on without a new
-        # webhook or budget that another one was told of.
+        # Each worker caches these for 60 and 600 s, and would miss a new webhook or budget that
+        # another worker stored.
         "MLFLOW_WEBHOOK_CACHE_TTL": "0",
         "MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL": "0",
         **around.no_proxy,
@@ -55,7 +55,7 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         own["MLFLOW_AUTH_CONFIG_PATH"] = around.site.secret(credentials.AUTH_CONFIG)
         if _proxied(settings):
             own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
-            # Read by the plugin `own_locations`, for experiments and what is in them.
+            # Read by the plugin `own_locations`, for experiments and their runs.
             own["OWN_LOCATIONS_ONLY"] = "true"
     handed_on = {
         name: value
@@ -82,7 +82,7 @@ def _proxied(settings: Settings) -> bool:
 
 
 def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
-    # Also with direct access: experiments that were made before it have addresses of the server.
+    # Also with direct access: older experiments have URIs of the artifact proxy.
     served = {"--artifacts-destination": stores.artifact_uri}
     direct = {"--default-artifact-root": stores.artifact_uri}
     return served if _proxied(settings) else {**served, **direct}

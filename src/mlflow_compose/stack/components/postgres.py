@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "postgres"
 VOLUME = "postgres_data"
-ABOUT = "Keeps experiments, runs, params, metrics and tags: MLflow's backend store."
+ABOUT = "MLflow's backend store: experiments, runs, params, metrics and tags."
 
 
 def in_container(around: Surroundings, name: str) -> Service:
@@ -31,14 +31,14 @@ def in_container(around: Surroundings, name: str) -> Service:
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,
             "POSTGRES_PASSWORD_FILE": site.secret(credentials.PG_PASSWORD),
-            # Images from 18 on expect the volume one level up; an own PGDATA fits every major.
+            # Images from 18 on expect the volume one level up; PGDATA makes this fit every major.
             "PGDATA": "/var/lib/postgresql/pgdata",
         },
         secrets=(password,),
         volumes=(Volume(VOLUME, "/var/lib/postgresql"),),
         ports=_ports(settings),
         healthcheck=Healthcheck(
-            # Without -h it answers for the temporary server that initdb starts.
+            # Without -h, the temporary server that initdb starts would count as healthy.
             test=("CMD", "pg_isready", "-h", LOOPBACK, *_who(settings)),
         ),
         memory=settings.pg_memory or None,
@@ -46,7 +46,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return PostgreSQL without a container: the same server, listening on this machine."""
+    """Return the same server without a container, listening on this machine."""
     settings, site = around.settings, around.site
     password = credentials.postgres_password(settings)
     _, port = site.database
@@ -58,7 +58,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         image=around.image,
         restart="unless-stopped",
         command=("python", "postgres/start_postgres.py"),
-        # The names are those of the official image, which this server is run as.
+        # Named as in the official image.
         environment={
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,
@@ -74,7 +74,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         healthcheck=Healthcheck(
             test=("CMD", "pg_isready", "-h", LOOPBACK, "-p", str(port), *_who(settings))
         ),
-        # Ends sessions and writes everything down; TERM would wait for clients to leave.
+        # Fast shutdown: ends sessions and flushes data. TERM waits for clients to disconnect.
         stop_signal="INT",
         folder=NAME,
     )

@@ -1,4 +1,4 @@
-"""How the S3 server is run, whichever it is: its name, its ports, its data."""
+"""How the S3 server is run: what all providers have in common."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mlflow_compose.stack.stores import Stores
 
 NAME = "s3"
-ABOUT = "Keeps artifacts: models, plots and files of runs, as objects in a bucket."
-# Of rclone. Any answer will do: without a signature it is a refusal.
+ABOUT = "MLflow's artifact store: models, plots and files of runs, as objects in a bucket."
+# For rclone. Any HTTP answer counts: an unsigned request is always refused.
 PROBE = (
     "import socket; s = socket.create_connection(({host!r}, {port}), 4); "
     r"s.sendall(b'GET / HTTP/1.0\r\n\r\n'); raise SystemExit(b'HTTP/' not in s.recv(64))"
@@ -58,7 +58,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return rclone, which comes as a wheel: plain files in a folder, one key, no console."""
+    """Return rclone, installed from a wheel: plain files in a folder, one key, no console."""
     settings = around.settings
     key = credentials.rclone_auth_key(settings)
     address, port = s3_address(settings), settings.minio_port
@@ -100,7 +100,7 @@ def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
 def _data(settings: Settings, home: str) -> Volume | Bind:
     folder = settings.minio_volume_path
     if not folder:
-        # One name, whatever serves it: here nothing else ever does.
+        # The folder keeps this name for existing stacks; only rclone ever uses it.
         return Volume(MINIO.volume, f"data/{MINIO.volume}")
     return Bind(from_home(folder, home), from_home(folder, home))
 
