@@ -32,7 +32,7 @@ def words_of_the_probe() -> set[str]:
             case ast.Call(func=ast.Name(id="BrokenLink"), args=[first, *_]):
                 found |= texts(first)
             case ast.Assign(
-                targets=[ast.Name(id="causes" | "words" | "SAID")], value=ast.Dict() as table
+                targets=[ast.Name(id="causes" | "words" | "MESSAGES")], value=ast.Dict() as table
             ):
                 found |= {text for value in table.values for text in texts(value)}
             case ast.Assign(targets=[ast.Name(id="cause")], value=ast.IfExp() as choice):
@@ -277,14 +277,14 @@ REFUSED = 'connection to server at "db.lab", port 5432 failed: FATAL: '
     ],
 )
 def test_what_libpq_says_must_be_told_apart(said: str, cause: str) -> None:
-    assert database.cause_of("postgresql:///", REFUSED + said, let_in=False) == cause
+    assert database.cause_of("postgresql:///", REFUSED + said, connected=False) == cause
 
 
-def test_what_a_database_says_to_those_whom_it_let_in_must_be_another_cause() -> None:
+def test_an_error_of_an_open_connection_must_be_another_cause() -> None:
     said = 'relation "runs" does not exist'
-    assert database.cause_of("postgresql:///", said, let_in=True) == "pg_error"
+    assert database.cause_of("postgresql:///", said, connected=True) == "pg_error"
     assert (
-        database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", let_in=False)
+        database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", connected=False)
         == "sqlite"
     )
 
@@ -296,7 +296,7 @@ def test_a_database_server_that_is_too_old_must_be_named() -> None:
         return SimpleNamespace(dialect=SimpleNamespace(server_version_info=version))
 
     database.check_version(server(database.OLDEST_POSTGRES, 0))
-    with pytest.raises(BrokenLink, match=r"it is 11\.22, and must be 12 or newer") as caught:
+    with pytest.raises(BrokenLink, match=r"it is 11\.22, but must be 12 or newer") as caught:
         database.check_version(server(11, 22))
     assert caught.value.cause == "pg_old"
 

@@ -5,12 +5,12 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
-# Of the three that MinIO has, the one that is refused until buckets and users are loaded.
+# The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: the image reads root's name and password from files."""
+    """Return how it is started: the image reads root user and password from files."""
     console = settings.minio_console_address
     return Launch(
         command=("server", DATA, *((f"--console-address={console}",) if console else ())),
@@ -19,7 +19,7 @@ def launch(settings: Settings, site: Site) -> Launch:
             "MINIO_ROOT_PASSWORD_FILE": site.secret(credentials.MINIO_ROOT_PASSWORD),
             "MINIO_REGION": settings.aws_default_region,
             "MINIO_BROWSER": "on" if console else "off",
-            # No calls home for new versions: the image is pinned.
+            # No update checks: the image is pinned.
             "MINIO_UPDATE": "off",
         },
         secrets=(
