@@ -87,7 +87,7 @@ def _server(around: Surroundings, name: str) -> Service:
         volumes=(*around.stores.volumes, Volume(TMP_VOLUME, site.tmp, is_scratch=True)),
         ports=(
             PublishedPort(
-                NAME,
+                name,
                 "MLFLOW_PORT",
                 settings.stack_bind_address,
                 settings.mlflow_port,
