@@ -1,4 +1,4 @@
-"""The image's name changes with what goes into the image, and with nothing else."""
+"""The image's name depends on the image's contents, and on nothing else."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_the_name_must_change_with_every_file_that_goes_in() -> None:
     ],
 )
 def test_the_name_must_not_change_with_what_stays_out(values: dict[str, str]) -> None:
-    """Two stacks share an image, and a new password builds nothing."""
+    """Two stacks share an image, and a new password causes no build."""
     assert name(**values) == name()
 
 

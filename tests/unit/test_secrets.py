@@ -12,7 +12,7 @@ from mlflow_compose.settings.names import is_secret_variable, kind_of, mlflow_va
 from tests.unit.conftest import User
 
 MARKER = "m4rk3r"
-# MLflow's own, as many as a server gets.
+# Secrets of MLflow itself, as many as a server gets.
 SERVER = [
     name
     for name in sorted(mlflow_variables())
@@ -69,7 +69,7 @@ def test_no_command_must_print_a_secret(
 
 @pytest.mark.parametrize("wrong", [*OURS, *SERVER])
 def test_no_error_must_print_a_secret(user: User, lines: list[str], wrong: str) -> None:
-    """Whatever else is wrong, and whichever secret it is."""
+    """Whatever setting is wrong, and for every secret."""
     user.has_env(*lines, "MLFLOW_PORT=0", "MLFLOW_BUKET=1", f"{wrong}={MARKER} twice")
     for argv in (["config"], ["config", "--json"]):
         result = user.types(*argv)

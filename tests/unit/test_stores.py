@@ -1,4 +1,4 @@
-"""Where runs and artifacts are kept: what makes sense together, and what follows from it."""
+"""Stores of runs and artifacts: valid combinations, and the services that they need."""
 
 import pytest
 
@@ -109,14 +109,14 @@ def test_a_stack_must_have_the_services_that_its_stores_need(make: type[Stack]) 
     assert of(PG_HOST="db.lab", ARTIFACT_STORE="local") == ["mlflow"]
 
 
-def test_mlflow_must_wait_for_what_is_there_and_nothing_else() -> None:
+def test_mlflow_must_wait_only_for_services_that_the_stack_has() -> None:
     for values in ({}, SMALL, OUTSIDE, {"ARTIFACT_STORE": "local"}):
         found = stack(**values)
         for service in found.services:
             assert set(service.depends_on) <= set(names(found))
 
 
-def test_a_database_of_ones_own_must_be_told_to_mlflow_by_a_file() -> None:
+def test_mlflow_must_find_an_external_database_by_a_service_file() -> None:
     found = stack(**OUTSIDE, PG_PORT="6432", PG_SSLMODE="require")
     (service,) = [secret for secret in found.secrets if secret.name == "pg_service.conf"]
     lines = service.text.splitlines()
@@ -135,7 +135,7 @@ def test_a_database_of_ones_own_must_be_told_to_mlflow_by_a_file() -> None:
         ({"MINIO_HOST": "aws"}, None),
     ],
 )
-def test_an_s3_server_of_ones_own_must_be_called_where_it_is(
+def test_an_external_s3_server_must_be_called_at_its_endpoint(
     values: dict[str, str], endpoint: str | None
 ) -> None:
     found = stack(**values)
@@ -143,12 +143,12 @@ def test_an_s3_server_of_ones_own_must_be_called_where_it_is(
         assert found.service(name).environment.get(variable) == endpoint
 
 
-def test_the_root_key_must_not_leave_for_a_server_of_ones_own() -> None:
+def test_the_root_key_must_not_be_sent_to_an_external_server() -> None:
     found = stack(**OUTSIDE)
     assert not [secret for secret in found.secrets if "root" in secret.name]
 
 
-def test_a_bucket_of_ones_own_must_only_be_made_where_that_is_allowed() -> None:
+def test_an_external_bucket_must_only_be_created_if_that_is_allowed() -> None:
     def may_create(**values: str) -> str | None:
         return stack(**values).service("bucket-init").environment.get("S3_BUCKET_CREATE")
 
@@ -157,7 +157,7 @@ def test_a_bucket_of_ones_own_must_only_be_made_where_that_is_allowed() -> None:
     assert may_create() is None
 
 
-def test_old_servers_must_get_no_new_checksums_where_that_is_said() -> None:
+def test_new_checksums_must_be_switched_off_for_old_servers() -> None:
     found = stack(MINIO_HOST="objects.lab", MINIO_STORAGE_CHECKSUMS="when_required")
     for name in ("mlflow", "bucket-init"):
         environment = found.service(name).environment
