@@ -1,6 +1,7 @@
-"""The tool with one more kind of service, as a module of it would define one: a small web page.
+"""The tool with one more kind of service, defined as in a module of its own: a small web page.
 
-It has a port, a secret and a volume. `python -m tests.e2e.page up` runs the command line with it.
+A stack gets two, each with a port, a secret and a volume. `python -m tests.e2e.page up` runs the
+command line with them.
 """
 
 import os
@@ -19,8 +20,10 @@ from mlflow_compose.stack.service import (
     Volume,
 )
 
-NAME, VOLUME, PORT = "page", "page_data", 8000
-# Answers with the secret and with how often it was asked, which it keeps in the volume.
+NAMES, PORT = ("page-ada", "page-ben"), 8000
+# Ports on this machine, separated by commas, one for each page.
+PORTS = "PAGE_PORTS"
+# Answers with the secret and its number of visits, which it keeps in the volume.
 SERVE = """
 import http.server, os, pathlib
 
@@ -44,19 +47,20 @@ PROBE = "import socket; socket.create_connection(('127.0.0.1', {port}), 4)"
 
 
 def in_container(around: Surroundings, name: str) -> Service:
-    """Return the page in a container."""
+    """Return a page in a container."""
     # The image has a folder of this name that its user may write to.
     return _page(around, name, "0.0.0.0", PORT, "/data")  # noqa: S104 - inside of the container
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the page without one."""
-    page = _page(around, name, "127.0.0.1", _published(), f"data/{VOLUME}")
+    """Return the same page without a container."""
+    page = _page(around, name, "127.0.0.1", _published(name), f"data/{volume(name)}")
     return replace(page, pull_policy=None)
 
 
 def _page(around: Surroundings, name: str, address: str, port: int, folder: str) -> Service:
-    secret = SecretFile("page_secret", "a secret of the page", "The page's secret.")
+    secret = SecretFile(f"{name}_secret", secret_of(name), "The page's secret.")
+    published = PublishedPort(name, PORTS, "127.0.0.1", _published(name), port, name, "http")
     return Service(
         name=name,
         about="A page that counts its visits.",
@@ -65,28 +69,38 @@ def _page(around: Surroundings, name: str, address: str, port: int, folder: str)
         restart="unless-stopped",
         command=("python", "-c", SERVE),
         environment={
-            "SECRET_FILE": around.site.secret(secret),
+            "SECRET_FILE": around.site.secret(secret.name),
             "FOLDER": folder,
             "ADDRESS": address,
             "PORT": str(port),
         },
         secrets=(secret,),
-        volumes=(Volume(VOLUME, folder),),
-        ports=(PublishedPort(name, "PAGE_PORT", "127.0.0.1", _published(), port, label="Page"),),
+        volumes=(Volume(volume(name), folder, holds="visits"),),
+        ports=(published,),
         healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE.format(port=port))),
         depends_on=around.present({"mlflow": HEALTHY}),
     )
 
 
-def _published() -> int:
-    return int(os.environ["PAGE_PORT"])
+def volume(name: str) -> str:
+    """Return the name of a page's volume."""
+    return f"{name}_data"
+
+
+def secret_of(name: str) -> str:
+    """Return the text of a page's secret."""
+    return f"the secret of {name}"
+
+
+def _published(name: str) -> int:
+    return int(os.environ[PORTS].split(",")[NAMES.index(name)])
 
 
 def _names(_: Surroundings) -> tuple[str, ...]:
-    return (NAME,)
+    return NAMES
 
 
-PAGE = Kind(_names, in_container, on_machine, volumes=frozenset({VOLUME}))
+PAGE = Kind(_names, in_container, on_machine, volumes=frozenset({"page-*_data"}))
 
 if __name__ == "__main__":
     known: Any = services

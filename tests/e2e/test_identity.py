@@ -213,7 +213,7 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(neighbours: Neighbours
             process.resume()
     (error,) = said.envelope["errors"]
     assert error["code"] == "verify"
-    assert error["message"].startswith("health: MLflow does not answer inside of its network")
+    assert error["message"].startswith("health: MLflow does not answer inside its network")
     assert error["hint"] == "mlflow-compose logs mlflow shows why"
 
 

@@ -1,9 +1,9 @@
-"""A new kind of service is one module: what the tool does with services, it does with that too."""
+"""A new kind of service is one module: what the tool does with services, it does with these too."""
 
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,34 +11,33 @@ import requests
 
 from .conftest import MakeStack
 from .local_stack import LocalStack
-from .page import NAME, PORT, VOLUME
+from .page import NAMES, PORT, PORTS, secret_of, volume
 from .running import WAIT_TIMEOUT, RunningStack, local_only
 from .small import SMALLEST
 from .tool import CHECKOUT, Said, environment, run
 from .waiting import free_ports
 
 Tool = Callable[..., Said]
-SECRET = "a secret of the page"
+Ports = Mapping[str, int]
 
 
 @pytest.fixture
 def stack(make_stack: MakeStack) -> RunningStack:
-    """Return a small stack, not started; the tool that knows the page starts it."""
+    """Return a small stack, not started; the tool that knows the pages starts it."""
     return make_stack(**SMALLEST)
 
 
 @pytest.fixture
-def port() -> int:
-    """Return a port for the page."""
-    (found,) = free_ports(1)
-    return found
+def ports() -> Ports:
+    """Return a port for each page."""
+    return dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
 
 
 @pytest.fixture
-def tool(stack: RunningStack, port: int) -> Tool:
+def tool(stack: RunningStack, ports: Ports) -> Tool:
     """Return what runs the tool with one more kind of service."""
     path = os.pathsep.join((str(CHECKOUT / "src"), str(CHECKOUT)))
-    env = environment(PYTHONPATH=path, PAGE_PORT=str(port))
+    env = environment(PYTHONPATH=path, **{PORTS: ",".join(map(str, ports.values()))})
 
     def command(*arguments: str) -> Said:
         argv = (sys.executable, "-m", "tests.e2e.page", *arguments)
@@ -47,59 +46,65 @@ def tool(stack: RunningStack, port: int) -> Tool:
     return command
 
 
-def visits(port: int) -> int:
-    """Visit the page, which must know its secret; return its count."""
-    secret, _, count = requests.get(f"http://127.0.0.1:{port}", timeout=10).text.rpartition(" ")
-    assert secret == SECRET
-    return int(count)
+def visits(ports: Ports) -> list[int]:
+    """Visit each page, which must know its secret; return their counts."""
+    counts = []
+    for name, port in ports.items():
+        secret, _, count = requests.get(f"http://127.0.0.1:{port}", timeout=10).text.rpartition(" ")
+        assert secret == secret_of(name)
+        counts.append(int(count))
+    return counts
 
 
 def answers(port: int) -> bool:
-    """Tell whether somebody listens on a port of this machine."""
+    """Tell whether a port of this machine is listened on."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def has_data(stack: RunningStack) -> bool:
-    """Tell whether the page's volume is there."""
+def has_data(stack: RunningStack, name: str) -> bool:
+    """Tell whether a page's volume exists."""
     if isinstance(stack, LocalStack):
-        return (stack.local_folder / "data" / VOLUME).exists()
-    return VOLUME in stack.volumes()
+        return (stack.local_folder / "data" / volume(name)).exists()
+    return volume(name) in stack.volumes()
 
 
-def service(said: Said) -> dict[str, Any]:
-    """Return what a command says of the page."""
-    (found,) = (service for service in said.data["services"] if service["name"] == NAME)
-    return dict(found)
+def pages(said: Said) -> list[dict[str, Any]]:
+    """Return what a command reports about the pages."""
+    return [dict(service) for service in said.data["services"] if service["name"] in NAMES]
 
 
 def test_a_new_kind_of_service_must_live_as_the_others_do(
-    stack: RunningStack, tool: Tool, port: int
+    stack: RunningStack, tool: Tool, ports: Ports
 ) -> None:
     started = tool("up", "--json", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
-    assert started.data["urls"][NAME] == f"http://127.0.0.1:{port}"
-    assert service(started) == service(tool("status", "--json"))
-    assert (service(started)["state"], service(started)["health"]) == ("running", "healthy")
-    assert visits(port) == 1
-    there = f"http://{NAME}:{PORT}" if stack.engine == "docker" else f"http://127.0.0.1:{port}"
+    for name, port in ports.items():
+        assert started.data["urls"][name] == f"http://127.0.0.1:{port}"
+    assert pages(started) == pages(tool("status", "--json"))
+    assert [page["name"] for page in pages(started)] == [*NAMES]
+    for page in pages(started):
+        assert (page["state"], page["health"]) == ("running", "healthy")
+    assert visits(ports) == [1, 1]
+    name, port = next(iter(ports.items()))
+    there = f"http://{name}:{PORT}" if stack.engine == "docker" else f"http://127.0.0.1:{port}"
     ask = f"import urllib.request; print(urllib.request.urlopen({there!r}).read().decode())"
-    assert stack.execute("mlflow", "python", "-c", ask).strip() == f"{SECRET} 2"
+    assert stack.execute("mlflow", "python", "-c", ask).strip() == f"{secret_of(name)} 2"
 
     tool("down")
-    assert not answers(port)
-    assert has_data(stack)
+    assert not any(map(answers, ports.values()))
+    assert all(has_data(stack, name) for name in NAMES)
     tool("up", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
-    assert visits(port) == 3
+    assert visits(ports) == [3, 2]
     tool("down", "--volumes", "--yes")
-    assert not answers(port)
-    assert not has_data(stack)
+    assert not any(map(answers, ports.values()))
+    assert not any(has_data(stack, name) for name in NAMES)
 
 
 @local_only("the same function decides what runs while data moves")
-def test_a_new_kind_of_service_must_be_kept_while_data_moves(tool: Tool, port: int) -> None:
+def test_a_new_kind_of_service_must_be_kept_while_data_moves(tool: Tool, ports: Ports) -> None:
     tool("up", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
-    assert visits(port) == 1
+    assert visits(ports) == [1, 1]
     moved = tool("migrate-store", "--to", "postgres=postgres", "--json")
     assert moved.data["rows"]
-    assert service(tool("status", "--json"))["health"] == "healthy"
-    assert visits(port) == 2
+    assert [page["health"] for page in pages(tool("status", "--json"))] == ["healthy"] * len(NAMES)
+    assert visits(ports) == [2, 2]

@@ -34,7 +34,7 @@ def test_a_file_that_is_no_database_must_be_named(make_stack: MakeStack) -> None
     file = stack.folder / "local/data/mlflow_data/mlflow.db"
     file.parent.mkdir(parents=True)
     file.write_bytes(secrets.token_bytes(4096))
-    stack.up(code=1).shows("error: the file of the database cannot be used", "not a database")
+    stack.up(code=1).shows("error: the SQLite file cannot be used", "not a database")
 
 
 WRONG: Mapping[str, tuple[dict[str, str], str]] = {
@@ -45,9 +45,9 @@ WRONG: Mapping[str, tuple[dict[str, str], str]] = {
     ),
     "unknown host": (
         {"PG_HOST": "no.such.host.invalid"},
-        "there is no machine called as PG_HOST says",
+        "PG_HOST does not resolve",
     ),
-    "no TLS there": ({"PG_SSLMODE": "require"}, "the database has no TLS"),
+    "no TLS there": ({"PG_SSLMODE": "require"}, "the database does not support TLS"),
 }
 
 
@@ -78,7 +78,7 @@ def test_a_user_who_may_make_no_tables_must_be_named(
     user = f"reader_{secrets.token_hex(4)}"
     outside.sql(f"CREATE ROLE {user} LOGIN PASSWORD 'reading only'")
     with on_their_database.changed(PG_USER=user, PG_PASSWORD="reading only"):
-        on_their_database.up(code=1).shows("PG_USER may not make tables", "GRANT CREATE")
+        on_their_database.up(code=1).shows("PG_USER may not create tables", "GRANT CREATE")
 
 
 @local_only(SAME)

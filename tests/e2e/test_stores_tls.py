@@ -25,7 +25,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="module")
 def postgres(certificates: Certificates) -> Iterator[TlsPostgres]:
-    """Return a running database that takes nobody without TLS."""
+    """Return a running database that only accepts TLS connections."""
     with TlsPostgres(lan_address(), certificates) as server:
         yield server
 
@@ -133,8 +133,8 @@ def on_bucket(_make_for_module: MakeStack, s3: TlsS3) -> RunningStack:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"PG_SSLMODE": "disable"}, "the database takes nobody without TLS"),
-        ({"PG_USER": "stranger"}, "the database does not let PG_USER in from here"),
+        ({"PG_SSLMODE": "disable"}, "the database only accepts TLS connections"),
+        ({"PG_USER": "stranger"}, "the database does not allow PG_USER to connect"),
         ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
         ({"PG_DATABASE": "nowhere"}, "the database server has no PG_DATABASE"),
     ],
@@ -157,7 +157,7 @@ def test_a_certificate_that_somebody_else_signed_must_be_named(
     stranger = make_certificates(tmp_path, postgres.host, name).authority
     with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(stranger)):
         said = on_database.up(code=1)
-    said.shows("error: the database's certificate does not prove", "set PG_SSLROOTCERT")
+    said.shows("error: the database's certificate is not trusted", "set PG_SSLROOTCERT")
     assert on_database.starts() == {}
 
 
@@ -169,7 +169,7 @@ def test_certificates_that_are_none_must_be_named(
     path.write_text("to be filled in", encoding="utf-8")
     with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(path)):
         said = on_database.up(code=1)
-    said.shows("error: the database's certificate does not prove", "PG_SSLROOTCERT")
+    said.shows("error: the database's certificate is not trusted", "PG_SSLROOTCERT")
 
 
 @local_only(SAME)
@@ -190,7 +190,7 @@ def test_a_certificate_of_another_machine_must_be_named_and_do_for_verify_ca(
     authority = str(certificates.authority)
     on_database.write(PG_HOST="localhost", PG_SSLMODE="verify-full", PG_SSLROOTCERT=authority)
     said = on_database.up(code=1)
-    said.shows("error: the database's certificate is for another machine", "PG_SSLMODE=verify-ca")
+    said.shows("error: the database's certificate is for another host", "PG_SSLMODE=verify-ca")
     assert on_database.starts() == {}
     on_database.write(PG_SSLMODE="verify-ca")
     on_database.tool("up")

@@ -45,7 +45,7 @@ def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
     for key in mended.objects():
         s3.delete_object(Bucket=mended.bucket, Key=key)
     s3.delete_bucket(Bucket=mended.bucket)
-    expect_broken(mended, "bucket (MLFLOW_BUCKET_NAME) is missing", hint="mlflow-compose up")
+    expect_broken(mended, "bucket (MLFLOW_BUCKET_NAME) does not exist", hint="mlflow-compose up")
     s3.create_bucket(Bucket=mended.bucket)
     mended.is_well = True
 

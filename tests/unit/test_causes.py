@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 
-from mlflow_compose.checks.bundled_causes import CAUSES
-from mlflow_compose.checks.causes import ORDER, diagnose, external_database, first_cause
+from mlflow_compose.checks.causes import ORDER, causes, diagnose, external_database, first_cause
 from mlflow_compose.checks.inside import MODULES, Link, look
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
@@ -20,10 +19,11 @@ from tests.unit.fakes import ALL_WELL, FakeEngine, answered
 from tests.unit.samples import SECRETS, SOURCE, stack
 
 CHECKS = SOURCE / "checks"
+CAUSES = causes(stack())
 
 
 def words_of_the_probe() -> set[str]:
-    """Return every cause that the probe can name: what BrokenLink is called with."""
+    """Return every cause that the probe can report: the first arguments of BrokenLink."""
     text = "".join(path.read_text(encoding="utf-8") for path in (CHECKS / "probe").glob("*.py"))
     tree = ast.parse(text)
     found: set[str] = set()
@@ -32,7 +32,7 @@ def words_of_the_probe() -> set[str]:
             case ast.Call(func=ast.Name(id="BrokenLink"), args=[first, *_]):
                 found |= texts(first)
             case ast.Assign(
-                targets=[ast.Name(id="causes" | "words" | "SAID")], value=ast.Dict() as table
+                targets=[ast.Name(id="causes" | "words" | "MESSAGES")], value=ast.Dict() as table
             ):
                 found |= {text for value in table.values for text in texts(value)}
             case ast.Assign(targets=[ast.Name(id="cause")], value=ast.IfExp() as choice):
@@ -49,7 +49,7 @@ def texts(node: ast.AST) -> set[str]:
 
 
 def engine(links: dict[str, str] | str, statuses: tuple[ServiceStatus, ...]) -> FakeEngine:
-    """Return an engine whose probe finds these causes, or says this."""
+    """Return an engine whose probe reports these causes, or prints this text."""
     if isinstance(links, str):
         return FakeEngine(stack(), statuses, outcome=Outcome(1, b"", links))
     found = {
@@ -65,20 +65,10 @@ def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
     assert words <= CAUSES.keys()
 
 
-def test_every_sentence_must_be_said_by_somebody() -> None:
+def test_every_cause_must_be_used() -> None:
+    folders = (CHECKS, CHECKS / "probe", SOURCE / "stack" / "components")
     sources = [
-        (CHECKS / name).read_text(encoding="utf-8")
-        for name in (
-            "bundled_causes.py",
-            "external_causes.py",
-            "inside.py",
-            "proof.py",
-            "verify.py",
-            "causes.py",
-            "probe/main.py",
-            "probe/database.py",
-            "probe/artifacts.py",
-        )
+        path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py")
     ]
     for word in CAUSES:
         uses = sum(source.count(f'"{word}"') for source in sources)
@@ -110,12 +100,12 @@ def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
     assert first_cause([Link("bucket", "", "", 0.1)], CAUSES) is None
 
 
-def test_a_stack_that_is_well_must_have_no_cause() -> None:
+def test_a_stack_that_works_must_have_no_cause() -> None:
     assert diagnose(engine(dict.fromkeys(main.CHECKS, ""), ALL_WELL)) is None
 
 
 @pytest.mark.parametrize("statuses", [(), (ServiceStatus("mlflow", "exited", exit_code=1),)])
-def test_a_stack_that_does_not_run_must_be_said_to_be_down(
+def test_a_stack_that_does_not_run_must_be_reported_as_down(
     statuses: tuple[ServiceStatus, ...],
 ) -> None:
     found = engine({}, statuses)
@@ -141,7 +131,7 @@ def test_a_broken_link_must_be_named_with_its_cause(cause: str, said: str) -> No
     assert "detail of bucket" in found.sentence
 
 
-def test_a_server_that_ended_must_be_named_instead_of_what_misses_it() -> None:
+def test_a_server_that_exited_must_be_named_instead_of_its_clients() -> None:
     ended = (ServiceStatus("postgres", "exited", exit_code=1), *ALL_WELL[1:])
     found = diagnose(engine({"database": "pg_down"}, ended))
     assert found is not None
@@ -151,20 +141,20 @@ def test_a_server_that_ended_must_be_named_instead_of_what_misses_it() -> None:
 @pytest.mark.parametrize(
     "said", ["", "Traceback\nImportError: no boto3", f"x {SECRETS['PG_PASSWORD']}"]
 )
-def test_a_probe_that_cannot_run_must_be_said_without_secrets(said: str) -> None:
+def test_a_probe_that_cannot_run_must_be_reported_without_secrets(said: str) -> None:
     found = diagnose(engine(said, ALL_WELL))
     assert found is not None
-    assert "could not be looked at from inside" in found.sentence
+    assert "could not be checked from inside" in found.sentence
     assert SECRETS["PG_PASSWORD"] not in found.sentence
 
 
-def test_what_the_probe_says_must_be_masked() -> None:
+def test_output_of_the_probe_must_be_masked() -> None:
     outcome = {"database": {"cause": "", "detail": SECRETS["PG_PASSWORD"], "seconds": 0.1}}
     found = FakeEngine(stack(), ALL_WELL, outcome=answered(outcome))
     assert look(found) == (Link("database", "", "********", 0.1),)
 
 
-def test_the_probe_must_be_told_what_to_look_for() -> None:
+def test_the_probe_must_get_its_request() -> None:
     found = engine({}, ALL_WELL)
     look(found, run_id="r1")
     argument = found.calls[0].removeprefix("run mlflow ")
@@ -183,7 +173,7 @@ def test_the_probe_must_be_told_what_to_look_for() -> None:
 
 
 def test_the_probe_must_need_nothing_of_ours() -> None:
-    """Its sources run where this tool is not installed: -I leaves our folders out."""
+    """Its sources run where this tool is not installed: -I excludes our folders."""
     request = {"only": ["isolation"], "external": False, "key_is_limited": False}
     done = subprocess.run(
         [
@@ -212,7 +202,7 @@ def test_the_probe_must_need_nothing_of_ours() -> None:
         ("SlowDown", "s3_error"),
     ],
 )
-def test_an_answer_of_s3_must_be_told_apart(code: str, cause: str) -> None:
+def test_errors_of_s3_must_be_distinguished(code: str, cause: str) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ListObjectsV2")
 
@@ -231,10 +221,10 @@ def test_an_answer_of_s3_must_be_told_apart(code: str, cause: str) -> None:
         (None, "AccessDenied", "key_too_strong"),
     ],
 )
-def test_a_key_must_be_told_from_a_roots(
+def test_a_limited_key_must_be_distinguished_from_a_root_key(
     monkeypatch: pytest.MonkeyPatch, listing: str | None, making: str | None, cause: str
 ) -> None:
-    """Some servers say of any bucket that it is missing, so the key is then asked to make one."""
+    """Some servers report any other bucket as missing, so the probe then tries to create one."""
     made: list[str] = []
 
     def answer(code: str | None) -> None:
@@ -252,7 +242,7 @@ def test_a_key_must_be_told_from_a_roots(
     request = {"folder": "", "external": False, "key_is_limited": True, "bucket": "data"}
     found = main.outcome(artifacts.check_isolation, request)
     assert found["cause"] == cause
-    # Never one that is not there yet.
+    # Never a bucket that does not exist yet.
     assert set(made) <= {"data"}
 
 
@@ -263,7 +253,7 @@ def test_a_key_must_be_told_from_a_roots(
         (SSLError(endpoint_url="https://s3:9000", error=OSError("unknown CA")), "s3_certificate"),
     ],
 )
-def test_an_s3_that_does_not_answer_must_be_told_apart(problem: Exception, cause: str) -> None:
+def test_failed_connections_to_s3_must_be_distinguished(problem: Exception, cause: str) -> None:
     def refuse() -> None:
         raise problem
 
@@ -293,32 +283,32 @@ REFUSED = 'connection to server at "db.lab", port 5432 failed: FATAL: '
         ("Connection refused", "pg_down"),
     ],
 )
-def test_what_libpq_says_must_be_told_apart(said: str, cause: str) -> None:
-    assert database.cause_of("postgresql:///", REFUSED + said, let_in=False) == cause
+def test_messages_of_libpq_must_be_distinguished(said: str, cause: str) -> None:
+    assert database.cause_of("postgresql:///", REFUSED + said, connected=False) == cause
 
 
-def test_what_a_database_says_to_those_whom_it_let_in_must_be_another_cause() -> None:
+def test_an_error_of_an_open_connection_must_be_another_cause() -> None:
     said = 'relation "runs" does not exist'
-    assert database.cause_of("postgresql:///", said, let_in=True) == "pg_error"
+    assert database.cause_of("postgresql:///", said, connected=True) == "pg_error"
     assert (
-        database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", let_in=False)
+        database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", connected=False)
         == "sqlite"
     )
 
 
 def test_a_database_server_that_is_too_old_must_be_named() -> None:
-    """No such server can be had where the tests run: only its version is played."""
+    """No server this old is available to the tests, so only its version is faked."""
 
     def server(*version: int) -> object:
         return SimpleNamespace(dialect=SimpleNamespace(server_version_info=version))
 
     database.check_version(server(database.OLDEST_POSTGRES, 0))
-    with pytest.raises(BrokenLink, match=r"it is 11\.22, and must be 12 or newer") as caught:
+    with pytest.raises(BrokenLink, match=r"it is 11\.22, but must be 12 or newer") as caught:
         database.check_version(server(11, 22))
     assert caught.value.cause == "pg_old"
 
 
-def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
+def test_a_check_must_report_its_finding_and_its_time() -> None:
     def fail(request: Request) -> str:
         raise BrokenLink("pg_down", str(request["bucket"]))
 
@@ -329,7 +319,7 @@ def test_a_check_must_say_what_it_found_and_how_long_it_took() -> None:
     assert isinstance(broken["seconds"], float)
 
 
-def test_an_external_database_must_be_looked_at_before_anything_starts() -> None:
+def test_an_external_database_must_be_checked_before_anything_starts() -> None:
     outcome = {"database": {"cause": "pg_down", "detail": "refused", "seconds": 0.1}}
     external = FakeEngine(stack(PG_HOST="db.lab"), outcome=answered(outcome))
     found = external_database(external)

@@ -1,4 +1,4 @@
-"""Every secret is read by its server, with that server's own rules, as the user wrote it."""
+"""Every server reads its secrets, by its own parsing rules, exactly as the user wrote them."""
 
 import configparser
 import subprocess
@@ -14,13 +14,13 @@ from mlflow_compose.stack import Stack, credentials
 from tests.unit.samples import IDENTITY, settings, stack
 from tests.unit.samples import SECRETS as SAMPLE_SECRETS
 
-# What the rules of settings let through.
+# Characters that the settings allow.
 SECRETS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=12, max_size=200
 ).filter(lambda text: text == text.strip())
 ODD = "p@ss w'or$d\"\\#%; é=[x]"
 
-# MLflow takes no other letters in logins.
+# MLflow accepts no other characters in logins.
 PASSWORDS = st.text(
     st.characters(codec="ascii", exclude_categories=["Cc", "Zs"]), min_size=12, max_size=200
 ).map(lambda text: f"{text[:6]} {text[6:]}")
@@ -88,13 +88,13 @@ def test_the_server_must_read_its_root_without_a_line_end() -> None:
     assert secret(found, "minio_root_password") == ODD
 
 
-def test_nobody_must_see_what_was_not_given_to_them() -> None:
+def test_a_service_must_only_see_its_own_secrets() -> None:
     parser = configparser.ConfigParser()
     parser.read_string(secret(stack(MLFLOW_AUTH="basic"), "basic_auth.ini"))
     assert parser["mlflow"]["default_permission"] == "NO_PERMISSIONS"
 
 
-def test_the_key_of_login_forms_must_stay_the_same_and_be_guessed_by_nobody() -> None:
+def test_the_key_of_login_forms_must_be_stable_and_not_guessable() -> None:
     def key(**values: str) -> str:
         return secret(stack(MLFLOW_AUTH="basic", **values), "mlflow_env")
 
@@ -104,13 +104,13 @@ def test_the_key_of_login_forms_must_stay_the_same_and_be_guessed_by_nobody() ->
     assert "MLFLOW_FLASK_SERVER_SECRET_KEY=mine" in key(MLFLOW_FLASK_SERVER_SECRET_KEY="mine")
 
 
-def test_mlflow_must_be_told_which_stack_it_answers_for() -> None:
+def test_mlflow_must_send_the_id_of_its_stack() -> None:
     lines = secret(stack(COMPOSE_PROJECT_NAME="lab"), "mlflow_env").splitlines()
     assert f"export UVICORN_HEADERS=mlflow-compose-stack:{IDENTITY}/lab" in lines
 
 
-def test_the_passphrase_of_gateway_keys_must_stay_the_same_and_be_guessed_by_nobody() -> None:
-    """Whatever else is changed: keys that are stored could not be read with another one."""
+def test_the_passphrase_of_gateway_keys_must_be_stable_and_not_guessable() -> None:
+    """Stored keys could not be decrypted with another one, so no other setting may change it."""
 
     def passphrase(**values: str) -> str:
         text = secret(stack(**{"MLFLOW_AUTH": "basic", **values}), "mlflow_env")
@@ -124,7 +124,7 @@ def test_the_passphrase_of_gateway_keys_must_stay_the_same_and_be_guessed_by_nob
     assert passphrase(MLFLOW_CRYPTO_KEK_PASSPHRASE="mine").endswith("=mine")
 
 
-def test_a_key_inside_of_the_upload_arguments_must_be_masked_by_itself_too() -> None:
+def test_a_key_in_the_upload_arguments_must_be_masked_on_its_own_too() -> None:
     arguments = '{"ServerSideEncryption": "aws:kms", "SSECustomerKey": "key-of-customers"}'
     found = stack(MLFLOW_S3_UPLOAD_EXTRA_ARGS=arguments)
     assert found.mask(arguments) == "********"

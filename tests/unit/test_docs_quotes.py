@@ -12,7 +12,7 @@ from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.record import RECORD_FILE
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.stores import PLACES
-from mlflow_compose.stack.services import known_volumes
+from mlflow_compose.stack.services import KINDS
 from tests.documents import PLACEHOLDER, ROOT, blocks, prose
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
@@ -79,7 +79,7 @@ def test_the_page_of_files_must_list_every_volume_and_all_that_is_remembered() -
     page = prose(REFERENCE / "files.md")
     remembered = (identity.ID_FILE, identity.KEY_FILE, identity.PLACE_FILE, RECORD_FILE, LOCK)
     assert {name for name in remembered if f"{STATE_DIR}/{name}`" not in page} == set()
-    assert {name for name in known_volumes() if f"`{name}`" not in page} == set()
+    assert {name for kind in KINDS for name in kind.volumes if f"`{name}`" not in page} == set()
 
 
 def test_the_page_of_safety_must_list_every_setting_that_hides_data() -> None:

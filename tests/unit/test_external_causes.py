@@ -1,39 +1,39 @@
-"""What is said of a stack is true of its stores: no word of a service that it does not have."""
+"""Causes fit a stack's stores: none names a service that the stack does not have."""
 
 import json
 import re
 
 import pytest
 
-from mlflow_compose.checks.bundled_causes import CAUSES
-from mlflow_compose.checks.external_causes import causes
+from mlflow_compose.checks.causes import causes
 from mlflow_compose.checks.proof import Proof
 from mlflow_compose.stack import Stack
 from tests.unit.samples import SECRETS, local_stack, stack
 
 STACKS: dict[str, dict[str, str]] = {
-    "own servers": {},
-    "a database of somebody else's": {"PG_HOST": "db.lab"},
-    "an S3 server of somebody else's": {"MINIO_HOST": "objects.lab"},
+    "bundled servers": {},
+    "an external database": {"PG_HOST": "db.lab"},
+    "an external S3 server": {"MINIO_HOST": "objects.lab"},
     "Amazon's S3": {"MINIO_HOST": "aws", "BACKEND_STORE": "sqlite"},
-    "all of somebody else's": {"PG_HOST": "db.lab", "MINIO_HOST": "objects.lab"},
+    "external servers": {"PG_HOST": "db.lab", "MINIO_HOST": "objects.lab"},
     "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
     "a folder": {"ARTIFACT_STORE": "local"},
 }
+CAUSES = causes(stack())
 NEEDS = {"pg_": "uses_postgres", "s3_": "uses_s3", "bucket_": "uses_s3", "key_": "uses_s3"}
-# What may only be said of a server that up makes, or makes anew.
-OURS = {
-    "postgres": r"logs postgres|ALTER ROLE|was made with|POSTGRES_IMAGE",
-    "s3": r"logs s3|makes (it|the key) again|allows it again",
+# Words that only fit a bundled server, which `up` can repair.
+BUNDLED = {
+    "postgres": r"logs postgres|ALTER ROLE|was created with|POSTGRES_IMAGE",
+    "s3": r"logs s3|creates (it|the key) again|grants access again",
 }
-# What may only be said of somebody else's.
-THEIRS = {"postgres": r"set PG_HOST|PG_HOST says", "s3": r"MINIO_HOST|MLFLOW_BUCKET_CREATE"}
-# Only somebody else's database knows TLS; only an own S3 server is made keys for.
+# Words that only fit an external server.
+EXTERNAL = {"postgres": r"set PG_HOST|PG_HOST does", "s3": r"MINIO_HOST|MLFLOW_BUCKET_CREATE"}
+# Only external databases have TLS; keys are only created for a bundled S3 server.
 TLS = ("pg_no_tls", "pg_tls_required", "pg_certificate", "pg_certificate_name")
 
 
 def possible(found: Stack) -> set[str]:
-    """Return the causes that such a stack can have."""
+    """Return the causes that are possible for a stack."""
     needs = {
         word: next((need for start, need in NEEDS.items() if word.startswith(start)), "")
         for word in CAUSES
@@ -50,14 +50,14 @@ def possible(found: Stack) -> set[str]:
 
 @pytest.mark.parametrize("make", [stack, local_stack])
 @pytest.mark.parametrize("case", STACKS)
-def test_a_cause_must_only_speak_of_what_the_stack_has(case: str, make: type[Stack]) -> None:
+def test_a_cause_must_only_name_what_the_stack_has(case: str, make: type[Stack]) -> None:
     found: Stack = make(**STACKS[case])  # type: ignore[arg-type]
     known = causes(found)
     assert known.keys() == CAUSES.keys()
     for word in possible(found):
         said = f"{known[word].sentence}; {known[word].hint}"
         for service in ("postgres", "s3"):
-            wrong = THEIRS[service] if found.has(service) else OURS[service]
+            wrong = EXTERNAL[service] if found.has(service) else BUNDLED[service]
             assert not re.search(wrong, said), f"{word}: {said}"
 
 
@@ -98,7 +98,7 @@ def test_a_cause_must_only_speak_of_what_the_stack_has(case: str, make: type[Sta
         ),
     ],
 )
-def test_a_stack_must_say_where_it_keeps_what_it_is_told(
+def test_a_stack_must_name_the_places_of_its_data(
     values: dict[str, str], runs: str, artifacts: str
 ) -> None:
     stores = stack(**values).stores
@@ -119,7 +119,7 @@ def test_a_stack_without_docker_must_name_its_folders() -> None:
 
 
 @pytest.mark.parametrize("case", STACKS)
-def test_where_stores_are_must_hold_no_secret(case: str) -> None:
+def test_the_places_of_stores_must_have_no_secret(case: str) -> None:
     stores = stack(**STACKS[case]).stores
     said = json.dumps([stores.runs.data, stores.artifacts.data])
     assert not [secret for secret in SECRETS.values() if secret in said]

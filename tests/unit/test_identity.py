@@ -204,7 +204,7 @@ def test_a_manifest_must_name_nothing_outside_of_its_folder(user: User, path: st
     digest = hashlib.sha256(b"precious").hexdigest()
     found["files"][path.format(home=user.folder)] = [digest]
     manifest.write_text(json.dumps(found), encoding="utf-8")
-    assert "is not as it was written" in user.types("render").err
+    assert "is damaged" in user.types("render").err
     assert victim.exists()
 
 
@@ -214,7 +214,7 @@ def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None
     before = user.env_file.read_bytes()
     said = user.types("render", "--output", ".")
     assert said.code == 1
-    assert ".env is there already" in said.err
+    assert ".env exists already" in said.err
     assert user.env_file.read_bytes() == before
     assert not (user.folder / "docker-compose.yaml").exists()
 

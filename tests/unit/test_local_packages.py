@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,23 @@ def test_what_was_installed_must_run_and_hold_the_database(wheels: Wheels) -> No
     code = "import importlib.metadata as m; print(m.version('something'))"
     done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, check=True)
     assert done.stdout == b"1.0\n"
+
+
+def test_every_build_must_be_installed(wheels: Wheels) -> None:
+    """Each in a folder of its own, of which only one has PostgreSQL."""
+    found = wheels.stack(wheels.add("something==1.0"))
+    mlflow = found.service("mlflow")
+    assert mlflow.build
+    build = replace(mlflow.build, requirements="", contents="nothing")
+    page = replace(mlflow, name="page", image=f"{mlflow.image}-page", build=build)
+    screen = FakeScreen()
+    both = replace(found, services=(*found.services, page))
+    install(both, wheels.folder, wheels.environ, screen)
+    steps = [line for line in screen.said if line.startswith("Installing")]
+    assert steps == ["Installing MLflow 3.17.2, PostgreSQL and rclone", "Installing nothing"]
+    assert (Path(mlflow.image) / "postgresql").exists()
+    assert (Path(page.image) / "bin" / "python").exists()
+    assert not (Path(page.image) / "postgresql").is_symlink()
 
 
 def test_what_is_installed_must_not_be_installed_again(wheels: Wheels) -> None:

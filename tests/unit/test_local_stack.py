@@ -227,7 +227,7 @@ def test_nothing_must_be_asked_of_a_registry() -> None:
     found = local_stack(MLFLOW_IMAGE="registry.example.org/mlflow:1")
     assert {service.pull_policy for service in found.services} == {None}
     assert {service.image for service in found.services} == {folder()}
-    assert found.built is found.service("mlflow")
+    assert found.built == (found.service("mlflow"),)
 
 
 @pytest.mark.parametrize("name", SERVERS)

@@ -1,4 +1,4 @@
-"""The S3 servers that a stack can bring along: what each promises, and whose data it may have."""
+"""The S3 servers that a stack can bundle: what each promises, and which data it may use."""
 
 import json
 import sys
@@ -21,13 +21,13 @@ NAMES = sorted(PROVIDERS)
 WITH_MARK = sorted(name for name, provider in PROVIDERS.items() if provider.mark)
 
 
-def test_the_setting_must_take_what_there_is() -> None:
+def test_the_setting_must_accept_every_provider() -> None:
     (info,) = [info for name, info in declared() if name == "S3_PROVIDER"]
     assert sorted(info.annotation.__args__) == NAMES  # type: ignore[union-attr]
     assert all(name in str(info.description) for name in NAMES)
 
 
-def test_another_server_must_be_refused_with_those_that_there_are(user: User) -> None:
+def test_an_unknown_provider_must_be_refused_with_a_list_of_all(user: User) -> None:
     user.has_env("S3_PROVIDER=ceph")
     said = user.types("config")
     assert said.code == 2
@@ -35,7 +35,7 @@ def test_another_server_must_be_refused_with_those_that_there_are(user: User) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_name_endpoint_and_port_must_stay_whoever_serves(name: str) -> None:
+def test_name_endpoint_and_port_must_be_the_same_for_every_provider(name: str) -> None:
     found = stack(S3_PROVIDER=name)
     assert [service.name for service in found.services] == [
         "postgres",
@@ -52,7 +52,7 @@ def test_name_endpoint_and_port_must_stay_whoever_serves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_image_of_ones_own_must_replace_the_providers(name: str) -> None:
+def test_a_chosen_image_must_replace_the_providers(name: str) -> None:
     assert stack(S3_PROVIDER=name).service("s3").image == PROVIDERS[name].image
     mirror = "registry.example.org/s3:1"
     assert stack(S3_PROVIDER=name, MINIO_IMAGE=mirror).service("s3").image == mirror
@@ -60,7 +60,7 @@ def test_an_image_of_ones_own_must_replace_the_providers(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_must_have_a_volume_of_its_own(name: str) -> None:
-    """Their formats differ; MinIO's volume keeps the name that it always had."""
+    """Their formats differ; MinIO's volume keeps its original name."""
     volumes = {other: stack(S3_PROVIDER=other).service("s3").volumes for other in NAMES}
     assert volumes[name] == (Volume(f"{name}_data", "/data"),)
     assert len(set(volumes.values())) == len(NAMES)
@@ -75,13 +75,13 @@ def test_only_minio_must_have_a_console(name: str) -> None:
     assert ("9500" in str(found.service("s3"))) is (name == "minio")
 
 
-def test_a_console_that_there_is_not_must_take_no_port(user: User) -> None:
+def test_a_missing_console_must_use_no_port(user: User) -> None:
     user.has_env("MLFLOW_PORT=9001", "S3_PROVIDER=versitygw")
     assert user.types("config").code == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_key_must_be_limited_wherever_there_is_a_root(name: str) -> None:
+def test_a_key_must_be_limited_if_there_is_a_root_key(name: str) -> None:
     found, provider = stack(S3_PROVIDER=name), PROVIDERS[name]
     job = found.service("bucket-init")
     assert found.key_is_limited is provider.has_root is not found.has_one_key
@@ -92,7 +92,7 @@ def test_a_key_must_be_limited_wherever_there_is_a_root(name: str) -> None:
 def test_a_server_with_one_key_must_not_be_given_another() -> None:
     found = stack(S3_PROVIDER="rclone")
     assert not [secret for secret in found.secrets if "root" in secret.name]
-    assert found.service("bucket-init").about == "Makes the bucket, then ends."
+    assert found.service("bucket-init").about == "Creates the bucket, then exits."
 
 
 def rendered(name: str, **values: str) -> str:
@@ -105,7 +105,7 @@ def test_no_secret_must_be_in_a_rendered_file(name: str) -> None:
     assert not [secret for secret in SECRETS.values() if secret in text]
     s3 = stack(S3_PROVIDER=name).service("s3")
     given = " ".join([*s3.environment.values(), *s3.command])
-    # What it is given instead are the names of files.
+    # It gets file names instead.
     assert s3.secrets
     assert all(f"/run/secrets/{secret.name}" in given for secret in s3.secrets)
 
@@ -133,7 +133,7 @@ def test_seaweedfs_must_know_both_keys_and_limit_one(secret: str) -> None:
     assert application["actions"] == ["Read:blue", "Write:blue", "List:blue"]
 
 
-def test_a_comma_must_be_refused_where_rclone_would_split_the_key(user: User) -> None:
+def test_a_comma_in_a_key_must_be_refused_for_rclone(user: User) -> None:
     comma = "MINIO_SECRET_ACCESS_KEY=hunter2,hunter2"
     user.has_env(comma, "S3_PROVIDER=rclone")
     said = user.types("config")
@@ -144,7 +144,7 @@ def test_a_comma_must_be_refused_where_rclone_would_split_the_key(user: User) ->
     assert user.types("config").code == 0
 
 
-# --- whose data is there
+# --- existing data
 
 
 def test_another_servers_volume_must_stop_a_start_that_would_lose_artifacts(tmp_path: Path) -> None:
@@ -159,10 +159,10 @@ def test_another_servers_volume_must_stop_a_start_that_would_lose_artifacts(tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("others", [set(), {"minio_data", "rclone_data"}])
-def test_a_server_that_has_data_must_start_whatever_else_is_there(
+def test_a_server_with_data_must_start_in_spite_of_other_volumes(
     name: str, others: set[str], tmp_path: Path
 ) -> None:
-    """What it was moved from may stay."""
+    """The data from before a migration may stay."""
     data.check(stack(S3_PROVIDER=name), tmp_path, {f"{name}_data", *others})
 
 
@@ -201,14 +201,14 @@ def test_plain_files_must_do_for_rclone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="folders have no owner in a virtual machine")
-def test_a_folder_must_be_its_owners_where_the_server_is_not_root(tmp_path: Path) -> None:
+def test_a_folder_must_belong_to_the_servers_user(tmp_path: Path) -> None:
     found = stack(S3_PROVIDER="rustfs", MINIO_VOLUME_PATH="objects")
     with pytest.raises(EngineError, match="must be a folder of user 10001") as caught:
         data.check(found, tmp_path / "compose", set())
     assert caught.value.hint == f"sudo install -d -o 10001 -g 10001 {tmp_path / 'objects'}"
 
 
-# --- what is written of them
+# --- documentation
 
 
 def test_the_page_must_name_every_server_and_its_image() -> None:
@@ -242,11 +242,11 @@ def test_a_server_must_not_be_looked_for_in_the_container_itself(
     assert f"{name}=host.docker.internal" in caught.value.hint
 
 
-def test_containers_must_be_told_dockers_name_of_this_machine() -> None:
+def test_containers_must_get_dockers_name_of_this_machine() -> None:
     found = stack(MINIO_HOST="host.docker.internal", MINIO_PORT="9900")
     for name in ("mlflow", "bucket-init"):
         assert found.service(name).extra_hosts == ("host.docker.internal:host-gateway",)
     assert found.service("postgres").extra_hosts == ()
-    # This machine itself need not know that name.
+    # The name need not resolve on this machine itself.
     assert found.s3_url == "http://127.0.0.1:9900"
     assert stack().service("mlflow").extra_hosts == ()

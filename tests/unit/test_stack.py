@@ -1,4 +1,4 @@
-"""Every decision about what runs, read off the plain values that a stack is."""
+"""Every decision about what runs, read from the plain values of a stack."""
 
 import re
 from fnmatch import fnmatch
@@ -41,7 +41,7 @@ def test_the_same_settings_must_give_the_same_stack() -> None:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_every_server_must_have_a_healthcheck_and_come_back(name: str) -> None:
+def test_every_server_must_have_a_healthcheck_and_be_restarted(name: str) -> None:
     service = stack().service(name)
     assert service.healthcheck is not None
     assert service.healthcheck.test[0] == "CMD"
@@ -49,15 +49,15 @@ def test_every_server_must_have_a_healthcheck_and_come_back(name: str) -> None:
     assert not service.one_shot
 
 
-def test_servers_must_start_in_the_order_of_their_needs() -> None:
+def test_servers_must_start_after_their_dependencies() -> None:
     found = stack()
     assert found.service("bucket-init").one_shot
     assert found.service("bucket-init").depends_on == {"s3": STARTED}
     assert found.service("mlflow").depends_on == {"postgres": STARTED, "bucket-init": COMPLETED}
 
 
-def test_postgres_must_be_asked_over_the_network() -> None:
-    """Its socket answers for the temporary server that initdb starts."""
+def test_postgres_must_be_checked_over_the_network() -> None:
+    """On the socket, the temporary server that initdb starts would answer."""
     check = stack(PG_USER="u").service("postgres").healthcheck
     assert check is not None
     assert check.test[:6] == ("CMD", "pg_isready", "-h", "127.0.0.1", "-U", "u")
@@ -75,7 +75,7 @@ def test_mlflow_must_use_psycopg2_by_name_and_no_password_in_the_uri() -> None:
     assert mlflow().environment["PGSERVICEFILE"] == "/run/secrets/pg_service.conf"
 
 
-def test_only_what_is_written_by_us_must_run_without_privileges() -> None:
+def test_only_our_own_containers_must_run_without_privileges() -> None:
     found = stack()
     chosen = {service.name: (service.user, service.read_only) for service in found.services}
     assert chosen == {
@@ -97,8 +97,8 @@ def test_artifacts_must_pass_through_mlflow_unless_told_otherwise() -> None:
     assert "--serve-artifacts" in direct
 
 
-def test_mlflow_must_be_called_by_its_own_names_and_the_machines() -> None:
-    """The option replaces MLflow's defaults, and a port is part of a name."""
+def test_mlflow_must_accept_its_own_host_names_and_those_of_the_machine() -> None:
+    """The option replaces MLflow's defaults, and a Host header includes the port."""
     found = stack(
         lan_names=("host", "192.0.2.7"), **OPEN, MLFLOW_ALLOWED_HOSTS="a.example, b.example:*"
     )
@@ -145,10 +145,10 @@ def test_jobs_and_workers_must_be_as_few_as_a_small_machine_needs() -> None:
         ("http://192.0.2.7/model", False),
     ],
 )
-def test_a_model_must_not_be_registered_from_somebody_elses_address(
+def test_a_model_must_not_be_registered_from_another_artifact_uri(
     source: str, *, allowed: bool
 ) -> None:
-    """MLflow would hand out what is there to whoever may read the model."""
+    """MLflow would serve the objects there to everyone who may read the model."""
     name = "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"
     assert bool(re.search(mlflow(**LOGIN).environment[name], source)) is allowed
     assert name not in mlflow().environment
@@ -156,7 +156,7 @@ def test_a_model_must_not_be_registered_from_somebody_elses_address(
     assert mlflow(**LOGIN, **{name: "^mine$"}).environment[name] == "^mine$"
 
 
-def test_login_must_be_on_where_it_is_asked_for() -> None:
+def test_login_must_be_on_if_the_settings_want_it() -> None:
     assert "--app-name" not in options(mlflow())
     assert stack().login is None
     found = stack(**LOGIN, MLFLOW_ADMIN_USERNAME="me", MLFLOW_ADMIN_PASSWORD="twelve-chars")
@@ -179,15 +179,22 @@ def test_login_must_be_on_where_it_is_asked_for() -> None:
         ({**OPEN, "MLFLOW_ARTIFACT_ACCESS": "direct"}, {"console": "127.0.0.1:9001:9001"}),
     ],
 )
-def test_ports_must_be_published_where_they_were_asked_for(
+def test_ports_must_be_published_where_the_settings_want_them(
     values: dict[str, str], ports: dict[str, str]
 ) -> None:
     found = {port.name: port.text for _, port in stack(**values).ports}
     assert found == {**found, **ports}
 
 
-def test_postgres_must_not_be_published_unasked() -> None:
+def test_postgres_must_not_be_published_by_default() -> None:
     assert "postgres" not in {port.name for _, port in stack(PG_PORT="5433").ports}
+
+
+def test_a_published_database_must_have_no_url() -> None:
+    found = stack(PG_PUBLISH="true")
+    (port,) = (port for _, port in found.ports if port.name == "postgres")
+    assert (port.label, port.scheme) == ("PostgreSQL", "")
+    assert list(found.urls) == ["mlflow", "s3", "console"]
 
 
 def test_a_console_that_is_off_must_not_be_published_nor_run() -> None:
@@ -198,7 +205,7 @@ def test_a_console_that_is_off_must_not_be_published_nor_run() -> None:
     assert list(found.urls) == ["mlflow", "s3"]
 
 
-def test_urls_must_be_those_that_this_machine_opens() -> None:
+def test_urls_must_work_on_this_machine() -> None:
     assert stack().urls == {
         "mlflow": "http://127.0.0.1:5000",
         "s3": "http://127.0.0.1:9000",
@@ -211,7 +218,7 @@ def test_urls_must_be_those_that_this_machine_opens() -> None:
     )
 
 
-def test_a_host_folder_must_be_meant_from_the_env_file() -> None:
+def test_a_host_folder_must_be_relative_to_the_env_file() -> None:
     def data(path: str) -> object:
         return stack(MINIO_VOLUME_PATH=path).service("s3").volumes[0]
 
@@ -221,7 +228,7 @@ def test_a_host_folder_must_be_meant_from_the_env_file() -> None:
     assert "minio_data" not in stack(MINIO_VOLUME_PATH="data").volumes
 
 
-def test_memory_must_be_limited_only_where_it_is_asked_for() -> None:
+def test_memory_must_be_limited_only_if_the_settings_want_it() -> None:
     found = stack(MLFLOW_MEMORY="2g", MINIO_MEMORY="512m")
     limits = {service.name: service.memory for service in found.services}
     assert limits == {"postgres": None, "s3": "512m", "bucket-init": None, "mlflow": "2g"}
@@ -247,13 +254,13 @@ def test_no_secret_must_be_in_a_variable_or_a_command() -> None:
             assert secret not in shown
 
 
-def test_what_servers_say_must_be_masked() -> None:
+def test_output_of_servers_must_be_masked() -> None:
     found = stack(PG_PASSWORD="long-secret", MINIO_ROOT_PASSWORD="a-long-secret-and-more")
     assert found.mask("x long-secret y a-long-secret-and-more z") == "x ******** y ******** z"
 
 
-def test_the_password_of_an_address_must_be_masked_also_alone() -> None:
-    """Who prints an address often leaves its password out, or prints only a part of it."""
+def test_the_password_of_a_url_must_be_masked_on_its_own() -> None:
+    """A password in a URL may be printed without the URL."""
     found = stack(PIP_INDEX_URL="https://user:index-secret@mirror/simple")
     assert found.mask("401 for user:index-secret at mirror") == "401 for user:******** at mirror"
 
@@ -271,7 +278,7 @@ def test_the_address_that_is_bound_must_be_one_that_mlflow_answers_to() -> None:
 
 
 @pytest.mark.parametrize("name", ["mlflow", "bucket-init"])
-def test_a_proxy_of_dockers_configuration_must_not_stand_between_the_services(name: str) -> None:
+def test_services_must_bypass_the_proxy_of_dockers_configuration(name: str) -> None:
     environment = stack().service(name).environment
     for variable in ("NO_PROXY", "no_proxy"):
         assert {"mlflow", "postgres", "s3"} <= set(environment[variable].split(","))
@@ -285,15 +292,15 @@ def test_the_repr_of_a_stack_must_not_show_secrets() -> None:
 
 def test_a_ready_made_image_must_be_used_as_it_is() -> None:
     found = stack(MLFLOW_IMAGE="registry.example.org/mlflow:1")
-    assert found.built is None
+    assert found.built == ()
     for name in ("mlflow", "bucket-init"):
         assert found.service(name).image == "registry.example.org/mlflow:1"
         assert found.service(name).pull_policy is None
 
 
-def test_an_image_that_is_made_here_must_never_be_pulled() -> None:
+def test_an_image_that_is_built_here_must_never_be_pulled() -> None:
     found = stack()
-    assert found.built is found.service("mlflow")
+    assert found.built == (found.service("mlflow"),)
     for name in ("mlflow", "bucket-init"):
         assert found.service(name).image.startswith("mlflow_server:3.17.2-")
         assert found.service(name).pull_policy == "never"
@@ -309,7 +316,7 @@ def test_default_images_must_be_pinned() -> None:
 
 
 def test_a_slow_start_is_not_a_broken_server() -> None:
-    """Each server may stay silent for five minutes before Compose gives it up."""
+    """Each server may be silent for five minutes before Compose gives up."""
     checks = [service.healthcheck for service in stack().services if service.healthcheck]
     assert len(checks) == 3
     silence = [(check.interval + check.waits) * check.retries for check in checks]

@@ -1,4 +1,4 @@
-"""`verify` believes nothing: what comes back is compared with what was put in."""
+"""`verify` trusts nothing: what is read back is compared with what was stored."""
 
 import json
 import os
@@ -29,7 +29,7 @@ API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 RUN = "0123456789abcdef0123456789abcdef"
 PLAIN = {"/health": "OK", "/version": "3.17.2", SERVER_INFO: "{}"}
-# What a broken server does to an answer.
+# How a broken server changes an answer.
 Twist = Callable[[str, Any], Any]
 
 
@@ -106,14 +106,14 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_GET  # noqa: N815 - names of http.server
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def running(
     twist: Twist, links: dict[str, str] | None = None, **settings: str
 ) -> Iterator[tuple[FakeEngine, Mlflow]]:
-    """Run a tracking server, and an engine whose probe finds these causes."""
+    """Run a tracking server, and an engine whose probe reports these causes."""
     mlflow = Mlflow(twist)
     with HTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"mlflow": mlflow})) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -142,7 +142,7 @@ def steps(result: Result) -> list[str]:
     return [step["name"] for step in result.data["steps"]]
 
 
-def test_a_stack_that_does_its_work_must_be_proven_step_by_step() -> None:
+def test_a_working_stack_must_be_proven_step_by_step() -> None:
     screen = FakeScreen()
     with running(nothing) as (engine, mlflow):
         result = verify(engine, screen)
@@ -169,7 +169,7 @@ def test_a_stack_that_does_its_work_must_be_proven_step_by_step() -> None:
     assert mlflow.names[0].startswith(PREFIX)
 
 
-def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
+def test_what_was_created_must_be_checked_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run mlflow ")]
@@ -188,8 +188,10 @@ def test_what_was_made_must_be_looked_for_and_removed_from_inside() -> None:
         (f"{'f' * 16}/\x1b[2Jlab", "does not answer as this stack"),
     ],
 )
-def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence: str) -> None:
-    """Neither the admin's password nor a run: it is another stack's server, or anything."""
+def test_another_server_must_get_no_secret_and_a_single_request(
+    stranger: str, sentence: str
+) -> None:
+    """Neither the admin's password nor a run: it may be another stack's server."""
     with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
         mlflow.stack = stranger
         result = verify(engine, FakeScreen())
@@ -201,8 +203,8 @@ def test_a_stranger_must_be_told_nothing_and_asked_once(stranger: str, sentence:
     assert not any(call.startswith("run ") for call in engine.calls)
 
 
-def test_a_server_that_replays_the_id_must_be_told_nothing(tmp_path: Path) -> None:
-    """Every answer of the stack tells the id; once it is down, another server may repeat it."""
+def test_a_server_that_replays_the_id_must_get_no_secret(tmp_path: Path) -> None:
+    """Every response of the stack has its id; once it is down, another server may replay it."""
     with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
         engine.held = frozenset()
         put = sender(engine.stack)
@@ -233,7 +235,7 @@ def lost(name: str) -> Twist:
 
     def twist(endpoint: str, answer: Any) -> Any:  # noqa: ANN401 - any answer
         if endpoint == "runs/get":
-            # MLflow leaves empty lists out.
+            # MLflow omits empty lists.
             data = answer["run"]["data"]
             answer["run"]["data"] = {kind: found for kind, found in data.items() if kind != name}
         return answer
@@ -242,7 +244,7 @@ def lost(name: str) -> Twist:
 
 
 def changed(endpoint: str, value: object) -> Twist:
-    """Return a server that answers one endpoint with something else."""
+    """Return a server with a different answer on one endpoint."""
     return lambda called, answer: value if called == endpoint else answer
 
 
@@ -262,7 +264,7 @@ def changed(endpoint: str, value: object) -> Twist:
         (changed("runs/create", {"run": {}}), "run"),
     ],
 )
-def test_the_first_thing_that_does_not_come_back_must_end_it(twist: Twist, step: str) -> None:
+def test_the_first_difference_must_end_the_proof(twist: Twist, step: str) -> None:
     with running(twist) as (engine, _):
         result = verify(engine, FakeScreen())
     assert result.exit_code == 1
@@ -292,8 +294,8 @@ def run_called(run_id: object) -> dict[str, Any]:
         ),
     ],
 )
-def test_an_id_that_is_not_one_of_mlflows_must_end_the_proof(twist: Twist, step: str) -> None:
-    """It would become part of the paths of what is stored, looked for and removed."""
+def test_an_id_in_another_format_must_end_the_proof(twist: Twist, step: str) -> None:
+    """It would become part of paths that are written, read and removed."""
     with running(twist) as (engine, mlflow):
         result = verify(engine, FakeScreen())
     assert steps(result)[-1] == step
@@ -310,21 +312,21 @@ def test_a_broken_link_inside_must_be_named_with_its_cause() -> None:
         result = verify(engine, FakeScreen())
     assert steps(result)[-1] == "isolation"
     (error,) = result.errors
-    assert "the application's key may use other buckets" in error.message
+    assert "the application's key may use buckets other than MLFLOW_BUCKET_NAME" in error.message
 
 
-def test_the_cause_of_a_failure_must_be_looked_for_inside() -> None:
+def test_the_cause_of_a_failure_must_be_searched_from_inside() -> None:
     with running(changed("runs/search", {}), {"database": "pg_down"}) as (engine, _):
         result = verify(engine, FakeScreen())
     (error,) = result.errors
     assert error.message.startswith("search: PostgreSQL cannot be reached from mlflow")
 
 
-def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() -> None:
+def test_an_unpublished_port_must_be_distinguished_from_a_server_that_is_down() -> None:
     with running(nothing) as (engine, _):
         pass
     (error,) = verify(engine, FakeScreen()).errors
-    assert "health: MLflow runs, and its port is not published" in error.message
+    assert "health: MLflow is running, but its port is not published" in error.message
     engine.statuses = ()
     (error,) = verify(engine, FakeScreen()).errors
     assert "health: the stack is not running" in error.message
@@ -332,7 +334,7 @@ def test_a_port_that_is_not_published_must_be_told_from_a_server_that_is_down() 
 
 @contextmanager
 def silent() -> Iterator[FakeEngine]:
-    """Run a server that takes connections and does not answer, as one that was stopped."""
+    """Run a server that accepts connections but does not answer, like a stopped process."""
     found = {"network": {"cause": "mlflow_down", "detail": "timed out", "seconds": 0.1}}
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield FakeEngine(
@@ -342,7 +344,7 @@ def silent() -> Iterator[FakeEngine]:
         )
 
 
-def test_its_own_server_that_hangs_must_not_be_a_stranger(
+def test_a_hanging_server_of_the_stack_must_be_recognised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
@@ -354,12 +356,14 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(
             importing.run(tmp_path)
     assert steps(result) == ["health"]
     (error,) = result.errors
-    assert error.message == "health: MLflow does not answer inside of its network (timed out)"
+    assert error.message == "health: MLflow does not answer inside its network (timed out)"
     assert error.hint == "mlflow-compose logs mlflow shows why"
     assert "mlflow-compose verify" in (caught.value.hint or "")
 
 
-def test_a_server_that_hangs_outside_only_must_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_only_hangs_from_outside_must_be_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
     with silent() as engine:
         engine.outcome = answered({})
@@ -367,7 +371,7 @@ def test_a_server_that_hangs_outside_only_must_be_told(monkeypatch: pytest.Monke
     assert error.message.startswith("health: MLflow answers in its network, but not on this")
 
 
-def test_a_stranger_that_hangs_must_be_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_server_of_others_must_be_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
     with silent() as engine:
         engine.held = frozenset()
@@ -378,7 +382,7 @@ def test_a_stranger_that_hangs_must_be_a_stranger(monkeypatch: pytest.MonkeyPatc
 
 
 def test_no_login_must_be_sent_after_nothing_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who answers a moment later has not said whose it is."""
+    """A server that answers a moment later has not been identified."""
 
     def nobody(_: object) -> tuple[str, str]:
         raise Unreachable("nothing answers")
@@ -391,16 +395,16 @@ def test_no_login_must_be_sent_after_nothing_answered(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("told", MULTIPART)
-def test_a_server_that_sends_its_clients_past_the_proxy_must_be_named(told: str) -> None:
-    """Addresses that name S3 as the server calls it lead nowhere from this machine."""
+def test_a_server_that_makes_clients_bypass_the_proxy_must_be_named(told: str) -> None:
+    """URLs with the server's name for S3 do not resolve on this machine."""
     with running(changed(SERVER_INFO, json.dumps({told: True}))) as (engine, _):
         (error,) = verify(engine, FakeScreen()).errors
-    assert error.message.startswith("version: MLflow sends its clients past the proxy")
+    assert error.message.startswith("version: MLflow tells its clients to bypass the proxy")
     assert told in error.message
     assert "MLFLOW_IMAGE" in (error.hint or "")
 
 
-def test_what_a_server_answers_must_be_masked() -> None:
+def test_answers_of_a_server_must_be_masked() -> None:
     with running(changed("/version", SECRETS["PG_PASSWORD"])) as (engine, _):
         result = verify(engine, FakeScreen())
     shown = json.dumps(result.envelope("verify")) + "".join(result.lines)

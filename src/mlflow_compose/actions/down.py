@@ -44,6 +44,7 @@ def what_is_lost(engine: Engine) -> str:
     """Ask whether a stack's volumes may go, and say what is in them."""
     engine.check()
     stack, old = engine.stack, engine.unused_volumes()
-    own = " and ".join(stack.stores.own)
+    *others, last = stack.own_data or ("",)
+    own = f"{', '.join(others)} and {last}" if others else last
     more = f", and what it kept before in {' and '.join(old)}" if old else ""
     return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"

@@ -1,15 +1,15 @@
-"""Prove that a stack does its work, and name the broken link where it does not.
+"""Prove that a stack works, or name the broken link.
 
-`verify` plays a user: what it puts in must come back. `probe` is the same from the inside; its
-source runs in a container of its own beside the servers. `causes` turns what both saw into
-one sentence and a next command.
+`verify` acts as a user: what it stores must be returned unchanged. `probe` does the same from
+inside; its source runs in a separate container next to the servers. `causes` turns the findings of
+both into one sentence and a next command.
 """
 
 from mlflow_compose.checks.amounts import Amounts, count
-from mlflow_compose.checks.bundled_causes import Cause
 from mlflow_compose.checks.causes import diagnose, external_database
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.verify import Step, verify
+from mlflow_compose.stack import Cause
 
 __all__ = [
     "Amounts",

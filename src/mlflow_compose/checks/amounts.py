@@ -1,4 +1,4 @@
-"""How much a stack holds, in figures and in words."""
+"""How much a stack holds, in figures and as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlflow_compose.checks.probe import amounts, artifacts, database, links
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 
-# Each after those that it imports.
+# In import order.
 MODULES = (links, database, artifacts, amounts)
 
 
@@ -15,19 +15,19 @@ class Amounts:
     """How much a stack holds.
 
     Attributes:
-        figures: By kind, None if it could not be counted.
-        problem: Why not.
+        figures: Count by kind, None if counting failed.
+        problem: Why counting failed.
     """
 
     figures: Mapping[str, int] | None
     problem: str = ""
 
     def holds(self, *kinds: str) -> bool:
-        """Tell whether there is anything of these kinds; what cannot be counted may be there."""
+        """Tell whether there may be anything of these kinds: also if counting failed."""
         return self.figures is None or any(self.figures.get(kind) for kind in kinds)
 
     def text(self, *kinds: str) -> str:
-        """Return it in words."""
+        """Return the amounts as text."""
         if self.figures is None:
             return f"not counted: {self.problem}" if self.problem else "not counted"
         found = {kind: self.figures.get(kind, 0) for kind in kinds}
@@ -39,7 +39,7 @@ class Amounts:
 
 
 def count(engine: Engine) -> Amounts:
-    """Count what a stack holds, from where its mlflow service runs."""
+    """Count what a stack holds, from inside its mlflow service."""
     stores = engine.stack.stores
     request = {
         "backend": stores.backend_uri,

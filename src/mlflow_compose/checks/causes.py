@@ -1,23 +1,32 @@
-"""From what was seen to one sentence that names the broken link, and the next command."""
+"""Turn findings into one sentence that names the broken link, and the next command."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mlflow_compose.checks.bundled_causes import Cause
-from mlflow_compose.checks.external_causes import causes
 from mlflow_compose.checks.inside import Link, look
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.stack import Cause, Stack, causes_of
 
-# Whose absence explains a link that is down.
-SERVERS = {"pg_down": "postgres", "pg_host": "postgres", "s3_down": "s3", "mlflow_down": "mlflow"}
+# Causes of no service in particular; the others belong to the kinds of services.
+GENERAL: Mapping[str, Cause] = {
+    "nothing_runs": Cause("the stack is not running", "mlflow-compose up starts it"),
+    "probe_failed": Cause(
+        "the stack could not be checked from inside", "mlflow-compose logs mlflow shows more"
+    ),
+}
 START_AGAIN = "mlflow-compose up starts it again"
 
-# What breaks first: MLflow needs its database, then its bucket, and both before it answers.
+# Causes before effects: MLflow needs its database and its bucket before it answers.
 ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
 
 
+def causes(stack: Stack) -> Mapping[str, Cause]:
+    """Return every cause that the checks know, in words that fit the stack."""
+    return {**GENERAL, **causes_of(stack.stores)}
+
+
 def external_database(engine: Engine) -> Cause | None:
-    """Look at a database that is not the stack's own; None where all is well, or it is."""
+    """Check an external database; return None if it works, or if the stack uses none."""
     stack = engine.stack
     if not stack.stores.runs.external:
         return None
@@ -29,13 +38,13 @@ def external_database(engine: Engine) -> Cause | None:
 
 
 def first_cause(links: Sequence[Link], known: Mapping[str, Cause]) -> tuple[Link, Cause] | None:
-    """Return the link that breaks the others, with its cause; None where all hold."""
+    """Return the link that breaks the others, with its cause; None if all links work."""
     broken = sorted((link for link in links if link.cause), key=lambda link: ORDER.index(link.name))
     return (broken[0], known[broken[0].cause]) if broken else None
 
 
 def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
-    """Find out why a stack does not do its work, None where the `links` hold inside."""
+    """Find out why a stack does not work; return None if `links` work from inside."""
     known = causes(engine.stack)
     services = {status.name: status for status in engine.status()}
     if not any(status.state == RUNNING for status in services.values()):
@@ -44,7 +53,7 @@ def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
     if found is None:
         return None
     link, cause = found
-    server = services.get(SERVERS.get(link.cause, ""))
+    server = services.get(cause.service)
     if server and server.state != RUNNING:
         return Cause(f"{cause.sentence}: {server.name} {server.text}", START_AGAIN)
     return Cause(f"{cause.sentence} ({link.detail})", cause.hint)

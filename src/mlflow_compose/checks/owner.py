@@ -1,4 +1,4 @@
-"""Whether the server that answers is this stack's: what a stranger says proves nothing here."""
+"""Whether the server that answers is this stack's; its own claim is no proof."""
 
 from mlflow_compose.clients import NoAnswer, Tracking
 from mlflow_compose.engines import Engine, holder_of
@@ -8,13 +8,13 @@ from mlflow_compose.errors import OtherStackError
 def check_owner(engine: Engine) -> None:
     """Make sure that what answers on MLFLOW_PORT is this stack's tracking server.
 
-    It must say the stack's id, which anyone may have read there before, and be the stack's own by
-    what the engine knows. Nothing is written there, and no login sent.
+    It must report the stack's id, which others can read and copy, and the engine must confirm that
+    the stack listens there. Nothing is written to it, and no login is sent.
 
     Raises:
-        OtherStackError: It is another stack's, or none of ours.
+        OtherStackError: It is another stack's server, or any other one.
         Unreachable: Nothing answers.
-        NoAnswer: It is the stack's own, and does not answer.
+        NoAnswer: It is this stack's server, but does not answer.
     """
     stack = engine.stack
     port = next(port.published for _, port in stack.ports if port.name == "mlflow")
@@ -33,7 +33,7 @@ def check_owner(engine: Engine) -> None:
 
 
 def _sentence(engine: Engine, port: int, identity: str, name: str) -> str:
-    """Say what answers on a port, and which process or container it is, if that is known."""
+    """Describe what answers on a port, with its process or container if known."""
     holder = holder_of(engine, port)
     if identity == engine.stack.identity:
         return (

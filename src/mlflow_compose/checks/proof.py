@@ -1,4 +1,4 @@
-"""What a user does with a stack, step by step: put in, get back, compare."""
+"""A user's steps with a stack: store, read back, compare."""
 
 import re
 import time
@@ -13,15 +13,15 @@ PREFIX = "mlflow-compose-verify"
 SMALL = b"proof\n" * 100
 LARGE = bytes(range(256)) * (20 * 1024 * 4)
 PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
-# What MLflow's ids look like. They become parts of paths, so nothing else may be one.
+# The format of MLflow's ids. They become parts of paths, so nothing else is accepted.
 EXPERIMENT_ID, RUN_ID = re.compile(r"[0-9]+"), re.compile(r"[0-9a-f]{32}")
 
 
 class Mismatch(Exception):  # noqa: N818 - what it is
-    """What came back is not what was put in.
+    """What was read back differs from what was stored.
 
     Attributes:
-        cause: A word that `causes` knows, for when the inside is fine.
+        cause: Key in `causes`, used if everything works from inside.
     """
 
     def __init__(self, message: str, cause: str = "mlflow_error") -> None:
@@ -30,7 +30,7 @@ class Mismatch(Exception):  # noqa: N818 - what it is
 
 
 class Proof:
-    """One go at proving a stack; remembers what it made, so that it can be removed."""
+    """One proof of a stack; keeps track of what it creates, so that it can be removed."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -58,29 +58,29 @@ class Proof:
         )
 
     def health(self) -> str:
-        """Ask the server whether it is there."""
+        """Ask the server for its health."""
         return f"{self.tracking.url}/health answered {self.tracking.health()}"
 
     def version(self) -> str:
         """Compare the server's version with the settings'."""
         found = self.tracking.version()
         expected = self._stack.mlflow_version
-        # A ready-made image may hold another version; then that is what the user wants.
-        if self._stack.built and found != expected:
-            raise Mismatch(f"the server is {found}, MLFLOW_VERSION is {expected}")
+        # A ready-made image may have another version: that is the user's choice.
+        if self._stack.service("mlflow").build and found != expected:
+            raise Mismatch(f"the server runs MLflow {found}, but MLFLOW_VERSION is {expected}")
         self._stay_on_the_proxy()
         return f"MLflow {found}"
 
     def _stay_on_the_proxy(self) -> None:
-        """Make sure that clients are not told to fetch artifacts where they cannot."""
-        told = self.tracking.capabilities()
-        past = [name for name in MULTIPART if told.get(name)]
+        """Make sure that the server does not send clients to an S3 that they cannot reach."""
+        reported = self.tracking.capabilities()
+        past = [name for name in MULTIPART if reported.get(name)]
         if past and not self._store:
-            raise Mismatch(f"the server tells its clients: {', '.join(past)}", "past_the_proxy")
+            raise Mismatch(f"the server reports {', '.join(past)}", "past_the_proxy")
 
     def experiment(self) -> str:
         """Create an experiment."""
-        # Before it is asked for: the answer may be lost.
+        # Before the request, whose answer may be lost.
         self.created = True
         answer = self.tracking.post("experiments/create", name=self.name)
         self.experiment_id = _id("experiment", EXPERIMENT_ID, answer["experiment_id"])
@@ -109,7 +109,7 @@ class Proof:
         return f"run {run_id}"
 
     def artifact(self, path: str, content: bytes) -> str:
-        """Store an artifact, find it in the list, fetch it and compare the bytes."""
+        """Store an artifact, list it, download it and compare the bytes."""
         key = f"{self.experiment_id}/{self.run_id}/artifacts/{path}"
         self.objects[key] = len(content)
         put = self._store.put if self._store else self.tracking.put_artifact
@@ -122,7 +122,7 @@ class Proof:
             [(file["path"], int(file.get("file_size", 0))) for file in listed.get("files", [])],
         )
         if get(key) != content:
-            raise Mismatch(f"{path} came back with other bytes")
+            raise Mismatch(f"{path} was returned with different bytes")
         return f"{len(content)} bytes"
 
     def register(self) -> str:
@@ -150,7 +150,7 @@ class Proof:
 
     @property
     def made(self) -> dict[str, object]:
-        """What the probe looks for from inside, and removes."""
+        """What the probe checks from inside, and removes."""
         return {
             "run_id": self.run_id,
             "name": self.name if self.created else "",
@@ -159,7 +159,7 @@ class Proof:
 
 
 def _id(kind: str, form: re.Pattern[str], found: object) -> str:
-    """Return an id that the server told, if it looks like one of MLflow's."""
+    """Return an id from the server if it has the format of MLflow's."""
     if not form.fullmatch(str(found)):
         raise Mismatch(f"{found!r} is not the id of an MLflow {kind}")
     return str(found)
@@ -167,4 +167,4 @@ def _id(kind: str, form: re.Pattern[str], found: object) -> str:
 
 def _expect(wanted: object, found: list[object]) -> None:
     if wanted not in found:
-        raise Mismatch(f"{wanted} was put in, {found} came back")
+        raise Mismatch(f"{wanted} was stored, but {found} was returned")

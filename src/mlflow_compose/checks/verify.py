@@ -1,12 +1,10 @@
-"""Put a run, an artifact and a model in, and get them back: from outside, then from inside."""
+"""Store a run, an artifact and a model, and read them back: from outside, then from inside."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mlflow_compose.checks.bundled_causes import Cause
-from mlflow_compose.checks.causes import diagnose
-from mlflow_compose.checks.external_causes import causes
+from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import look
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
@@ -14,14 +12,14 @@ from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreac
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import Cause, Stack
 
 UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that was proved, or was not."""
+    """One step of the proof, and its result."""
 
     name: str
     ok: bool
@@ -32,7 +30,7 @@ class Step:
 def verify(engine: Engine, progress: Progress) -> Result:
     """Prove a running stack; every step has a name and a time.
 
-    The first broken link ends it, and is named with its cause.
+    It stops at the first broken link, which is named with its cause.
     """
     proof = Proof(engine.stack)
     steps: list[Step] = []
@@ -54,7 +52,7 @@ def verify(engine: Engine, progress: Progress) -> Result:
 
 
 def _actions(proof: Proof, engine: Engine) -> tuple[tuple[str, Callable[[], str]], ...]:
-    """Return the steps of a user; nothing comes before it is known whose server answers."""
+    """Return a user's steps, after a check that the server is this stack's."""
 
     def health() -> str:
         check_owner(engine)
@@ -74,8 +72,8 @@ def _outside(
         except (Unreachable, TrackingError, ObjectsError, Mismatch) as error:
             detail, problem = str(error), error
         except (KeyError, TypeError, AttributeError) as error:
-            # An answer of another shape than MLflow's; a step does nothing but ask and compare.
-            detail = f"the answer is not MLflow's: {error!r}"
+            # An answer in another format than MLflow's: steps only send requests and compare.
+            detail = f"this is not an answer of MLflow: {error!r}"
             problem = Mismatch(detail)
         detail = engine.stack.mask(detail)
         step = Step(name, problem is None, round(time.perf_counter() - start, 3), detail)
@@ -88,7 +86,7 @@ def _outside(
 def _inside(
     proof: Proof, engine: Engine, steps: list[Step], failure: VerifyError | None
 ) -> VerifyError | None:
-    """Look from inside and clean up; after a failure, only the latter counts."""
+    """Check from inside and clean up; after a failure, only clean up."""
     for link in look(engine, **proof.made):
         if failure is None:
             name = _shown(link.name, engine.stack)
@@ -108,7 +106,7 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
         return found
     if isinstance(problem, Mismatch):
         return _with_detail(engine, problem.cause, step)
-    # All is well inside: what is between this machine and MLflow is not.
+    # Everything works inside, so the fault is between this machine and MLflow.
     if isinstance(problem, NoAnswer):
         return _with_detail(engine, "no_answer", step)
     return _with_detail(
@@ -122,7 +120,7 @@ def _with_detail(engine: Engine, word: str, step: Step) -> Cause:
 
 
 def _shown(link: str, stack: Stack) -> str:
-    """Return what a link is called: not every stack has a bucket."""
+    """Return a link's name for users: not every stack has a bucket."""
     return "folder" if link == "bucket" and not stack.stores.uses_s3 else link
 
 

@@ -1,8 +1,8 @@
 """Stack in, files out: first as a value, the `Tree`, then on disk.
 
-Templates only lay a Stack out; `literal` is the one filter that they have. What is on disk is
-replaced as a whole file or not at all, only where it differs, and never where somebody else
-wrote it: a manifest remembers what was written.
+Templates only lay a Stack out; filters only quote. Files on disk are replaced as a whole or not at
+all, only if they differ, and never if they were edited by hand: a manifest has the digests of what
+was written.
 """
 
 from mlflow_compose.render.disk import Change, changes, write

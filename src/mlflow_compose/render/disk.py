@@ -1,4 +1,4 @@
-"""Trees on disk: what differs, and writing it."""
+"""Compare trees with the disk, and write them."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MANIFEST = ".manifest.json"
 MANIFEST_VERSION = 1
 FOLDER_MODE = 0o755
 SECRETS_FOLDER_MODE = 0o700
-# In the file that Compose reads the stack's id from; the rest of the file is its owner's.
+# In the file from which Compose reads the stack's id; the user may add other lines.
 IDENTITY_LINE = re.compile(r"(?m)^STACK_IDENTITY=.*$")
 
 
@@ -26,9 +26,9 @@ class Change:
     """One file in which disk and tree differ.
 
     Attributes:
-        path: From the folder of the tree.
-        action: What writing does: create, update or remove.
-        by_hand: Whether disk holds something that we did not write.
+        path: Path relative to the tree's folder.
+        action: Effect of writing: create, update or remove.
+        by_hand: Whether the file on disk was not written by this tool.
         diff: Unified diff, line by line; empty for secrets.
     """
 
@@ -39,7 +39,7 @@ class Change:
 
 
 def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
-    """Return where disk differs from what was rendered.
+    """Return the files in which the disk differs from the rendering.
 
     Raises:
         FilesError: A file cannot be read.
@@ -55,17 +55,17 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
 
 
 def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
-    """Make disk equal to what was rendered, file by file; return what that changed.
+    """Write what was rendered, file by file; return what that changed.
 
     Raises:
-        FilesChangedError: A file holds what somebody else wrote; then nothing is written.
+        FilesChangedError: A file was edited by hand; nothing is written.
         FilesError: A file cannot be read or written.
     """
     differing = changes(rendering, folder)
     for change in differing:
         if change.by_hand and change.path in rendering.identity:
             raise FilesChangedError(
-                f"{folder / change.path} is there already, and Compose needs that name for the "
+                f"{folder / change.path} exists already, but Compose needs this name for the "
                 "stack's id",
                 hint="choose a folder without a file of that name",
             )
@@ -90,12 +90,12 @@ def _in_words(folder: Path, done: str) -> Iterator[None]:
     except OSError as error:
         raise FilesError(
             f"{error.filename or folder} cannot be {done}: {error.strerror}",
-            hint=f"ls -ld {folder} {folder}/* shows what is there and whose it is",
+            hint=f"ls -ld {folder} {folder}/* shows owners and modes",
         ) from None
 
 
 def _open_folder(folder: Path) -> Iterator[Change]:
-    """Yield the folder of secrets where others may look into it: its files are open to all."""
+    """Yield the folder of secrets if other users may open it: its files are readable by all."""
     if folder.exists() and stat.S_IMODE(folder.stat().st_mode) != SECRETS_FOLDER_MODE:
         yield Change(folder.name, "update", by_hand=False)
 
@@ -119,7 +119,7 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
 
 
 def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
-    """Yield what says which stack it is; a file that does not say so is somebody else's."""
+    """Yield changes of the file with the stack's id; one without an id is not ours."""
     for path, file in tree.items():
         current = read(folder / path)
         wanted = _with_identity(current, file.text)
@@ -130,7 +130,7 @@ def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
 
 
 def _with_identity(current: str | None, text: str) -> str | None:
-    """Return a file with another stack's id, and what its owner added; None if it has no id."""
+    """Return a file with its id replaced and all else kept; None if it has no id."""
     if current is None:
         return text
     (line,) = re.findall(IDENTITY_LINE, text)
@@ -140,14 +140,14 @@ def _with_identity(current: str | None, text: str) -> str | None:
 def _write(tree: Tree, folder: Path, mode: int) -> None:
     before = _read_manifest(folder)
     after = {path: (digest(file.text),) for path, file in sorted(tree.items())}
-    # The mode of a folder that was there is its owner's choice; only folders of our files that
-    # containers read are opened again, as after a clone with umask 077.
+    # The mode of an existing folder is its owner's choice; only folders of our files, which
+    # containers read, are opened again, for example after a clone with umask 077.
     _make_folder(folder, mode, ours=mode == SECRETS_FOLDER_MODE)
     filled = {Path(path).parent for path in before}
     for parent in sorted({Path(path).parent for path in tree} - {Path()}):
         _make_folder(folder / parent, FOLDER_MODE, ours=parent in filled)
     if any(digest(read(folder / path) or "") not in digests for path, digests in after.items()):
-        # Whatever interrupts the writing, each file is then one that we know.
+        # If writing is interrupted, the manifest knows each file, old or new.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
         _write_manifest(both, folder)
     for path, file in tree.items():
@@ -161,7 +161,7 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
 def _make_folder(folder: Path, mode: int, *, ours: bool) -> None:
     if ours or not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        # Whatever the umask: containers' users, who own none of this, must get in.
+        # Whatever the umask: containers' users, who do not own it, need access.
         folder.chmod(mode)
 
 
@@ -177,7 +177,7 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the digests of what we wrote, by path; two while a file is being replaced."""
+    """Return the digests of written files, by path; two while a file is being replaced."""
     text = read(folder / MANIFEST)
     if text is None:
         return {}
@@ -186,15 +186,15 @@ def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     except (ValueError, LookupError, TypeError, AttributeError):
         raise _damaged(folder) from None
     if any(Path(path).is_absolute() or ".." in Path(path).parts for path in found):
-        # It may have come with a clone, and what it names is deleted once it is not rendered.
+        # It may have come with a clone, and files in it that are not rendered are deleted.
         raise _damaged(folder)
     return found
 
 
 def _damaged(folder: Path) -> FilesError:
     return FilesError(
-        f"{folder / MANIFEST} is not as it was written",
-        hint=f"remove {folder / MANIFEST} and the rendered files beside it, then try again",
+        f"{folder / MANIFEST} is damaged",
+        hint=f"remove {folder / MANIFEST} and the rendered files next to it, then try again",
     )
 
 

@@ -1,4 +1,4 @@
-"""One file on disk: reading it, comparing it, and replacing it whole."""
+"""One file on disk: read, compare and replace it."""
 
 import difflib
 import hashlib
@@ -10,7 +10,7 @@ from mlflow_compose.render.tree import File
 
 
 def replace_file(path: Path, file: File) -> None:
-    """Write a file whole or not at all, and only where it differs."""
+    """Write a file as a whole or not at all, and only if it differs."""
     if read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
         return
     write_whole(path, file.text, file.mode)
@@ -19,14 +19,14 @@ def replace_file(path: Path, file: File) -> None:
 def read(path: Path) -> str | None:
     """Return the text of a file, None if there is none."""
     try:
-        # Bytes first: text mode would hide an edit of line ends.
+        # Bytes first: text mode would hide changed line endings.
         return path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
 
 
 def digest(text: str) -> str:
-    """Return what tells a text from another one."""
+    """Return the digest of a text."""
     return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
 
 

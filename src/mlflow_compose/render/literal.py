@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-# Words and shapes that YAML reads as something other than a string.
+# Strings that need no quotes, and words that YAML does not read as strings.
 _PLAIN = re.compile(r"(?:[A-Za-z/]|\.{1,2}/)[\w./@+-]*(?::[\w./@+-]+)*", re.ASCII)
 _RESERVED = frozenset(["true", "false", "yes", "no", "on", "off", "null", "y", "n"])
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -31,5 +31,5 @@ def _escape(character: str) -> str:
 
 
 def shell(value: str | Sequence[str]) -> str:
-    """Return a word, or the words of a command, as a shell reads them back unchanged."""
+    """Return a word, or the words of a command, quoted for a shell."""
     return shlex.quote(value) if isinstance(value, str) else shlex.join(value)

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATE_SUFFIX = ".j2"
-# Readable by the containers' users, whoever owns them here.
+# Readable by the containers' users, who do not own them.
 FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
-# Templates that are there once for each service.
+# Templates that are rendered once for each service.
 PER_SERVICE = "service/"
-# Whose templates services without a container need too.
+# Target whose templates services without a container need, too.
 CONTAINERS = COMPOSE.folder
 
 
 @dataclass(frozen=True)
 class File:
-    """One file to be: its text and its mode."""
+    """One file to write: its text and its mode."""
 
     text: str = field(repr=False)
     mode: int = FILE_MODE
@@ -36,14 +36,14 @@ Tree = Mapping[str, File]
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a target writes: files to read, and files to keep.
+    """What a target writes.
 
     Attributes:
-        files: By path, from the target's folder.
-        secrets: By name, from its `secrets` folder.
-        override: File in the target's folder that is the user's, empty where there is none.
-        identity: What says which stack it is, by path; in no manifest, and so in no repository.
-        folders: That must be there, empty or not, for the stack to start.
+        files: Files by path, relative to the target's folder.
+        secrets: Secrets by name, relative to its `secrets` folder.
+        override: The user's own file in the target's folder, empty if there is none.
+        identity: File with the stack's id, by path; not in the manifest, and so in no repository.
+        folders: Folders that must exist for the stack to start.
     """
 
     files: Tree
@@ -54,7 +54,7 @@ class Rendering:
 
 
 def render(stack: Stack) -> Rendering:
-    """Lay a stack out as its target says."""
+    """Render a stack for its target."""
     target = TARGETS[stack.site.target]
     tree = dict(_laid_out(stack, target.folder))
     identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
@@ -70,10 +70,14 @@ def render(stack: Stack) -> Rendering:
 
 def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
     environment = _environment()
-    build = next((service.build for service in stack.services if service.build), None)
+    builds = {service.folder: service.build for service in reversed(stack.built)}
     for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
-            values = {"stack": stack, "build": build, "service": service}
+            values = {
+                "stack": stack,
+                "build": builds.get(name.partition("/")[0]),
+                "service": service,
+            }
             path = name.removesuffix(TEMPLATE_SUFFIX)
             if service:
                 path = f"{service.name}/{path.removeprefix(PER_SERVICE)}"
@@ -83,7 +87,7 @@ def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
 
 
 def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield the files of the containers that do the same work without one."""
+    """Yield the containers' files that services without one use, too."""
     shared = tuple(name for service in stack.services for name in service.shared)
     for name, text in paths.sources(CONTAINERS).items():
         if name.startswith(shared) and _is_needed(name, stack):
@@ -91,7 +95,7 @@ def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
 
 
 def _is_needed(name: str, stack: Stack) -> bool:
-    """Tell whether a file is of a service that the stack has, which needs it, or of none."""
+    """Tell whether a file belongs to no service, or to one that the stack has and needs it."""
     folder, slash, file = name.partition("/")
     if not slash or name.startswith(PER_SERVICE):
         return True
@@ -101,7 +105,7 @@ def _is_needed(name: str, stack: Stack) -> bool:
 
 
 def _rendered(environment: "Environment", name: str, values: Mapping[str, object]) -> str:
-    """Return the text that a template, or a file that is none, becomes."""
+    """Return the text of a rendered template, or of any other file."""
     if name.endswith(TEMPLATE_SUFFIX):
         return environment.get_template(name).render(values)
     return (paths.templates() / name).read_text(encoding="utf-8")
@@ -121,7 +125,7 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=FileSystemLoader(paths.templates()),
         undefined=StrictUndefined,
-        # YAML, Dockerfiles and requirements, not HTML; `literal` quotes what needs quoting.
+        # YAML, Dockerfiles and requirements, not HTML; filters quote.
         autoescape=False,  # noqa: S701
         trim_blocks=True,
         lstrip_blocks=True,

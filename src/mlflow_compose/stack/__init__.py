@@ -1,10 +1,12 @@
 """Settings in, Stack out: every decision about what runs and how, as plain values.
 
 Nothing here touches disk, network or clock. To change how a service runs, edit its module in
-`components/`; to add one, write a module that defines a `Kind`, and name that in `services.py`.
+`components/`; to add one, write a module that defines a `Kind`, and list that in `services.py`.
 """
 
 from mlflow_compose.stack.build import build
+from mlflow_compose.stack.cause import Cause
+from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
@@ -17,7 +19,7 @@ from mlflow_compose.stack.service import (
     Service,
     Volume,
 )
-from mlflow_compose.stack.services import known_volumes
+from mlflow_compose.stack.services import causes_of, known_volumes
 from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site, local_site
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "REQUIREMENTS",
     "Bind",
     "Build",
+    "Cause",
     "Healthcheck",
     "Image",
     "Machine",
@@ -38,7 +41,9 @@ __all__ = [
     "Site",
     "Stack",
     "Volume",
+    "VolumeNames",
     "build",
+    "causes_of",
     "container_image",
     "docker_site",
     "known_volumes",

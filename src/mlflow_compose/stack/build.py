@@ -15,7 +15,7 @@ from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import stores
 
 
-def build(  # noqa: PLR0913 - as many facts go into it
+def build(  # noqa: PLR0913 - a stack depends on as many facts
     settings: Settings,
     site: Site,
     image: Image,
@@ -25,16 +25,16 @@ def build(  # noqa: PLR0913 - as many facts go into it
     home: str = "..",
     root: str = ".",
 ) -> Stack:
-    """Decide everything about a stack.
+    """Return the stack that the settings describe.
 
     Args:
-        settings: What the user said.
-        site: Where services find their files and each other.
-        image: What MLflow and the bucket job run from.
-        identity: Which stack it is: everything of it carries the id.
-        lan_names: Names and addresses by which others on the network call this machine.
-        home: The env file's folder as seen from that of the rendered files.
-        root: The same folder as this process sees it.
+        settings: Validated settings.
+        site: Paths and addresses of the target.
+        image: What MLflow and bucket-init run from.
+        identity: The stack's id, which everything of it carries.
+        lan_names: Names and addresses of this machine on the network.
+        home: The env file's folder, relative to the rendered files.
+        root: The same folder, relative to this process.
     """
     around = Surroundings(
         settings=settings,

@@ -1,4 +1,4 @@
-"""What a service is given so that it reaches the stores: variables, and secret files."""
+"""What a service needs to reach the stores: variables and secret files."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,20 +11,20 @@ DEFAULT_CHECKSUMS = "when_supported"
 
 
 def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretFile, ...]:
-    """Return the files by which a client reaches PostgreSQL; the service file comes first."""
+    """Return the secret files of a PostgreSQL client; the service file comes first."""
     certificates = credentials.postgres_ca_certs(settings, home)
-    path = site.secret(certificates) if certificates else ""
+    path = site.certificates(certificates) if certificates else ""
     service = credentials.postgres_service(settings, site.database, path)
     return (service, certificates) if certificates else (service,)
 
 
 def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:
-    """Return what a client of S3 must know beside its key."""
+    """Return the variables of an S3 client, without its key."""
     return dict(_s3_variables(settings, site, home))
 
 
 def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
-    """Return the files that a client of S3 reads; the application's key comes first."""
+    """Return the secret files of an S3 client; the application's key comes first."""
     key, certificates = credentials.app_key(settings), credentials.s3_ca_certs(settings, home)
     return (key, certificates) if certificates else (key,)
 
@@ -32,7 +32,7 @@ def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
 def _s3_variables(settings: Settings, site: Site, home: str) -> Iterator[tuple[str, str]]:
     yield "AWS_DEFAULT_REGION", settings.aws_default_region
     if certificates := credentials.s3_ca_certs(settings, home):
-        yield "AWS_CA_BUNDLE", site.secret(certificates)
+        yield "AWS_CA_BUNDLE", site.certificates(certificates)
     if settings.minio_storage_checksums != DEFAULT_CHECKSUMS:
         yield "AWS_REQUEST_CHECKSUM_CALCULATION", settings.minio_storage_checksums
         yield "AWS_RESPONSE_CHECKSUM_VALIDATION", settings.minio_storage_checksums

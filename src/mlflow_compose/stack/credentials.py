@@ -1,4 +1,4 @@
-"""The secrets of a stack, in the formats that its servers and libraries read from files."""
+"""The secrets of a stack, in the file formats of its servers and libraries."""
 
 import csv
 import io
@@ -14,19 +14,40 @@ from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import keys
 from mlflow_compose.stack.service import SecretFile, from_home
 
+# Secret names: files below `secrets/`, and secrets in Compose.
+PG_PASSWORD = "pg_password"  # noqa: S105 - its name
+PG_SERVICE = "pg_service.conf"
+APP_KEY = "s3_app_key"
+ROOT_KEY = "s3_root_key"
+MINIO_ROOT_USER = "minio_root_user"
+MINIO_ROOT_PASSWORD = "minio_root_password"  # noqa: S105 - its name
+RCLONE_AUTH_KEY = "rclone_auth_key"
+SEAWEEDFS_IDENTITIES = "seaweedfs_s3.json"
+AUTH_CONFIG = "basic_auth.ini"
+MLFLOW_ENV = "mlflow_env"
+PIP_INDEX_URL = "pip_index_url"
+PG_CA_CERTS = "pg_ca_certs"
+S3_CA_CERTS = "s3_ca_certs"
+BUILD_CA_CERTS = "build_ca_certs"
+
 MASKED_LENGTH = 4
 
 
 def postgres_password(settings: Settings) -> SecretFile:
-    """Return the password that the database is made with."""
-    return SecretFile("pg_password", reveal(settings.pg_password), "Password of PG_USER.")
+    """Return the password that the database is created with."""
+    return SecretFile(PG_PASSWORD, reveal(settings.pg_password), "Password of PG_USER.")
 
 
 def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: str) -> SecretFile:
-    """Return how clients reach the database; `ca_certs` is the path of a file, or empty.
+    """Return a service file, by which clients connect to the database.
 
-    A service file, since libpq ignores a password file that others than its owner may read:
+    libpq ignores a password file that other users may read, but not a service file:
     https://www.postgresql.org/docs/current/libpq-pgservice.html
+
+    Args:
+        settings: Validated settings.
+        database: Host and port.
+        ca_certs: Path of the CA certificates, empty for none.
     """
     host, port = database
     certificates = f"sslrootcert={ca_certs}\n" if ca_certs else ""
@@ -40,47 +61,51 @@ def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: st
         f"sslmode={settings.pg_sslmode}\n"
         f"{certificates}"
     )
-    return SecretFile("pg_service.conf", text, "How MLflow reaches the database.")
+    return SecretFile(PG_SERVICE, text, "How MLflow connects to the database (libpq service file).")
 
 
 def app_key(settings: Settings) -> SecretFile:
     """Return the application's S3 key."""
     return SecretFile(
-        "s3_app_key",
+        APP_KEY,
         _credentials_file(settings.minio_access_key, settings.minio_secret_access_key),
-        "The application's S3 key: the bucket and nothing else.",
+        "The S3 key that MLflow uses.",
     )
 
 
 def root_key(settings: Settings) -> SecretFile:
-    """Return the S3 server's root key as clients read it."""
+    """Return the S3 server's root key, in the format of S3 clients."""
     return SecretFile(
-        "s3_root_key",
+        ROOT_KEY,
         _credentials_file(settings.minio_root_user, settings.minio_root_password),
-        "The S3 root key, for bucket-init only.",
+        "The S3 root key, only for bucket-init.",
     )
 
 
 def minio_root_user(settings: Settings) -> SecretFile:
-    """Return the root's name as the S3 server reads it."""
-    return SecretFile("minio_root_user", reveal(settings.minio_root_user), "Root of the S3 server.")
+    """Return the S3 server's root user."""
+    return SecretFile(
+        MINIO_ROOT_USER, reveal(settings.minio_root_user), "Root user of the S3 server."
+    )
 
 
 def minio_root_password(settings: Settings) -> SecretFile:
-    """Return the root's password as the S3 server reads it."""
-    return SecretFile("minio_root_password", reveal(settings.minio_root_password), "Its password.")
+    """Return the S3 server's root password."""
+    return SecretFile(
+        MINIO_ROOT_PASSWORD, reveal(settings.minio_root_password), "Root password of the S3 server."
+    )
 
 
 def rclone_auth_key(settings: Settings) -> SecretFile:
-    """Return the application's key as rclone reads it: one field of a line of CSV."""
+    """Return the application's key in rclone's format: one CSV field."""
     line = io.StringIO()
     pair = f"{reveal(settings.minio_access_key)},{reveal(settings.minio_secret_access_key)}"
     csv.writer(line, lineterminator="").writerow([pair])
-    return SecretFile("rclone_auth_key", line.getvalue(), "The only S3 key, as rclone reads it.")
+    return SecretFile(RCLONE_AUTH_KEY, line.getvalue(), "The only S3 key, in rclone's format.")
 
 
 def seaweedfs_identities(settings: Settings) -> SecretFile:
-    """Return the keys that SeaweedFS is started with, and what each may do.
+    """Return the keys that SeaweedFS is started with, and their permissions.
 
     https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API
     """
@@ -95,7 +120,7 @@ def seaweedfs_identities(settings: Settings) -> SecretFile:
         ),
     ]
     text = json.dumps({"identities": identities}, indent=2, ensure_ascii=False)
-    return SecretFile("seaweedfs_s3.json", text + "\n", "The S3 keys, and what each may do.")
+    return SecretFile(SEAWEEDFS_IDENTITIES, text + "\n", "The S3 keys and their permissions.")
 
 
 def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
@@ -105,24 +130,24 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
     username = settings.mlflow_admin_username.replace("%", "%%")
     text = (
         "[mlflow]\n"
-        # Upstream's READ would show everybody's runs to everybody.
+        # With READ, the upstream default, every user sees the runs of all others.
         "default_permission = NO_PERMISSIONS\n"
         f"database_uri = {backend_uri}\n"
         f"admin_username = {username}\n"
         f"admin_password = {password}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        # Checking a password costs 100 ms of hashing; remembered, requests are 12 times faster. But
-        # each worker remembers for itself, so an old password goes on working for as long.
+        # Checking a password costs 100 ms of hashing; with the cache, requests are 12 times faster.
+        # Each worker has its own, so an old password keeps working for this long.
         "auth_cache_ttl_seconds = 5\n"
     )
-    return SecretFile("basic_auth.ini", text, "First admin, and how login works.")
+    return SecretFile(AUTH_CONFIG, text, "MLflow's login configuration, with the first admin.")
 
 
 def server_environment(settings: Settings, identity: Identity) -> SecretFile:
-    """Return what MLflow's entry point sources: whose server it is, and its secret variables.
+    """Return the script that MLflow's entry point sources: secret variables, and the stack's id.
 
-    MLflow reads its own from the environment only. In a file, `docker inspect` does not show them,
-    and the rendered Compose file does not differ from stack to stack.
+    MLflow reads its secrets from the environment only. In a file, `docker inspect` does not show
+    them, and the rendered Compose file is the same for every stack.
     """
     secret = {
         name: value
@@ -130,48 +155,48 @@ def server_environment(settings: Settings, identity: Identity) -> SecretFile:
         if is_secret_variable(name, value)
     }
     secret = {**keys.derived(settings, identity.key), **secret}
-    # uvicorn reads its options from such variables too (click's auto_envvar_prefix); every answer
-    # then says which stack it is from.
+    # uvicorn reads its options from variables, too (click's auto_envvar_prefix); every response
+    # then carries the stack's id.
     secret["UVICORN_HEADERS"] = f"{HEADER}:{identity.id}/{settings.compose_project_name}"
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(secret.items())]
-    return SecretFile("mlflow_env", "".join(lines), "Whose server it is, and its secret variables.")
-
-
-def pip_index_url(settings: Settings) -> SecretFile:
-    """Return the package index of the build; its URL may hold a password."""
     return SecretFile(
-        "pip_index_url", reveal(settings.pip_index_url), "Package index for the build."
+        MLFLOW_ENV, "".join(lines), "Secret environment variables of MLflow, and the stack's id."
     )
 
 
+def pip_index_url(settings: Settings) -> SecretFile:
+    """Return the package index of the build; its URL may contain a password."""
+    return SecretFile(PIP_INDEX_URL, reveal(settings.pip_index_url), "Package index for the build.")
+
+
 def postgres_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the certificates that an external database is checked with."""
+    """Return the CA certificates by which an external database is verified."""
     file = settings.pg_sslrootcert
-    about = "CA certificates of the database."
-    return SecretFile("pg_ca_certs", "", about, file=from_home(file, home)) if file else None
+    about = "CA certificates by which the database is verified."
+    return SecretFile(PG_CA_CERTS, "", about, file=from_home(file, home)) if file else None
 
 
 def s3_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the certificates that an external S3 is checked with."""
+    """Return the CA certificates by which an external S3 server is verified."""
     file = settings.minio_storage_ca_certs
-    about = "CA certificates of S3."
-    return SecretFile("s3_ca_certs", "", about, file=from_home(file, home)) if file else None
+    about = "CA certificates by which the S3 server is verified."
+    return SecretFile(S3_CA_CERTS, "", about, file=from_home(file, home)) if file else None
 
 
 def build_ca_certs(file: str) -> SecretFile:
     """Return the CA certificates of the build."""
-    return SecretFile("build_ca_certs", "", "CA certificates that the build trusts.", file=file)
+    return SecretFile(BUILD_CA_CERTS, "", "CA certificates that the build trusts.", file=file)
 
 
 def texts(settings: Settings) -> tuple[str, ...]:
-    """Return every secret text, longest first, for masking what servers and tools print."""
+    """Return every secret text, longest first, to mask output of servers and tools."""
     found = {reveal(value) for _, value in settings if isinstance(value, SecretStr)}
     found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name, v)}
-    # Who prints an address leaves its password out, or prints it in other surroundings.
+    # A password in a URL is also printed without the URL.
     found |= {match[1] for text in found if (match := re.search(r"://[^/\s]*:([^/\s]+)@", text))}
-    # What logs a request names its parts one by one.
+    # Request logs print the fields of a JSON value one by one.
     found |= {match[1] for text in found for match in re.finditer(r'Key"\s*:\s*"([^"]+)"', text)}
-    # Shorter ones would be found inside of ordinary words.
+    # Shorter ones would match inside ordinary words.
     return tuple(sorted((text for text in found if len(text) >= MASKED_LENGTH), key=len)[::-1])
 
 

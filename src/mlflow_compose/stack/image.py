@@ -1,8 +1,8 @@
-"""What MLflow and the bucket job run from: an image, or a folder that packages are installed in."""
+"""What MLflow and bucket-init run from: an image, or a folder with installed packages."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
@@ -15,11 +15,11 @@ REQUIREMENTS = "requirements.txt"
 
 @dataclass(frozen=True)
 class Image:
-    """What MLflow and the bucket job run from.
+    """What MLflow and bucket-init run from.
 
     Attributes:
-        name: Of the image, or the folder that packages are installed in.
-        build: How it is made, None if it is not made here.
+        name: Image name, or the folder that packages are installed in.
+        build: How it is built, None for a ready-made image.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Image:
 
 
 def container_image(settings: Settings, sources: Mapping[str, str], home: str) -> Image:
-    """Return the image of containers: a ready-made one if the user named it.
+    """Return the image of containers: MLFLOW_IMAGE, or one that is built.
 
     Args:
-        settings: What the user said.
-        sources: Texts that ours is made of, by file name; among them the lock.
-        home: The env file's folder as seen from that of the rendered files.
+        settings: Validated settings.
+        sources: Texts that go into the built image, by file name; one of them is the lock.
+        home: The env file's folder, relative to the rendered files.
     """
     if settings.mlflow_image:
         return Image(settings.mlflow_image, None)
@@ -43,51 +43,52 @@ def container_image(settings: Settings, sources: Mapping[str, str], home: str) -
 def package_folder(
     settings: Settings, lock: str, servers: str, home: str, machine: Machine
 ) -> Image:
-    """Return the folder that does without an image.
+    """Return the folder that replaces the image of a stack without containers.
 
     Args:
-        settings: What the user said.
+        settings: Validated settings.
         lock: Requirements that pin every package of the default MLflow.
         servers: Requirements of the servers that come as packages: PostgreSQL and rclone.
-        home: The env file's folder as seen from that of the rendered files.
-        machine: What it is installed on.
+        home: The env file's folder, relative to the rendered files.
+        machine: Machine to install on.
     """
     build = image_build(settings, lock, home, servers)
+    build = replace(build, contents=f"{build.contents}, PostgreSQL and rclone")
     return Image(environment_folder(settings, build, machine), build)
 
 
 def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:
-    """Return a name that changes with everything that goes into the image.
+    """Return a name with a digest of everything that goes into the image.
 
-    So Compose builds when something changed and not otherwise, with or without this tool, and
-    two stacks share an image exactly when it is the same.
+    So Compose builds if something changed and not otherwise, with or without this tool, and
+    two stacks share an image exactly if it is the same.
     """
     files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
-    told = (build.base, build.requirements, *build.install_options, str(build.user))
-    digest = _digest((*told, *files))
+    declared = (build.base, build.requirements, *build.install_options, str(build.user))
+    digest = _digest((*declared, *files))
     return f"mlflow_server:{settings.mlflow_version}-{digest}"
 
 
 def environment_folder(settings: Settings, build: Build, machine: Machine) -> str:
-    """Return where the packages of a stack without containers are installed.
+    """Return the folder for the packages of a stack without containers.
 
-    Two stacks share the folder exactly when the same packages go into it.
+    Two stacks share the folder exactly if the same packages go into it.
     """
     digest = _digest((machine.python, build.requirements, *build.install_options))
     return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest}"
 
 
 def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> Build:
-    """Return how the image is made, or the folder that does without.
+    """Return how the image, or the folder of packages, is built.
 
     Args:
-        settings: What the user said.
+        settings: Validated settings.
         lock: Requirements that pin every package of the default MLflow.
-        home: The env file's folder as seen from that of the rendered files.
-        servers: Requirements of servers that come as packages too.
+        home: The env file's folder, relative to the rendered files.
+        servers: Requirements of servers that are installed as packages, too.
     """
     pinned = settings.mlflow_version == PINNED_MLFLOW
-    # The lock is complete, and leaves out what only MLflow's clients need: no dependencies.
+    # --no-deps: the lock is complete, but leaves out what only MLflow's clients need.
     options = ("--require-hashes", "--no-deps") if pinned else ()
     text = lock if pinned else _unpinned(settings.mlflow_version, lock)
     return Build(
@@ -95,12 +96,13 @@ def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> 
         base=settings.python_image,
         requirements=text + servers,
         install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
+        contents=f"MLflow {settings.mlflow_version}",
         secrets=_build_secrets(settings, home),
     )
 
 
 def _unpinned(version: str, lock: str) -> str:
-    """Return requirements of another MLflow: its own dependencies, and what the stack adds."""
+    """Return requirements of another MLflow version, and of what the stack adds to it."""
     added = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
     pins = {line.split("==")[0].lower(): line.split()[0] for line in lock.splitlines() if line}
     return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))

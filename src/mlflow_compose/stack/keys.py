@@ -1,7 +1,7 @@
 """Keys that MLflow's server needs and users do not choose.
 
-Where they are not set, each worker draws its own, or all stacks have the same well-known one. They
-are derived from a secret that is kept: the same in every worker and at every start.
+Unless they are set, each worker draws a random one, or every stack has the same well-known one.
+Here they are derived from a stored secret: the same in every worker and at every start.
 """
 
 import base64
@@ -17,21 +17,22 @@ WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
 
 
 def derived(settings: Settings, kept: str) -> Mapping[str, str]:
-    """Return the keys, by the variables that MLflow reads them from.
+    """Return the keys, by MLflow's variables.
 
-    What is stored in the database is encrypted with keys from one secret, also without login, so
-    that it can be read after login is turned on or off. The key of login forms may change with any
+    Keys that encrypt database values depend on one secret, also without login, so that the values
+    stay readable after login is turned on or off. The key of login forms may change with any
     password.
 
     Args:
-        settings: With PG_PASSWORD, which changes least of all secrets of the env file, and which
-            a stack on another machine has too if it uses the same database.
-        kept: What was drawn for a stack without that password; it stays, whatever is set later.
+        settings: Settings with PG_PASSWORD, which changes least of all secrets in the env file,
+            and which stacks on other machines share if they use the same database.
+        kept: Secret that was drawn for a stack without that password; it stays in use, whatever is
+            set later.
     """
     password = kept or settings.pg_password.get_secret_value()
     keys = {
         GATEWAY_PASSPHRASE: _derive(GATEWAY_PASSPHRASE, password).hex(),
-        # In the form of Fernet (https://github.com/fernet/spec).
+        # Fernet's key format (https://github.com/fernet/spec).
         WEBHOOK_KEY: base64.urlsafe_b64encode(_derive(WEBHOOK_KEY, password)).decode(),
     }
     if settings.mlflow_auth == "basic":

@@ -1,4 +1,4 @@
-"""The stack between two others: the servers of both, and nobody who writes, while data moves."""
+"""The stack that runs while data moves: the servers of the old and the new one, no writer."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -8,9 +8,9 @@ from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, SecretFile, Service, Volume
 from mlflow_compose.stack.site import LOOPBACK
 
-# The new S3 server, while the old one has its name.
+# Name of the new S3 server while the old one is still called s3.
 NEXT = "s3-next"
-# Blocked first: what nobody handles does not reach the first process of a container.
+# Blocked first: the kernel drops signals without a handler for a container's first process.
 IDLE = (
     "import signal; "
     "ends = (signal.SIGTERM, signal.SIGINT); "
@@ -20,12 +20,12 @@ IDLE = (
 
 
 def between(old: Stack, new: Stack, *, port: int) -> Stack:
-    """Return a stack with the servers of both; its mlflow only waits, and reaches both databases.
+    """Return a stack with the servers of both; its mlflow is idle, and reaches both databases.
 
     Args:
-        old: The stack as it is.
+        old: Current stack.
         new: The same stack with other stores.
-        port: On loopback, for a second S3 server.
+        port: Loopback port of a second S3 server.
     """
     servers = tuple(_servers(old, new, port))
     idle = _idle(old, new, servers)
@@ -37,12 +37,12 @@ def between(old: Stack, new: Stack, *, port: int) -> Stack:
 
 
 def objects_url(old: Stack, new: Stack, port: int) -> str | None:
-    """Return where this machine reaches the new S3 server while there are two."""
+    """Return the URL of the new S3 server on this machine while data moves."""
     return f"http://{LOOPBACK}:{port}" if _has_two(old, new) else new.s3_url
 
 
 def stays(old: Stack, new: Stack) -> bool:
-    """Tell whether both have the same S3 server."""
+    """Tell whether both use the same bundled S3 server."""
     return old.has(s3.NAME) and new.has(s3.NAME) and not _has_two(old, new)
 
 
@@ -52,7 +52,7 @@ def kept(old: Stack, new: Stack) -> tuple[str, ...]:
 
 
 def same_secret(old: Stack, new: Stack) -> str:
-    """Return what a secret is about that two S3 servers would need twice, empty if none."""
+    """Describe a secret that both S3 servers need with different texts; empty if there is none."""
     if not _has_two(old, new):
         return ""
     texts = {secret.name: secret.text for secret in old.secrets}
@@ -61,10 +61,10 @@ def same_secret(old: Stack, new: Stack) -> str:
 
 
 def _has_two(old: Stack, new: Stack) -> bool:
-    """Tell whether both have an S3 server, with data of its own each."""
+    """Tell whether both bundle an S3 server, with separate data."""
     if not (old.has(s3.NAME) and new.has(s3.NAME)):
         return False
-    # Providers too: of two that share a folder, each has a format of its own.
+    # Providers that share a folder still differ in format.
     return _data(old) != _data(new)
 
 
@@ -91,7 +91,7 @@ def _servers(old: Stack, new: Stack, port: int) -> Iterator[Service]:
 
 
 def _led_to_next(job: Service) -> Service:
-    """Return bucket-init as it is for the second server."""
+    """Return bucket-init for the second server."""
     environment = dict(job.environment)
     environment["S3_ENDPOINT"] = environment["S3_ENDPOINT"].replace("//s3:", f"//{NEXT}:")
     for name in ("NO_PROXY", "no_proxy"):
@@ -103,7 +103,7 @@ def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:
     service, before = new.service(mlflow.NAME), old.service(mlflow.NAME)
     return replace(
         service,
-        about="Waits while data moves, so that nothing is written meanwhile.",
+        about="Idle while data moves, so that nothing is written meanwhile.",
         command=("python", "-c", IDLE),
         secrets=_without(service.secrets, servers),
         volumes=_both(service.volumes, before.volumes),
@@ -116,7 +116,7 @@ def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:
 def _without(
     secrets: tuple[SecretFile, ...], servers: tuple[Service, ...]
 ) -> tuple[SecretFile, ...]:
-    """Leave out what a server that stays has another version of."""
+    """Leave out secrets of which a running server has another version."""
     texts = {secret.name: secret.text for service in servers for secret in service.secrets}
     return tuple(found for found in secrets if texts.get(found.name, found.text) == found.text)
 
@@ -128,5 +128,5 @@ def _both(
 
 
 def _waits_for(servers: tuple[Service, ...]) -> Mapping[str, str]:
-    # Compose counts a job that nobody waits for, and that ended, as a failure.
+    # `docker compose up --wait` fails if a job that no service waits for has exited.
     return {found.name: COMPLETED if found.one_shot else HEALTHY for found in servers}

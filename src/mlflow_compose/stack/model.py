@@ -1,4 +1,4 @@
-"""The stack itself: everything that runs, and what a client must know of it."""
+"""The stack itself: everything that runs, and what clients need to know."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Servic
 from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import Stores
 
-# As boto3 says it.
+# boto3's names.
 Checksums = Literal["when_supported", "when_required"]
 
 MASK = "********"
@@ -16,25 +16,26 @@ MASK = "********"
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that runs, and what a client must know of it.
+    """Everything that runs, and what clients need to know.
 
     Attributes:
-        name: The project's.
-        identity: The id that everything of this stack carries.
-        site: Where services find their files and each other.
-        services: In the order in which they start.
+        name: Compose project name.
+        identity: Stack id, which everything of the stack carries.
+        site: Paths and addresses of the target.
+        services: Services in start order.
         stores: Where MLflow keeps runs and artifacts.
         artifact_access: proxied or direct.
-        s3_provider: The S3 server that was asked for, empty where the stack has none of its own.
-        key_is_limited: Whether the application's S3 key may use that bucket only.
-        mlflow_version: That was asked for.
-        login: Name and password of the first admin, None where there is no login.
-        app_key: The application's S3 key: its id and its secret.
-        region: That S3 requests name.
-        checksums: When S3 requests carry new checksums, in boto3's words.
-        sensitive: Texts that must not be shown, longest first.
-        ca_certs: File of this machine by which its clients check S3, empty for the usual ones.
-        network: Of the containers.
+        s3_provider: Bundled S3 server, empty if there is none.
+        key_is_limited: Whether the application's S3 key may only use the bucket.
+        mlflow_version: Requested MLflow version.
+        login: Name and password of the first admin, None without login.
+        app_key: The application's S3 key: id and secret.
+        region: Region of S3 requests.
+        checksums: When S3 requests carry the newer checksums.
+        sensitive: Texts to mask in output, longest first.
+        ca_certs: CA certificates by which clients on this machine verify S3, empty for the
+            system's.
+        network: Network of the containers.
     """
 
     name: str
@@ -61,13 +62,20 @@ class Stack:
 
     @property
     def data_volumes(self) -> tuple[str, ...]:
-        """The named volumes in which something has to last, sorted."""
+        """The named volumes whose contents must not be lost, sorted."""
         volumes = (mount for mount in self._mounts if isinstance(mount, Volume))
         return tuple(sorted({volume.source for volume in volumes if not volume.is_scratch}))
 
     @property
+    def own_data(self) -> tuple[str, ...]:
+        """What is deleted with its volumes, as users read it."""
+        volumes = (mount for mount in self._mounts if isinstance(mount, Volume))
+        held = (volume.holds for volume in volumes if volume.holds)
+        return tuple(dict.fromkeys((*self.stores.own, *held)))
+
+    @property
     def folders(self) -> tuple[str, ...]:
-        """Folders of this machine that hold data, as the rendered files spell them."""
+        """Folders of this machine that hold data, relative to the rendered files."""
         binds = (mount for mount in self._mounts if isinstance(mount, Bind))
         return tuple(bind.source for bind in binds if not bind.read_only)
 
@@ -92,30 +100,32 @@ class Stack:
 
     @property
     def opened(self) -> tuple[PublishedPort, ...]:
-        """The ports that this machine's user opens, those of what others wait for last."""
+        """The ports with a URL, those of dependencies last."""
         ports = (port for service in reversed(self.services) for port in service.ports)
-        return tuple(port for port in ports if port.label)
+        return tuple(port for port in ports if port.scheme)
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """What this machine's user opens, by name: mlflow, s3, console."""
+        """URLs for this machine's user, by name: mlflow, s3, console."""
         return {
-            port.name: f"http://{url_host(port.address)}:{port.published}" for port in self.opened
+            port.name: f"{port.scheme}://{url_host(port.address)}:{port.published}"
+            for port in self.opened
         }
 
     @property
     def s3_url(self) -> str | None:
-        """Where a client on this machine finds S3, None where boto3 finds it by the region."""
+        """S3 endpoint for clients on this machine, None if boto3 derives it from the region."""
         return self.urls.get("s3") or self.site.s3_from_here or None
 
     @property
-    def built(self) -> Service | None:
-        """The service whose image is built here, None where a ready-made one is used."""
-        return next((service for service in self.services if service.build), None)
+    def built(self) -> tuple[Service, ...]:
+        """The services whose images are built here: one for each image."""
+        built = {service.image: service for service in reversed(self.services) if service.build}
+        return tuple(service for service in self.services if service in built.values())
 
     @property
     def has_one_key(self) -> bool:
-        """Whether its S3 server knows one key only, which may do everything."""
+        """Whether its S3 server has a single key, which may do everything."""
         return bool(self.s3_provider) and not self.key_is_limited
 
     def service(self, name: str) -> Service:

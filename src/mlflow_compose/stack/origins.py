@@ -1,4 +1,4 @@
-"""By which names the tracking server may be called, and from which pages."""
+"""Allowed Host headers and CORS origins of the tracking server."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,19 +9,19 @@ HTTP_PORT = 80
 
 
 def allowed_hosts(settings: Settings, lan_names: Sequence[str]) -> list[str]:
-    """Return the names by which the server may be called, as `--allowed-hosts` has them."""
-    # The option replaces MLflow's defaults, and a name is allowed with and without a port.
+    """Return the values of `--allowed-hosts`."""
+    # The option replaces MLflow's defaults, so it repeats them; ports are part of a Host header.
     own = url_host(settings.stack_bind_address)
     names = dict.fromkeys(("mlflow", "localhost", "127.0.0.1", "[::1]", own, *lan_names))
-    # In a form with a * a bracket would begin a set of characters (Python's fnmatch).
+    # In a pattern with a *, a bracket would start a character set (Python's fnmatch).
     hosts = [form for name in names for form in (name, name.replace("[", "[[]") + ":*")]
     return hosts + _comma_list(settings.mlflow_allowed_hosts)
 
 
 def origin_options(settings: Settings, lan_names: Sequence[str]) -> Mapping[str, str]:
-    """Return the option for the origins of pages that may call the tracking server."""
-    # MLflow refuses a browser's POST from any origin but localhost, its own pages included.
-    # Browsers leave the port of http out.
+    """Return the option for the CORS origins of the tracking server."""
+    # MLflow refuses a browser's POST from any origin but localhost, even from its own pages.
+    # Browsers omit the default port of http.
     port = "" if settings.mlflow_port == HTTP_PORT else f":{settings.mlflow_port}"
     origins = [f"http://{name}{port}" for name in lan_names]
     origins += _comma_list(settings.mlflow_cors_origins)

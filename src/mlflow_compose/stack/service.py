@@ -1,4 +1,4 @@
-"""What a service is, in Compose's words: frozen values, compared by content."""
+"""What a service is, in Compose's terms: frozen values, compared by content."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ STARTED = "service_started"
 HEALTHY = "service_healthy"
 COMPLETED = "service_completed_successfully"
 
-# The image is made here; without this, Compose first asks a registry for it.
+# The image is built here; without this, Compose asks a registry for it first.
 NEVER = "never"
 
-# An ordinary user of no machine: what runs in containers has no business with its files.
+# Unlikely to be a user of the host, whose files are no business of a container.
 USER = 10001
 
-# Seconds after which a server that does not answer counts as broken, not as slow.
+# Seconds after which a server that does not answer counts as broken, not slow.
 PATIENCE = 300
 
 
@@ -24,10 +24,10 @@ class SecretFile:
     """A secret that services read from a file, never from a variable.
 
     Attributes:
-        name: Of the file below `secrets/`, and of the secret in Compose.
-        text: What the file holds.
-        about: What it is, for a reader of the rendered file.
-        file: Another file to take it from, instead of writing `text`.
+        name: File name below `secrets/`, and name of the secret in Compose.
+        text: Contents of the file.
+        about: Description for readers of the rendered file.
+        file: The user's file to use instead of writing `text`.
     """
 
     name: str
@@ -37,7 +37,7 @@ class SecretFile:
 
     @property
     def source(self) -> str:
-        """Where Compose finds it, from the folder of the rendered file."""
+        """Path of the file, relative to the rendered file."""
         return self.file or f"./secrets/{self.name}"
 
 
@@ -46,21 +46,24 @@ class Volume:
     """A named volume, mounted at `target`.
 
     Attributes:
-        source: Its name.
-        target: Where the service finds it.
-        is_scratch: Whether nothing in it has to last.
+        source: Volume name; `Kind.volumes` must have it, too.
+        target: Path where the service finds it.
+        is_scratch: Whether its contents may be lost.
+        holds: Its contents, as users read it before they are deleted; empty for those of stores,
+            which `Stores` names.
     """
 
     source: str
     target: str
     is_scratch: bool = False
+    holds: str = ""
     type: ClassVar[str] = "volume"
     read_only: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of this machine, mounted at `target`."""
+    """A folder of the host, mounted at `target`."""
 
     source: str
     target: str
@@ -70,15 +73,16 @@ class Bind:
 
 @dataclass(frozen=True)
 class PublishedPort:
-    """A port of a service that this machine answers on.
+    """A port of a service that is published on this machine.
 
     Attributes:
-        name: What answers there: mlflow, s3, console or postgres.
+        name: Name among the URLs: mlflow, s3, console or postgres.
         variable: The setting that chooses the port.
-        address: Of this machine.
-        published: The port of this machine.
-        target: The port inside.
-        label: What its URL is called, empty if it is not for people to open.
+        address: Address of this machine that the port binds to.
+        published: Port on this machine.
+        target: Port in the container.
+        label: Name for users.
+        scheme: URL scheme, empty for a protocol that no browser speaks.
     """
 
     name: str
@@ -86,29 +90,30 @@ class PublishedPort:
     address: str
     published: int
     target: int
-    label: str = ""
+    label: str
+    scheme: str = ""
 
     @property
     def text(self) -> str:
-        """The port as Compose writes it."""
+        """The port in Compose's short syntax."""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{host}:{self.published}:{self.target}"
 
 
 @dataclass(frozen=True)
 class Healthcheck:
-    """How the engine finds out that a service does its work; times are in seconds.
+    """How the engine checks that a service works; times are in seconds.
 
     Attributes:
-        test: Command, after Compose's word for what it is.
-        interval: Between two checks.
-        timeout: After which a check has failed.
-        waits: That the test itself spends on a server that does not listen yet.
+        test: Command, after Compose's `CMD`.
+        interval: Time between two checks.
+        timeout: Time after which a check has failed.
+        waits: Time that the test itself waits for a server that does not listen yet.
 
-    There is no start period: since Docker 25 a server that is starting is asked every 5 seconds in
-    it, whatever the interval, and the key against that is refused by older engines. Each check is
-    a new process in the container, so a server that is idle is asked seldom, and those that need
-    it while it starts ask by themselves.
+    There is no start period: during one, Docker 25 and newer check every 5 seconds, whatever the
+    interval, and older engines reject the key that changes this. Each check is a new process in the
+    container, so an idle server is checked seldom; services that wait for a starting server poll
+    it themselves.
     """
 
     test: tuple[str, ...]
@@ -118,61 +123,63 @@ class Healthcheck:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The test without Compose's word for what follows."""
+        """The test without Compose's `CMD`."""
         return self.test[1:]
 
     @property
     def retries(self) -> int:
-        """Failures in a row that make it unhealthy: a slow start must not."""
+        """Failures in a row that make it unhealthy; a slow start must not."""
         return PATIENCE // (self.interval + self.waits)
 
 
 @dataclass(frozen=True)
 class Build:
-    """How an image is made.
+    """How an image, or a folder of packages, is built.
 
     Attributes:
-        context: Folder, from that of the rendered file.
-        base: Image to start from.
+        context: Build context, relative to the rendered file.
+        base: Base image.
         requirements: Text of the requirements file.
-        install_options: Of the command that installs them.
+        install_options: Options of the command that installs them.
+        contents: What is installed, for the progress line.
         secrets: Files that the build may read; they leave no trace in the image.
-        user: Id of the user that the image runs as.
+        user: User id that the image runs as.
     """
 
     context: str
     base: str
     requirements: str = field(repr=False)
     install_options: tuple[str, ...]
+    contents: str
     secrets: tuple[SecretFile, ...] = ()
     user: int = USER
 
     @property
     def install_arguments(self) -> str:
-        """The options as a shell reads them."""
+        """The options, quoted for a shell."""
         return shlex.join(self.install_options)
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service: a server that keeps running, or a one-shot job; in Compose's words.
+    """One service: a server that keeps running, or a one-shot job; in Compose's terms.
 
     Attributes:
-        name: Of the service, and of its container's host.
-        about: What it is for, in one sentence.
-        image: Of the container; without one, the folder that its packages are installed in.
-        restart: When it is started again.
-        build: How the image is made, None if it is not made here.
-        pull_policy: When the image is pulled, None for Compose's own choice.
-        entrypoint: Instead of the image's own.
-        user: Whom it runs as in its container, empty for the image's own choice.
-        read_only: Whether it can change nothing but its volumes.
-        cap_drop: Privileges that its container must not have.
-        stop_signal: That ends it.
-        folder: Of its templates, empty if it has none.
-        shared: Templates of the containers that it needs without one, too: files, and folders
-            that end with a slash.
-        unused: Files of its templates' folder that it does not need.
+        name: Service name, and host name of its container.
+        about: Its purpose, in one sentence.
+        image: Image of the container; without containers, the folder of its packages.
+        restart: Restart policy.
+        build: How the image is built, None for a ready-made image.
+        pull_policy: When the image is pulled, None for Compose's default.
+        entrypoint: Entry point that replaces the image's.
+        user: User and group ids in the container, empty for the image's default.
+        read_only: Whether the container's root file system is read-only.
+        cap_drop: Capabilities that the container must not have.
+        stop_signal: Signal that stops it.
+        folder: Folder of its templates, empty if it has none.
+        shared: Templates of the containers that it also needs without one: files, and folders with
+            a trailing slash.
+        unused: Files in its templates' folder that it does not need.
     """
 
     name: str
@@ -206,19 +213,19 @@ class Service:
 
     @property
     def waits_for_end(self) -> tuple[str, ...]:
-        """Jobs that must have done their work before it starts."""
+        """Jobs that must have completed before it starts."""
         return tuple(name for name, found in self.depends_on.items() if found == COMPLETED)
 
     @property
     def one_shot(self) -> bool:
-        """Whether it ends by itself when its work is done."""
+        """Whether it exits when its work is done."""
         return self.restart == "no"
 
     @property
     def data_folders(self) -> tuple[str, ...]:
-        """Its volumes without a container: folders that it makes itself if they are missing.
+        """Its volumes without a container: folders that its run script creates.
 
-        Those of a service that root runs as another user are made by the service's own script.
+        A service that root runs as another user creates its own.
         """
         if self.environment.get("RUN_AS"):
             return ()
@@ -226,15 +233,15 @@ class Service:
 
 
 def unprivileged(service: Service) -> Service:
-    """Return a service as a container runs it that needs no more than its volumes."""
+    """Return a service that runs as an ordinary user and may write to its volumes only."""
     return replace(service, user=f"{USER}:{USER}", read_only=True, cap_drop=("ALL",))
 
 
 def from_home(path: str, home: str) -> str:
-    """Return a path of the env file as the rendered files must spell it.
+    """Return a path of the env file, relative to the rendered files.
 
     Args:
-        path: Absolute, or meant from the env file's folder.
-        home: That folder as seen from the rendered files.
+        path: Absolute, or relative to the env file's folder.
+        home: That folder, relative to the rendered files.
     """
     return path if path.startswith("/") else f"{home}/{path}"

@@ -1,35 +1,42 @@
-"""Which services a stack may have, in the order in which they start."""
+"""The kinds of services that a stack may have, in start order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.bucket_init import BUCKET_INIT
-from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.components.kind import Kind, Surroundings, VolumeNames
 from mlflow_compose.stack.components.mlflow import MLFLOW
 from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
+from mlflow_compose.stack.stores import Stores
 
 KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW)
 
 
-def known_volumes() -> frozenset[str]:
+def known_volumes() -> VolumeNames:
     """Return the names of volumes that stacks have.
 
-    What else carries a stack's name belongs to services that its owner added.
+    Any other volume with a stack's name belongs to a service that its owner added.
     """
-    return frozenset(name for kind in KINDS for name in kind.volumes)
+    return VolumeNames({name for kind in KINDS for name in kind.volumes})
+
+
+def causes_of(stores: Stores) -> Mapping[str, Cause]:
+    """Return what can go wrong with the services of a stack, by the checks' name for it."""
+    return {word: cause for kind in KINDS for word, cause in kind.causes(stores).items()}
 
 
 def services(around: Surroundings) -> tuple[Service, ...]:
-    """Return every service that the settings want."""
+    """Return the services that the settings want."""
     wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
-    told = replace(
+    complete = replace(
         around,
         servers=tuple(name for kind, name in wanted if not kind.is_job),
         jobs=tuple(name for kind, name in wanted if kind.is_job),
     )
     return tuple(
-        (kind.in_container if around.site.in_containers else kind.on_machine)(told, name)
+        (kind.in_container if around.site.in_containers else kind.on_machine)(complete, name)
         for kind, name in wanted
     )

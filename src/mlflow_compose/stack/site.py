@@ -1,4 +1,4 @@
-"""Where services find their files and each other: in containers, or on this machine."""
+"""Paths and addresses of a target: in containers, or on this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from mlflow_compose.stack.service import SecretFile
 
 DOCKER, LOCAL = "docker", "local"
 LOOPBACK = "127.0.0.1"
-# Docker's name for this machine in containers; on Linux, only where the container is told it.
+# Docker's name for this machine in containers; on Linux it needs an entry in extra_hosts.
 THIS_MACHINE = "host.docker.internal"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a stack without containers must know of the machine that it runs on.
+    """What a stack without containers needs to know about its machine.
 
     Attributes:
-        cache: Folder in which stacks share what is installed.
-        python: Which Python installs it: part of the name of what is installed.
-        socket: Where one talks to what watches the servers.
-        database_user: Who runs the database, empty for whoever starts the stack.
+        cache: Folder of installed packages, which stacks share.
+        python: Implementation of Python that installs them, part of the folder's name.
+        socket: supervisord's socket.
+        database_user: User that runs the database, empty for the one that starts the stack.
     """
 
     cache: str
@@ -35,22 +35,23 @@ class Machine:
 
 @dataclass(frozen=True)
 class Site:
-    """Where services find their files and each other.
+    """Paths and addresses of a target, as services see them.
 
     Attributes:
-        target: What the stack is rendered as.
-        engine: What runs that, empty if nothing here does.
-        in_containers: Whether each service has a file system, ports and a host name of its own.
-        secrets: Folder of secrets, as services see it.
-        database: Host and port.
-        s3: Endpoint URL.
+        target: Name of the target that the stack is rendered as.
+        engine: Name of the engine that runs it, empty if none does.
+        in_containers: Whether each service has its own file system, ports and host name.
+        secrets: Folder of secrets.
+        database: Host and port of the database.
+        s3: S3 endpoint URL, empty for Amazon's.
         tracking: URL of MLflow.
         listen: Address that MLflow listens on.
         port: Port that MLflow listens on.
-        tmp: Folder that artifacts pass through.
-        data: Folder of what MLflow keeps itself, where there is no server for it.
-        socket: Where one talks to what watches the servers, empty where that is Docker.
-        database_user: Who runs the database without a container, empty for whoever starts it.
+        tmp: Folder for artifacts in transit.
+        data: Folder of stores without a server: SQLite file and artifacts.
+        socket: supervisord's socket, empty with Docker.
+        database_user: User that runs the database without a container, empty for the one that
+            starts the stack.
     """
 
     target: str
@@ -74,25 +75,28 @@ class Site:
 
     @property
     def extra_hosts(self) -> tuple[str, ...]:
-        """Names that containers must be told, in Compose's notation."""
+        """Host names that containers need, in Compose's syntax."""
         is_named = self.in_containers and THIS_MACHINE in self.servers.values()
         return (f"{THIS_MACHINE}:host-gateway",) if is_named else ()
 
     @property
     def s3_from_here(self) -> str:
-        """The endpoint URL of S3 for a client that is no service."""
+        """The S3 endpoint URL for clients on this machine."""
         return self.s3.replace(f"//{THIS_MACHINE}:", f"//{LOOPBACK}:")
 
-    def secret(self, secret: SecretFile) -> str:
-        """Return where services find a secret."""
-        if secret.file and not self.in_containers:
-            # Nothing is mounted: it is where it is.
-            return secret.file
-        return f"{self.secrets}/{secret.name}"
+    def secret(self, name: str) -> str:
+        """Return the path of a secret as services see it."""
+        return f"{self.secrets}/{name}"
+
+    def certificates(self, secret: SecretFile) -> str:
+        """Return the path of the user's CA certificates as services see it."""
+        # Without containers nothing is mounted: services read the user's own file.
+        is_mounted = self.in_containers or not secret.file
+        return self.secret(secret.name) if is_mounted else str(secret.file)
 
 
 def docker_site(settings: Settings) -> Site:
-    """Return the site of a stack in containers: every service has a name and ports of its own."""
+    """Return the site of a stack in containers."""
     bundled = settings.pg_host == BUNDLED_POSTGRES
     return Site(
         target="compose",
@@ -102,7 +106,7 @@ def docker_site(settings: Settings) -> Site:
         database=(settings.pg_host, 5432 if bundled else settings.pg_port),
         s3=s3_endpoint(settings, "http://s3:9000"),
         tracking="http://mlflow:5000",
-        listen="0.0.0.0",  # noqa: S104 - inside of the container
+        listen="0.0.0.0",  # noqa: S104 - inside the container
         port=5000,
         tmp="/tmp",  # noqa: S108 - of the container
         data="/data",
@@ -110,7 +114,7 @@ def docker_site(settings: Settings) -> Site:
 
 
 def local_site(settings: Settings, machine: Machine) -> Site:
-    """Return the site of a stack on this machine: paths are from the folder of its files."""
+    """Return the site of a stack on this machine; paths are relative to the rendered files."""
     bundled = settings.pg_host == BUNDLED_POSTGRES
     bundled_s3 = f"http://{url_host(s3_address(settings))}:{settings.minio_port}"
     return Site(
@@ -131,11 +135,11 @@ def local_site(settings: Settings, machine: Machine) -> Site:
 
 
 def s3_endpoint(settings: Settings, bundled: str) -> str:
-    """Return the endpoint URL of S3, empty where clients find it by the region.
+    """Return the S3 endpoint URL, empty if clients derive it from the region.
 
     Args:
-        settings: What the user said.
-        bundled: That of the stack's own service.
+        settings: Validated settings.
+        bundled: URL of the bundled service.
     """
     if settings.minio_host == BUNDLED_S3:
         return bundled
@@ -146,10 +150,10 @@ def s3_endpoint(settings: Settings, bundled: str) -> str:
 
 
 def s3_address(settings: Settings) -> str:
-    """Return the address of this machine that S3 answers on.
+    """Return the address of this machine that S3 binds to.
 
-    Without direct access, only this machine has business with S3: whoever knows a key id of an
-    unpatched MinIO can write.
+    Without direct access, only this machine needs S3, and with an unpatched MinIO a key id is
+    enough to write.
     """
     direct = settings.mlflow_artifact_access == "direct"
     return settings.stack_bind_address if direct else LOOPBACK
@@ -160,12 +164,12 @@ def database_addresses(settings: Settings) -> tuple[str, ...]:
     address = settings.stack_bind_address
     if not settings.pg_publish or is_loopback(address):
         return (LOOPBACK,)
-    # That of all addresses includes loopback, and cannot be listened on beside it.
+    # All addresses include loopback: binding both would fail.
     return (address,) if address == EVERY_ADDRESS else (LOOPBACK, address)
 
 
 def url_host(address: str) -> str:
-    """Return an address as URLs and Host headers spell it, for a caller on this machine."""
+    """Return an address in the form of URLs and Host headers, for a client on this machine."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
     host = any_address.get(address, address)
     return f"[{host}]" if ":" in host else host

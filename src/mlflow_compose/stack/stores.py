@@ -1,4 +1,4 @@
-"""Where MLflow keeps what it is told: runs in a database, artifacts in a bucket or a folder."""
+"""Where MLflow keeps its data: runs in a database, artifacts in a bucket or a folder."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from mlflow_compose.stack.site import Site, url_host
 
 POSTGRES = "postgres"
 SQLITE = "sqlite"
-# psycopg2 by name: MLflow's plain postgresql:// means another driver since SQLAlchemy 2.1.
+# psycopg2 by name: since SQLAlchemy 2.1, plain postgresql:// means another driver.
 POSTGRES_URI = "postgresql+psycopg2:///?service=mlflow"
 DATABASE_FILE = "mlflow.db"
 ARTIFACT_FOLDER = "artifacts"
@@ -22,15 +22,15 @@ VOLUME = "mlflow_data"
 
 @dataclass(frozen=True)
 class Place:
-    """Where one store really is; no secret is in it.
+    """The location of one store, without secrets.
 
     Attributes:
         kind: postgres, sqlite, s3 or folder.
-        external: Whether it is a server of somebody else's.
-        what: What people call it.
-        where: The rest of the sentence.
+        external: Whether it is a server that the stack does not run.
+        what: Name for users.
+        where: Location for users, to follow `what`.
         facts: The same for programs.
-        key: What tells it from another place; ports of the stack's own servers are no part of it.
+        key: Identity of the place; ports of bundled servers are not part of it.
     """
 
     kind: str
@@ -42,26 +42,26 @@ class Place:
 
     @property
     def text(self) -> str:
-        """It in words."""
+        """The place for users."""
         return f"{self.what} {self.where}"
 
     @property
     def data(self) -> Mapping[str, object]:
-        """It for programs."""
+        """The place for programs."""
         return {"kind": self.kind, "external": self.external, **self.facts, "text": self.text}
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The two stores of a stack, as MLflow is told them.
+    """The two stores of a stack.
 
     Attributes:
-        backend_uri: For SQLAlchemy; it holds no password.
-        artifact_folder: Of the server, empty where artifacts are in a bucket.
-        bucket: For artifacts.
-        volumes: That a store needs in the server itself.
-        runs: Where experiments, runs and models are.
-        artifacts: Where files of runs are.
+        backend_uri: SQLAlchemy URI of the backend store, without a password.
+        artifact_folder: Folder of artifacts in the server, empty if they are in a bucket.
+        bucket: Bucket of artifacts.
+        volumes: Volumes that a store needs in the tracking server.
+        runs: Place of experiments, runs and models.
+        artifacts: Place of artifacts.
     """
 
     backend_uri: str
@@ -73,7 +73,7 @@ class Stores:
 
     @property
     def artifact_uri(self) -> str:
-        """Where artifacts go, as MLflow is told it."""
+        """The artifact root for MLflow."""
         return self.artifact_folder or f"s3://{self.bucket}"
 
     @property
@@ -88,22 +88,22 @@ class Stores:
 
     @property
     def bundles_s3(self) -> bool:
-        """Whether that bucket is in an S3 server of the stack's own."""
+        """Whether that bucket is in the bundled S3 server."""
         return self.uses_s3 and not self.artifacts.external
 
     @property
     def bundles_postgres(self) -> bool:
-        """Whether that PostgreSQL is a server of the stack's own."""
+        """Whether that PostgreSQL is the bundled server."""
         return self.uses_postgres and not self.runs.external
 
     @property
     def own(self) -> Mapping[str, Place]:
-        """What goes with the stack's own data, by what people call it."""
+        """The stores that the stack runs itself, by their contents."""
         return {name: place for name, place in self._named.items() if not place.external}
 
     @property
     def elsewhere(self) -> Mapping[str, Place]:
-        """What is with somebody else, by what people call it."""
+        """The external stores, by their contents."""
         return {name: place for name, place in self._named.items() if place.external}
 
     @property
@@ -112,7 +112,7 @@ class Stores:
 
 
 def stores(settings: Settings, site: Site) -> Stores:
-    """Return where a stack keeps runs and artifacts."""
+    """Return the stores that the settings choose."""
     in_file = settings.backend_store == SQLITE
     in_folder = settings.artifact_store == "local"
     return Stores(
@@ -173,7 +173,7 @@ def _bucket(settings: Settings, site: Site) -> Place:
     key: tuple[object, ...] = ("s3", site.s3 or region, bucket)
     if settings.bundles_s3:
         provider = provider_of(settings, site)
-        # Without containers there is one, whose folder has the name that it always had.
+        # Without containers it is always rclone, in a folder that keeps its original name.
         volume = provider.volume if site.in_containers else MINIO.volume
         folder = settings.minio_volume_path
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"

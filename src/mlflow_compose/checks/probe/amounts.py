@@ -1,4 +1,4 @@
-"""How much a stack holds: counted where MLflow runs, also while MLflow itself does not."""
+"""Count what a stack holds: in MLflow's environment, even if MLflow itself is down."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.engines.inside.answer import Failure
 
 SQLITE = "sqlite:///"
-# What `up` itself makes is none of it: MLflow's default experiment, and the first admin.
+# Without what `up` creates: MLflow's default experiment and the first admin.
 COUNTED: Mapping[str, tuple[str, str]] = {
     "experiments": (
         "experiments",
@@ -24,24 +24,24 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     "models": ("registered_models", "SELECT count(*) FROM registered_models"),
     "users": ("users", "SELECT count(*) - 1 FROM users"),
 }
-# Rows that a server makes when it first starts: MLflow's default experiment and the admin.
+# Tables that have rows after a first start.
 OF_THE_START = frozenset(
     {"alembic_version", "alembic_version_auth", "workspaces", "experiments", "users"}
 )
 
 
 def count(request: Request) -> dict[str, int]:
-    """Return how many rows of each kind, and how many objects, there are."""
+    """Return the number of rows by kind, and of objects."""
     return {**rows(request), "objects": sum(1 for _ in objects(request))}
 
 
 def rows(request: Request) -> dict[str, int]:
-    """Count what the database holds."""
+    """Count rows of the database."""
     from sqlalchemy import inspect, text
 
     uri = request["backend"]
     if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists():
-        # Looking would make it.
+        # Connecting would create it.
         return {}
     with database.connect(request) as connection:
         tables = {*inspect(connection).get_table_names()}
@@ -52,9 +52,9 @@ def rows(request: Request) -> dict[str, int]:
         found = {kind: number(query) for kind, (table, query) in COUNTED.items() if table in tables}
         if any(found.values()):
             return found
-        # Webhooks, keys of the gateway, data sets: whatever else there is.
+        # Webhooks, gateway keys, data sets and so on.
         others = sorted(tables - OF_THE_START)
-        return {**found, "rows": sum(number(f'SELECT count(*) FROM "{each}"') for each in others)}  # noqa: S608 - names of the database's own
+        return {**found, "rows": sum(number(f'SELECT count(*) FROM "{each}"') for each in others)}  # noqa: S608 - from the database's catalogue
 
 
 def objects(request: Request) -> Iterator[Any]:

@@ -12,7 +12,7 @@ REFUSED = ("s3_key", "s3_forbidden")
 
 
 def check(request: Request) -> str:
-    """Read the bucket with the application's key, and find the run's objects."""
+    """Read the bucket with the application's key, and check the run's objects."""
     if folder := request["folder"]:
         check_folder(Path(folder), request.get("objects", {}))
         return f"{len(request.get('objects', {}))} {request['artifacts']}"
@@ -27,11 +27,11 @@ def check(request: Request) -> str:
 
 
 def check_isolation(request: Request) -> str:
-    """Make sure that the application's key is refused elsewhere."""
+    """Make sure that the application's key is refused on other buckets."""
     if request["external"]:
-        return "not asked: what the key may do is for the owner of the S3 server to say"
+        return "skipped: the owner of the S3 server decides what the key may do"
     if not request["key_is_limited"]:
-        return "not asked: this S3 server has one key for all buckets"
+        return "skipped: this S3 server has one key for all buckets"
     other = f"{request['bucket'][:50]}-other"
     try:
         call_s3(partial(client().list_objects_v2, Bucket=other, MaxKeys=1))
@@ -40,23 +40,23 @@ def check_isolation(request: Request) -> str:
             return f"refused on bucket {other}"
         if error.cause != "bucket_missing":
             raise
-        # Most servers refuse a key without rights before they look whether the bucket exists.
+        # Most servers refuse a key without permissions before they check that the bucket exists.
         return check_no_root(request["bucket"], other)
     raise BrokenLink("key_too_strong", f"the key may list bucket {other}")
 
 
 def check_no_root(bucket: str, other: str) -> str:
-    """Make sure that the key may make no bucket, by asking for one that is there already."""
+    """Make sure that the key may not create buckets, by a request for the existing one."""
     try:
         call_s3(partial(client().create_bucket, Bucket=bucket))
     except BrokenLink as error:
         if error.cause in REFUSED:
-            return f"bucket {other} is not there, and the key may make none"
-    raise BrokenLink("key_too_strong", f"the key may look for bucket {other} and make it")
+            return f"bucket {other} does not exist, and the key may not create it"
+    raise BrokenLink("key_too_strong", f"the key may look for bucket {other} and create it")
 
 
 def check_folder(folder: Path, objects: Mapping[str, int]) -> None:
-    """Find the run's files."""
+    """Check the run's files."""
     for key, size in objects.items():
         try:
             found = (folder / key).stat().st_size
@@ -67,11 +67,11 @@ def check_folder(folder: Path, objects: Mapping[str, int]) -> None:
 
 
 def clean(request: Request, places: Collection[str]) -> None:
-    """Delete the objects, or the files and the folders that are empty then, of this proof's runs.
+    """Delete the objects of this proof's runs, or their files and the folders left empty.
 
     Args:
-        request: Names objects, by keys that follow from what a server answered.
-        places: Where the keys of this proof's runs begin, as the database says.
+        request: Request with objects, whose keys come from a server's answers.
+        places: Key prefixes of this proof's runs, from the database.
     """
     folder = request["folder"]
     for key in request.get("objects", {}):
@@ -84,11 +84,11 @@ def clean(request: Request, places: Collection[str]) -> None:
 
 
 def remove_file(folder: Path, key: str) -> None:
-    """Remove a file below a folder, and the folders in between that hold nothing else."""
+    """Remove a file below a folder, and its parent folders that are then empty."""
     top = folder.resolve()
     file = (top / key).resolve()
     if top not in file.parents:
-        raise BrokenLink("mlflow_error", f"{key} leads out of the artifact folder")
+        raise BrokenLink("mlflow_error", f"{key} is outside the artifact folder")
     file.unlink(missing_ok=True)
     for parent in file.parents:
         if parent == top or not parent.is_dir() or any(parent.iterdir()):
@@ -102,7 +102,7 @@ def client() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
 
 
 def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of boto3
-    """Make one call to S3; say why it failed."""
+    """Make one call to S3; raise the cause if it fails."""
     from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
     try:

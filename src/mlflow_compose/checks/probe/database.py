@@ -16,17 +16,17 @@ RUNS = (
 )
 GRANTS = "DELETE FROM role_permissions WHERE resource_type = :kind AND resource_pattern = :value"
 
-# What the driver says, and which word of `causes` that is; the first that fits counts.
-SAID = {
+# Text in the driver's message, and its key in `causes`; the first match counts.
+MESSAGES = {
     "could not translate host name": "pg_host",
     "password authentication failed": "pg_password",
     "server does not support SSL": "pg_no_tls",
-    # Who was refused with TLS is, where it may be left out, refused once more without.
+    # With sslmode=prefer, a login that is refused with TLS is tried again without.
     "SSL encryption": "pg_forbidden",
     "no encryption": "pg_tls_required",
     "SSL connection is required": "pg_tls_required",
     "certificate verify failed": "pg_certificate",
-    # As OpenSSL says of another authority with the same name.
+    # OpenSSL's message for another CA with the same name.
     "signature failure": "pg_certificate",
     "does not match host name": "pg_certificate_name",
     "root certificate file": "pg_certificate",
@@ -46,7 +46,7 @@ class Rows:
 
     @property
     def where(self) -> str:
-        """The condition."""
+        """The WHERE condition."""
         return f"({', '.join(self.columns)}) IN {self.chosen}"
 
 
@@ -54,7 +54,7 @@ References = dict[str, list[tuple[str, list[str], list[str]]]]
 
 
 def check(request: Request) -> str:
-    """Log in as MLflow does, and find the run's row; without a run, see what one may do."""
+    """Connect as MLflow does, and find the run's row; without a run, check permissions."""
     from sqlalchemy import text
 
     run_id = request.get("run_id")
@@ -74,11 +74,11 @@ def version(connection: Any) -> str:  # noqa: ANN401 - sqlalchemy is only in the
 
 
 def check_rights(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only in the image
-    """Make sure that MLflow could make its tables, in a server that is new enough."""
+    """Make sure that the server is new enough, and that MLflow may create its tables."""
     from sqlalchemy import text
 
     if connection.dialect.name == "sqlite":
-        # It opens any file, and looks into it when it is asked.
+        # SQLite opens any file, and reads it only for a query.
         connection.execute(text("PRAGMA schema_version"))
         return
     check_version(connection)
@@ -91,11 +91,11 @@ def check_version(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only
     """Make sure that a PostgreSQL server is new enough."""
     if connection.dialect.server_version_info[0] < OLDEST_POSTGRES:
         found = version(connection)
-        raise BrokenLink("pg_old", f"it is {found}, and must be {OLDEST_POSTGRES} or newer")
+        raise BrokenLink("pg_old", f"it is {found}, but must be {OLDEST_POSTGRES} or newer")
 
 
 def places(request: Request) -> list[str]:
-    """Return where the keys of artifacts begin, for the runs of the experiment of this proof."""
+    """Return the artifact key prefixes of the runs in this proof's experiment."""
     from sqlalchemy import text
 
     name = request.get("name")
@@ -107,7 +107,7 @@ def places(request: Request) -> list[str]:
 
 
 def clean(request: Request) -> None:
-    """Delete the model and the experiment with its run, by the name that this proof drew."""
+    """Delete the model and the experiment with its run, by the name of this proof."""
     from sqlalchemy import inspect, text
 
     name = request.get("name")
@@ -122,14 +122,14 @@ def clean(request: Request) -> None:
             delete(connection, known, Rows(table, ["name"], "(SELECT :value)"), name)
         if not inspector.has_table("role_permissions"):
             return
-        # With login on, MLflow notes who made it, without a foreign key.
+        # With login on, MLflow stores the owner's permissions, without a foreign key.
         for kind, values in resources.items():
             for value in values:
                 connection.execute(text(GRANTS), {"kind": kind, "value": value})
 
 
 def references(inspector: Any) -> References:  # noqa: ANN401 - sqlalchemy is only in the image
-    """Return the foreign keys that lead to each table."""
+    """Return the foreign keys that refer to each table."""
     found: References = defaultdict(list)
     for (_, child), keys in inspector.get_multi_foreign_keys().items():
         for key in keys:
@@ -139,12 +139,12 @@ def references(inspector: Any) -> References:  # noqa: ANN401 - sqlalchemy is on
 
 
 def delete(connection: Any, known: References, rows: Rows, value: object) -> None:  # noqa: ANN401
-    """Delete rows, and what refers to them."""
+    """Delete rows, and rows that refer to them."""
     from sqlalchemy import text
 
     for child, ours, theirs in known[rows.table]:
         if child != rows.table:
-            # Names come from the database's own catalogue.
+            # Names come from the database's catalogue.
             chosen = f"(SELECT {', '.join(theirs)} FROM {rows.table} WHERE {rows.where})"  # noqa: S608
             delete(connection, known, Rows(child, ours, chosen), value)
     statement = f"DELETE FROM {rows.table} WHERE {rows.where}"  # noqa: S608 - see above
@@ -159,21 +159,21 @@ def connect(request: Request) -> Iterator[Any]:
     from sqlalchemy.pool import NullPool
 
     uri = request["backend"]
-    # Seconds: for the server to answer, or for others to be done with the file.
+    # Seconds to wait for the server, or for a lock on the file.
     options = {"timeout": 15} if uri.startswith("sqlite") else {"connect_timeout": 5}
     try:
         with create_engine(uri, connect_args=options, poolclass=NullPool).begin() as connection:
             yield connection
     except DatabaseError as error:
-        said = " ".join(str(error.orig).split())
-        # Only who is not let in is refused in the words of SAID.
-        let_in = not isinstance(error, OperationalError)
-        raise BrokenLink(cause_of(uri, said, let_in=let_in), said) from error
+        message = " ".join(str(error.orig).split())
+        # MESSAGES has messages of failed connections, which are operational errors.
+        connected = not isinstance(error, OperationalError)
+        raise BrokenLink(cause_of(uri, message, connected=connected), message) from error
 
 
-def cause_of(uri: str, said: str, *, let_in: bool) -> str:
-    """Return why the database at `uri` refuses."""
+def cause_of(uri: str, message: str, *, connected: bool) -> str:
+    """Return the cause of a database error."""
     if uri.startswith("sqlite"):
         return "sqlite"
-    causes = (cause for word, cause in SAID.items() if word in said)
-    return "pg_error" if let_in else next(causes, "pg_down")
+    causes = (cause for word, cause in MESSAGES.items() if word in message)
+    return "pg_error" if connected else next(causes, "pg_down")

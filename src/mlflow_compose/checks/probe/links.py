@@ -1,4 +1,4 @@
-"""What all links have in common."""
+"""What all checks of links share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Request = Mapping[str, Any]
 
 
 class BrokenLink(Exception):  # noqa: N818 - what it is, not that it is an error
-    """A link does not hold; `cause` is a word that `causes` knows."""
+    """A link is broken; `cause` is a key in `causes`."""
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(detail)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, RUNNING, ServiceStatus
+from mlflow_compose.stack import VolumeNames
 
 if TYPE_CHECKING:
     from python_on_whales import Container, DockerClient
@@ -84,7 +85,7 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
     return found
 
 
-def volumes_of(client: "DockerClient", project: str, names: Collection[str]) -> dict[str, str]:
+def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict[str, str]:
     """Return the ids of the stacks whose volumes a project would use, by the project's names.
 
     They are found by Docker's names, which is how Compose finds them: whoever made one, it would
@@ -95,11 +96,12 @@ def volumes_of(client: "DockerClient", project: str, names: Collection[str]) -> 
         project: Its name.
         names: Of volumes, as the project calls them.
     """
-    wanted = {docker_name(project, name): name for name in names}
+    prefix = docker_name(project, "")
     return {
-        wanted[volume.name]: (volume.labels or {}).get(STACK_LABEL, "")
-        for volume in client.volume.list(filters=[("name", f"{project}_")])
-        if volume.name in wanted
+        name: (volume.labels or {}).get(STACK_LABEL, "")
+        for volume in client.volume.list(filters=[("name", prefix)])
+        # The filter matches anywhere in the name.
+        if volume.name.startswith(prefix) and (name := volume.name.removeprefix(prefix)) in names
     }
 
 

@@ -69,10 +69,10 @@ class DockerEngine:
         if missing := images.missing(self._client, self.stack):
             progress.command(self.command("pull", *missing))
             images.pull(self._client, self.stack, missing, progress)
-        built = self.stack.built
-        if built and not self._client.image.exists(built.image):
-            progress.command(self.command("build", built.name))
-            images.build(self._client, self.stack, built, progress)
+        for service in self.stack.built:
+            if not self._client.image.exists(service.image):
+                progress.command(self.command("build", service.name))
+                images.build(self._client, self.stack, service, progress)
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""

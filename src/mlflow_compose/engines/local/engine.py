@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -160,7 +160,7 @@ class LocalEngine:
         unused = (path for path in self._data.there if path not in self._data.used)
         return tuple(path.name for path in unused if path.name in known_volumes())
 
-    def remove_volumes(self, names: Collection[str]) -> str:
+    def remove_volumes(self, names: Container[str]) -> str:
         """Delete folders of data, with what is in them; say what is kept elsewhere."""
         chosen = [path for path in self._data.there if path.name in names]
         if user := processes.user_of(self._folder, chosen):

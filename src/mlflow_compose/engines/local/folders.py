@@ -3,7 +3,7 @@
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,7 @@ class Folders:
         for name in self.stack.folders:
             yield place_of(self.folder, name)
 
-    def remove(self, names: Collection[str]) -> list[str]:
+    def remove(self, names: Container[str]) -> list[str]:
         """Delete folders of data; return those that are kept, because they are elsewhere.
 
         Raises:

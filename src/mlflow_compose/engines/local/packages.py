@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -37,25 +37,28 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
     Raises:
         BuildError: They cannot be installed; the message says why.
     """
-    service = stack.built
-    if service is None or service.build is None:
-        return
-    if any(service.environment.get("RUN_AS") for service in stack.services):
-        _open_cache(Path(service.image).parent)
-    if _works(Path(service.image)):
-        return
-    build = service.build
-    uv = partial(_uv, _environment(build, folder, environ), stack, progress)
-    step = f"Installing MLflow {stack.mlflow_version}, PostgreSQL and rclone"
-    with _new(Path(service.image)) as new, progress.step(step):
+    is_shared = any(service.environment.get("RUN_AS") for service in stack.services)
+    for service in stack.built:
+        place = Path(service.image)
+        if is_shared:
+            _open_cache(place.parent)
+        if service.build and not _works(place):
+            uv = partial(_uv, _environment(service.build, folder, environ), stack, progress)
+            _install(service.build, place, uv, progress)
+
+
+def _install(build: Build, place: Path, uv: Callable[..., None], progress: Progress) -> None:
+    """Install the packages of one build."""
+    with _new(place) as new, progress.step(f"Installing {build.contents}"):
         requirements = new.with_suffix(".txt")
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
         options = ("--python", str(new / "bin" / "python"), *build.install_options)
         uv("pip", "install", *options, "--requirement", str(requirements))
         packages = next((new / "lib").glob("python3*")) / "site-packages"
-        _open(packages / POSTGRESQL)
-        (new / "postgresql").symlink_to((packages / POSTGRESQL).relative_to(new))
+        if (packages / POSTGRESQL).exists():
+            _open(packages / POSTGRESQL)
+            (new / "postgresql").symlink_to((packages / POSTGRESQL).relative_to(new))
 
 
 def _works(folder: Path) -> bool:

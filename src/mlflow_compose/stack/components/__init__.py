@@ -1,5 +1,5 @@
-"""The services of a stack: a module for each kind, which owns all that is particular to it.
+"""The services of a stack: one module for each kind, which owns everything specific to it.
 
-A module defines a `Kind`; `stack/services.py` lists them. What a service needs to know of the rest
-of the stack is in `Surroundings`.
+A module defines a `Kind`; `stack/services.py` lists them. `Surroundings` has what a service needs
+to know about the rest of the stack.
 """

@@ -10,36 +10,39 @@ from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service, unprivileged
 
 NAME = "bucket-init"
-MAKES_BOTH = "Makes the bucket and a key that may use only that bucket, then ends."
-MAKES_BUCKET = "Makes the bucket, then ends."
-LOOKS = "Looks whether the bucket is there and can be used, then ends."
-# Needed to make a key; the second is followed by whose key it is.
+CREATES_BOTH = "Creates the bucket and a key that may use only that bucket, then exits."
+CREATES_BUCKET = "Creates the bucket, then exits."
+CHECKS = "Checks that the bucket exists and can be used, then exits."
+# Needed to create a key; the second is completed with the name of the key maker.
 KEY_FILES = ("app_key.py", "app_key_{}.py")
 
 
 def in_container(around: Surroundings, name: str) -> Service:
-    """Return the job that makes the bucket and the application's key.
+    """Return the job that creates the bucket and the application's key.
 
     It runs in MLflow's image, which has Python, boto3 and the minio package.
     """
     settings, site, bundled = around.settings, around.site, around.stores.bundles_s3
     provider = PROVIDERS[settings.s3_provider]
-    root = credentials.root_key(settings)
-    # Only a server of the stack's own has a root that one may ask for keys.
-    keys = {"ROOT_KEY_FILE": site.secret(root)} if bundled and provider.has_root else {}
-    maker = provider.key_maker if keys else ""
-    # It asks until the server is ready, which is sooner than a healthcheck would notice.
+    # Only a bundled server has a root key to make the application's key with.
+    has_root = bundled and provider.has_root
+    keys = {"ROOT_KEY_FILE": site.secret(credentials.ROOT_KEY)} if has_root else {}
+    maker = provider.key_maker if has_root else ""
+    # Polled by the job itself: faster than waiting for the next healthcheck.
     ready = {"S3_READY": provider.ready} if bundled else {}
     chosen = {"KEY_MAKER": maker} if maker else {}
     job = Service(
         name=name,
-        about=(MAKES_BOTH if maker else MAKES_BUCKET) if bundled else LOOKS,
+        about=(CREATES_BOTH if maker else CREATES_BUCKET) if bundled else CHECKS,
         image=around.image,
         pull_policy=NEVER if around.build else None,
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
         environment={**_environment(around), **ready, **keys, **chosen, **around.no_proxy},
-        secrets=(*((root,) if keys else ()), *s3_secrets(settings, around.home)),
+        secrets=(
+            *((credentials.root_key(settings),) if has_root else ()),
+            *s3_secrets(settings, around.home),
+        ),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
         extra_hosts=site.extra_hosts,
         depends_on=around.present({s3.NAME: STARTED}),
@@ -50,11 +53,11 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the same job where the S3 server has one key, so that there is no root's."""
+    """Return the same job without a container: rclone has one key, so there is no root key."""
     settings = around.settings
     return Service(
         name=name,
-        about=MAKES_BUCKET if around.stores.bundles_s3 else LOOKS,
+        about=CREATES_BUCKET if around.stores.bundles_s3 else CHECKS,
         image=around.image,
         restart="no",
         command=("python", "bucket-init/bucket_init.py"),
@@ -72,7 +75,7 @@ def _names(around: Surroundings) -> tuple[str, ...]:
 
 
 def _unused(maker: str = "") -> frozenset[str]:
-    """Return the files that make keys in another way than this stack's, or that make any."""
+    """Return the files of other key makers, or of all if the stack needs none."""
     makers = {provider.key_maker for provider in PROVIDERS.values()} - {"", maker}
     common, own = KEY_FILES
     others = {own.format(other) for other in makers}
@@ -86,7 +89,7 @@ def _environment(around: Surroundings) -> Mapping[str, str]:
         **({"S3_ENDPOINT": site.s3} if site.s3 else {}),
         "S3_BUCKET": settings.mlflow_bucket_name,
         **({} if may_create else {"S3_BUCKET_CREATE": "false"}),
-        "APP_KEY_FILE": site.secret(credentials.app_key(settings)),
+        "APP_KEY_FILE": site.secret(credentials.APP_KEY),
         **s3_environment(settings, site, around.home),
     }
 

@@ -1,11 +1,13 @@
-"""What a module of a service defines: a `Kind`, from what the services of a stack are put into."""
+"""`Kind`, which the module of a service defines, and `Surroundings`, which it decides from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
+from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.service import Build, Service
 from mlflow_compose.stack.site import Site
 
@@ -15,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the services of a stack are put into; each decides from it how it runs.
+    """What a service needs to know about its stack to decide how it runs.
 
     Attributes:
-        settings: What the user said.
-        site: Where services find their files and each other.
+        settings: Validated settings.
+        site: Paths and addresses of the target.
         stores: Where runs and artifacts are kept.
-        identity: Which stack it is.
-        home: The env file's folder as seen from that of the rendered files.
-        lan_names: This machine's names on the network that it serves.
-        image: MLflow's image, or without containers the folder that its packages are installed in.
-        build: How that is made, None if it is a ready-made image.
+        identity: The stack's id.
+        home: The env file's folder, relative to the rendered files.
+        lan_names: Names and addresses of this machine on the network.
+        image: MLflow's image; without containers, the folder that its packages are installed in.
+        build: How that is built, None for a ready-made image.
         servers: Names of the services that keep running.
-        jobs: Names of the services that end when their work is done.
+        jobs: Names of the services that exit when their work is done.
     """
 
     settings: Settings
@@ -43,17 +45,22 @@ class Surroundings:
 
     @property
     def no_proxy(self) -> Mapping[str, str]:
-        """Variables by which clients reach the services themselves.
+        """Variables by which clients bypass a proxy to reach the services.
 
-        Docker hands a proxy of its configuration to every container.
+        Docker passes the proxy of its configuration to every container.
         """
         names = ",".join(("localhost", "127.0.0.1", *sorted(self.servers)))
         return {"NO_PROXY": names, "no_proxy": names}
 
     def present(self, conditions: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the conditions of those services, by name, that this stack has."""
+        """Return the conditions whose services this stack has."""
         there = {*self.servers, *self.jobs}
         return {name: condition for name, condition in conditions.items() if name in there}
+
+
+def no_causes(_: "Stores") -> Mapping[str, Cause]:
+    """Return nothing: the checks do not look at such a service."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,14 @@ class Kind:
     """A kind of service.
 
     Attributes:
-        names: Returns what its services are called, nothing if none is wanted.
-        in_container: Returns how the service of a name runs in a container.
-        on_machine: Returns how it runs without one.
-        volumes: Names of the volumes that it may have.
-        is_job: Whether it ends when its work is done.
+        names: Returns the names of its services, none if the settings want none.
+        in_container: Returns the service of a name, in a container.
+        on_machine: Returns the service of a name, without a container.
+        volumes: Names of the volumes that its services may have; `*` matches any service's name,
+            as in `page-*_data`.
+        is_job: Whether its services exit when their work is done.
+        causes: Returns what can go wrong with its services, by the checks' name for it, in words
+            that fit a stack's stores.
     """
 
     names: Callable[[Surroundings], Sequence[str]]
@@ -73,3 +83,15 @@ class Kind:
     on_machine: Callable[[Surroundings, str], Service]
     volumes: frozenset[str] = frozenset()
     is_job: bool = False
+    causes: Callable[["Stores"], Mapping[str, Cause]] = no_causes
+
+
+@dataclass(frozen=True)
+class VolumeNames:
+    """Every name that a volume of a stack may have, as patterns with `*`."""
+
+    patterns: Collection[str]
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a volume with this name may be a stack's."""
+        return any(fnmatchcase(str(name), pattern) for pattern in self.patterns)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlflow_compose.settings import Settings
-from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.clients import database_secrets, s3_environment, s3_secrets
+from mlflow_compose.stack.cause import Cause
+from mlflow_compose.stack.clients import database_secrets, s3_secrets
 from mlflow_compose.stack.components import bucket_init, postgres
 from mlflow_compose.stack.components.kind import Kind, Surroundings
-from mlflow_compose.stack.origins import allowed_hosts, origin_options
+from mlflow_compose.stack.components.mlflow_options import command, environment
 from mlflow_compose.stack.service import (
     COMPLETED,
     HEALTHY,
@@ -27,22 +26,17 @@ from mlflow_compose.stack.stores import VOLUME, Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
-# What an image has as its entry point and its packages, and a process without one needs too.
+# Parts of the image that the server needs without a container, too.
 SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
 
 # Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
-# server that is starting, so that asking seldom does not mean noticing late.
+# server that is starting, so that a long interval does not delay the result.
 PROBE = (
     "import socket, time; server = ({host!r}, {port}); "
     "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
     "s = socket.create_connection(server, 4); "
     r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
 )
-
-# MLflow checks who may read a run's artifacts, but not who may register a model from an address
-# in the bucket, and would then hand out what is there. The last two are its prompts' own
-# (`mlflow/prompt/constants.py`).
-OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
 
 def in_container(around: Surroundings, name: str) -> Service:
@@ -51,7 +45,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         replace(
             _server(around, name),
             pull_policy=NEVER if around.build else None,
-            # The job itself waits for S3.
+            # bucket-init already waits for S3.
             depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
             memory=around.settings.mlflow_memory or None,
         )
@@ -63,11 +57,11 @@ def on_machine(around: Surroundings, name: str) -> Service:
     server, site = _server(around, name), around.site
     return replace(
         server,
-        # In an image these two are its entry point and its environment.
+        # The image has both in its entry point and environment.
         command=("sh", "mlflow/entrypoint.sh", "python", "-m", *server.command),
         environment={
             "PYTHONPATH": "mlflow/plugins",
-            # Else the folder that it is started in, with its mlflow/, would be looked into first.
+            # Otherwise the working directory, with its mlflow/, would come first on sys.path.
             "PYTHONSAFEPATH": "1",
             "SECRETS_DIR": site.secrets,
             "TMPDIR": site.tmp,
@@ -82,30 +76,31 @@ def _server(around: Surroundings, name: str) -> Service:
     settings, site, build = around.settings, around.site, around.build
     return Service(
         name=name,
-        about="The tracking server: web UI and REST API, and artifacts by proxy.",
+        about="The tracking server: web UI, REST API and artifact proxy.",
         image=around.image,
         build=build,
         restart="unless-stopped",
-        command=_command(around),
-        environment=_environment(around),
+        command=command(around),
+        environment=environment(around),
         secrets=_secrets(around),
-        # Artifacts pass through /tmp: on disk, since some are larger than memory.
+        # Artifacts pass through /tmp: on disk, because some are larger than memory.
         volumes=(*around.stores.volumes, Volume(TMP_VOLUME, site.tmp, is_scratch=True)),
         ports=(
             PublishedPort(
-                NAME,
+                name,
                 "MLFLOW_PORT",
                 settings.stack_bind_address,
                 settings.mlflow_port,
                 site.port,
-                label="MLflow",
+                "MLflow",
+                "http",
             ),
         ),
         healthcheck=Healthcheck(
             test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
         ),
         extra_hosts=site.extra_hosts,
-        # A ready-made image needs nothing of what ours is made of.
+        # A ready-made image needs none of our build files.
         folder=NAME if build else "",
     )
 
@@ -132,76 +127,39 @@ def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
     return tuple(secret for secret in possible if secret)
 
 
-def _stores_environment(around: Surroundings) -> Mapping[str, str]:
-    settings, site, found = around.settings, around.site, {}
-    if around.stores.uses_postgres:
-        service, *_ = database_secrets(settings, site, around.home)
-        found["PGSERVICEFILE"] = site.secret(service)
-    if around.stores.uses_s3:
-        found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.app_key(settings))
-        found |= s3_environment(settings, site, around.home)
-        if site.s3:
-            found["MLFLOW_S3_ENDPOINT_URL"] = site.s3
-    return found
+CAUSES: Mapping[str, Cause] = {
+    "host_refused": Cause(
+        "MLflow refuses the Host header of requests to this name",
+        "add the name to MLFLOW_ALLOWED_HOSTS in .env, then mlflow-compose up",
+    ),
+    "mlflow_down": Cause(
+        "MLflow does not answer inside its network", "mlflow-compose logs mlflow shows why", NAME
+    ),
+    "mlflow_error": Cause("MLflow answered with an error", "mlflow-compose logs mlflow shows more"),
+    "past_the_proxy": Cause(
+        "MLflow tells its clients to bypass the proxy and use an address that only it can reach",
+        "remove MLFLOW_IMAGE from .env: the image that is built here does not do that",
+    ),
+    "login_refused": Cause(
+        "MLflow refuses MLFLOW_ADMIN_USERNAME with MLFLOW_ADMIN_PASSWORD",
+        "set MLFLOW_ADMIN_PASSWORD in .env to the admin's current password",
+    ),
+    "not_published": Cause(
+        "MLflow is running, but its port is not published on this machine",
+        "mlflow-compose up publishes it again; a firewall or a proxy may be in the way",
+    ),
+    "no_answer": Cause(
+        "MLflow answers in its network, but not on this machine",
+        "run mlflow-compose verify again; a firewall or a proxy may be in the way",
+    ),
+}
 
 
-def _environment(around: Surroundings) -> Mapping[str, str]:
-    settings = around.settings
-    own = {
-        **_stores_environment(around),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        # Empty: its own list of models. Asking for a newer one hangs where there is no Internet.
-        "MLFLOW_MODEL_CATALOG_URI": "",
-        # Each worker remembers these for itself, for 60 and 600 s: one would go on without a new
-        # webhook or budget that another one was told of.
-        "MLFLOW_WEBHOOK_CACHE_TTL": "0",
-        "MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL": "0",
-        **around.no_proxy,
-    }
-    if settings.mlflow_auth == "basic":
-        auth = credentials.auth_config(settings, around.stores.backend_uri)
-        own["MLFLOW_AUTH_CONFIG_PATH"] = around.site.secret(auth)
-        if _proxied(settings):
-            own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
-            # Read by the plugin `own_locations`, for experiments and what is in them.
-            own["OWN_LOCATIONS_ONLY"] = "true"
-    handed_on = {
-        name: value
-        for name, value in settings.server_variables.items()
-        if not is_secret_variable(name, value)
-    }
-    return {**own, **dict(sorted(handed_on.items()))}
+def causes(_: Stores) -> Mapping[str, Cause]:
+    """Return what can go wrong with the tracking server."""
+    return CAUSES
 
 
-def _command(around: Surroundings) -> tuple[str, ...]:
-    settings, site, lan_names = around.settings, around.site, around.lan_names
-    options = {
-        "--host": site.listen,
-        "--port": str(site.port),
-        "--workers": str(settings.mlflow_workers),
-        "--backend-store-uri": around.stores.backend_uri,
-        **_artifact_options(settings, around.stores),
-        "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
-        **origin_options(settings, lan_names),
-        # Without the first two, a request on a kept connection waits 45 ms for a delayed ACK;
-        # the last keeps the log readable: the healthcheck alone is a line every five seconds.
-        "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
-        **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
-    }
-    arguments = [f"{option}={value}" for option, value in options.items()]
-    return ("mlflow", "server", *arguments, "--serve-artifacts")
-
-
-def _proxied(settings: Settings) -> bool:
-    return settings.mlflow_artifact_access == "proxied"
-
-
-def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
-    # Also with direct access: experiments that were made before it have addresses of the server.
-    served = {"--artifacts-destination": stores.artifact_uri}
-    direct = {"--default-artifact-root": stores.artifact_uri}
-    return served if _proxied(settings) else {**served, **direct}
-
-
-MLFLOW = Kind(_names, in_container, on_machine, volumes=frozenset({VOLUME, TMP_VOLUME}))
+MLFLOW = Kind(
+    _names, in_container, on_machine, volumes=frozenset({VOLUME, TMP_VOLUME}), causes=causes
+)

@@ -1,8 +1,12 @@
-"""How the S3 server is run, whichever it is: its name, its ports, its data."""
+"""How the S3 server is run: what all providers have in common."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import console_port
 from mlflow_compose.stack import credentials
+from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PORT, PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
@@ -18,9 +22,12 @@ from mlflow_compose.stack.service import (
 )
 from mlflow_compose.stack.site import LOOPBACK, s3_address, url_host
 
+if TYPE_CHECKING:
+    from mlflow_compose.stack.stores import Stores
+
 NAME = "s3"
-ABOUT = "Keeps artifacts: models, plots and files of runs, as objects in a bucket."
-# Of rclone. Any answer will do: without a signature it is a refusal.
+ABOUT = "MLflow's artifact store: models, plots and files of runs, as objects in a bucket."
+# For rclone. Any HTTP answer counts: an unsigned request is always refused.
 PROBE = (
     "import socket; s = socket.create_connection(({host!r}, {port}), 4); "
     r"s.sendall(b'GET / HTTP/1.0\r\n\r\n'); raise SystemExit(b'HTTP/' not in s.recv(64))"
@@ -51,7 +58,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return rclone, which comes as a wheel: plain files in a folder, one key, no console."""
+    """Return rclone, installed from a wheel: plain files in a folder, one key, no console."""
     settings = around.settings
     key = credentials.rclone_auth_key(settings)
     address, port = s3_address(settings), settings.minio_port
@@ -66,12 +73,12 @@ def on_machine(around: Surroundings, name: str) -> Service:
         environment={
             "S3_ADDRESS": f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
             "S3_FOLDER": data.target,
-            "AUTH_KEY_FILE": around.site.secret(key),
+            "AUTH_KEY_FILE": around.site.secret(credentials.RCLONE_AUTH_KEY),
             **MEMORY,
         },
         secrets=(key,),
         volumes=(data,),
-        ports=(PublishedPort(NAME, "MINIO_PORT", address, port, port, label="S3"),),
+        ports=(PublishedPort(NAME, "MINIO_PORT", address, port, port, "S3", "http"),),
         healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", probe)),
         folder=NAME,
     )
@@ -83,19 +90,93 @@ def _names(around: Surroundings) -> tuple[str, ...]:
 
 def _ports(settings: Settings) -> tuple[PublishedPort, ...]:
     address = s3_address(settings)
-    api = PublishedPort(NAME, "MINIO_PORT", address, settings.minio_port, PORT, label="S3")
+    api = PublishedPort(NAME, "MINIO_PORT", address, settings.minio_port, PORT, "S3", "http")
     if not (port := console_port(settings)):
         return (api,)
     variable = "MINIO_CONSOLE_ADDRESS"
-    return (api, PublishedPort("console", variable, LOOPBACK, port, port, label="Console"))
+    return (api, PublishedPort("console", variable, LOOPBACK, port, port, "Console", "http"))
 
 
 def _data(settings: Settings, home: str) -> Volume | Bind:
     folder = settings.minio_volume_path
     if not folder:
-        # One name, whatever serves it: here nothing else ever does.
+        # The folder keeps this name for existing stacks; only rclone ever uses it.
         return Volume(MINIO.volume, f"data/{MINIO.volume}")
     return Bind(from_home(folder, home), from_home(folder, home))
+
+
+CAUSES: Mapping[str, Cause] = {
+    "s3_down": Cause("S3 cannot be reached from mlflow", "mlflow-compose logs s3 shows why", NAME),
+    "s3_key": Cause(
+        "S3 refuses the application's key (MINIO_ACCESS_KEY, MINIO_SECRET_ACCESS_KEY)",
+        "mlflow-compose up creates the key again",
+    ),
+    "s3_forbidden": Cause(
+        "S3 does not allow the application's key to use the bucket (MLFLOW_BUCKET_NAME)",
+        "mlflow-compose up grants access again",
+    ),
+    "s3_certificate": Cause(
+        "the S3 server's certificate is not trusted",
+        "set MINIO_STORAGE_CA_CERTS in .env to the CA certificates that signed it",
+    ),
+    "s3_error": Cause("S3 answered with an error", "mlflow-compose logs s3 shows more"),
+    "bucket_missing": Cause(
+        "the bucket (MLFLOW_BUCKET_NAME) does not exist", "mlflow-compose up creates it again"
+    ),
+    "object_missing": Cause(
+        "MLflow reported an artifact as stored, but it is not there",
+        "mlflow-compose logs mlflow shows where it was stored",
+    ),
+    "object_differs": Cause(
+        "an artifact does not have the size that was stored",
+        "mlflow-compose logs shows whether a disk is full",
+    ),
+    "key_too_strong": Cause(
+        "the application's key may use buckets other than MLFLOW_BUCKET_NAME",
+        "set a new MINIO_ACCESS_KEY in .env, then mlflow-compose up",
+    ),
+}
+# For a server that this stack does not run, so that `up` cannot repair it.
+EXTERNAL_CAUSES: Mapping[str, Cause] = {
+    "s3_down": Cause(
+        "the S3 server at MINIO_HOST and MINIO_PORT does not answer",
+        "set MINIO_HOST and MINIO_PORT in .env to its address, and allow connections from this "
+        "machine there",
+    ),
+    "s3_key": Cause(
+        "the S3 server refuses MINIO_ACCESS_KEY with MINIO_SECRET_ACCESS_KEY",
+        "set both in .env to a key of that server, then mlflow-compose up",
+    ),
+    "s3_forbidden": Cause(
+        "the S3 server does not allow MINIO_ACCESS_KEY to use the bucket (MLFLOW_BUCKET_NAME)",
+        "allow it there, or set another key or bucket in .env, then mlflow-compose up",
+    ),
+    "s3_error": Cause(
+        "the S3 server answered with an error", "mlflow-compose logs mlflow shows more"
+    ),
+    "bucket_missing": Cause(
+        "the bucket (MLFLOW_BUCKET_NAME) does not exist on the S3 server",
+        "create it there, or set MLFLOW_BUCKET_CREATE=true in .env, then mlflow-compose up",
+    ),
+    "object_differs": Cause(
+        "an artifact does not have the size that was stored",
+        "mlflow-compose logs mlflow shows more; the S3 server's disk may be full",
+    ),
+}
+AMAZON_CAUSES: Mapping[str, Cause] = {
+    "s3_down": Cause(
+        "Amazon S3 cannot be reached",
+        "check this machine's network, and set AWS_DEFAULT_REGION in .env to the bucket's region",
+    ),
+}
+
+
+def causes(stores: "Stores") -> Mapping[str, Cause]:
+    """Return what can go wrong with the bucket, on a bundled or an external server."""
+    if not stores.artifacts.external:
+        return CAUSES
+    is_amazon = stores.artifacts.facts["endpoint"] is None
+    return {**CAUSES, **EXTERNAL_CAUSES, **(AMAZON_CAUSES if is_amazon else {})}
 
 
 S3 = Kind(
@@ -103,4 +184,5 @@ S3 = Kind(
     in_container,
     on_machine,
     volumes=frozenset(provider.volume for provider in PROVIDERS.values()),
+    causes=causes,
 )

@@ -1,7 +1,7 @@
-"""The S3 servers that a stack can bring along, one record each.
+"""The S3 servers that a stack can bundle, one record each.
 
-`S3_PROVIDER` chooses one; service name, endpoint and variables stay. To add one, write a module
-with its record, name it here and in the setting, and give it a golden case.
+`S3_PROVIDER` chooses one; service name, endpoint and variables stay the same. To add one, write a
+module with its record, list it here and in the setting, and add a golden case.
 """
 
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in (MINIO, VERSITYGW, RCLONE, SEAWEEDFS, RUSTFS)}
 )
 
-# Without containers there is rclone, which the default stands for too.
+# Without containers, the default means rclone, too.
 LOCAL_PROVIDERS = (MINIO.name, RCLONE.name)
 
 
 def provider_of(settings: Settings, site: Site) -> Provider:
-    """Return the S3 server that a stack of its own has."""
+    """Return the S3 server that a stack bundles."""
     return PROVIDERS[settings.s3_provider] if site.in_containers else RCLONE
 
 

@@ -5,26 +5,27 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
-# Of the three that MinIO has, the one that is refused until buckets and users are loaded.
+# The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: the image reads root's name and password from files."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
+    """Return how it is started: the image reads root user and password from files."""
     console = settings.minio_console_address
     return Launch(
         command=("server", DATA, *((f"--console-address={console}",) if console else ())),
         environment={
-            "MINIO_ROOT_USER_FILE": site.secret(user),
-            "MINIO_ROOT_PASSWORD_FILE": site.secret(password),
+            "MINIO_ROOT_USER_FILE": site.secret(credentials.MINIO_ROOT_USER),
+            "MINIO_ROOT_PASSWORD_FILE": site.secret(credentials.MINIO_ROOT_PASSWORD),
             "MINIO_REGION": settings.aws_default_region,
             "MINIO_BROWSER": "on" if console else "off",
-            # No calls home for new versions: the image is pinned.
+            # No update checks: the image is pinned.
             "MINIO_UPDATE": "off",
         },
-        secrets=(user, password),
+        secrets=(
+            credentials.minio_root_user(settings),
+            credentials.minio_root_password(settings),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What there is to know of an S3 server."""
+"""The record of an S3 server."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from mlflow_compose.settings import Settings
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
-# Where each of them answers in its container.
+# Port of every provider in its container.
 PORT = 9000
 DATA = "/data"
-# Not by the proxy of Docker's configuration, which every container is handed.
+# Docker passes the proxy of its configuration to every container.
 CURL = ("curl", "-fsS", "--noproxy", "*")
-# That of busybox, in the images that are built on Alpine.
+# busybox's wget, in images based on Alpine.
 WGET = ("wget", "-q", "-Y", "off", "-O", "/dev/null")
 
 
@@ -21,10 +21,11 @@ class Launch:
     """How a server is started, for one stack.
 
     Attributes:
-        command: Arguments for the image's entry point, or for the one below.
+        command: Arguments of the entry point.
         environment: Variables, none of them secret.
         secrets: Files that it reads its credentials from.
-        entrypoint: Instead of the image's own, where that cannot read credentials from files.
+        entrypoint: Entry point that replaces the image's if that cannot read credentials from
+            files.
     """
 
     command: tuple[str, ...]
@@ -38,14 +39,14 @@ class Provider:
     """One S3 server.
 
     Attributes:
-        name: As S3_PROVIDER spells it.
-        image: Pinned; MINIO_IMAGE replaces it.
-        launch: Says how it is started.
-        ready: Path below which it tells anybody whether it is ready.
-        health: Command in the container that asks that.
-        has_root: Whether it knows a root besides the application's key, which is limited then.
-        key_maker: How bucket-init makes that key; empty where the server is started with it.
-        mark: Name of what only this server makes in its data folder; empty where there is none.
+        name: Value of S3_PROVIDER.
+        image: Pinned image; MINIO_IMAGE replaces it.
+        launch: Returns how it is started.
+        ready: URL path of its readiness check, which needs no key.
+        health: Command in the container that runs this check.
+        has_root: Whether it has a root key, so that the application's key is limited.
+        key_maker: How bucket-init creates that key; empty if the server is started with it.
+        mark: Name of an entry that only this server creates in its data folder, empty if none.
         owner: User id that the server runs as in its container.
     """
 
@@ -61,5 +62,5 @@ class Provider:
 
     @property
     def volume(self) -> str:
-        """The named volume of its objects: no server reads what another one wrote."""
+        """The named volume of its objects: no server reads another one's format."""
         return f"{self.name}_data"

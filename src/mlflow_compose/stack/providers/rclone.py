@@ -1,20 +1,20 @@
-"""rclone as S3 server: plain files and one key, which may do everything."""
+"""rclone as S3 server: plain files, and a single key, which may do everything."""
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
 from mlflow_compose.stack.site import Site
 
-# Else it keeps what large uploads took.
+# Otherwise it keeps the memory of large uploads.
 MEMORY = {"GOMEMLIMIT": "64MiB"}
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: it reads its key from its environment or a command line only."""
+    """Return how it is started: it reads its key from its environment or command line only."""
     key = credentials.rclone_auth_key(settings)
     script = (
-        f'export RCLONE_AUTH_KEY="$(cat {site.secret(key)})"; '
-        # Without a configuration: only this folder is served.
+        f'export RCLONE_AUTH_KEY="$(cat {site.secret(credentials.RCLONE_AUTH_KEY)})"; '
+        # An empty configuration: only this folder is served.
         f'exec rclone serve s3 --config "" --addr :{PORT} {DATA}'
     )
     return Launch(
@@ -30,7 +30,7 @@ RCLONE = Provider(
     image="rclone/rclone:1.75.2",
     launch=launch,
     ready="/",
-    # Any answer will do: without a signature it is a refusal.
+    # Any HTTP answer counts: an unsigned request is always refused.
     health=("sh", "-c", f"{' '.join(WGET)} http://127.0.0.1:{PORT} 2>&1 | grep -q HTTP/1"),
     has_root=False,
 )

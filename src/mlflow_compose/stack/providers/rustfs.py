@@ -1,4 +1,4 @@
-"""RustFS: MinIO's manner of working, with an administration and a format on disk of its own."""
+"""RustFS: works like MinIO, but has its own admin API and on-disk format."""
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
@@ -9,22 +9,23 @@ READY = "/health/ready"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: the image reads root's key from files."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
+    """Return how it is started: the image reads the root key from files."""
     return Launch(
         command=("rustfs",),
         environment={
-            "RUSTFS_ACCESS_KEY_FILE": site.secret(user),
-            "RUSTFS_SECRET_KEY_FILE": site.secret(password),
+            "RUSTFS_ACCESS_KEY_FILE": site.secret(credentials.MINIO_ROOT_USER),
+            "RUSTFS_SECRET_KEY_FILE": site.secret(credentials.MINIO_ROOT_PASSWORD),
             "RUSTFS_ADDRESS": f":{PORT}",
             "RUSTFS_VOLUMES": DATA,
             "RUSTFS_REGION": settings.aws_default_region,
             "RUSTFS_CONSOLE_ENABLE": "false",
-            # Empty: its log is its output.
+            # Empty: log to standard output.
             "RUSTFS_OBS_LOG_DIRECTORY": "",
         },
-        secrets=(user, password),
+        secrets=(
+            credentials.minio_root_user(settings),
+            credentials.minio_root_password(settings),
+        ),
     )
 
 

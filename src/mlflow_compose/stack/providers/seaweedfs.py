@@ -1,4 +1,4 @@
-"""SeaweedFS: all of its servers in one process, with both keys in a file."""
+"""SeaweedFS: all of its servers in one process, with both keys in one file."""
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
@@ -16,12 +16,12 @@ def launch(settings: Settings, site: Site) -> Launch:
             "server",
             "-s3",
             f"-s3.port={PORT}",
-            f"-s3.config={site.secret(identities)}",
-            # Only S3 asks for a key: its other servers stay inside of the container.
+            f"-s3.config={site.secret(credentials.SEAWEEDFS_IDENTITIES)}",
+            # Only S3 requires a key, so its other servers listen on the container's loopback.
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             "-s3.ip.bind=0.0.0.0",
-            # The entry point's choice reserves gigabytes for each bucket.
+            # The entry point's default reserves gigabytes for each bucket.
             "-master.volumePreallocate=false",
         ),
         secrets=(identities,),

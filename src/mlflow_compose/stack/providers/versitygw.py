@@ -1,4 +1,4 @@
-"""Versity S3 Gateway: objects are plain files, users are in a file beside them."""
+"""Versity S3 Gateway: objects are plain files, users are in a file next to them."""
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
@@ -6,19 +6,17 @@ from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Pr
 from mlflow_compose.stack.site import Site
 
 OBJECTS = f"{DATA}/objects"
-# Not below the objects, where each folder is a bucket.
+# Not below the objects, where every folder is a bucket.
 USERS = f"{DATA}/versitygw-users"
-# No bucket can be called so.
+# No bucket can have this name.
 READY = "/_health"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: it reads root's key from its environment only."""
-    user = credentials.minio_root_user(settings)
-    password = credentials.minio_root_password(settings)
+    """Return how it is started: it reads the root key from its environment only."""
     script = (
-        f'export ROOT_ACCESS_KEY="$(cat {site.secret(user)})" '
-        f'ROOT_SECRET_KEY="$(cat {site.secret(password)})"; '
+        f'export ROOT_ACCESS_KEY="$(cat {site.secret(credentials.MINIO_ROOT_USER)})" '
+        f'ROOT_SECRET_KEY="$(cat {site.secret(credentials.MINIO_ROOT_PASSWORD)})"; '
         f"mkdir -p {OBJECTS} {USERS} && exec versitygw posix {OBJECTS}"
     )
     return Launch(
@@ -30,10 +28,13 @@ def launch(settings: Settings, site: Site) -> Launch:
             "VGW_IAM_DIR": USERS,
             "VGW_HEALTH": READY,
             "VGW_KEEP_ALIVE": "true",
-            # Else each request is a line of its log.
+            # Otherwise it logs every request.
             "VGW_QUIET": "true",
         },
-        secrets=(user, password),
+        secrets=(
+            credentials.minio_root_user(settings),
+            credentials.minio_root_password(settings),
+        ),
     )
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps artifacts: models, plots and files of runs, as objects in a bucket.
+# MLflow's artifact store: models, plots and files of runs, as objects in a bucket.
 # Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The tracking server: web UI and REST API, and artifacts by proxy.
+# The tracking server: web UI, REST API and artifact proxy.
 # Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."

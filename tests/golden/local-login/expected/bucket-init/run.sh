@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the bucket, then ends.
+# Creates the bucket, then exits.
 # Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps experiments, runs, params, metrics and tags: MLflow's backend store.
+# MLflow's backend store: experiments, runs, params, metrics and tags.
 # Run by supervisord; paths are relative to the parent folder.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,0 +1,88 @@
+"""Command line and environment of the tracking server."""
+
+from collections.abc import Mapping
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.stack import credentials
+from mlflow_compose.stack.clients import s3_environment
+from mlflow_compose.stack.components.kind import Surroundings
+from mlflow_compose.stack.origins import allowed_hosts, origin_options
+from mlflow_compose.stack.stores import Stores
+
+# MLflow checks who may read a run's artifacts, but not who may register a model from a URI in the
+# bucket, and would then serve the objects there. Prompts use the last two
+# (`mlflow/prompt/constants.py`).
+OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
+
+
+def command(around: Surroundings) -> tuple[str, ...]:
+    """Return the command that starts the server."""
+    settings, site, lan_names = around.settings, around.site, around.lan_names
+    options = {
+        "--host": site.listen,
+        "--port": str(site.port),
+        "--workers": str(settings.mlflow_workers),
+        "--backend-store-uri": around.stores.backend_uri,
+        **_artifact_options(settings, around.stores),
+        "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
+        **origin_options(settings, lan_names),
+        # Without the first two, a request on a kept-alive connection waits 45 ms for a delayed ACK;
+        # the last keeps the log readable: the healthcheck alone is a line every five seconds.
+        "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
+        **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
+    }
+    arguments = [f"{option}={value}" for option, value in options.items()]
+    return ("mlflow", "server", *arguments, "--serve-artifacts")
+
+
+def environment(around: Surroundings) -> Mapping[str, str]:
+    """Return the variables of the server: its own, then those of the env file."""
+    settings = around.settings
+    own = {
+        **_stores_environment(around),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Empty: its built-in list of models. Fetching a newer one hangs without Internet access.
+        "MLFLOW_MODEL_CATALOG_URI": "",
+        # Each worker caches these for 60 and 600 s, and would miss a new webhook or budget that
+        # another worker stored.
+        "MLFLOW_WEBHOOK_CACHE_TTL": "0",
+        "MLFLOW_GATEWAY_BUDGET_REFRESH_INTERVAL": "0",
+        **around.no_proxy,
+    }
+    if settings.mlflow_auth == "basic":
+        own["MLFLOW_AUTH_CONFIG_PATH"] = around.site.secret(credentials.AUTH_CONFIG)
+        if _proxied(settings):
+            own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
+            # Read by the plugin `own_locations`, for experiments and their runs.
+            own["OWN_LOCATIONS_ONLY"] = "true"
+    handed_on = {
+        name: value
+        for name, value in settings.server_variables.items()
+        if not is_secret_variable(name, value)
+    }
+    return {**own, **dict(sorted(handed_on.items()))}
+
+
+def _stores_environment(around: Surroundings) -> Mapping[str, str]:
+    settings, site, found = around.settings, around.site, {}
+    if around.stores.uses_postgres:
+        found["PGSERVICEFILE"] = site.secret(credentials.PG_SERVICE)
+    if around.stores.uses_s3:
+        found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.APP_KEY)
+        found |= s3_environment(settings, site, around.home)
+        if site.s3:
+            found["MLFLOW_S3_ENDPOINT_URL"] = site.s3
+    return found
+
+
+def _proxied(settings: Settings) -> bool:
+    return settings.mlflow_artifact_access == "proxied"
+
+
+def _artifact_options(settings: Settings, stores: Stores) -> Mapping[str, str]:
+    # Also with direct access: older experiments have URIs of the artifact proxy.
+    served = {"--artifacts-destination": stores.artifact_uri}
+    direct = {"--default-artifact-root": stores.artifact_uri}
+    return served if _proxied(settings) else {**served, **direct}
