@@ -8,6 +8,11 @@ from functools import cache
 
 import pytest
 
+from tests.summary import pytest_runtest_makereport, pytest_terminal_summary
+
+# Hooks of this conftest too.
+__all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
+
 REQUIRE_DOCKER = "REQUIRE_DOCKER"
 # Each process has stacks of its own: more of them would need much memory.
 MOST_PROCESSES = 6
@@ -18,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden",
         action="store_true",
         help="Write what is rendered now into tests/golden, compose/ and .env.example.",
+    )
+    parser.addoption(
+        "--keep-failed",
+        action="store_true",
+        help="Leave the stacks of failed tests running, and print how to inspect and remove them.",
     )
 
 
@@ -50,16 +60,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get(REQUIRE_DOCKER) == "1":
         pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
     pytest.skip(reason)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line what was left out."""
-    if not (reason := docker_trouble()):
-        return
-    skipped = terminalreporter.stats.get("skipped", [])
-    count = sum(str(report.longrepr).rstrip("')").endswith(reason) for report in skipped)
-    if count:
-        terminalreporter.write_line(f"left out {count} tests that need Docker: {reason}")
 
 
 @cache

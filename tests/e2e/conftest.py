@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.summary import KEPT
+
 from .classroom import Classroom, open_classroom
 from .docker_stack import DockerStack
 from .local_stack import LocalStack
@@ -16,7 +18,7 @@ from .outside import SETTINGS
 from .running import RunningStack
 from .security import lan_address
 from .small import SMALLEST
-from .tool import CHECKOUT, Said
+from .tool import CHECKOUT, SCRIPT, Said
 from .waiting import free_ports
 
 MakeStack = Callable[..., RunningStack]
@@ -38,7 +40,7 @@ class ColdStart(NamedTuple):
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep the logs of every stack that lives while a test fails."""
+    """Keep the logs of every stack that lives while a test fails, and on request its stacks."""
     del call
     report = yield
     if report.failed:
@@ -48,7 +50,21 @@ def pytest_runtest_makereport(
         if report.longreprtext:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{report.when}.txt").write_text(report.longreprtext, encoding="utf-8")
+        if item.config.getoption("--keep-failed"):
+            kept = [stack for stack in LIVE if stack.is_used_by(item)]
+            for stack in kept:
+                stack.is_kept = True
+            report.user_properties.append((KEPT, "\n".join(map(how_to_inspect, kept))))
     return report
+
+
+def how_to_inspect(stack: RunningStack) -> str:
+    """Return what to type to look at a kept stack, and to remove it."""
+    return (
+        f"kept the stack {stack.name} on {stack.engine}\n"
+        f"  cd {stack.folder} && {SCRIPT} status\n"
+        f"  cd {stack.folder} && {SCRIPT} down --volumes --yes && rm -r {stack.folder}"
+    )
 
 
 OTHER = {"docker": "local_only", "local": "docker_only"}
@@ -76,12 +92,13 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _stacks(engine: str, folders: Callable[[], Path]) -> Iterator[MakeStack]:
+def _stacks(engine: str, folders: Callable[[], Path], *, is_shared: bool) -> Iterator[MakeStack]:
     made: list[tuple[RunningStack, Path]] = []
 
     def make(**settings: str) -> RunningStack:
         folder = folders()
         stack = ENGINES[engine](folder, settings)
+        stack.is_shared = is_shared
         LIVE.append(stack)
         made.append((stack, folder))
         return stack
@@ -89,24 +106,25 @@ def _stacks(engine: str, folders: Callable[[], Path]) -> Iterator[MakeStack]:
     yield make
     for stack, folder in made:
         LIVE.remove(stack)
-        stack.purge()
-        shutil.rmtree(folder)
+        if not stack.is_kept:
+            stack.purge()
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def _make_for_session(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"), is_shared=True)
 
 
 @pytest.fixture(scope="module")
 def _make_for_module(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"), is_shared=True)
 
 
 @pytest.fixture
 def make_stack(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
     """Return what makes a stack of its own for one test, with settings; nothing is started."""
-    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"))
+    yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"), is_shared=False)
 
 
 @pytest.fixture
@@ -187,7 +205,8 @@ def stack_in(engine: str) -> Iterator[Callable[..., RunningStack]]:
     yield make
     for stack in made:
         LIVE.remove(stack)
-        stack.purge()
+        if not stack.is_kept:
+            stack.purge()
 
 
 @pytest.fixture

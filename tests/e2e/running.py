@@ -62,6 +62,8 @@ class RunningStack(ABC):
         self.changed_password = ""
         # Whether it needs no mending before the next test.
         self.is_well = False
+        # Whether more than one test uses it, and whether it stays when they are done.
+        self.is_shared = self.is_kept = False
         mlflow, s3, console, database = free_ports(4)
         chosen = {
             "COMPOSE_PROJECT_NAME": self.name,
@@ -76,6 +78,11 @@ class RunningStack(ABC):
         }
         pairs = [word for pair in chosen.items() for word in ("--set", "=".join(pair))]
         self.tool("init", *pairs)
+
+    def is_used_by(self, item: pytest.Item) -> bool:
+        """Tell whether a test uses this stack; one that is not shared is only there for it."""
+        values = getattr(item, "funcargs", {}).values()
+        return not self.is_shared or any(getattr(v, "stack", v) is self for v in values)
 
     # --- as its owner uses it
 

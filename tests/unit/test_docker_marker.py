@@ -53,6 +53,7 @@ def test_marked_tests_must_skip_unless_docker_is_required(
     (tmp_path / "pytest.ini").write_text(markers, encoding="utf-8")
     environ = {name: value for name, value in os.environ.items() if name != "REQUIRE_DOCKER"}
     environ |= {"PATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environ |= {"PYTHONPATH": str(ROOT)}
     environ |= {"REQUIRE_DOCKER": required} if required else {}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rsE", "-p", "no:cacheprovider"],
