@@ -1,11 +1,12 @@
 """What an action gives back, and how it says what it is doing meanwhile."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.payloads import NOTHING, Payload, as_json
 
 JSON_VERSION = 1
 
@@ -16,11 +17,11 @@ class Result:
 
     Attributes:
         data: What `--json` prints under `data`.
-        lines: The same for people, line by line.
-        errors: What went wrong; empty means that the command succeeded.
+        lines: The same as text for people.
+        errors: Errors; empty if the command succeeded.
     """
 
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Payload = NOTHING
     lines: Sequence[str] = ()
     errors: Sequence[MlflowComposeError] = ()
 
@@ -40,7 +41,7 @@ class Result:
             "version": JSON_VERSION,
             "command": command,
             "ok": self.ok,
-            "data": dict(self.data),
+            "data": as_json(self.data),
             "errors": [
                 {"code": error.code, "message": error.message, "hint": error.hint}
                 for error in self.errors

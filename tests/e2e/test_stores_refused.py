@@ -41,7 +41,7 @@ WRONG: Mapping[str, tuple[dict[str, str], str]] = {
     "wrong password": ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
     "wrong database": (
         {"PG_DATABASE": "nowhere"},
-        "the database server has no PG_DATABASE or PG_USER",
+        "the database server has no database PG_DATABASE",
     ),
     "unknown host": (
         {"PG_HOST": "no.such.host.invalid"},

@@ -136,7 +136,7 @@ def on_bucket(_make_for_module: MakeStack, s3: TlsS3) -> RunningStack:
         ({"PG_SSLMODE": "disable"}, "the database only accepts TLS connections"),
         ({"PG_USER": "stranger"}, "the database does not allow PG_USER to connect"),
         ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
-        ({"PG_DATABASE": "nowhere"}, "the database server has no PG_DATABASE"),
+        ({"PG_DATABASE": "nowhere"}, "the database server has no database PG_DATABASE"),
     ],
     ids=["no TLS", "a stranger", "wrong password", "wrong database"],
 )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.contract import check_envelope
+
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("mlflow-compose")
 # What a stack is told comes from its .env alone: settings in our own environment would win.
@@ -34,6 +36,7 @@ class Said:
     def envelope(self) -> dict[str, Any]:
         """The JSON envelope; nothing else may be on standard output."""
         found: dict[str, Any] = json.loads(self.out)
+        check_envelope(found)
         return found
 
     @property

@@ -1,14 +1,27 @@
-"""The pages of variables and commands are generated from the declared ones."""
+"""The pages of variables, commands and JSON are generated from what is declared."""
 
 from collections.abc import Callable
 
 import pytest
 
+from mlflow_compose import errors
 from mlflow_compose.cli.reference import commands_page
+from mlflow_compose.payloads.page import json_page
 from mlflow_compose.settings import reference_page
 from tests.unit.samples import ROOT
 
-PAGES: dict[str, Callable[[], str]] = {"variables": reference_page, "commands": commands_page}
+
+def error_codes() -> dict[str, int]:
+    """Return the exit code of each error, by its code."""
+    found = (value for value in vars(errors).values() if isinstance(value, type))
+    return {one.code: one.exit_code for one in found if issubclass(one, errors.MlflowComposeError)}
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "variables": reference_page,
+    "commands": commands_page,
+    "json": lambda: json_page(error_codes()),
+}
 
 
 @pytest.mark.parametrize("name", PAGES)

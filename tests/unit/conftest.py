@@ -1,5 +1,6 @@
 """A user with an empty folder and a clean environment."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from mlflow_compose.cli.run import run
 from mlflow_compose.engines import ports
 from mlflow_compose.settings import declared
 from mlflow_compose.settings.names import OUR_PREFIXES
+from tests.contract import check_envelope
 from tests.unit.samples import env_text
 
 # A developer's own stack may use these.
@@ -50,6 +52,8 @@ class User:
         self.capture.readouterr()
         code = run(argv)
         said = self.capture.readouterr()
+        if "--json" in argv:
+            check_envelope(json.loads(said.out))
         return Said(code, said.out, said.err)
 
 

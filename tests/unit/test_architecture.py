@@ -32,13 +32,14 @@ OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 45
 
-BASE = {"errors", "result", "paths", "machine", "files", "identity", "record"}
+BASE = {"errors", "payloads", "result", "paths", "machine", "files", "identity", "record"}
 STACK = {*BASE, "settings", "stack"}
 # Rooms that a room may import; data flows in one direction.
 MAY_IMPORT = {
     "errors": set(),
     "machine": set(),
-    "result": {"errors"},
+    "payloads": set(),
+    "result": {"errors", "payloads"},
     "files": set(),
     "paths": {"errors", "files"},
     "identity": {"errors", "paths"},

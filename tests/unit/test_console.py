@@ -11,6 +11,7 @@ import pytest
 
 from mlflow_compose.console import Console
 from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.payloads import Version
 from mlflow_compose.result import Result
 
 
@@ -128,14 +129,14 @@ def test_an_error_must_be_a_sentence_and_a_hint_on_standard_error() -> None:
 
 def test_with_json_one_document_must_be_all_that_is_printed() -> None:
     shown, out, err = make(as_json=True)
-    result = Result({"a": 1}, ["a line"], (MlflowComposeError("no", hint="try"),))
+    result = Result(Version("1"), ["a line"], (MlflowComposeError("no", hint="try"),))
     shown.show("up", result)
     assert err.getvalue() == ""
     assert json.loads(out.getvalue()) == {
         "version": 1,
         "command": "up",
         "ok": False,
-        "data": {"a": 1},
+        "data": {"version": "1"},
         "errors": [{"code": "failed", "message": "no", "hint": "try"}],
     }
 

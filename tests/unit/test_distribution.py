@@ -24,6 +24,7 @@ def test_the_tests_of_a_file_must_run_in_one_process(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text(TEST, encoding="utf-8")
     own = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID")
     environ = {name: value for name, value in os.environ.items() if name not in own}
+    environ["PYTHONPATH"] = str(ROOT)
     options = ("-p", "no:cacheprovider", "--numprocesses", "2", "--dist", "loadgroup")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", ".", *options],

@@ -7,6 +7,7 @@ import pytest
 
 from mlflow_compose.checks.causes import causes
 from mlflow_compose.checks.proof import Proof
+from mlflow_compose.payloads import as_json
 from mlflow_compose.stack import Stack
 from tests.unit.samples import SECRETS, local_stack, stack
 
@@ -121,7 +122,7 @@ def test_a_stack_without_docker_must_name_its_folders() -> None:
 @pytest.mark.parametrize("case", STACKS)
 def test_the_places_of_stores_must_have_no_secret(case: str) -> None:
     stores = stack(**STACKS[case]).stores
-    said = json.dumps([stores.runs.data, stores.artifacts.data])
+    said = json.dumps(as_json([stores.runs.data, stores.artifacts.data]))
     assert not [secret for secret in SECRETS.values() if secret in said]
 
 

@@ -15,6 +15,7 @@ from mlflow_compose.errors import (
     ServiceFailedError,
     UsageError,
 )
+from mlflow_compose.payloads import as_json
 from mlflow_compose.result import Result
 from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.conftest import User
@@ -42,8 +43,8 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
     assert engine.calls == ["check", "check_data", "held_ports", "prepare", "start"]
     assert (tmp_path / "compose/docker-compose.yaml").is_file()
     assert result.ok
-    assert result.data["urls"]["mlflow"] == "http://127.0.0.1:15000"
-    assert [service["name"] for service in result.data["services"]] == [
+    assert as_json(result.data)["urls"]["mlflow"] == "http://127.0.0.1:15000"
+    assert [service["name"] for service in as_json(result.data)["services"]] == [
         "postgres",
         "s3",
         "bucket-init",
@@ -166,7 +167,7 @@ def test_a_key_that_is_not_limited_must_be_said_by_up_and_config(
         assert ("one key for everything" in text) is bool(said)
         assert (said or "") in text
     limited = not said if found.stack.has("s3") else None
-    assert shown.data["s3_key_is_limited"] is limited
+    assert as_json(shown.data)["s3_key_is_limited"] is limited
 
 
 @pytest.mark.parametrize("kind", [ServiceFailedError, NotReadyError])
@@ -208,7 +209,7 @@ def test_down_must_say_what_became_of_the_data(
     engine = FakeEngine(found.stack, statuses)
     result = actions.down(found, engine, FakeScreen(), volumes=volumes)
     assert result.lines == [said]
-    assert result.data == {"project": "mlflow", "volumes_removed": volumes}
+    assert as_json(result.data) == {"project": "mlflow", "volumes_removed": volumes}
     assert engine.calls == ["check", f"stop volumes={volumes}"]
 
 
@@ -250,15 +251,15 @@ def test_the_question_must_name_what_would_be_lost(
 
 def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:
     result = actions.status(FakeEngine(plan(tmp_path).stack, ALL_WELL))
-    assert result.data["project"] == "mlflow"
-    assert result.data["engine"] == "fake"
-    assert result.data["services"][1] == {
+    assert as_json(result.data)["project"] == "mlflow"
+    assert as_json(result.data)["engine"] == "fake"
+    assert as_json(result.data)["services"][1] == {
         "name": "s3",
         "state": "running",
         "health": "healthy",
         "ports": ["127.0.0.1:9000"],
     }
-    assert result.data["urls"] == {
+    assert as_json(result.data)["urls"] == {
         "mlflow": "http://127.0.0.1:15000",
         "s3": "http://127.0.0.1:19000",
         "console": "http://127.0.0.1:19001",
@@ -275,7 +276,8 @@ def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
         "Runs       PostgreSQL at db.lab:5432/mlflow, TLS require",
         "Artifacts  files in the folder artifacts in the volume mlflow_data",
     ]
-    runs, artifacts = result.data["stores"]["runs"], result.data["stores"]["artifacts"]
+    stores = as_json(result.data)["stores"]
+    runs, artifacts = stores["runs"], stores["artifacts"]
     assert (runs["kind"], runs["external"], runs["host"]) == ("postgres", True, "db.lab")
     assert (artifacts["kind"], artifacts["external"]) == ("folder", False)
 
@@ -283,7 +285,7 @@ def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
 def test_status_must_say_that_nothing_runs(tmp_path: Path) -> None:
     result = actions.status(FakeEngine(plan(tmp_path).stack))
     assert result.ok
-    assert result.data["services"] == []
+    assert as_json(result.data)["services"] == []
     assert result.lines == ["nothing is running; mlflow-compose up starts the stack"]
 
 

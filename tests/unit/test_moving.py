@@ -26,6 +26,7 @@ from mlflow_compose.errors import (
 )
 from mlflow_compose.lock import Holder, hold
 from mlflow_compose.paths import StackPaths
+from mlflow_compose.payloads import as_json
 from mlflow_compose.record import read_record
 from mlflow_compose.render import Rendering, write
 from mlflow_compose.result import Progress, Result
@@ -217,7 +218,7 @@ def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World
     assert "could not be brought back: the disk is full; mlflow-compose up" in screen.said[-1]
     found = moving(world.paths)
     assert found
-    assert found.data["state"] == "interrupted"
+    assert found.data.state == "interrupted"
 
 
 # --- when MLflow may have answered on the new stores
@@ -380,7 +381,7 @@ def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
     result = said(Holder("migrate-store", SINCE, 4711))
     text = f"migrate-store has been moving data {WHEN}; MLflow does not answer meanwhile"
     assert text in result.lines
-    assert result.data["migration"] == {
+    assert as_json(result.data)["migration"] == {
         "state": "running",
         "pid": 4711,
         "since": "2026-11-21T14:02:00+00:00",
@@ -388,7 +389,7 @@ def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
 
 
 def test_while_data_moves_mlflow_must_not_be_called_healthy() -> None:
-    services = {one["name"]: one for one in said(None).data["services"]}
+    services = {one["name"]: one for one in as_json(said(None).data)["services"]}
     assert services["mlflow"] == {"name": "mlflow", "state": "running", "health": "", "ports": []}
     assert services["s3"]["health"] == "healthy"
 
@@ -396,7 +397,7 @@ def test_while_data_moves_mlflow_must_not_be_called_healthy() -> None:
 def test_a_migration_that_was_cut_off_must_be_said_with_what_mends_it() -> None:
     result = said(None)
     assert any("cut off" in line and "mlflow-compose up brings" in line for line in result.lines)
-    assert result.data["migration"] == {"state": "interrupted", "pid": None, "since": None}
+    assert as_json(result.data)["migration"] == {"state": "interrupted", "pid": None, "since": None}
     mending = said(Holder("up", SINCE, 7))
     assert any("up has been working on this stack since" in line for line in mending.lines)
     assert said(None, ()).lines == ["nothing is running; mlflow-compose up starts the stack"]
@@ -416,7 +417,7 @@ def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world
     assert found
     result = actions.status(FakeEngine(stack(), ALL_WELL), found)
     assert any("mlflow-compose up finishes it" in line for line in result.lines)
-    services = {one["name"]: one for one in result.data["services"]}
+    services = {one["name"]: one for one in as_json(result.data)["services"]}
     assert services["mlflow"]["health"] == "healthy"
     with hold(world.paths, "migrate-store"):
         running = moving(world.paths)
@@ -425,7 +426,7 @@ def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world
 
 
 def test_a_stack_that_does_not_move_must_say_so() -> None:
-    assert actions.status(FakeEngine(stack(), ALL_WELL)).data["migration"] is None
+    assert as_json(actions.status(FakeEngine(stack(), ALL_WELL)).data)["migration"] is None
 
 
 def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) -> None:
@@ -434,7 +435,7 @@ def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) ->
     with hold(world.paths, "migrate-store"):
         found = moving(world.paths)
         assert found
-        assert (found.data["state"], found.data["pid"]) == ("running", os.getpid())
+        assert (found.data.state, found.data.pid) == ("running", os.getpid())
     assert moving(world.paths) == Moving(None)
 
 

@@ -12,11 +12,11 @@ import pytest
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.inside import copy_folder as inside
 from mlflow_compose.data.migration import copy_artifacts, copy_objects
-from mlflow_compose.data.migration.objects import Copied
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import serve
 from mlflow_compose.errors import StoreError
+from mlflow_compose.payloads import CopiedObjects
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import stack
 
@@ -63,7 +63,7 @@ def test_objects_of_others_must_not_be_overwritten(theirs: bytes, *, own: bool) 
 
 def test_a_copy_that_was_broken_off_must_go_on() -> None:
     source, target = bucket(a=b"first", b=b"second"), bucket(a=b"first", d=b"unrelated")
-    assert copy_objects(source, target, FakeScreen(), own=False) == Copied(2, 11, 1)
+    assert copy_objects(source, target, FakeScreen(), own=False) == CopiedObjects(2, 11, 1)
     assert target.contents == {**source.contents, "d": b"unrelated"}
 
 
@@ -112,7 +112,7 @@ class Body(io.BytesIO):
             yield piece
 
 
-def copied(folder: Path, contents: dict[str, bytes]) -> Copied:
+def copied(folder: Path, contents: dict[str, bytes]) -> CopiedObjects:
     """Copy a folder of two artifacts; what runs beside MLflow runs here."""
     (folder / "1").mkdir()
     (folder / "1/a").write_bytes(b"first")
@@ -135,5 +135,5 @@ def test_a_folder_must_not_overwrite_objects_of_others(tmp_path: Path) -> None:
 
 def test_a_copy_of_a_folder_that_was_broken_off_must_go_on(tmp_path: Path) -> None:
     contents = {"1/b": b"second", "d": b"unrelated"}
-    assert copied(tmp_path, contents) == Copied(2, 11, 1)
+    assert copied(tmp_path, contents) == CopiedObjects(2, 11, 1)
     assert contents == {"1/a": b"first", "1/b": b"second", "d": b"unrelated"}

@@ -21,6 +21,7 @@ from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
 from mlflow_compose.data.importing.source import FOLDER, Source
 from mlflow_compose.errors import EngineError, OtherStackError
+from mlflow_compose.payloads import as_json
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.samples import IDENTITY, SECRETS, stack
@@ -139,7 +140,7 @@ def nothing(_: str, answer: object) -> object:
 
 
 def steps(result: Result) -> list[str]:
-    return [step["name"] for step in result.data["steps"]]
+    return [step["name"] for step in as_json(result.data)["steps"]]
 
 
 def test_a_working_stack_must_be_proven_step_by_step() -> None:
@@ -159,7 +160,7 @@ def test_a_working_stack_must_be_proven_step_by_step() -> None:
         "search",
         *main.CHECKS,
     ]
-    for step in result.data["steps"]:
+    for step in as_json(result.data)["steps"]:
         assert set(step) == {"name", "ok", "seconds", "detail"}
         assert step["ok"]
         assert step["seconds"] >= 0
@@ -269,7 +270,7 @@ def test_the_first_difference_must_end_the_proof(twist: Twist, step: str) -> Non
         result = verify(engine, FakeScreen())
     assert result.exit_code == 1
     assert steps(result)[-1] == step
-    assert [found["ok"] for found in result.data["steps"]].count(False) == 1
+    assert [found["ok"] for found in as_json(result.data)["steps"]].count(False) == 1
     (error,) = result.errors
     assert error.code == "verify"
     assert error.message.startswith(f"{step}: MLflow answered with an error")

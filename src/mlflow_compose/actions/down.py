@@ -4,6 +4,7 @@ from mlflow_compose.actions.changed import as_started
 from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
+from mlflow_compose.payloads import Stopped
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
@@ -24,7 +25,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
         said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
     elif before:
         said += "; the data is kept, mlflow-compose up brings it back"
-    return Result({"project": engine.stack.name, "volumes_removed": volumes}, [said])
+    return Result(Stopped(engine.stack.name, volumes), [said])
 
 
 def _forget(plan: Plan, stack: Stack, *, volumes: bool) -> None:

@@ -9,6 +9,7 @@ from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import check_path
+from mlflow_compose.payloads import ABSENT, Created, FileChange, Rendered
 from mlflow_compose.render import Change, changes, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import Translation, new_env_text, translate
@@ -42,8 +43,12 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
         resolve(parse(text, name=env_file.name), {}, env_file=env_file)
     _write_new(env_file, content)
     written = f"{env_file} written, with random secrets; next: mlflow-compose up"
-    data = {"renamed": dict(found.renamed), "left_out": dict(found.left_out)} if source else {}
-    return Result({"env_file": str(env_file), **data}, [*_told(found), written])
+    data = Created(
+        str(env_file),
+        renamed=found.renamed if source else ABSENT,
+        left_out=found.left_out if source else ABSENT,
+    )
+    return Result(data, [*_told(found), written])
 
 
 def _told(found: Translation) -> Iterator[str]:
@@ -114,11 +119,8 @@ def _differs(count: int, folder: Path) -> FilesChangedError:
     )
 
 
-def _data(found: tuple[Change, ...], folder: Path) -> dict[str, object]:
-    return {
-        "folder": str(folder),
-        "changes": [{"path": change.path, "action": change.action} for change in found],
-    }
+def _data(found: tuple[Change, ...], folder: Path) -> Rendered:
+    return Rendered(str(folder), [FileChange(change.path, change.action) for change in found])
 
 
 def _line(change: Change, folder: Path) -> str:

@@ -1,6 +1,7 @@
 """`up`, `status`, `logs` and `verify`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, remember_folders
@@ -13,6 +14,7 @@ from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
+from mlflow_compose.payloads import ABSENT, ServiceState, Started, Status, Stores, Verified
 from mlflow_compose.record import read_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
@@ -63,7 +65,8 @@ def up(  # noqa: PLR0913 - as many facts go into it
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
-    data = {**_status_data(engine, engine.status()), **proof.data}
+    steps = proof.data.steps if isinstance(proof.data, Verified) else ABSENT
+    data = Started(**_stack_data(engine, engine.status()), steps=steps)
     return Result(data, _welcome(engine) if proof.ok else proof.lines, proof.errors)
 
 
@@ -96,8 +99,7 @@ def status(engine: Engine, migration: Moving | None = None) -> Result:
     found = engine.status()
     if migration:
         found = migration.seen(found)
-    moves = {"migration": migration.data if migration else None}
-    data = {**_status_data(engine, found), **moves}
+    data = Status(**_stack_data(engine, found), migration=migration.data if migration else None)
     said = [migration.text] if migration and (found or migration.by) else []
     if not found:
         return Result(data, said or ["nothing is running; mlflow-compose up starts the stack"])
@@ -150,24 +152,18 @@ def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) 
         remember_folders(plan, engine)
 
 
-def _status_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, object]:
+def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any]:
+    """Return what `up` and `status` both print, by the names of the fields."""
+    kept = engine.stack.stores
     return {
         "project": engine.stack.name,
         "engine": engine.name,
         "services": [
-            {
-                "name": service.name,
-                "state": service.state,
-                "health": service.health,
-                "ports": list(service.ports),
-            }
+            ServiceState(service.name, service.state, service.health, service.ports)
             for service in found
         ],
-        "urls": dict(engine.stack.urls),
-        "stores": {
-            "runs": dict(engine.stack.stores.runs.data),
-            "artifacts": dict(engine.stack.stores.artifacts.data),
-        },
+        "urls": engine.stack.urls,
+        "stores": Stores(kept.runs.data, kept.artifacts.data),
     }
 
 

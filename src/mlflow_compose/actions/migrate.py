@@ -1,8 +1,8 @@
 """`migrate-store`: the same stack on other stores, with everything that was in the old ones."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
 from mlflow_compose.actions.bring_back import bring_back
 from mlflow_compose.actions.changed import changed, places_of
@@ -13,10 +13,11 @@ from mlflow_compose.actions.places import check_elsewhere
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
-from mlflow_compose.data.migration import Copied, copy_artifacts, copy_objects, copy_runs
+from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import StoreError, UsageError
+from mlflow_compose.payloads import Absent, CopiedObjects, Migrated
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
@@ -57,14 +58,14 @@ def migrate_store(
     _reach(move)
     _begin(move, engine)
     try:
-        data = _copy(move, engine_of(move.middle), progress, wait_timeout)
+        copied = _copy(move, engine_of(move.middle), progress, wait_timeout)
         _switch(move, progress)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         progress.note(bring_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
     kept = _open(move, engine_of(move.new), progress, wait_timeout)
-    return Result({**data, "kept": list(kept)}, [*_told(data), *_kept(kept)])
+    return Result(replace(copied, kept=kept), [*_told(copied), *_kept(kept)])
 
 
 def _check(
@@ -132,21 +133,21 @@ def _remember(move: Move) -> Sequence[str]:
     return [name for name in kept if name not in record.behind(site.engine)]
 
 
-def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Mapping[str, Any]:
+def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Migrated:
     """Run the servers of both stacks, and copy from one to the other."""
     write(move.middle.rendering(), move.middle.folder)
     check_ports(engine)
     engine.prepare(progress)
     engine.start(progress, wait_timeout=wait_timeout)
-    copied: dict[str, Any] = {}
+    copied = Migrated(kept=())
     if move.moves_objects:
         with progress.step("Copying objects"):
-            copied["objects"] = vars(_copy_objects(move, engine, progress))
+            copied = replace(copied, objects=_copy_objects(move, engine, progress))
     if move.moves_runs:
         if cause := external_database(engine):
             raise StoreError(cause.sentence, hint=cause.hint)
         with progress.step("Copying runs"):
-            copied["rows"] = copy_runs(engine, move.old.stack, progress)
+            copied = replace(copied, rows=copy_runs(engine, move.old.stack, progress))
     return copied
 
 
@@ -162,7 +163,7 @@ def _reach(move: Move) -> None:
         target.check()
 
 
-def _copy_objects(move: Move, engine: Engine, progress: Progress) -> Copied:
+def _copy_objects(move: Move, engine: Engine, progress: Progress) -> CopiedObjects:
     old, new = move.old.stack, move.new.stack
     if not old.stores.uses_s3:
         return copy_artifacts(engine, old, progress)
@@ -183,16 +184,16 @@ def _in_words() -> Iterator[None]:
         ) from None
 
 
-def _told(data: Mapping[str, Any]) -> list[str]:
+def _told(copied: Migrated) -> list[str]:
     said = []
-    if found := data.get("objects"):
+    if not isinstance(found := copied.objects, Absent):
         said.append(
-            f"{found['count']} objects, {found['bytes']} bytes: the same in both places "
-            f"({found['sent']} were sent)"
+            f"{found.count} objects, {found.bytes} bytes: identical in both places "
+            f"({found.sent} were copied)"
         )
-    if rows := data.get("rows"):
+    if not isinstance(rows := copied.rows, Absent):
         said.append(
-            f"{rows['runs']} runs, {sum(rows.values())} rows in all: the same in both databases"
+            f"{rows['runs']} runs, {sum(rows.values())} rows in total: identical in both databases"
         )
     return said
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from mlflow_compose.engines import ServiceStatus
 from mlflow_compose.lock import Holder, holder
 from mlflow_compose.paths import StackPaths, write_state
+from mlflow_compose.payloads import Migration
 
 COMMAND = "migrate-store"
 MARK = "moving"
@@ -25,14 +26,14 @@ class Moving:
     is_copied: bool = False
 
     @property
-    def data(self) -> dict[str, object]:
-        """What `--json` says."""
+    def data(self) -> Migration:
+        """The same for programs."""
         runs = self.by is not None and self.by.command == COMMAND
-        return {
-            "state": "running" if runs else "interrupted",
-            "pid": self.by.pid if self.by else None,
-            "since": self.by.since.isoformat() if self.by else None,
-        }
+        return Migration(
+            state="running" if runs else "interrupted",
+            pid=self.by.pid if self.by else None,
+            since=self.by.since.isoformat() if self.by else None,
+        )
 
     @property
     def text(self) -> str:

@@ -6,6 +6,7 @@ from mlflow_compose.actions.moving import moving
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import UsageError
+from mlflow_compose.payloads import Pruned
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Result
 
@@ -38,4 +39,4 @@ def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
     left = engine.remove_volumes(volumes)
     write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
-    return Result({"removed": list(volumes)}, [said, *([left] if left else [])])
+    return Result(Pruned(volumes), [said, *([left] if left else [])])

@@ -4,6 +4,7 @@ from pydantic import SecretStr
 
 from mlflow_compose.actions.notes import key_notes
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.payloads import Config, DeclaredSetting, Setting, SettingsList
 from mlflow_compose.result import Result
 from mlflow_compose.settings import Loaded, declared
 from mlflow_compose.settings.example import default_text
@@ -20,13 +21,11 @@ def config(plan: Plan) -> Result:
     lines = [f"{name:<{width}}  {value:<28}  {source}" for name, (value, source) in shown.items()]
     if loaded.foreign:
         lines += ["", f"not ours, left alone: {', '.join(loaded.foreign)}"]
-    data = {
-        "settings": {
-            name: {"value": value, "source": source} for name, (value, source) in shown.items()
-        },
-        "foreign": list(loaded.foreign),
-        "s3_key_is_limited": plan.stack.key_is_limited if plan.stack.s3_provider else None,
-    }
+    data = Config(
+        settings={name: Setting(*found) for name, found in shown.items()},
+        foreign=loaded.foreign,
+        s3_key_is_limited=plan.stack.key_is_limited if plan.stack.s3_provider else None,
+    )
     return Result(data, [*lines, *loaded.notes, *key_notes(plan.stack)])
 
 
@@ -42,11 +41,7 @@ def list_settings() -> Result:
         for name, (default, about) in found.items()
         for line in (f"{name:<{width}}  {about}", f"{'':<{width}}  default: {default or 'empty'}")
     ]
-    data = {
-        "settings": {
-            name: {"default": default, "about": about} for name, (default, about) in found.items()
-        }
-    }
+    data = SettingsList({name: DeclaredSetting(*known) for name, known in found.items()})
     return Result(data, lines)
 
 

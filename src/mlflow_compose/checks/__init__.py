@@ -8,13 +8,12 @@ both into one sentence and a next command.
 from mlflow_compose.checks.amounts import Amounts, count
 from mlflow_compose.checks.causes import diagnose, external_database
 from mlflow_compose.checks.owner import check_owner
-from mlflow_compose.checks.verify import Step, verify
+from mlflow_compose.checks.verify import verify
 from mlflow_compose.stack import Cause
 
 __all__ = [
     "Amounts",
     "Cause",
-    "Step",
     "check_owner",
     "count",
     "diagnose",

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import look
@@ -11,20 +10,11 @@ from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
+from mlflow_compose.payloads import Step, Verified
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Cause, Stack
 
 UNAUTHORIZED = 401
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the proof, and its result."""
-
-    name: str
-    ok: bool
-    seconds: float
-    detail: str
 
 
 def verify(engine: Engine, progress: Progress) -> Result:
@@ -39,14 +29,14 @@ def verify(engine: Engine, progress: Progress) -> Result:
         try:
             failure = _outside(proof, engine, steps, progress)
         except OtherStackError as stranger:
-            return Result({"steps": []}, errors=(stranger,))
+            return Result(Verified(()), errors=(stranger,))
         except KeyboardInterrupt:
             look(engine, **proof.made)
             raise
         if failure is None or proof.created:
             progress.detail("from inside")
             failure = _inside(proof, engine, steps, failure)
-    data = {"steps": [vars(step) for step in steps]}
+    data = Verified(steps)
     lines = [_line(step) for step in steps]
     return Result(data, lines, (failure,) if failure else ())
 

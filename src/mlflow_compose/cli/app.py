@@ -9,6 +9,7 @@ from mlflow_compose import __version__
 from mlflow_compose.cli import files, running, stores
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
+from mlflow_compose.payloads import Version
 from mlflow_compose.result import Result
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app.add_typer(stores.app)
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's
     if wanted:
-        context_of(ctx).show(Result({"version": __version__}, [f"mlflow-compose {__version__}"]))
+        context_of(ctx).show(Result(Version(__version__), [f"mlflow-compose {__version__}"]))
 
 
 @app.callback(epilog="Example: mlflow-compose init && mlflow-compose up")

@@ -11,6 +11,7 @@ import typer
 from mlflow_compose.console import Console
 from mlflow_compose.errors import Cancelled, UsageError
 from mlflow_compose.lock import hold
+from mlflow_compose.payloads import Logs
 from mlflow_compose.result import Result
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Context:
     def show_lines(self, lines: Iterator[str]) -> None:
         """Print lines as they come; with `--json`, all of them at the end."""
         if self.console.as_json:
-            self.show(Result({"lines": list(lines)}))
+            self.show(Result(Logs(list(lines))))
         for line in lines:
             if not self.console.line(line):
                 return

@@ -17,6 +17,7 @@ from mlflow_compose.cli.signals import in_words, raise_signals
 from mlflow_compose.console import PROGRAM, Console
 from mlflow_compose.errors import Cancelled, FilesError, MlflowComposeError, UsageError
 from mlflow_compose.machine import is_unwritable
+from mlflow_compose.payloads import Help
 from mlflow_compose.result import Result
 from mlflow_compose.streams import open_streams
 
@@ -100,7 +101,7 @@ def _help(arguments: list[str], context: Context) -> int:
     with redirect_stdout(io.StringIO()) as printed:
         code = _invoke(arguments, context, lambda: None)
     if text := printed.getvalue():
-        result = Result({"help": text}, text.removesuffix("\n").split("\n"))
+        result = Result(Help(text), text.removesuffix("\n").split("\n"))
         return context.console.show(context.command, result)
     return code
 

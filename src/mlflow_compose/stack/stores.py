@@ -3,7 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from mlflow_compose import payloads
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack.components import postgres
 from mlflow_compose.stack.providers import provider_of
@@ -37,7 +39,7 @@ class Place:
     external: bool
     what: str
     where: str
-    facts: Mapping[str, object]
+    facts: Mapping[str, Any]
     key: tuple[object, ...]
 
     @property
@@ -46,9 +48,9 @@ class Place:
         return f"{self.what} {self.where}"
 
     @property
-    def data(self) -> Mapping[str, object]:
+    def data(self) -> payloads.Store:
         """The place for programs."""
-        return {"kind": self.kind, "external": self.external, **self.facts, "text": self.text}
+        return payloads.Store(kind=self.kind, external=self.external, **self.facts, text=self.text)
 
 
 @dataclass(frozen=True)

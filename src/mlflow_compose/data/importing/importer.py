@@ -14,6 +14,7 @@ from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, st
 from mlflow_compose.data.importing.transfer import Put, Wanted, look, send
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
+from mlflow_compose.payloads import Compared, Imported
 from mlflow_compose.result import Progress, Result
 
 FILES, BYTES = "artifact files", "artifact bytes"
@@ -164,18 +165,18 @@ def _count(wanted: Wanted, keys: set[str]) -> Counts:
     return {FILES: len(keys), BYTES: wanted.bytes(keys)}
 
 
-def _data(source: Source, brought: Brought) -> dict[str, object]:
+def _data(source: Source, brought: Brought) -> Imported:
     before, after = brought.before, brought.after
-    return {
-        "source": source.name,
-        "brought": {kind: after[kind] - before[kind] for kind in brought.source},
-        "already_there": {kind: before[kind] for kind in brought.source},
-        "left": list(brought.left),
-        "compared": {
-            kind: {"source": number, "stack": after[kind]}
+    return Imported(
+        source=source.name,
+        brought={kind: after[kind] - before[kind] for kind in brought.source},
+        already_there={kind: before[kind] for kind in brought.source},
+        left=brought.left,
+        compared={
+            kind: Compared(source=number, stack=after[kind])
             for kind, number in brought.source.items()
         },
-    }
+    )
 
 
 def _lines(brought: Brought) -> list[str]:

@@ -5,8 +5,7 @@
 """
 
 from mlflow_compose.data.migration.destination import changes
-from mlflow_compose.data.migration.objects import Copied
 from mlflow_compose.data.migration.objects import copy as copy_objects
 from mlflow_compose.data.migration.stores import copy_artifacts, copy_runs
 
-__all__ = ["Copied", "changes", "copy_artifacts", "copy_objects", "copy_runs"]
+__all__ = ["changes", "copy_artifacts", "copy_objects", "copy_runs"]

@@ -4,11 +4,11 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 from mlflow_compose.clients import Objects
 from mlflow_compose.errors import StoreError
+from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
 
 AT_A_TIME = 8
@@ -26,22 +26,7 @@ HAS_OTHERS = (
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Copied:
-    """What a copy was about.
-
-    Attributes:
-        count: How many objects there are.
-        bytes: Their size in all.
-        sent: How many were not there yet.
-    """
-
-    count: int
-    bytes: int
-    sent: int
-
-
-def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> Copied:
+def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> CopiedObjects:
     """Copy every object of a bucket, and compare each by its key, size and SHA-256.
 
     What is there already and the same is left alone, so that a copy that was broken off goes on.
@@ -66,7 +51,7 @@ def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> 
         sent += len(new)
         done, sizes = sizes, source.sizes()
     _compare(sizes, target.sizes())
-    return Copied(len(sizes), sum(sizes.values()), sent)
+    return CopiedObjects(len(sizes), sum(sizes.values()), sent)
 
 
 def others(bucket: str, count: int, first: str, *, own: bool) -> StoreError:

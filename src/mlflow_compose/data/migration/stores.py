@@ -5,9 +5,10 @@ from types import ModuleType
 from typing import Any
 
 from mlflow_compose.data.inside import copy_database, copy_folder, tables
-from mlflow_compose.data.migration.objects import Copied, others
+from mlflow_compose.data.migration.objects import others
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import StoreError
+from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -35,7 +36,7 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
     return rows
 
 
-def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> Copied:
+def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObjects:
     """Copy every artifact of a folder into the bucket, and compare each by its key and SHA-256.
 
     Args:
@@ -48,7 +49,7 @@ def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> Copied:
             or are not the same afterwards.
     """
     request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
-    return Copied(**_done(engine, (copy_folder,), request, progress, "artifacts"))
+    return CopiedObjects(**_done(engine, (copy_folder,), request, progress, "artifacts"))
 
 
 def _done(

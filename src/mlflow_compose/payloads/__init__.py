@@ -1,0 +1,120 @@
+"""What `--json` prints under `data`: a frozen dataclass for each command.
+
+Fields have the names and the order of the JSON objects, and a sentence about each. The page
+`docs/reference/json.md` is generated from them, and tests compare what commands print with them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlflow_compose.payloads.files import (
+    Config,
+    Created,
+    DeclaredSetting,
+    FileChange,
+    Rendered,
+    Setting,
+    SettingsList,
+)
+from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
+from mlflow_compose.payloads.running import (
+    Logs,
+    Migration,
+    ServiceState,
+    Started,
+    Status,
+    Step,
+    Stopped,
+    Store,
+    Stores,
+    Verified,
+)
+from mlflow_compose.payloads.stores import Compared, CopiedObjects, Imported, Migrated, Pruned
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Printed if a command failed before it had a result."""
+
+
+NOTHING = Nothing()
+
+
+@dataclass(frozen=True)
+class Help:
+    """`--help`."""
+
+    help: str = key("Help text.")
+
+
+@dataclass(frozen=True)
+class Version:
+    """`--version`."""
+
+    version: str = key("Version of the tool.")
+
+
+Payload = (
+    Nothing
+    | Help
+    | Version
+    | Created
+    | Rendered
+    | Config
+    | SettingsList
+    | Status
+    | Started
+    | Verified
+    | Stopped
+    | Logs
+    | Migrated
+    | Pruned
+    | Imported
+)
+# What each command prints, in the order of `--help`.
+BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
+    "init": (Created,),
+    "render": (Rendered,),
+    "config": (Config, SettingsList),
+    "up": (Started,),
+    "down": (Stopped,),
+    "status": (Status,),
+    "logs": (Logs,),
+    "verify": (Verified,),
+    "migrate-store": (Migrated, Pruned),
+    "import": (Imported,),
+}
+
+__all__ = [
+    "ABSENT",
+    "BY_COMMAND",
+    "NOTHING",
+    "Absent",
+    "Compared",
+    "Config",
+    "CopiedObjects",
+    "Created",
+    "DeclaredSetting",
+    "FileChange",
+    "Help",
+    "Imported",
+    "Logs",
+    "Migrated",
+    "Migration",
+    "Nothing",
+    "Payload",
+    "Pruned",
+    "Rendered",
+    "ServiceState",
+    "Setting",
+    "SettingsList",
+    "Started",
+    "Status",
+    "Step",
+    "Stopped",
+    "Store",
+    "Stores",
+    "Verified",
+    "Version",
+    "as_json",
+]

@@ -1,0 +1,50 @@
+"""What the commands that import and move data print."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow_compose.payloads.key import Absent, key, optional_key
+
+
+@dataclass(frozen=True)
+class CopiedObjects:
+    """Objects that a migration copied."""
+
+    count: int = key("Number of objects.")
+    bytes: int = key("Total size in bytes.")
+    sent: int = key("Number of objects that the target did not have yet.")
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """`migrate-store --to`."""
+
+    objects: CopiedObjects | Absent = optional_key("Objects, if artifacts were moved.")
+    rows: Mapping[str, int] | Absent = optional_key("Rows by table, if runs were moved.")
+    kept: Sequence[str] = key("Volumes that keep the old data until `--prune`.")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """`migrate-store --prune`."""
+
+    removed: Sequence[str] = key("Volumes that were deleted.")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How much of a kind is on both sides after an import."""
+
+    source: int = key("Number in the source.")
+    stack: int = key("Number of these that are in the stack.")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """`import`."""
+
+    source: str = key("Folder, file or URL that was imported; without a password.")
+    brought: Mapping[str, int] = key("Number of new rows and artifacts by kind.")
+    already_there: Mapping[str, int] = key("Number that the stack had before, by kind.")
+    left: Sequence[str] = key("What was not imported, one sentence each.")
+    compared: Mapping[str, Compared] = key("Numbers on both sides by kind.")

@@ -1,0 +1,62 @@
+"""What `--json` prints is declared, and what is declared is what it prints."""
+
+import typing
+from dataclasses import fields
+
+import pytest
+import typer
+
+from mlflow_compose.cli.app import app
+from mlflow_compose.payloads import (
+    BY_COMMAND,
+    Created,
+    Migration,
+    Payload,
+    Pruned,
+    Rendered,
+    Store,
+    as_json,
+)
+from tests.contract import mismatch
+
+
+def test_every_command_must_declare_what_it_prints() -> None:
+    assert [*BY_COMMAND] == [*typing.cast("typing.Any", typer.main.get_command(app)).commands]
+    listed = {payload for payloads in BY_COMMAND.values() for payload in payloads}
+    assert listed < {*typing.get_args(Payload)}
+
+
+@pytest.mark.parametrize("payload", typing.get_args(Payload), ids=lambda one: one.__name__)
+def test_every_key_must_have_a_sentence(payload: type) -> None:
+    for part in fields(payload):
+        assert part.metadata["about"].endswith("."), part.name
+
+
+def test_absent_keys_must_be_left_out_and_null_be_kept() -> None:
+    assert as_json(Created(".env")) == {"env_file": ".env"}
+    assert as_json(Created(".env", renamed={})) == {"env_file": ".env", "renamed": {}}
+    store = Store("s3", external=True, endpoint=None, text="Amazon")
+    assert as_json(store) == {"kind": "s3", "external": True, "endpoint": None, "text": "Amazon"}
+
+
+@pytest.mark.parametrize(
+    ("value", "payload", "problem"),
+    [
+        ({"removed": ["a"]}, Pruned, ""),
+        ({"removed": "a"}, Pruned, "data.removed is not of type"),
+        ({"removed": [1]}, Pruned, "data.removed[] is not of type"),
+        ({}, Pruned, "data has the keys"),
+        ({"removed": [], "more": 1}, Pruned, "data has the keys"),
+        ({"changes": [], "folder": "."}, Rendered, "data has the keys"),
+        ({"folder": ".", "changes": [{"path": "a"}]}, Rendered, "data.changes[] has the keys"),
+        ({"state": "running", "pid": None, "since": None}, Migration, ""),
+        ({"state": "running", "pid": True, "since": None}, Migration, "data.pid is not of type"),
+        ({"env_file": ".env"}, Created, ""),
+        ([], Created, "data is not an object"),
+    ],
+)
+def test_the_contract_must_be_checked_key_by_key(
+    value: object, payload: type, problem: str
+) -> None:
+    found = mismatch(value, payload)
+    assert found.startswith(problem) if problem else found == ""
