@@ -1,4 +1,4 @@
-"""What stands in the rendered YAML is read back as it was meant, by YAML and by Compose."""
+"""YAML and Compose read every rendered value back unchanged."""
 
 import pytest
 import yaml
@@ -37,7 +37,7 @@ WORDS = "true False YES no On off null ~ y N 1 0x1f 1e3 .5 1:30 2026-11-21 - = <
 
 
 @pytest.mark.parametrize("word", ["", " a", "a ", "a #b", *WORDS.split()])
-def test_a_text_that_yaml_takes_for_something_else_must_be_quoted(word: str) -> None:
+def test_a_text_that_yaml_reads_as_another_type_must_be_quoted(word: str) -> None:
     assert literal(word) == f'"{word}"'
 
 

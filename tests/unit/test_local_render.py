@@ -1,4 +1,4 @@
-"""What stands in the scripts of a stack without Docker is what its servers get."""
+"""The scripts of a stack without Docker pass every value to its servers unchanged."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ few = hypothesis_settings(max_examples=60, deadline=None)
 
 
 def said_by(script: str, *arguments: str) -> str:
-    """Return what a shell prints, which knows nothing of ours."""
+    """Return the output of a shell with an empty environment."""
     done = subprocess.run(
         ["sh", "-euc", script, "sh", *arguments],
         env={"PATH": "/usr/bin:/bin"},
@@ -42,7 +42,7 @@ def said_by(script: str, *arguments: str) -> str:
 
 
 def exports(script: str) -> str:
-    """Return the lines of a script that set what its server finds in its environment."""
+    """Return the lines of a script that set its server's environment."""
     lines = [line for line in script.split("\n") if line.startswith("export ")]
     return "\n".join(line for line in lines if not line.startswith("export STACK_SERVICE="))
 
@@ -55,10 +55,10 @@ def exports(script: str) -> str:
 @example("-n")
 @example("{{ stack }} {% raw %}")
 @example(" begins and ends with spaces ")
-def test_any_value_must_reach_the_server_as_it_was_written(text: str) -> None:
+def test_any_value_must_reach_the_server_unchanged(text: str) -> None:
     stack = local_stack(**{VARIABLE: text})
     if is_secret_variable(VARIABLE, text):
-        # An address with a password goes the way of the other secrets.
+        # A URL with a password is passed in a file, like other secrets.
         (secret,) = (found for found in stack.secrets if found.name == "mlflow_env")
         script = secret.text
     else:
@@ -69,7 +69,7 @@ def test_any_value_must_reach_the_server_as_it_was_written(text: str) -> None:
 @few
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)))
 @example(["", "-n", "$HOME", "'", "a b", "*", "~", "\n"])
-def test_the_words_of_a_command_must_be_read_back_as_they_are(words: Sequence[str]) -> None:
+def test_the_words_of_a_command_must_be_read_back_unchanged(words: Sequence[str]) -> None:
     script = f"set -- {shell(words)}\nfor word; do printf '%s\\0' \"$word\"; done"
     assert said_by(script) == "".join(f"{word}\0" for word in words)
 
@@ -86,7 +86,7 @@ def test_a_plain_word_must_stay_plain_for_the_reader(word: str) -> None:
 
 
 def stack_in(cache: Path, **values: str) -> Stack:
-    """Return a stack whose Python only prints how it was called, and an environment variable."""
+    """Return a stack whose Python only prints its arguments and an environment variable."""
     stack = local_stack(replace(MACHINE, cache=str(cache)), **values)
     python = Path(stack.service("s3").image) / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -99,8 +99,8 @@ def stack_in(cache: Path, **values: str) -> Stack:
     return stack
 
 
-def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -> None:
-    """From whatever folder it is called, and whatever the folders are named."""
+def test_a_script_must_end_orphans_and_become_its_server(tmp_path: Path) -> None:
+    """From any working directory, and with any folder names."""
     folder = tmp_path / "it's $HOME %s" / "local"
     stack = stack_in(tmp_path / "a 'cache' of $mine", MINIO_VOLUME_PATH="/srv/it's #1 $x")
     write(render(stack), folder)
@@ -113,8 +113,8 @@ def test_a_script_must_end_what_was_left_and_become_its_server(tmp_path: Path) -
     assert (folder / "run" / "s3.started").exists()
 
 
-def test_a_script_must_make_the_folder_of_its_data(tmp_path: Path) -> None:
-    """As after `render` alone, or when somebody deleted it."""
+def test_a_script_must_create_its_data_folder(tmp_path: Path) -> None:
+    """It is missing after `render` alone, or if it was deleted."""
     write(render(stack_in(tmp_path / "cache")), tmp_path / "local")
     before = os.umask(0o022)
     try:
@@ -129,7 +129,7 @@ def test_a_script_must_make_the_folder_of_its_data(tmp_path: Path) -> None:
 
 
 def test_supervisord_must_find_the_folder_of_its_socket(tmp_path: Path) -> None:
-    """Also where that is elsewhere, because the stack's own path is too long."""
+    """Also if it is elsewhere, because the stack's own path is too long."""
     machine = replace(MACHINE, socket=str(tmp_path / "short" / "1.sock"))
     write(render(local_stack(machine)), tmp_path / "local")
     assert (tmp_path / "short").stat().st_mode & 0o777 == 0o700
@@ -165,7 +165,7 @@ def test_a_job_that_failed_must_not_count_as_done(tmp_path: Path) -> None:
     stack = stack_in(tmp_path / "cache")
     write(render(stack), tmp_path / "local")
     python = Path(stack.service("bucket-init").image) / "bin" / "python"
-    # The other two calls: what was left behind, and the health of what it waits for.
+    # The other two calls: ending orphans, and the healthcheck of a dependency.
     says = '#!/bin/sh\ncase "$1" in bucket-init/*) exit {code};; esac\n'
     for code, done in ((3, False), (0, True)):
         python.write_text(says.format(code=code), encoding="utf-8")
@@ -220,7 +220,7 @@ def test_rendering_twice_must_change_nothing(user: User) -> None:
 
 
 def test_only_what_a_setting_changes_must_be_written(user: User) -> None:
-    """Else servers would be started again that need not be."""
+    """Otherwise servers would be restarted without need."""
     user.has_env("STACK_ENGINE=local")
     user.types("render")
     user.has_env("STACK_ENGINE=local", "MLFLOW_WORKERS=3")
