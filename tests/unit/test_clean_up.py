@@ -1,4 +1,4 @@
-"""`verify` removes what it made, and nothing that a server may have named instead."""
+"""`verify` removes what it created, and nothing else that a server may name."""
 
 import sqlite3
 import sys
@@ -44,7 +44,7 @@ def write(path: Path) -> Path:
 
 
 def clean(folder: Path, *keys: str, name: str = NAME) -> object:
-    """Clean up as `verify` does; return the cause of what went wrong."""
+    """Clean up as `verify` does; return the cause of a failure."""
     objects = dict.fromkeys(keys, 1)
     return main.outcome(main.clean, {"folder": str(folder), "name": name, "objects": objects})[
         "cause"
@@ -91,7 +91,7 @@ def test_a_key_that_a_server_made_up_must_not_be_removed_from_a_bucket(
 
 
 @pytest.mark.parametrize("way", ["dots", "link", "absolute"])
-def test_a_file_outside_of_the_folder_must_not_be_removed(tmp_path: Path, way: str) -> None:
+def test_a_file_outside_the_folder_must_not_be_removed(tmp_path: Path, way: str) -> None:
     folder, victim = tmp_path / "artifacts", write(tmp_path / "victim/file")
     folder.mkdir()
     (folder / "link").symlink_to(victim.parent)

@@ -1,4 +1,4 @@
-"""Every decision about a stack without Docker, read off the plain values that it is."""
+"""Every decision about a stack without Docker, read from its plain values."""
 
 import socket
 import subprocess
@@ -37,7 +37,7 @@ INDEX = {"PIP_INDEX_URL": "https://user:index-secret@mirror/simple"}
 
 
 def published(**values: str) -> dict[str, list[str]]:
-    """Return the addresses that each service answers on."""
+    """Return the addresses of each service."""
     found: dict[str, list[str]] = {}
     for service, port in local_stack(**values).ports:
         assert port.published == port.target
@@ -88,7 +88,7 @@ def test_the_same_settings_must_give_the_same_stack() -> None:
     assert local_stack(**PORTS) == local_stack(**PORTS)
 
 
-def test_only_this_machine_must_reach_a_stack_that_was_told_nothing() -> None:
+def test_only_this_machine_must_reach_a_stack_with_default_settings() -> None:
     assert published() == {
         "postgres": ["127.0.0.1:5432"],
         "s3": ["127.0.0.1:9000"],
@@ -97,7 +97,7 @@ def test_only_this_machine_must_reach_a_stack_that_was_told_nothing() -> None:
 
 
 def test_only_mlflow_must_be_on_the_network_where_the_stack_is() -> None:
-    """S3 and the database are then nobody else's business."""
+    """Other machines then need neither S3 nor the database."""
     assert published(**OPEN) == {
         "postgres": ["127.0.0.1:5432"],
         "s3": ["127.0.0.1:9000"],
@@ -105,13 +105,13 @@ def test_only_mlflow_must_be_on_the_network_where_the_stack_is() -> None:
     }
 
 
-def test_s3_must_be_on_the_network_where_clients_talk_to_it_themselves() -> None:
+def test_s3_must_be_on_the_network_with_direct_access() -> None:
     assert published(**OPEN, **DIRECT)["s3"] == ["192.0.2.10:9000"]
     assert published(**DIRECT)["s3"] == ["127.0.0.1:9000"]
 
 
-def test_the_database_must_be_on_the_network_where_it_is_published() -> None:
-    """And always on this machine, from where MLflow calls it."""
+def test_the_database_must_be_on_the_network_if_it_is_published() -> None:
+    """And always on loopback, which MLflow uses."""
     found = published(**OPEN, PG_PUBLISH="true")
     assert found["postgres"] == ["127.0.0.1:5432", "192.0.2.10:5432"]
     assert found["s3"] == ["127.0.0.1:9000"]
@@ -127,7 +127,7 @@ def test_the_database_must_listen_where_its_ports_say(values: dict[str, str]) ->
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", ANY_ADDRESS, "::"])
 def test_the_database_must_be_able_to_listen_on_all_of_its_addresses(address: str) -> None:
-    """One after the other; where one is taken, PostgreSQL only says so in its log and goes on."""
+    """If one is taken, PostgreSQL only logs that and continues."""
     values = {**LOGIN, "STACK_BIND_ADDRESS": address, "PG_PUBLISH": "true"}
     environment = local_stack(**values).service("postgres").environment
     port = 0
@@ -158,7 +158,7 @@ def test_every_server_must_listen_where_its_ports_say(values: dict[str, str]) ->
         ("::", "http://[::1]:9100"),
     ],
 )
-def test_everybody_must_call_s3_where_it_listens(address: str, endpoint: str) -> None:
+def test_every_client_must_call_s3_where_it_listens(address: str, endpoint: str) -> None:
     found = local_stack(**{**OPEN, **DIRECT, **PORTS, "STACK_BIND_ADDRESS": address})
     assert found.service("mlflow").environment["MLFLOW_S3_ENDPOINT_URL"] == endpoint
     assert found.service("bucket-init").environment["S3_ENDPOINT"] == endpoint
@@ -183,13 +183,13 @@ def test_there_must_be_no_console_to_open() -> None:
     }
 
 
-def test_the_key_must_not_be_said_to_be_limited() -> None:
-    """The S3 server without Docker knows one key, which may do everything."""
+def test_the_key_must_not_be_called_limited() -> None:
+    """The S3 server without Docker has a single key, which may do everything."""
     assert not local_stack().key_is_limited
     assert stack().key_is_limited
 
 
-def test_nobody_must_see_a_root_key_of_s3() -> None:
+def test_there_must_be_no_root_key_of_s3() -> None:
     seen = {service.name: {secret.name for secret in service.secrets}
             for service in local_stack().services}  # fmt: skip
     assert seen == {
@@ -218,12 +218,12 @@ def test_the_index_must_be_a_secret_of_the_installation_and_of_no_server() -> No
 
 
 def test_there_must_be_no_memory_limits() -> None:
-    """Nothing here could keep them."""
+    """Nothing here could enforce them."""
     found = local_stack(MLFLOW_MEMORY="2g", PG_MEMORY="1g", MINIO_MEMORY="512m")
     assert {service.memory for service in found.services} == {None}
 
 
-def test_nothing_must_be_asked_of_a_registry() -> None:
+def test_no_registry_must_be_used() -> None:
     found = local_stack(MLFLOW_IMAGE="registry.example.org/mlflow:1")
     assert {service.pull_policy for service in found.services} == {None}
     assert {service.image for service in found.services} == {folder()}
@@ -238,8 +238,8 @@ def test_every_server_must_be_stopped_by_a_signal_that_ends_it_at_once(name: str
     assert service.restart == "unless-stopped"
 
 
-def test_root_must_run_the_database_as_somebody_else() -> None:
-    """PostgreSQL refuses to be run by root; nothing else differs."""
+def test_root_must_run_the_database_as_another_user() -> None:
+    """PostgreSQL refuses to run as root; nothing else differs."""
     plain = render(local_stack()).files
     as_root = render(local_stack(replace(MACHINE, database_user="mlflow-compose"))).files
     assert {path for path in plain if plain[path] != as_root[path]} == {"postgres/run.sh"}
@@ -266,7 +266,7 @@ def test_data_must_be_below_the_folder_of_the_stack() -> None:
 @pytest.mark.parametrize(
     ("path", "seen"), [("objects", "../objects"), ("/srv/my objects", "/srv/my objects")]
 )
-def test_objects_must_be_in_the_folder_that_was_asked_for(path: str, seen: str) -> None:
+def test_objects_must_be_in_the_chosen_folder(path: str, seen: str) -> None:
     found = local_stack(MINIO_VOLUME_PATH=path)
     assert found.service("s3").environment["S3_FOLDER"] == seen
     assert found.service("s3").volumes == (Bind(seen, seen),)
@@ -288,7 +288,7 @@ def test_the_environments_folder_must_be_in_the_cache_and_name_its_version() -> 
 
 
 def image(told: Settings, lock: str, servers: str) -> str:
-    """Return the folder that packages of these requirements are installed in."""
+    """Return the folder for packages of these requirements."""
     texts = {"shared": {REQUIREMENTS: lock}, "local": {REQUIREMENTS: servers}}
     return built(told, LOCAL, texts=texts).service("mlflow").image
 
@@ -325,7 +325,7 @@ def test_the_environments_folder_must_change_with_what_goes_in() -> None:
 def test_the_environments_folder_must_not_change_with_what_stays_out(
     values: dict[str, str],
 ) -> None:
-    """Two stacks share it, and a new password installs nothing."""
+    """Two stacks share it, and a new password causes no installation."""
     assert folder(**values) == folder()
 
 
@@ -352,8 +352,8 @@ def test_no_compiler_must_be_needed() -> None:
     assert "--only-binary :all:" in recipe().install_arguments
 
 
-def test_the_database_must_be_asked_at_its_own_port() -> None:
-    """Else another one of this machine would answer."""
+def test_the_database_must_be_checked_at_its_own_port() -> None:
+    """Otherwise another one on this machine could answer."""
     command = check("postgres", **PORTS, PG_USER="u", PG_DATABASE="d").command
     assert command == ("pg_isready", "-h", "127.0.0.1", "-p", "5433", "-U", "u", "-d", "d")
 
@@ -369,7 +369,7 @@ def test_the_database_must_be_asked_at_its_own_port() -> None:
         ("2001:db8::1", "2001:db8::1"),
     ],
 )
-def test_a_server_must_be_asked_where_it_listens(
+def test_a_server_must_be_checked_where_it_listens(
     name: str, port: int, address: str, asked: str
 ) -> None:
     values = {**OPEN, **DIRECT, **PORTS, "STACK_BIND_ADDRESS": address}
@@ -378,7 +378,7 @@ def test_a_server_must_be_asked_where_it_listens(
 
 @contextmanager
 def answering(text: bytes, address: str = "127.0.0.1") -> Iterator[int]:
-    """Give the port of a server that says the same to everybody."""
+    """Yield the port of a server that always sends the same answer."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         server = socket.create_server((address, 0), family=family)
@@ -392,7 +392,7 @@ def answering(text: bytes, address: str = "127.0.0.1") -> Iterator[int]:
             except OSError:
                 return
             with connection:
-                # An idle connection is one that looked whether somebody listens.
+                # The probe's first connection sends nothing: it only tests that the port is open.
                 if connection.recv(1000):
                     connection.sendall(text)
 
@@ -416,7 +416,7 @@ def healthy(name: str, **values: str) -> bool:
 @pytest.mark.parametrize(
     ("name", "variable", "answer", "health"),
     [
-        # Without a signature, S3 refuses.
+        # S3 refuses unsigned requests.
         ("s3", "MINIO_PORT", b"HTTP/1.0 403 Forbidden\r\n\r\n", True),
         ("s3", "MINIO_PORT", b"SSH-2.0-OpenSSH\r\n", False),
         ("mlflow", "MLFLOW_PORT", b"HTTP/1.0 200 OK\r\n\r\nOK", True),
@@ -448,14 +448,14 @@ def test_an_s3_server_that_is_not_there_must_not_be_healthy() -> None:
 def test_the_databases_port_must_be_its_own_without_docker(
     values: dict[str, str], name: str, first: str
 ) -> None:
-    """In containers it is one that nobody outside sees."""
+    """In containers it is not visible outside."""
     with pytest.raises(SettingsError, match=f"{name}  must differ from {first}, got"):
         settings(STACK_ENGINE="local", **values)
     assert settings(STACK_ENGINE="docker", **values)
 
 
-def test_the_databases_port_must_be_its_own_whoever_chose_the_engine(user: User) -> None:
-    """By default, that is nobody: where there is no Docker, the stack runs without it."""
+def test_the_databases_port_must_be_its_own_however_the_engine_was_chosen(user: User) -> None:
+    """By default, the stack runs without Docker if there is none."""
     user.has_env("PG_PORT=5000")
     result = user.types("render", "--target", "local")
     assert result.code == 2

@@ -1,4 +1,4 @@
-"""The files of a stack: written once, kept by hand-off, never lost to an accident."""
+"""The files of a stack: written only if they differ, and never over a user's edits."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def rendering(**values: str) -> Rendering:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
-    """Return what a backup program looks at: inode, time, mode and bytes of every file."""
+    """Return what a backup program compares: inode, time, mode and bytes of every file."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -68,7 +68,7 @@ def test_modes_must_keep_secrets_from_others_and_let_containers_read_them(user: 
     assert (compose / "mlflow/entrypoint.sh").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_changed_mode_must_be_put_right(user: User) -> None:
+def test_a_changed_mode_must_be_restored(user: User) -> None:
     user.has_env()
     user.types("render")
     (user.folder / "compose/secrets").chmod(0o755)
@@ -123,7 +123,7 @@ def test_a_secret_edited_by_hand_must_be_reported_without_its_text(user: User) -
     assert secret.read_text(encoding="utf-8") == "hunter2"
 
 
-def test_a_file_of_somebody_else_must_not_be_overwritten(user: User) -> None:
+def test_a_file_that_is_not_ours_must_not_be_overwritten(user: User) -> None:
     """A folder called compose with a docker-compose.yaml in it is not always ours."""
     user.has_env()
     user.compose_file.parent.mkdir()
@@ -132,7 +132,7 @@ def test_a_file_of_somebody_else_must_not_be_overwritten(user: User) -> None:
     assert user.compose_file.read_text(encoding="utf-8") == "services: {}\n"
 
 
-def test_an_edit_that_was_taken_back_must_be_forgotten(user: User) -> None:
+def test_an_edit_that_was_undone_must_be_forgotten(user: User) -> None:
     user.has_env()
     user.types("render")
     text = user.compose_file.read_text(encoding="utf-8")
@@ -149,7 +149,7 @@ def test_a_file_removed_by_hand_must_be_written_again(user: User) -> None:
     assert user.types("render").out == "create  compose/docker-compose.yaml\n"
 
 
-def test_changed_line_ends_must_count_as_an_edit(user: User) -> None:
+def test_changed_line_endings_must_count_as_an_edit(user: User) -> None:
     user.has_env()
     user.types("render")
     script = user.folder / "compose/mlflow/entrypoint.sh"
@@ -198,7 +198,7 @@ def test_a_file_edited_by_hand_must_not_be_removed(user: User) -> None:
     assert dockerfile.read_text(encoding="utf-8") == "FROM scratch\n"
 
 
-def test_check_must_say_with_its_exit_code_whether_disk_differs(user: User) -> None:
+def test_the_exit_code_of_check_must_tell_whether_disk_differs(user: User) -> None:
     user.has_env()
     missing = user.types("render", "--check")
     assert missing.code == 1
@@ -236,7 +236,7 @@ def test_check_must_notice_a_folder_of_secrets_that_is_open_to_others(user: User
     assert "update  compose/secrets\n" in result.out
 
 
-def test_check_must_say_which_file_was_edited_by_hand(user: User) -> None:
+def test_check_must_mark_files_edited_by_hand(user: User) -> None:
     user.has_env()
     user.types("render")
     user.compose_file.write_text("mine", encoding="utf-8")
@@ -268,7 +268,7 @@ def test_diff_must_never_show_a_secret(user: User) -> None:
         assert text not in shown
 
 
-def test_another_folder_may_be_named(user: User) -> None:
+def test_another_folder_may_be_chosen(user: User) -> None:
     user.has_env("MINIO_VOLUME_PATH=data", "BUILD_CA_CERTS=certs.pem")
     (user.folder / "certs.pem").touch()
     assert user.types("render", "--output", "deep/er/tree").code == 0
@@ -303,7 +303,7 @@ def test_an_interrupted_write_must_leave_the_old_file_whole(
 def test_an_interrupted_write_must_not_look_like_an_edit_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:
-    """Whenever the power fails: the next render, of other settings, goes through."""
+    """Whenever the power fails, the next render, with other settings, succeeds."""
     write(rendering(), tmp_path)
     real = Path.replace
     done: list[Path] = []
@@ -348,7 +348,7 @@ def test_no_temporary_file_must_stay_behind(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_a_file_must_be_named(user: User) -> None:
-    """Docker makes such folders where a file that it should mount is missing."""
+    """Docker creates such a folder if a file that it should mount is missing."""
     user.has_env()
     (user.folder / "compose/secrets/pg_password").mkdir(parents=True)
     result = user.types("render")
@@ -369,7 +369,7 @@ def test_a_file_in_place_of_the_folder_must_be_named(user: User) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "null", '{"files": []}', '{"files": {"x": 1}}', "<<<<<<< HEAD\n"]
 )
-def test_a_broken_manifest_must_be_said_to_be_one(user: User, text: str) -> None:
+def test_a_damaged_manifest_must_be_reported(user: User, text: str) -> None:
     user.has_env()
     user.types("render")
     (user.folder / "compose/.manifest.json").write_text(text, encoding="utf-8")
@@ -379,7 +379,7 @@ def test_a_broken_manifest_must_be_said_to_be_one(user: User, text: str) -> None
     assert ".manifest.json" in result.err
 
 
-def test_check_must_notice_a_missing_manifest_only_where_it_matters(user: User) -> None:
+def test_check_must_notice_a_missing_manifest_only_if_it_matters(user: User) -> None:
     user.has_env()
     user.types("render")
     (user.folder / "compose/.manifest.json").unlink()
@@ -404,6 +404,6 @@ def test_a_target_that_does_not_exist_must_be_refused(user: User) -> None:
 
 
 def test_no_health_check_has_a_start_period(tmp_path: Path) -> None:
-    """In one, Docker since 25 asks every 5 seconds, which makes the whole start twice as long."""
+    """During one, Docker 25 and newer check every 5 seconds, which doubles the start time."""
     write(render(stack()), tmp_path)
     assert "start_period" not in (tmp_path / "docker-compose.yaml").read_text()

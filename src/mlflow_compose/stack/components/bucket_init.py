@@ -24,7 +24,7 @@ def in_container(around: Surroundings, name: str) -> Service:
     """
     settings, site, bundled = around.settings, around.site, around.stores.bundles_s3
     provider = PROVIDERS[settings.s3_provider]
-    # Only a bundled server has a root key to make the application's key with.
+    # Only with a bundled server's root key can the application's key be created.
     has_root = bundled and provider.has_root
     keys = {"ROOT_KEY_FILE": site.secret(credentials.ROOT_KEY)} if has_root else {}
     maker = provider.key_maker if has_root else ""
