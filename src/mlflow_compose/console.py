@@ -161,7 +161,7 @@ class Console:
             divert(self._out)
             raise OutputError(
                 f"the result cannot be written to standard output: {error.strerror}",
-                hint="mlflow-compose status shows how the stack is now",
+                hint="mlflow-compose status shows the state of the stack",
             ) from None
         return True
 

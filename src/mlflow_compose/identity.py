@@ -144,7 +144,7 @@ def _read_digits(path: Path, count: int, hint: str) -> str:
     except OSError as error:
         raise FilesError(f"{path} cannot be read: {error.strerror}") from None
     if not re.fullmatch(rf"[0-9a-f]{{{count}}}", text):
-        rule = f"does not hold a stack's {path.name}, which is {count} hexadecimal digits"
+        rule = f"is not a stack's {path.name}, which is {count} hexadecimal digits"
         raise FilesError(f"{path} {rule}", hint=hint)
     return text
 
@@ -164,9 +164,9 @@ def _check_env_file(place: Place, paths: StackPaths) -> None:
     name = paths.env_file.name
     if place.env_file != name and (paths.root / place.env_file).exists():
         raise UsageError(
-            f"{paths.root} is the folder of the stack of {place.env_file}, so {name} cannot have "
+            f"{paths.root} already belongs to the stack of {place.env_file}, so {name} cannot have "
             "its stack there",
-            hint=f"move {name} to a folder of its own",
+            hint=f"move {name} to a separate folder",
         )
 
 
@@ -197,7 +197,7 @@ def _check_folders(paths: StackPaths) -> None:
     for folder in (paths.compose, paths.local, paths.state):
         if folder.is_symlink():
             raise FilesError(
-                f"{folder} is a link, and must be a folder of the stack",
+                f"{folder} is a link, but must be a folder of the stack",
                 hint=f"move {folder.readlink()} to its place; folders in local/data may be links",
             )
 

@@ -70,8 +70,8 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         why = error.strerror if isinstance(error, OSError) else "the file system has no locks"
         raise FilesError(
-            f"{folder / LOCK}, the stack's lock, cannot be taken: {why}",
-            hint=f"ls -ld {folder} {folder}/* shows what is there and whose it is",
+            f"{folder / LOCK}, the lock of the stack, cannot be acquired: {why}",
+            hint=f"ls -ld {folder} {folder}/* shows the files and their owner",
         ) from None
     try:
         # Only others read it: a full disk is no reason to end.
@@ -104,5 +104,5 @@ def _described(command: str) -> str:
 def _busy(known: Holder | None) -> BusyError:
     return BusyError(
         known.text if known else "another command is working on this stack",
-        hint="try again when it has ended; mlflow-compose status shows the stack meanwhile",
+        hint="try again when it is done; mlflow-compose status shows the stack",
     )

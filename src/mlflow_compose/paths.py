@@ -60,7 +60,7 @@ def stack_paths(env_file: Path) -> StackPaths:
         found = env_file.resolve()
     except (OSError, RuntimeError):
         # RuntimeError until Python 3.12: https://docs.python.org/3/library/pathlib.html
-        raise EnvFileError(f"{env_file} cannot be read: the link leads back to itself") from None
+        raise EnvFileError(f"{env_file} cannot be read: the link points to itself") from None
     check_path(found)
     return StackPaths(found)
 
@@ -78,8 +78,8 @@ def check_path(env_file: Path) -> None:
         text = str(env_file)
     if "\n" in text or "\r" in text:
         raise EnvFileError(
-            f"the path of a stack must not hold a line break, got {text!r}",
-            hint="mv gives the folder a name of one line; then run the same command there",
+            f"the path of a stack must not contain a line break, got {text!r}",
+            hint="rename the folder (mv), then run the command again",
         )
 
 
@@ -99,7 +99,7 @@ def make_state_folder(paths: StackPaths) -> Path:
     except OSError as error:
         raise FilesError(
             f"{folder} cannot be written: {error.strerror}",
-            hint=f"ls -ld {paths.root} shows whose folder it is",
+            hint=f"ls -ld {paths.root} shows the owner",
         ) from None
     return folder
 
@@ -124,7 +124,7 @@ def templates() -> Path:
         if candidate.is_dir():
             return candidate
     raise TemplatesMissingError(
-        f"the templates are missing beside {package}",
+        f"the templates next to {package} are missing",
         hint="pip install --force-reinstall mlflow-compose",
     )
 

@@ -109,7 +109,7 @@ def read_record(paths: StackPaths) -> Record:
     """Return what is remembered of a stack; nothing of one that was never started.
 
     Raises:
-        FilesError: It is not as it was written.
+        FilesError: It is damaged.
     """
     path = paths.state / RECORD_FILE
     try:
@@ -120,8 +120,8 @@ def read_record(paths: StackPaths) -> Record:
         raise FilesError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError):
         raise FilesError(
-            f"{path} is not as it was written",
-            hint=f"remove {path}; the next up writes it again",
+            f"{path} is damaged",
+            hint=f"delete {path}; the next up writes it again",
         ) from None
 
 

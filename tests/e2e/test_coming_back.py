@@ -137,7 +137,9 @@ def test_a_migration_that_is_killed_must_be_named_and_mended_by_up(
         said.shows("error: migrate-store has been working on this stack since", str(process.pid))
         process.kill()
         process.wait()
-    small.tool("status").shows("a migration was cut off", "mlflow-compose up brings the stack back")
+    small.tool("status").shows(
+        "a migration was interrupted", "mlflow-compose up restores the stack"
+    )
     small.up()
     must_be_back(small, run, env)
 

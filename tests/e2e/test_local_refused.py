@@ -39,7 +39,7 @@ def test_a_folder_of_minio_must_not_be_touched(stopped: LocalStack) -> None:
 def test_a_key_that_rclone_cannot_hold_must_be_named(stopped: LocalStack) -> None:
     with stopped.changed(MINIO_SECRET_ACCESS_KEY="eight,characters"):
         said = stopped.up(code=1)
-    said.shows("MINIO_SECRET_ACCESS_KEY must not hold a comma")
+    said.shows("MINIO_SECRET_ACCESS_KEY must not contain a comma")
     assert "eight,characters" not in said.text
 
 

@@ -15,7 +15,7 @@ def test_a_name_that_another_stack_has_must_be_refused(
     for command in (("up",), ("down", "--volumes", "--yes")):
         said = twin.tool(*command, code=1)
         said.shows(
-            f"the name {shared.name} is that of another stack",
+            f"another stack is already named {shared.name}",
             str(shared.folder),
             "COMPOSE_PROJECT_NAME",
         )

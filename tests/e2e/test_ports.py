@@ -36,7 +36,7 @@ def test_a_process_on_a_port_must_be_named(never_up: RunningStack, what: str, ad
     with listening(address, port):
         said = never_up.up(code=1)
     me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
-    said.shows(f"port {port} is taken by {me} (pid {os.getpid()})", VARIABLES[what])
+    said.shows(f"port {port} is already in use by {me} (pid {os.getpid()})", VARIABLES[what])
     assert never_up.ids() == {}
 
 
@@ -45,7 +45,7 @@ def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerS
     stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
     said = stack.up(code=1)
     name = shared.containers()["mlflow"]["Name"].removeprefix("/")
-    said.shows(f"is taken by the container {name}")
+    said.shows(f"is already in use by the container {name}")
     assert stack.ids() == {}
 
 

@@ -292,7 +292,7 @@ def test_a_stack_whose_path_contains_a_line_break_must_be_rejected(
     before = list(folder.iterdir())
     result = user.types(command)
     assert result.code == 2
-    assert f"must not hold a line break, got {str(folder / '.env')!r}\n" in result.err
+    assert f"must not contain a line break, got {str(folder / '.env')!r}\n" in result.err
     assert list(folder.iterdir()) == before
 
 

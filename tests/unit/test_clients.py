@@ -118,7 +118,7 @@ def test_a_server_that_answers_nothing_must_be_told_from_a_stranger(
     monkeypatch: pytest.MonkeyPatch, silence: Answer
 ) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
-    with server(silence) as url, pytest.raises(NoAnswer, match=f"{url} takes connections"):
+    with server(silence) as url, pytest.raises(NoAnswer, match=f"{url} accepts connections"):
         Tracking(url).stack()
 
 

@@ -55,7 +55,7 @@ def test_a_missing_docker_must_still_be_what_is_missing(
 ) -> None:
     (tmp_path / "env").symlink_to("/usr/bin/env")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError, match="there is no docker command"):
+    with pytest.raises(EngineError, match="docker is not in PATH"):
         DockerEngine(stack(), StackPaths(tmp_path / ".env")).check()
 
 

@@ -45,7 +45,7 @@ def test_containers_of_the_stack_must_be_accepted(origins: set[Origin]) -> None:
 def test_a_strangers_container_must_be_named(stranger: Origin) -> None:
     with pytest.raises(EngineError, match=stranger.container) as caught:
         check_containers(stack(), HERE, {OURS, stranger})
-    assert f"the name mlflow is that of another stack, in {stranger.folder.parent}" in str(
+    assert f"another stack is already named mlflow, in {stranger.folder.parent}" in str(
         caught.value
     )
     assert "COMPOSE_PROJECT_NAME" in (caught.value.hint or "")
@@ -58,7 +58,7 @@ def test_a_container_of_another_folder_with_the_same_id_must_be_named(tmp_path: 
         (root / "compose").mkdir(parents=True)
         keep_identity(Identity(IDENTITY), StackPaths(root / ".env"))
     origin = Origin("mlflow-s3-1", IDENTITY, there / "compose")
-    with pytest.raises(EngineError, match="is a copy of it"):
+    with pytest.raises(EngineError, match="is a copy of the other"):
         check_containers(stack(), here / "compose", {origin})
     there.rename(tmp_path / "gone")
     check_containers(stack(), here / "compose", {origin})
@@ -71,7 +71,7 @@ def test_volumes_of_the_stack_must_be_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("identity", "sentence"),
-    [(OTHER, f"another stack of the name mlflow (id {OTHER})"), ("", "carries no label")],
+    [(OTHER, f"another stack named mlflow (id {OTHER})"), ("", "it has no label")],
 )
 def test_a_strangers_volume_must_be_named(identity: str, sentence: str) -> None:
     with pytest.raises(EngineError) as caught:

@@ -34,7 +34,7 @@ def test_a_missing_docker_must_be_said(user: User, bin_folder: Path, command: st
     assert not list(bin_folder.iterdir())
     result = user.types(command)
     assert result.code == 1
-    assert "error: Docker is not installed: there is no docker command\n" in result.err
+    assert "error: Docker is not installed: docker is not in PATH\n" in result.err
     assert "hint: https://docs.docker.com/get-started/get-docker/ says" in result.err
 
 
@@ -42,8 +42,8 @@ def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:
     has_docker(bin_folder, "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1")
     result = user.types("status")
     assert result.code == 1
-    assert result.err.startswith("error: Docker is here, but Docker Compose v2 is not")
-    assert "hint: https://docs.docker.com/compose/install/" in result.err
+    assert result.err.startswith("error: Docker Compose v2 is not installed")
+    assert "hint: see https://docs.docker.com/compose/install/" in result.err
 
 
 @pytest.mark.parametrize(
@@ -52,11 +52,11 @@ def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
             "error: Docker's engine does not answer: Cannot connect to the Docker daemon",
-            "hint: start Docker Desktop, or sudo systemctl start docker",
+            "hint: start Docker Desktop, or run sudo systemctl start docker",
         ),
         (
             "dial unix /var/run/docker.sock: connect: permission denied",
-            "error: Docker's engine refused this user: permission denied on its socket",
+            "error: this user may not use Docker: permission denied on its socket",
             'hint: sudo usermod -aG docker "$USER", then log in again',
         ),
     ],

@@ -15,7 +15,7 @@ STACKS: dict[str, dict[str, str]] = {
     "bundled servers": {},
     "an external database": {"PG_HOST": "db.lab"},
     "an external S3 server": {"MINIO_HOST": "objects.lab"},
-    "Amazon's S3": {"MINIO_HOST": "aws", "BACKEND_STORE": "sqlite"},
+    "Amazon S3": {"MINIO_HOST": "aws", "BACKEND_STORE": "sqlite"},
     "external servers": {"PG_HOST": "db.lab", "MINIO_HOST": "objects.lab"},
     "a file and a folder": {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"},
     "a folder": {"ARTIFACT_STORE": "local"},

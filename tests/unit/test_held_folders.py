@@ -126,7 +126,7 @@ def test_a_folder_of_the_users_that_is_not_mounted_must_be_named(tmp_path: Path)
     line = f"MINIO_VOLUME_PATH={objects}"
     up(plan(tmp_path / "stack", line))
     unmount(objects)
-    with pytest.raises(EngineError, match=f"{GONE} {objects} and is not there now"):
+    with pytest.raises(EngineError, match=f"{GONE} {objects}, which does not hold it now"):
         up(plan(tmp_path / "stack", line))
     objects.rmdir()
     with pytest.raises(EngineError, match=GONE):
@@ -199,7 +199,7 @@ def test_the_docker_engine_must_miss_a_folder_of_the_users_too(tmp_path: Path) -
     claim_folders(engine.stack, paths.compose)
     assert engine.data_folders() == (OBJECTS,)
     unmount(objects)
-    with pytest.raises(EngineError, match=f"{GONE} {objects} and is not there now"):
+    with pytest.raises(EngineError, match=f"{GONE} {objects}, which does not hold it now"):
         engine.check_data(start_empty=True, held=engine.stack.folders)
     engine.check_data(start_empty=True, held=["../what-it-used-before"])
 
@@ -219,7 +219,7 @@ def test_the_local_engine_must_look_at_what_was_noted(home: Path) -> None:
 def test_a_dangling_folder_of_the_users_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "objects").symlink_to(tmp_path / "unplugged")
     engine = DockerEngine(stack(MINIO_VOLUME_PATH="objects"), StackPaths(tmp_path / ".env"))
-    with pytest.raises(EngineError, match="which is not there"):
+    with pytest.raises(EngineError, match="which does not exist"):
         engine.check_data(start_empty=True)
 
 

@@ -142,7 +142,7 @@ def test_a_second_env_file_in_the_folder_must_be_refused_by_name(tmp_path: Path)
     with pytest.raises(UsageError) as caught:
         load(tmp_path, "b.env")
     assert "the stack of a.env, so b.env cannot" in caught.value.message
-    assert "folder of its own" in (caught.value.hint or "")
+    assert "separate folder" in (caught.value.hint or "")
 
 
 def test_an_env_file_may_be_renamed(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_key_that_is_none_must_be_refused(user: User, text: bytes) -> None:
     (user.folder / ".mlflow-compose" / "key").write_bytes(text)
     said = user.types("render")
     assert said.code == 1
-    assert "key does not hold a stack's key, which is 64 hexadecimal digits" in said.err
+    assert "key is not a stack's key, which is 64 hexadecimal digits" in said.err
 
 
 def test_a_place_that_is_no_file_must_not_be_waited_for(user: User) -> None:

@@ -59,7 +59,7 @@ def test_an_existing_file_must_not_be_changed(user: User) -> None:
     user.env_file.chmod(0o640)
     result = user.types("init", "--set", "MLFLOW_PORT=5001")
     assert result.code == 2
-    assert result.err.startswith("error: .env is there already and was left as it is\nhint: ")
+    assert result.err.startswith("error: .env already exists and was not changed\nhint: ")
     assert user.env_file.read_text(encoding="utf-8") == "mine"
     assert stat.S_IMODE(user.env_file.stat().st_mode) == 0o640
 
@@ -68,7 +68,7 @@ def test_a_dangling_link_must_not_be_followed(user: User) -> None:
     user.env_file.symlink_to(user.folder / "elsewhere")
     result = user.types("init")
     assert result.code == 2
-    assert "is there already" in result.err
+    assert "already exists" in result.err
     assert not (user.folder / "elsewhere").exists()
     assert user.env_file.is_symlink()
 

@@ -196,9 +196,9 @@ def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statuses", "volumes", "said"),
     [
-        (ALL_WELL, False, "stopped; the data is kept, mlflow-compose up brings it back"),
-        (ALL_WELL, True, "stopped; the volumes are deleted"),
-        ((), True, "nothing was running; the volumes are deleted"),
+        (ALL_WELL, False, "stopped; the data is kept, mlflow-compose up starts the stack again"),
+        (ALL_WELL, True, "stopped; the volumes were deleted"),
+        ((), True, "nothing was running; the volumes were deleted"),
         ((), False, "nothing was running"),
     ],
 )
@@ -217,7 +217,7 @@ def test_down_must_say_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) ->
     found = plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects")
     engine = FakeEngine(found.stack, ALL_WELL)
     (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
-    assert said == "stopped; the volumes are deleted; what is in /srv/objects is kept"
+    assert said == "stopped; the volumes were deleted; what is in /srv/objects is kept"
 
 
 def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
     engine = FakeEngine(found.stack, ALL_WELL)
     (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
     assert said == (
-        "stopped; the volumes are deleted; what is in PostgreSQL at db.lab:5432/mlflow, TLS prefer "
-        "and s3://mlflow at Amazon, region us-east-1 is kept"
+        "stopped; the volumes were deleted; what is in PostgreSQL at db.lab:5432/mlflow, "
+        "TLS prefer and s3://mlflow at Amazon, region us-east-1 is kept"
     )
 
 
@@ -299,6 +299,6 @@ def test_logs_of_an_unknown_service_must_be_refused(tmp_path: Path) -> None:
     engine = FakeEngine(plan(tmp_path).stack)
     with pytest.raises(UsageError) as caught:
         actions.logs(engine, ["mlfow"], follow=False, tail=None)
-    assert caught.value.message == "there is no service mlfow"
-    assert caught.value.hint == "this stack has postgres, s3, bucket-init, mlflow"
+    assert caught.value.message == "no such service: mlfow"
+    assert caught.value.hint == "the services of this stack are postgres, s3, bucket-init, mlflow"
     assert engine.calls == []

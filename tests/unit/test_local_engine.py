@@ -182,7 +182,7 @@ def test_a_unix_must_do(platform: str) -> None:
 def test_a_key_that_the_s3_server_cannot_read_must_be_named_and_not_shown() -> None:
     found = local_stack(MINIO_SECRET_ACCESS_KEY="hunter2,hunter2")
     with pytest.raises(
-        EngineError, match="MINIO_SECRET_ACCESS_KEY must not hold a comma"
+        EngineError, match="MINIO_SECRET_ACCESS_KEY must not contain a comma"
     ) as caught:
         availability.check(found)
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"
@@ -595,7 +595,7 @@ def test_a_stack_must_run_without_docker_where_there_is_none(
     bin_folder: Path, tmp_path: Path
 ) -> None:
     found = choose("auto", StackPaths(tmp_path / ".env"), ID)
-    assert found == Choice("local", "Docker is not installed: there is no docker command")
+    assert found == Choice("local", "Docker is not installed: docker is not in PATH")
     has_docker(bin_folder, REFUSES)
     found = choose("auto", StackPaths(tmp_path / ".env"), ID)
     assert found == Choice("local", "Docker's engine does not answer: no daemon")
@@ -647,7 +647,7 @@ def test_a_user_must_be_made_only_where_one_is_wanted(bin_folder: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root makes users")
 @pytest.mark.parametrize(
     ("script", "sentence"),
-    [(None, "there is no useradd"), ("echo 'group exists' >&2; exit 9", "made: group exists")],
+    [(None, "there is no useradd"), ("echo 'group exists' >&2; exit 9", "created: group exists")],
 )
 def test_a_user_that_cannot_be_made_must_be_named(
     bin_folder: Path, script: str | None, sentence: str

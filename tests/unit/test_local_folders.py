@@ -91,7 +91,7 @@ def test_a_link_that_leads_nowhere_must_be_named_and_not_made_anew(
     data = made(home)
     disk = big(tmp_path, home)
     disk.rename(tmp_path / "unplugged")
-    with pytest.raises(EngineError, match="which is not there") as caught:
+    with pytest.raises(EngineError, match="which does not exist") as caught:
         data.check()
     assert str(disk / "minio_data") in caught.value.message
     assert not disk.exists()
@@ -102,9 +102,9 @@ def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, hom
     (home / "data").symlink_to(disk)
     data = Folders(local_stack(), home)
     for call in (data.check, data.make):
-        with pytest.raises(EngineError, match="which is not there") as caught:
+        with pytest.raises(EngineError, match="which does not exist") as caught:
             call()
-        assert caught.value.message.startswith(f"{home / 'data'} leads to {disk}")
+        assert caught.value.message.startswith(f"{home / 'data'} points to {disk}")
     assert not disk.exists()
 
 
@@ -167,7 +167,7 @@ def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(hom
 def test_a_folder_of_the_users_must_be_apart_from_the_stacks(home: Path, path: str) -> None:
     """Else the server would serve the stack's own files, or `down --volumes` delete the user's."""
     stack = local_stack(MINIO_VOLUME_PATH=path)
-    with pytest.raises(EngineError, match="apart from the stack's own"):
+    with pytest.raises(EngineError, match="outside of the stack's folders"):
         check_data(stack, home)
 
 

@@ -149,7 +149,9 @@ def test_a_command_of_another_day_must_be_named_with_its_date() -> None:
 def test_a_lock_that_cannot_be_made_must_be_one_sentence(paths: StackPaths) -> None:
     paths.state.mkdir()
     (paths.state / LOCK).mkdir()
-    with pytest.raises(FilesError, match="lock, cannot be taken: Is a directory") as caught:
+    with pytest.raises(
+        FilesError, match="lock of the stack, cannot be acquired: Is a directory"
+    ) as caught:
         hold(paths, "up").__enter__()
     assert caught.value.hint
 

@@ -204,7 +204,11 @@ def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
 
 REFUSED_SETTINGS = {
     "a folder": ("postgres=postgres", "ARTIFACT_STORE=local", "not to a folder"),
-    "another bucket there": ("postgres=postgres", "MLFLOW_BUCKET_NAME=team", "must stay"),
+    "another bucket there": (
+        "postgres=postgres",
+        "MLFLOW_BUCKET_NAME=team",
+        "cannot change if the S3 server",
+    ),
     "a line that is none": ("postgres=postgres", "MLFLOW_BUCKET_NAME: team", "colon"),
     "another folder": ("postgres=postgres", "MINIO_VOLUME_PATH=/srv/new", "one S3 server"),
 }
@@ -233,7 +237,7 @@ def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
     ("to", "lines", "said"),
     [
         ("provider=minio", (), "nothing to move"),
-        ("postgres=db.lab", (), "not from one to another"),
+        ("postgres=db.lab", (), "runs can only be moved from SQLite to PostgreSQL"),
         ("provider=versitygw", ("STACK_ENGINE=local",), "needs Docker"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=/srv/objects",), "two servers cannot share"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=../objects",), "two servers cannot share"),

@@ -326,7 +326,8 @@ def test_an_edit_meanwhile_must_not_be_overwritten(
     assert now == {**was, "MLFLOW_WORKERS": "5"}
     assert ["MLFLOW_WORKERS=4" in text for text in during] == [True]
     assert any(
-        ".env was edited meanwhile: mlflow-compose up uses it" in said for said in screen.said
+        ".env was edited during the migration; mlflow-compose up applies it" in said
+        for said in screen.said
     )
     world.must_be_as_it_was()
 
@@ -335,7 +336,7 @@ def test_an_edit_of_the_store_itself_must_stay_and_be_named(tmp_path: Path) -> N
     file = tmp_path / ".env"
     change = EnvChange(file, "PG_HOST=old.lab\n", {"PG_HOST": "new.lab", "PG_PORT": "5433"})
     file.write_text("PG_HOST=other.lab\n", encoding="utf-8")
-    with pytest.raises(EnvFileError, match=r"edited meanwhile: PG_HOST$"):
+    with pytest.raises(EnvFileError, match=r"edited during the migration: PG_HOST$"):
         change.make()
     change.undo()
     assert parse(file.read_text(encoding="utf-8")).values == {"PG_HOST": "other.lab"}
@@ -379,7 +380,7 @@ def said(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> R
 
 def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
     result = said(Holder("migrate-store", SINCE, 4711))
-    text = f"migrate-store has been moving data {WHEN}; MLflow does not answer meanwhile"
+    text = f"migrate-store has been moving data {WHEN}; MLflow is unavailable"
     assert text in result.lines
     assert as_json(result.data)["migration"] == {
         "state": "running",
@@ -396,7 +397,9 @@ def test_while_data_moves_mlflow_must_not_be_called_healthy() -> None:
 
 def test_a_migration_that_was_cut_off_must_be_said_with_what_mends_it() -> None:
     result = said(None)
-    assert any("cut off" in line and "mlflow-compose up brings" in line for line in result.lines)
+    assert any(
+        "interrupted" in line and "mlflow-compose up restores" in line for line in result.lines
+    )
     assert as_json(result.data)["migration"] == {"state": "interrupted", "pid": None, "since": None}
     mending = said(Holder("up", SINCE, 7))
     assert any("up has been working on this stack since" in line for line in mending.lines)
@@ -422,7 +425,7 @@ def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world
     with hold(world.paths, "migrate-store"):
         running = moving(world.paths)
     assert running
-    assert "starts the stack on its new stores" in running.text
+    assert "is starting the stack on its new stores" in running.text
 
 
 def test_a_stack_that_does_not_move_must_say_so() -> None:

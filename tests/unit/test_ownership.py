@@ -39,9 +39,9 @@ def test_a_planted_link_must_be_refused_and_not_followed(
     if content is not None:
         target.write_text(content, encoding="ascii")
     (folder / NOTE).symlink_to(target)
-    with pytest.raises(EngineError, match=r"\.mlflow-compose is not a note"):
+    with pytest.raises(EngineError, match=r"\.mlflow-compose is not from mlflow-compose"):
         claim(folder, IDENTITY)
-    with pytest.raises(EngineError, match=r"\.mlflow-compose is not a note") as caught:
+    with pytest.raises(EngineError, match=r"\.mlflow-compose is not from mlflow-compose") as caught:
         check_claim(folder, stack(), "")
     assert SECRET not in str(caught.value)
     assert (target.read_text(encoding="ascii") if target.exists() else None) == content
@@ -59,19 +59,19 @@ def test_only_an_id_must_be_believed_or_shown(folder: Path, content: str) -> Non
 def test_only_the_beginning_of_a_note_must_be_read(folder: Path) -> None:
     with (folder / NOTE).open("wb") as stream:
         stream.truncate(1 << 24)
-    with pytest.raises(EngineError, match="is not a note"):
+    with pytest.raises(EngineError, match="is not from mlflow-compose"):
         owner_of(folder)
 
 
 def test_a_pipe_must_be_refused_and_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / NOTE)
-    with pytest.raises(EngineError, match="is not a note"):
+    with pytest.raises(EngineError, match="is not from mlflow-compose"):
         owner_of(folder)
 
 
 def test_a_folder_in_the_notes_place_must_be_refused(folder: Path) -> None:
     (folder / NOTE).mkdir()
-    with pytest.raises(EngineError, match="is not a note"):
+    with pytest.raises(EngineError, match="is not from mlflow-compose"):
         claim(folder, IDENTITY)
 
 

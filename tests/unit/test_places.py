@@ -142,7 +142,7 @@ def test_no_server_must_be_started_to_count_where_the_data_is_not_mounted(tmp_pa
     """It would make an empty stack there, and find nothing that is hidden."""
     old = plan(tmp_path)
     start(old)
-    gone = EngineError("the data of this stack was in /mnt/disk and is not there now")
+    gone = EngineError("the data of this stack was in /mnt/disk, which does not hold it now")
     engine = FakeEngine(old.stack, problems={"check_data": gone})
     with pytest.raises(DataElsewhereError, match="not counted: the data of this stack was in"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)
@@ -211,7 +211,9 @@ def test_what_runs_by_another_name_must_be_named_by_it(tmp_path: Path) -> None:
     start(old)
     record = read_record(old.paths)
     actions.check_name(plan(tmp_path), record)
-    with pytest.raises(UsageError, match="started as mlflow, and COMPOSE_PROJECT_NAME is other"):
+    with pytest.raises(
+        UsageError, match="started as mlflow, but COMPOSE_PROJECT_NAME is now other"
+    ):
         actions.check_name(plan(tmp_path, "COMPOSE_PROJECT_NAME=other"), record)
 
 

@@ -95,7 +95,9 @@ def test_the_process_on_a_port_must_be_named(
 ) -> None:
     error = refusal(engine(**{name: value.format(taken) for name, value in values.items()}))
     process = f"{psutil.Process().name()} (pid {os.getpid()})"
-    assert error.message == f"port {taken} is taken by {process}, so {service} cannot answer there"
+    assert (
+        error.message == f"port {taken} is already in use by {process}, so {service} cannot use it"
+    )
     assert error.hint is not None
     assert f"set {next(iter(values))}=" in error.hint
 
@@ -110,7 +112,10 @@ def test_a_listener_on_all_addresses_must_be_noticed(engine: MakeEngine) -> None
 def test_the_container_on_a_port_must_be_named(engine: MakeEngine, taken: int) -> None:
     found = engine(MLFLOW_PORT=str(taken))
     found.owners = {taken: "the container other-mlflow-1 of the stack other"}
-    assert "is taken by the container other-mlflow-1 of the stack other," in refusal(found).message
+    assert (
+        "is already in use by the container other-mlflow-1 of the stack other,"
+        in refusal(found).message
+    )
 
 
 def test_somebody_who_may_not_be_named_must_still_be_noticed(
@@ -120,7 +125,9 @@ def test_somebody_who_may_not_be_named_must_still_be_noticed(
         raise psutil.AccessDenied(msg=kind)
 
     monkeypatch.setattr(psutil, "net_connections", refuse)
-    assert "is taken by another process," in refusal(engine(MLFLOW_PORT=str(taken))).message
+    assert (
+        "is already in use by another process," in refusal(engine(MLFLOW_PORT=str(taken))).message
+    )
 
 
 def test_the_stacks_own_ports_must_not_be_in_its_way(engine: MakeEngine, taken: int) -> None:

@@ -186,7 +186,7 @@ def test_a_folder_must_be_its_own_empty_or_refused(
     compose = filled(tmp_path, "lost+found")
     data.check(found, compose, set())
     filled(tmp_path, "photos")
-    with pytest.raises(EngineError, match="holds files that are not of S3_PROVIDER"):
+    with pytest.raises(EngineError, match="holds files of another server than S3_PROVIDER"):
         data.check(found, compose, set())
     filled(tmp_path, PROVIDERS[name].mark)
     data.check(found, compose, set())
@@ -203,7 +203,7 @@ def test_plain_files_must_do_for_rclone(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="folders have no owner in a virtual machine")
 def test_a_folder_must_belong_to_the_servers_user(tmp_path: Path) -> None:
     found = stack(S3_PROVIDER="rustfs", MINIO_VOLUME_PATH="objects")
-    with pytest.raises(EngineError, match="must be a folder of user 10001") as caught:
+    with pytest.raises(EngineError, match="must be owned by user 10001") as caught:
         data.check(found, tmp_path / "compose", set())
     assert caught.value.hint == f"sudo install -d -o 10001 -g 10001 {tmp_path / 'objects'}"
 
@@ -224,7 +224,7 @@ def test_a_user_that_the_database_image_cannot_make_must_be_refused(
     """Its initdb fails, and prints the password with a double quote in the name."""
     with pytest.raises(EngineError) as caught:
         data.check(stack(PG_USER=user), tmp_path, set())
-    assert caught.value.message.endswith(f"PostgreSQL's image cannot make the user {user}")
+    assert caught.value.message.endswith(f"PostgreSQL's image cannot create the user {user}")
     data.check(stack(PG_USER=user, PG_HOST="db.example.org"), tmp_path, set())
 
 
@@ -236,7 +236,7 @@ def test_a_server_must_not_be_looked_for_in_the_container_itself(
     setting: tuple[str, str], tmp_path: Path
 ) -> None:
     name, host = setting
-    with pytest.raises(SettingsError, match=f"{name} must not be {host} on Docker") as caught:
+    with pytest.raises(SettingsError, match=f"{name} must not be {host} with Docker") as caught:
         data.check(stack(**{name: host}), tmp_path, set())
     assert caught.value.hint
     assert f"{name}=host.docker.internal" in caught.value.hint

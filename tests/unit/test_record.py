@@ -83,6 +83,6 @@ def test_what_was_pruned_must_not_be_left_over() -> None:
 def test_a_damaged_record_must_be_named(paths: StackPaths, text: str) -> None:
     paths.state.mkdir()
     (paths.state / "record.json").write_text(text, encoding="utf-8")
-    with pytest.raises(FilesError, match="not as it was written") as caught:
+    with pytest.raises(FilesError, match="is damaged") as caught:
         read_record(paths)
-    assert "remove" in (caught.value.hint or "")
+    assert "delete" in (caught.value.hint or "")

@@ -101,7 +101,7 @@ def check_runs(plan: Plan, record: Record) -> None:
     name = _old_name(plan, record)
     if name and record.started_on == plan.stack.site.engine:
         raise UsageError(
-            f"this stack runs as {name}, and COMPOSE_PROJECT_NAME is {plan.stack.name}",
+            f"this stack runs as {name}, but COMPOSE_PROJECT_NAME is {plan.stack.name}",
             hint=f"set COMPOSE_PROJECT_NAME={name} back, then mlflow-compose down",
         )
 
@@ -114,8 +114,8 @@ def check_name(plan: Plan, record: Record) -> None:
     """
     if name := _old_name(plan, record):
         raise UsageError(
-            f"this stack was started as {name}, and COMPOSE_PROJECT_NAME is {plan.stack.name} now",
-            hint=f"set COMPOSE_PROJECT_NAME={name} back; a folder of its own is another stack",
+            f"this stack was started as {name}, but COMPOSE_PROJECT_NAME is now {plan.stack.name}",
+            hint=f"set COMPOSE_PROJECT_NAME={name} back; for another stack, use another folder",
         )
 
 

@@ -22,9 +22,9 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     said = "stopped" if before else "nothing was running"
     if volumes:
         kept = f"; what is in {' and '.join(others)} is kept" if others else ""
-        said += f"; the volumes are deleted{kept}{f'; {left}' if left else ''}"
+        said += f"; the volumes were deleted{kept}{f'; {left}' if left else ''}"
     elif before:
-        said += "; the data is kept, mlflow-compose up brings it back"
+        said += "; the data is kept, mlflow-compose up starts the stack again"
     return Result(Stopped(engine.stack.name, volumes), [said])
 
 

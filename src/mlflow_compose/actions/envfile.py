@@ -47,8 +47,8 @@ class EnvChange:
             expected = {name: (old.get(name), value) for name, value in self.values.items()}
             if edited := [name for name in expected if found.get(name) not in expected[name]]:
                 raise EnvFileError(
-                    f"{self.path.name} was edited meanwhile: {', '.join(edited)}",
-                    hint="run the same command again, which then uses what you wrote",
+                    f"{self.path.name} was edited during the migration: {', '.join(edited)}",
+                    hint="run the same command again to use the new values",
                 )
             self._write(edit(now, self.values))
         return now != self.before

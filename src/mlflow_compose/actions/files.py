@@ -42,7 +42,7 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
     if not os.path.lexists(env_file):
         resolve(parse(text, name=env_file.name), {}, env_file=env_file)
     _write_new(env_file, content)
-    written = f"{env_file} written, with random secrets; next: mlflow-compose up"
+    written = f"created {env_file} with random secrets; next: mlflow-compose up"
     data = Created(
         str(env_file),
         renamed=found.renamed if source else ABSENT,
@@ -64,8 +64,8 @@ def _write_new(env_file: Path, content: bytes) -> None:
         handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
     except FileExistsError:
         raise EnvFileError(
-            f"{env_file} is there already and was left as it is",
-            hint="edit it, or name another one with --env-file",
+            f"{env_file} already exists and was not changed",
+            hint="edit it, or choose another one with --env-file",
         ) from None
     except OSError as error:
         raise _unwritable(env_file, error) from None

@@ -125,7 +125,8 @@ def logs(
     for service in services:
         if service not in names:
             raise UsageError(
-                f"there is no service {service}", hint=f"this stack has {', '.join(names)}"
+                f"no such service: {service}",
+                hint=f"the services of this stack are {', '.join(names)}",
             )
     engine.check()
     return engine.logs(services, follow=follow, tail=tail)

@@ -25,7 +25,7 @@ from mlflow_compose.stack import migration
 
 PRUNE = "mlflow-compose migrate-store --prune deletes"
 STAYS = (
-    "everything was copied and compared, so the stack stays on its new stores; "
+    "everything was copied and compared, so the stack keeps its new stores; "
     "mlflow-compose up finishes the migration"
 )
 
@@ -96,7 +96,8 @@ def _switch(move: Move, progress: Progress) -> None:
     """Let the env file and the rendered files name the new stores."""
     mark(move.old.paths, places_of(move.new))
     if move.env.make():
-        progress.note(f"{move.env.path.name} was edited meanwhile: mlflow-compose up uses it")
+        name = move.env.path.name
+        progress.note(f"{name} was edited during the migration; mlflow-compose up applies it")
     write(move.new.rendering(), move.new.folder)
 
 
@@ -180,7 +181,7 @@ def _in_words() -> Iterator[None]:
     except (ObjectsError, OSError) as error:
         raise StoreError(
             f"the objects cannot be copied: {error}",
-            hint="mend that and run the same command again; it goes on where it ended",
+            hint="fix that and run the same command again; it continues where it stopped",
         ) from None
 
 

@@ -81,12 +81,12 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
     except SettingsError as error:
         raise SettingsError(
             f"with the new stores, {error.message}",
-            hint="write them into a file, and name it: --settings FILE",
+            hint="put them into a file and pass it with --settings FILE",
         ) from None
     for name in wanted:
         if loaded.sources.get(name) == ENVIRONMENT:
             raise UsageError(
-                f"{name} is set in the environment, which wins over {env_file.name}",
+                f"{name} is set in the environment, which takes precedence over {env_file.name}",
                 hint=f"unset {name}",
             )
     new = load_plan(loaded, old.paths, environ, old.target, identity=old.identity)
@@ -109,28 +109,28 @@ def refuse(before: Plan, after: Plan) -> None:
             f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"
         )
     if not (moves_objects or moves_runs):
-        raise UsageError("that is where the stack's data is already; there is nothing to move")
+        raise UsageError("the data is already there; there is nothing to move")
     if moves_objects and not new.stores.uses_s3:
-        raise UsageError("artifacts are moved to a bucket, and not to a folder of the server")
+        raise UsageError("artifacts can only be moved to a bucket, not to a folder")
     if moves_objects and migration.stays(old, new):
         raise UsageError(
-            "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION must stay "
-            "while the S3 server does"
+            "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION cannot change "
+            "if the S3 server stays the same"
         )
     if without_containers and old.has("s3") and new.has("s3") and moves_objects:
-        raise UsageError("without Docker there is one S3 server: MINIO_VOLUME_PATH must stay")
+        raise UsageError("without Docker, MINIO_VOLUME_PATH cannot change: there is one S3 server")
     if moves_runs and old.stores.uses_postgres:
-        raise UsageError("runs are moved to PostgreSQL only, and not from one to another")
+        raise UsageError("runs can only be moved from SQLite to PostgreSQL")
     if moves_objects and (folder := _same_folder(before, after)):
         raise UsageError(
-            f"MINIO_VOLUME_PATH ({folder}) holds the old objects, and two servers cannot share it",
-            hint="put another MINIO_VOLUME_PATH, or an empty one, into the file of --settings",
+            f"MINIO_VOLUME_PATH ({folder}) holds the old objects; two servers cannot share it",
+            hint="set another or an empty MINIO_VOLUME_PATH in the --settings file",
         )
     if about := migration.same_secret(old, new):
-        raise UsageError(f"a secret cannot change while data moves: {about}")
+        raise UsageError(f"a secret cannot change during a migration: {about}")
     if old.artifact_access == "direct" and old.stores.bucket != new.stores.bucket:
         raise UsageError(
-            "MLFLOW_BUCKET_NAME must stay: with direct access, runs say in which bucket they are"
+            "MLFLOW_BUCKET_NAME cannot change: with direct access, runs contain its name"
         )
 
 

@@ -42,24 +42,23 @@ class Moving:
             return self._text_copied
         if self.by is None:
             return (
-                "a migration was cut off, so MLflow does not answer; "
-                "mlflow-compose up brings the stack back"
+                "a migration was interrupted, so MLflow does not answer; "
+                "mlflow-compose up restores the stack"
             )
         if self.by.command == COMMAND:
-            return (
-                f"{COMMAND} has been moving data {self.by.when}; MLflow does not answer meanwhile"
-            )
-        return f"a migration was cut off, so MLflow does not answer; {self.by.text}"
+            return f"{COMMAND} has been moving data {self.by.when}; MLflow is unavailable"
+        return f"a migration was interrupted, so MLflow does not answer; {self.by.text}"
 
     @property
     def _text_copied(self) -> str:
         if self.by is None:
             return (
-                "a migration was cut off after everything was copied; mlflow-compose up finishes it"
+                "a migration was interrupted after everything was copied; "
+                "mlflow-compose up finishes it"
             )
         if self.by.command == COMMAND:
-            return f"{COMMAND} has copied everything, and starts the stack on its new stores"
-        return f"a migration was cut off after everything was copied; {self.by.text}"
+            return f"{COMMAND} has copied everything and is starting the stack on its new stores"
+        return f"a migration was interrupted after everything was copied; {self.by.text}"
 
     def seen(self, found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
         """Return how the services are: while data moves, mlflow only waits, on no port."""

@@ -52,7 +52,7 @@ def check_elsewhere(
     Raises:
         DataElsewhereError: There is data where the stack would not look any more.
     """
-    with progress.step("Counting the data where it was"):
+    with progress.step("Counting the data in its previous place"):
         amounts = _count(change.old, engine_of, progress)
     hidden = list(_hidden(change, amounts))
     if not hidden:

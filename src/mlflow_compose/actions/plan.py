@@ -97,11 +97,13 @@ def check_key(plan: Plan) -> None:
     if plan.identity.lost_key:
         raise UsageError(
             f"{plan.paths.state / KEY_FILE} is missing, {encrypted}",
-            hint="take it from a copy of the folder; without one, delete place.json beside it, set "
-            "PG_PASSWORD, and enter secrets of webhooks and of the gateway again",
+            hint="restore it from a copy of the folder; without one, delete place.json next to it, "
+            "set PG_PASSWORD, and enter the secrets of webhooks and of the gateway again",
         )
     if not plan.identity.key and not plan.loaded.settings.pg_password.get_secret_value():
-        raise UsageError(f"PG_PASSWORD is not set, {encrypted}", hint="write it back")
+        raise UsageError(
+            f"PG_PASSWORD is not set, {encrypted}", hint="set PG_PASSWORD back in .env"
+        )
 
 
 def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, StackPaths]:

@@ -22,14 +22,14 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
     if moving(plan.paths):
         # Until the stack runs on its new stores, the old data is the only one that is proven.
         raise UsageError(
-            "a migration has not ended, so nothing is left over yet",
-            hint="mlflow-compose up finishes it or brings the stack back",
+            "a migration has not ended, so there is nothing to delete yet",
+            hint="mlflow-compose up finishes it or restores the stack",
         )
     left = {*read_record(plan.paths).left_over.get(plan.stack.site.engine, ())}
     if again := sorted(left & {*plan.stack.volumes}):
         raise UsageError(
-            f"{', '.join(again)} is used again by these settings, so it is not left over",
-            hint="mlflow-compose status says where the data is",
+            f"{', '.join(again)} is in use again, so it is not deleted",
+            hint="mlflow-compose status shows where the data is",
         )
     return tuple(sorted(left & {*engine.unused_volumes()}))
 
@@ -38,5 +38,5 @@ def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
     """Delete volumes that migrations left over."""
     left = engine.remove_volumes(volumes)
     write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
-    said = f"deleted: {', '.join(volumes)}" if volumes else "there is no data that is not used"
+    said = f"deleted: {', '.join(volumes)}" if volumes else "there is no unused data"
     return Result(Pruned(volumes), [said, *([left] if left else [])])

@@ -173,5 +173,5 @@ def _said(operation: str, endpoint: str | None) -> Iterator[None]:
     except S3UploadFailedError as error:
         raise ObjectsError(str(error)) from error
     except BotoCoreError as error:
-        server = endpoint or "Amazon's S3"
+        server = endpoint or "Amazon S3"
         raise ObjectsError(f"{server} does not answer: {error}") from error

@@ -89,7 +89,7 @@ class Tracking:
             if isinstance(error, requests.ConnectionError) and _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
             if _was_silent(error):
-                raise NoAnswer(f"{self.url} takes connections and does not answer") from error
+                raise NoAnswer(f"{self.url} accepts connections but does not answer") from error
             # Something answers, and not as MLflow does.
             return "", ""
         match = STACK.fullmatch(response.headers.get(HEADER, ""))
@@ -149,7 +149,7 @@ class Tracking:
                     for chunk in response.iter_content(CHUNK):
                         file.write(chunk)
             except requests.RequestException as error:
-                raise TrackingError(f"GET {path} was broken off: {error}", status=0) from error
+                raise TrackingError(f"GET {path} was interrupted: {error}", status=0) from error
 
     def _request(self, method: str, path: str, **options: Any) -> "Response":  # noqa: ANN401
         import requests
@@ -160,10 +160,10 @@ class Tracking:
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
             if _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
-            raise TrackingError(f"{method} {path} was broken off: {error}", status=0) from error
+            raise TrackingError(f"{method} {path} was interrupted: {error}", status=0) from error
         except requests.RequestException as error:
             raise TrackingError(
-                f"{method} {path} got no whole answer: {error}", status=0
+                f"{method} {path} got an incomplete response: {error}", status=0
             ) from error
         except OSError as error:
             # What requests says where the environment names certificates that are not there.
@@ -185,7 +185,7 @@ def _json(response: "Response") -> dict[str, Any]:
         answer: dict[str, Any] = response.json()
     except ValueError:
         raise TrackingError(
-            f"{response.url} did not answer as MLflow does: {response.text[:80]}",
+            f"{response.url} is not a response of MLflow: {response.text[:80]}",
             status=response.status_code,
         ) from None
     return answer

@@ -50,8 +50,8 @@ def check_held(folder: Path, names: Collection[str]) -> None:
             real = Path(os.path.realpath(place))
             where = f"{place}, which is {real}," if real != place else f"{place}"
             raise EngineError(
-                f"the data of this stack was in {where} and is not there now",
-                hint="if it is on a disk, mount that; mlflow-compose up --start-empty starts "
+                f"the data of this stack was in {where}, which does not hold it now",
+                hint="if it is on another disk, mount it; mlflow-compose up --start-empty starts "
                 "without the data",
             )
 
@@ -81,8 +81,8 @@ def owner_of(folder: Path) -> str:
     # A full disk leaves an empty one.
     if text is None or not (text == "" or ID_PATTERN.fullmatch(text)):
         raise EngineError(
-            f"{note} is not a note of mlflow-compose, which is a file with 16 hexadecimal digits",
-            hint=f"ls -l {note} shows what it is; remove it if no other stack uses {folder}",
+            f"{note} is not from mlflow-compose: it must be a file with 16 hexadecimal digits",
+            hint=f"ls -l {note} shows it; delete it if no other stack uses {folder}",
         )
     return text
 

@@ -27,12 +27,12 @@ def check_place(folder: Path, place: Path) -> None:
     own = (root / name for name in ("compose", "local", STATE_DIR))
     if root.is_relative_to(real) or any(real.is_relative_to(path) for path in own):
         raise EngineError(
-            f"MINIO_VOLUME_PATH must be a folder apart from the stack's own, got {place}",
+            f"MINIO_VOLUME_PATH must be outside of the stack's folders, got {place}",
             hint=OTHER_FOLDER,
         )
     if _is_folder(place / NOTE):
         raise EngineError(
-            f"MINIO_VOLUME_PATH must be a folder of data, and {place} is that of a stack",
+            f"MINIO_VOLUME_PATH must be a data folder, but {place} is the folder of a stack",
             hint=OTHER_FOLDER,
         )
 
@@ -59,7 +59,7 @@ def check_there(path: Path) -> None:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode) and not path.exists():
             raise EngineError(
-                f"{path} leads to {path.readlink()}, which is not there",
+                f"{path} points to {path.readlink()}, which does not exist",
                 hint=f"put the data back there; rm {path} and mlflow-compose up --start-empty "
                 "start without it",
             )
@@ -76,6 +76,4 @@ def check_there(path: Path) -> None:
             f"{path} cannot be used: {error.strerror}", hint=f"ls -ld {path} shows why"
         ) from None
     if not is_folder:
-        raise EngineError(
-            f"{path} must be a folder, and is none", hint=f"move {path} to where it belongs"
-        )
+        raise EngineError(f"{path} must be a folder", hint=f"move {path} somewhere else")

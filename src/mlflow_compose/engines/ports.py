@@ -36,7 +36,7 @@ def check_ports(engine: Engine) -> None:
             continue
         owner = holder_of(engine, port.published) or "another process"
         raise PortTakenError(
-            f"port {port.published} is taken by {owner}, so {service.name} cannot answer there",
+            f"port {port.published} is already in use by {owner}, so {service.name} cannot use it",
             hint=_hint(port, engine),
         )
 

@@ -67,7 +67,7 @@ def failure(
             f"{culprit.name} was not ready after {wait_timeout:g} seconds: "
             f"it is {culprit.text}{said}",
             service=culprit.name,
-            hint=f"{show}; --wait-timeout gives it longer",
+            hint=f"{show}; increase --wait-timeout to wait longer",
         )
     return ServiceFailedError(
         f"{culprit.name} {culprit.text}{said}", service=culprit.name, hint=show

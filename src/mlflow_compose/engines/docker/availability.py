@@ -27,8 +27,8 @@ def check(client: "DockerClient") -> None:
         raise _not_installed() from None
     except DockerException:
         raise EngineError(
-            "Docker is here, but Docker Compose v2 is not (docker compose version failed)",
-            hint="https://docs.docker.com/compose/install/ says how to add it",
+            "Docker Compose v2 is not installed (docker compose version failed)",
+            hint="see https://docs.docker.com/compose/install/",
         ) from None
     try:
         client.container.list()
@@ -50,17 +50,17 @@ def problem() -> EngineError | None:
 
 
 def _not_installed() -> EngineError:
-    return EngineError("Docker is not installed: there is no docker command", hint=INSTALL)
+    return EngineError("Docker is not installed: docker is not in PATH", hint=INSTALL)
 
 
 def engine_problem(said: str) -> EngineError:
     """Return why the engine did not answer, from what the docker command said."""
     if "permission denied" in said.lower():
         return EngineError(
-            "Docker's engine refused this user: permission denied on its socket",
+            "this user may not use Docker: permission denied on its socket",
             hint='sudo usermod -aG docker "$USER", then log in again',
         )
     return EngineError(
         f"Docker's engine does not answer: {last_line(said)}",
-        hint="start Docker Desktop, or sudo systemctl start docker",
+        hint="start Docker Desktop, or run sudo systemctl start docker",
     )

@@ -51,9 +51,9 @@ def check_hosts(stack: Stack) -> None:
     for name, host in stack.site.servers.items():
         if host in {"localhost", "::1"} or host.startswith("127."):
             raise SettingsError(
-                f"{name} must not be {host} on Docker: in a container, that is the container",
-                hint=f"{name}={THIS_MACHINE} is this machine; the server must listen on more than "
-                "loopback there",
+                f"{name} must not be {host} with Docker: there it is the container itself",
+                hint=f"{name}={THIS_MACHINE} is this machine; the server must not only listen on "
+                "loopback",
             )
 
 
@@ -72,8 +72,8 @@ def check_user(stack: Stack) -> None:
     user = stack.service(POSTGRES).environment["POSTGRES_USER"] if stack.has(POSTGRES) else ""
     if REFUSED.intersection(user):
         raise EngineError(
-            f"PG_USER must not hold any of {' '.join(sorted(REFUSED))} with Docker: "
-            f"PostgreSQL's image cannot make the user {user}",
+            f"PG_USER must not contain any of {' '.join(sorted(REFUSED))} with Docker: "
+            f"PostgreSQL's image cannot create the user {user}",
             hint="set another PG_USER in .env",
         )
 
@@ -99,14 +99,15 @@ def check_content(provider: Provider, name: str, place: Path) -> None:
         raise EngineError(
             f"MINIO_VOLUME_PATH ({name}) holds data of S3_PROVIDER {other}, which "
             f"{provider.name} cannot read",
-            hint=f"set MINIO_VOLUME_PATH to a folder of its own, or S3_PROVIDER={other}, in .env",
+            hint=f"set MINIO_VOLUME_PATH to a separate folder, or S3_PROVIDER={other}, in .env",
         )
     # A server would take each folder for a bucket.
     if found and provider.mark and provider.mark not in found:
         raise EngineError(
-            f"MINIO_VOLUME_PATH ({name}) holds files that are not of S3_PROVIDER {provider.name}",
-            hint="set MINIO_VOLUME_PATH to a folder of its own in .env, or "
-            "STACK_ENGINE=local if that engine made them",
+            f"MINIO_VOLUME_PATH ({name}) holds files of another server than S3_PROVIDER "
+            f"{provider.name}",
+            hint="set MINIO_VOLUME_PATH to a separate folder in .env, or "
+            "STACK_ENGINE=local if that engine wrote them",
         )
 
 
@@ -120,8 +121,7 @@ def check_owner(provider: Provider, name: str, place: Path) -> None:
             return
     owner = provider.owner
     raise EngineError(
-        f"MINIO_VOLUME_PATH ({name}) must be a folder of user {owner}: {provider.name} runs as "
-        "that one",
+        f"MINIO_VOLUME_PATH ({name}) must be owned by user {owner}, which {provider.name} runs as",
         hint=f"sudo install -d -o {owner} -g {owner} {place}",
     )
 

@@ -34,7 +34,7 @@ def in_words(stack: Stack, what: str) -> Iterator[None]:
         said = stack.mask(last_line(error.stderr or error.stdout or ""))
         raise EngineError(
             f"{what} failed: {said or f'exit code {error.return_code}'}",
-            hint="mlflow-compose logs shows what the services said",
+            hint="mlflow-compose logs shows the logs of the services",
         ) from None
 
 

@@ -30,13 +30,13 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
         if origin.identity == stack.identity and _is_of_another(origin, folder):
             raise EngineError(
                 f"{origin.folder.parent} has the same id ({stack.identity}), and its container "
-                f"{origin.container} runs: this folder is a copy of it, or that one of this",
-                hint=f"in the copy, remove {STATE_DIR} and the volumes stay with the other one",
+                f"{origin.container} is running: one of the two folders is a copy of the other",
+                hint=f"remove {STATE_DIR} in the copy; the volumes stay with the original",
             )
         if origin.identity == stack.identity or (not origin.identity and origin.folder in ours):
             continue
         raise EngineError(
-            f"the name {stack.name} is that of another stack, in {origin.folder.parent} "
+            f"another stack is already named {stack.name}, in {origin.folder.parent} "
             f"(container {origin.container})",
             hint=OTHER_NAME,
         )
@@ -73,13 +73,12 @@ def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
         name = docker_name(stack.name, volume)
         if not identity:
             raise EngineError(
-                f"the volume {name} is there already, and is not this stack's: it carries no "
+                f"the volume {name} already exists and does not belong to this stack: it has no "
                 f"label {STACK_LABEL}",
                 hint=OTHER_NAME,
             )
         raise EngineError(
-            f"the volume {name} holds the data of another stack of the name {stack.name} "
-            f"(id {identity})",
+            f"the volume {name} holds the data of another stack named {stack.name} (id {identity})",
             hint=f"{TAKE_OVER}; otherwise {OTHER_NAME}",
         )
 
@@ -97,5 +96,5 @@ def check_unused(volume: str, users: Collection[str]) -> None:
     for container in sorted(users):
         raise EngineError(
             f"the container {container} uses the volume {volume}, so nothing was deleted",
-            hint=f"docker rm --force {container} removes the container",
+            hint=f"docker rm --force {container} removes it",
         )

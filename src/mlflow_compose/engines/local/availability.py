@@ -32,14 +32,14 @@ def check(stack: Stack, platform: str = sys.platform) -> None:
     """
     if platform == "win32":
         raise EngineError(
-            "the local engine needs a Unix: on Windows that is WSL",
-            hint="open a WSL terminal and run the same command there, or install Docker Desktop",
+            "the local engine does not run on Windows itself, only in WSL",
+            hint="run the same command in a WSL terminal, or install Docker Desktop",
         )
     # rclone splits its key at the comma, and knows no way to write one.
     for name, part in zip(KEY, stack.app_key, strict=True) if stack.has("s3") else ():
         if "," in part:
             raise EngineError(
-                f"{name} must not hold a comma: the local engine's S3 server cannot read it",
+                f"{name} must not contain a comma: the local engine's S3 server cannot read it",
                 hint=f"set another {name} in .env",
             )
 
@@ -57,7 +57,7 @@ def check_data(stack: Stack, folder: Path) -> None:
     if stack.s3_provider and stack.s3_provider not in LOCAL_PROVIDERS:
         raise EngineError(
             f"S3_PROVIDER {stack.s3_provider} needs Docker: without it, the S3 server is rclone",
-            hint="leave S3_PROVIDER out of .env, or set STACK_ENGINE=docker",
+            hint="remove S3_PROVIDER from .env, or set STACK_ENGINE=docker",
         )
     for name in stack.folders:
         place = place_of(folder, name)
@@ -86,12 +86,12 @@ def make_user(service: Service) -> None:
         return
     if shutil.which(USERADD[0]) is None:
         raise EngineError(
-            "PostgreSQL refuses to run as root, and there is no useradd to make a user for it",
-            hint=f"make a user called {name}, or start the stack as an ordinary user",
+            "PostgreSQL refuses to run as root, and there is no useradd to create a user for it",
+            hint=f"create a user named {name}, or start the stack as an ordinary user",
         )
     done = subprocess.run([*USERADD, name], capture_output=True, text=True, check=False)
     if done.returncode:
         raise EngineError(
-            f"the user {name}, as whom PostgreSQL runs, cannot be made: {done.stderr.strip()}",
+            f"the user {name}, which PostgreSQL runs as, cannot be created: {done.stderr.strip()}",
             hint="start the stack as an ordinary user",
         )

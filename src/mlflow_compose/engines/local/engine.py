@@ -88,9 +88,7 @@ class LocalEngine:
             self._data.claim_shared()
         if verdict.failed:
             if verdict.culprit is None:
-                raise EngineError(
-                    "the stack did not start", hint="mlflow-compose logs shows what it said"
-                )
+                raise EngineError("the stack did not start", hint="mlflow-compose logs shows why")
             lines = map(self.stack.mask, self._said.last(verdict.culprit.name, SHOWN_LINES))
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
 
@@ -166,7 +164,7 @@ class LocalEngine:
         if user := processes.user_of(self._folder, chosen):
             raise EngineError(
                 f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
-                hint="stop it, then try again",
+                hint="stop it, then run the same command again",
             )
         return folders.in_words(self._data.remove(names))
 

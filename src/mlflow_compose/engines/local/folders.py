@@ -139,7 +139,7 @@ class Folders:
         if owner not in {"", self.stack.identity, self.copied_from}:
             raise EngineError(
                 f"{path} holds the data of another stack (id {owner}), so nothing was deleted",
-                hint=f"{TAKE_OVER}; otherwise move {path} to where it belongs",
+                hint=f"{TAKE_OVER}; otherwise move {path} somewhere else",
             )
 
     def _is_made_by_us(self, link: Path) -> bool:
@@ -161,7 +161,7 @@ def _way_out(path: Path) -> str:
     link = next((each for each in (path, *path.parents) if each.is_symlink()), None)
     if link:
         return f"rm {link} removes the link, and not the data"
-    return f"move {path} to where it belongs; the next up makes another one"
+    return f"move {path} somewhere else; the next up makes another one"
 
 
 def in_words(kept: Sequence[str]) -> str:

@@ -96,7 +96,7 @@ def _in_words(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise BuildError(
             f"{error.filename or folder} cannot be written: {error.strerror}",
-            hint="set XDG_CACHE_HOME to a folder of yours with 1 GB of room",
+            hint="set XDG_CACHE_HOME to a writable folder with 1 GB of free space",
         ) from None
 
 

@@ -108,9 +108,9 @@ def end_orphans(owner: Owner) -> None:
         time.sleep(LOOK_EVERY)
     if alive:
         raise EngineError(
-            "processes that an earlier start of this stack left behind do not end: "
+            "processes left over from an earlier start of this stack cannot be ended: "
             f"{', '.join(str(process.pid) for process in alive)}",
-            hint="restart this machine, or ask who may end them",
+            hint="end them with the rights of their owner, or restart this machine",
         )
 
 

@@ -80,7 +80,7 @@ class Supervisor:
         if not _wait_for(self.answers, STARTS_WITHIN):
             raise EngineError(
                 f"supervisord did not answer within {STARTS_WITHIN} seconds",
-                hint=f"{self._folder / 'logs' / 'supervisord.log'} may say why",
+                hint=f"{self._folder / 'logs' / 'supervisord.log'} may show why",
             )
 
     def _check_folder(self) -> None:
