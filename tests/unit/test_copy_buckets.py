@@ -12,7 +12,7 @@ import pytest
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.inside import copy_folder as inside
 from mlflow_compose.data.migration import copy_artifacts, copy_objects
-from mlflow_compose.data.migration.objects import Copied
+from mlflow_compose.data.migration.buckets import Copied
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import serve
