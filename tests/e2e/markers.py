@@ -68,7 +68,7 @@ def is_ours(pid: int) -> bool:
 
 @contextmanager
 def watched_processes(markers: Markers) -> Iterator[Processes]:
-    """Look at all processes again and again while the block runs."""
+    """Watch all processes while the block runs."""
     seen, over = Processes(), threading.Event()
 
     def watch() -> None:

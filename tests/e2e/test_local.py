@@ -109,14 +109,14 @@ def test_a_server_that_cannot_start_must_fail_up_with_its_last_lines(mended: Loc
     try:
         conf.write_text(f"{kept}\nfirst_mistake = 1\n", encoding="utf-8")
         said = mended.up(code=1)
-        said.shows("error: postgres ends again and again", "first_mistake")
+        said.shows("error: postgres keeps restarting", "first_mistake")
         said.shows("hint: mlflow-compose logs postgres")
         conf.write_text(f"{kept}\nsecond_mistake = 1\n", encoding="utf-8")
         for running in (True, False):
             if not running:
                 mended.tool("down")
             said = mended.up(code=1)
-            said.shows("error: postgres ends again and again", "second_mistake")
+            said.shows("error: postgres keeps restarting", "second_mistake")
             assert "first_mistake" not in said.text
     finally:
         conf.write_text(kept, encoding="utf-8")

@@ -274,7 +274,7 @@ def test_a_server_that_ended_twice_must_end_the_start() -> None:
     found = verdict(*looks)
     assert (found.failed, found.late, culprit(found)) == (True, False, "s3")
     assert found.culprit is not None
-    assert found.culprit.text == "ends again and again"
+    assert found.culprit.text == "keeps restarting"
 
 
 def test_a_server_that_takes_too_long_must_be_called_late() -> None:

@@ -1,4 +1,4 @@
-"""What is told apart while services start: done, still starting, ended, ending again and again."""
+"""What is told apart while services start: done, still starting, ended, keeps restarting."""
 
 import threading
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_a_service_that_ends_again_and_again_must_be_said_to_do_so() -> None:
     """At the moment of looking it may well run."""
     found = culprit(mlflow(restarts=3))
     assert found is not None
-    assert found.text.startswith("ends again and again")
+    assert found.text.startswith("keeps restarting")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_command_that_fails_must_blame_the_service_that_failed() -> None:
         (ServiceStatus("s3", "running", "healthy"), "running (healthy)"),
         (ServiceStatus("s3", "running"), "running"),
         (ServiceStatus("s3", "exited", exit_code=3), "ended with exit code 3"),
-        (ServiceStatus("s3", "restarting", exit_code=3), "ends again and again (exit code 3)"),
+        (ServiceStatus("s3", "restarting", exit_code=3), "keeps restarting (exit code 3)"),
     ],
 )
 def test_a_state_must_be_said_in_one_phrase(status: ServiceStatus, text: str) -> None:

@@ -80,5 +80,5 @@ def test_an_installed_tool_must_say_so_when_its_templates_are_gone(
     finally:
         templates.with_name("elsewhere").rename(templates)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: the templates are missing")
+    assert done.stderr.startswith("error: the templates next to ")
     assert "hint: pip install --force-reinstall mlflow-compose" in done.stderr

@@ -50,7 +50,7 @@ class ServiceStatus:
             return f"ended with exit code {self.exit_code}"
         if self.state == RESTARTING:
             code = f" (exit code {self.exit_code})" if self.exit_code else ""
-            return f"ends again and again{code}"
+            return f"keeps restarting{code}"
         return f"{self.state} ({self.health})" if self.health else self.state
 
 

@@ -7,7 +7,7 @@ from mlflow_compose.engines.base import EXITED, HEALTHY, RESTARTING, RUNNING, Se
 from mlflow_compose.errors import NotReadyError, ServiceFailedError
 from mlflow_compose.stack import Stack
 
-# A server that cannot start ends again and again; after this many times it is not bad luck.
+# A server that cannot start keeps restarting; after this many times it is not bad luck.
 RESTARTS_TO_GIVE_UP = 2
 
 
@@ -44,7 +44,7 @@ def find_culprit(
 ) -> ServiceStatus | None:
     """Return the service that keeps the stack from being up, None where all are up.
 
-    One that ends again and again comes first, whatever it does at this moment; then one that
+    One that keeps restarting comes first, whatever it does at this moment; then one that
     ended; then one that is unhealthy; then the first that is only not ready yet.
     """
     since = restarts(before, now)

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from mlflow_compose.data.inside import copy_database, copy_folder, tables
-from mlflow_compose.data.migration.objects import others
+from mlflow_compose.data.migration.buckets import others
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
