@@ -36,6 +36,8 @@ from tests.unit.samples import local_stack
 # Its own in each process that runs tests: they see each other's processes.
 IDENTITY = f"{os.getpid():016x}"
 ID = Identity(IDENTITY)
+# A number above those of any user.
+NOBODY = 4194999
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
@@ -667,3 +669,19 @@ def test_the_mark_must_be_the_one_that_scripts_look_for() -> None:
     for service in local_stack().services:
         script = render(local_stack()).files[f"{service.name}/run.sh"].text
         assert f'export {MARK}={samples.IDENTITY}/{service.name} {HOME}="$(pwd -P)"\n' in script
+
+
+def test_a_user_without_a_name_must_be_told_before_postgres_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in containers that run as a number; PostgreSQL's own message names no way out."""
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+    with pytest.raises(EngineError, match=f"as user {NOBODY}") as caught:
+        availability.check_user(local_stack())
+    assert "BACKEND_STORE=sqlite" in (caught.value.hint or "")
+    availability.check_user(local_stack(BACKEND_STORE="sqlite"))
+    availability.check_user(local_stack(PG_HOST="db.lab"))
+
+
+def test_a_user_with_a_name_must_be_able_to_run_postgres() -> None:
+    availability.check_user(local_stack())

@@ -1,5 +1,6 @@
 """Whether a stack can be run without containers here, and if not, why."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,28 @@ def check_data(stack: Stack, folder: Path) -> None:
                     "which this engine cannot read",
                     hint="set MINIO_VOLUME_PATH to another folder, or STACK_ENGINE=docker in .env",
                 )
+
+
+def check_user(stack: Stack) -> None:
+    """Make sure that PostgreSQL can look up the name of this user, as it must to start.
+
+    Containers often run as a user that only has a number.
+
+    Raises:
+        EngineError: The user has no name.
+    """
+    import pwd
+
+    if not stack.stores.bundles_postgres:
+        return
+    number = os.geteuid()
+    try:
+        pwd.getpwuid(number)
+    except KeyError:
+        raise EngineError(
+            f"PostgreSQL cannot run as user {number}, which has no name on this machine",
+            hint=f"add user {number} to /etc/passwd, or set BACKEND_STORE=sqlite in .env",
+        ) from None
 
 
 def make_user(service: Service) -> None:

@@ -74,6 +74,7 @@ class LocalEngine:
 
     def prepare(self, progress: Progress) -> None:
         """Install the packages that are not here."""
+        availability.check_user(self.stack)
         for service in self.stack.services:
             availability.make_user(service)
         packages.install(self.stack, self._folder, self._world, progress)
