@@ -33,7 +33,7 @@ MANY = 100
 SAME = "the same code brings the same rows on both engines, and this one starts sooner"
 TOOL = "it is refused before an engine has anything to do"
 DAMAGED = "0" * 32
-LEFT_OF_FOLDER = (f"run {DAMAGED}: its meta.yaml is damaged, or there is none",)
+LEFT_OF_FOLDER = (f"run {DAMAGED}: its meta.yaml is damaged or missing",)
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def test_an_interrupted_import_must_leave_whole_experiments(
     """On a stack with a login, whose clients talk to S3 themselves."""
     with importing(outside, folder.source) as process:
         assert process.stderr
-        assert any(line.startswith("Bringing experiments") for line in process.stderr)
+        assert any(line.startswith("Importing experiments") for line in process.stderr)
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
@@ -301,10 +301,10 @@ def test_a_small_stack_must_take_it_too(smallest: RunningStack, folder: Made) ->
     ("source", "words"),
     [
         ("nowhere/mlruns", ("there is no", "a mlruns folder")),
-        (".env", ("is not a file of SQLite", "hint: ")),
-        (".", ("is not a folder in which MLflow keeps runs", "hint: ")),
+        (".env", ("is not a SQLite file", "hint: ")),
+        (".", ("is not an mlruns folder", "hint: ")),
         ("http://127.0.0.1:9", ("nothing answers at http://127.0.0.1:9", "start that server")),
-        ("postgresql://db/mlflow", ("is not read directly", "start an MLflow server on it")),
+        ("postgresql://db/mlflow", ("cannot be imported directly", "start an MLflow server on it")),
     ],
 )
 def test_a_source_that_is_none_must_be_named(

@@ -110,7 +110,7 @@ def test_certificates_must_be_checked_as_mlflows_own_client_does(tmp_path: Path)
     assert verify() is True
     assert verify(MLFLOW_TRACKING_INSECURE_TLS="true") is False
     file = tmp_path / "ca.pem"
-    with pytest.raises(SourceError, match=r"CERT_PATH names .*ca\.pem"):
+    with pytest.raises(SourceError, match=r"CERT_PATH is .*ca\.pem"):
         verify(MLFLOW_TRACKING_SERVER_CERT_PATH=str(file))
     file.touch()
     assert verify(MLFLOW_TRACKING_SERVER_CERT_PATH=str(file)) == str(file)
@@ -125,7 +125,7 @@ def test_certificates_that_the_environment_names_and_has_not_must_be_named(
 
 
 def test_an_address_that_is_none_must_be_named() -> None:
-    with pytest.raises(SourceError, match="is no address"):
+    with pytest.raises(SourceError, match="is not a valid URL"):
         recognise("http://[::1", None, {})
 
 
@@ -201,7 +201,7 @@ def test_a_database_must_be_copied_while_somebody_writes(
 def test_a_database_of_something_else_must_be_named(tmp_path: Path) -> None:
     source = Source(SQLITE, "x", database(tmp_path / "other.db", "people"))
     (tmp_path / "place").mkdir()
-    with pytest.raises(SourceError, match="has no table of experiments"):
+    with pytest.raises(SourceError, match="has no table experiments"):
         copy_database(source, tmp_path / "place")
 
 
@@ -364,7 +364,7 @@ def test_a_source_must_not_name_a_path_that_leads_elsewhere(path: str) -> None:
     """A client would fold it before it asks, and write over an artifact of another run."""
     wanted = look(Hostile(path), {"/place": "7/r1/artifacts"}, Silent())
     assert wanted.artifacts == {}
-    assert wanted.left == [f"artifact {path!r} at /place leads elsewhere"]
+    assert wanted.left == [f"artifact {path!r} at /place points outside of its folder"]
 
 
 def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
@@ -597,10 +597,10 @@ def test_every_page_of_a_server_must_be_read() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (401, "{}", "refuses the login"),
-        (403, "{}", "refuses the login"),
-        (404, "<h1>a shop</h1>", "does not answer as an MLflow server does"),
-        (200, "<h1>a shop</h1>", "does not answer as an MLflow server does"),
+        (401, "{}", "rejects the login"),
+        (403, "{}", "rejects the login"),
+        (404, "<h1>a shop</h1>", "does not respond like an MLflow server"),
+        (200, "<h1>a shop</h1>", "does not respond like an MLflow server"),
     ],
 )
 def test_a_server_that_is_none_must_be_named(status: int, body: str, words: str) -> None:
@@ -650,7 +650,7 @@ def test_an_experiment_whose_folder_is_gone_must_be_named(tmp_path: Path) -> Non
     runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
     places = {place: place for place in (*runs, f"{PROXY}8/r4/artifacts")}
     (left,) = nowhere(places, look(Folders((tmp_path,)), places, Silent()))
-    assert "there is no folder /gone/7" in left
+    assert "the folder /gone/7 does not exist" in left
 
 
 def test_modules_must_be_sent_after_those_that_they_import() -> None:

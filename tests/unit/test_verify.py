@@ -353,7 +353,7 @@ def test_a_hanging_server_of_the_stack_must_be_recognised(
         result = verify(engine, FakeScreen())
         put = sender(engine.stack)
         importing = Import(Source(FOLDER, "x"), engine, put, FakeScreen(), check_owner)
-        with pytest.raises(EngineError, match=r"runs, but .* does not answer") as caught:
+        with pytest.raises(EngineError, match=r"is running, but .* does not answer") as caught:
             importing.run(tmp_path)
     assert steps(result) == ["health"]
     (error,) = result.errors

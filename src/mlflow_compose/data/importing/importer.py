@@ -89,7 +89,7 @@ class Import:
         with staging(root) as folder:
             with self._progress.step(f"Reading {self._source.name}"):
                 artifacts, left = self._take(folder)
-            with self._progress.step("Bringing experiments, runs and models"):
+            with self._progress.step("Importing experiments, runs and models"):
                 merged = merge_rows(self._engine, self._source, folder, self._progress)
             brought = self._artifacts(artifacts, merged, folder)
         brought = replace(brought, left=(*left, *brought.left))
@@ -104,16 +104,16 @@ class Import:
             Tracking(stack.urls["mlflow"], stack.login).get("experiments/search", max_results=1)
         except NoAnswer as error:
             raise EngineError(
-                f"the stack {stack.name} runs, but {error}",
+                f"the stack {stack.name} is running, but {error}",
                 hint="mlflow-compose verify names the broken link",
             ) from None
         except Unreachable:
             raise EngineError(
-                f"the stack {stack.name} does not run", hint="mlflow-compose up starts it"
+                f"the stack {stack.name} is not running", hint="mlflow-compose up starts it"
             ) from None
         except TrackingError as error:
             raise EngineError(
-                f"the stack does not take what is to be imported: {error}",
+                f"the stack rejects the import: {error}",
                 hint="mlflow-compose verify names the broken link",
             ) from None
 
@@ -132,7 +132,7 @@ class Import:
         stack, progress = self._engine.stack, self._progress
         keys = {old: key_of(stack, new) for old, new in merged.places.items()}
         places = {old: key for old, key in keys.items() if key}
-        with progress.step("Looking for artifacts"):
+        with progress.step("Listing artifacts"):
             wanted = look(artifacts, places, progress)
             objects = stored(self._engine, places.values(), progress)
         before = wanted.there(objects)
@@ -141,7 +141,7 @@ class Import:
         problems: list[str] = []
         after = before
         if missing:
-            with progress.step(f"Bringing {len(missing)} of {len(wanted.artifacts)} artifacts"):
+            with progress.step(f"Importing {len(missing)} of {len(wanted.artifacts)} artifacts"):
                 problems = send(artifacts, missing, self._put, folder, progress)
             with progress.step("Comparing"):
                 after = wanted.there(stored(self._engine, places.values(), progress))
@@ -180,15 +180,15 @@ def _data(source: Source, brought: Brought) -> Imported:
 
 
 def _lines(brought: Brought) -> list[str]:
-    lines = [f"{'':<24} {'source':>12} {'brought':>12} {'in the stack':>14}"]
+    lines = [f"{'':<24} {'source':>12} {'imported':>12} {'in the stack':>14}"]
     for kind, number in brought.source.items():
         after, before = brought.after[kind], brought.before[kind]
         new = after - before
         lines.append(f"{kind:<24} {number:>12} {new:>12} {after:>14}")
     if brought.left:
-        lines += ["", "not brought:", *(f"  {text}" for text in brought.left[:SHOWN])]
+        lines += ["", "not imported:", *(f"  {text}" for text in brought.left[:SHOWN])]
     if len(brought.left) > SHOWN:
-        lines.append(f"  and {len(brought.left) - SHOWN} more: --json lists them")
+        lines.append(f"  and {len(brought.left) - SHOWN} more; --json lists all")
     return lines
 
 
@@ -202,6 +202,6 @@ def _errors(brought: Brought) -> tuple[MlflowComposeError, ...]:
     return (
         IncompleteError(
             f"not in the stack: {named}",
-            hint="the list of what was not brought says why",
+            hint="the list of what was not imported says why",
         ),
     )

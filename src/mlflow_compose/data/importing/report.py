@@ -20,14 +20,13 @@ def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
 def nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
     """Say where there is nothing at all: then it may have been looked for in the wrong place."""
     if places and not wanted.artifacts and not wanted.left:
-        return [
-            f"artifacts: {len(places)} runs and models have none; --artifacts names their folder"
-        ]
+        none = f"artifacts: none found for {len(places)} runs and models"
+        return [f"{none}; name their folder with --artifacts"]
     named = Counter(map(_experiment, places))
     gone = Counter(_experiment(place) for place in wanted.nowhere if not place.startswith(PROXY))
     return [
-        f"artifacts of {number} runs and models, if they have any: there is no folder {folder}; "
-        "--artifacts names another"
+        f"artifacts of {number} runs and models, if any: the folder {folder} does not exist; "
+        "name another one with --artifacts"
         for folder, number in gone.items()
         if number == named[folder]
     ]
@@ -41,4 +40,4 @@ def _experiment(place: str) -> str:
 
 def named(others: Sequence[str]) -> list[str]:
     """Say of which artifacts the stack has others, which stay."""
-    return [f"artifact {key}: the stack has another one" for key in others]
+    return [f"artifact {key}: the stack has a different one" for key in others]

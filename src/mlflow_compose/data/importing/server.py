@@ -39,14 +39,14 @@ def connect(source: Source) -> Tracking:
         tracking.post("experiments/search", max_results=1, view_type="ALL")
     except Unreachable:
         raise SourceError(
-            f"nothing answers at {source.url}", hint="start that server, or name another address"
+            f"nothing answers at {source.url}", hint="start that server, or use another URL"
         ) from None
     except TrackingError as error:
         if error.status in {UNAUTHORIZED, FORBIDDEN}:
-            raise SourceError(f"{source.url} refuses the login", hint=LOGIN_HINT) from None
+            raise SourceError(f"{source.url} rejects the login", hint=LOGIN_HINT) from None
         raise SourceError(
-            f"{source.url} does not answer as an MLflow server does: {error}",
-            hint="it must be MLflow 2.0 or newer, at the address of its web page",
+            f"{source.url} does not respond like an MLflow server: {error}",
+            hint="it must be MLflow 2.0 or newer, at the URL of its web page",
         ) from None
     return tracking
 
@@ -149,10 +149,10 @@ def read(tracking: Tracking, file: Path, progress: Progress) -> Reading:
             reading.everything()
     except (Unreachable, TrackingError) as error:
         raise SourceError(
-            f"the source stopped answering: {error}", hint="the same command goes on"
+            f"the source stopped answering: {error}", hint="run the same command again to continue"
         ) from None
     except (KeyError, TypeError) as error:
-        raise SourceError(f"the answer of {tracking.url} is not MLflow's: {error!r}") from None
+        raise SourceError(f"the response of {tracking.url} is not MLflow's: {error!r}") from None
     # It is read by the user of the service.
     file.chmod(0o644)
     return reading

@@ -13,7 +13,7 @@ FOLDER, SQLITE, SERVER = "folder", "sqlite", "server"
 SQLITE_HEADER = b"SQLite format 3\0"
 # Where MLflow keeps artifacts beside its database: `mlflow server`, a client, and a stack of ours.
 BESIDE = ("mlartifacts", "mlruns", "artifacts")
-KINDS = "it is a mlruns folder, a file of SQLite, or the address of a tracking server"
+KINDS = "name an mlruns folder, a SQLite file or the URL of a tracking server"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 OTHER_DATABASES = ("postgresql", "mysql", "mssql", "mariadb")
 
@@ -59,15 +59,17 @@ def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> 
         return _server(text, environ)
     if scheme in OTHER_DATABASES:
         raise SourceError(
-            f"a {scheme} database is not read directly",
-            hint="start an MLflow server on it, and name that one's address",
+            f"a {scheme} database cannot be imported directly",
+            hint="start an MLflow server on it and import from its URL",
         )
     # As SQLAlchemy and MLflow spell them: three slashes, then a path.
     path = Path(unquote(re.sub(r"^(sqlite:///|file://)", "", text))).expanduser()
     if not path.exists():
-        raise SourceError(f"there is no {path}", hint=KINDS)
+        raise SourceError(f"{path} does not exist", hint=KINDS)
     if artifacts is not None and not artifacts.is_dir():
-        raise SourceError(f"there is no folder {artifacts}", hint="--artifacts takes a folder")
+        raise SourceError(
+            f"the folder {artifacts} does not exist", hint="--artifacts must be a folder"
+        )
     return _folder(path, artifacts) if path.is_dir() else _file(path, artifacts)
 
 
@@ -76,7 +78,7 @@ def _server(text: str, environ: Mapping[str, str]) -> Source:
         parts = urlsplit(text)
     except ValueError:
         # Its own text may have the password in it.
-        raise SourceError("the source is no address that can be read", hint=KINDS) from None
+        raise SourceError("the source is not a valid URL", hint=KINDS) from None
     host = parts.netloc.rpartition("@")[2]
     url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
     name = unquote(parts.username or "") or environ.get("MLFLOW_TRACKING_USERNAME", "")
@@ -96,8 +98,8 @@ def _certificate(environ: Mapping[str, str]) -> str:
     path = environ.get(CERTIFICATE, "")
     if path and not Path(path).exists():
         raise SourceError(
-            f"{CERTIFICATE} names {path}, and there is no such file",
-            hint=f"unset {CERTIFICATE}, or name the file of who signed the server's certificate",
+            f"{CERTIFICATE} is {path}, which does not exist",
+            hint=f"unset {CERTIFICATE}, or set it to the CA certificates that signed the server's",
         )
     return path
 
@@ -109,14 +111,14 @@ def _folder(path: Path, artifacts: Path | None) -> Source:
             return Source(FOLDER, str(path), folder, (artifacts, *own) if artifacts else own)
     databases = sorted(file for file in path.glob("*.db") if _is_sqlite(file))
     raise SourceError(
-        f"{path} is not a folder in which MLflow keeps runs: no experiment in it has a meta.yaml",
+        f"{path} is not an mlruns folder: no experiment in it has a meta.yaml",
         hint=f"mlflow-compose import {quote(str(databases[0]))}" if databases else KINDS,
     )
 
 
 def _file(path: Path, artifacts: Path | None) -> Source:
     if not _is_sqlite(path):
-        raise SourceError(f"{path} is not a file of SQLite", hint=KINDS)
+        raise SourceError(f"{path} is not a SQLite file", hint=KINDS)
     beside = tuple(path.parent / name for name in BESIDE)
     return Source(SQLITE, str(path), path, (artifacts,) if artifacts else beside)
 

@@ -66,7 +66,7 @@ def _make(root: Path) -> Path:
 def _unwritable(folder: Path, why: str | None) -> FilesError:
     return FilesError(
         f"{folder} cannot be written: {why}",
-        hint=f"df {folder} and ls -ld {folder} show what room there is, and whose it is",
+        hint=f"df {folder} and ls -ld {folder} show the free space and the owner",
     )
 
 
@@ -145,8 +145,8 @@ def copy_database(source: Source, target: Path) -> None:
             found = writing.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'")
             if found.fetchone() is None:
                 raise SourceError(
-                    f"{source.path} is not MLflow's: it has no table of experiments",
-                    hint="name the file that `--backend-store-uri` named",
+                    f"{source.path} is not an MLflow database: it has no table experiments",
+                    hint="name the file from `--backend-store-uri`",
                 )
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:

@@ -78,7 +78,9 @@ def look(source: ArtifactSource, places: Mapping[str, str], progress: Progress) 
                 if _is_safe(one.path):
                     wanted.artifacts[f"{places[place]}/{one.path}"] = one
                 else:
-                    wanted.left.append(f"artifact {one.path!r} at {place} leads elsewhere")
+                    wanted.left.append(
+                        f"artifact {one.path!r} at {place} points outside of its folder"
+                    )
     return wanted
 
 
@@ -108,7 +110,9 @@ def sender(stack: Stack) -> Put:
 def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
     # `mlflow.utils.uri.validate_path_is_safe` decodes what is decoded, and takes no fragments.
     if "#" in key or unquote(key) != key:
-        raise TrackingError("MLflow's server takes no such name: # or an encoded sign", status=0)
+        raise TrackingError(
+            "MLflow's server rejects names with # or percent-encoded characters", status=0
+        )
     tracking.put_file(key, path)
 
 
@@ -166,7 +170,7 @@ def _problem(future: Future[None]) -> str:
     try:
         future.result()
     except Unreachable as error:
-        raise IncompleteError(str(error), hint="the same command goes on from here") from None
+        raise IncompleteError(str(error), hint="run the same command again to continue") from None
     except (TrackingError, ObjectsError, OSError) as error:
         return str(error)
     return ""

@@ -54,13 +54,14 @@ class Conflicts:
             case "model_versions" if any(row[name] != here[name] for name in ORIGIN):
                 self._others.add((row["name"], row["version"]))
                 self.left.append(
-                    f"version {row['version']} of model {row['name']}: the stack's is another one"
+                    f"version {row['version']} of model {row['name']}: "
+                    "the stack has a different one"
                 )
                 return False
             case "registered_model_aliases" if row["version"] != here["version"]:
                 self.left.append(
-                    f"alias {row['alias']} of model {row['name']}: in the stack it is of version "
-                    f"{here['version']}, not {row['version']}"
+                    f"alias {row['alias']} of model {row['name']}: in the stack it refers to "
+                    f"version {here['version']}, not {row['version']}"
                 )
         return True
 

@@ -30,7 +30,7 @@ def copy(source: str, target: str) -> dict[str, int]:
             raise
         return counts(target)
     if differ := differing(source, target):
-        raise tables.CopyError(f"after copying, {', '.join(differ)} are not the same")
+        raise tables.CopyError(f"after copying, {', '.join(differ)} differ")
     return rows
 
 

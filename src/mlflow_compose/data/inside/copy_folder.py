@@ -57,7 +57,7 @@ def bring(client: Any, path: Path, bucket: str, key: str) -> None:
     kind = mimetypes.guess_type(path.name)[0] or UNKNOWN_TYPE
     client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": kind})
     if not is_same(client, path, bucket, key):
-        raise OSError(f"{key} is not the same after it was copied")
+        raise OSError(f"{key} differs after copying")
 
 
 def is_same(client: Any, path: Path, bucket: str, key: str) -> bool:

@@ -47,7 +47,7 @@ def noted(mapping: RowMapping) -> list[str]:
     stay = mapping.elsewhere.items()
     return [
         *(f"artifacts of {number} runs or models: they stay in {place}" for place, number in stay),
-        *(f"{number} values of {name} were cut" for name, number in mapping.cut.items()),
+        *(f"{number} values of {name} were truncated" for name, number in mapping.cut.items()),
     ]
 
 

@@ -101,7 +101,7 @@ def passed_over(engine: Any, given: Path) -> list[str]:
             query = tables[name].select().with_only_columns(tables[name].c[column])
             known = {str(row[0]) for row in reading.execute(query)}
             left += [
-                f"{kind} {folder.name}: its meta.yaml is damaged, or there is none"
+                f"{kind} {folder.name}: its meta.yaml is damaged or missing"
                 for folder in folders
                 if folder.name not in known
             ]

@@ -88,7 +88,7 @@ def upgrade(uri: str, *, login: bool = False) -> None:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+            said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
             raise CopyError(f"mlflow db upgrade failed: {said[-1]}")
 
 
@@ -136,7 +136,7 @@ def check_empty(engine: Any, known: set[str]) -> None:
         ]
     if foreign or filled:
         raise NotEmptyError(
-            f"the database to copy to is not empty: there is the table {(filled or foreign)[0]}"
+            f"the target database is not empty: it has the table {(filled or foreign)[0]}"
         )
 
 

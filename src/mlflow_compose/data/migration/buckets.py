@@ -20,8 +20,8 @@ OWN_HAS_OTHERS = (
     "command again"
 )
 HAS_OTHERS = (
-    "name an empty bucket, such as another MLFLOW_BUCKET_NAME in the file of --settings; if they "
-    "are an older copy of this stack's, delete them"
+    "choose an empty bucket, such as another MLFLOW_BUCKET_NAME in the --settings file; if they "
+    "are an older copy of this stack's objects, delete them"
 )
 T = TypeVar("T")
 
@@ -106,8 +106,8 @@ def _bring(source: Objects, target: Objects, key: str) -> None:
         target.upload(key, file, source.content_type(key))
     if target.digest(key) != digest.hexdigest():
         raise StoreError(
-            f"the object {key} is not the same at {target.endpoint or 'S3'} after it was copied",
-            hint="run the same command again; it goes on where it ended",
+            f"the object {key} differs at {target.endpoint or 'S3'} after copying",
+            hint="run the same command again; it continues where it stopped",
         )
 
 
@@ -118,5 +118,5 @@ def _compare(source: Mapping[str, int], target: Mapping[str, int]) -> None:
         more = f" and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
         raise StoreError(
             f"{names}{more} differ in size after the copy, or are missing",
-            hint="run the same command again; it goes on where it ended",
+            hint="run the same command again; it continues where it stopped",
         )

@@ -61,7 +61,7 @@ def _url(value: str) -> SplitResult:
     url = _split(value)
     if url is None or url.scheme not in PORTS or url.path.strip("/") or url.query or url.username:
         raise UsageError(
-            f"--to s3= takes aws or an endpoint URL such as https://host:9000{_got(value)}",
+            f"--to s3= must be aws or an endpoint URL such as https://host:9000{_got(value)}",
             hint=_login_hint(value),
         )
     return url
@@ -71,12 +71,12 @@ def _postgres(value: str) -> Mapping[str, str]:
     url = _split(f"//{value}")
     if url is None or url.path or url.username:
         raise UsageError(
-            f"--to postgres= takes HOST or HOST:PORT{_got(value)}", hint=_login_hint(value)
+            f"--to postgres= must be HOST or HOST:PORT{_got(value)}", hint=_login_hint(value)
         )
     host, port = url.hostname or "", url.port
     if host == BUNDLED_POSTGRES and port:
         raise UsageError(
-            "--to postgres=postgres takes no port: the stack's own database answers at PG_PORT"
+            "--to postgres=postgres must not have a port: the bundled database uses PG_PORT"
         )
     own = {"BACKEND_STORE": "postgres", "PG_HOST": host}
     return {**own, **({"PG_PORT": str(port)} if port else {})}
@@ -88,7 +88,7 @@ def _got(value: str) -> str:
 
 
 def _login_hint(value: str) -> str | None:
-    return "names, keys and passwords go into the file of --settings" if "@" in value else None
+    return "put names, keys and passwords into the --settings file" if "@" in value else None
 
 
 def _split(url: str) -> SplitResult | None:

@@ -12,11 +12,9 @@ from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-AGAIN = "mend that and run the same command again"
-OWN_NOT_EMPTY = (
-    "if it is a copy that was broken off, mlflow-compose migrate-store --prune deletes it"
-)
-NOT_EMPTY = "name an empty database, such as another PG_DATABASE in the file of --settings"
+AGAIN = "fix that and run the same command again"
+OWN_NOT_EMPTY = "if it is an interrupted copy, mlflow-compose migrate-store --prune deletes it"
+NOT_EMPTY = "choose an empty database, such as another PG_DATABASE in the --settings file"
 
 
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
