@@ -61,7 +61,7 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
     docker.tool("down")
     assert local.pids() == {}
     said = docker.up("--engine", "docker", "--start-empty", code=1)
-    said.shows("MINIO_VOLUME_PATH", "not of S3_PROVIDER minio")
+    said.shows("MINIO_VOLUME_PATH", "files of another server than S3_PROVIDER minio")
 
     with docker.changed(MINIO_VOLUME_PATH=""):
         docker.tool("up", "--no-verify")

@@ -316,7 +316,7 @@ def test_a_source_that_is_none_must_be_named(
 @local_only(TOOL)
 def test_a_stack_that_does_not_run_must_be_named(stack: RunningStack, small_source: Mlruns) -> None:
     stack.tool("render")
-    stack.tool("import", str(small_source.path), code=1).shows("does not run", "up starts it")
+    stack.tool("import", str(small_source.path), code=1).shows("is not running", "up starts it")
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def test_what_fails_on_the_way_must_leave_both_sides_as_they_were(
         ),
         (
             to,
-            ("error: the runs cannot be copied", "is not empty", "hint: name an empty database"),
+            ("error: the runs cannot be copied", "is not empty", "hint: choose an empty database"),
         ),
     ):
         filled.tool("migrate-store", *words, code=1).shows(*sentences)
