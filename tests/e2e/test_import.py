@@ -300,7 +300,7 @@ def test_a_small_stack_must_take_it_too(smallest: RunningStack, folder: Made) ->
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("nowhere/mlruns", ("there is no", "a mlruns folder")),
+        ("nowhere/mlruns", ("does not exist", "an mlruns folder")),
         (".env", ("is not a SQLite file", "hint: ")),
         (".", ("is not an mlruns folder", "hint: ")),
         ("http://127.0.0.1:9", ("nothing answers at http://127.0.0.1:9", "start that server")),
