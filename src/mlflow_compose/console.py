@@ -1,7 +1,7 @@
 """What people see: progress on standard error, results on standard output.
 
 On a terminal a step is one line that moves; without one it is plain lines, so that a log file
-reads well. rich is only loaded where there is a terminal.
+reads well. rich is only loaded on a terminal.
 """
 
 import json
@@ -110,7 +110,7 @@ class Console:
         return self.show(command, Result(errors=(error,)))
 
     def confirm(self, question: str) -> bool | None:
-        """Ask a yes-or-no question; None where nobody can answer."""
+        """Ask a yes-or-no question; None without a terminal."""
         if self.as_json or not sys.stdin.isatty():
             return None
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)

@@ -5,13 +5,13 @@ MlflowComposeError           exit code 1, code "failed"
 ├── UsageError               2  the command line asks for something that cannot be done
 ├── SettingsError            2  one or more settings are wrong
 ├── EnvFileError             2  the env file is missing, unreadable or not in its format
-├── FilesChangedError        1  rendered files were edited by hand, or belong to somebody else
+├── FilesChangedError        1  rendered files were edited by hand, or are not the tool's
 ├── BusyError                1  another command is working on the stack
 ├── FilesError               1  files of the stack cannot be read or written
 ├── TemplatesMissingError    1  the installation is incomplete
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
-├── PortTakenError           1  somebody else listens on a published port
+├── PortTakenError           1  another process listens on a published port
 ├── OtherStackError          1  another stack's server answers, or none of ours
 ├── DataElsewhereError       1  the settings would hide data that the stack has
 ├── OutputError              1  the result cannot be written to standard output
@@ -174,7 +174,7 @@ class StoreError(MlflowComposeError):
 
 
 class SourceError(MlflowComposeError):
-    """What is to be imported is not there, is something else, or lets nobody in."""
+    """The source of an import does not exist, is something else, or denies access."""
 
     code = "source"
 

@@ -9,7 +9,7 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     """Replace a file.
 
     Raises:
-        OSError: It cannot be written; then it is as it was.
+        OSError: It cannot be written; the old content stays.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)

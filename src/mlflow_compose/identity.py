@@ -56,8 +56,8 @@ class Place:
 
     Attributes:
         env_file: Name of the env file.
-        folder: Of the stack.
-        inode: Of that folder: a moved one keeps it, a copied one has another.
+        folder: Folder of the stack.
+        inode: Inode of that folder: it stays if the folder is moved, and differs in a copy.
         copied_from: Id of the stack that the folder was copied from, empty if it was not.
         has_key: Whether there is a key beside it.
     """
@@ -187,7 +187,7 @@ def _is_copy(place: Place, paths: StackPaths, found: str) -> bool:
     except FileNotFoundError:
         pass
     except (OSError, FilesError):
-        # Another user's, who lets nobody look.
+        # Another user's, and not readable.
         return True
     return paths.root.stat().st_ino != place.inode
 

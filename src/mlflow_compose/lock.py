@@ -23,9 +23,9 @@ class Holder:
     """A command that is working on a stack.
 
     Attributes:
-        command: As it is typed, such as migrate-store.
+        command: Command as typed, such as migrate-store.
         since: When it began.
-        pid: Of its process.
+        pid: Process id.
     """
 
     command: str
@@ -50,8 +50,8 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
     """Keep every other command that changes the stack out while the block runs.
 
     Args:
-        paths: Where the stack is; all env files of its folder share the lock.
-        command: What others are told.
+        paths: Paths of the stack; all env files of its folder share the lock.
+        command: Name of the command, for others.
 
     Raises:
         BusyError: Another command is working on the stack.

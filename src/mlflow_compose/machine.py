@@ -110,10 +110,10 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def socket_path(folder: Path, name: str, identity: str) -> str:
-    """Return where a Unix socket can be: in a folder, or where its path is short enough.
+    """Return a path for a Unix socket: in a folder, or elsewhere if that path is too long.
 
     Args:
-        folder: Where it should be.
+        folder: Preferred folder.
         name: Its path from there.
         identity: Id of the stack whose socket it is.
     """

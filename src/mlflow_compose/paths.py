@@ -108,7 +108,7 @@ def write_state(paths: StackPaths, name: str, text: str) -> None:
     """Write a file of what the tool remembers.
 
     Raises:
-        FilesError: It cannot be written; then it is as it was.
+        FilesError: It cannot be written; the old content stays.
     """
     path = make_state_folder(paths) / name
     try:

@@ -22,7 +22,7 @@ class Record:
 
     Attributes:
         started_on: Engine that runs it, empty after `down`.
-        places: By engine, the settings that say where its data was put, by their names.
+        places: Settings that locate the data, by name, for each engine.
         left_over: By engine, the volumes that migrations left.
         left_behind: By engine, volumes that a start on other stores left with data in them, of
             which no migration has a copy.
@@ -54,7 +54,7 @@ class Record:
         """Return the record of a stack whose volumes were deleted.
 
         Args:
-            engine: That had them.
+            engine: Engine that had them.
             elsewhere: Whether it has data outside of them, which is still there.
         """
         # By which name Docker had the volumes means nothing any more.

@@ -16,7 +16,7 @@ class Result:
     """The outcome of one command.
 
     Attributes:
-        data: What `--json` prints under `data`.
+        data: Payload for `--json`.
         lines: The same as text for people.
         errors: Errors; empty if the command succeeded.
     """

@@ -175,7 +175,7 @@ def test_the_stack_must_be_back_before_anything_is_said(
     world.failures["middle"] = [failure]
     with pytest.raises(type(failure)):
         world.migrate(screen)
-    assert screen.said[-1] == "note: the stack is as it was"
+    assert screen.said[-1] == "note: the stack was restored"
 
 
 def test_a_closed_pipe_must_not_keep_the_stack_from_coming_back(world: World) -> None:
@@ -215,7 +215,7 @@ def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World
     world.failures = {"middle": [REFUSED], "old": [EngineError("the disk is full")]}
     with pytest.raises(EngineError):
         world.migrate(screen)
-    assert "could not be brought back: the disk is full; mlflow-compose up" in screen.said[-1]
+    assert "could not be restored: the disk is full; mlflow-compose up" in screen.said[-1]
     found = moving(world.paths)
     assert found
     assert found.data.state == "interrupted"

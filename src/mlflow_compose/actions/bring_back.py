@@ -14,26 +14,26 @@ TRIES = 3
 def bring_back(
     move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
 ) -> str:
-    """Make the stack what it was; return what the user must know.
+    """Restore the old stack; return a sentence for the user.
 
     Args:
-        move: What is undone.
-        engine: Of the stack as it was.
-        progress: Where to say what happens.
+        move: Migration to undo.
+        engine: Engine of the old stack.
+        progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
-        interrupted: Whether a signal ended the migration, and not an error.
+        interrupted: Whether a signal ended the migration, not an error.
     """
     try:
         return _bring_back(move, engine, progress, wait_timeout, interrupted=interrupted)
     except KeyboardInterrupt:
-        # The first signal; those that follow are ignored.
+        # The first signal; later ones are ignored.
         return _bring_back(move, engine, progress, wait_timeout, interrupted=True)
 
 
 def _bring_back(
     move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
 ) -> str:
-    said = "the stack is as it was"
+    said = "the stack was restored"
     try:
         move.env.undo()
     except MlflowComposeError as error:
@@ -42,9 +42,9 @@ def _bring_back(
     for _ in range(TRIES if interrupted else 1):
         try:
             if interrupted:
-                # Docker still does what a command that is gone asked for, such as stopping mlflow.
+                # Docker still finishes requests of the interrupted command, such as stopping mlflow.
                 engine.stop(progress, volumes=False)
-            # From now on, the old stores may get what was not copied.
+            # From now on, the old stores may receive data that was not copied.
             mark(move.old.paths)
             write(move.old.rendering(), move.old.folder)
             engine.start(progress, wait_timeout=wait_timeout)
@@ -53,4 +53,4 @@ def _bring_back(
         else:
             unmark(move.old.paths)
             return said
-    return f"the stack could not be brought back: {why}; mlflow-compose up tries it again"
+    return f"the stack could not be restored: {why}; mlflow-compose up tries again"

@@ -1,4 +1,4 @@
-"""Whether a stack is to look for its data in other places than those where it put it."""
+"""Find out whether changed settings hide data that the stack has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Change:
     """A stack whose settings name other stores than those that its data is in.
 
     Attributes:
-        old: The stack as it was started last.
-        new: As it is to be started.
+        old: The stack as last started.
+        new: Stack to start.
         is_copied: Whether a migration has copied everything to the new stores, and was cut off
             after that.
     """
@@ -65,7 +65,7 @@ class Change:
 
 
 def places_of(plan: Plan) -> dict[str, object]:
-    """Return the settings that say where a stack's data is, by their names, and whose it is."""
+    """Return the settings that locate a stack's data, by name, and the stack's id."""
     settings = plan.loaded.settings
     found = {name.upper(): getattr(settings, name) for name in (*PLACES, PROJECT)}
     return {**found, STACK_ID: plan.identity.id}
@@ -78,13 +78,13 @@ def is_copied(plan: Plan) -> bool:
 
 
 def changed(plan: Plan, record: Record) -> Change | None:
-    """Return what changed since a stack was started last, None if its data is where it was."""
+    """Return what changed since the last start, None if the data is in the same place."""
     change = Change(as_started(plan, record), plan, is_copied(plan))
     return change if change.runs or change.artifacts else None
 
 
 def as_started(plan: Plan, record: Record) -> Plan:
-    """Return a stack as it was started last: with its data where that was put."""
+    """Return a stack as last started, with its data in the same place."""
     then = record.places.get(plan.stack.site.engine, {})
     # A copy has no volumes in Docker, by no name.
     names = (*PLACES, PROJECT) if then.get(STACK_ID) == plan.identity.id else PLACES

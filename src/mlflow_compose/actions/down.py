@@ -29,7 +29,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
 
 
 def _forget(plan: Plan, stack: Stack, *, volumes: bool) -> None:
-    """Note that nothing runs, and with `volumes` that the data of the stack as it was is gone."""
+    """Record that nothing runs, and with `volumes` that the data is deleted."""
     record, engine = read_record(plan.paths), stack.site.engine
     after = record.stopped(engine)
     if volumes:

@@ -21,7 +21,7 @@ class EnvChange:
     """What becomes of an env file.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         before: Its text.
         values: The settings that change.
     """

@@ -60,7 +60,7 @@ def _told(found: Translation) -> Iterator[str]:
 
 def _write_new(env_file: Path, content: bytes) -> None:
     try:
-        # O_EXCL: whoever else writes it in this moment, neither overwrites the other.
+        # O_EXCL: of two commands at the same time, neither overwrites the other's file.
         handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
     except FileExistsError:
         raise EnvFileError(
@@ -97,7 +97,7 @@ def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:
 
     Args:
         plan: The stack.
-        folder: Where its files are.
+        folder: Folder of its files.
         check: Whether a difference is an error.
         diff: Whether to show it line by line; secrets are named only.
 

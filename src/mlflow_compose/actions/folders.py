@@ -1,4 +1,4 @@
-"""The folders that hold a stack's data: `up` makes none anew whose disk is only not mounted."""
+"""The folders that hold a stack's data: `up` must not recreate one whose disk is not mounted."""
 
 from collections.abc import Collection
 

@@ -12,8 +12,8 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
 
     Args:
         plan: The stack.
-        engine: What runs it.
-        progress: Where to say what happens.
+        engine: Engine of the stack.
+        progress: Receiver of progress.
         source: From where.
 
     Raises:

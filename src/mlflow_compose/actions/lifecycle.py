@@ -37,8 +37,8 @@ def up(  # noqa: PLR0913 - as many facts go into it
 
     Args:
         plan: The stack.
-        engine: What runs it.
-        progress: Where to say what happens.
+        engine: Engine of the stack.
+        progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
         prove: Whether to log a run and an artifact at the end.
         engine_of: Returns what runs a plan, to look where the data was; None: start without it.
@@ -78,7 +78,7 @@ def _check_data(
 ) -> Change | None:
     """Make sure that the stack can use the data that is there, and hides none that it has.
 
-    Returns what changed since it was started last, None if its data is where it was.
+    Returns what changed since the last start, None if the data is in the same place.
     """
     check_key(plan)
     record = read_record(plan.paths)
@@ -116,7 +116,7 @@ def prove(engine: Engine, progress: Progress) -> Result:
 def logs(
     engine: Engine, services: Sequence[str], *, follow: bool, tail: int | None
 ) -> Iterator[str]:
-    """Yield log lines, of all services where none is named.
+    """Yield log lines of the named services, of all if none is named.
 
     Raises:
         UsageError: There is no such service.
@@ -173,7 +173,7 @@ def _welcome(engine: Engine) -> list[str]:
 
 
 def _where(engine: Engine) -> list[str]:
-    """Say where the stack answers, and where it keeps what it is told."""
+    """Return the stack's URLs and stores as lines."""
     stack, stores = engine.stack, engine.stack.stores
     found = {port.label: stack.urls[port.name] for port in stack.opened}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}

@@ -39,13 +39,13 @@ def migrate_store(
 ) -> Result:
     """Copy what is in the stores of a running stack to others, compare, and use those.
 
-    Until MLflow starts on the new stores, whatever goes wrong brings the stack back as it was; the
-    copy is left where it is. From then on, the stack stays on the new stores.
+    Until MLflow starts on the new stores, any failure restores the old stack; the
+    copy stays where it is. From then on, the stack keeps the new stores.
 
     Args:
-        move: What the stack is, and what it becomes.
+        move: The current stack and the new one.
         engine_of: Returns what runs a plan.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
 
     Raises:

@@ -23,9 +23,9 @@ class Move:
     """A stack as it is, and as it will be.
 
     Attributes:
-        old: As it is.
-        new: As it will be.
-        env: What becomes of the env file.
+        old: Current stack.
+        new: Stack after the migration.
+        env: Change of the env file.
         port: For a second S3 server, while there are two.
     """
 
@@ -41,7 +41,7 @@ class Move:
 
     @property
     def middle(self) -> Plan:
-        """The servers of both, and nobody who writes."""
+        """The servers of both, and an mlflow that does not write."""
         stack = migration.between(self.old.stack, self.new.stack, port=self.port)
         return replace(self.new, stack=stack)
 
@@ -63,7 +63,7 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
         old: The stack as it is.
         to: The new stores, as typed.
         more: An env file with other settings that they need, such as keys.
-        environ: What wins over env files.
+        environ: Environment, which takes precedence over env files.
 
     Raises:
         UsageError: This cannot be moved.

@@ -71,7 +71,7 @@ class Moving:
 
 
 def moving(paths: StackPaths) -> Moving | None:
-    """Return the migration that a stack is in the middle of, None if there is none."""
+    """Return the migration that is in progress or was interrupted, None if there is none."""
     if not (paths.state / MARK).exists():
         return None
     return Moving(holder(paths), is_copied=copied_to(paths) is not None)

@@ -20,7 +20,7 @@ from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 @dataclass(frozen=True)
 class Plan:
-    """A stack, the settings that it was made from, which one it is, and where its files are."""
+    """A stack with its settings, identity and paths."""
 
     loaded: Loaded
     stack: Stack
@@ -62,12 +62,12 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
 
     Args:
         loaded: The settings.
-        paths: Where the stack is.
+        paths: Paths of the stack.
         environ: Says where this user keeps caches.
-        target: What it is rendered as.
-        folder: Where the files will be, if not in the target's folder beside the env file.
-        identity: Which stack it is, if that was read already: one that is not kept yet is drawn
-            anew each time.
+        target: Target to render.
+        folder: Output folder, by default the target's folder next to the env file.
+        identity: The stack's identity, if it was read already; one that is not stored yet is
+            drawn again each time.
     """
     home = os.path.relpath(paths.root, folder or paths.root / target.folder)
     settings, identity = loaded.settings, identity or load_identity(paths)
@@ -110,8 +110,8 @@ def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, S
     """Read an env file.
 
     Args:
-        env_file: Where the settings are.
-        environ: What wins over them.
+        env_file: Path of the env file.
+        environ: Environment, which takes precedence.
 
     Raises:
         EnvFileError: The file is missing, unreadable or not in its format.

@@ -39,7 +39,7 @@ def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int
     """Run one command line; return the exit code.
 
     Args:
-        argv: What was typed.
+        argv: Command line.
         on_begin: Called before the work begins, when modules are imported: some would swallow an
             exception that a signal raises meanwhile.
     """
@@ -97,7 +97,7 @@ def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _help(arguments: list[str], context: Context) -> int:
-    """Print a help text as every result is printed; typer would write it by itself."""
+    """Print a help text like any other result; typer would write it directly."""
     with redirect_stdout(io.StringIO()) as printed:
         code = _invoke(arguments, context, lambda: None)
     if text := printed.getvalue():
@@ -107,7 +107,7 @@ def _help(arguments: list[str], context: Context) -> int:
 
 
 def _invoke(arguments: list[str], context: Context, on_begin: Callable[[], None]) -> int:
-    # Not by the command's own main, which ends the process by itself in ways of its own.
+    # Not by the command's own main, which ends the process.
     command = typer.main.get_command(app)
     try:
         with command.make_context("mlflow-compose", arguments, obj=context) as ctx:

@@ -5,7 +5,7 @@ class TrackingError(Exception):
     """The tracking server refused a request.
 
     Attributes:
-        status: HTTP status; 0 where there was no whole answer.
+        status: HTTP status; 0 without a complete response.
     """
 
     def __init__(self, message: str, *, status: int) -> None:

@@ -25,7 +25,7 @@ class ObjectsError(Exception):
     """The S3 server refused a request, or did not answer.
 
     Attributes:
-        code: S3's error code, empty where there was no answer.
+        code: S3's error code, empty without a response.
     """
 
     def __init__(self, message: str, *, code: str = "") -> None:
@@ -41,7 +41,7 @@ class Objects:
         endpoint: The server's URL, None for Amazon's of the region.
         bucket: Its name.
         key: Id and secret.
-        region: That requests name.
+        region: Region of requests.
         ca_certs: File of certificates that the server is checked with, empty for the usual ones.
         checksums: When requests carry new checksums, in boto3's words.
     """
@@ -98,7 +98,7 @@ class Objects:
         return found.hexdigest()
 
     def upload(self, key: str, file: IO[bytes], content_type: str) -> None:
-        """Store what a file holds, in parts where it is large."""
+        """Store a file, in parts if it is large."""
         with _said("upload", self.endpoint):
             self._client.upload_fileobj(
                 file, self.bucket, key, ExtraArgs={"ContentType": content_type}
@@ -115,7 +115,7 @@ class Objects:
             self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 
     def make_bucket(self) -> None:
-        """Make the bucket where it is missing."""
+        """Create the bucket if it does not exist."""
         elsewhere: dict[str, Any] = (
             {}
             if self.region == WITHOUT_CONSTRAINT

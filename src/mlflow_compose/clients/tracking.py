@@ -40,7 +40,7 @@ class Tracking:
         """Take what is needed to get in.
 
         Args:
-            url: Of the server.
+            url: URL of the server.
             login: Name and password.
             token: Instead of them.
             elsewhere: Whether it is on another machine: the environment's proxies, certificates
@@ -60,7 +60,7 @@ class Tracking:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
         if login is not None or token:
-            # Else .netrc, where it is read, would win over the header.
+            # Otherwise .netrc, if it is read, would take precedence over the header.
             self._session.auth = lambda request: request
 
     def stack(self) -> tuple[str, str]:
@@ -104,7 +104,7 @@ class Tracking:
         return self._request("GET", "/version").text
 
     def capabilities(self) -> dict[str, Any]:
-        """Return what the server tells its clients that it can do; empty where it tells nothing."""
+        """Return the capabilities that the server reports to its clients, if any."""
         try:
             return _json(self._request("GET", SERVER_INFO))
         except TrackingError as error:
@@ -192,7 +192,7 @@ def _json(response: "Response") -> dict[str, Any]:
 
 
 def _was_refused(error: Exception) -> bool:
-    """Tell a connection that nobody took from one that was cut."""
+    """Tell a refused connection from one that was interrupted."""
     from urllib3.exceptions import MaxRetryError, NewConnectionError
 
     reason = error.args[0] if error.args else None

@@ -28,11 +28,11 @@ class ServiceStatus:
     """How one service is.
 
     Attributes:
-        name: Of the service.
+        name: Service name.
         state: In Docker's words: created, running, restarting, exited, …
-        health: healthy, unhealthy, starting, or empty where there is no healthcheck.
-        exit_code: Of a service that ended, else 0.
-        restarts: How often it was started again by itself.
+        health: healthy, unhealthy, starting, or empty without a health check.
+        exit_code: Exit code of a service that ended, otherwise 0.
+        restarts: Number of automatic restarts.
         ports: Published ones, as address:port.
     """
 
@@ -135,17 +135,17 @@ class Engine(Protocol):
         """Stop and remove all services; with `volumes`, delete their data too.
 
         Returns:
-            What of the data was kept, and where, in words; empty if nothing was.
+            A sentence about data that was kept, empty if none was.
 
         Raises:
             EngineError: Something could not be deleted, or is in use.
         """
 
     def status(self) -> tuple[ServiceStatus, ...]:
-        """Return how the services are, in the stack's order; none where nothing runs."""
+        """Return the status of the services in start order; empty if nothing runs."""
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
-        """Yield log lines, of all services where none is named."""
+        """Yield log lines of the named services, of all if none is named."""
 
     def run(
         self,
@@ -180,7 +180,7 @@ class Engine(Protocol):
         """Delete volumes of the stack, with what is in them.
 
         Returns:
-            What of it was kept, and where, in words; empty if nothing was.
+            A sentence about data that was kept, empty if none was.
 
         Raises:
             EngineError: One of them could not be deleted, or is in use.
@@ -193,4 +193,4 @@ class Engine(Protocol):
         """Tell whether the stack itself listens on a port of this machine right now."""
 
     def owner_of(self, port: int) -> str | None:
-        """Say which part of the engine holds a port of this machine, None where none does."""
+        """Name the part of the engine that holds a port of this machine, None if there is none."""

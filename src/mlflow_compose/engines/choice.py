@@ -31,8 +31,8 @@ def choose(
 
     Args:
         wanted: auto, docker or local.
-        paths: Where the stack is.
-        identity: Which one it is.
+        paths: Paths of the stack.
+        identity: Stack id.
         with_data: The engines on which it was started.
     """
     if wanted != AUTO:

@@ -31,7 +31,7 @@ PLATFORM = (
 
 
 def install_hint(said: str) -> str | None:
-    """Return the next command of somebody whose packages cannot be installed, if it is known."""
+    """Return what to do if packages cannot be installed, None if the reason is unknown."""
     text = said.lower()
     hints = (
         (VERSION, "set MLFLOW_VERSION to one that the package index has"),

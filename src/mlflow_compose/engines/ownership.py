@@ -27,8 +27,8 @@ def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ..
     """Return those folders of data that carry a stack's id.
 
     Args:
-        folder: Of the stack's rendered files.
-        names: Of the folders, as those files spell them.
+        folder: Folder of the stack's rendered files.
+        names: Names of the folders, as those files spell them.
         identity: The id.
     """
     return tuple(name for name in sorted(names) if owner_of(place_of(folder, name)) == identity)
@@ -38,8 +38,8 @@ def check_held(folder: Path, names: Collection[str]) -> None:
     """Make sure that folders that carried the stack's id still say whose they are.
 
     Args:
-        folder: Of the stack's rendered files.
-        names: Of the folders, as those files spell them.
+        folder: Folder of the stack's rendered files.
+        names: Names of the folders, as those files spell them.
 
     Raises:
         EngineError: One of them does not: its disk is not mounted, or the data is gone.
@@ -115,8 +115,8 @@ def claim(folder: Path, identity: str, copied_from: str = "") -> None:
     A folder that this user may not write to stays without: another user owns it.
 
     Args:
-        folder: Of data.
-        identity: Id of the stack whose it is.
+        folder: Data folder.
+        identity: Id of its stack.
         copied_from: Id of the stack that this one is a copy of, whose note was copied too.
 
     Raises:
@@ -146,11 +146,11 @@ def _is_empty(note: Path) -> bool:
 
 
 def check_claim(folder: Path, stack: Stack, hint: str) -> None:
-    """Make sure that a folder is this stack's, or does not say whose it is.
+    """Make sure that a folder belongs to this stack, or carries no id.
 
     Args:
-        folder: Of data; it need not be there.
-        stack: That is to use it.
+        folder: Data folder; it may be missing.
+        stack: Stack that uses it.
         hint: What to do if it really is another stack's.
 
     Raises:

@@ -7,16 +7,16 @@ from pathlib import Path
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import STATE_DIR
 
-# In each folder of data: the id of the stack whose it is.
+# In each data folder: the id of its stack.
 NOTE = ".mlflow-compose"
-OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a folder of its own"
+OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a separate folder"
 
 
 def check_place(folder: Path, place: Path) -> None:
     """Make sure that a folder of the user's own is apart from the stack's.
 
     Args:
-        folder: Of the stack's rendered files.
+        folder: Folder of the stack's rendered files.
         place: The user's.
 
     Raises:

@@ -22,7 +22,7 @@ NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
 
 
 def check_ports(engine: Engine) -> None:
-    """Make sure that nobody else listens on a port that the stack publishes.
+    """Make sure that the ports that the stack publishes are free, or its own.
 
     Raises:
         SettingsError: The address that they bind to is not one of this machine.
@@ -42,7 +42,7 @@ def check_ports(engine: Engine) -> None:
 
 
 def holder_of(engine: Engine, port: int) -> str | None:
-    """Say what holds a port of this machine, and of which stack it is, where that is known."""
+    """Describe what holds a port of this machine, with its stack if that is known."""
     return engine.owner_of(port) or _process_on(port)
 
 
@@ -56,7 +56,7 @@ def _check_address(address: str) -> None:
 
 
 def is_taken(address: str, port: int) -> bool:
-    """Tell whether somebody listens on a port of this machine."""
+    """Tell whether a process listens on a port of this machine."""
     refused = _bind(address, port)
     if refused is not None:
         return refused == errno.EADDRINUSE
@@ -121,7 +121,7 @@ def _hint(port: PublishedPort, engine: Engine) -> str:
 
 
 def _free_port(port: PublishedPort, used: Collection[int]) -> int:
-    """Return the next port that nobody has, and no other service of the stack wants."""
+    """Return the next port that is free and not used by another service of the stack."""
     above = range(port.published + 1, MAX_PORT + 1)
     below = range(port.published - 1, 1023, -1)
     for number in chain(above, below):

@@ -27,7 +27,7 @@ def run_process(  # noqa: PLR0913 - as many facts go into it
     Args:
         command: Program and arguments.
         folder: Working directory.
-        environ: Its whole environment; this process's if there is none.
+        environ: Its whole environment; by default that of this process.
         stdin: File that it reads as standard input.
         on_output: Called with standard output as it comes; then the outcome has none of it.
         before_kill: Called first if it is interrupted.

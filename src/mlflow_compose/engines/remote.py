@@ -30,7 +30,7 @@ class RemoteError(Exception):
     """The modules could not do their work; the message says why and has no secrets.
 
     Attributes:
-        facts: What they report beside the message.
+        facts: Facts besides the message.
     """
 
     def __init__(self, message: str, facts: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ def run_modules(  # noqa: PLR0913 - as many facts go into it
     """Call `main` of the last module where a service runs; return what it returns.
 
     Args:
-        engine: What runs the stack.
+        engine: Engine of the stack.
         modules: Each after those that it imports. They import only these, `engines.inside`, and
             what the service's image has.
         request: Argument of `main`, as JSON values.

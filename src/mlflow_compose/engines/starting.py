@@ -16,10 +16,10 @@ class Verdict:
     """How starting ended.
 
     Attributes:
-        lines: What the engine said.
+        lines: Output of the engine.
         failed: Whether it failed.
         late: Whether the time was over first.
-        culprit: The service that is not up, None where it is not one of them.
+        culprit: The service that is not up, None if no service is to blame.
     """
 
     lines: Sequence[str] = ()

@@ -41,7 +41,7 @@ class Rendering:
     Attributes:
         files: Files by path, relative to the target's folder.
         secrets: Secrets by name, relative to its `secrets` folder.
-        override: The user's own file in the target's folder, empty if there is none.
+        override: File in the target's folder that belongs to the user, empty if there is none.
         identity: File with the stack's id, by path; not in the manifest, and so in no repository.
         folders: Folders that must exist for the stack to start.
     """

@@ -29,7 +29,7 @@ class EnvFile:
     Attributes:
         values: Values by name; the last one if a name is set twice.
         lines: Numbers of the lines that set a name.
-        notes: What is unusual about the file but is not an error.
+        notes: Remarks about the file that are not errors.
         problems: Lines with errors: their numbers, and what is wrong with them.
         references: Names whose values contain `${NAME}` or `$NAME` outside of single quotes, where
             other parsers expand it.

@@ -36,7 +36,7 @@ class Loaded:
         sources: Origin by variable: the env file's name, "environment" or "default".
         overrides: Variables whose value the environment changes.
         foreign: Names in the env file that belong to other applications.
-        notes: What is unusual about the env file but is not an error.
+        notes: Remarks about the env file that are not errors.
     """
 
     settings: Settings

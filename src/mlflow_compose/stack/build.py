@@ -30,7 +30,7 @@ def build(  # noqa: PLR0913 - a stack depends on as many facts
     Args:
         settings: Validated settings.
         site: Paths and addresses of the target.
-        image: What MLflow and bucket-init run from.
+        image: Image of MLflow and bucket-init.
         identity: The stack's id, which everything of it carries.
         lan_names: Names and addresses of this machine on the network.
         home: The env file's folder, relative to the rendered files.

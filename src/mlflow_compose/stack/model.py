@@ -23,7 +23,7 @@ class Stack:
         identity: Stack id, which everything of the stack carries.
         site: Paths and addresses of the target.
         services: Services in start order.
-        stores: Where MLflow keeps runs and artifacts.
+        stores: Stores of runs and artifacts.
         artifact_access: proxied or direct.
         s3_provider: Bundled S3 server, empty if there is none.
         key_is_limited: Whether the application's S3 key may only use the bucket.

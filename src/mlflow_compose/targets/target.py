@@ -17,17 +17,17 @@ class Target:
     """One way to lay a stack out.
 
     Attributes:
-        name: As `render --target` takes it.
-        engine: That runs it, empty if nothing here does.
-        folder: Of its files, beside the env file; its templates have one of the same name.
+        name: Name, as for `render --target`.
+        engine: Engine that runs it, empty if none does.
+        folder: Folder of its files, next to the env file; its templates have the same folder name.
         site: Returns where services find their files and each other.
         image: Returns what MLflow and the bucket job run from, given the texts of `ingredients`
             and the env file's folder as seen from the rendered files.
         ingredients: Folders of templates that the image is made of.
-        secret_mode: Of the files that hold secrets.
+        secret_mode: Mode of secret files.
         override: File in its folder that is the owner's, empty if there is none.
-        identity_file: That tells Compose the stack's id, empty if nothing asks for it.
-        folders: That must be there for the stack to start, and that nothing else makes.
+        identity_file: File with the stack's id for Compose, empty if the target has none.
+        folders: Folders that the stack needs to start and does not create.
     """
 
     name: str

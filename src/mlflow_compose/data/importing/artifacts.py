@@ -21,7 +21,7 @@ class Artifact:
     """One file of a source.
 
     Attributes:
-        place: Where its run or model keeps artifacts.
+        place: Artifact location of its run or model.
         path: Below that.
         size: In bytes.
     """
@@ -113,7 +113,7 @@ class Server:
         self._owners = owners
 
     def has(self, place: str) -> bool:
-        """Tell whether somebody keeps artifacts there."""
+        """Tell whether a run or model keeps artifacts there."""
         return place in self._owners
 
     def files(self, place: str) -> Iterator[Artifact]:

@@ -28,11 +28,11 @@ class Brought:
     """What a source has, and what of it was and is in the stack; each by kind.
 
     Attributes:
-        source: What it has.
-        before: What of it was in the stack.
-        after: What of it is there now.
-        left: What is not brought, in words.
-        unread: Of how many runs and models not all artifacts can be listed, so none counts them.
+        source: Number in the source.
+        before: Number of these that were in the stack before.
+        after: Number of these that are in the stack now.
+        left: What is not imported, one sentence each.
+        unread: Number of runs and models whose artifacts cannot all be listed.
     """
 
     source: Counts
@@ -66,9 +66,9 @@ class Import:
 
         Args:
             source: From where.
-            engine: What runs the stack.
-            put: What stores a file in it.
-            progress: Where to say what happens.
+            engine: Engine of the stack.
+            put: Function that stores a file in the stack.
+            progress: Receiver of progress.
             check_owner: Raises where what answers is not this stack's server.
         """
         self._source = source

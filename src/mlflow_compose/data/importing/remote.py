@@ -31,11 +31,11 @@ class Merged:
     """What came of merging a source's rows.
 
     Attributes:
-        places: Where artifacts are in the stack, by where they were.
+        places: Artifact locations in the stack, by those in the source.
         source: Rows of the source by kind.
         before: Rows of it that were in the stack, by kind.
         after: Rows of it that are in the stack, by kind.
-        left: What is not imported, a sentence each.
+        left: What is not imported, one sentence each.
     """
 
     places: Mapping[str, str]
@@ -67,9 +67,9 @@ def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping
     """Return what the stack holds of some experiments: the size of each object by its key.
 
     Args:
-        engine: What runs the stack.
+        engine: Engine of the stack.
         places: Keys below the experiments.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
 
     Raises:
         SourceError: They cannot be listed.
@@ -116,7 +116,7 @@ def artifact_root(stack: Stack) -> str:
 
 
 def key_of(stack: Stack, place: str) -> str:
-    """Return the key of a place in the stack; empty where it is not among its artifacts.
+    """Return the key of a place in the stack; empty if it is not below its artifacts.
 
     A run that came while clients had another way to the artifacts names it by that way.
     """

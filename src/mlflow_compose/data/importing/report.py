@@ -1,4 +1,4 @@
-"""Say in words which artifacts an import does not bring."""
+"""Describe the artifacts that an import leaves out."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from mlflow_compose.data.importing.transfer import Wanted
 
 
 def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """Say what the stack's own rows have in a store of somebody else."""
+    """Describe artifacts that the stack's rows have outside of its store."""
     return [
         f"the artifacts at {old}: in the stack they are at {new}"
         for old, new in now.items()
@@ -18,7 +18,7 @@ def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
 
 
 def nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
-    """Say where there is nothing at all: then it may have been looked for in the wrong place."""
+    """Describe folders that do not exist: the artifacts may be somewhere else."""
     if places and not wanted.artifacts and not wanted.left:
         none = f"artifacts: none found for {len(places)} runs and models"
         return [f"{none}; name their folder with --artifacts"]

@@ -55,8 +55,8 @@ class Reading:
     """One go at reading a server.
 
     Attributes:
-        owners: Whose artifacts are where.
-        left: What cannot be read by this API, in words.
+        owners: Runs and models by artifact location.
+        left: What this API does not return, one sentence each.
     """
 
     def __init__(self, tracking: Tracking, file: TextIO, progress: Progress) -> None:

@@ -24,12 +24,12 @@ class Source:
 
     Attributes:
         kind: folder, sqlite or server.
-        name: As it is shown.
-        path: Of a folder or a file.
+        name: Name for users.
+        path: Path of a folder or a file.
         artifacts: Folders in which a folder's or a file's artifacts may be.
-        url: Of a server.
-        login: Of a server: name and password.
-        token: Of a server, instead of them.
+        url: URL of a server.
+        login: Name and password for a server.
+        token: Token for a server, instead of name and password.
         verify: Whether its certificate must be good, or the file of who signed it.
     """
 
@@ -47,7 +47,7 @@ def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> 
     """Return the source that a user means.
 
     Args:
-        text: As it is typed.
+        text: Source as typed.
         artifacts: The folder of its artifacts, None where they are where MLflow puts them.
         environ: Says how to get into a server, as it does for MLflow's own client.
 

@@ -1,4 +1,4 @@
-"""What is taken from a source to where MLflow runs: all but the artifacts, in a folder of its own.
+"""A temporary folder with everything of a source but its artifacts, for the mlflow service.
 
 It is beside the env file, since that is where Docker can mount from: it mounts the secrets from
 there. Nobody else gets through the outer folder; what is in the inner one is open to all, because
@@ -128,7 +128,7 @@ def _refuse(error: OSError) -> None:
 
 
 def copy_database(source: Source, target: Path) -> None:
-    """Copy a file of SQLite, also while somebody writes to it.
+    """Copy a SQLite file, also while it is in use.
 
     Raises:
         SourceError: It is damaged, or not MLflow's.
@@ -161,5 +161,5 @@ def _uri(path: Path) -> str:
     with path.open("rb") as file:
         with_log = file.read(LOG_BYTE + 1)[-1] == WITH_LOG
     quiet = with_log and not path.with_name(f"{path.name}-wal").exists()
-    # Where there is a way of writing with a log and none is there, nobody has it open.
+    # With a write-ahead log as its mode and no log file, it is not open anywhere.
     return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"

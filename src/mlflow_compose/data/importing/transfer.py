@@ -28,7 +28,7 @@ class Wanted:
 
     Attributes:
         artifacts: By the key that each has in the stack.
-        left: What cannot be listed, in words.
+        left: What cannot be listed, one sentence each.
         nowhere: Places that are not there.
     """
 
@@ -41,10 +41,10 @@ class Wanted:
         return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
 
     def missing(self, objects: Mapping[str, int], *, may_be_cut: bool) -> dict[str, Artifact]:
-        """Return those to be sent: what somebody has put there since is not written over.
+        """Return the artifacts to send; what the stack has already is not overwritten.
 
         Args:
-            objects: What the stack holds: the size of each by its key.
+            objects: Objects of the stack: size by key.
             may_be_cut: Whether a shorter one may be what a killed import left; a bucket has an
                 object in full or not at all.
         """
@@ -63,9 +63,9 @@ def look(source: ArtifactSource, places: Mapping[str, str], progress: Progress) 
     """List the artifacts of a source.
 
     Args:
-        source: What gives them out.
+        source: Source of the artifacts.
         places: The prefix of their keys in the stack, by where they are.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
     """
     wanted = Wanted(nowhere=[place for place in places if not source.has(place)])
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -128,7 +128,7 @@ def send(
     scratch: Path,
     progress: Progress,
 ) -> list[str]:
-    """Store artifacts, a few at a time; return what could not be, in words.
+    """Store artifacts, a few at a time; return a sentence for each that failed.
 
     Raises:
         IncompleteError: The stack does not answer any more.
@@ -158,7 +158,7 @@ def send(
 
 @contextmanager
 def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Give threads; where it ends early, only what has begun is waited for."""
+    """Provide threads; if it ends early, it only waits for work that has begun."""
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         yield pool

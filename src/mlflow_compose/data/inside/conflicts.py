@@ -16,7 +16,7 @@ class Conflicts:
     """Looks at rows of both sides that have the same key.
 
     Attributes:
-        left: What is not brought, in words.
+        left: What is not imported, one sentence each.
     """
 
     def __init__(self, mapping: RowMapping, *, write: bool) -> None:

@@ -12,7 +12,7 @@ AT_ONCE = 500
 
 
 def listed(bucket: str, folder: str, prefix: str) -> Objects:
-    """Yield each object below a prefix with its size; from a folder where there is no bucket."""
+    """Yield each object below a prefix with its size; from a folder if there is no bucket."""
     return in_folder(Path(folder), prefix) if folder else in_bucket(bucket, prefix)
 
 

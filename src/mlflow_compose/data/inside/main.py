@@ -43,7 +43,7 @@ def merge(request: Request) -> dict[str, Any]:
 
 
 def noted(mapping: RowMapping) -> list[str]:
-    """Return what could not be brought as it was, in words."""
+    """Describe what could not be imported unchanged."""
     stay = mapping.elsewhere.items()
     return [
         *(f"artifacts of {number} runs or models: they stay in {place}" for place, number in stay),
@@ -52,7 +52,7 @@ def noted(mapping: RowMapping) -> list[str]:
 
 
 def others(reading: Any, theirs: Any) -> list[str]:
-    """Return what nobody brings, in words."""
+    """Describe what is never imported."""
     names = set(theirs.tables) - set(KINDS) - set(OWN_TO_A_SERVER)
     counted = {name: tables.count(reading, theirs.tables[name]) for name in sorted(names)}
     return [f"{number} rows of table {name}" for name, number in counted.items() if number]

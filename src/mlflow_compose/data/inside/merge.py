@@ -28,9 +28,9 @@ class Merge:
     """One walk over everything that a source has.
 
     Attributes:
-        source: How many rows of each kind the source has.
-        there: How many of them were in the stack when they were looked at.
-        conflicts: What became of rows that were there.
+        source: Number of rows in the source, by kind.
+        there: Number of these rows that were in the stack already, by kind.
+        conflicts: Conflicts with existing rows.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Merge:
             reading: A connection to the source.
             theirs: The source's tables.
             ours: The stack's tables.
-            mapping: What differs between the two.
+            mapping: Differences between the two.
             write: Whether to insert what is missing, or only to count it.
         """
         self._reading = reading
@@ -85,7 +85,7 @@ class Merge:
             self._group(group, parents, number)
 
     def _number(self, row: Row) -> int:
-        """Return the number of the stack's experiment; make it where there is none."""
+        """Return the id of the stack's experiment; create it if there is none."""
         table = self._ours["experiments"]
         same = table.c.name == row["name"]
         if "workspace" in table.c:
@@ -119,7 +119,7 @@ class Merge:
         return None
 
     def _of(self, name: str, column: str = "", keys: Sequence[Any] = ()) -> Iterator[Row]:
-        """Return the source's rows that belong to `keys`; all where no column is named."""
+        """Return the source's rows that belong to `keys`; all rows without a column."""
         if name not in self._theirs:
             # An older MLflow has neither logged models nor much of what traces have.
             return iter(())
@@ -163,11 +163,11 @@ class Merge:
         """Insert what is missing of the rows of a table that belong to `keys`.
 
         Args:
-            name: Of the table.
+            name: Name of the table.
             theirs: The source's rows.
-            column: That says what a row belongs to.
+            column: Column that names the owner of a row.
             keys: Its values in the stack.
-            number: Of the experiment that they are below, in the stack.
+            number: Id of their experiment in the stack.
         """
         if name not in self._ours:
             return

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 Row = dict[str, Any]
 TRACE_LOCATION = "mlflow.artifactLocation"
-# Folders of the source's own machine, which nobody else reaches; and its server's proxy.
+# Folders of the source's machine, which are out of reach elsewhere, and its server's proxy.
 MOVABLE = ("", "file", "mlflow-artifacts")
 # By table: the column of its place, what names the owner, and where MLflow puts it below its
 # experiment's (`SqlAlchemyStore.create_run`, `create_logged_model`, `_get_trace_artifact_…`).
@@ -22,17 +22,17 @@ class RowMapping:
 
     Attributes:
         experiments: Their numbers in the stack, by those in the source.
-        uuids: Of datasets and inputs that are in the stack already, by those in the source.
-        places: Where artifacts are in the stack, by where they were.
-        cut: How many values were longer than the stack takes, by column.
-        elsewhere: How many places stay where they are, by what they begin with.
+        uuids: Ids of existing datasets and inputs in the stack, by those in the source.
+        places: Artifact locations in the stack, by those in the source.
+        cut: Number of truncated values, by column.
+        elsewhere: Number of locations that stay the same, by their beginning.
     """
 
     def __init__(self, root: str, *, everything_moves: bool) -> None:
         """Take what the stack's server is told.
 
         Args:
-            root: Of all artifacts in the stack, as its server names them.
+            root: Root of the stack's artifacts, as its server names it.
             everything_moves: Whether artifacts come along wherever they were.
         """
         self._root = root.rstrip("/")
@@ -54,7 +54,7 @@ class RowMapping:
 
         Args:
             table: Its table.
-            row: As the source has it.
+            row: Row of the source.
             experiment: The one that it is below, in the stack.
             here: The stack's own row, which says where artifacts are: its experiment may have had
                 another name, and clients another way to the bucket, when it came.
@@ -76,7 +76,7 @@ class RowMapping:
         return new
 
     def place(self, table: str, row: Row) -> str:
-        """Return where a row says that artifacts are; empty where it does not, or they stay."""
+        """Return the artifact location of a row; empty if it has none, or if they stay."""
         if table not in PLACES or row.get("key", TRACE_LOCATION) != TRACE_LOCATION:
             return ""
         uri = row[PLACES[table][0]] or ""
@@ -116,6 +116,6 @@ def scheme(uri: str) -> str:
 
 
 def plain(uri: str) -> str:
-    """Return one spelling of a place: a path where it is on the source's machine."""
+    """Return one spelling of a location: a path if it is on the source's machine."""
     parts = urlsplit(uri)
     return (unquote(parts.path) if parts.scheme == "file" else uri).rstrip("/")

@@ -77,7 +77,7 @@ def _migrate(given: Path, uri: str, say: Say) -> None:
 
 
 def passed_over(engine: Any, given: Path) -> list[str]:
-    """Return the folders that MLflow's command made no row of, in words.
+    """Describe the folders that MLflow's command skipped.
 
     It passes over what has a damaged `meta.yaml`, and ends well (`fs2db._utils.safe_read_yaml`).
     """

@@ -9,7 +9,7 @@ class TableGroup:
     """A table, and those whose rows belong to one of its rows.
 
     Attributes:
-        table: Of the parents.
+        table: Table of the parents.
         key: Their column that names one.
         children: The column that names the parent, by table; after those that they refer to.
     """
@@ -92,7 +92,7 @@ KINDS: Mapping[str, str] = {
     "registered_model_aliases": "aliases",
     "model_versions": "model versions",
 }
-# What a server makes by itself, or what is only of use to that very server.
+# What a server creates on its own, or what is only of use to that server.
 OWN_TO_A_SERVER = (
     "alembic_version",
     "alembic_version_auth",

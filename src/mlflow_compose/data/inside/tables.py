@@ -16,7 +16,7 @@ SCHEMA_TABLES = ("alembic_version", "alembic_version_auth")
 LOGIN_TABLE = "users"
 # What is there when the tables were only made.
 FRESH = (*SCHEMA_TABLES, "workspaces")
-# Seconds for which a file that somebody writes to is waited for.
+# Seconds to wait for a locked file.
 PATIENCE = 60
 
 Row = dict[str, Any]
@@ -52,7 +52,7 @@ def open_database(uri: str) -> Any:
 
     if uri.startswith("sqlite"):
         return create_engine(uri, connect_args={"timeout": PATIENCE}, poolclass=NullPool)
-    # Else psycopg2 sends each row by itself where a conflict may be met.
+    # Otherwise psycopg2 sends each row separately if conflicts are possible.
     return create_engine(uri, executemany_mode="values_plus_batch", poolclass=NullPool)
 
 
@@ -65,7 +65,7 @@ def reflected(engine: Any) -> Any:
     for table in metadata.tables.values():
         for column in table.columns:
             if isinstance(column.type, JSON):
-                # Else a missing value would become the JSON text null.
+                # Otherwise a missing value would become the JSON text null.
                 column.type.none_as_null = True
     return metadata
 
@@ -95,16 +95,16 @@ def upgrade(uri: str, *, login: bool = False) -> None:
 def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dict[str, int]:
     """Copy every row of a database to one that holds nothing yet; return the rows of each table.
 
-    The tables are made where there are none. All is one transaction: it is all there, or nothing.
+    Missing tables are created. Everything is one transaction.
 
     Args:
-        source_uri: From where; it must have the schema of the MLflow that runs here.
-        target_uri: To where.
+        source_uri: Database to copy from; it must have the schema of the MLflow that runs here.
+        target_uri: Database to copy to.
         say: Is told which table is being copied.
 
     Raises:
         CopyError: The schemas differ.
-        NotEmptyError: There is something in the target; then it is as it was.
+        NotEmptyError: The target is not empty; it is unchanged.
     """
     source, target = open_database(source_uri), open_database(target_uri)
     theirs = reflected(source)
@@ -174,7 +174,7 @@ def count(connection: Any, table: Any) -> int:
 
 
 def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:
-    """Insert rows; leave those alone that somebody else inserted meanwhile."""
+    """Insert rows, except for those that were inserted concurrently."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
@@ -183,13 +183,13 @@ def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:
 
 
 def given(table: Any, new: Iterable[Row]) -> list[Row]:
-    """Return rows without what the database works out by itself, and refuses to be told."""
+    """Return rows without computed columns, which the database does not accept."""
     own = {column.name for column in table.columns if column.computed is not None}
     return [{name: value for name, value in row.items() if name not in own} for row in new]
 
 
 def set_sequences(connection: Any, tables: Iterable[Any]) -> None:
-    """Make PostgreSQL count on from what was inserted with a number of its own."""
+    """Let PostgreSQL's sequences continue after the inserted ids."""
     from sqlalchemy import func, select, text
 
     if connection.dialect.name != "postgresql":
@@ -203,7 +203,7 @@ def set_sequences(connection: Any, tables: Iterable[Any]) -> None:
         sequence = connection.execute(asked, {"table": quoted, "column": column.name}).scalar()
         highest = connection.execute(select(func.max(column))).scalar()
         if sequence and highest is not None:
-            # setval takes 1 and more; 0 is a number that MLflow gives by itself.
+            # setval accepts 1 and more; 0 is an id that MLflow assigns itself.
             connection.execute(select(func.setval(sequence, max(highest, 1))))
 
 

@@ -34,7 +34,7 @@ def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> 
     Args:
         source: The bucket that is copied.
         target: The bucket that it is copied to.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
         own: Whether the target is in a volume of the stack, so that `--prune` can delete it.
 
     Raises:

@@ -10,7 +10,7 @@ from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3
 KINDS = "provider=NAME, s3=URL or postgres=HOST"
 HTTPS = "https"
 PORTS = {"http": 80, HTTPS: 443}
-# What only an S3 server of one's own has.
+# Settings that only apply to an external S3 server.
 NOT_EXTERNAL = {
     "MINIO_STORAGE_USE_HTTPS": "false",
     "MINIO_STORAGE_CA_CERTS": "",
@@ -22,8 +22,8 @@ def changes(to: str, settings: Settings) -> Mapping[str, str]:
     """Return the settings by which a stack uses another store.
 
     Args:
-        to: As it was typed: `provider=NAME`, `s3=URL`, `s3=aws` or `postgres=HOST[:PORT]`.
-        settings: Of the stack as it is.
+        to: New store as typed: `provider=NAME`, `s3=URL`, `s3=aws` or `postgres=HOST[:PORT]`.
+        settings: Settings of the current stack.
 
     Raises:
         UsageError: It is none of these.
@@ -92,11 +92,11 @@ def _login_hint(value: str) -> str | None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return a URL with a host, None where it is not one."""
+    """Return a URL with a host, None if it is not a URL."""
     try:
         found = urlsplit(url)
         whole = found.hostname and found.port != 0
     except ValueError:
-        # A port that is none, or a bracket too many.
+        # An invalid port, or an unmatched bracket.
         return None
     return found if whole else None

@@ -21,9 +21,9 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
     """Copy every row of a database, and compare them; return the number of rows by table.
 
     Args:
-        engine: Of a stack whose mlflow reaches both databases; its own must be empty.
+        engine: Engine of a stack whose mlflow reaches both databases; its own must be empty.
         old: The stack whose runs they are.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
 
     Raises:
         StoreError: They cannot be copied, or are not the same afterwards.
@@ -38,9 +38,9 @@ def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObje
     """Copy every artifact of a folder into the bucket, and compare each by its key and SHA-256.
 
     Args:
-        engine: Of a stack whose mlflow reaches both.
+        engine: Engine of a stack whose mlflow reaches both.
         old: The stack whose artifacts they are.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
 
     Raises:
         StoreError: The bucket holds other objects under the same keys, or they cannot be copied,

@@ -2,7 +2,7 @@
 
 `engine.py` is what the rest of the project sees; `client.py` calls docker, `availability.py` says
 why it cannot be used, `images.py` gets images, `starting.py` watches `docker compose up`,
-`containers.py` reads containers, `failures.py` puts Docker's troubles in words.
+`containers.py` reads containers, `failures.py` describes Docker's failures.
 """
 
 from mlflow_compose.engines.docker.engine import DockerEngine

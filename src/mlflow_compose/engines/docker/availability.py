@@ -37,7 +37,7 @@ def check(client: "DockerClient") -> None:
 
 
 def problem() -> EngineError | None:
-    """Return why Docker cannot be used, None where it can."""
+    """Return why Docker cannot be used, None if it can."""
     from python_on_whales import DockerClient
 
     if shutil.which("docker") is None:

@@ -26,9 +26,9 @@ class Origin:
 
     Attributes:
         container: Its name.
-        identity: Id of the stack whose it is, empty for one that an override file adds, or that is
-            nothing of ours.
-        folder: Of the Compose files that it was made from.
+        identity: Id of its stack, empty for one that an override file adds, or that does not
+            belong to a stack.
+        folder: Folder of the Compose files that it was created from.
     """
 
     container: str
@@ -38,10 +38,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Seen:
-    """A container as it was at one moment.
+    """A container at one moment.
 
     Attributes:
-        status: How its service is.
+        status: Status of its service.
         created: When the container was made.
         held: Ports of this machine that it holds.
     """
@@ -88,13 +88,13 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
 def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict[str, str]:
     """Return the ids of the stacks whose volumes a project would use, by the project's names.
 
-    They are found by Docker's names, which is how Compose finds them: whoever made one, it would
-    be used. The id of one that carries none is empty.
+    They are looked up by Docker's names, as Compose does, which uses them whatever created
+    them. The id of one that carries none is empty.
 
     Args:
-        client: Of Docker.
+        client: Docker client.
         project: Its name.
-        names: Of volumes, as the project calls them.
+        names: Names of volumes, without the project's.
     """
     prefix = docker_name(project, "")
     return {

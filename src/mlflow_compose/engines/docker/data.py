@@ -19,11 +19,11 @@ REFUSED = frozenset("\"$'\\")
 
 
 def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
-    """Make sure that the database can be made, and the S3 server finds data of its own, or none.
+    """Make sure that the database can be created, and that the S3 server can read its data, if any.
 
     Args:
-        stack: What is to run.
-        folder: Of its rendered files.
+        stack: Stack to run.
+        folder: Folder of its rendered files.
         volumes: The named volumes that it has already.
 
     Raises:
@@ -62,7 +62,7 @@ def claim_folders(stack: Stack, folder: Path) -> None:
     for name in stack.folders:
         place = place_of(folder, name)
         with suppress(PermissionError):
-            # Else the engine makes it, as a folder of root's.
+            # Otherwise the engine creates it, owned by root.
             place.mkdir(parents=True, exist_ok=True)
             claim(place, stack.identity)
 
@@ -113,7 +113,7 @@ def check_content(provider: Provider, name: str, place: Path) -> None:
 
 def check_owner(provider: Provider, name: str, place: Path) -> None:
     """Make sure that a server that is not root may write to its folder."""
-    # In Docker's virtual machines, folders belong to whoever asks.
+    # In Docker's virtual machines, folders seem to belong to any user that asks.
     if not provider.owner or sys.platform != "linux":
         return
     with suppress(PermissionError, FileNotFoundError):

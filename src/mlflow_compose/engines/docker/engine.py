@@ -46,7 +46,7 @@ class DockerEngine:
 
     @property
     def _client(self) -> "DockerClient":
-        # Made anew each time, which is cheap: the files may have been written meanwhile.
+        # Created each time, which is cheap: the files may have been written since.
         return open_client(self.stack, self._paths)
 
     def check(self) -> None:
@@ -109,7 +109,7 @@ class DockerEngine:
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
-        """Yield log lines, of all services where none is named."""
+        """Yield log lines of the named services, of all if none is named."""
         with in_words(self.stack, "docker compose logs"):
             output = self._client.compose.logs(
                 list(services), follow=follow, tail=None if tail is None else str(tail), stream=True
@@ -126,7 +126,7 @@ class DockerEngine:
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
     ) -> Outcome:
-        """Run a command in a container of its own that is like a service's."""
+        """Run a command in a separate container with a service's configuration."""
         return run_once(
             self._client, service, command, stdin=stdin, folder=folder, on_output=on_output
         )

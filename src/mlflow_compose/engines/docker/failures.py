@@ -42,9 +42,9 @@ def last_lines(client: "DockerClient", stack: Stack, service: str, began: float)
     """Return what a service said last in this start.
 
     Args:
-        client: Of the stack's project.
-        stack: Whose secrets are masked.
-        service: Whose lines; a container that was kept has those of earlier starts too.
+        client: Client of the stack's project.
+        stack: Stack whose secrets are masked.
+        service: Name of the service; a kept container has lines of earlier starts too.
         began: When this start began, by this process's clock.
     """
     elapsed = timedelta(seconds=time.monotonic() - began)
@@ -80,7 +80,7 @@ def build_failed(stack: Stack, image: str, output: Sequence[str]) -> BuildError:
 def _said(output: Sequence[str]) -> list[str]:
     """Return what the build's steps themselves printed, each line once.
 
-    BuildKit writes `#8 4.163 TEXT`, and around it a good deal of its own.
+    BuildKit writes `#8 4.163 TEXT`, and much more around it.
     """
     steps = (re.fullmatch(r"#\d+ \d+\.\d+ (.*\S)\s*", line) for line in output)
     said = [step[1] for step in steps if step]

@@ -1,6 +1,6 @@
 """Get the images that services are started from.
 
-Compose would do both by itself, but it says too much, and not why it failed.
+Compose would do both, but prints too much, and not why it failed.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Run a command once, in a container of its own that is like a service's."""
+"""Run a command once, in a separate container with a service's configuration."""
 
 import secrets
 from collections.abc import Sequence

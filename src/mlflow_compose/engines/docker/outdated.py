@@ -10,7 +10,7 @@ from mlflow_compose.stack import Stack
 
 
 def outdated(stack: Stack, secrets: Path, seen: Iterable[Seen]) -> list[str]:
-    """Return the services whose containers must be made anew.
+    """Return the services whose containers must be recreated.
 
     A changed secret is a new file, a container keeps the old one mounted, and Compose does not look
     at what is in secret files. And Docker waits longer before each restart of a container that

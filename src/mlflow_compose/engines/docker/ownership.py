@@ -10,16 +10,16 @@ from mlflow_compose.identity import read_id
 from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack
 
-OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to a name of its own"
+OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to another name"
 
 
 def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) -> None:
     """Make sure that every container of that name is this stack's.
 
     Args:
-        stack: What is to run.
-        folder: Of its rendered files.
-        origins: Of the containers of its project.
+        stack: Stack to run.
+        folder: Folder of its rendered files.
+        origins: Origins of the containers of its project.
 
     Raises:
         EngineError: One of them is another stack's; Compose would remove it as an orphan.
@@ -53,7 +53,7 @@ def _is_of_another(origin: Origin, folder: Path) -> bool:
         # The stack was moved.
         return False
     except (OSError, FilesError):
-        # Another user's, who lets nobody look.
+        # Another user's, and not readable.
         return True
 
 
@@ -61,7 +61,7 @@ def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
     """Make sure that every volume that the stack would use is its own.
 
     Args:
-        stack: What is to run.
+        stack: Stack to run.
         volumes: Ids of the stacks whose volumes they are, by the project's names of them.
 
     Raises:
@@ -87,7 +87,7 @@ def check_unused(volume: str, users: Collection[str]) -> None:
     """Make sure that no container uses a volume that is to be deleted.
 
     Args:
-        volume: As Docker calls it.
+        volume: Docker's name of the volume.
         users: Names of the containers that use it.
 
     Raises:

@@ -30,8 +30,8 @@ class Stream:
     """A running command's output, read in the background.
 
     Attributes:
-        lines: What it printed so far.
-        error: What it ended with, None where it went well.
+        lines: Output so far.
+        error: Its exception, None if it succeeded.
         ended: Set when it ended.
     """
 
@@ -62,10 +62,10 @@ def watch(
     """Follow `docker compose up --wait` to its end, or until waiting on makes no sense.
 
     Args:
-        stack: What is started.
-        output: Of the command, which starts when this is first read.
+        stack: Stack to start.
+        output: Output of the command, which starts when this is first read.
         look: Tells how the services are.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
     """
     from python_on_whales.exceptions import DockerException
@@ -90,7 +90,7 @@ def watch(
     if not isinstance(stream.error, DockerException):
         raise stream.error
     culprit = find_culprit(stack, before, look())
-    # Compose ended by itself: one that only waits to be started is not the reason.
+    # Compose gave up: a service that only waits to be started is not the reason.
     blamed = culprit if culprit and culprit.state not in {CREATED, RUNNING} else None
     return Verdict(stream.lines, failed=True, culprit=blamed or _unhealthy(culprit))
 
@@ -116,7 +116,7 @@ def children() -> set[int]:
 
 
 def end(pids: Iterable[int]) -> None:
-    """End commands that nobody waits for any more; python-on-whales keeps no handle of them."""
+    """End commands whose output is no longer read; python-on-whales keeps no handle to them."""
     import psutil
 
     found = []

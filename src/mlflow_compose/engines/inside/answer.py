@@ -16,7 +16,7 @@ class Failure(Exception):  # noqa: N818 - the outcome of the work
     """The work cannot be done.
 
     Attributes:
-        facts: What the caller must know beside the message, as JSON values.
+        facts: Facts for the caller besides the message, as JSON values.
     """
 
     def __init__(self, message: str, **facts: object) -> None:

@@ -25,8 +25,8 @@ def check(stack: Stack, platform: str = sys.platform) -> None:
     """Make sure that this machine and these settings can be used.
 
     Args:
-        stack: What is to run.
-        platform: As Python calls it.
+        stack: Stack to run.
+        platform: Value of `sys.platform`.
 
     Raises:
         EngineError: They cannot; the message says why.
@@ -49,8 +49,8 @@ def check_data(stack: Stack, folder: Path) -> None:
     """Make sure that the S3 server is one that runs here, and that it can read its folder.
 
     Args:
-        stack: What is to run.
-        folder: Of its rendered files.
+        stack: Stack to run.
+        folder: Folder of its rendered files.
 
     Raises:
         EngineError: It does not, or cannot.

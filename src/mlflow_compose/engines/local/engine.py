@@ -107,7 +107,7 @@ class LocalEngine:
         return self._look() if self._supervisor.answers() else ()
 
     def _glance(self) -> tuple[ServiceStatus, ...]:
-        # Some checks wait for a server that is starting; whoever looks again need not.
+        # Some checks wait for a starting server, which is not needed before the next look.
         return self._look(seconds=GLANCE)
 
     def _look(self, seconds: float | None = None) -> tuple[ServiceStatus, ...]:
@@ -123,7 +123,7 @@ class LocalEngine:
         )
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
-        """Yield log lines, of all services where none is named."""
+        """Yield log lines of the named services, of all if none is named."""
         names = list(services) or [service.name for service in self.stack.services]
         goes_on = self._supervisor.answers if follow else None
         for line in log.read(self._folder / LOGS, names, tail=tail, follow=goes_on):
@@ -179,7 +179,7 @@ class LocalEngine:
         return port in self.held_ports()
 
     def owner_of(self, port: int) -> str | None:
-        """Name nobody: what holds a port is a process, which the caller finds by itself."""
+        """Return None: ports are held by processes, which the caller looks up."""
         del port
         return None
 
@@ -190,7 +190,7 @@ class LocalEngine:
         self._data.make()
 
     def _supervise(self) -> None:
-        """Start supervisord, or only what does not run as it should where it is running."""
+        """Start supervisord; if it is running, only start what does not run as it should."""
         running = self._supervisor.answers()
         configuration = self._folder / CONFIGURATION
         mark = self._folder / RUN / "supervisord.pid"

@@ -32,7 +32,7 @@ class Folders:
 
     Attributes:
         stack: Whose.
-        folder: Of its rendered files.
+        folder: Folder of its rendered files.
         copied_from: Id of the stack that this one's folder is a copy of, empty if it is none.
     """
 

@@ -26,7 +26,7 @@ class Log:
         self.inode, self.position = found.st_ino, found.st_size
 
     def last(self, count: int | None) -> list[str]:
-        """Return the last lines, all where no count is given; go on from there."""
+        """Return the last lines, all without a count; continue from there."""
         # Also half a line: a server that was killed may not have ended it.
         lines = self.new(whole=False)
         return lines if count is None else lines[len(lines) - min(count, len(lines)) :]
@@ -75,9 +75,9 @@ def read(
     """Yield lines, each after the name of its service.
 
     Args:
-        folder: Where the logs are.
-        services: Whose logs.
-        tail: How many lines from the end, all where None.
+        folder: Folder of the logs.
+        services: Services to read.
+        tail: Number of lines from the end, None for all.
         follow: Go on for as long as this says so; None: stop at the end.
     """
     width = max(len(service) for service in services)

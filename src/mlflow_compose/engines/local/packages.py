@@ -30,9 +30,9 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
 
     Args:
         stack: Says what to install, and where.
-        folder: Of the rendered files, from which the build's files are named.
-        environ: Of the installer: proxies, its cache.
-        progress: Where to say what happens.
+        folder: Folder of the rendered files, to which paths of the build are relative.
+        environ: Environment of the installer: proxies, its cache.
+        progress: Receiver of progress.
 
     Raises:
         BuildError: They cannot be installed; the message says why.
@@ -84,7 +84,7 @@ def _open_cache(cache: Path) -> None:
 
 
 def _open(folder: Path) -> None:
-    """Let others run the database: uv takes files from its cache as somebody's umask made them."""
+    """Let other users run the database: uv's cache keeps the mode of some user's umask."""
     for path in (path for path in folder.rglob("*") if not path.is_symlink()):
         path.chmod(OPEN if path.stat().st_mode & stat.S_IXUSR else READABLE)
 

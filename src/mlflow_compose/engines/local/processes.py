@@ -29,7 +29,7 @@ class Owner:
 
     Attributes:
         identity: Its id.
-        folder: Of its rendered files.
+        folder: Folder of its rendered files.
     """
 
     identity: str
@@ -92,7 +92,7 @@ def of(owner: Owner) -> Iterator["Process"]:
 
 
 def end_orphans(owner: Owner) -> None:
-    """End what an earlier life of the stack left running: nobody watches it any more.
+    """End processes left over from an earlier run of the stack, which are not supervised.
 
     Raises:
         EngineError: Something would not end.
@@ -115,7 +115,7 @@ def end_orphans(owner: Owner) -> None:
 
 
 def home_of(pid: int) -> str:
-    """Return the folder that a process was started for, empty if it was by somebody else."""
+    """Return the folder of the stack that a process belongs to, empty if it has none."""
     import psutil
 
     try:
@@ -136,12 +136,12 @@ def is_supervisord_in(pid: int, folder: Path) -> bool:
 
 
 def user_of(folder: Path, data: Collection[Path]) -> str:
-    """Name a process that uses data, whoever started it; empty if there is none to be seen.
+    """Name a process that uses data, whoever started it; empty if none is visible.
 
     It works in a folder of the data, has a file there open, or was told of it on its command line.
 
     Args:
-        folder: Of the rendered files, in which servers are started.
+        folder: Folder of the rendered files, which is the servers' working directory.
         data: Folders below it.
     """
     import psutil
@@ -192,7 +192,7 @@ def listening(process: "Process") -> Iterator[int]:
 
 
 def age(pid: int) -> float:
-    """Return how many seconds ago a process was started; 0 where there is none."""
+    """Return the age of a process in seconds; 0 if there is none."""
     import psutil
 
     try:

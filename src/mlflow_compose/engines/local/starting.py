@@ -26,9 +26,9 @@ def watch(
     """Look at the services until all are up.
 
     Args:
-        stack: What is started.
+        stack: Stack to start.
         look: Tells how the services are.
-        progress: Where to say what happens.
+        progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
     """
     before, deadline = look(), time.monotonic() + wait_timeout

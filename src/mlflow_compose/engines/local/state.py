@@ -38,10 +38,10 @@ def service_status(
     """Return how a service is.
 
     Args:
-        service: Which one.
-        process: What supervisord knows of it.
+        service: Service to look at.
+        process: Its state in supervisord.
         answers: Its health.
-        restarts: How often it was started again.
+        restarts: Number of restarts.
     """
     state = STATES[process.state] if process.started else CREATED
     running = state == RUNNING
@@ -66,11 +66,11 @@ def health(
     """Ask a running service whether it does its work, as its `healthcheck.sh` does.
 
     Args:
-        service: Which one.
-        process: What supervisord knows of it.
-        folder: Of the rendered files.
-        environ: Of the check.
-        seconds: How long it may take, if not as long as the check wants.
+        service: Service to look at.
+        process: Its state in supervisord.
+        folder: Folder of the rendered files.
+        environ: Environment of the check.
+        seconds: Timeout in seconds, by default that of the check.
     """
     check = service.healthcheck
     if check is None:

@@ -30,11 +30,11 @@ class Process:
     """What supervisord knows of a program.
 
     Attributes:
-        name: Of the service.
+        name: Service name.
         state: In supervisord's words.
-        pid: Of the running process, else 0.
-        started: When it was started last, in seconds since 1970; 0 where it never was.
-        exit_code: Of the last one that ended.
+        pid: Process id, 0 if it does not run.
+        started: Time of the last start, in seconds since 1970; 0 if it was never started.
+        exit_code: Exit code of the last process that ended.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Supervisor:
             )
 
     def _check_folder(self) -> None:
-        """Make sure that nobody else can put a socket of his own in the place of ours."""
+        """Make sure that no other user can replace the socket."""
         folder = self._socket.parent
         if folder.is_relative_to(self._folder):
             # Whose that is, is for the stack's owner to say.
@@ -126,11 +126,11 @@ class Supervisor:
         with self._rpc() as rpc:
             pid = rpc.getPID()
             rpc.shutdown()
-        # Not until nobody listens: it still ends the last of its programs then.
+        # Not until the socket is closed: it is still ending its last programs then.
         return _wait_for(lambda: processes.is_gone(pid), ENDS_WITHIN)
 
     def _state(self) -> int | None:
-        """Return 0, or the fault that it answers with; None where nobody is there."""
+        """Return 0, or the code of its fault; None if it does not run."""
         from xmlrpc.client import Fault
 
         try:
@@ -143,7 +143,7 @@ class Supervisor:
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, PermissionError):
             return None
         except OSError:
-            # It hung up, as it does when it has much to do: whoever hangs up is there.
+            # It closed the connection, as it does under load: so it is running.
             return BUSY
         # Files that were copied as they are name the same socket, if it is elsewhere.
         ours = self._owner.has(pid) or processes.is_supervisord_in(pid, self._folder)

@@ -22,7 +22,7 @@ class Surroundings:
     Attributes:
         settings: Validated settings.
         site: Paths and addresses of the target.
-        stores: Where runs and artifacts are kept.
+        stores: Stores of runs and artifacts.
         identity: The stack's id.
         home: The env file's folder, relative to the rendered files.
         lan_names: Names and addresses of this machine on the network.
