@@ -42,7 +42,7 @@ def _bring_back(
     for _ in range(TRIES if interrupted else 1):
         try:
             if interrupted:
-                # Docker still finishes requests of the interrupted command, such as stopping mlflow.
+                # Docker still finishes what the interrupted command requested, such as a stop.
                 engine.stop(progress, volumes=False)
             # From now on, the old stores may receive data that was not copied.
             mark(move.old.paths)
