@@ -97,7 +97,7 @@ def is_unwritable(error: OSError) -> bool:
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return where this user's programs keep what can be had again.
+    """Return the cache folder of this user.
 
     That of root is open to the users that root starts servers as.
     """

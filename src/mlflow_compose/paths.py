@@ -51,7 +51,7 @@ class StackPaths:
 
 
 def stack_paths(env_file: Path) -> StackPaths:
-    """Return where a stack is: however its env file is spelled, it is the same stack.
+    """Return the paths of a stack: different spellings of its env file mean the same stack.
 
     Raises:
         EnvFileError: The path leads in a circle of links, or holds a line break.

@@ -50,7 +50,7 @@ class Result:
 
 
 class Progress(Protocol):
-    """Where an action says what it does while it does it."""
+    """Receiver of what an action does while it runs."""
 
     def step(self, text: str) -> AbstractContextManager[None]:
         """Show `text` while the block runs, and how long it took afterwards."""

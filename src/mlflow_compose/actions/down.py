@@ -14,7 +14,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     """Stop and remove the services; with `volumes`, their data too."""
     engine.check()
     before = engine.status()
-    # Where the data was put, whatever the settings say by now.
+    # Its data as last started, whatever the current settings are.
     stack = as_started(plan, read_record(plan.paths)).stack
     others = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
     left = engine.stop(progress, volumes=volumes)

@@ -41,7 +41,8 @@ def up(  # noqa: PLR0913 - as many facts go into it
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
         prove: Whether to log a run and an artifact at the end.
-        engine_of: Returns what runs a plan, to look where the data was; None: start without it.
+        engine_of: Returns the engine of a plan, to look for data in its previous place; None to
+            start without that data.
 
     Raises:
         DataElsewhereError: The settings would hide data that the stack has.
@@ -138,7 +139,7 @@ def _check_stores(engine: Engine) -> None:
 
 
 def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) -> None:
-    """Start; where the tracking server fails, say why instead of only that it does."""
+    """Start the stack; if the tracking server fails, report the cause."""
     try:
         engine.start(progress, wait_timeout=wait_timeout)
     except ServiceError as error:

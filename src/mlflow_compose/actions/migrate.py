@@ -126,7 +126,7 @@ def _prove(engine: Engine, progress: Progress) -> None:
 
 
 def _remember(move: Move) -> Sequence[str]:
-    """Note where the data is now; return the volumes in which it is left."""
+    """Record where the data is now; return the volumes that keep the old data."""
     kept = migration.kept(move.old.stack, move.new.stack)
     record, site, volumes = read_record(move.new.paths), move.new.stack.site, move.new.stack.volumes
     moved = record.moved(site.engine, places_of(move.new), kept)

@@ -21,12 +21,12 @@ from mlflow_compose.stack import migration
 
 RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
-# Seconds for the old servers to start, where they must only to be counted.
+# Seconds for the old servers to start, if that is needed to count their data.
 PATIENCE = 90.0
 
 
 def remember_start(plan: Plan, change: Change | None) -> None:
-    """Note where the data of a stack is from now on, before it starts.
+    """Record where the data of a stack will be, before it starts.
 
     Afterwards would be too late: what is started only in part must be found by `down` too.
 
@@ -50,7 +50,7 @@ def check_elsewhere(
     """Make sure that a stack that is started shows the data that it has.
 
     Raises:
-        DataElsewhereError: There is data where the stack would not look any more.
+        DataElsewhereError: The stack would no longer find existing data.
     """
     with progress.step("Counting the data in its previous place"):
         amounts = _count(change.old, engine_of, progress)

@@ -63,7 +63,7 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     Args:
         loaded: The settings.
         paths: Paths of the stack.
-        environ: Says where this user keeps caches.
+        environ: Environment, which may name the user's cache folder.
         target: Target to render.
         folder: Output folder, by default the target's folder next to the env file.
         identity: The stack's identity, if it was read already; one that is not stored yet is

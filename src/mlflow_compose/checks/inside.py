@@ -1,4 +1,4 @@
-"""Look at a stack from inside, where the mlflow service runs."""
+"""Check a stack from inside the mlflow service."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -18,7 +18,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Choice:
-    """An engine, and why it was chosen; no reason where the user asked for it."""
+    """An engine, and why it was chosen; no reason if the user chose it."""
 
     engine: str
     why: str = ""

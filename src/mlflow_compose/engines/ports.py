@@ -86,7 +86,7 @@ def _answers(address: str, port: int) -> bool:
 
 
 def _process_on(port: int) -> str | None:
-    """Name the process that listens on a port, where this user may know."""
+    """Name the process that listens on a port, if this user may know it."""
     import psutil
 
     try:

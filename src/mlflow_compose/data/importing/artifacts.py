@@ -85,7 +85,7 @@ class Folders:
         return next((path for path in self.candidates(place) if path.is_dir()), None)
 
     def candidates(self, place: str) -> Iterator[Path]:
-        """Yield where a place may be: as it is said, or in one of the folders."""
+        """Yield the folders that a location may be: as it is written, or below one of ours."""
         parts = urlsplit(place)
         if parts.scheme == "mlflow-artifacts":
             path = PurePosixPath(unquote(parts.path)).relative_to("/")

@@ -168,7 +168,7 @@ def _pages(call: Callable[..., dict[str, Any]], field: str) -> Iterator[dict[str
 
 
 def _since(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Return a call that answers nothing where the server is older than what it asks for."""
+    """Return a call that returns nothing if the server is too old for it."""
 
     def answer(**more: object) -> dict[str, Any]:
         try:

@@ -48,7 +48,7 @@ def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> 
 
     Args:
         text: Source as typed.
-        artifacts: The folder of its artifacts, None where they are where MLflow puts them.
+        artifacts: Folder of its artifacts, None for MLflow's default.
         environ: Says how to get into a server, as it does for MLflow's own client.
 
     Raises:

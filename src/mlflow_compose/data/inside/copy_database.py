@@ -25,7 +25,7 @@ def copy(source: str, target: str) -> dict[str, int]:
     try:
         rows = tables.copy_all(source, target, progress)
     except tables.NotEmptyError:
-        # It is well where a copy was made before whose stack then did not start.
+        # That is fine after a copy whose stack then did not start.
         if not same_tables(source, target) or differing(source, target):
             raise
         return counts(target)

@@ -79,7 +79,7 @@ def check_user(stack: Stack) -> None:
 
 
 def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
-    """Make sure that no other server has data, where this one has none."""
+    """Make sure that no other server has data if this one has none."""
     for other in PROVIDERS.values():
         if other.volume in volumes:
             raise EngineError(

@@ -12,7 +12,7 @@ from mlflow_compose.errors import EngineError
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
-# Where a container finds the folder that it gets.
+# Path of the shared folder in a container.
 MOUNT_POINT = "/mnt/shared"
 
 

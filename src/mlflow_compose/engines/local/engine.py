@@ -30,7 +30,7 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack, known_volumes
 
 SHOWN_LINES = 12
-# Where the programs of the packages are, below the folder that they are installed in.
+# Folders of programs, below the folder of the packages.
 PROGRAMS = ("bin", "postgresql/bin")
 LOGS = "logs"
 # Seconds that a look while starting may take.

