@@ -1,4 +1,4 @@
-"""Everything that a user can get wrong, or that can be wrong around the tool.
+"""Errors that a user or the environment can cause.
 
 ```
 MlflowComposeError           exit code 1, code "failed"
@@ -12,22 +12,22 @@ MlflowComposeError           exit code 1, code "failed"
 ├── EngineError              1  the engine cannot be used, or a call to it failed
 │   └── BuildError           1  the image could not be built
 ├── PortTakenError           1  another process listens on a published port
-├── OtherStackError          1  another stack's server answers, or none of ours
+├── OtherStackError          1  the server on a port is not this stack's
 ├── DataElsewhereError       1  the settings would hide data that the stack has
 ├── OutputError              1  the result cannot be written to standard output
-├── Cancelled              130  the user ended it
-│   ├── Terminated         143  SIGTERM ended it
-│   └── HungUp             129  its terminal was closed (SIGHUP)
-├── StoreError               1  a database or an S3 server of the user's own cannot be used
-├── SourceError              1  what is to be imported cannot be read
-├── IncompleteError          1  not all of what was to be moved has arrived
-├── VerifyError              1  the stack runs and does not do its work
-└── ServiceError             1  a service is not what it should be
+├── Cancelled              130  interrupted by the user
+│   ├── Terminated         143  terminated by SIGTERM
+│   └── HungUp             129  the terminal was closed (SIGHUP)
+├── StoreError               1  an external database or S3 server cannot be used
+├── SourceError              1  the source of an import cannot be read
+├── IncompleteError          1  an import is not complete
+├── VerifyError              1  the stack runs, but does not work
+└── ServiceError             1  a service is not in the state that it should be in
     ├── ServiceFailedError   1  it ended, or its one-shot job failed
     └── NotReadyError        3  it did not become healthy in time
 ```
 
-None of these is raised for a bug: a bug keeps its traceback.
+A bug is none of these: it keeps its traceback.
 """
 
 from typing import ClassVar
@@ -67,7 +67,7 @@ class EnvFileError(MlflowComposeError):
 
 
 class FilesChangedError(MlflowComposeError):
-    """Rendered files were edited by hand, or are in the way and not ours."""
+    """Rendered files were edited by hand, or other files are in their place."""
 
     code = "files_changed"
 
@@ -103,25 +103,25 @@ class BuildError(EngineError):
 
 
 class PortTakenError(MlflowComposeError):
-    """Somebody else listens on a port that the stack publishes."""
+    """Another process listens on a port that the stack publishes."""
 
     code = "port_taken"
 
 
 class OtherStackError(MlflowComposeError):
-    """What answers on a port of this stack is another stack's server, or none of ours."""
+    """The server that answers on a port of this stack is not this stack's."""
 
     code = "other_stack"
 
 
 class DataElsewhereError(MlflowComposeError):
-    """The settings name other stores than those that the stack's data is in."""
+    """The settings would hide data that the stack has in other stores."""
 
     code = "data_elsewhere"
 
 
 class ServiceError(MlflowComposeError):
-    """A service is not what it should be; the classes below say how."""
+    """A service is not in the state that it should be in; see the subclasses."""
 
     def __init__(self, message: str, *, service: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -141,34 +141,34 @@ class OutputError(MlflowComposeError):
 
 
 class Cancelled(MlflowComposeError):  # noqa: N818 - not a fault
-    """The user ended it."""
+    """Interrupted by the user, or not confirmed."""
 
     exit_code = 130
     code = "interrupted"
 
 
 class Terminated(Cancelled):
-    """SIGTERM ended it."""
+    """Terminated by SIGTERM."""
 
     exit_code = 143
     code = "terminated"
 
 
 class HungUp(Cancelled):
-    """Its terminal was closed: SIGHUP ended it."""
+    """The terminal was closed (SIGHUP)."""
 
     exit_code = 129
     code = "hung_up"
 
 
 class VerifyError(MlflowComposeError):
-    """The stack runs and does not do its work."""
+    """The stack runs, but does not work."""
 
     code = "verify"
 
 
 class StoreError(MlflowComposeError):
-    """A database or an S3 server of the user's own cannot be used."""
+    """An external database or S3 server cannot be used."""
 
     code = "store"
 
@@ -180,7 +180,7 @@ class SourceError(MlflowComposeError):
 
 
 class IncompleteError(MlflowComposeError):
-    """Not all of what was to be moved has arrived."""
+    """An import is not complete."""
 
     code = "incomplete"
 

@@ -11,10 +11,13 @@ from mlflow_compose.settings import reference_page
 from tests.unit.samples import ROOT
 
 
-def error_codes() -> dict[str, int]:
-    """Return the exit code of each error, by its code."""
+def error_codes() -> dict[str, tuple[int, str]]:
+    """Return the exit code and the meaning of each error, by its code."""
     found = (value for value in vars(errors).values() if isinstance(value, type))
-    return {one.code: one.exit_code for one in found if issubclass(one, errors.MlflowComposeError)}
+    known = [one for one in found if issubclass(one, errors.MlflowComposeError)]
+    # The first class, and those without a code, only group others.
+    own = [one for one in known[1:] if "code" in vars(one)]
+    return {one.code: (one.exit_code, (one.__doc__ or "").splitlines()[0]) for one in own}
 
 
 PAGES: dict[str, Callable[[], str]] = {

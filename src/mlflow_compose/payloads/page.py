@@ -31,20 +31,20 @@ Keys marked *optional* are left out if they do not apply.
 
 ## Error codes
 
-| code | exit code |
-|---|---|
+| code | exit code | meaning |
+|---|---|---|
 """
 SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
-def json_page(codes: Mapping[str, int]) -> str:
+def json_page(errors: Mapping[str, tuple[int, str]]) -> str:
     """Return the text of `docs/reference/json.md`.
 
     Args:
-        codes: Exit codes by the code of an error.
+        errors: Exit code and meaning of each error, by its code.
     """
-    rows = "".join(f"| `{code}` | {codes[code]} |\n" for code in sorted(codes))
-    return HEADER + rows + "".join(_sections())
+    rows = [f"| `{code}` | {number} | {about} |\n" for code, (number, about) in errors.items()]
+    return HEADER + "".join(sorted(rows)) + "".join(_sections())
 
 
 def _sections() -> Iterator[str]:
