@@ -115,7 +115,7 @@ def test_up_must_say_that_others_may_read_the_env_file(
     found = plan(tmp_path)
     (tmp_path / ".env").chmod(mode)
     up(FakeEngine(found.stack), found, screen)
-    assert ("note: others may read .env: chmod 600 it" in screen.said) is warned
+    assert ("note: other users may read .env: chmod 600 .env" in screen.said) is warned
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlflow_compose import actions
-from mlflow_compose.actions import Move, Plan, load_plan, plan_move, read_settings
-from mlflow_compose.actions.move import refuse
+from mlflow_compose.actions import MigrationPlan, Plan, load_plan, plan_migration, read_settings
+from mlflow_compose.actions.migration_plan import refuse
 from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, UsageError
 from mlflow_compose.render import render
 from mlflow_compose.stack import Stack
-from mlflow_compose.stack.migration import between, objects_url
+from mlflow_compose.stack.migration import intermediate, objects_url
 from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
 from tests.unit.samples import env_text, local_stack, settings, stack
@@ -104,7 +104,7 @@ def names(middle: Stack) -> list[str]:
 
 
 def test_to_a_database_both_must_be_reached() -> None:
-    middle = between(stack(**SQLITE), stack(), port=5)
+    middle = intermediate(stack(**SQLITE), stack(), port=5)
     idle = middle.service("mlflow")
     assert names(middle) == ["postgres", "s3", "mlflow"]
     assert {"mlflow_data", "mlflow_tmp"} == {volume.source for volume in idle.volumes}
@@ -114,7 +114,7 @@ def test_to_a_database_both_must_be_reached() -> None:
 
 
 def test_from_a_folder_everything_must_be_made_and_reached() -> None:
-    middle = between(stack(**SMALL), stack(), port=5)
+    middle = intermediate(stack(**SMALL), stack(), port=5)
     idle = middle.service("mlflow")
     assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
     assert {"mlflow_data", "mlflow_tmp"} == {volume.source for volume in idle.volumes}
@@ -124,7 +124,7 @@ def test_from_a_folder_everything_must_be_made_and_reached() -> None:
 @pytest.mark.parametrize("provider", ["versitygw", "rclone", "seaweedfs", "rustfs"])
 def test_to_another_provider_both_must_run(provider: str) -> None:
     old, new = stack(), stack(S3_PROVIDER=provider)
-    middle = between(old, new, port=5)
+    middle = intermediate(old, new, port=5)
     assert names(middle) == ["postgres", "s3", "s3-next", "bucket-init", "mlflow"]
     assert middle.service("s3") == old.service("s3")
     job = middle.service("bucket-init")
@@ -137,14 +137,14 @@ def test_to_another_provider_both_must_run(provider: str) -> None:
 
 
 def test_to_an_outside_server_only_the_old_one_must_run() -> None:
-    middle = between(stack(), stack(**OUTSIDE), port=5)
+    middle = intermediate(stack(), stack(**OUTSIDE), port=5)
     assert names(middle) == ["postgres", "s3", "mlflow"]
     assert middle.service("s3") == stack().service("s3")
     assert objects_url(stack(), stack(**OUTSIDE), 5) == "http://objects.lab:9000"
 
 
 def test_from_an_outside_server_the_new_one_must_be_made() -> None:
-    middle = between(stack(**OUTSIDE), stack(), port=5)
+    middle = intermediate(stack(**OUTSIDE), stack(), port=5)
     assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
     assert objects_url(stack(**OUTSIDE), stack(), 5) == "http://127.0.0.1:9000"
 
@@ -154,23 +154,23 @@ def test_a_server_that_stays_must_keep_its_own_key() -> None:
     name = "rclone_auth_key"
     old = local_stack()
     new = local_stack(**OUTSIDE, MINIO_ACCESS_KEY="another", MINIO_SECRET_ACCESS_KEY="new-secret")
-    texts = render(between(old, new, port=5)).secrets
+    texts = render(intermediate(old, new, port=5)).secrets
     assert texts[name].text == render(old).secrets[name].text
 
 
 def test_one_server_must_never_be_two_on_the_same_data() -> None:
     """Another image of it, or less memory for it, is still the same server."""
     old, new = stack(**SQLITE, MINIO_IMAGE="mirror/minio:1"), stack(MINIO_MEMORY="1g")
-    middle = between(old, new, port=5)
+    middle = intermediate(old, new, port=5)
     assert names(middle) == ["postgres", "s3", "mlflow"]
     assert middle.service("s3") == old.service("s3")
-    local = between(local_stack(**SQLITE), local_stack(S3_PROVIDER="rclone"), port=5)
+    local = intermediate(local_stack(**SQLITE), local_stack(S3_PROVIDER="rclone"), port=5)
     assert names(local) == ["postgres", "s3", "mlflow"]
 
 
 def test_both_stacks_secrets_must_be_masked() -> None:
     old, new = stack(**SQLITE, PG_PASSWORD="old-password"), stack(PG_PASSWORD="new-password")
-    assert between(old, new, port=5).mask("old-password new-password") == "******** ********"
+    assert intermediate(old, new, port=5).mask("old-password new-password") == "******** ********"
 
 
 # --- the command
@@ -183,8 +183,10 @@ def plan(folder: Path, *lines: str) -> Plan:
     return load_plan(found, paths, {}, target)
 
 
-def move(folder: Path, to: str, *lines: str, environ: Mapping[str, str] | None = None) -> Move:
-    return plan_move(plan(folder, *lines), [to], None, environ or {})
+def move(
+    folder: Path, to: str, *lines: str, environ: Mapping[str, str] | None = None
+) -> MigrationPlan:
+    return plan_migration(plan(folder, *lines), [to], None, environ or {})
 
 
 def test_the_env_file_must_change_only_in_what_is_new(tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_the_env_file_must_change_only_in_what_is_new(tmp_path: Path) -> None:
 def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
     more = tmp_path / "new.env"
     more.write_text("MLFLOW_BUCKET_NAME=team\n", encoding="utf-8")
-    found = plan_move(plan(tmp_path), ["s3=http://objects.lab:9000"], more, {})
+    found = plan_migration(plan(tmp_path), ["s3=http://objects.lab:9000"], more, {})
     assert found.new.stack.stores.bucket == "team"
     assert found.moves_objects
     assert not found.moves_runs
@@ -222,14 +224,14 @@ def test_settings_that_would_lose_something_must_be_refused(case: str, tmp_path:
     engine = "local" if case == "another folder" else "docker"
     old = plan(tmp_path, "BACKEND_STORE=sqlite", f"STACK_ENGINE={engine}")
     with pytest.raises((UsageError, EnvFileError), match=said):
-        plan_move(old, [to], more, {})
+        plan_migration(old, [to], more, {})
 
 
 def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
     lines = env_text("BACKEND_STORE=sqlite").replace("\n", "\r\n")
     (tmp_path / ".env").write_bytes(lines.encode())
     old = load_plan(*read_settings(tmp_path / ".env", {}), {})
-    text = plan_move(old, ["s3=http://objects.lab:9000"], None, {}).text
+    text = plan_migration(old, ["s3=http://objects.lab:9000"], None, {}).text
     assert lines.splitlines(keepends=True)[0] in text
 
 
@@ -284,7 +286,9 @@ def test_what_up_would_refuse_must_be_refused_before_anything_is_stopped(tmp_pat
 def test_whatever_fails_the_stack_must_come_back_as_it_was(tmp_path: Path) -> None:
     found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
     old = FakeEngine(found.old.stack, statuses=ALL_WELL)
-    middle = FakeEngine(found.middle.stack, problems={"start": EngineError("it does not start")})
+    middle = FakeEngine(
+        found.intermediate.stack, problems={"start": EngineError("it does not start")}
+    )
 
     def engine_of(plan: Plan) -> Engine:
         return old if plan is found.old else middle

@@ -10,15 +10,15 @@ from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import logs, prove, status, up
 from mlflow_compose.actions.migrate import migrate_store
-from mlflow_compose.actions.move import Move, plan_move
-from mlflow_compose.actions.moving import moving
+from mlflow_compose.actions.migration_plan import MigrationPlan, plan_migration
+from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.prune import prune, unused
 from mlflow_compose.actions.settings import config, list_settings
 from mlflow_compose.data.importing import recognise
 
 __all__ = [
-    "Move",
+    "MigrationPlan",
     "Plan",
     "check_name",
     "compare",
@@ -30,8 +30,8 @@ __all__ = [
     "load_plan",
     "logs",
     "migrate_store",
-    "moving",
-    "plan_move",
+    "ongoing_migration",
+    "plan_migration",
     "prove",
     "prune",
     "read_settings",

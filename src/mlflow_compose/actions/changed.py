@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow_compose.actions.moving import copied_to
+from mlflow_compose.actions.ongoing import copied_to
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import UsageError
 from mlflow_compose.record import Record

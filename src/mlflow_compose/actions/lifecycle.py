@@ -5,8 +5,8 @@ from typing import Any
 
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, remember_folders
-from mlflow_compose.actions.moving import Moving, unmark
 from mlflow_compose.actions.notes import notes
+from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.places import check_elsewhere, remember_start
 from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.checks import diagnose, external_database, verify
@@ -94,7 +94,7 @@ def _check_data(
     return change
 
 
-def status(engine: Engine, migration: Moving | None = None) -> Result:
+def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
     """Say how the services are, and in which migration the stack is, if any."""
     engine.check()
     found = engine.status()

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from mlflow_compose.actions.bring_back import bring_back
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.folders import remember_folders
-from mlflow_compose.actions.move import Move
-from mlflow_compose.actions.moving import mark, unmark
+from mlflow_compose.actions.migration_plan import MigrationPlan
+from mlflow_compose.actions.ongoing import mark, unmark
 from mlflow_compose.actions.places import check_elsewhere
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.rollback import roll_back
 from mlflow_compose.checks import external_database, verify
 from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
@@ -31,7 +31,7 @@ STAYS = (
 
 
 def migrate_store(
-    move: Move,
+    move: MigrationPlan,
     engine_of: Callable[[Plan], Engine],
     progress: Progress,
     *,
@@ -58,18 +58,18 @@ def migrate_store(
     _reach(move)
     _begin(move, engine)
     try:
-        copied = _copy(move, engine_of(move.middle), progress, wait_timeout)
+        copied = _copy(move, engine_of(move.intermediate), progress, wait_timeout)
         _switch(move, progress)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        progress.note(bring_back(move, engine, progress, wait_timeout, interrupted=interrupted))
+        progress.note(roll_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
     kept = _open(move, engine_of(move.new), progress, wait_timeout)
     return Result(replace(copied, kept=kept), [*_told(copied), *_kept(kept)])
 
 
 def _check(
-    move: Move, engine: Engine, engine_of: Callable[[Plan], Engine], progress: Progress
+    move: MigrationPlan, engine: Engine, engine_of: Callable[[Plan], Engine], progress: Progress
 ) -> None:
     """Make sure that the stack runs, and shows all of its data."""
     engine.check()
@@ -83,7 +83,7 @@ def _check(
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
 
 
-def _begin(move: Move, engine: Engine) -> None:
+def _begin(move: MigrationPlan, engine: Engine) -> None:
     """Note that data moves, and into which new volumes: after a failure, they are left over."""
     there = {*engine.unused_volumes(), *move.old.stack.volumes}
     made = {*move.new.stack.volumes} - there
@@ -92,7 +92,7 @@ def _begin(move: Move, engine: Engine) -> None:
     mark(paths)
 
 
-def _switch(move: Move, progress: Progress) -> None:
+def _switch(move: MigrationPlan, progress: Progress) -> None:
     """Let the env file and the rendered files name the new stores."""
     mark(move.old.paths, places_of(move.new))
     if move.env.make():
@@ -101,7 +101,9 @@ def _switch(move: Move, progress: Progress) -> None:
     write(move.new.rendering(), move.new.folder)
 
 
-def _open(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Sequence[str]:
+def _open(
+    move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout: float
+) -> Sequence[str]:
     """Start MLflow on the new stores and prove it; return the volumes that are left over.
 
     Nothing goes back from here on, not even if the start fails: a server that was never seen
@@ -125,7 +127,7 @@ def _prove(engine: Engine, progress: Progress) -> None:
         raise errors[0]
 
 
-def _remember(move: Move) -> Sequence[str]:
+def _remember(move: MigrationPlan) -> Sequence[str]:
     """Record where the data is now; return the volumes that keep the old data."""
     kept = migration.kept(move.old.stack, move.new.stack)
     record, site, volumes = read_record(move.new.paths), move.new.stack.site, move.new.stack.volumes
@@ -134,9 +136,9 @@ def _remember(move: Move) -> Sequence[str]:
     return [name for name in kept if name not in record.behind(site.engine)]
 
 
-def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -> Migrated:
+def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout: float) -> Migrated:
     """Run the servers of both stacks, and copy from one to the other."""
-    write(move.middle.rendering(), move.middle.folder)
+    write(move.intermediate.rendering(), move.intermediate.folder)
     check_ports(engine)
     engine.prepare(progress)
     engine.start(progress, wait_timeout=wait_timeout)
@@ -152,7 +154,7 @@ def _copy(move: Move, engine: Engine, progress: Progress, wait_timeout: float) -
     return copied
 
 
-def _reach(move: Move) -> None:
+def _reach(move: MigrationPlan) -> None:
     """Make sure that a bucket of the user's own can be used, before anything is stopped."""
     new = move.new.stack
     if not move.moves_objects or new.has("s3"):
@@ -164,7 +166,7 @@ def _reach(move: Move) -> None:
         target.check()
 
 
-def _copy_objects(move: Move, engine: Engine, progress: Progress) -> CopiedObjects:
+def _copy_objects(move: MigrationPlan, engine: Engine, progress: Progress) -> CopiedObjects:
     old, new = move.old.stack, move.new.stack
     if not old.stores.uses_s3:
         return copy_artifacts(engine, old, progress)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from mlflow_compose.actions.changed import Change, is_copied, places_of
 from mlflow_compose.actions.folders import held_folders
-from mlflow_compose.actions.move import refuse
-from mlflow_compose.actions.moving import mark, moving
+from mlflow_compose.actions.migration_plan import refuse
+from mlflow_compose.actions.ongoing import mark, ongoing_migration
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import Amounts, count
 from mlflow_compose.data.migration import changes
@@ -39,7 +39,7 @@ def remember_start(plan: Plan, change: Change | None) -> None:
     elif change:
         record = record.leaving(engine, change.old.stack.volumes)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
-    if moving(plan.paths) and not is_copied(plan):
+    if ongoing_migration(plan.paths) and not is_copied(plan):
         # From now on, the old stores may get what a migration that was cut off did not copy.
         mark(plan.paths)
 
@@ -96,7 +96,7 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
 
 
 def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
-    waiting = replace(old, stack=migration.between(old.stack, old.stack, port=0))
+    waiting = replace(old, stack=migration.intermediate(old.stack, old.stack, port=0))
     engine = engine_of(waiting)
     engine.check_data(start_empty=True, held=held_folders(old))
     try:

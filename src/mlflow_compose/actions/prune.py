@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlflow_compose.actions.moving import moving
+from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import UsageError
@@ -19,7 +19,7 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
         UsageError: One of them is in use again, or a migration has not ended.
     """
     engine.check()
-    if moving(plan.paths):
+    if ongoing_migration(plan.paths):
         # Until the stack runs on its new stores, the old data is the only one that is proven.
         raise UsageError(
             "a migration has not ended, so there is nothing to delete yet",

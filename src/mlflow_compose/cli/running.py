@@ -87,7 +87,7 @@ def status(ctx: typer.Context) -> None:
 
     context = context_of(ctx)
     plan = context.chosen_plan()
-    context.show(actions.status(context.engine(plan), actions.moving(plan.paths)))
+    context.show(actions.status(context.engine(plan), actions.ongoing_migration(plan.paths)))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")

@@ -58,7 +58,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     if prune:
         _prune(context, yes=yes)
     with context.alone():
-        move = actions.plan_move(context.chosen_plan(), to or [], settings, context.environ)
+        move = actions.plan_migration(context.chosen_plan(), to or [], settings, context.environ)
         result = actions.migrate_store(
             move, context.engine, context.console, wait_timeout=wait_timeout
         )

@@ -9,7 +9,13 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
-from mlflow_compose.stack.providers import LOCAL_PROVIDERS, PROVIDERS, Provider
+from mlflow_compose.stack.providers import (
+    LOCAL_PROVIDERS,
+    PROVIDERS,
+    Provider,
+    is_withdrawn,
+    needs_docker,
+)
 from mlflow_compose.stack.service import (
     Bind,
     Build,
@@ -46,7 +52,9 @@ __all__ = [
     "causes_of",
     "container_image",
     "docker_site",
+    "is_withdrawn",
     "known_volumes",
     "local_site",
+    "needs_docker",
     "package_folder",
 ]

@@ -19,7 +19,7 @@ IDLE = (
 )
 
 
-def between(old: Stack, new: Stack, *, port: int) -> Stack:
+def intermediate(old: Stack, new: Stack, *, port: int) -> Stack:
     """Return a stack with the servers of both; its mlflow is idle, and reaches both databases.
 
     Args:

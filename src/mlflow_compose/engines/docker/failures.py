@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.install_hints import install_hint
 from mlflow_compose.errors import BuildError, EngineError
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import Stack, is_withdrawn
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -90,8 +90,8 @@ def _said(output: Sequence[str]) -> list[str]:
 def pull_failed(stack: Stack, images: Sequence[str], said: str) -> EngineError:
     """Return why images could not be pulled."""
     hint = "set MINIO_IMAGE and POSTGRES_IMAGE to mirrors that this machine reaches"
-    if any("minio/minio" in image or image.startswith("quay.io/minio/") for image in images):
-        hint = "MinIO's own images were withdrawn; leave MINIO_IMAGE out of .env"
+    if any(map(is_withdrawn, images)):
+        hint = "MinIO's own images were withdrawn; remove MINIO_IMAGE from .env"
     return EngineError(
         f"{', '.join(images)} could not be pulled: {stack.mask(last_line(said))}", hint=hint
     )

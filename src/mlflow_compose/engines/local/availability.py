@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow_compose import machine
 from mlflow_compose.engines.places import check_place, place_of
 from mlflow_compose.errors import EngineError
-from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack
+from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack, needs_docker
 
 KEY = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY")
 USERADD = (
@@ -57,7 +57,7 @@ def check_data(stack: Stack, folder: Path) -> None:
     """
     if stack.s3_provider and stack.s3_provider not in LOCAL_PROVIDERS:
         raise EngineError(
-            f"S3_PROVIDER {stack.s3_provider} needs Docker: without it, the S3 server is rclone",
+            needs_docker(stack.s3_provider),
             hint="remove S3_PROVIDER from .env, or set STACK_ENGINE=docker",
         )
     for name in stack.folders:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack.providers.minio import MINIO
+from mlflow_compose.stack.providers.minio import MINIO, is_withdrawn
 from mlflow_compose.stack.providers.provider import PORT, Launch, Provider
 from mlflow_compose.stack.providers.rclone import RCLONE
 from mlflow_compose.stack.providers.rustfs import RUSTFS
@@ -24,9 +24,23 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 LOCAL_PROVIDERS = (MINIO.name, RCLONE.name)
 
 
+def needs_docker(name: str) -> str:
+    """Return why a server cannot run without containers."""
+    return f"S3_PROVIDER {name} needs Docker: without it, the S3 server is rclone"
+
+
 def provider_of(settings: Settings, site: Site) -> Provider:
     """Return the S3 server that a stack bundles."""
     return PROVIDERS[settings.s3_provider] if site.in_containers else RCLONE
 
 
-__all__ = ["LOCAL_PROVIDERS", "PORT", "PROVIDERS", "Launch", "Provider", "provider_of"]
+__all__ = [
+    "LOCAL_PROVIDERS",
+    "PORT",
+    "PROVIDERS",
+    "Launch",
+    "Provider",
+    "is_withdrawn",
+    "needs_docker",
+    "provider_of",
+]

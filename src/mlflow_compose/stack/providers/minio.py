@@ -1,5 +1,7 @@
 """MinIO: a maintained fork with the same command, variables and format on disk."""
 
+import re
+
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
@@ -7,6 +9,8 @@ from mlflow_compose.stack.site import Site
 
 # The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
+# Also of a mirror, which keeps the path; what MinIO had on quay.io is closed as a whole.
+WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 
 
 def launch(settings: Settings, site: Site) -> Launch:
@@ -27,6 +31,11 @@ def launch(settings: Settings, site: Site) -> Launch:
             credentials.minio_root_password(settings),
         ),
     )
+
+
+def is_withdrawn(image: str) -> bool:
+    """Tell whether an image is one of those that MinIO withdrew, or a copy of one."""
+    return bool(WITHDRAWN.fullmatch(image))
 
 
 MINIO = Provider(

@@ -1,7 +1,7 @@
 """Undo a migration before MLflow has run on the new stores."""
 
-from mlflow_compose.actions.move import Move
-from mlflow_compose.actions.moving import mark, unmark
+from mlflow_compose.actions.migration_plan import MigrationPlan
+from mlflow_compose.actions.ongoing import mark, unmark
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.render import write
@@ -11,8 +11,13 @@ from mlflow_compose.result import Progress
 TRIES = 3
 
 
-def bring_back(
-    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
+def roll_back(
+    move: MigrationPlan,
+    engine: Engine,
+    progress: Progress,
+    wait_timeout: float,
+    *,
+    interrupted: bool,
 ) -> str:
     """Restore the old stack; return a sentence for the user.
 
@@ -24,14 +29,19 @@ def bring_back(
         interrupted: Whether a signal ended the migration, not an error.
     """
     try:
-        return _bring_back(move, engine, progress, wait_timeout, interrupted=interrupted)
+        return _roll_back(move, engine, progress, wait_timeout, interrupted=interrupted)
     except KeyboardInterrupt:
         # The first signal; later ones are ignored.
-        return _bring_back(move, engine, progress, wait_timeout, interrupted=True)
+        return _roll_back(move, engine, progress, wait_timeout, interrupted=True)
 
 
-def _bring_back(
-    move: Move, engine: Engine, progress: Progress, wait_timeout: float, *, interrupted: bool
+def _roll_back(
+    move: MigrationPlan,
+    engine: Engine,
+    progress: Progress,
+    wait_timeout: float,
+    *,
+    interrupted: bool,
 ) -> str:
     said = "the stack was restored"
     try:

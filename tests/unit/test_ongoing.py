@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import actions
-from mlflow_compose.actions import Move, Plan, load_plan, migrate, moving, read_settings
+from mlflow_compose.actions import (
+    MigrationPlan,
+    Plan,
+    load_plan,
+    migrate,
+    ongoing_migration,
+    read_settings,
+)
 from mlflow_compose.actions.changed import places_of
 from mlflow_compose.actions.envfile import EnvChange
-from mlflow_compose.actions.move import plan_move
-from mlflow_compose.actions.moving import Moving, copied_to, mark
+from mlflow_compose.actions.migration_plan import plan_migration
+from mlflow_compose.actions.ongoing import OngoingMigration, copied_to, mark
 from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.errors import (
     DataElsewhereError,
@@ -44,7 +51,7 @@ COPIED = answered({"rows": {"runs": 1}})
 class World:
     """A small stack on its way to a database, and what happens on the way."""
 
-    move: Move
+    move: MigrationPlan
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
@@ -84,7 +91,7 @@ class World:
         before = self.move.old.rendering().files[path.name].text
         assert path.read_text(encoding="utf-8") == before
         assert self.started[-1] == "old"
-        assert moving(self.paths) is None
+        assert ongoing_migration(self.paths) is None
 
 
 class Scripted(FakeEngine):
@@ -105,7 +112,7 @@ class Scripted(FakeEngine):
         del wait_timeout
         world, kind = self._world, self._kind
         world.started.append(kind)
-        assert moving(world.paths)
+        assert ongoing_migration(world.paths)
         world.meanwhile.get(kind, lambda: None)()
         with progress.step(f"Starting {kind}"):
             if world.failures.get(kind):
@@ -216,7 +223,7 @@ def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World
     with pytest.raises(EngineError):
         world.migrate(screen)
     assert "could not be restored: the disk is full; mlflow-compose up" in screen.said[-1]
-    found = moving(world.paths)
+    found = ongoing_migration(world.paths)
     assert found
     assert found.data.state == "interrupted"
 
@@ -275,7 +282,7 @@ def test_up_must_finish_what_was_broken_off_then(opened: tuple[World, FakeScreen
         start(found, world.engine_of(found))
     assert copied_to(world.paths) == places_of(found)
     start(found, world.engine_of(found))
-    assert moving(world.paths) is None
+    assert ongoing_migration(world.paths) is None
     assert read_record(world.paths).left_over == {"docker": ["mlflow_data"]}
 
 
@@ -375,7 +382,7 @@ WHEN = Holder("", SINCE, 4711).when
 
 
 def said(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> Result:
-    return actions.status(FakeEngine(stack(), statuses), Moving(by))
+    return actions.status(FakeEngine(stack(), statuses), OngoingMigration(by))
 
 
 def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
@@ -416,14 +423,14 @@ def test_between_two_starts_status_must_not_advise_to_start() -> None:
 def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world: World) -> None:
     """MLflow runs on the new stores then, or nothing does."""
     mark(world.paths, places_of(world.move.new))
-    found = moving(world.paths)
+    found = ongoing_migration(world.paths)
     assert found
     result = actions.status(FakeEngine(stack(), ALL_WELL), found)
     assert any("mlflow-compose up finishes it" in line for line in result.lines)
     services = {one["name"]: one for one in as_json(result.data)["services"]}
     assert services["mlflow"]["health"] == "healthy"
     with hold(world.paths, "migrate-store"):
-        running = moving(world.paths)
+        running = ongoing_migration(world.paths)
     assert running
     assert "is starting the stack on its new stores" in running.text
 
@@ -433,20 +440,20 @@ def test_a_stack_that_does_not_move_must_say_so() -> None:
 
 
 def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) -> None:
-    assert moving(world.paths) is None
+    assert ongoing_migration(world.paths) is None
     mark(world.paths)
     with hold(world.paths, "migrate-store"):
-        found = moving(world.paths)
+        found = ongoing_migration(world.paths)
         assert found
         assert (found.data.state, found.data.pid) == ("running", os.getpid())
-    assert moving(world.paths) == Moving(None)
+    assert ongoing_migration(world.paths) == OngoingMigration(None)
 
 
 def test_up_must_end_what_was_cut_off(world: World) -> None:
     mark(world.paths)
     engine = world.engine_of(world.move.old)
     actions.up(world.move.old, engine, FakeScreen(), wait_timeout=5, prove=False)
-    assert moving(world.paths) is None
+    assert ongoing_migration(world.paths) is None
 
 
 def test_what_new_stores_need_must_be_asked_for_before_anything_is_written(tmp_path: Path) -> None:
@@ -455,10 +462,10 @@ def test_what_new_stores_need_must_be_asked_for_before_anything_is_written(tmp_p
     loaded, paths = read_settings(env_file, {})
     old = load_plan(loaded, paths, {})
     with pytest.raises(SettingsError) as caught:
-        plan_move(old, ["postgres=postgres"], None, {})
+        plan_migration(old, ["postgres=postgres"], None, {})
     assert "with the new stores, 1 setting in .env is wrong\n  PG_PASSWORD" in caught.value.message
     assert "--settings FILE" in (caught.value.hint or "")
     more = tmp_path / "more.env"
     more.write_text("PG_PASSWORD=of-the-new-database\n", encoding="utf-8")
-    new = plan_move(old, ["postgres=postgres"], more, {}).new
+    new = plan_migration(old, ["postgres=postgres"], more, {}).new
     assert new.identity.key == old.identity.key != ""

@@ -14,7 +14,7 @@ MARK = "moving"
 
 
 @dataclass(frozen=True)
-class Moving:
+class OngoingMigration:
     """A migration that has begun, and has neither ended nor brought the stack back.
 
     Attributes:
@@ -70,11 +70,11 @@ class Moving:
         )
 
 
-def moving(paths: StackPaths) -> Moving | None:
+def ongoing_migration(paths: StackPaths) -> OngoingMigration | None:
     """Return the migration that is in progress or was interrupted, None if there is none."""
     if not (paths.state / MARK).exists():
         return None
-    return Moving(holder(paths), is_copied=copied_to(paths) is not None)
+    return OngoingMigration(holder(paths), is_copied=copied_to(paths) is not None)
 
 
 def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:

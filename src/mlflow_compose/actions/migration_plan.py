@@ -14,12 +14,12 @@ from mlflow_compose.engines import place_of
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.stack import LOCAL_PROVIDERS, migration
+from mlflow_compose.stack import LOCAL_PROVIDERS, migration, needs_docker
 from mlflow_compose.stack.site import LOOPBACK
 
 
 @dataclass(frozen=True)
-class Move:
+class MigrationPlan:
     """A stack as it is, and as it will be.
 
     Attributes:
@@ -40,9 +40,9 @@ class Move:
         return self.env.after
 
     @property
-    def middle(self) -> Plan:
+    def intermediate(self) -> Plan:
         """The servers of both, and an mlflow that does not write."""
-        stack = migration.between(self.old.stack, self.new.stack, port=self.port)
+        stack = migration.intermediate(self.old.stack, self.new.stack, port=self.port)
         return replace(self.new, stack=stack)
 
     @property
@@ -56,7 +56,9 @@ class Move:
         return self.old.stack.stores.runs != self.new.stack.stores.runs
 
 
-def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[str, str]) -> Move:
+def plan_migration(
+    old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[str, str]
+) -> MigrationPlan:
     """Decide what a stack becomes.
 
     Args:
@@ -91,7 +93,7 @@ def plan_move(old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[
             )
     new = load_plan(loaded, old.paths, environ, old.target, identity=old.identity)
     refuse(old, new)
-    return Move(old, new, env, _free_port())
+    return MigrationPlan(old, new, env, _free_port())
 
 
 def refuse(before: Plan, after: Plan) -> None:
@@ -105,9 +107,7 @@ def refuse(before: Plan, after: Plan) -> None:
     moves_runs = old.stores.runs != new.stores.runs
     without_containers = not new.site.in_containers
     if without_containers and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
-        raise UsageError(
-            f"S3_PROVIDER {new.s3_provider} needs Docker: without it, the S3 server is rclone"
-        )
+        raise UsageError(needs_docker(new.s3_provider))
     if not (moves_objects or moves_runs):
         raise UsageError("the data is already there; there is nothing to move")
     if moves_objects and not new.stores.uses_s3:
