@@ -16,13 +16,13 @@ from supervisor.states import ProcessStates
 from mlflow_compose import machine
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose
-from mlflow_compose.engines.local import availability, log, processes, starting, state
+from mlflow_compose.engines.local import availability, log, processes, state
 from mlflow_compose.engines.local.log import read
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import health, service_status
 from mlflow_compose.engines.local.supervisor import Process, is_running
-from mlflow_compose.engines.starting import Verdict
+from mlflow_compose.engines.local.watch import watch
+from mlflow_compose.engines.verdict import Verdict
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import Identity, keep_identity
 from mlflow_compose.paths import StackPaths
@@ -44,7 +44,7 @@ ENVIRON = {"PATH": os.environ["PATH"]}
 @pytest.fixture(autouse=True)
 def _never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "LOOK_EVERY", 0)
-    monkeypatch.setattr(starting, "LOOK_EVERY", 0)
+    monkeypatch.setattr("mlflow_compose.engines.local.watch.LOOK_EVERY", 0)
 
 
 def write(folder: Path, service: str, *lines: str) -> Path:

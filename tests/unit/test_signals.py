@@ -14,7 +14,7 @@ import pytest
 from mlflow_compose.cli.signals import Ended, in_words
 from mlflow_compose.console import Console
 from mlflow_compose.engines.base import ServiceStatus
-from mlflow_compose.engines.docker.starting import watch
+from mlflow_compose.engines.docker.watch import watch
 from mlflow_compose.engines.process import run_process
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child

@@ -7,8 +7,8 @@ import pytest
 from python_on_whales.exceptions import DockerException
 
 from mlflow_compose.engines.base import ServiceStatus
-from mlflow_compose.engines.docker.starting import Stream, watch
-from mlflow_compose.engines.starting import find_culprit, restarts
+from mlflow_compose.engines.docker.watch import Stream, watch
+from mlflow_compose.engines.verdict import find_culprit, restarts
 from tests.unit.fakes import ALL_WELL, FakeScreen
 from tests.unit.samples import stack
 

@@ -23,9 +23,9 @@ from mlflow_compose.engines.docker.containers import (
 from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
 from mlflow_compose.engines.docker.one_off import run_once
 from mlflow_compose.engines.docker.outdated import outdated
-from mlflow_compose.engines.docker.starting import watch
+from mlflow_compose.engines.docker.watch import watch
 from mlflow_compose.engines.ownership import check_held, marked
-from mlflow_compose.engines.starting import Verdict, failure
+from mlflow_compose.engines.verdict import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress

@@ -19,11 +19,11 @@ from mlflow_compose.engines.local import availability, folders, log, packages, p
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.local.starting import watch
 from mlflow_compose.engines.local.state import STATES, health, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
+from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.process import run_process
-from mlflow_compose.engines.starting import failure
+from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mlflow_compose.engines.base import EXITED, ServiceStatus
-from mlflow_compose.engines.starting import (
+from mlflow_compose.engines.verdict import (
     RESTARTS_TO_GIVE_UP,
     Verdict,
     find_culprit,

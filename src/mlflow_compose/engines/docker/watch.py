@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlflow_compose.engines.base import CREATED, RUNNING, ServiceStatus
-from mlflow_compose.engines.starting import (
+from mlflow_compose.engines.verdict import (
     RESTARTS_TO_GIVE_UP,
     Verdict,
     find_culprit,

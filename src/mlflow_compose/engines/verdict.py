@@ -1,4 +1,4 @@
-"""How starting ended: which service keeps a stack from being up, and in which words."""
+"""The verdict on a start: which service keeps the stack from being up, and why."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
