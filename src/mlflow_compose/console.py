@@ -65,7 +65,7 @@ class Console:
             self._say(f"  {_seconds(start)}")
 
     def detail(self, text: str) -> None:
-        """Show the newest thing that happened inside of the current step."""
+        """Show the latest event of the current step."""
         now = time.monotonic()
         if self._silent:
             return
@@ -78,7 +78,7 @@ class Console:
             self._say(f"  {text}")
 
     def note(self, text: str) -> None:
-        """Say one line that stays on the screen."""
+        """Show one line that stays on the screen."""
         self._say(f"note: {text}")
 
     def command(self, argv: Sequence[str]) -> None:
@@ -133,12 +133,12 @@ class Console:
             print(text, file=self._err, flush=True)
 
     def _typed(self, text: str) -> str:
-        """Return `text` with our own commands as this user would type them, fit for a terminal."""
+        """Return `text` safe for a terminal, with commands as this user would type them."""
         text = CONTROLS.sub("\ufffd", text)
         return re.sub(rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
 
     def _text(self, command: str, result: Result) -> str:
-        """Return what is printed of a result."""
+        """Return the text of a result."""
         if self.as_json:
             # A stream of another encoding, such as ASCII, would have "?" for what it cannot hold.
             escaped = (self._out.encoding or UTF_8).lower() != UTF_8

@@ -1,4 +1,4 @@
-"""Which stack this is: a random id, made once and kept beside the env file.
+"""The identity of a stack: a random id, created once and kept next to the env file.
 
 Everything that belongs to a stack carries the id: containers, volumes, processes, data folders and
 every answer of its tracking server. What does not carry it is not this stack's.
@@ -70,7 +70,7 @@ class Place:
 
 
 def load_identity(paths: StackPaths) -> Identity:
-    """Return which stack this is; one that has no id yet, or is a copy, gets a new one.
+    """Return the identity of a stack; one without an id, or a copy, gets a new one.
 
     Nothing is written: `keep_identity` does that.
 
@@ -95,7 +95,7 @@ def load_identity(paths: StackPaths) -> Identity:
 
 
 def keep_identity(identity: Identity, paths: StackPaths) -> None:
-    """Write down which stack this is, and where.
+    """Store the identity of a stack and its location.
 
     Raises:
         FilesError: It cannot be written.
@@ -130,7 +130,7 @@ def _read_key(root: Path) -> str:
 
 
 def _read_digits(path: Path, count: int, hint: str) -> str:
-    """Return the hexadecimal digits in a file, nothing if there is no file.
+    """Return the hexadecimal digits in a file, empty if there is no file.
 
     Raises:
         FilesError: It is unreadable, or holds something else.

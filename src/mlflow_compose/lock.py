@@ -34,14 +34,14 @@ class Holder:
 
     @property
     def when(self) -> str:
-        """Since when and by which process, for messages."""
+        """Start time and process, for messages."""
         since = self.since.astimezone()
         today = since.date() == datetime.now(UTC).astimezone().date()
         return f"since {since:{'%H:%M' if today else '%Y-%m-%d %H:%M'}} (pid {self.pid})"
 
     @property
     def text(self) -> str:
-        """Which command it is, since when and by which process."""
+        """Command, start time and process, for messages."""
         return f"{self.command} has been working on this stack {self.when}"
 
 

@@ -1,4 +1,4 @@
-"""What this machine is, and what it is called on its networks."""
+"""This machine: names and addresses, processes, users."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni"
 
 
 def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return how others call a server that listens on `bind_address`.
+    """Return the names that others use for a server that listens on `bind_address`.
 
     Args:
         bind_address: One address, or the one that stands for all of them.
@@ -60,14 +60,14 @@ def is_outward(interface: str, address: str) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether there is a process of that number."""
+    """Tell whether a process with this id exists."""
     import psutil
 
     return psutil.pid_exists(pid)
 
 
 def has_run_since(pid: int, moment: float) -> bool:
-    """Tell whether a process runs that was there at a moment, in seconds since 1970.
+    """Tell whether a process runs that already existed at a moment, in seconds since 1970.
 
     Process numbers are used again: one that was started later is another process.
     """
@@ -82,17 +82,17 @@ def has_run_since(pid: int, moment: float) -> bool:
 
 
 def is_root() -> bool:
-    """Tell whether this user may do everything."""
+    """Tell whether this user is root."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def database_user() -> str:
-    """Return whom root starts PostgreSQL as, which refuses root; empty for other users."""
+    """Return the user that runs PostgreSQL for root, which it refuses; empty for other users."""
     return DATABASE_USER if is_root() else ""
 
 
 def is_unwritable(error: OSError) -> bool:
-    """Tell whether an error says that nothing can be written to a disk, whatever is tried."""
+    """Tell whether an error means that nothing can be written to a disk."""
     return error.errno in UNWRITABLE
 
 
@@ -124,5 +124,5 @@ def socket_path(folder: Path, name: str, identity: str) -> str:
 
 
 def python_tag() -> str:
-    """Return which Python this is, for folders that only fit one."""
+    """Return a tag of this Python, for folders that only work with it."""
     return f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"

@@ -1,4 +1,4 @@
-"""Where things are: the templates that we ship, and the files of a stack."""
+"""Paths: the templates, and the files of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STATE_MODE = 0o600
 
 @dataclass(frozen=True)
 class StackPaths:
-    """The files of one stack, all of them beside its env file."""
+    """The files of one stack, all next to its env file."""
 
     env_file: Path
 
@@ -27,7 +27,7 @@ class StackPaths:
 
     @property
     def state(self) -> Path:
-        """What the tool itself must remember of the stack: its identity, its lock."""
+        """State of the tool about the stack: its identity, its lock."""
         return self.root / STATE_DIR
 
     @property
@@ -66,7 +66,7 @@ def stack_paths(env_file: Path) -> StackPaths:
 
 
 def check_path(env_file: Path) -> None:
-    """Make sure that the path fits on one line, as in configurations of servers, marks and logs.
+    """Make sure that a path has no line break, for configuration files, marks and logs.
 
     Raises:
         EnvFileError: It does not.
@@ -84,7 +84,7 @@ def check_path(env_file: Path) -> None:
 
 
 def make_state_folder(paths: StackPaths) -> Path:
-    """Make the folder of what the tool remembers, closed to others and to version control.
+    """Create the folder of the tool's state, closed to others and to version control.
 
     Raises:
         FilesError: It cannot be made.
@@ -105,7 +105,7 @@ def make_state_folder(paths: StackPaths) -> Path:
 
 
 def write_state(paths: StackPaths, name: str, text: str) -> None:
-    """Write a file of what the tool remembers.
+    """Write a file of the tool's state.
 
     Raises:
         FilesError: It cannot be written; the old content stays.
@@ -118,7 +118,7 @@ def write_state(paths: StackPaths, name: str, text: str) -> None:
 
 
 def templates() -> Path:
-    """Return the folder of templates: inside of the package, or at the top of a checkout."""
+    """Return the folder of templates: in the package, or at the top of a checkout."""
     package = Path(__file__).parent
     for candidate in (package / "templates", package.parents[1] / "templates"):
         if candidate.is_dir():

@@ -1,4 +1,4 @@
-"""What a stack remembers from one command to the next, beside its id.
+"""What is remembered about a stack between commands, besides its id.
 
 Where its data was put, so that a changed setting does not hide it; what a migration left over, so
 that nothing else is deleted; and which engine runs it.
@@ -18,7 +18,7 @@ Places = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """What is remembered of a stack.
+    """What is remembered about a stack.
 
     Attributes:
         started_on: Engine that runs it, empty after `down`.
@@ -73,7 +73,7 @@ class Record:
         return replace(self, folders={**self.folders, engine: dict.fromkeys(folders, identity)})
 
     def held(self, engine: str, identity: str) -> Collection[str]:
-        """Return the folders that held data of a stack; a copy has brought along another id."""
+        """Return the folders that held data of a stack; a copy comes with another id."""
         found = self.folders.get(engine, {}).items()
         return [name for name, carried in found if carried == identity]
 
@@ -106,7 +106,7 @@ def _without(found: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def read_record(paths: StackPaths) -> Record:
-    """Return what is remembered of a stack; nothing of one that was never started.
+    """Return what is remembered about a stack; nothing if it was never started.
 
     Raises:
         FilesError: It is damaged.
@@ -126,7 +126,7 @@ def read_record(paths: StackPaths) -> Record:
 
 
 def write_record(record: Record, paths: StackPaths) -> None:
-    """Remember something of a stack.
+    """Store what is remembered about a stack.
 
     Raises:
         FilesError: It cannot be written.

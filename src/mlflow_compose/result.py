@@ -56,10 +56,10 @@ class Progress(Protocol):
         """Show `text` while the block runs, and how long it took afterwards."""
 
     def detail(self, text: str) -> None:
-        """Show the newest thing that happened inside of the current step."""
+        """Show the latest event of the current step."""
 
     def note(self, text: str) -> None:
-        """Say one line that stays on the screen."""
+        """Show one line that stays on the screen."""
 
     def command(self, argv: Sequence[str]) -> None:
         """Show a command that is run for the user, so that people learn it."""

@@ -18,4 +18,4 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by na
 
 
 class NoAnswer(Unreachable):
-    """Something listens at the server's address, and does not answer."""
+    """Something listens at the server's address, but does not answer."""

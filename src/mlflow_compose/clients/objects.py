@@ -105,12 +105,12 @@ class Objects:
             )
 
     def content_type(self, key: str) -> str:
-        """Return what an object says that it is."""
+        """Return the content type of an object."""
         with _said("head_object", self.endpoint):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
 
     def check(self) -> None:
-        """Make sure that the bucket is there, and that the key may look into it."""
+        """Make sure that the bucket exists and that the key may list it."""
         with _said("list_objects_v2", self.endpoint):
             self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 

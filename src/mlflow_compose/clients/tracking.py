@@ -26,7 +26,7 @@ SHOWN_CHARACTERS = 300
 
 
 class Tracking:
-    """A tracking server at `url`, for one user or for everybody."""
+    """A tracking server at `url`, with or without a login."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Tracking:
         elsewhere: bool = False,
         verify: bool | str = True,
     ) -> None:
-        """Take what is needed to get in.
+        """Set the URL and the credentials.
 
         Args:
             url: URL of the server.
@@ -64,7 +64,7 @@ class Tracking:
             self._session.auth = lambda request: request
 
     def stack(self) -> tuple[str, str]:
-        """Return the id and the name of the stack that answers, both empty if it is none.
+        """Return id and name of the stack that answers, both empty if it is not a stack.
 
         No login is sent, and only the head is read: a stranger's answer may have no end.
 
@@ -96,7 +96,7 @@ class Tracking:
         return (match[1], match[2]) if match else ("", "")
 
     def health(self) -> str:
-        """Return what the server says of itself."""
+        """Return what the server reports about itself."""
         return self._request("GET", "/health").text
 
     def version(self) -> str:
@@ -200,7 +200,7 @@ def _was_refused(error: Exception) -> bool:
 
 
 def _was_silent(error: Exception) -> bool:
-    """Tell whether no answer came: not in time, or the connection was closed before."""
+    """Tell whether there was no response: a timeout, or a closed connection."""
     from requests import Timeout
     from urllib3.exceptions import ProtocolError
 

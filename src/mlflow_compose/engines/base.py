@@ -25,7 +25,7 @@ Output = Callable[[bytes], None]
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How one service is.
+    """The status of a service.
 
     Attributes:
         name: Service name.
@@ -83,7 +83,7 @@ class Outcome:
 
     @property
     def last_words(self) -> str:
-        """The last line of what it printed, which is where programs say what is wrong."""
+        """The last line of its output, where programs report what is wrong."""
         text = self.stderr or self.stdout.decode(errors="replace")
         return next(iter(text.strip().splitlines()[::-1]), "no output")
 
@@ -102,7 +102,7 @@ class Engine(Protocol):
         """
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
-        """Make sure that the data that is there is of the servers that are to run.
+        """Make sure that existing data belongs to the servers that will run.
 
         Args:
             start_empty: Whether they may start with none, beside another server's.
@@ -114,10 +114,10 @@ class Engine(Protocol):
         """
 
     def data_folders(self) -> tuple[str, ...]:
-        """Name the folders of data with the stack's id, as its rendered files spell them."""
+        """Return the data folders that carry the stack's id, as its rendered files spell them."""
 
     def prepare(self, progress: Progress) -> None:
-        """Get everything that services are started from: images, environments.
+        """Prepare what services run from: images, package folders.
 
         Raises:
             EngineError: Something could not be had or built.
@@ -174,10 +174,10 @@ class Engine(Protocol):
         """
 
     def unused_volumes(self) -> tuple[str, ...]:
-        """Name the volumes of the stack that none of its services uses any more."""
+        """Return the volumes of the stack that its services no longer use."""
 
     def remove_volumes(self, names: Collection[str]) -> str:
-        """Delete volumes of the stack, with what is in them.
+        """Delete volumes of the stack with their data.
 
         Returns:
             A sentence about data that was kept, empty if none was.
@@ -187,7 +187,7 @@ class Engine(Protocol):
         """
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds, or is about to."""
+        """Return the ports of this machine that the stack itself uses, or is about to use."""
 
     def listens_on(self, port: int) -> bool:
         """Tell whether the stack itself listens on a port of this machine right now."""

@@ -1,4 +1,4 @@
-"""Which engine runs a stack: the one that was asked for, or what this machine has."""
+"""Choose the engine of a stack: the requested one, or what this machine has."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Choice:
 def choose(
     wanted: str, paths: StackPaths, identity: Identity, with_data: Sequence[str] = ()
 ) -> Choice:
-    """Return the engine for a stack: the one that has its data, else Docker if it answers.
+    """Return the engine of a stack: the one that has its data, otherwise Docker if it answers.
 
     Args:
         wanted: auto, docker or local.
@@ -48,7 +48,7 @@ def choose(
 def open_engine(
     stack: Stack, paths: StackPaths, identity: Identity, environ: Mapping[str, str]
 ) -> Engine:
-    """Return the engine that a stack was decided for."""
+    """Return the engine that runs a stack."""
     return ENGINES[stack.site.engine](stack, paths, identity, environ)
 
 

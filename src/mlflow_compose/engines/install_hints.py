@@ -1,4 +1,4 @@
-"""What to do where packages cannot be installed, from what the installer said."""
+"""What to do if packages cannot be installed, by the installer's output."""
 
 CERTIFICATE = ("certificate verify failed", "unknownissuer", "invalid peer certificate")
 INDEX = (

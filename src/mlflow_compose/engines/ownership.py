@@ -1,4 +1,4 @@
-"""Whose data a folder of this machine holds: a note in it says so."""
+"""The owner of a data folder, by a note in it."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ TAKE_OVER = (
 
 
 def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ...]:
-    """Return those folders of data that carry a stack's id.
+    """Return the data folders that carry a stack's id.
 
     Args:
         folder: Folder of the stack's rendered files.
@@ -35,7 +35,7 @@ def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ..
 
 
 def check_held(folder: Path, names: Collection[str]) -> None:
-    """Make sure that folders that carried the stack's id still say whose they are.
+    """Make sure that folders that carried the stack's id still do.
 
     Args:
         folder: Folder of the stack's rendered files.
@@ -68,7 +68,7 @@ def _has_note(folder: Path) -> bool:
 
 
 def owner_of(folder: Path) -> str:
-    """Return the id of the stack whose data a folder holds, empty if it does not say.
+    """Return the stack id that a data folder carries, empty if there is none.
 
     Raises:
         EngineError: There is something else in the note's place.
@@ -110,7 +110,7 @@ def _read(note: Path) -> str | None:
 
 
 def claim(folder: Path, identity: str, copied_from: str = "") -> None:
-    """Write down whose data a folder holds; the folder is there.
+    """Note the stack's id in an existing data folder.
 
     A folder that this user may not write to stays without: another user owns it.
 

@@ -1,4 +1,4 @@
-"""Where the folders of data are, and whether such a place can be used."""
+"""The paths of data folders, and whether they can be used."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a separate folder"
 
 
 def check_place(folder: Path, place: Path) -> None:
-    """Make sure that a folder of the user's own is apart from the stack's.
+    """Make sure that a folder of the user is outside of the stack's.
 
     Args:
         folder: Folder of the stack's rendered files.
@@ -45,12 +45,12 @@ def _is_folder(path: Path) -> bool:
 
 
 def place_of(folder: Path, name: str) -> Path:
-    """Return a folder of data; the folder that its name is meant from may not be there yet."""
+    """Return the path of a data folder; the folder that it is relative to may not exist yet."""
     return Path(os.path.normpath(folder / name))
 
 
 def check_there(path: Path) -> None:
-    """Make sure that what is in the place of a folder is one, if there is anything.
+    """Make sure that a path is a folder, if it exists.
 
     Raises:
         EngineError: It is a link that leads nowhere, or no folder.

@@ -1,4 +1,4 @@
-"""Whether the ports that a stack publishes are free, and who has them if not."""
+"""Check that the ports that a stack publishes are free, and name what uses them."""
 
 import errno
 import socket
@@ -65,7 +65,7 @@ def is_taken(address: str, port: int) -> bool:
 
 
 def _bind(address: str, port: int) -> int | None:
-    """Return the number of the error with which binding a port fails, None if it does not."""
+    """Return the errno of binding a port, None if that works."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -1,4 +1,4 @@
-"""Run a command to its end, and hand on what it writes while it runs."""
+"""Run a command to its end, and pass its output on while it runs."""
 
 import subprocess
 import tempfile

@@ -101,7 +101,7 @@ def run_modules(  # noqa: PLR0913 - as many facts go into it
 
 @contextmanager
 def _sent(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
-    """Give a file for the loader; Linux limits one argument of a command to 128 KiB."""
+    """Provide the loader's input as a file; Linux limits one argument of a command to 128 KiB."""
     with tempfile.TemporaryFile() as file:
         file.write(sent(modules, request))
         file.seek(0)

@@ -13,7 +13,7 @@ RESTARTS_TO_GIVE_UP = 2
 
 @dataclass(frozen=True)
 class Verdict:
-    """How starting ended.
+    """How a start ended.
 
     Attributes:
         lines: Output of the engine.
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
-    """Return how often each service was started again since `before`."""
+    """Return the number of restarts of each service since `before`."""
     counted = {status.name: status.restarts for status in before}
     since = {}
     for status in now:
@@ -42,7 +42,7 @@ def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> d
 def find_culprit(
     stack: Stack, before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
 ) -> ServiceStatus | None:
-    """Return the service that keeps the stack from being up, None where all are up.
+    """Return the service that keeps the stack from being up, None if all are up.
 
     One that keeps restarting comes first, whatever it does at this moment; then one that
     ended; then one that is unhealthy; then the first that is only not ready yet.
@@ -58,7 +58,7 @@ def find_culprit(
 def failure(
     verdict: Verdict, culprit: ServiceStatus, last_lines: Iterable[str], wait_timeout: float
 ) -> NotReadyError | ServiceFailedError:
-    """Return the error that says which service is not up, and what it said last."""
+    """Return an error with the service that is not up and its last log lines."""
     lines = list(last_lines)
     said = "\n  ".join(["; its last lines:", *lines]) if lines else " and said nothing"
     show = f"mlflow-compose logs {culprit.name} shows all of it"

@@ -1,4 +1,4 @@
-"""Whether Docker can be used, and if not, which of the four things is missing."""
+"""Find out whether Docker can be used, and if not, what is missing."""
 
 import shutil
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ INSTALL = "https://docs.docker.com/get-started/get-docker/ says how to install i
 
 
 def check(client: "DockerClient") -> None:
-    """Make sure that Docker and Compose v2 are here and that the engine answers.
+    """Make sure that Docker and Compose v2 are installed and that the engine answers.
 
     Raises:
         EngineError: One of them is not; the message says which.
@@ -54,7 +54,7 @@ def _not_installed() -> EngineError:
 
 
 def engine_problem(said: str) -> EngineError:
-    """Return why the engine did not answer, from what the docker command said."""
+    """Return why the engine did not answer, from the output of the docker command."""
     if "permission denied" in said.lower():
         return EngineError(
             "this user may not use Docker: permission denied on its socket",

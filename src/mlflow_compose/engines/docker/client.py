@@ -33,7 +33,7 @@ def open_client(stack: Stack, paths: StackPaths) -> "DockerClient":
 
 
 def call(identity: str) -> Sequence[str]:
-    """Return how docker is called for a stack: with its id, whatever the shell says.
+    """Return the docker command for a stack, with its id whatever the environment contains.
 
     The environment wins over `compose/.env`, and python-on-whales hands its own to every command.
     """

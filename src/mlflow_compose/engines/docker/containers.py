@@ -1,4 +1,4 @@
-"""Read what Docker says of a stack's containers."""
+"""Read the state of a stack's containers."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -22,7 +22,7 @@ ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a container comes from.
+    """The origin of a container.
 
     Attributes:
         container: Its name.
@@ -70,7 +70,7 @@ def look(client: "DockerClient", project: str, services: Collection[str]) -> lis
 
 
 def origins_of(client: "DockerClient", project: str) -> set[Origin]:
-    """Return where the containers of a project come from.
+    """Return the origins of a project's containers.
 
     All of its containers count, also those of services that we do not know.
     """
@@ -86,7 +86,7 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
 
 
 def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict[str, str]:
-    """Return the ids of the stacks whose volumes a project would use, by the project's names.
+    """Return the stack ids of the volumes that a project would use, by volume name.
 
     They are looked up by Docker's names, as Compose does, which uses them whatever created
     them. The id of one that carries none is empty.
@@ -106,7 +106,7 @@ def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict
 
 
 def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
-    """Return the containers that use a volume, with the ids of their stacks."""
+    """Return the containers that use a volume, with their stack ids."""
     from python_on_whales.exceptions import NoSuchContainer
 
     found = {}
@@ -117,12 +117,12 @@ def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
 
 
 def docker_name(project: str, volume: str) -> str:
-    """Return what Docker calls a volume of a project."""
+    """Return Docker's name of a project's volume."""
     return f"{project}_{volume}"
 
 
 def publishes(client: "DockerClient", project: str, port: int) -> bool:
-    """Tell whether a container of a project, also one of an override file, has a port right now."""
+    """Tell whether a container of a project, also one of an override file, publishes a port now."""
     from python_on_whales.exceptions import NoSuchContainer
 
     for container in client.container.list(filters=[("label", f"{PROJECT_LABEL}={project}")]):
@@ -163,7 +163,7 @@ def _seen(container: "Container") -> Seen:
 
 
 def _wanted(container: "Container") -> set[int]:
-    """Return the ports that a container holds but while it is being started again."""
+    """Return the ports that a container will hold again after a restart."""
     if container.state.status not in {RUNNING, RESTARTING}:
         return set()
     published = (container.host_config.port_bindings or {}).values()

@@ -1,4 +1,4 @@
-"""Whether the servers can make their data, and read what is there: each S3 server has a format."""
+"""Check that the servers can create their data and read existing data, whose format differs."""
 
 import sys
 from collections.abc import Collection, Iterator
@@ -47,7 +47,7 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
 
 
 def check_hosts(stack: Stack) -> None:
-    """Make sure that no container looks for a server in itself."""
+    """Make sure that no setting sends a container to itself."""
     for name, host in stack.site.servers.items():
         if host in {"localhost", "::1"} or host.startswith("127."):
             raise SettingsError(
@@ -58,7 +58,7 @@ def check_hosts(stack: Stack) -> None:
 
 
 def claim_folders(stack: Stack, folder: Path) -> None:
-    """Make the folders of this machine that are missing, and write down whose data they hold."""
+    """Create missing folders of this machine, and note the stack's id in them."""
     for name in stack.folders:
         place = place_of(folder, name)
         with suppress(PermissionError):
@@ -68,7 +68,7 @@ def claim_folders(stack: Stack, folder: Path) -> None:
 
 
 def check_user(stack: Stack) -> None:
-    """Make sure that PostgreSQL's image can make the database's user."""
+    """Make sure that PostgreSQL's image can create the database user."""
     user = stack.service(POSTGRES).environment["POSTGRES_USER"] if stack.has(POSTGRES) else ""
     if REFUSED.intersection(user):
         raise EngineError(
@@ -91,7 +91,7 @@ def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
 
 
 def check_content(provider: Provider, name: str, place: Path) -> None:
-    """Make sure that a folder of this machine holds what is the server's own, or nothing."""
+    """Make sure that a folder of this machine holds the server's own data, or nothing."""
     found: set[str] = set()
     with suppress(PermissionError, FileNotFoundError):
         found = {path.name for path in place.iterdir()} - EMPTY
@@ -112,7 +112,7 @@ def check_content(provider: Provider, name: str, place: Path) -> None:
 
 
 def check_owner(provider: Provider, name: str, place: Path) -> None:
-    """Make sure that a server that is not root may write to its folder."""
+    """Make sure that a server that does not run as root may write to its folder."""
     # In Docker's virtual machines, folders seem to belong to any user that asks.
     if not provider.owner or sys.platform != "linux":
         return

@@ -50,22 +50,22 @@ class DockerEngine:
         return open_client(self.stack, self._paths)
 
     def check(self) -> None:
-        """Make sure that Docker and Compose v2 are here and that the engine answers."""
+        """Make sure that Docker and Compose v2 are installed and that the engine answers."""
         availability.check(self._client)
         self._check_name()
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
-        """Make sure that the data that is there is of the servers that are to run."""
+        """Make sure that existing data belongs to the servers that will run."""
         check_held(self._paths.compose, {*held} & {*self.stack.folders})
         volumes = set() if start_empty else self._volumes()
         data.check(self.stack, self._paths.compose, volumes)
 
     def data_folders(self) -> tuple[str, ...]:
-        """Name the folders of data with the stack's id, as its rendered files spell them."""
+        """Return the data folders that carry the stack's id, as its rendered files spell them."""
         return marked(self._paths.compose, self.stack.folders, self.stack.identity)
 
     def prepare(self, progress: Progress) -> None:
-        """Pull and build the images that are not here."""
+        """Pull and build missing images."""
         if missing := images.missing(self._client, self.stack):
             progress.command(self.command("pull", *missing))
             images.pull(self._client, self.stack, missing, progress)
@@ -102,7 +102,7 @@ class DockerEngine:
         return self.remove_volumes(self._volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
-        """Return how the services are, in the stack's order."""
+        """Return the status of the services in start order."""
         order = [service.name for service in self.stack.services]
         with in_words(self.stack, "docker ps"):
             found = [seen.status for seen in self._look()]
@@ -132,11 +132,11 @@ class DockerEngine:
         )
 
     def unused_volumes(self) -> tuple[str, ...]:
-        """Name the volumes of the stack that none of its services uses any more."""
+        """Return the volumes of the stack that its services no longer use."""
         return tuple(sorted(self._volumes() - {*self.stack.volumes}))
 
     def remove_volumes(self, names: Collection[str]) -> str:
-        """Delete volumes of the stack, with what is in them."""
+        """Delete volumes of the stack with their data."""
         found = sorted(self._volumes() & {*names})
         self._check_unused(found)
         with in_words(self.stack, "docker volume rm"):
@@ -144,7 +144,7 @@ class DockerEngine:
         return ""
 
     def _check_unused(self, volumes: Collection[str], *, but: str = "") -> None:
-        """Make sure that no container uses volumes, but those of the stack with an id."""
+        """Make sure that no container uses volumes, except for those of the stack with an id."""
         with in_words(self.stack, "docker ps"):
             for name in map(partial(docker_name, self.stack.name), sorted(volumes)):
                 users = users_of(self._client, name).items()
@@ -157,7 +157,7 @@ class DockerEngine:
         return {name for name, identity in found.items() if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds, or is about to."""
+        """Return the ports of this machine that the stack itself uses, or is about to use."""
         with in_words(self.stack, "docker ps"):
             return frozenset(port for seen in self._look() for port in seen.held)
 
@@ -171,7 +171,7 @@ class DockerEngine:
         return owner_of(self._client, port)
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the docker command that a user would type where he is."""
+        """Return the docker command as a user would type it in the current folder."""
         folder = os.path.relpath(self._paths.compose)
         return ["docker", "compose", "--project-directory", folder, *arguments]
 
@@ -180,7 +180,7 @@ class DockerEngine:
         return look(self._client, self.stack.name, services)
 
     def _check_name(self) -> None:
-        """Make sure that the name is not another stack's: its data would be used, or deleted."""
+        """Make sure that the name is not another stack's, whose data would be used or deleted."""
         with in_words(self.stack, "docker ps"):
             origins = origins_of(self._client, self.stack.name)
             volumes = volumes_of(self._client, self.stack.name, known_volumes())

@@ -1,4 +1,4 @@
-"""Docker's troubles in our words.
+"""Turn Docker's failures into errors.
 
 The text of a `DockerException` is the whole command line, so it is never shown; what counts
 is on the last lines of its standard error.
@@ -39,7 +39,7 @@ def in_words(stack: Stack, what: str) -> Iterator[None]:
 
 
 def last_lines(client: "DockerClient", stack: Stack, service: str, began: float) -> list[str]:
-    """Return what a service said last in this start.
+    """Return the last log lines of a service since this start.
 
     Args:
         client: Client of the stack's project.
@@ -59,7 +59,7 @@ def last_lines(client: "DockerClient", stack: Stack, service: str, began: float)
 
 
 def last_line(text: str) -> str:
-    """Return the last line that says something."""
+    """Return the last line that is not empty."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 

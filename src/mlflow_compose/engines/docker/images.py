@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def missing(client: "DockerClient", stack: Stack) -> dict[str, str]:
-    """Return the images to pull that are not here, by service."""
+    """Return the missing images to pull, by service."""
     return {
         service.name: service.image
         for service in stack.services

@@ -1,4 +1,4 @@
-"""Containers that Compose would keep, and that cannot do their work any more."""
+"""Find containers that Compose would keep although they no longer work."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Whether what Docker has under a stack's name is this stack's."""
+"""Make sure that what Docker has under a stack's name belongs to this stack."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ OTHER_NAME = "set COMPOSE_PROJECT_NAME in .env to another name"
 
 
 def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) -> None:
-    """Make sure that every container of that name is this stack's.
+    """Make sure that every container of that name belongs to this stack.
 
     Args:
         stack: Stack to run.
@@ -43,7 +43,7 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
 
 
 def _is_of_another(origin: Origin, folder: Path) -> bool:
-    """Tell whether a container with this stack's id comes from another folder that has it too."""
+    """Tell whether a container with this stack's id comes from another folder with the same id."""
     if origin.folder == folder:
         return False
     try:
@@ -58,7 +58,7 @@ def _is_of_another(origin: Origin, folder: Path) -> bool:
 
 
 def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
-    """Make sure that every volume that the stack would use is its own.
+    """Make sure that every volume that the stack would use belongs to it.
 
     Args:
         stack: Stack to run.

@@ -59,7 +59,7 @@ def watch(
     progress: Progress,
     wait_timeout: float,
 ) -> Verdict:
-    """Follow `docker compose up --wait` to its end, or until waiting on makes no sense.
+    """Follow `docker compose up --wait` to its end, or until waiting is pointless.
 
     Args:
         stack: Stack to start.
@@ -109,7 +109,7 @@ def _milestones(progress: Progress) -> Callable[[str], None]:
 
 
 def children() -> set[int]:
-    """Return the processes that were started by this one, and theirs."""
+    """Return the ids of all child processes, recursively."""
     import psutil
 
     return {child.pid for child in psutil.Process().children(recursive=True)}

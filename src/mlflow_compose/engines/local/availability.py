@@ -1,4 +1,4 @@
-"""Whether a stack can be run without containers here, and if not, why."""
+"""Check whether a stack can run without containers on this machine."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def check(stack: Stack, platform: str = sys.platform) -> None:
 
 
 def check_data(stack: Stack, folder: Path) -> None:
-    """Make sure that the S3 server is one that runs here, and that it can read its folder.
+    """Make sure that the S3 server can run here and can read its folder.
 
     Args:
         stack: Stack to run.
@@ -95,7 +95,7 @@ def check_user(stack: Stack) -> None:
 
 
 def make_user(service: Service) -> None:
-    """Make the user that a service runs as, where root starts the stack."""
+    """Create the user that a service runs as, if root starts the stack."""
     import pwd
 
     name = service.environment.get("RUN_AS")

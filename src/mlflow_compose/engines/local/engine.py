@@ -63,17 +63,17 @@ class LocalEngine:
         availability.check(self.stack)
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
-        """Make sure that the data is this stack's, and that the S3 server can read its folder."""
+        """Make sure that the data belongs to this stack and that the S3 server can read it."""
         del start_empty  # There is one S3 server here, and so one folder.
         availability.check_data(self.stack, self._folder)
         self._data.check(held)
 
     def data_folders(self) -> tuple[str, ...]:
-        """Name the folders of data with the stack's id, as its rendered files spell them."""
+        """Return the data folders that carry the stack's id, as its rendered files spell them."""
         return self._data.marked
 
     def prepare(self, progress: Progress) -> None:
-        """Install the packages that are not here."""
+        """Install missing packages."""
         availability.check_user(self.stack)
         for service in self.stack.services:
             availability.make_user(service)
@@ -94,7 +94,7 @@ class LocalEngine:
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
-        """Stop all services; with `volumes`, delete their data too; say what of it is kept."""
+        """Stop all services; with `volumes`, delete their data; return what is kept of it."""
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
@@ -103,7 +103,7 @@ class LocalEngine:
             return self.remove_volumes(known_volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
-        """Return how the services are, in the stack's order."""
+        """Return the status of the services in start order."""
         return self._look() if self._supervisor.answers() else ()
 
     def _glance(self) -> tuple[ServiceStatus, ...]:
@@ -155,12 +155,12 @@ class LocalEngine:
         )
 
     def unused_volumes(self) -> tuple[str, ...]:
-        """Name the folders of data that none of the services uses any more."""
+        """Return the data folders that the services no longer use."""
         unused = (path for path in self._data.there if path not in self._data.used)
         return tuple(path.name for path in unused if path.name in known_volumes())
 
     def remove_volumes(self, names: Container[str]) -> str:
-        """Delete folders of data, with what is in them; say what is kept elsewhere."""
+        """Delete data folders; return what is kept elsewhere."""
         chosen = [path for path in self._data.there if path.name in names]
         if user := processes.user_of(self._folder, chosen):
             raise EngineError(
@@ -170,7 +170,7 @@ class LocalEngine:
         return folders.in_words(self._data.remove(names))
 
     def held_ports(self) -> frozenset[int]:
-        """Return the ports of this machine that the stack itself holds, or is about to."""
+        """Return the ports of this machine that the stack itself uses, or is about to use."""
         # Also what an earlier life left behind: starting ends that.
         return processes.ports_of(self._owner)
 
@@ -214,7 +214,7 @@ class LocalEngine:
             self._supervisor.start_process(service.name)
 
     def _is_outdated(self, service: Service) -> bool:
-        """Tell whether a file that a service read was changed since, or whether it is waiting."""
+        """Tell whether a file that a service read has changed since, or it waits for a restart."""
         if self._supervisor.processes()[service.name].state == "BACKOFF":
             return True
         return changed_since_start(self._folder, service)

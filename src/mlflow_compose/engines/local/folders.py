@@ -1,4 +1,4 @@
-"""The folders that hold a stack's data: whose they are, and deleting exactly those."""
+"""The data folders of a stack: their owner, and deleting exactly these."""
 
 import secrets
 import shutil
@@ -58,17 +58,17 @@ class Folders:
 
     @property
     def names(self) -> Collection[str]:
-        """The folders that hold what must not be lost, as the rendered files spell them."""
+        """The folders with data that must not be lost, as the rendered files spell them."""
         own = {f"{DATA}/{name}" for name in self.stack.data_volumes}
         return own | {*self.stack.folders}
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """Those of them that carry the stack's id."""
+        """The data folders that carry the stack's id."""
         return marked(self.folder, self.names, self.stack.identity)
 
     def check(self, held: Collection[str] = ()) -> None:
-        """Make sure that no folder is another stack's, or has gone.
+        """Make sure that no folder belongs to another stack or has disappeared.
 
         Args:
             held: The folders that carried the stack's id when it was started last.
@@ -86,7 +86,7 @@ class Folders:
         check_held(self.folder, {*held} & {*self.names})
 
     def make(self) -> None:
-        """Make the folders that are missing, and write down whose they are.
+        """Create missing folders, and note the stack's id in them.
 
         Raises:
             EngineError: One of them is another stack's.
@@ -100,17 +100,17 @@ class Folders:
             claim(path, self.stack.identity, self.copied_from)
 
     def claim_shared(self) -> None:
-        """Write down whose data is in folders of the user's own; they are there once S3 runs."""
+        """Note the stack's id in the user's folders, which exist once S3 runs."""
         for path in filter(Path.is_dir, self._shared()):
             claim(path, self.stack.identity)
 
     def _shared(self) -> Iterator[Path]:
-        """Yield folders of the user's own, which a second stack could be told to use."""
+        """Yield the user's folders, which a second stack could be configured to use."""
         for name in self.stack.folders:
             yield place_of(self.folder, name)
 
     def remove(self, names: Container[str]) -> list[str]:
-        """Delete folders of data; return those that are kept, because they are elsewhere.
+        """Delete data folders; return those that are kept because they are elsewhere.
 
         Raises:
             EngineError: One of them is another stack's, or cannot be deleted.
@@ -143,7 +143,7 @@ class Folders:
             )
 
     def _is_made_by_us(self, link: Path) -> bool:
-        """Tell whether a link leads to a folder that was made for this stack, outside of it."""
+        """Tell whether a link points to a folder outside that was created for this stack."""
         place = link.resolve()
         return (
             place.parent.parent == STATE
@@ -153,7 +153,7 @@ class Folders:
 
 
 def _is_inside(path: Path) -> bool:
-    """Tell whether data really is in the stack's folder: no link leads to it, not even above."""
+    """Tell whether data really is in the stack's folder, without a link on the way."""
     return path.resolve() == path
 
 
@@ -165,7 +165,7 @@ def _way_out(path: Path) -> str:
 
 
 def in_words(kept: Sequence[str]) -> str:
-    """Say what was kept because it is outside of the stack's folder, empty if nothing was."""
+    """Describe what was kept because it is outside of the stack's folder, empty if nothing was."""
     if not kept:
         return ""
     return f"{', '.join(kept)} is outside of the stack's folder and was kept; delete it by hand"

@@ -18,7 +18,7 @@ class Log:
     position: int = 0
 
     def skip(self) -> None:
-        """Go on from the end: what was written so far is not asked for."""
+        """Skip to the end of the log."""
         try:
             found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -50,13 +50,13 @@ class Log:
 
 
 class Said:
-    """What services say in one start: their logs have what they said in earlier ones too."""
+    """The log lines of one start: the logs also have those of earlier ones."""
 
     def __init__(self, folder: Path, services: Iterable[str]) -> None:
         self._logs = {service: Log(service, folder / f"{service}.log") for service in services}
 
     def begin(self) -> None:
-        """Leave out what was said so far."""
+        """Skip what was logged so far."""
         for log in self._logs.values():
             log.skip()
 

@@ -1,4 +1,4 @@
-"""Whether files were changed after what reads them was started."""
+"""Find out whether files changed after the services that read them started."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mlflow_compose.stack import Service
 
 
 def changed_since_start(folder: Path, service: Service) -> bool:
-    """Tell whether a script or a secret of a service was changed since it was started."""
+    """Tell whether a script or a secret of a service changed since it started."""
     secrets = [folder / SECRETS_DIR / secret.name for secret in service.secrets]
     files = (*secrets, *(folder / service.name).rglob("*"))
     mark = folder / RUN / f"{service.name}.started"

@@ -1,4 +1,4 @@
-"""Install what a stack without containers runs: once for all stacks that want the same."""
+"""Install the packages of stacks without containers, once for all stacks with the same ones."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ OPEN, READABLE = 0o755, 0o644
 
 
 def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
-    """Install the packages of a stack: all of them, or nothing is there.
+    """Install the packages of a stack, all of them or none.
 
     Args:
         stack: Says what to install, and where.
@@ -62,7 +62,7 @@ def _install(build: Build, place: Path, uv: Callable[..., None], progress: Progr
 
 
 def _works(folder: Path) -> bool:
-    """Tell whether an installation is there, and the Python that it was made with too."""
+    """Tell whether an installation exists and its Python still works."""
     code = f"import sys; sys.exit(sys.implementation.cache_tag != {sys.implementation.cache_tag!r})"
     try:
         done = subprocess.run(
@@ -77,7 +77,7 @@ def _works(folder: Path) -> bool:
 
 
 def _open_cache(cache: Path) -> None:
-    """Let the user in that root starts the database as, whatever root's umask is."""
+    """Let the user that runs the database for root read the cache, whatever root's umask is."""
     with _in_words(cache):
         cache.mkdir(parents=True, exist_ok=True)
         cache.chmod(OPEN)
@@ -102,7 +102,7 @@ def _in_words(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, which takes its place only when that went well.
+    """Provide a folder to fill, which is moved to its place only on success.
 
     One that is there and does not work is removed.
     """
@@ -151,7 +151,7 @@ def _has_certificates() -> bool:
 
 
 def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:
-    """Run uv, and show what it says."""
+    """Run uv and show its output."""
     from uv import find_uv_bin
 
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The processes of a stack, also those that supervisord does not know any more."""
+"""The processes of a stack, also those that supervisord no longer knows."""
 
 import os
 import time
@@ -63,7 +63,7 @@ class Owner:
         return _id_of(home.parent) not in {"", self.identity}
 
     def _users(self) -> set[int]:
-        """Return who may run its processes: this user, and who could change what is run."""
+        """Return the users that may run its processes: this one, and those that own its files."""
         found = {os.getuid()}
         with suppress(OSError):
             found.add(self.folder.stat().st_uid)
@@ -165,7 +165,7 @@ def _is_within(path: Path, folders: Collection[Path]) -> bool:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process holds nothing any more; its number may stay for its parent."""
+    """Tell whether a process is gone; its id may stay until its parent reads the exit code."""
     import psutil
 
     try:

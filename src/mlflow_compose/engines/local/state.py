@@ -1,4 +1,4 @@
-"""How services are, from what supervisord knows and what the servers answer."""
+"""The status of services, from supervisord and from health checks."""
 
 import subprocess
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ STATES = {
 def service_status(
     service: Service, process: Process, answers: str, restarts: int
 ) -> ServiceStatus:
-    """Return how a service is.
+    """Return the status of a service.
 
     Args:
         service: Service to look at.
@@ -63,7 +63,7 @@ def health(
     environ: Mapping[str, str],
     seconds: float | None = None,
 ) -> str:
-    """Ask a running service whether it does its work, as its `healthcheck.sh` does.
+    """Run the health check of a running service.
 
     Args:
         service: Service to look at.

@@ -1,4 +1,4 @@
-"""Talk to supervisord: start it, ask it, stop it."""
+"""Start, query and stop supervisord."""
 
 import os
 import stat
@@ -27,7 +27,7 @@ ENDING, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
 @dataclass(frozen=True)
 class Process:
-    """What supervisord knows of a program.
+    """The state of a program in supervisord.
 
     Attributes:
         name: Service name.
@@ -53,7 +53,7 @@ class Supervisor:
         self._socket = owner.folder / socket
 
     def answers(self) -> bool:
-        """Tell whether it is running; one that is just ending is waited for."""
+        """Tell whether it is running; wait for one that is ending."""
         _wait_for(lambda: self._state() != ENDING, ENDS_WITHIN)
         return self._state() is not None
 
@@ -98,7 +98,7 @@ class Supervisor:
             )
 
     def processes(self) -> dict[str, Process]:
-        """Return what it knows of every program."""
+        """Return the state of every program."""
         with self._rpc() as rpc:
             found = rpc.getAllProcessInfo()
         return {
@@ -109,7 +109,7 @@ class Supervisor:
         }
 
     def was_moved(self) -> bool:
-        """Tell whether the folder had another name when it was started."""
+        """Tell whether the folder was renamed since it started."""
         with self._rpc() as rpc:
             return processes.home_of(rpc.getPID()) not in {"", str(self._folder)}
 
@@ -122,7 +122,7 @@ class Supervisor:
         self._call("stopProcess", name, NOT_RUNNING)
 
     def shut_down(self) -> bool:
-        """Stop all programs and then itself; tell whether it ended."""
+        """Stop all programs, then supervisord; tell whether it ended."""
         with self._rpc() as rpc:
             pid = rpc.getPID()
             rpc.shutdown()
@@ -183,7 +183,7 @@ def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any cal
 
 
 def is_running(owner: Owner) -> bool:
-    """Tell whether there is a supervisord of a stack, also one that was started without us."""
+    """Tell whether a stack's supervisord runs, also if it was started without the tool."""
     try:
         pid = int((owner.folder / RUN / "supervisord.pid").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -1,4 +1,4 @@
-"""Wait until the services are up, or until waiting on makes no sense."""
+"""Wait until the services are up, or until waiting is pointless."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -51,5 +51,5 @@ def watch(
 
 
 def _has_failed(stack: Stack, status: ServiceStatus) -> bool:
-    """Tell whether a job ended without having done its work."""
+    """Tell whether a job failed."""
     return stack.service(status.name).one_shot and status.state == EXITED and status.exit_code != 0
