@@ -18,7 +18,7 @@ STACK_ID = "STACK_ID"
 
 @dataclass(frozen=True)
 class Change:
-    """A stack whose settings name other stores than those that its data is in.
+    """A stack whose settings name other stores than those with its data.
 
     Attributes:
         old: The stack as last started.
@@ -33,17 +33,17 @@ class Change:
 
     @property
     def runs(self) -> bool:
-        """Whether runs are looked for in another place."""
+        """Whether the settings name another place for runs."""
         return self._differ(self.old.stack.stores.runs, self.new.stack.stores.runs)
 
     @property
     def artifacts(self) -> bool:
-        """Whether artifacts are looked for in another place."""
+        """Whether the settings name another place for artifacts."""
         return self._differ(self.old.stack.stores.artifacts, self.new.stack.stores.artifacts)
 
     @property
     def renamed(self) -> bool:
-        """Whether Docker knows the volumes by another name."""
+        """Whether the volumes have another name in Docker."""
         old, new = self.old.stack, self.new.stack
         return old.site.in_containers and old.name != new.name
 
@@ -52,7 +52,7 @@ class Change:
 
     @property
     def names(self) -> Mapping[str, tuple[str, str]]:
-        """The settings that changed: what each was, and is."""
+        """The changed settings with their old and new values."""
         before, now = places_of(self.old), places_of(self.new)
         # Ports of the stack's own servers may differ: they are no part of where the data is.
         own = {"PG_PORT": "PG_HOST", "MINIO_PORT": "MINIO_HOST"}
@@ -72,7 +72,7 @@ def places_of(plan: Plan) -> dict[str, object]:
 
 
 def is_copied(plan: Plan) -> bool:
-    """Tell whether a migration has copied everything to a stack's stores, and was cut off then."""
+    """Tell whether a migration was interrupted after it had copied everything."""
     found = copied_to(plan.paths)
     return found is not None and {**found, STACK_ID: plan.identity.id} == places_of(plan)
 
@@ -93,7 +93,7 @@ def as_started(plan: Plan, record: Record) -> Plan:
 
 
 def check_runs(plan: Plan, record: Record) -> None:
-    """Make sure that nothing of a stack goes on running by another name.
+    """Make sure that no part of a stack keeps running under another name.
 
     Raises:
         UsageError: It was started by that name, and not stopped since.
@@ -107,7 +107,7 @@ def check_runs(plan: Plan, record: Record) -> None:
 
 
 def check_name(plan: Plan, record: Record) -> None:
-    """Make sure that what Docker has of a stack is looked for by the name that it has there.
+    """Make sure that a stack is looked up in Docker under the name that it has there.
 
     Raises:
         UsageError: The stack was started by another name.
@@ -120,7 +120,7 @@ def check_name(plan: Plan, record: Record) -> None:
 
 
 def _old_name(plan: Plan, record: Record) -> str:
-    """Return the name that Docker knows a stack by, if it is not the present one."""
+    """Return the previous name of a stack in Docker, empty if it has not changed."""
     old = as_started(plan, record)
     return old.stack.name if Change(old, plan).renamed else ""
 

@@ -1,4 +1,4 @@
-"""`down`: what runs is stopped, and with `--volumes` what is the stack's own is deleted."""
+"""`down`: stop what runs, and with `--volumes` delete the stack's own data."""
 
 from mlflow_compose.actions.changed import as_started
 from mlflow_compose.actions.folders import held_folders
@@ -42,7 +42,7 @@ def _forget(plan: Plan, stack: Stack, *, volumes: bool) -> None:
 
 
 def what_is_lost(engine: Engine) -> str:
-    """Ask whether a stack's volumes may go, and say what is in them."""
+    """Return the question whether a stack's volumes may be deleted, with their contents."""
     engine.check()
     stack, old = engine.stack, engine.unused_volumes()
     *others, last = stack.own_data or ("",)

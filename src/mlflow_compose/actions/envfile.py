@@ -1,4 +1,4 @@
-"""An env file that changes with its stack, and goes back, without undoing what its owner writes."""
+"""Change an env file and change it back, without losing edits by its owner."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ OWN = 0o600
 
 @dataclass(frozen=True)
 class EnvChange:
-    """What becomes of an env file.
+    """A change of an env file.
 
     Attributes:
         path: Path of the file.
@@ -32,7 +32,7 @@ class EnvChange:
 
     @property
     def after(self) -> str:
-        """The text that it becomes."""
+        """The text after the change."""
         return edit(self.before, self.values)
 
     def make(self) -> bool:
@@ -54,7 +54,7 @@ class EnvChange:
         return now != self.before
 
     def undo(self) -> None:
-        """Put back what was changed; what the owner wrote meanwhile stays.
+        """Undo the change; later edits by the owner stay.
 
         Raises:
             EnvFileError: The file cannot be written.
@@ -90,6 +90,6 @@ class EnvChange:
 
 
 def values_of(text: str) -> Mapping[str, str]:
-    """Return what the text of an env file says, with the defaults of what it does not."""
+    """Return the values of an env file, with defaults for those that are missing."""
     defaults = {name: default_text(info) for name, info in declared()}
     return {**defaults, **parse(text).values}

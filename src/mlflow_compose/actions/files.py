@@ -93,7 +93,7 @@ def render(plan: Plan, folder: Path) -> Result:
 
 
 def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:
-    """Say what rendering would change, and write nothing.
+    """Report what rendering would change, and write nothing.
 
     Args:
         plan: The stack.

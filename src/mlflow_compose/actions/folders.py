@@ -8,12 +8,12 @@ from mlflow_compose.record import read_record, write_record
 
 
 def held_folders(plan: Plan) -> Collection[str]:
-    """Return the folders that held a stack's data when it was started last."""
+    """Return the folders that held a stack's data at its last start."""
     return read_record(plan.paths).held(plan.stack.site.engine, plan.identity.id)
 
 
 def remember_folders(plan: Plan, engine: Engine) -> None:
-    """Note which folders hold a stack's data, after it was started.
+    """Record which folders hold a stack's data, after a start.
 
     Raises:
         FilesError: It cannot be written.

@@ -1,4 +1,4 @@
-"""`import`: what is somewhere else comes into the stack."""
+"""`import`: copy runs, artifacts and models into the stack."""
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import check_owner
@@ -8,7 +8,7 @@ from mlflow_compose.result import Progress, Result
 
 
 def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> Result:
-    """Bring experiments, runs, artifacts and models into the running stack.
+    """Import experiments, runs, artifacts and models into the running stack.
 
     Args:
         plan: The stack.

@@ -33,7 +33,7 @@ def up(  # noqa: PLR0913 - as many facts go into it
     prove: bool,
     engine_of: Callable[[Plan], Engine] | None = None,
 ) -> Result:
-    """Bring the stack up and prove it.
+    """Start the stack and verify it.
 
     Args:
         plan: The stack.
@@ -77,7 +77,7 @@ def _check_data(
     progress: Progress,
     engine_of: Callable[[Plan], Engine] | None,
 ) -> Change | None:
-    """Make sure that the stack can use the data that is there, and hides none that it has.
+    """Make sure that the stack can use the existing data and hides none of it.
 
     Returns what changed since the last start, None if the data is in the same place.
     """
@@ -95,7 +95,7 @@ def _check_data(
 
 
 def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
-    """Say how the services are, and in which migration the stack is, if any."""
+    """Return the status of the services, and of a migration, if any."""
     engine.check()
     found = engine.status()
     if migration:
@@ -109,7 +109,7 @@ def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
 
 
 def prove(engine: Engine, progress: Progress) -> Result:
-    """Prove the running stack."""
+    """Verify the running stack."""
     engine.check()
     return verify(engine, progress)
 

@@ -1,4 +1,4 @@
-"""`migrate-store`: the same stack on other stores, with everything that was in the old ones."""
+"""`migrate-store`: the same stack with the same data on other stores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ def migrate_store(
     *,
     wait_timeout: float,
 ) -> Result:
-    """Copy what is in the stores of a running stack to others, compare, and use those.
+    """Copy the data of a running stack to other stores, compare, and switch to these.
 
     Until MLflow starts on the new stores, any failure restores the old stack; the
     copy stays where it is. From then on, the stack keeps the new stores.
@@ -71,7 +71,7 @@ def migrate_store(
 def _check(
     move: MigrationPlan, engine: Engine, engine_of: Callable[[Plan], Engine], progress: Progress
 ) -> None:
-    """Make sure that the stack runs, and shows all of its data."""
+    """Make sure that the stack runs and shows all of its data."""
     engine.check()
     if change := changed(move.old, read_record(move.old.paths)):
         # What is not shown would not be moved, and its volume would seem left over.
@@ -84,7 +84,7 @@ def _check(
 
 
 def _begin(move: MigrationPlan, engine: Engine) -> None:
-    """Note that data moves, and into which new volumes: after a failure, they are left over."""
+    """Record that a migration has begun, and its new volumes, which a failure leaves behind."""
     there = {*engine.unused_volumes(), *move.old.stack.volumes}
     made = {*move.new.stack.volumes} - there
     paths, site = move.old.paths, move.old.stack.site
@@ -93,7 +93,7 @@ def _begin(move: MigrationPlan, engine: Engine) -> None:
 
 
 def _switch(move: MigrationPlan, progress: Progress) -> None:
-    """Let the env file and the rendered files name the new stores."""
+    """Change the env file and the rendered files to the new stores."""
     mark(move.old.paths, places_of(move.new))
     if move.env.make():
         name = move.env.path.name
@@ -104,7 +104,7 @@ def _switch(move: MigrationPlan, progress: Progress) -> None:
 def _open(
     move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout: float
 ) -> Sequence[str]:
-    """Start MLflow on the new stores and prove it; return the volumes that are left over.
+    """Start MLflow on the new stores and verify it; return the volumes with the old data.
 
     Nothing goes back from here on, not even if the start fails: a server that was never seen
     healthy may have answered clients, and what it stored for them is in the new stores only.
@@ -155,7 +155,7 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
 
 
 def _reach(move: MigrationPlan) -> None:
-    """Make sure that a bucket of the user's own can be used, before anything is stopped."""
+    """Make sure that an external bucket can be used, before anything is stopped."""
     new = move.new.stack
     if not move.moves_objects or new.has("s3"):
         return

@@ -1,4 +1,4 @@
-"""What a stack becomes on other stores: decided before anything is touched."""
+"""Plan a migration: everything is decided before anything is changed."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ from mlflow_compose.stack.site import LOOPBACK
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """A stack as it is, and as it will be.
+    """A stack before and after a migration.
 
     Attributes:
         old: Current stack.
@@ -36,7 +36,7 @@ class MigrationPlan:
 
     @property
     def text(self) -> str:
-        """The text of the env file then."""
+        """The env file's text after the migration."""
         return self.env.after
 
     @property
@@ -47,19 +47,19 @@ class MigrationPlan:
 
     @property
     def moves_objects(self) -> bool:
-        """Whether artifacts are in another bucket then."""
+        """Whether artifacts move to another bucket."""
         return self.old.stack.stores.artifacts != self.new.stack.stores.artifacts
 
     @property
     def moves_runs(self) -> bool:
-        """Whether runs are in another database then."""
+        """Whether runs move to another database."""
         return self.old.stack.stores.runs != self.new.stack.stores.runs
 
 
 def plan_migration(
     old: Plan, to: Sequence[str], more: Path | None, environ: Mapping[str, str]
 ) -> MigrationPlan:
-    """Decide what a stack becomes.
+    """Plan the migration of a stack.
 
     Args:
         old: The stack as it is.
@@ -97,7 +97,7 @@ def plan_migration(
 
 
 def refuse(before: Plan, after: Plan) -> None:
-    """Refuse what cannot be moved.
+    """Refuse migrations that are not possible.
 
     Raises:
         UsageError: The data of a stack cannot be moved to what it is to become.
@@ -135,7 +135,7 @@ def refuse(before: Plan, after: Plan) -> None:
 
 
 def _same_folder(before: Plan, after: Plan) -> str:
-    """Return the folder that two S3 servers would share, however it is spelled; empty if none."""
+    """Return the folder that two S3 servers would share, empty if there is none."""
     used = {os.path.realpath(place_of(before.folder, name)) for name in before.stack.folders}
     for name in after.stack.folders:
         if os.path.realpath(place_of(after.folder, name)) in used:
@@ -152,7 +152,7 @@ def _read_more(path: Path) -> Mapping[str, str]:
 
 
 def _differing(wanted: Mapping[str, str], text: str) -> Mapping[str, str]:
-    """Leave out what is so already."""
+    """Leave out values that are already set."""
     now = values_of(text)
     return {name: value for name, value in wanted.items() if now.get(name) != value}
 

@@ -1,4 +1,4 @@
-"""What one should know of a stack before it starts, though nothing is wrong."""
+"""Remarks about a stack before it starts that are not errors."""
 
 import stat
 from collections.abc import Iterator

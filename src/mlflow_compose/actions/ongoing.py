@@ -1,4 +1,4 @@
-"""A stack while its data moves: known by a mark, also after the migration was killed."""
+"""The migration of a stack that is in progress or was killed, known by a mark."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ MARK = "moving"
 
 @dataclass(frozen=True)
 class OngoingMigration:
-    """A migration that has begun, and has neither ended nor brought the stack back.
+    """A migration that has begun, and neither ended nor been rolled back.
 
     Attributes:
         by: The command that is working on the stack now, None if none is.
@@ -37,7 +37,7 @@ class OngoingMigration:
 
     @property
     def text(self) -> str:
-        """What the migration has done, and what ends it."""
+        """What the migration has done, and how to end it."""
         if self.is_copied:
             return self._text_copied
         if self.by is None:
@@ -61,7 +61,7 @@ class OngoingMigration:
         return f"a migration was interrupted after everything was copied; {self.by.text}"
 
     def seen(self, found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
-        """Return how the services are: while data moves, mlflow only waits, on no port."""
+        """Return the status of the services during a migration, in which mlflow only waits."""
         if self.is_copied:
             return tuple(found)
         return tuple(
@@ -78,7 +78,7 @@ def ongoing_migration(paths: StackPaths) -> OngoingMigration | None:
 
 
 def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:
-    """Remember that data moves from now on; with `places`, that all of it is there and compared.
+    """Mark that a migration has begun; with `places`, that all data is copied and compared.
 
     Raises:
         FilesError: That cannot be written.
@@ -87,7 +87,7 @@ def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:
 
 
 def copied_to(paths: StackPaths) -> dict[str, object] | None:
-    """Return the places to which a migration had copied everything when it was cut off, or None."""
+    """Return the new places if a migration was interrupted after the copy, otherwise None."""
     try:
         found: dict[str, object] = json.loads((paths.state / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -96,5 +96,5 @@ def copied_to(paths: StackPaths) -> dict[str, object] | None:
 
 
 def unmark(paths: StackPaths) -> None:
-    """Forget it: the stack runs as its env file says."""
+    """Remove the mark: the stack runs on the stores of its env file."""
     (paths.state / MARK).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Settings that changed where data is looked for: `up` stops before it hides what is there."""
+"""Stop `up` before changed settings hide existing data."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def remember_start(plan: Plan, change: Change | None) -> None:
 def check_elsewhere(
     change: Change, engine_of: Callable[[Plan], Engine], progress: Progress
 ) -> None:
-    """Make sure that a stack that is started shows the data that it has.
+    """Make sure that a start does not hide data of the stack.
 
     Raises:
         DataElsewhereError: The stack would no longer find existing data.
@@ -76,7 +76,7 @@ def _hidden(change: Change, amounts: Amounts) -> Iterator[str]:
 
 
 def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
-    """Count what the stack holds, with its own servers; those that do not run are started."""
+    """Count the data of a stack with its own servers, which are started if necessary."""
     engine = engine_of(old)
     try:
         # What has the old name may be another stack's by now.
@@ -111,7 +111,7 @@ def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Pro
 
 
 def _way(change: Change) -> str:
-    """Say how the data could be moved, nothing if it cannot be."""
+    """Return a hint how to move the data, empty if that is not possible."""
     if change.renamed:
         return ""
     try:
@@ -127,7 +127,7 @@ def _way(change: Change) -> str:
 
 
 def _targets(change: Change) -> Sequence[str]:
-    """Return what `migrate-store --to` takes for the new stores."""
+    """Return the arguments of `migrate-store --to` for the new stores."""
     settings, found = change.new.loaded.settings, []
     if change.runs:
         port = "" if settings.bundles_postgres else f":{settings.pg_port}"

@@ -1,4 +1,4 @@
-"""From an env file to everything that is decided about its stack."""
+"""Plan a stack from its env file."""
 
 import os
 import socket
@@ -30,22 +30,22 @@ class Plan:
 
     @property
     def folder(self) -> Path:
-        """Where the files of the stack are."""
+        """The folder of the stack's rendered files."""
         return self.paths.root / self.target.folder
 
     @property
     def target(self) -> Target:
-        """What the stack is rendered as."""
+        """The target of the stack."""
         return TARGETS[self.stack.site.target]
 
     def with_settings(self, values: Mapping[str, object]) -> "Plan":
-        """Return the stack as it is with some other settings, by the names of their fields."""
+        """Return the same plan with other values of settings, by field name."""
         settings = self.loaded.settings.model_copy(update=values)
         loaded = replace(self.loaded, settings=settings)
         return load_plan(loaded, self.paths, self.environ, self.target, identity=self.identity)
 
     def rendering(self) -> Rendering:
-        """Return the files of the stack, as they should be on disk."""
+        """Return the rendered files of the stack."""
         return render(self.stack)
 
 
@@ -58,7 +58,7 @@ def load_plan(  # noqa: PLR0913 - as many facts go into it
     *,
     identity: Identity | None = None,
 ) -> Plan:
-    """Decide everything about a stack.
+    """Plan a stack.
 
     Args:
         loaded: The settings.
@@ -122,7 +122,7 @@ def read_settings(env_file: Path, environ: Mapping[str, str]) -> tuple[Loaded, S
 
 
 def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -> Machine:
-    """Return what a stack without containers must know of this machine."""
+    """Return the facts about this machine that a stack without containers needs."""
     return Machine(
         cache=str(machine.cache_folder(environ)),
         python=machine.python_tag(),

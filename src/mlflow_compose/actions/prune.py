@@ -1,4 +1,4 @@
-"""`migrate-store --prune`: delete what migrations left over, and nothing else."""
+"""`migrate-store --prune`: delete the data that migrations left behind, and nothing else."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from mlflow_compose.result import Result
 
 
 def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
-    """Name the volumes that migrations left over, as far as they are there.
+    """Return the existing volumes that migrations left behind.
 
     Raises:
         EngineError: The engine cannot be used.
@@ -35,7 +35,7 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
 
 
 def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
-    """Delete volumes that migrations left over."""
+    """Delete volumes that migrations left behind."""
     left = engine.remove_volumes(volumes)
     write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
     said = f"deleted: {', '.join(volumes)}" if volumes else "there is no unused data"

@@ -1,4 +1,4 @@
-"""`config`: what the stack was told, and where from."""
+"""`config`: the settings of a stack and their sources."""
 
 from pydantic import SecretStr
 
@@ -30,7 +30,7 @@ def config(plan: Plan) -> Result:
 
 
 def list_settings() -> Result:
-    """Show every setting that there is, with its default and its meaning."""
+    """List all settings with their defaults and descriptions."""
     found = {
         name: ("random" if generated_of(info) else default_text(info), str(info.description))
         for name, info in declared()

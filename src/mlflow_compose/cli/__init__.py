@@ -1,4 +1,4 @@
-"""What is typed: options in, one action, its Result out; no logic.
+"""The command line: options in, one action, its result out; no logic.
 
 `app.py` is the command line, and `files.py`, `running.py` and `stores.py` have its commands.
 `run.py` is the process around them: global options anywhere on the line, one envelope with

@@ -1,4 +1,4 @@
-"""The commands, as they are typed."""
+"""The command line application and its global options."""
 
 from pathlib import Path
 from typing import Annotated

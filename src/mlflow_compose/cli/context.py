@@ -66,7 +66,7 @@ class Context:
         return plan
 
     def engine(self, plan: "Plan") -> "Engine":
-        """Return what runs the stack."""
+        """Return the engine of the stack."""
         from mlflow_compose.engines import open_engine
 
         return open_engine(plan.stack, plan.paths, plan.identity, self.environ)

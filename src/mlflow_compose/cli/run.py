@@ -69,7 +69,7 @@ def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int
 
 
 def program(called: str, given: Sequence[str]) -> str:
-    """Return how a user types our commands: from where he is, for the stack that he named."""
+    """Return the tool's command as this user types it, with the same env file."""
     script = Path(called)
     words = [PROGRAM]
     if script.name == PROGRAM and shutil.which(PROGRAM) != str(script.absolute()):

@@ -1,4 +1,4 @@
-"""Signals that end a command: the first is raised in it, later ones leave its cleaning up alone."""
+"""Signals that end a command: the first is raised, later ones do not disturb the cleanup."""
 
 import signal
 from types import FrameType
@@ -12,7 +12,7 @@ ENDING = [
 
 
 class Ended(KeyboardInterrupt):
-    """A signal told the command to end; whatever is open is closed on the way out."""
+    """Raised by a signal that ends the command, so that everything open is closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

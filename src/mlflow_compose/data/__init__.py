@@ -1,4 +1,4 @@
-"""What moves data: a folder for each thing that does.
+"""Import and migrate data: one package for each.
 
 `importing/` brings what other MLflow stores hold into a stack, `migration/` moves a stack from one
 store to another. What is in `inside/` is sent to where MLflow runs: it may use what MLflow's image

@@ -20,7 +20,7 @@ def engines() -> tuple[str, ...]:
 
 
 def target_of(engine: str) -> Target:
-    """Return what an engine runs."""
+    """Return the target that an engine runs."""
     return next(target for target in TARGETS.values() if target.engine == engine)
 
 

@@ -1,4 +1,4 @@
-"""What there is to know of a target."""
+"""The record of a target."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Ask = Callable[[], Machine]
 
 @dataclass(frozen=True)
 class Target:
-    """One way to lay a stack out.
+    """A target: one way to lay out a stack.
 
     Attributes:
         name: Name, as for `render --target`.

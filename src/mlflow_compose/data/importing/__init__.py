@@ -1,4 +1,4 @@
-"""Bring what a folder, a file or another tracking server holds into a running stack.
+"""Import from a folder, a SQLite file or another tracking server into a running stack.
 
 `source` tells what is meant, `staging` and `server` take all but the artifacts from it, `remote`
 merges the rows into the stack's database, where MLflow runs, `artifacts` and `transfer` find and

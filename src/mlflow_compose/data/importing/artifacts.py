@@ -1,4 +1,4 @@
-"""Where a source's artifacts are, and how to get at each of them."""
+"""Find and read the artifacts of a source."""
 
 import os
 from collections.abc import Iterator
@@ -32,20 +32,20 @@ class Artifact:
 
 
 class ArtifactSource(Protocol):
-    """What gives out the artifacts of a source."""
+    """Access to the artifacts of a source."""
 
     def has(self, place: str) -> bool:
-        """Tell whether there is a place: a database names those of runs without artifacts too."""
+        """Tell whether a location exists: databases also list those of runs without artifacts."""
 
     def files(self, place: str) -> Iterator[Artifact]:
-        """Yield every file of a place."""
+        """Yield every file of a location."""
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Return a file with the artifact's content: its own, or `scratch`."""
 
 
 class Folders:
-    """The artifacts of a mlruns folder, or of the folder beside a database."""
+    """The artifacts of an mlruns folder, or of the folder next to a database."""
 
     def __init__(self, tops: tuple[Path, ...]) -> None:
         self._tops = tops
@@ -55,7 +55,7 @@ class Folders:
         return self._folder(place) is not None
 
     def files(self, place: str) -> Iterator[Artifact]:
-        """Yield every file of a place.
+        """Yield every file of a location.
 
         Raises:
             OSError: Not all of it can be read; it comes after all that can.
@@ -101,12 +101,12 @@ class Folders:
 
 
 def _leads_back(path: Path) -> bool:
-    """Tell whether a folder is a link to one that it is in: following it would never end."""
+    """Tell whether a folder is a link to one of its parents, which would never end."""
     return path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents
 
 
 class Server:
-    """The artifacts of a tracking server, as it hands them out to its web page."""
+    """The artifacts of a tracking server, as its web page reads them."""
 
     def __init__(self, tracking: Tracking, owners: Owners) -> None:
         self._tracking = tracking
@@ -117,7 +117,7 @@ class Server:
         return place in self._owners
 
     def files(self, place: str) -> Iterator[Artifact]:
-        """Yield every file of a place."""
+        """Yield every file of a location."""
         owner, folders = self._owners[place], [""]
         while folders:
             for found in self._list(*owner, folders.pop()):

@@ -1,4 +1,4 @@
-"""Bring a source into a running stack: rows from inside, artifacts from this machine."""
+"""Import a source into a running stack: rows from inside, artifacts from this machine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Brought:
-    """What a source has, and what of it was and is in the stack; each by kind.
+    """Numbers in a source, and in the stack before and after an import, by kind.
 
     Attributes:
         source: Number in the source.
@@ -43,7 +43,7 @@ class Brought:
 
     @property
     def missing(self) -> dict[str, int]:
-        """How many of a kind are not in the stack."""
+        """The number of each kind that is missing in the stack."""
         return {
             kind: number - self.after[kind]
             for kind, number in self.source.items()
@@ -52,7 +52,7 @@ class Brought:
 
 
 class Import:
-    """One go at bringing everything that a source has and the stack has not."""
+    """One import of everything in a source that the stack does not have."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Import:
         self._progress = progress
 
     def run(self, root: Path) -> Result:
-        """Do it, and count both sides; `root` is the stack's own directory.
+        """Import and count both sides; `root` is the stack's directory.
 
         Raises:
             EngineError: The stack does not run.
@@ -96,7 +96,7 @@ class Import:
         return Result(_data(self._source, brought), _lines(brought), _errors(brought))
 
     def _check(self) -> None:
-        """Make sure that the stack answers, and takes our login."""
+        """Make sure that the stack answers and accepts the login."""
         self._engine.check()
         stack = self._engine.stack
         try:
@@ -118,7 +118,7 @@ class Import:
             ) from None
 
     def _take(self, folder: Path) -> tuple[ArtifactSource, list[str]]:
-        """Copy all but the artifacts; return where those are, and what cannot be read."""
+        """Copy everything but the artifacts; return access to these, and what cannot be read."""
         source = self._source
         if source.kind == SERVER:
             tracking = connect(source)
@@ -128,7 +128,7 @@ class Import:
         return Folders(source.artifacts), []
 
     def _artifacts(self, artifacts: ArtifactSource, merged: Merged, folder: Path) -> Brought:
-        """Send what is missing, and count what the stack holds then."""
+        """Send missing artifacts and count what the stack has afterwards."""
         stack, progress = self._engine.stack, self._progress
         keys = {old: key_of(stack, new) for old, new in merged.places.items()}
         places = {old: key for old, key in keys.items() if key}

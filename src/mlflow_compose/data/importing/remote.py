@@ -28,7 +28,7 @@ PROXY = "mlflow-artifacts:/"
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of merging a source's rows.
+    """The result of merging a source's rows.
 
     Attributes:
         places: Artifact locations in the stack, by those in the source.
@@ -46,7 +46,7 @@ class Merged:
 
 
 def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
-    """Merge the rows of a source, of which `folder` holds all but the artifacts.
+    """Merge the rows of a source; `folder` holds everything but its artifacts.
 
     Raises:
         SourceError: They cannot be merged.
@@ -64,7 +64,7 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
 
 
 def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping[str, int]:
-    """Return what the stack holds of some experiments: the size of each object by its key.
+    """Return the sizes of the stack's objects of some experiments, by key.
 
     Args:
         engine: Engine of the stack.
@@ -111,7 +111,7 @@ def _ask(
 
 
 def artifact_root(stack: Stack) -> str:
-    """Return where all artifacts are, as the stack's server names it in its database."""
+    """Return the root of all artifacts, as the stack's server writes it into its database."""
     return PROXY if stack.artifact_access == "proxied" else stack.stores.artifact_uri
 
 

@@ -33,11 +33,11 @@ def nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
 
 
 def _experiment(place: str) -> str:
-    """Return the folder of an experiment, in which a run, a model or a trace has its own."""
+    """Return the folder of the experiment of a run, a model or a trace."""
     folder = PurePosixPath(place).parent.parent
     return str(folder.parent if folder.name in {"models", "traces"} else folder)
 
 
 def named(others: Sequence[str]) -> list[str]:
-    """Say of which artifacts the stack has others, which stay."""
+    """Describe artifacts that differ in the stack, which keeps its own."""
     return [f"artifact {key}: the stack has a different one" for key in others]

@@ -1,4 +1,4 @@
-"""From what MLflow's REST API says to rows of MLflow's tables."""
+"""Turn objects of MLflow's REST API into rows of MLflow's tables."""
 
 import math
 import uuid
@@ -36,7 +36,7 @@ def experiment(said: Said) -> Iterator[TableRow]:
 
 
 def run(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a run, but its metrics' histories."""
+    """Yield the rows of a run without its metrics' histories."""
     info, data = said["info"], said.get("data", {})
     run_id = info.get("run_id") or info["run_uuid"]
     owner = {"run_uuid": run_id}
@@ -67,7 +67,7 @@ def run(said: Said) -> Iterator[TableRow]:
 
 
 def inputs(said: Said, run_id: str, number: int) -> Iterator[TableRow]:
-    """Yield the rows of what a run read and made."""
+    """Yield the rows of a run's inputs and outputs."""
     ends = {"destination_type": "RUN", "destination_id": run_id}
     for found in said.get("inputs", {}).get("dataset_inputs", ()):
         dataset = found["dataset"]
@@ -104,7 +104,7 @@ def inputs(said: Said, run_id: str, number: int) -> Iterator[TableRow]:
 
 
 def point(said: Said) -> dict[str, Any]:
-    """Return one point of a metric's history as a database of MLflow's has it."""
+    """Return one point of a metric's history as MLflow's database stores it."""
     value = float(said.get("value", 0))
     nothing = math.isnan(value)
     return {
@@ -117,7 +117,7 @@ def point(said: Said) -> dict[str, Any]:
 
 
 def logged_model(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a logged model; the API says nothing as an empty text."""
+    """Yield the rows of a logged model; the API has empty text for missing values."""
     info, data = said["info"], said.get("data", {})
     owner = {"model_id": info["model_id"], "experiment_id": int(info["experiment_id"])}
     yield (
@@ -154,7 +154,7 @@ def logged_model(said: Said) -> Iterator[TableRow]:
 
 
 def registered_model(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a registered model, but its versions."""
+    """Yield the rows of a registered model without its versions."""
     owner = {"name": said["name"]}
     times = {
         "creation_time": integer(said, "creation_timestamp"),
@@ -192,7 +192,7 @@ def tags(table: str, said: Said, owner: Mapping[str, Any]) -> Iterator[TableRow]
 
 
 def integer(said: Said, name: str) -> int | None:
-    """Return a number that JSON has as text, since it may be larger than JavaScript's."""
+    """Return a number that is text in JSON, because it may exceed JavaScript's."""
     return None if said.get(name) is None else int(said[name])
 
 

@@ -1,4 +1,4 @@
-"""Read everything that a tracking server tells of itself, as rows of MLflow's tables."""
+"""Read everything from a tracking server as rows of MLflow's tables."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ Owners = dict[str, tuple[str, str]]
 
 
 def connect(source: Source) -> Tracking:
-    """Return a client of a source that answers as MLflow does.
+    """Return a client of a source that is an MLflow server.
 
     Raises:
         SourceError: It does not.
@@ -52,7 +52,7 @@ def connect(source: Source) -> Tracking:
 
 
 class Reading:
-    """One go at reading a server.
+    """One pass over a server.
 
     Attributes:
         owners: Runs and models by artifact location.
@@ -113,7 +113,7 @@ class Reading:
             self._write(rows.logged_model(said))
 
     def _traces(self, experiment: dict[str, Any]) -> None:
-        """Say that there are traces: the API has no way to put them into another server."""
+        """Note that there are traces, which the API cannot write to another server."""
         call = partial(self._tracking.get, "traces", experiment_ids=experiment["experiment_id"])
         if _since(partial(call, max_results=1))().get("traces"):
             self.left.append(f"the traces of experiment {experiment['name']}")

@@ -1,4 +1,4 @@
-"""Tell what a source is: a folder of MLflow's, a file of SQLite, or a tracking server."""
+"""Recognise a source: an mlruns folder, a SQLite file or a tracking server."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ OTHER_DATABASES = ("postgresql", "mysql", "mssql", "mariadb")
 
 @dataclass(frozen=True)
 class Source:
-    """Where something is brought from.
+    """The source of an import.
 
     Attributes:
         kind: folder, sqlite or server.

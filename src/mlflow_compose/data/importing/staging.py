@@ -35,7 +35,7 @@ LOG_BYTE, WITH_LOG = 18, 2
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Give a folder to be filled, and remove it in the end.
+    """Provide a folder to fill, and remove it afterwards.
 
     Raises:
         FilesError: It cannot be made, or the disk is full.
@@ -71,7 +71,7 @@ def _unwritable(folder: Path, why: str | None) -> FilesError:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove what an import left behind that was killed; a name alone does not prove that."""
+    """Remove what a killed import left behind, which a name alone does not prove."""
     for place in root.glob(f"{PREFIX}.*.*"):
         name = NAME.fullmatch(place.name)
         if name and _is_ours(place) and not is_alive(int(name["pid"])):
@@ -86,7 +86,7 @@ def _is_ours(place: Path) -> bool:
 
 
 def copy_mlruns(source: Source, target: Path) -> None:
-    """Copy the files of a mlruns folder without the artifacts.
+    """Copy the files of an mlruns folder without the artifacts.
 
     Raises:
         SourceError: One of them cannot be read.
@@ -111,14 +111,14 @@ def copy_mlruns(source: Source, target: Path) -> None:
 
 
 def _has_metrics(folder: Path) -> bool:
-    """Tell whether the files of a mlruns folder's folder are histories of metrics."""
+    """Tell whether a folder in an mlruns folder holds histories of metrics."""
     parts = folder.parts[1:] if folder.parts[:1] == (".trash",) else folder.parts
     of_model = parts[1:2] == ("models",)
     return parts[3 if of_model else 2 :][:1] == ("metrics",)
 
 
 def _copy_points(source: Path, target: Path) -> None:
-    """Copy a metric's history, each point once: a folder takes one twice, no database does."""
+    """Copy a metric's history without duplicate points, which databases do not accept."""
     lines = source.read_bytes().splitlines(keepends=True)
     target.write_bytes(b"".join(dict.fromkeys(lines)))
 
@@ -157,7 +157,7 @@ def copy_database(source: Source, target: Path) -> None:
 
 
 def _uri(path: Path) -> str:
-    """Return how to open a file so that nothing is written, and no file made beside it."""
+    """Return a URI that opens a file without writing to it or creating files next to it."""
     with path.open("rb") as file:
         with_log = file.read(LOG_BYTE + 1)[-1] == WITH_LOG
     quiet = with_log and not path.with_name(f"{path.name}-wal").exists()

@@ -1,4 +1,4 @@
-"""Send artifacts into a stack as its users do: by its server, or straight to its bucket."""
+"""Send artifacts into a stack as its users do: through its server, or directly to S3."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -37,7 +37,7 @@ class Wanted:
     nowhere: list[str] = field(default_factory=list)
 
     def there(self, objects: Mapping[str, int]) -> set[str]:
-        """Return the keys of those that a stack holds in full."""
+        """Return the keys of artifacts that the stack has completely."""
         return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
 
     def missing(self, objects: Mapping[str, int], *, may_be_cut: bool) -> dict[str, Artifact]:
@@ -55,7 +55,7 @@ class Wanted:
         }
 
     def bytes(self, keys: set[str]) -> int:
-        """Return the size of some of them."""
+        """Return the total size of some artifacts in bytes."""
         return sum(self.artifacts[key].size for key in keys)
 
 
@@ -85,13 +85,13 @@ def look(source: ArtifactSource, places: Mapping[str, str], progress: Progress) 
 
 
 def _is_safe(path: str) -> bool:
-    """Tell whether a path stays below its place: a source may name any."""
+    """Tell whether a path stays below its location: sources may contain any path."""
     parts = unquote(path).replace("\\", "/").split("/")
     return not any(part in {"", ".", ".."} for part in parts)
 
 
 def _files(source: ArtifactSource, place: str) -> tuple[list[Artifact], str]:
-    """Return the files of a place that can be listed, and why not all can."""
+    """Return the files of a location, and why some cannot be listed."""
     found: list[Artifact] = []
     try:
         found.extend(source.files(place))
@@ -101,7 +101,7 @@ def _files(source: ArtifactSource, place: str) -> tuple[list[Artifact], str]:
 
 
 def sender(stack: Stack) -> Put:
-    """Return what stores a file in a stack."""
+    """Return a function that stores a file in a stack."""
     if stack.artifact_access == "direct":
         return partial(_upload, Objects.of(stack))
     return partial(_by_proxy, Tracking(stack.urls["mlflow"], stack.login))

@@ -1,1 +1,1 @@
-"""What runs where MLflow runs, sent there as sources: it may use what MLflow's image has."""
+"""Code for the mlflow service, sent as sources; it may use what MLflow's image has."""

@@ -1,4 +1,4 @@
-"""What becomes of a row whose key is in the stack already."""
+"""Resolve rows whose key exists in the stack."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ ORIGIN, OF_VERSION = ("run_id", "source"), ("model_version_tags", "registered_mo
 
 
 class Conflicts:
-    """Looks at rows of both sides that have the same key.
+    """Compares rows of both sides with the same key.
 
     Attributes:
         left: What is not imported, one sentence each.
@@ -27,7 +27,7 @@ class Conflicts:
         self._others: set[tuple[Any, Any]] = set()
 
     def rows(self, writing: Any, table: Any, column: str, keys: Sequence[Any]) -> dict[Key, Row]:
-        """Return what matters of the stack's rows of `keys`, by their primary keys."""
+        """Return the relevant columns of the stack's rows of `keys`, by primary key."""
         query = table.select().where(table.c[column].in_(keys))
         if table.name not in WHOLE:
             place = [table.c[PLACES[table.name][0]]] if table.name in PLACES else []
@@ -36,12 +36,12 @@ class Conflicts:
         return {key_of(table, row): dict(row) for row in found}
 
     def may_come(self, name: str, row: Row) -> bool:
-        """Tell whether a row does not belong to a model version that is another one here."""
+        """Tell whether a row does not belong to a model version that differs in the stack."""
         version = (row.get("name"), row.get("version"))
         return name not in OF_VERSION or version not in self._others
 
     def resolve(self, writing: Any, table: Any, row: Row, here: Row) -> bool:
-        """Take note of a row that is here; tell whether it is the same thing."""
+        """Register an existing row; tell whether both are the same."""
         match table.name:
             case "datasets":
                 self._mapping.uuids[row["dataset_uuid"]] = here["dataset_uuid"]
@@ -72,5 +72,5 @@ def key_of(table: Any, row: Mapping[str, Any]) -> Key:
 
 
 def order_of(metric: Row) -> Key:
-    """Return by what MLflow knows the latest of a metric's points."""
+    """Return the sort key by which MLflow finds the latest point of a metric."""
     return (metric["step"], metric["timestamp"], metric["value"])

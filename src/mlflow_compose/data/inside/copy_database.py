@@ -35,7 +35,7 @@ def copy(source: str, target: str) -> dict[str, int]:
 
 
 def same_tables(source_uri: str, target_uri: str) -> bool:
-    """Tell whether two databases have the same tables, with the same columns."""
+    """Tell whether two databases have the same tables and columns."""
     there, here = (
         {name: set(table.columns.keys()) for name, table in metadata.tables.items()}
         for metadata in (
@@ -58,7 +58,7 @@ def counts(uri: str) -> dict[str, int]:
 
 
 def differing(source_uri: str, target_uri: str) -> list[str]:
-    """Return the tables whose rows are not the same in both databases."""
+    """Return the tables whose rows differ."""
     source, target = tables.open_database(source_uri), tables.open_database(target_uri)
     ours = tables.reflected(target)
     with source.connect() as there, target.connect() as here:
@@ -72,7 +72,7 @@ def differing(source_uri: str, target_uri: str) -> list[str]:
 
 
 def digest(connection: Any, table: Any) -> tuple[int, int]:
-    """Return the number of rows, and a sum over them that does not depend on their order."""
+    """Return the number of rows and a digest that does not depend on their order."""
     count = total = 0
     for row in tables.rows(connection, table):
         text = json.dumps(row, default=repr, sort_keys=True).encode()

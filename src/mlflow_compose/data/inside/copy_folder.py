@@ -1,4 +1,4 @@
-"""Copy a folder of artifacts into a bucket, and prove that the copy is one."""
+"""Copy a folder of artifacts into a bucket and compare both."""
 
 import hashlib
 import mimetypes
@@ -17,7 +17,7 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 
 def main(request: Request) -> dict[str, int]:
-    """Copy the folder into the bucket; return how many files there are, and were sent."""
+    """Copy the folder into the bucket; return the number of files, and of those sent."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,7 +28,7 @@ def main(request: Request) -> dict[str, int]:
 
 
 def copy(folder: Path, bucket: str) -> dict[str, int]:
-    """Copy every file that is not there yet; return how many there are, and were sent."""
+    """Copy missing files; return the number of files, and of those sent."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     client = s3.client()
@@ -53,7 +53,7 @@ def keys(client: Any, bucket: str) -> set[str]:
 
 
 def bring(client: Any, path: Path, bucket: str, key: str) -> None:
-    """Put a file into the bucket, and make sure that it is the same there."""
+    """Upload a file and compare the object with it."""
     kind = mimetypes.guess_type(path.name)[0] or UNKNOWN_TYPE
     client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": kind})
     if not is_same(client, path, bucket, key):
@@ -74,7 +74,7 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def digest(parts: Iterator[bytes]) -> str:
-    """Return the SHA-256 of what comes in parts."""
+    """Return the SHA-256 of chunks."""
     found = hashlib.sha256()
     for part in parts:
         found.update(part)

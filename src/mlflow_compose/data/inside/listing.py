@@ -25,7 +25,7 @@ def in_bucket(bucket: str, prefix: str) -> Objects:
 
 
 def in_folder(top: Path, prefix: str) -> Objects:
-    """Yield the files of a folder, as objects are called."""
+    """Yield the files of a folder with the keys of objects."""
     for folder, _, names in os.walk(top / prefix):
         for name in names:
             path = Path(folder, name)

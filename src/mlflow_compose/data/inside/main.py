@@ -15,7 +15,7 @@ from mlflow_compose.engines.inside.answer import Request, item, progress
 
 
 def merge(request: Request) -> dict[str, Any]:
-    """Bring a source's rows, and count them in the stack."""
+    """Merge a source's rows and count them in the stack."""
     mapping = RowMapping(request["root"], everything_moves=request["kind"] == "server")
     given = Path(os.environ["SHARED_FOLDER"])
     target = tables.open_database(request["backend"])
@@ -59,7 +59,7 @@ def others(reading: Any, theirs: Any) -> list[str]:
 
 
 def artifacts(request: Request) -> dict[str, Any]:
-    """List what the stack holds below some prefixes."""
+    """List the stack's artifacts below some prefixes."""
     for prefix in request["prefixes"]:
         found = listing.listed(request["bucket"], request["folder"], prefix)
         for batch in listing.batches(found):
@@ -74,6 +74,6 @@ ACTIONS: Mapping[str, Callable[[Request], dict[str, Any]]] = {
 
 
 def main(request: Request) -> dict[str, Any]:
-    """Do what the request's action names."""
+    """Run the action that the request names."""
     with tables.database_errors():
         return ACTIONS[request["action"]](request)

@@ -1,4 +1,4 @@
-"""Bring what a source has and a stack has not; what is there is left as it is."""
+"""Merge what the stack does not have; existing rows stay unchanged."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 class Merge:
-    """One walk over everything that a source has.
+    """One pass over everything in a source.
 
     Attributes:
         source: Number of rows in the source, by kind.
@@ -56,7 +56,7 @@ class Merge:
         self.conflicts = Conflicts(mapping, write=write)
 
     def walk(self, target: Any, say: Say) -> None:
-        """Bring everything; each experiment is one transaction."""
+        """Merge everything; each experiment is one transaction."""
         table = self._theirs["experiments"]
         found = sorted(rows(self._reading, table), key=lambda row: row["experiment_id"])
         for number, row in enumerate(found, 1):
@@ -105,7 +105,7 @@ class Merge:
         return -1 if found is None else int(found["experiment_id"])
 
     def _renamed(self, row: Row) -> Mapping[str, Any] | None:
-        """Return the stack's experiment that has runs of one whose name it does not know."""
+        """Return the stack's experiment that has runs of one with another name."""
         table, runs = self._ours["experiments"], self._ours["runs"]
         numbers = runs.select().with_only_columns(runs.c.experiment_id)
         for chunk in chunks(self._of("runs", "experiment_id", [row["experiment_id"]])):
@@ -131,7 +131,7 @@ class Merge:
         return rows(self._reading, table, *conditions)
 
     def _group(self, group: TableGroup, parents: Iterable[Row], number: int | None = None) -> None:
-        """Bring parents, a few at a time, each with what belongs to it."""
+        """Merge parents in chunks, with their children."""
         for chunk in chunks(parents, PARENTS):
             keys = [parent[group.key] for parent in chunk]
             if group is not MODEL_METRICS:
@@ -142,7 +142,7 @@ class Merge:
                 self._inputs(keys)
 
     def _inputs(self, runs: Sequence[str]) -> None:
-        """Bring what runs read and what they made: datasets and models."""
+        """Merge the inputs and outputs of runs: datasets and models."""
         table, uuids = self._theirs[INPUTS], self._mapping.uuids
         ends = (table.c.source_id.in_(runs)) | (table.c.destination_id.in_(runs))
         found = list(rows(self._reading, table, ends))
@@ -160,7 +160,7 @@ class Merge:
         keys: Sequence[Any],
         number: int | None = None,
     ) -> None:
-        """Insert what is missing of the rows of a table that belong to `keys`.
+        """Insert the missing rows of a table that belong to `keys`.
 
         Args:
             name: Name of the table.

@@ -1,4 +1,4 @@
-"""How a row of the source is spelled in the stack: its experiment, its places, what fits."""
+"""Map rows of the source to the stack: experiment ids, locations, lengths."""
 
 from collections import Counter
 from typing import Any
@@ -18,7 +18,7 @@ PLACES = {
 
 
 class RowMapping:
-    """Remembers what was changed, so that what refers to it follows.
+    """Maps rows and remembers the changes, so that references follow.
 
     Attributes:
         experiments: Their numbers in the stack, by those in the source.
@@ -29,7 +29,7 @@ class RowMapping:
     """
 
     def __init__(self, root: str, *, everything_moves: bool) -> None:
-        """Take what the stack's server is told.
+        """Prepare a mapping.
 
         Args:
             root: Root of the stack's artifacts, as its server names it.
@@ -44,7 +44,7 @@ class RowMapping:
         self.elsewhere: Counter[str] = Counter()
 
     def location(self, experiment: int) -> str:
-        """Return where MLflow would put the artifacts of an experiment of the stack."""
+        """Return MLflow's default location for the artifacts of an experiment in the stack."""
         return f"{self._root}/{experiment}"
 
     def row(
@@ -87,7 +87,7 @@ class RowMapping:
         return ""
 
     def follow(self, uri: str | None) -> str | None:
-        """Return where something is now that was at, or below, a place that was moved."""
+        """Return the new location of a path at or below a location that moved."""
         if not uri:
             return uri
         place, rest = plain(uri), ""
@@ -97,7 +97,7 @@ class RowMapping:
         return f"{self.places[place]}{rest}" if place else uri
 
     def fit(self, table: Any, row: Row) -> Row:
-        """Return a row that PostgreSQL takes: SQLite looks at no length, and knows NUL."""
+        """Return a row that PostgreSQL accepts: SQLite ignores lengths and allows NUL."""
         for column in table.columns:
             value, length = row.get(column.name), getattr(column.type, "length", None)
             if not isinstance(value, str):
@@ -110,7 +110,7 @@ class RowMapping:
 
 
 def scheme(uri: str) -> str:
-    """Return the scheme of a place; a drive of Windows is none."""
+    """Return the scheme of a location; a Windows drive is not a scheme."""
     found = urlsplit(uri).scheme
     return found if len(found) > 1 else ""
 

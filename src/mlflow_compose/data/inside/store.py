@@ -1,4 +1,4 @@
-"""Open a source as a database of this MLflow's schema, whatever it is; the source is only read."""
+"""Open any source as a database with this MLflow's schema, without writing to the source."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def open_source(kind: str, given: Path, scratch: Path, say: Say) -> Any:
 
 
 def _migrate(given: Path, uri: str, say: Say) -> None:
-    """Let MLflow's own command turn its folder into a database."""
+    """Turn an mlruns folder into a database with MLflow's own command."""
     command = [sys.executable, "-m", "mlflow", "migrate-filestore"]
     last = ""
     with subprocess.Popen(  # noqa: S603 - nothing is interpreted
@@ -114,7 +114,7 @@ def _described(parents: Iterable[Path], pattern: str) -> list[Path]:
 
 
 def _fill(engine: Any, file: Path) -> None:
-    """Insert the rows of a file of JSON lines; what is no column's stays out.
+    """Insert the rows of a JSON lines file, without unknown columns.
 
     A row may come twice: a data set with each run that read it, and a run where another one was
     made while the server was read, since its pages are counted from the newest.

@@ -1,4 +1,4 @@
-"""Which tables are brought, and under what name they are counted."""
+"""The tables to import, and the names under which they are counted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class TableGroup:
-    """A table, and those whose rows belong to one of its rows.
+    """A table and its child tables.
 
     Attributes:
         table: Table of the parents.

@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 
 class CopyError(Failure):
-    """Two databases between which nothing can be copied; the message says why."""
+    """The databases cannot be copied; the message says why."""
 
 
 class NotEmptyError(CopyError):
@@ -36,7 +36,7 @@ class NotEmptyError(CopyError):
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Report what a database refuses without the rows that the driver's message has."""
+    """Report what a database rejects without the rows in the driver's message."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -57,7 +57,7 @@ def open_database(uri: str) -> Any:
 
 
 def reflected(engine: Any) -> Any:
-    """Return the tables of a database as they are there."""
+    """Return the tables of a database by reflection."""
     from sqlalchemy import JSON, MetaData
 
     metadata = MetaData()
@@ -71,7 +71,7 @@ def reflected(engine: Any) -> Any:
 
 
 def upgrade(uri: str, *, login: bool = False) -> None:
-    """Make the tables of this MLflow in a database, or change older ones to them.
+    """Create MLflow's tables in a database, or upgrade older ones.
 
     Raises:
         CopyError: MLflow cannot.
@@ -93,7 +93,7 @@ def upgrade(uri: str, *, login: bool = False) -> None:
 
 
 def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dict[str, int]:
-    """Copy every row of a database to one that holds nothing yet; return the rows of each table.
+    """Copy every row to an empty database; return the number of rows by table.
 
     Missing tables are created. Everything is one transaction.
 
@@ -141,7 +141,7 @@ def check_empty(engine: Any, known: set[str]) -> None:
 
 
 def _check_schemas(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
-    """Make sure that the schemas are one."""
+    """Make sure that both have the same schema."""
     if missing := set(theirs.tables) ^ set(ours.tables):
         raise CopyError(f"only one of the databases has the tables {', '.join(sorted(missing))}")
     for name in SCHEMA_TABLES:

@@ -1,4 +1,4 @@
-"""Copy a bucket, and prove that the copy is one."""
+"""Copy a bucket and compare both."""
 
 import hashlib
 import tempfile
@@ -83,7 +83,7 @@ def _already_there(
 def _at_once(
     work: Callable[[str], T], keys: Sequence[str], progress: Progress, what: str
 ) -> list[T]:
-    """Do something with every key, some at a time; return what came of each."""
+    """Apply a function to every key in parallel; return the results in order."""
     done: list[T] = []
     pool = ThreadPoolExecutor(AT_A_TIME)
     try:

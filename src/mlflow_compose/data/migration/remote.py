@@ -1,4 +1,4 @@
-"""Copy what only MLflow's own service can reach: a file of SQLite, and a folder of artifacts."""
+"""Copy what only the mlflow service can reach: a SQLite file and a folder of artifacts."""
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
