@@ -69,7 +69,7 @@ class Folders:
             for name in names:
                 path = Path(folder, name)
                 with suppress(FileNotFoundError):
-                    # A link that leads nowhere.
+                    # A dangling link.
                     size = path.stat().st_size
                     yield Artifact(place, path.relative_to(top).as_posix(), size)
         if unread:

@@ -105,7 +105,7 @@ def copy_mlruns(source: Source, target: Path) -> None:
                 (place / name).chmod(READABLE)
     except OSError as error:
         if is_unwritable(error):
-            # That is the copy.
+            # It is the copy that cannot be written.
             raise
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
 
@@ -150,7 +150,7 @@ def copy_database(source: Source, target: Path) -> None:
                 )
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            # That is the copy.
+            # It is the copy that cannot be written.
             raise _unwritable(target, str(error)) from None
         raise SourceError(f"{source.path} cannot be read: {error}") from None
     path.chmod(READABLE)

@@ -29,7 +29,7 @@ class Wanted:
     Attributes:
         artifacts: By the key that each has in the stack.
         left: What cannot be listed, one sentence each.
-        nowhere: Places that are not there.
+        nowhere: Locations that do not exist.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
