@@ -68,7 +68,7 @@ def down(
     context = context_of(ctx)
     asked = ""
     if volumes and not yes:
-        # Before the lock is taken, since nobody may be there to answer.
+        # Before taking the lock: the user may never answer.
         asked = actions.what_is_lost(context.engine(context.chosen_plan()))
         context.confirm(asked)
     with context.alone():

@@ -70,7 +70,7 @@ def _prune(context: Context, *, yes: bool) -> NoReturn:
 
     asked = ""
     if not yes:
-        # Before the lock is taken, since nobody may be there to answer.
+        # Before taking the lock: the user may never answer.
         plan = context.chosen_plan()
         if unused := actions.unused(plan, context.engine(plan)):
             asked = _question(unused, plan)
