@@ -17,7 +17,7 @@ from mlflow_compose.payloads import (
     Store,
     as_json,
 )
-from tests.contract import mismatch
+from tests.contract import check_envelope, mismatch
 
 
 def test_every_command_must_declare_what_it_prints() -> None:
@@ -60,3 +60,11 @@ def test_the_contract_must_be_checked_key_by_key(
 ) -> None:
     found = mismatch(value, payload)
     assert found.startswith(problem) if problem else found == ""
+
+
+def test_only_a_command_that_failed_may_print_no_result() -> None:
+    envelope = {"version": 1, "command": "status", "ok": True, "data": {}, "errors": []}
+    with pytest.raises(AssertionError, match="status"):
+        check_envelope(envelope)
+    error = {"code": "engine", "message": "Docker is not installed", "hint": None}
+    check_envelope({**envelope, "ok": False, "errors": [error]})
