@@ -25,7 +25,7 @@ def copy(source: str, target: str) -> dict[str, int]:
     try:
         rows = tables.copy_all(source, target, progress)
     except tables.NotEmptyError:
-        # That is fine after a copy whose stack then did not start.
+        # Fine if it is an earlier copy after which the stack did not start.
         if not same_tables(source, target) or differing(source, target):
             raise
         return counts(target)
@@ -36,13 +36,13 @@ def copy(source: str, target: str) -> dict[str, int]:
 
 def same_tables(source_uri: str, target_uri: str) -> bool:
     """Tell whether two databases have the same tables and columns."""
-    there, here = (
+    source, target = (
         {name: set(table.columns.keys()) for name, table in metadata.tables.items()}
         for metadata in (
             tables.reflected(tables.open_database(uri)) for uri in (source_uri, target_uri)
         )
     )
-    return there == here
+    return source == target
 
 
 def counts(uri: str) -> dict[str, int]:
@@ -60,14 +60,14 @@ def counts(uri: str) -> dict[str, int]:
 def differing(source_uri: str, target_uri: str) -> list[str]:
     """Return the tables whose rows differ."""
     source, target = tables.open_database(source_uri), tables.open_database(target_uri)
-    ours = tables.reflected(target)
-    with source.connect() as there, target.connect() as here:
+    schema = tables.reflected(target)
+    with source.connect() as reading, target.connect() as writing:
         return [
             table.name
-            for table in ours.sorted_tables
+            for table in schema.sorted_tables
             if table.name not in tables.SCHEMA_TABLES
-            # Read by one table's types, so that a value is the same object from both.
-            and digest(there, table) != digest(here, table)
+            # Both sides are read with the same column types, which make equal values compare equal.
+            and digest(reading, table) != digest(writing, table)
         ]
 
 

@@ -1,19 +1,16 @@
 """Copy a folder of artifacts into a bucket and compare both."""
 
 import hashlib
-import mimetypes
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS, content_type
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import Failure, Request, progress
 
-AT_A_TIME = 8
-# Bytes that are in memory at a time.
-CHUNK = 1024 * 1024
-UNKNOWN_TYPE = "application/octet-stream"
+CHUNK_BYTES = 1024 * 1024
 
 
 def main(request: Request) -> dict[str, int]:
@@ -32,14 +29,14 @@ def copy(folder: Path, bucket: str) -> dict[str, int]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     client = s3.client()
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        there = files.keys() & keys(client, bucket)
-        shared = [key for key in files if key in there]
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        existing = files.keys() & keys(client, bucket)
+        shared = [key for key in files if key in existing]
         found = pool.map(lambda key: is_same(client, files[key], bucket, key), shared)
         if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
-            raise Failure(f"{len(differ)} objects differ", others=len(differ), first=differ[0])
-        new = [key for key in files if key not in there]
-        work = pool.map(lambda key: bring(client, files[key], bucket, key), new)
+            raise Failure(f"{len(differ)} objects differ", conflicts=len(differ), first=differ[0])
+        new = [key for key in files if key not in existing]
+        work = pool.map(lambda key: upload(client, files[key], bucket, key), new)
         for number, _ in enumerate(work, start=1):
             progress(f"{number} of {len(new)} artifacts")
     size = sum(path.stat().st_size for path in paths)
@@ -52,30 +49,29 @@ def keys(client: Any, bucket: str) -> set[str]:
     return {found["Key"] for page in pages for found in page.get("Contents", ())}
 
 
-def bring(client: Any, path: Path, bucket: str, key: str) -> None:
+def upload(client: Any, path: Path, bucket: str, key: str) -> None:
     """Upload a file and compare the object with it."""
-    kind = mimetypes.guess_type(path.name)[0] or UNKNOWN_TYPE
-    client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": kind})
+    client.upload_file(str(path), bucket, key, ExtraArgs={"ContentType": content_type(path)})
     if not is_same(client, path, bucket, key):
         raise OSError(f"{key} differs after copying")
 
 
 def is_same(client: Any, path: Path, bucket: str, key: str) -> bool:
     """Tell whether an object has the content of a file."""
-    stored = client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(CHUNK)
+    stored = client.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(CHUNK_BYTES)
     with path.open("rb") as file:
-        return digest(pieces(file)) == digest(stored)
+        return digest(file_chunks(file)) == digest(stored)
 
 
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield a file in pieces that fit into memory."""
-    while piece := file.read(CHUNK):
-        yield piece
+def file_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield a file in chunks that fit into memory."""
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
 
 
-def digest(parts: Iterator[bytes]) -> str:
+def digest(chunks: Iterator[bytes]) -> str:
     """Return the SHA-256 of chunks."""
     found = hashlib.sha256()
-    for part in parts:
-        found.update(part)
+    for chunk in chunks:
+        found.update(chunk)
     return found.hexdigest()

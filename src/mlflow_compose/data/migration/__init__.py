@@ -1,7 +1,7 @@
 """Move the data of a stack from one store to another.
 
-`destination` tells what `--to` means, `buckets` copies and compares buckets from this machine, and
-`remote` copies what only the mlflow service can reach.
+`destination` translates `--to` into settings, `buckets` copies and compares buckets from this
+machine, and `remote` copies what only the mlflow service can reach.
 """
 
 from mlflow_compose.data.migration.buckets import copy as copy_objects

@@ -7,19 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mlflow_compose.clients import Objects
+from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
 
-AT_A_TIME = 8
-# Bytes of one object that stay in memory; what is larger passes through a file.
+# Bytes of one object that stay in memory; larger objects are buffered in a file.
 IN_MEMORY = 8 * 1024 * 1024
 NAMED = 3
-OWN_HAS_OTHERS = (
+BUNDLED_CONFLICT_HINT = (
     "if they are an older copy, mlflow-compose migrate-store --prune deletes it; then run the same "
     "command again"
 )
-HAS_OTHERS = (
+CONFLICT_HINT = (
     "choose an empty bucket, such as another MLFLOW_BUCKET_NAME in the --settings file; if they "
     "are an older copy of this stack's objects, delete them"
 )
@@ -29,74 +29,74 @@ T = TypeVar("T")
 def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> CopiedObjects:
     """Copy every object of a bucket, and compare each by its key, size and SHA-256.
 
-    What is there already and the same is left alone, so that a copy that was broken off goes on.
+    Identical objects in the target are not sent, so an interrupted copy can be resumed.
 
     Args:
-        source: The bucket that is copied.
-        target: The bucket that it is copied to.
+        source: Bucket to copy from.
+        target: Bucket to copy to.
         progress: Receiver of progress.
-        own: Whether the target is in a volume of the stack, so that `--prune` can delete it.
+        own: Whether the target is in a volume of the stack, which `--prune` can delete.
 
     Raises:
         ObjectsError: One of the servers refused a request, or did not answer.
-        StoreError: The target holds other objects under the same keys, or something is not the
-            same afterwards.
+        StoreError: The target has different objects under the same keys, or the buckets differ
+            after copying.
     """
     sizes = source.sizes()
-    done = _already_there(source, target, sizes, progress, own=own)
+    done = _existing_copies(source, target, sizes, progress, own=own)
     sent = 0
-    # Again, for clients that talk to S3 themselves and do not know that MLflow is stopped.
+    # Repeated, because clients with direct access can still write while MLflow is stopped.
     while new := [key for key in sizes if done.get(key) != sizes[key]]:
-        _at_once(lambda key: _bring(source, target, key), new, progress, "objects")
+        _in_parallel(lambda key: _copy_object(source, target, key), new, progress, "objects")
         sent += len(new)
         done, sizes = sizes, source.sizes()
     _compare(sizes, target.sizes())
     return CopiedObjects(len(sizes), sum(sizes.values()), sent)
 
 
-def others(bucket: str, count: int, first: str, *, own: bool) -> StoreError:
-    """Return the refusal to overwrite objects that are not a copy of the stack's."""
+def conflict(bucket: str, count: int, first: str, *, own: bool) -> StoreError:
+    """Return the error for target objects that differ from the stack's."""
     objects = "1 object" if count == 1 else f"{count} objects"
     return StoreError(
         f"the bucket {bucket} already holds {objects} with other content under keys that would "
         f"be copied, first {first}",
-        hint=OWN_HAS_OTHERS if own else HAS_OTHERS,
+        hint=BUNDLED_CONFLICT_HINT if own else CONFLICT_HINT,
     )
 
 
-def _already_there(
+def _existing_copies(
     source: Objects, target: Objects, sizes: Mapping[str, int], progress: Progress, *, own: bool
 ) -> Mapping[str, int]:
-    """Return the objects that need not be sent, by key; none may be there with other content."""
-    there = target.sizes()
-    shared = sorted(key for key in sizes if key in there)
+    """Return the sizes of identical objects in the target, by key; raise if one differs."""
+    existing = target.sizes()
+    shared = sorted(key for key in sizes if key in existing)
 
     def is_same(key: str) -> bool:
-        return sizes[key] == there[key] and source.digest(key) == target.digest(key)
+        return sizes[key] == existing[key] and source.digest(key) == target.digest(key)
 
-    found = _at_once(is_same, shared, progress, "objects that are there already")
+    found = _in_parallel(is_same, shared, progress, "objects that are there already")
     if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
-        raise others(target.bucket, len(differ), differ[0], own=own)
+        raise conflict(target.bucket, len(differ), differ[0], own=own)
     return {key: sizes[key] for key in shared}
 
 
-def _at_once(
+def _in_parallel(
     work: Callable[[str], T], keys: Sequence[str], progress: Progress, what: str
 ) -> list[T]:
     """Apply a function to every key in parallel; return the results in order."""
     done: list[T] = []
-    pool = ThreadPoolExecutor(AT_A_TIME)
+    pool = ThreadPoolExecutor(PARALLEL_REQUESTS)
     try:
         for number, future in enumerate([pool.submit(work, key) for key in keys], start=1):
             done.append(future.result())
             progress.detail(f"{number} of {len(keys)} {what}")
     finally:
-        # An interrupted copy does not wait for large objects that are on the way.
+        # An interrupted copy does not wait for large objects that are being sent.
         pool.shutdown(wait=False, cancel_futures=True)
     return done
 
 
-def _bring(source: Objects, target: Objects, key: str) -> None:
+def _copy_object(source: Objects, target: Objects, key: str) -> None:
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         digest = hashlib.sha256()
         for chunk in source.chunks(key):

@@ -1,4 +1,4 @@
-"""What `migrate-store --to` means: the settings that change."""
+"""Translate `migrate-store --to` into the settings that change."""
 
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -19,14 +19,14 @@ NOT_EXTERNAL = {
 
 
 def changes(to: str, settings: Settings) -> Mapping[str, str]:
-    """Return the settings by which a stack uses another store.
+    """Return the settings that make a stack use another store.
 
     Args:
         to: New store as typed: `provider=NAME`, `s3=URL`, `s3=aws` or `postgres=HOST[:PORT]`.
         settings: Settings of the current stack.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: The value is none of these.
     """
     kind, _, value = to.partition("=")
     if not value or kind not in {"provider", "s3", "postgres"}:
@@ -37,7 +37,7 @@ def changes(to: str, settings: Settings) -> Mapping[str, str]:
 
 
 def _provider(name: str, settings: Settings) -> Mapping[str, str]:
-    # An image in the env file is the old provider's.
+    # An image set in the env file belongs to the old provider.
     own = {"ARTIFACT_STORE": "s3", "S3_PROVIDER": name, "MINIO_IMAGE": ""}
     if settings.minio_host == BUNDLED_S3:
         return own
@@ -83,7 +83,7 @@ def _postgres(value: str) -> Mapping[str, str]:
 
 
 def _got(value: str) -> str:
-    # In front of an @ there may be a password.
+    # A password may precede the @.
     return "" if "@" in value else f", got {value}"
 
 

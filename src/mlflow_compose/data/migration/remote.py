@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from mlflow_compose.data.inside import copy_database, copy_folder, tables
-from mlflow_compose.data.migration.buckets import others
+from mlflow_compose.data.inside import copy_database, copy_folder, shared, tables
+from mlflow_compose.data.migration.buckets import conflict
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
@@ -18,61 +18,62 @@ NOT_EMPTY = "choose an empty database, such as another PG_DATABASE in the --sett
 
 
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
-    """Copy every row of a database, and compare them; return the number of rows by table.
+    """Copy every row of a database and compare both; return the number of rows by table.
 
     Args:
-        engine: Engine of a stack whose mlflow reaches both databases; its own must be empty.
-        old: The stack whose runs they are.
+        engine: Engine of the new stack, whose mlflow reaches both databases; the new one must be
+            empty.
+        old: Stack with the old database.
         progress: Receiver of progress.
 
     Raises:
-        StoreError: They cannot be copied, or are not the same afterwards.
+        StoreError: The rows cannot be copied, or the databases differ after copying.
     """
     request = {"source": old.stores.backend_uri, "target": engine.stack.stores.backend_uri}
-    answer = _done(engine, (tables, copy_database), request, progress, "runs")
+    answer = _run(engine, (tables, copy_database), request, progress, "runs")
     rows: Mapping[str, int] = answer["rows"]
     return rows
 
 
 def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObjects:
-    """Copy every artifact of a folder into the bucket, and compare each by its key and SHA-256.
+    """Copy every artifact of a folder into the bucket; compare each by its key and SHA-256.
 
     Args:
-        engine: Engine of a stack whose mlflow reaches both.
-        old: The stack whose artifacts they are.
+        engine: Engine of the new stack, whose mlflow reaches both.
+        old: Stack with the folder of artifacts.
         progress: Receiver of progress.
 
     Raises:
-        StoreError: The bucket holds other objects under the same keys, or they cannot be copied,
-            or are not the same afterwards.
+        StoreError: The bucket has different objects under the same keys, or copying fails, or an
+            object differs after copying.
     """
     request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
-    return CopiedObjects(**_done(engine, (copy_folder,), request, progress, "artifacts"))
+    return CopiedObjects(**_run(engine, (shared, copy_folder), request, progress, "artifacts"))
 
 
-def _done(
+def _run(
     engine: Engine,
     modules: Sequence[ModuleType],
     request: Mapping[str, str],
     progress: Progress,
     what: str,
 ) -> Mapping[str, Any]:
-    """Run the modules where MLflow runs; return what the last one found."""
+    """Run the modules where MLflow runs; return their result."""
     try:
         answer: Mapping[str, Any] = run_modules(
             engine, modules, request, on_progress=progress.detail
         )
     except RemoteError as error:
-        raise _refusal(engine, what, error) from None
+        raise _store_error(engine, what, error) from None
     return answer
 
 
-def _refusal(engine: Engine, what: str, error: RemoteError) -> StoreError:
-    """Return why runs or artifacts cannot be copied, and what to do about it."""
+def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
+    """Return the error for runs or artifacts that cannot be copied, with a hint."""
     stack, facts = engine.stack, error.facts
-    if "others" in facts:
+    if "conflicts" in facts:
         own = stack.has("s3") and not stack.folders
-        return others(stack.stores.bucket, facts["others"], facts["first"], own=own)
+        return conflict(stack.stores.bucket, facts["conflicts"], facts["first"], own=own)
     hint = AGAIN
     if facts.get("not_empty"):
         hint = OWN_NOT_EMPTY if stack.has("postgres") else NOT_EMPTY
