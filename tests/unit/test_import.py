@@ -22,15 +22,15 @@ import pytest
 from mlflow_compose.clients import Tracking
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.artifacts import Artifact, Folders
-from mlflow_compose.data.importing.importer import Brought, _errors, _lines
+from mlflow_compose.data.importing.importer import Comparison, _errors, _lines
 from mlflow_compose.data.importing.remote import MODULES, artifact_root, key_of, merge_rows, stored
-from mlflow_compose.data.importing.report import nowhere
+from mlflow_compose.data.importing.report import missing_folders
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
 from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
-from mlflow_compose.data.importing.transfer import Wanted, look, send
-from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, plain
-from mlflow_compose.data.inside.tables import given
+from mlflow_compose.data.importing.transfer import ArtifactIndex, index_artifacts, send
+from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, normalize
+from mlflow_compose.data.inside.tables import without_computed
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
 from mlflow_compose.result import Silent
 from tests.unit.fakes import FakeEngine, answered, failed
@@ -303,9 +303,9 @@ def test_what_cannot_be_read_must_be_named_and_the_rest_come(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    wanted = look(Folders(()), {str(place): "7/r1/artifacts"}, Silent())
-    assert list(wanted.artifacts) == ["7/r1/artifacts/plots/a b.png"]
-    (left,) = wanted.left
+    index = index_artifacts(Folders(()), {str(place): "7/r1/artifacts"}, Silent())
+    assert list(index.artifacts) == ["7/r1/artifacts/plots/a b.png"]
+    (left,) = index.skipped
     assert "closed" in left
 
 
@@ -321,7 +321,7 @@ def test_folders_that_are_links_must_come_and_none_for_ever(tmp_path: Path) -> N
 
 def test_a_place_that_is_an_address_must_be_read_as_a_path(tmp_path: Path) -> None:
     place = mlruns(tmp_path / "my art") / "0/r1/artifacts"
-    (found,) = Folders(()).files(plain(place.as_uri()))
+    (found,) = Folders(()).files(normalize(place.as_uri()))
     assert found.path == "plots/a b.png"
 
 
@@ -362,9 +362,9 @@ class Hostile:
 )
 def test_a_source_must_not_name_a_path_that_leads_elsewhere(path: str) -> None:
     """A client would fold it before it asks, and write over an artifact of another run."""
-    wanted = look(Hostile(path), {"/place": "7/r1/artifacts"}, Silent())
-    assert wanted.artifacts == {}
-    assert wanted.left == [f"artifact {path!r} at /place points outside of its folder"]
+    index = index_artifacts(Hostile(path), {"/place": "7/r1/artifacts"}, Silent())
+    assert index.artifacts == {}
+    assert index.skipped == [f"artifact {path!r} at /place points outside of its folder"]
 
 
 def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
@@ -377,16 +377,16 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
             raise PermissionError(13, "not for you")
         stored[key] = path.read_bytes()
 
-    wanted = look(source, {place: "7/r1/artifacts"}, Silent())
-    assert wanted.there({"7/r1/artifacts/bad": 1}) == set()
-    problems = send(source, wanted.artifacts, put, tmp_path, Silent())
+    index = index_artifacts(source, {place: "7/r1/artifacts"}, Silent())
+    assert index.present({"7/r1/artifacts/bad": 1}) == set()
+    problems = send(source, index.artifacts, put, tmp_path, Silent())
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
     assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
-    assert wanted.there({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
+    assert index.present({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
 
 
 @pytest.mark.parametrize(
-    ("there", "may_be_cut", "sent"),
+    ("there", "may_be_partial", "sent"),
     [
         ({}, False, True),
         ({"7/model": 3}, False, False),
@@ -397,11 +397,11 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_the_stack_has_must_not_be_written_over(
-    there: Mapping[str, int], *, may_be_cut: bool, sent: bool
+    there: Mapping[str, int], *, may_be_partial: bool, sent: bool
 ) -> None:
     """Only a folder may show half a file of an import that was killed."""
-    wanted = Wanted({"7/model": Artifact("/old", "model", 3)})
-    assert bool(wanted.missing(there, may_be_cut=may_be_cut)) == sent
+    index = ArtifactIndex({"7/model": Artifact("/old", "model", 3)})
+    assert bool(index.to_send(there, may_be_partial=may_be_partial)) == sent
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_what_the_stack_has_must_not_be_written_over(
 def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str) -> None:
     told = stack(MLFLOW_ARTIFACT_ACCESS=access)
     assert artifact_root(told) == root
-    place = RowMapping(root, everything_moves=False).location(7)
+    place = RowMapping(root, move_all=False).experiment_location(7)
     assert key_of(told, f"{place}/r1/artifacts") == "7/r1/artifacts"
     for other in (PROXY, f"s3://{told.stores.bucket}/"):
         assert key_of(told, f"{other}3/r1/artifacts") == "3/r1/artifacts"
@@ -420,8 +420,8 @@ def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str)
 # --- what a row becomes
 
 
-def changes(*, everything_moves: bool = False) -> RowMapping:
-    found = RowMapping(PROXY, everything_moves=everything_moves)
+def changes(*, move_all: bool = False) -> RowMapping:
+    found = RowMapping(PROXY, move_all=move_all)
     found.experiments = {1: 7}
     return found
 
@@ -438,7 +438,7 @@ def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
         "experiment_id": 7,
         "artifact_uri": "mlflow-artifacts:/7/r1/artifacts",
     }
-    assert known.places == {"/old/mlruns/1/r1/artifacts": "mlflow-artifacts:/7/r1/artifacts"}
+    assert known.locations == {"/old/mlruns/1/r1/artifacts": "mlflow-artifacts:/7/r1/artifacts"}
     model = {
         "model_id": "m-1",
         "experiment_id": 1,
@@ -473,8 +473,8 @@ def test_what_is_there_must_get_its_artifacts_where_the_stack_has_them() -> None
 def test_what_is_elsewhere_must_stay_there_unless_a_server_hands_it_out(uri: str, now: str) -> None:
     known = changes()
     assert known.row("runs", run_row(uri), 7)["artifact_uri"] == now
-    assert bool(known.elsewhere) == (now == uri)
-    moved = changes(everything_moves=True).row("runs", run_row(uri), 7)["artifact_uri"]
+    assert bool(known.external) == (now == uri)
+    moved = changes(move_all=True).row("runs", run_row(uri), 7)["artifact_uri"]
     assert moved == "mlflow-artifacts:/7/r1/artifacts"
 
 
@@ -505,13 +505,13 @@ def test_a_value_that_postgresql_refuses_must_be_cut_and_counted() -> None:
     known = changes()
     assert known.fit(table, {"value": "abcd", "key": "a\0b"}) == {"value": "abc", "key": "ab"}
     assert known.fit(table, {"value": "abc", "key": "k"}) == {"value": "abc", "key": "k"}
-    assert known.cut == {"tags.value": 1, "tags.key": 1}
+    assert known.truncated == {"tags.value": 1, "tags.key": 1}
 
 
 def test_what_the_database_works_out_by_itself_must_not_be_told() -> None:
     columns = [SimpleNamespace(name=name, computed=name == "c" or None) for name in "abc"]
     table = SimpleNamespace(columns=columns)
-    assert given(table, [{"a": 1, "b": 2, "c": 3}]) == [{"a": 1, "b": 2}]
+    assert without_computed(table, [{"a": 1, "b": 2, "c": 3}]) == [{"a": 1, "b": 2}]
 
 
 # --- what a server tells
@@ -584,7 +584,7 @@ def test_every_page_of_a_server_must_be_read() -> None:
     file = StringIO()
     with server(one_a_page) as url:
         reading = Reading(Tracking(url), file, Silent())
-        reading.everything()
+        reading.read_all()
     found = [json.loads(line) for line in file.getvalue().splitlines()]
     names = [row["name"] for table, row in found if table == "experiments"]
     assert names == ["e0", "e1"]
@@ -614,10 +614,10 @@ def test_a_server_that_is_none_must_be_named(status: int, body: str, words: str)
 
 def test_what_runs_inside_must_be_put_together() -> None:
     source = Source(FOLDER, "mlruns")
-    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "left": ["x"]}
-    outcome = answered(counts, {"place": ["/old", "mlflow-artifacts:/7"]})
+    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "skipped": ["x"]}
+    outcome = answered(counts, {"location": ["/old", "mlflow-artifacts:/7"]})
     merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), Silent())
-    assert merged.places == {"/old": "mlflow-artifacts:/7"}
+    assert merged.locations == {"/old": "mlflow-artifacts:/7"}
     assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
     outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
     found = stored(FakeEngine(stack(), outcome=outcome), ["7/r1"], Silent())
@@ -632,10 +632,12 @@ def test_a_failure_inside_must_be_told_with_what_to_do_next() -> None:
 
 
 def test_a_difference_must_be_an_error_that_names_it() -> None:
-    whole = Brought({"runs": 2, "tags": 3}, {"runs": 1, "tags": 0}, {"runs": 2, "tags": 3}, ())
+    whole = Comparison({"runs": 2, "tags": 3}, {"runs": 1, "tags": 0}, {"runs": 2, "tags": 3}, ())
     assert _errors(whole) == ()
     assert _lines(whole)[1].split() == ["runs", "2", "1", "2"]
-    lost = Brought({"runs": 2, "tags": 3}, {"runs": 0, "tags": 0}, {"runs": 2, "tags": 1}, ("x",))
+    lost = Comparison(
+        {"runs": 2, "tags": 3}, {"runs": 0, "tags": 0}, {"runs": 2, "tags": 1}, ("x",)
+    )
     (error,) = _errors(lost)
     assert isinstance(error, IncompleteError)
     assert "2 tags" in error.message
@@ -649,7 +651,7 @@ def test_an_experiment_whose_folder_is_gone_must_be_named(tmp_path: Path) -> Non
     here = mlruns(tmp_path) / "0"
     runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
     places = {place: place for place in (*runs, f"{PROXY}8/r4/artifacts")}
-    (left,) = nowhere(places, look(Folders((tmp_path,)), places, Silent()))
+    (left,) = missing_folders(places, index_artifacts(Folders((tmp_path,)), places, Silent()))
     assert "the folder /gone/7 does not exist" in left
 
 

@@ -1,8 +1,8 @@
 """Import and migrate data: one package for each.
 
-`importing/` brings what other MLflow stores hold into a stack, `migration/` moves a stack from one
-store to another. What is in `inside/` is sent to where MLflow runs: it may use what MLflow's image
-has, and nothing of ours.
+`importing/` imports data of other MLflow stores into a stack, `migration/` moves a stack from one
+store to another. The modules in `inside/` are sent to where MLflow runs: they may only import each
+other, `engines.inside` and what MLflow's image has.
 """
 
 from mlflow_compose.data import importing, migration

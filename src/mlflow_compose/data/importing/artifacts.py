@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 from mlflow_compose.clients import Tracking
 from mlflow_compose.data.importing.server import Owners
 
-# EXPERIMENT/RUN/artifacts, EXPERIMENT/models/MODEL/artifacts, EXPERIMENT/traces/TRACE/artifacts.
+# Path components of EXPERIMENT/RUN/artifacts, and of EXPERIMENT/models/MODEL/artifacts or
+# EXPERIMENT/traces/TRACE/artifacts.
 TAILS = (3, 4)
 AJAX = "/ajax-api/2.0/mlflow"
 
@@ -21,12 +22,12 @@ class Artifact:
     """One file of a source.
 
     Attributes:
-        place: Artifact location of its run or model.
-        path: Below that.
-        size: In bytes.
+        location: Artifact location of its run or model.
+        path: Path below that location.
+        size: Size in bytes.
     """
 
-    place: str
+    location: str
     path: str
     size: int
 
@@ -34,14 +35,14 @@ class Artifact:
 class ArtifactSource(Protocol):
     """Access to the artifacts of a source."""
 
-    def has(self, place: str) -> bool:
-        """Tell whether a location exists: databases also list those of runs without artifacts."""
+    def has(self, location: str) -> bool:
+        """Tell whether a location exists; databases have one even for runs without artifacts."""
 
-    def files(self, place: str) -> Iterator[Artifact]:
+    def files(self, location: str) -> Iterator[Artifact]:
         """Yield every file of a location."""
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
-        """Return a file with the artifact's content: its own, or `scratch`."""
+        """Return a file with the artifact's content: the original, or `scratch`."""
 
 
 class Folders:
@@ -50,81 +51,81 @@ class Folders:
     def __init__(self, tops: tuple[Path, ...]) -> None:
         self._tops = tops
 
-    def has(self, place: str) -> bool:
-        """Tell whether there is such a folder."""
-        return self._folder(place) is not None
+    def has(self, location: str) -> bool:
+        """Tell whether the folder of a location exists."""
+        return self._folder(location) is not None
 
-    def files(self, place: str) -> Iterator[Artifact]:
+    def files(self, location: str) -> Iterator[Artifact]:
         """Yield every file of a location.
 
         Raises:
-            OSError: Not all of it can be read; it comes after all that can.
+            OSError: Some folders cannot be read; raised after all readable files.
         """
-        top = self._folder(place)
+        top = self._folder(location)
         if top is None:
             return
         unread: list[OSError] = []
         for folder, below, names in os.walk(top, onerror=unread.append, followlinks=True):
-            below[:] = [name for name in below if not _leads_back(Path(folder, name))]
+            below[:] = [name for name in below if not _is_link_loop(Path(folder, name))]
             for name in names:
                 path = Path(folder, name)
+                # A dangling link.
                 with suppress(FileNotFoundError):
-                    # A dangling link.
                     size = path.stat().st_size
-                    yield Artifact(place, path.relative_to(top).as_posix(), size)
+                    yield Artifact(location, path.relative_to(top).as_posix(), size)
         if unread:
             raise unread[0]
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Return the file itself."""
         del scratch
-        folder = self._folder(artifact.place)
+        folder = self._folder(artifact.location)
         return (folder or Path()) / artifact.path
 
-    def _folder(self, place: str) -> Path | None:
-        return next((path for path in self.candidates(place) if path.is_dir()), None)
+    def _folder(self, location: str) -> Path | None:
+        return next((path for path in self.candidates(location) if path.is_dir()), None)
 
-    def candidates(self, place: str) -> Iterator[Path]:
-        """Yield the folders that a location may be: as it is written, or below one of ours."""
-        parts = urlsplit(place)
+    def candidates(self, location: str) -> Iterator[Path]:
+        """Yield the folders that a location may refer to: as recorded, or below one of `tops`."""
+        parts = urlsplit(location)
         if parts.scheme == "mlflow-artifacts":
             path = PurePosixPath(unquote(parts.path)).relative_to("/")
             if ".." not in path.parts:
                 yield from (top / path for top in self._tops)
         else:
-            said = Path(place)
-            if said.is_absolute():
-                yield said
-            # The folder was moved, or an experiment went to the trash.
+            recorded = Path(location)
+            if recorded.is_absolute():
+                yield recorded
+            # The folder was moved, or the experiment was deleted and is in the trash.
             for tail in TAILS:
-                yield from (top.joinpath(*said.parts[-tail:]) for top in self._tops)
+                yield from (top.joinpath(*recorded.parts[-tail:]) for top in self._tops)
 
 
-def _leads_back(path: Path) -> bool:
-    """Tell whether a folder is a link to one of its parents, which would never end."""
+def _is_link_loop(path: Path) -> bool:
+    """Tell whether a folder is a link to one of its parents, which `os.walk` would repeat."""
     return path.is_symlink() and path.resolve() in path.parent.resolve().joinpath("x").parents
 
 
 class Server:
-    """The artifacts of a tracking server, as its web page reads them."""
+    """The artifacts of a tracking server, through the endpoints of its web UI."""
 
     def __init__(self, tracking: Tracking, owners: Owners) -> None:
         self._tracking = tracking
         self._owners = owners
 
-    def has(self, place: str) -> bool:
-        """Tell whether a run or model keeps artifacts there."""
-        return place in self._owners
+    def has(self, location: str) -> bool:
+        """Tell whether a location belongs to a run or model."""
+        return location in self._owners
 
-    def files(self, place: str) -> Iterator[Artifact]:
+    def files(self, location: str) -> Iterator[Artifact]:
         """Yield every file of a location."""
-        owner, folders = self._owners[place], [""]
+        owner, folders = self._owners[location], [""]
         while folders:
             for found in self._list(*owner, folders.pop()):
                 if found.get("is_dir"):
                     folders.append(found["path"])
                 else:
-                    yield Artifact(place, found["path"], int(found.get("file_size", 0)))
+                    yield Artifact(location, found["path"], int(found.get("file_size", 0)))
 
     def _list(self, kind: str, name: str, folder: str) -> Iterator[dict[str, Any]]:
         if kind == "run":
@@ -142,7 +143,7 @@ class Server:
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Fetch an artifact into `scratch`."""
-        kind, name = self._owners[artifact.place]
+        kind, name = self._owners[artifact.location]
         if kind == "run":
             self._tracking.download("/get-artifact", scratch, run_id=name, path=artifact.path)
         else:

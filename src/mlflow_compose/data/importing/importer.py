@@ -1,4 +1,4 @@
-"""Import a source into a running stack: rows from inside, artifacts from this machine."""
+"""Import a source into a running stack: rows inside the stack, artifacts from this machine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ from pathlib import Path
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing.artifacts import ArtifactSource, Folders, Server
 from mlflow_compose.data.importing.remote import Merged, key_of, merge_rows, stored
-from mlflow_compose.data.importing.report import named, nowhere, outside
+from mlflow_compose.data.importing.report import conflicting, external, missing_folders
 from mlflow_compose.data.importing.server import connect, read
 from mlflow_compose.data.importing.source import FOLDER, SERVER, Source
 from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
-from mlflow_compose.data.importing.transfer import Put, Wanted, look, send
+from mlflow_compose.data.importing.transfer import ArtifactIndex, Put, index_artifacts, send
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
 from mlflow_compose.payloads import Compared, Imported
@@ -24,21 +24,21 @@ Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Brought:
-    """Numbers in a source, and in the stack before and after an import, by kind.
+class Comparison:
+    """Numbers of entities in a source, and in the stack before and after an import, by kind.
 
     Attributes:
         source: Number in the source.
         before: Number of these that were in the stack before.
         after: Number of these that are in the stack now.
-        left: What is not imported, one sentence each.
+        skipped: What is not imported, one sentence each.
         unread: Number of runs and models whose artifacts cannot all be listed.
     """
 
     source: Counts
     before: Counts
     after: Counts
-    left: tuple[str, ...]
+    skipped: tuple[str, ...]
     unread: int = 0
 
     @property
@@ -62,14 +62,14 @@ class Import:
         progress: Progress,
         check_owner: Callable[[Engine], None],
     ) -> None:
-        """Take both sides.
+        """Prepare an import.
 
         Args:
-            source: From where.
+            source: Source of the import.
             engine: Engine of the stack.
             put: Function that stores a file in the stack.
             progress: Receiver of progress.
-            check_owner: Raises where what answers is not this stack's server.
+            check_owner: Function that raises if another server answers at the stack's URL.
         """
         self._source = source
         self._check_owner = check_owner
@@ -78,22 +78,22 @@ class Import:
         self._progress = progress
 
     def run(self, root: Path) -> Result:
-        """Import and count both sides; `root` is the stack's directory.
+        """Import everything, then count both sides; `root` is the stack's directory.
 
         Raises:
-            EngineError: The stack does not run.
+            EngineError: The stack is not running.
             SourceError: The source cannot be read.
             IncompleteError: The stack stopped answering.
         """
         self._check()
         with staging(root) as folder:
             with self._progress.step(f"Reading {self._source.name}"):
-                artifacts, left = self._take(folder)
+                artifacts, skipped = self._stage(folder)
             with self._progress.step("Importing experiments, runs and models"):
                 merged = merge_rows(self._engine, self._source, folder, self._progress)
-            brought = self._artifacts(artifacts, merged, folder)
-        brought = replace(brought, left=(*left, *brought.left))
-        return Result(_data(self._source, brought), _lines(brought), _errors(brought))
+            comparison = self._send_artifacts(artifacts, merged, folder)
+        comparison = replace(comparison, skipped=(*skipped, *comparison.skipped))
+        return Result(_payload(self._source, comparison), _lines(comparison), _errors(comparison))
 
     def _check(self) -> None:
         """Make sure that the stack answers and accepts the login."""
@@ -117,91 +117,93 @@ class Import:
                 hint="mlflow-compose verify names the broken link",
             ) from None
 
-    def _take(self, folder: Path) -> tuple[ArtifactSource, list[str]]:
-        """Copy everything but the artifacts; return access to these, and what cannot be read."""
+    def _stage(self, folder: Path) -> tuple[ArtifactSource, list[str]]:
+        """Copy everything but the artifacts; return access to those, and what cannot be read."""
         source = self._source
         if source.kind == SERVER:
             tracking = connect(source)
             reading = read(tracking, folder / ROWS_FILE, self._progress)
-            return Server(tracking, reading.owners), reading.left
+            return Server(tracking, reading.owners), reading.skipped
         (copy_mlruns if source.kind == FOLDER else copy_database)(source, folder)
         return Folders(source.artifacts), []
 
-    def _artifacts(self, artifacts: ArtifactSource, merged: Merged, folder: Path) -> Brought:
+    def _send_artifacts(
+        self, artifacts: ArtifactSource, merged: Merged, folder: Path
+    ) -> Comparison:
         """Send missing artifacts and count what the stack has afterwards."""
         stack, progress = self._engine.stack, self._progress
-        keys = {old: key_of(stack, new) for old, new in merged.places.items()}
-        places = {old: key for old, key in keys.items() if key}
+        keys = {old: key_of(stack, new) for old, new in merged.locations.items()}
+        prefixes = {old: key for old, key in keys.items() if key}
         with progress.step("Listing artifacts"):
-            wanted = look(artifacts, places, progress)
-            objects = stored(self._engine, places.values(), progress)
-        before = wanted.there(objects)
-        missing = wanted.missing(objects, may_be_cut=bool(stack.stores.artifact_folder))
-        others = sorted(wanted.artifacts.keys() - before - missing.keys())
+            index = index_artifacts(artifacts, prefixes, progress)
+            objects = stored(self._engine, prefixes.values(), progress)
+        before = index.present(objects)
+        missing = index.to_send(objects, may_be_partial=bool(stack.stores.artifact_folder))
+        conflicts = sorted(index.artifacts.keys() - before - missing.keys())
         problems: list[str] = []
         after = before
         if missing:
-            with progress.step(f"Importing {len(missing)} of {len(wanted.artifacts)} artifacts"):
+            with progress.step(f"Importing {len(missing)} of {len(index.artifacts)} artifacts"):
                 problems = send(artifacts, missing, self._put, folder, progress)
             with progress.step("Comparing"):
-                after = wanted.there(stored(self._engine, places.values(), progress))
-        return Brought(
-            {**merged.source, **_count(wanted, set(wanted.artifacts))},
-            {**merged.before, **_count(wanted, before)},
-            {**merged.after, **_count(wanted, after)},
+                after = index.present(stored(self._engine, prefixes.values(), progress))
+        return Comparison(
+            {**merged.source, **_count(index, set(index.artifacts))},
+            {**merged.before, **_count(index, before)},
+            {**merged.after, **_count(index, after)},
             (
-                *merged.left,
-                *outside(merged.places, places),
-                *nowhere(places, wanted),
-                *wanted.left,
-                *named(others),
+                *merged.skipped,
+                *external(merged.locations, prefixes),
+                *missing_folders(prefixes, index),
+                *index.skipped,
+                *conflicting(conflicts),
                 *problems,
             ),
-            len(wanted.left),
+            len(index.skipped),
         )
 
 
-def _count(wanted: Wanted, keys: set[str]) -> Counts:
-    return {FILES: len(keys), BYTES: wanted.bytes(keys)}
+def _count(index: ArtifactIndex, keys: set[str]) -> Counts:
+    return {FILES: len(keys), BYTES: index.bytes(keys)}
 
 
-def _data(source: Source, brought: Brought) -> Imported:
-    before, after = brought.before, brought.after
+def _payload(source: Source, comparison: Comparison) -> Imported:
+    before, after = comparison.before, comparison.after
     return Imported(
         source=source.name,
-        brought={kind: after[kind] - before[kind] for kind in brought.source},
-        already_there={kind: before[kind] for kind in brought.source},
-        left=brought.left,
+        brought={kind: after[kind] - before[kind] for kind in comparison.source},
+        already_there={kind: before[kind] for kind in comparison.source},
+        left=comparison.skipped,
         compared={
             kind: Compared(source=number, stack=after[kind])
-            for kind, number in brought.source.items()
+            for kind, number in comparison.source.items()
         },
     )
 
 
-def _lines(brought: Brought) -> list[str]:
+def _lines(comparison: Comparison) -> list[str]:
     lines = [f"{'':<24} {'source':>12} {'imported':>12} {'in the stack':>14}"]
-    for kind, number in brought.source.items():
-        after, before = brought.after[kind], brought.before[kind]
+    for kind, number in comparison.source.items():
+        after, before = comparison.after[kind], comparison.before[kind]
         new = after - before
         lines.append(f"{kind:<24} {number:>12} {new:>12} {after:>14}")
-    if brought.left:
-        lines += ["", "not imported:", *(f"  {text}" for text in brought.left[:SHOWN])]
-    if len(brought.left) > SHOWN:
-        lines.append(f"  and {len(brought.left) - SHOWN} more; --json lists all")
+    if comparison.skipped:
+        lines += ["", "not imported:", *(f"  {text}" for text in comparison.skipped[:SHOWN])]
+    if len(comparison.skipped) > SHOWN:
+        lines.append(f"  and {len(comparison.skipped) - SHOWN} more; --json lists all")
     return lines
 
 
-def _errors(brought: Brought) -> tuple[MlflowComposeError, ...]:
-    lost = [f"{number} {kind}" for kind, number in brought.missing.items()]
-    if brought.unread:
-        lost.append(f"artifacts of {brought.unread} runs or models that cannot be listed")
+def _errors(comparison: Comparison) -> tuple[MlflowComposeError, ...]:
+    lost = [f"{number} {kind}" for kind, number in comparison.missing.items()]
+    if comparison.unread:
+        lost.append(f"artifacts of {comparison.unread} runs or models that cannot be listed")
     if not lost:
         return ()
-    named = ", ".join(lost)
+    text = ", ".join(lost)
     return (
         IncompleteError(
-            f"not in the stack: {named}",
+            f"not in the stack: {text}",
             hint="the list of what was not imported says why",
         ),
     )

@@ -21,7 +21,7 @@ from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-# Each after those that it imports.
+# Each module after those that it imports.
 MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, listing, main)
 PROXY = "mlflow-artifacts:/"
 
@@ -31,25 +31,25 @@ class Merged:
     """The result of merging a source's rows.
 
     Attributes:
-        places: Artifact locations in the stack, by those in the source.
-        source: Rows of the source by kind.
-        before: Rows of it that were in the stack, by kind.
-        after: Rows of it that are in the stack, by kind.
-        left: What is not imported, one sentence each.
+        locations: Artifact locations in the stack, by those in the source.
+        source: Number of rows in the source, by kind.
+        before: Number of these that were in the stack before, by kind.
+        after: Number of these that are in the stack now, by kind.
+        skipped: What is not imported, one sentence each.
     """
 
-    places: Mapping[str, str]
+    locations: Mapping[str, str]
     source: Mapping[str, int]
     before: Mapping[str, int]
     after: Mapping[str, int]
-    left: Sequence[str]
+    skipped: Sequence[str]
 
 
 def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
     """Merge the rows of a source; `folder` holds everything but its artifacts.
 
     Raises:
-        SourceError: They cannot be merged.
+        SourceError: The rows cannot be merged.
     """
     stack = engine.stack
     request = {
@@ -60,24 +60,24 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
     }
     items: list[Mapping[str, Any]] = []
     done = _ask(engine, request, progress, items, SharedFolder(folder))
-    return Merged(places=dict(item["place"] for item in items), **done)
+    return Merged(locations=dict(item["location"] for item in items), **done)
 
 
-def stored(engine: Engine, places: Iterable[str], progress: Progress) -> Mapping[str, int]:
-    """Return the sizes of the stack's objects of some experiments, by key.
+def stored(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[str, int]:
+    """Return the sizes of objects in the stack by key, for some experiments.
 
     Args:
         engine: Engine of the stack.
-        places: Keys below the experiments.
+        keys: Keys of any objects of these experiments.
         progress: Receiver of progress.
 
     Raises:
-        SourceError: They cannot be listed.
+        SourceError: The objects cannot be listed.
     """
     stores = engine.stack.stores
     request = {
         "action": "artifacts",
-        "prefixes": sorted({f"{place.partition('/')[0]}/" for place in places}),
+        "prefixes": sorted({f"{key.partition('/')[0]}/" for key in keys}),
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
@@ -93,7 +93,7 @@ def _ask(
     items: list[Mapping[str, Any]],
     folder: SharedFolder | None = None,
 ) -> Mapping[str, Any]:
-    """Run the modules; fill `items` with the parts that they report, and return the rest."""
+    """Run the modules; append the parts of their result to `items`, and return the rest."""
     try:
         done: Mapping[str, Any] = run_modules(
             engine,
@@ -111,16 +111,16 @@ def _ask(
 
 
 def artifact_root(stack: Stack) -> str:
-    """Return the root of all artifacts, as the stack's server writes it into its database."""
+    """Return the artifact root, as the stack's server writes it into its database."""
     return PROXY if stack.artifact_access == "proxied" else stack.stores.artifact_uri
 
 
-def key_of(stack: Stack, place: str) -> str:
-    """Return the key of a place in the stack; empty if it is not below its artifacts.
+def key_of(stack: Stack, location: str) -> str:
+    """Return the key of a location in the stack; empty if it is outside of the artifact root.
 
-    A run that came while clients had another way to the artifacts names it by that way.
+    A run keeps its location when `MLFLOW_ARTIFACT_ACCESS` changes, so both roots are possible.
     """
     for root in (PROXY, f"{stack.stores.artifact_uri.rstrip('/')}/"):
-        if place.startswith(root):
-            return place.removeprefix(root).strip("/")
+        if location.startswith(root):
+            return location.removeprefix(root).strip("/")
     return ""

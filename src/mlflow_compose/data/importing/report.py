@@ -5,39 +5,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mlflow_compose.data.importing.remote import PROXY
-from mlflow_compose.data.importing.transfer import Wanted
+from mlflow_compose.data.importing.transfer import ArtifactIndex
 
 
-def outside(now: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """Describe artifacts that the stack's rows have outside of its store."""
+def external(locations: Mapping[str, str], prefixes: Mapping[str, str]) -> list[str]:
+    """Describe artifacts that the stack's rows refer to outside of its store."""
     return [
         f"the artifacts at {old}: in the stack they are at {new}"
-        for old, new in now.items()
-        if old not in places
+        for old, new in locations.items()
+        if old not in prefixes
     ]
 
 
-def nowhere(places: Mapping[str, str], wanted: Wanted) -> list[str]:
-    """Describe folders that do not exist: the artifacts may be somewhere else."""
-    if places and not wanted.artifacts and not wanted.left:
-        none = f"artifacts: none found for {len(places)} runs and models"
-        return [f"{none}; name their folder with --artifacts"]
-    named = Counter(map(_experiment, places))
-    gone = Counter(_experiment(place) for place in wanted.nowhere if not place.startswith(PROXY))
+def missing_folders(prefixes: Mapping[str, str], index: ArtifactIndex) -> list[str]:
+    """Describe artifact folders that do not exist; the user may name another one."""
+    if prefixes and not index.artifacts and not index.skipped:
+        text = f"artifacts: none found for {len(prefixes)} runs and models"
+        return [f"{text}; name their folder with --artifacts"]
+    total = Counter(map(_experiment, prefixes))
+    missing = Counter(
+        _experiment(location) for location in index.missing if not location.startswith(PROXY)
+    )
     return [
         f"artifacts of {number} runs and models, if any: the folder {folder} does not exist; "
         "name another one with --artifacts"
-        for folder, number in gone.items()
-        if number == named[folder]
+        for folder, number in missing.items()
+        if number == total[folder]
     ]
 
 
-def _experiment(place: str) -> str:
+def _experiment(location: str) -> str:
     """Return the folder of the experiment of a run, a model or a trace."""
-    folder = PurePosixPath(place).parent.parent
+    folder = PurePosixPath(location).parent.parent
     return str(folder.parent if folder.name in {"models", "traces"} else folder)
 
 
-def named(others: Sequence[str]) -> list[str]:
+def conflicting(keys: Sequence[str]) -> list[str]:
     """Describe artifacts that differ in the stack, which keeps its own."""
-    return [f"artifact {key}: the stack has a different one" for key in others]
+    return [f"artifact {key}: the stack has a different one" for key in keys]

@@ -5,39 +5,39 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-Said = Mapping[str, Any]
+Json = Mapping[str, Any]
 TableRow = tuple[str, dict[str, Any]]
-# What MLflow's databases hold for infinity: `SqlAlchemyStore.sanitize_metric_value`.
+# Stored for infinity, as by `SqlAlchemyStore.sanitize_metric_value`.
 LARGEST = 1.7976931348623157e308
 LOGGED_MODEL_STATES = {
     "LOGGED_MODEL_PENDING": 1,
     "LOGGED_MODEL_READY": 2,
     "LOGGED_MODEL_UPLOAD_FAILED": 3,
 }
-# So that a second import calls them the same.
+# Fixed, since a repeated import must generate the same ids.
 NAMESPACE = uuid.UUID("5b8f2b0e-3c5f-4f53-9d38-0f3c7a6f0c11")
 
 
-def experiment(said: Said) -> Iterator[TableRow]:
+def experiment(entity: Json) -> Iterator[TableRow]:
     """Yield the rows of an experiment."""
-    number = int(said["experiment_id"])
+    number = int(entity["experiment_id"])
     yield (
         "experiments",
         {
             "experiment_id": number,
-            "name": said["name"],
-            "artifact_location": said.get("artifact_location"),
-            "lifecycle_stage": said.get("lifecycle_stage"),
-            "creation_time": integer(said, "creation_time"),
-            "last_update_time": integer(said, "last_update_time"),
+            "name": entity["name"],
+            "artifact_location": entity.get("artifact_location"),
+            "lifecycle_stage": entity.get("lifecycle_stage"),
+            "creation_time": integer(entity, "creation_time"),
+            "last_update_time": integer(entity, "last_update_time"),
         },
     )
-    yield from tags("experiment_tags", said, {"experiment_id": number})
+    yield from tags("experiment_tags", entity, {"experiment_id": number})
 
 
-def run(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a run without its metrics' histories."""
-    info, data = said["info"], said.get("data", {})
+def run(entity: Json) -> Iterator[TableRow]:
+    """Yield the rows of a run without its metric histories."""
+    info, data = entity["info"], entity.get("data", {})
     run_id = info.get("run_id") or info["run_uuid"]
     owner = {"run_uuid": run_id}
     yield (
@@ -63,33 +63,33 @@ def run(said: Said) -> Iterator[TableRow]:
     yield from tags("tags", data, owner)
     for found in data.get("metrics", ()):
         yield "latest_metrics", {**owner, **point(found)}
-    yield from inputs(said, run_id, int(info["experiment_id"]))
+    yield from inputs(entity, run_id, int(info["experiment_id"]))
 
 
-def inputs(said: Said, run_id: str, number: int) -> Iterator[TableRow]:
+def inputs(entity: Json, run_id: str, number: int) -> Iterator[TableRow]:
     """Yield the rows of a run's inputs and outputs."""
     ends = {"destination_type": "RUN", "destination_id": run_id}
-    for found in said.get("inputs", {}).get("dataset_inputs", ()):
+    for found in entity.get("inputs", {}).get("dataset_inputs", ()):
         dataset = found["dataset"]
         name = _uuid("dataset", number, dataset["name"], dataset["digest"])
         row = {key: dataset.get(key) for key in ("name", "digest")}
         row |= {f"dataset_{key}": dataset.get(key) for key in ("source", "schema", "profile")}
-        of = {"experiment_id": number, "dataset_uuid": name}
-        yield "datasets", {**row, **of, "dataset_source_type": dataset.get("source_type")}
-        made = _uuid("input", run_id, name)
-        of_set = {"source_type": "DATASET", "source_id": name, "step": 0}
-        yield "inputs", {"input_uuid": made, **of_set, **ends}
+        ids = {"experiment_id": number, "dataset_uuid": name}
+        yield "datasets", {**row, **ids, "dataset_source_type": dataset.get("source_type")}
+        input_id = _uuid("input", run_id, name)
+        origin = {"source_type": "DATASET", "source_id": name, "step": 0}
+        yield "inputs", {"input_uuid": input_id, **origin, **ends}
         for tag in found.get("tags", ()):
             yield (
                 "input_tags",
-                {"input_uuid": made, "name": tag["key"], "value": tag.get("value", "")},
+                {"input_uuid": input_id, "name": tag["key"], "value": tag.get("value", "")},
             )
     for end, field, kind in (
         ("inputs", "model_inputs", "RUN_INPUT MODEL_INPUT"),
         ("outputs", "model_outputs", "RUN_OUTPUT MODEL_OUTPUT"),
     ):
         from_type, to_type = kind.split()
-        for found in said.get(end, {}).get(field, ()):
+        for found in entity.get(end, {}).get(field, ()):
             yield (
                 "inputs",
                 {
@@ -103,22 +103,22 @@ def inputs(said: Said, run_id: str, number: int) -> Iterator[TableRow]:
             )
 
 
-def point(said: Said) -> dict[str, Any]:
+def point(metric: Json) -> dict[str, Any]:
     """Return one point of a metric's history as MLflow's database stores it."""
-    value = float(said.get("value", 0))
-    nothing = math.isnan(value)
+    value = float(metric.get("value", 0))
+    is_nan = math.isnan(value)
     return {
-        "key": said["key"],
-        "value": 0.0 if nothing else max(-LARGEST, min(LARGEST, value)),
-        "timestamp": integer(said, "timestamp") or 0,
-        "step": integer(said, "step") or 0,
-        "is_nan": nothing,
+        "key": metric["key"],
+        "value": 0.0 if is_nan else max(-LARGEST, min(LARGEST, value)),
+        "timestamp": integer(metric, "timestamp") or 0,
+        "step": integer(metric, "step") or 0,
+        "is_nan": is_nan,
     }
 
 
-def logged_model(said: Said) -> Iterator[TableRow]:
-    """Yield the rows of a logged model; the API has empty text for missing values."""
-    info, data = said["info"], said.get("data", {})
+def logged_model(entity: Json) -> Iterator[TableRow]:
+    """Yield the rows of a logged model; the API returns empty strings for missing values."""
+    info, data = entity["info"], entity.get("data", {})
     owner = {"model_id": info["model_id"], "experiment_id": int(info["experiment_id"])}
     yield (
         "logged_models",
@@ -153,47 +153,47 @@ def logged_model(said: Said) -> Iterator[TableRow]:
         yield "logged_model_metrics", {**owner, **found, **named, **rest}
 
 
-def registered_model(said: Said) -> Iterator[TableRow]:
+def registered_model(entity: Json) -> Iterator[TableRow]:
     """Yield the rows of a registered model without its versions."""
-    owner = {"name": said["name"]}
+    owner = {"name": entity["name"]}
     times = {
-        "creation_time": integer(said, "creation_timestamp"),
-        "last_updated_time": integer(said, "last_updated_timestamp"),
+        "creation_time": integer(entity, "creation_timestamp"),
+        "last_updated_time": integer(entity, "last_updated_timestamp"),
     }
-    yield "registered_models", {**owner, **times, "description": said.get("description")}
-    yield from tags("registered_model_tags", said, owner)
-    for found in said.get("aliases", ()):
+    yield "registered_models", {**owner, **times, "description": entity.get("description")}
+    yield from tags("registered_model_tags", entity, owner)
+    for found in entity.get("aliases", ()):
         row = {"alias": found["alias"], "version": int(found["version"])}
         yield "registered_model_aliases", {**owner, **row}
 
 
-def model_version(said: Said, location: str) -> Iterator[TableRow]:
-    """Yield the rows of a model version that is kept at `location`."""
-    owner = {"name": said["name"], "version": int(said["version"])}
+def model_version(entity: Json, location: str) -> Iterator[TableRow]:
+    """Yield the rows of a model version whose artifacts are at `location`."""
+    owner = {"name": entity["name"], "version": int(entity["version"])}
     same = ("description", "user_id", "source", "run_id", "run_link", "status", "status_message")
     yield (
         "model_versions",
         {
             **owner,
-            **{name: said.get(name) or None for name in same},
-            "creation_time": integer(said, "creation_timestamp"),
-            "last_updated_time": integer(said, "last_updated_timestamp"),
-            "current_stage": said.get("current_stage"),
+            **{name: entity.get(name) or None for name in same},
+            "creation_time": integer(entity, "creation_timestamp"),
+            "last_updated_time": integer(entity, "last_updated_timestamp"),
+            "current_stage": entity.get("current_stage"),
             "storage_location": location,
         },
     )
-    yield from tags("model_version_tags", said, owner)
+    yield from tags("model_version_tags", entity, owner)
 
 
-def tags(table: str, said: Said, owner: Mapping[str, Any]) -> Iterator[TableRow]:
+def tags(table: str, entity: Json, owner: Mapping[str, Any]) -> Iterator[TableRow]:
     """Yield rows of tags."""
-    for tag in said.get("tags", ()):
+    for tag in entity.get("tags", ()):
         yield table, {**owner, "key": tag["key"], "value": tag.get("value", "")}
 
 
-def integer(said: Said, name: str) -> int | None:
-    """Return a number that is text in JSON, because it may exceed JavaScript's."""
-    return None if said.get(name) is None else int(said[name])
+def integer(entity: Json, name: str) -> int | None:
+    """Return a 64-bit integer, which Protobuf's JSON mapping encodes as a string."""
+    return None if entity.get(name) is None else int(entity[name])
 
 
 def _uuid(*parts: object) -> str:

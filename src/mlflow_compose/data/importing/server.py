@@ -10,19 +10,19 @@ from typing import Any, TextIO
 from mlflow_compose.clients import Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.source import Source
-from mlflow_compose.data.inside.row_mapping import plain
+from mlflow_compose.data.inside.row_mapping import normalize
+from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS
 from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
-# Not found, or found and not to be called so.
-UNKNOWN = (404, 405)
+# Statuses of an unknown endpoint, and of one with another method.
+UNSUPPORTED = (404, 405)
 PAGE, MODELS_PAGE, POINTS_PAGE = 1000, 50, 25_000
-AT_ONCE = 8
-# A prompt is a registered model that searches leave out unless they ask for it.
+# Prompts are registered models that a search only returns with this filter.
 PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
 LOGIN_HINT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-# What a server keeps artifacts of, by where they are: a run or a logged model, and its id.
+# Kind (run or model) and id, by artifact location.
 Owners = dict[str, tuple[str, str]]
 
 
@@ -30,7 +30,7 @@ def connect(source: Source) -> Tracking:
     """Return a client of a source that is an MLflow server.
 
     Raises:
-        SourceError: It does not.
+        SourceError: The server does not answer like MLflow, or rejects the login.
     """
     tracking = Tracking(
         source.url, source.login, token=source.token, elsewhere=True, verify=source.verify
@@ -56,7 +56,7 @@ class Reading:
 
     Attributes:
         owners: Runs and models by artifact location.
-        left: What this API does not return, one sentence each.
+        skipped: What the API does not return, one sentence each.
     """
 
     def __init__(self, tracking: Tracking, file: TextIO, progress: Progress) -> None:
@@ -64,19 +64,19 @@ class Reading:
         self._file = file
         self._progress = progress
         self.owners: Owners = {}
-        self.left: list[str] = []
+        self.skipped: list[str] = []
 
-    def everything(self) -> None:
+    def read_all(self) -> None:
         """Write every row to the file."""
         search = {"view_type": "ALL", "max_results": PAGE}
         call = partial(self._tracking.post, "experiments/search", **search)
         found = list(_pages(call, "experiments"))
-        for number, said in enumerate(found, 1):
-            self._progress.detail(f"experiment {number} of {len(found)}: {said['name']}")
-            self._write(rows.experiment(said))
-            self._runs(said["experiment_id"])
-            self._logged_models(said["experiment_id"])
-            self._traces(said)
+        for number, entity in enumerate(found, 1):
+            self._progress.detail(f"experiment {number} of {len(found)}: {entity['name']}")
+            self._write(rows.experiment(entity))
+            self._runs(entity["experiment_id"])
+            self._logged_models(entity["experiment_id"])
+            self._traces(entity)
         self._progress.detail("registered models")
         self._registry()
 
@@ -87,12 +87,12 @@ class Reading:
     def _runs(self, experiment: str) -> None:
         body = {"experiment_ids": [experiment], "run_view_type": "ALL", "max_results": PAGE}
         call = partial(self._tracking.post, "runs/search", **body)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for said in _pages(call, "runs"):
-                info = said["info"]
-                self.owners[plain(info["artifact_uri"])] = ("run", info["run_id"])
-                self._write(rows.run(said))
-                keys = [metric["key"] for metric in said.get("data", {}).get("metrics", ())]
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+            for entity in _pages(call, "runs"):
+                info = entity["info"]
+                self.owners[normalize(info["artifact_uri"])] = ("run", info["run_id"])
+                self._write(rows.run(entity))
+                keys = [metric["key"] for metric in entity.get("data", {}).get("metrics", ())]
                 history = partial(self._history, info["run_id"])
                 for points in pool.map(history, keys):
                     self._write(iter(points))
@@ -101,30 +101,33 @@ class Reading:
         parameters = {"run_id": run_id, "metric_key": key, "max_results": POINTS_PAGE}
         call = partial(self._tracking.get, "metrics/get-history", **parameters)
         return [
-            ("metrics", {"run_uuid": run_id, **rows.point(said)})
-            for said in _pages(call, "metrics")
+            ("metrics", {"run_uuid": run_id, **rows.point(entity)})
+            for entity in _pages(call, "metrics")
         ]
 
     def _logged_models(self, experiment: str) -> None:
         body = {"experiment_ids": [experiment], "max_results": MODELS_PAGE}
         call = partial(self._tracking.post, "logged-models/search", **body)
-        for said in _pages(_since(call), "models"):
-            self.owners[plain(said["info"]["artifact_uri"])] = ("model", said["info"]["model_id"])
-            self._write(rows.logged_model(said))
+        for entity in _pages(_if_supported(call), "models"):
+            self.owners[normalize(entity["info"]["artifact_uri"])] = (
+                "model",
+                entity["info"]["model_id"],
+            )
+            self._write(rows.logged_model(entity))
 
     def _traces(self, experiment: dict[str, Any]) -> None:
-        """Note that there are traces, which the API cannot write to another server."""
+        """Report traces, which cannot be imported through the API."""
         call = partial(self._tracking.get, "traces", experiment_ids=experiment["experiment_id"])
-        if _since(partial(call, max_results=1))().get("traces"):
-            self.left.append(f"the traces of experiment {experiment['name']}")
+        if _if_supported(partial(call, max_results=1))().get("traces"):
+            self.skipped.append(f"the traces of experiment {experiment['name']}")
 
     def _registry(self) -> None:
         call = partial(self._tracking.get, "registered-models/search", max_results=PAGE)
-        models = {said["name"]: said for said in _pages(call, "registered_models")}
-        prompts = _pages(_since(partial(call, filter=PROMPTS)), "registered_models")
-        models |= {said["name"]: said for said in prompts}
-        for name, said in models.items():
-            self._write(rows.registered_model(said))
+        models = {entity["name"]: entity for entity in _pages(call, "registered_models")}
+        prompts = _pages(_if_supported(partial(call, filter=PROMPTS)), "registered_models")
+        models |= {entity["name"]: entity for entity in prompts}
+        for name, entity in models.items():
+            self._write(rows.registered_model(entity))
             quote = '"' if "'" in name else "'"
             parameters = {"filter": f"name={quote}{name}{quote}", "max_results": PAGE}
             search = partial(self._tracking.get, "model-versions/search", **parameters)
@@ -132,34 +135,34 @@ class Reading:
                 self._write(rows.model_version(version, self._location(version)))
 
     def _location(self, version: dict[str, Any]) -> str:
-        asked = {"name": version["name"], "version": version["version"]}
-        found = self._tracking.get("model-versions/get-download-uri", **asked)
+        parameters = {"name": version["name"], "version": version["version"]}
+        found = self._tracking.get("model-versions/get-download-uri", **parameters)
         return str(found.get("artifact_uri") or version.get("source", ""))
 
 
 def read(tracking: Tracking, file: Path, progress: Progress) -> Reading:
-    """Write every row of a server to a file of JSON lines.
+    """Write all rows of a server to a JSON Lines file.
 
     Raises:
-        SourceError: It stopped answering, or answered otherwise than MLflow does.
+        SourceError: The server stopped answering, or its responses are not MLflow's.
     """
     try:
         with file.open("w", encoding="utf-8") as lines:
             reading = Reading(tracking, lines, progress)
-            reading.everything()
+            reading.read_all()
     except (Unreachable, TrackingError) as error:
         raise SourceError(
             f"the source stopped answering: {error}", hint="run the same command again to continue"
         ) from None
     except (KeyError, TypeError) as error:
         raise SourceError(f"the response of {tracking.url} is not MLflow's: {error!r}") from None
-    # It is read by the user of the service.
+    # The service runs as another user.
     file.chmod(0o644)
     return reading
 
 
 def _pages(call: Callable[..., dict[str, Any]], field: str) -> Iterator[dict[str, Any]]:
-    """Yield what all pages of an answer hold under `field`."""
+    """Yield the items under `field` of all pages."""
     answer = call()
     yield from answer.get(field, ())
     while token := answer.get("next_page_token"):
@@ -167,14 +170,14 @@ def _pages(call: Callable[..., dict[str, Any]], field: str) -> Iterator[dict[str
         yield from answer.get(field, ())
 
 
-def _since(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Return a call that returns nothing if the server is too old for it."""
+def _if_supported(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Wrap a call to return an empty response if the server is too old for it."""
 
-    def answer(**more: object) -> dict[str, Any]:
+    def answer(**parameters: object) -> dict[str, Any]:
         try:
-            return call(**more)
+            return call(**parameters)
         except TrackingError as error:
-            if error.status in UNKNOWN:
+            if error.status in UNSUPPORTED:
                 return {}
             raise
 

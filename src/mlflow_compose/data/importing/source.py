@@ -11,7 +11,7 @@ from mlflow_compose.errors import SourceError
 
 FOLDER, SQLITE, SERVER = "folder", "sqlite", "server"
 SQLITE_HEADER = b"SQLite format 3\0"
-# Where MLflow keeps artifacts beside its database: `mlflow server`, a client, and a stack of ours.
+# Artifact folders beside a database: of `mlflow server`, an MLflow client, and a local stack.
 BESIDE = ("mlartifacts", "mlruns", "artifacts")
 KINDS = "name an mlruns folder, a SQLite file or the URL of a tracking server"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
@@ -24,13 +24,13 @@ class Source:
 
     Attributes:
         kind: folder, sqlite or server.
-        name: Name for users.
+        name: Name shown to users.
         path: Path of a folder or a file.
-        artifacts: Folders in which a folder's or a file's artifacts may be.
+        artifacts: Folders to search for the artifacts of a folder or file.
         url: URL of a server.
         login: Name and password for a server.
         token: Token for a server, instead of name and password.
-        verify: Whether its certificate must be good, or the file of who signed it.
+        verify: Whether to verify a server's certificate, or the path of CA certificates.
     """
 
     kind: str
@@ -44,15 +44,15 @@ class Source:
 
 
 def recognise(text: str, artifacts: Path | None, environ: Mapping[str, str]) -> Source:
-    """Return the source that a user means.
+    """Return the source that a user typed.
 
     Args:
         text: Source as typed.
         artifacts: Folder of its artifacts, None for MLflow's default.
-        environ: Says how to get into a server, as it does for MLflow's own client.
+        environ: Environment with a server's credentials, in the variables of MLflow's client.
 
     Raises:
-        SourceError: It is not there, or nothing of MLflow's.
+        SourceError: The source does not exist, or is not MLflow's.
     """
     scheme = text.partition(":")[0].partition("+")[0].lower() if "://" in text else ""
     if scheme in {"http", "https"}:
@@ -77,7 +77,7 @@ def _server(text: str, environ: Mapping[str, str]) -> Source:
     try:
         parts = urlsplit(text)
     except ValueError:
-        # Its own text may have the password in it.
+        # The text is not shown, since it may contain a password.
         raise SourceError("the source is not a valid URL", hint=KINDS) from None
     host = parts.netloc.rpartition("@")[2]
     url = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))

@@ -1,8 +1,8 @@
 """A temporary folder with everything of a source but its artifacts, for the mlflow service.
 
-It is beside the env file, since that is where Docker can mount from: it mounts the secrets from
-there. Nobody else gets through the outer folder; what is in the inner one is open to all, because
-it is read by the user of the service.
+It is beside the env file, from which Docker can mount: the secrets are mounted from there too. The
+outer folder is closed to other users. The inner one is readable by all, because the service runs
+as another user.
 """
 
 import os
@@ -19,18 +19,18 @@ from mlflow_compose.errors import FilesError, SourceError
 from mlflow_compose.machine import is_alive, is_unwritable
 
 PREFIX = ".import"
-# As mkdtemp makes it.
+# The name that mkdtemp generates.
 NAME = re.compile(rf"{re.escape(PREFIX)}\.(?P<pid>\d+)\.[a-z0-9_]{{8}}", re.ASCII)
 NOTE = ".mlflow-compose-import"
 NOTE_TEXT = "Made by mlflow-compose import, and removed by the next one if that was killed.\n"
 DATABASE, RUNS = "mlflow.db", "mlruns"
 READABLE, ENTERABLE = 0o644, 0o755
-# A file beside this one has the data that belongs into an artifact folder's parent.
+# An artifact folder is next to one of these files.
 OWNERS = ("meta.yaml", "trace_info.yaml")
 ARTIFACTS = "artifacts"
-# In the header of a file of SQLite: whether it is written by way of a log beside it.
+# SQLite's file header: offset of the write version, and its value for a write-ahead log (WAL).
 # https://www.sqlite.org/fileformat.html#file_format_version_numbers
-LOG_BYTE, WITH_LOG = 18, 2
+WRITE_VERSION, WAL = 18, 2
 
 
 @contextmanager
@@ -38,9 +38,9 @@ def staging(root: Path) -> Iterator[Path]:
     """Provide a folder to fill, and remove it afterwards.
 
     Raises:
-        FilesError: It cannot be made, or the disk is full.
+        FilesError: The folder cannot be created, or the disk is full.
     """
-    outer = _make(root)
+    outer = _create(root)
     inner = outer / "given"
     try:
         (outer / NOTE).write_text(NOTE_TEXT, encoding="utf-8")
@@ -55,7 +55,7 @@ def staging(root: Path) -> Iterator[Path]:
         shutil.rmtree(outer, ignore_errors=True)
 
 
-def _make(root: Path) -> Path:
+def _create(root: Path) -> Path:
     try:
         remove_abandoned(root)
         return Path(tempfile.mkdtemp(prefix=f"{PREFIX}.{os.getpid()}.", dir=root))
@@ -71,16 +71,16 @@ def _unwritable(folder: Path, why: str | None) -> FilesError:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove what a killed import left behind, which a name alone does not prove."""
-    for place in root.glob(f"{PREFIX}.*.*"):
-        name = NAME.fullmatch(place.name)
-        if name and _is_ours(place) and not is_alive(int(name["pid"])):
-            shutil.rmtree(place, ignore_errors=True)
+    """Remove the folders of killed imports; the name alone does not identify them."""
+    for folder in root.glob(f"{PREFIX}.*.*"):
+        name = NAME.fullmatch(folder.name)
+        if name and _has_note(folder) and not is_alive(int(name["pid"])):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_ours(place: Path) -> bool:
+def _has_note(folder: Path) -> bool:
     try:
-        return (place / NOTE).read_text(encoding="utf-8") == NOTE_TEXT
+        return (folder / NOTE).read_text(encoding="utf-8") == NOTE_TEXT
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -89,36 +89,36 @@ def copy_mlruns(source: Source, target: Path) -> None:
     """Copy the files of an mlruns folder without the artifacts.
 
     Raises:
-        SourceError: One of them cannot be read.
+        SourceError: A file cannot be read.
     """
     top = target / RUNS
     try:
         for folder, names, files in os.walk(source.path, onerror=_refuse, followlinks=True):
             if ARTIFACTS in names and any(name in files for name in OWNERS):
                 names.remove(ARTIFACTS)
-            place = top / Path(folder).relative_to(source.path)
-            place.mkdir()
-            place.chmod(ENTERABLE)
-            copy = _copy_points if _has_metrics(place.relative_to(top)) else shutil.copyfile
+            copied = top / Path(folder).relative_to(source.path)
+            copied.mkdir()
+            copied.chmod(ENTERABLE)
+            copy = _copy_points if _has_metrics(copied.relative_to(top)) else shutil.copyfile
             for name in files:
-                copy(Path(folder, name), place / name)
-                (place / name).chmod(READABLE)
+                copy(Path(folder, name), copied / name)
+                (copied / name).chmod(READABLE)
     except OSError as error:
         if is_unwritable(error):
-            # It is the copy that cannot be written.
+            # The copy cannot be written; the source is fine.
             raise
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
 def _has_metrics(folder: Path) -> bool:
-    """Tell whether a folder in an mlruns folder holds histories of metrics."""
+    """Tell whether a folder below mlruns holds metric histories."""
     parts = folder.parts[1:] if folder.parts[:1] == (".trash",) else folder.parts
     of_model = parts[1:2] == ("models",)
     return parts[3 if of_model else 2 :][:1] == ("metrics",)
 
 
 def _copy_points(source: Path, target: Path) -> None:
-    """Copy a metric's history without duplicate points, which databases do not accept."""
+    """Copy a metric history without duplicate points, which databases do not accept."""
     lines = source.read_bytes().splitlines(keepends=True)
     target.write_bytes(b"".join(dict.fromkeys(lines)))
 
@@ -128,10 +128,10 @@ def _refuse(error: OSError) -> None:
 
 
 def copy_database(source: Source, target: Path) -> None:
-    """Copy a SQLite file, also while it is in use.
+    """Copy a SQLite file, even while it is in use.
 
     Raises:
-        SourceError: It is damaged, or not MLflow's.
+        SourceError: The file is damaged, or not MLflow's.
     """
     path = target / DATABASE
     try:
@@ -140,7 +140,7 @@ def copy_database(source: Source, target: Path) -> None:
             closing(sqlite3.connect(path)) as writing,
         ):
             reading.backup(writing)
-            # What is mounted read-only can have no log beside it.
+            # SQLite cannot open a WAL database in a read-only mount.
             writing.execute("PRAGMA journal_mode = DELETE")
             found = writing.execute("SELECT name FROM sqlite_master WHERE name = 'experiments'")
             if found.fetchone() is None:
@@ -150,7 +150,7 @@ def copy_database(source: Source, target: Path) -> None:
                 )
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            # It is the copy that cannot be written.
+            # The copy cannot be written; the source is fine.
             raise _unwritable(target, str(error)) from None
         raise SourceError(f"{source.path} cannot be read: {error}") from None
     path.chmod(READABLE)
@@ -159,7 +159,7 @@ def copy_database(source: Source, target: Path) -> None:
 def _uri(path: Path) -> str:
     """Return a URI that opens a file without writing to it or creating files next to it."""
     with path.open("rb") as file:
-        with_log = file.read(LOG_BYTE + 1)[-1] == WITH_LOG
-    quiet = with_log and not path.with_name(f"{path.name}-wal").exists()
-    # With a write-ahead log as its mode and no log file, it is not open anywhere.
-    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"
+        uses_wal = file.read(WRITE_VERSION + 1)[-1] == WAL
+    # Without its WAL file, a WAL database is not open anywhere.
+    unused = uses_wal and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if unused else ''}"

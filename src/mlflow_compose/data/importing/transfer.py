@@ -1,4 +1,4 @@
-"""Send artifacts into a stack as its users do: through its server, or directly to S3."""
+"""Send artifacts into a stack as its clients do: through its server, or directly to S3."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -6,52 +6,50 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from mimetypes import guess_type
 from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow_compose.clients import Objects, ObjectsError, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing.artifacts import Artifact, ArtifactSource
+from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS, content_type
 from mlflow_compose.errors import IncompleteError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-AT_ONCE = 8
 MEGABYTE = 1024 * 1024
-UNKNOWN_TYPE = "application/octet-stream"
 Put = Callable[[str, Path], None]
 
 
 @dataclass
-class Wanted:
-    """What a stack should hold.
+class ArtifactIndex:
+    """The artifacts of a source, by their keys in the stack.
 
     Attributes:
-        artifacts: By the key that each has in the stack.
-        left: What cannot be listed, one sentence each.
-        nowhere: Locations that do not exist.
+        artifacts: Artifact by its key in the stack.
+        skipped: Artifacts that cannot be listed or sent, one sentence each.
+        missing: Artifact locations that do not exist.
     """
 
     artifacts: dict[str, Artifact] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
-    nowhere: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
-    def there(self, objects: Mapping[str, int]) -> set[str]:
+    def present(self, objects: Mapping[str, int]) -> set[str]:
         """Return the keys of artifacts that the stack has completely."""
         return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
 
-    def missing(self, objects: Mapping[str, int], *, may_be_cut: bool) -> dict[str, Artifact]:
-        """Return the artifacts to send; what the stack has already is not overwritten.
+    def to_send(self, objects: Mapping[str, int], *, may_be_partial: bool) -> dict[str, Artifact]:
+        """Return the artifacts to send; existing objects are not overwritten.
 
         Args:
-            objects: Objects of the stack: size by key.
-            may_be_cut: Whether a shorter one may be what a killed import left; a bucket has an
-                object in full or not at all.
+            objects: Size of the stack's objects, by key.
+            may_be_partial: Whether a shorter file may be the remains of a killed import; S3 stores
+                objects completely or not at all.
         """
         return {
             key: one
             for key, one in self.artifacts.items()
-            if key not in objects or (may_be_cut and objects[key] < one.size)
+            if key not in objects or (may_be_partial and objects[key] < one.size)
         }
 
     def bytes(self, keys: set[str]) -> int:
@@ -59,44 +57,46 @@ class Wanted:
         return sum(self.artifacts[key].size for key in keys)
 
 
-def look(source: ArtifactSource, places: Mapping[str, str], progress: Progress) -> Wanted:
+def index_artifacts(
+    source: ArtifactSource, prefixes: Mapping[str, str], progress: Progress
+) -> ArtifactIndex:
     """List the artifacts of a source.
 
     Args:
         source: Source of the artifacts.
-        places: The prefix of their keys in the stack, by where they are.
+        prefixes: Key prefix in the stack, by artifact location.
         progress: Receiver of progress.
     """
-    wanted = Wanted(nowhere=[place for place in places if not source.has(place)])
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda place: _files(source, place), places)
-        for number, (place, (files, problem)) in enumerate(zip(places, found, strict=True), 1):
-            progress.detail(f"{number} of {len(places)}")
+    index = ArtifactIndex(missing=[location for location in prefixes if not source.has(location)])
+    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+        found = pool.map(lambda location: _files(source, location), prefixes)
+        for number, (location, (files, problem)) in enumerate(zip(prefixes, found, strict=True), 1):
+            progress.detail(f"{number} of {len(prefixes)}")
             if problem:
-                wanted.left.append(problem)
+                index.skipped.append(problem)
             for one in files:
                 if _is_safe(one.path):
-                    wanted.artifacts[f"{places[place]}/{one.path}"] = one
+                    index.artifacts[f"{prefixes[location]}/{one.path}"] = one
                 else:
-                    wanted.left.append(
-                        f"artifact {one.path!r} at {place} points outside of its folder"
+                    index.skipped.append(
+                        f"artifact {one.path!r} at {location} points outside of its folder"
                     )
-    return wanted
+    return index
 
 
 def _is_safe(path: str) -> bool:
-    """Tell whether a path stays below its location: sources may contain any path."""
+    """Tell whether a path stays below its location; a source may report any path."""
     parts = unquote(path).replace("\\", "/").split("/")
     return not any(part in {"", ".", ".."} for part in parts)
 
 
-def _files(source: ArtifactSource, place: str) -> tuple[list[Artifact], str]:
+def _files(source: ArtifactSource, location: str) -> tuple[list[Artifact], str]:
     """Return the files of a location, and why some cannot be listed."""
     found: list[Artifact] = []
     try:
-        found.extend(source.files(place))
+        found.extend(source.files(location))
     except (TrackingError, Unreachable, OSError) as error:
-        return found, f"the artifacts at {place}: {error}"
+        return found, f"the artifacts at {location}: {error}"
     return found, ""
 
 
@@ -108,7 +108,7 @@ def sender(stack: Stack) -> Put:
 
 
 def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
-    # `mlflow.utils.uri.validate_path_is_safe` decodes what is decoded, and takes no fragments.
+    # `mlflow.utils.uri.validate_path_is_safe` decodes paths a second time and rejects fragments.
     if "#" in key or unquote(key) != key:
         raise TrackingError(
             "MLflow's server rejects names with # or percent-encoded characters", status=0
@@ -118,7 +118,7 @@ def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
 
 def _upload(bucket: Objects, key: str, path: Path) -> None:
     with path.open("rb") as file:
-        bucket.upload(key, file, guess_type(path.name)[0] or UNKNOWN_TYPE)
+        bucket.upload(key, file, content_type(path))
 
 
 def send(
@@ -128,20 +128,20 @@ def send(
     scratch: Path,
     progress: Progress,
 ) -> list[str]:
-    """Store artifacts, a few at a time; return a sentence for each that failed.
+    """Store artifacts in parallel; return a sentence for each that failed.
 
     Raises:
-        IncompleteError: The stack does not answer any more.
+        IncompleteError: The stack stopped answering.
     """
     names, problems, sent, size = count(), [], 0, 0
     total = sum(one.size for one in artifacts.values())
 
     def move(key: str, artifact: Artifact) -> None:
-        place = scratch / f"artifact-{next(names)}"
+        path = scratch / f"artifact-{next(names)}"
         try:
-            put(key, source.fetch(artifact, place))
+            put(key, source.fetch(artifact, path))
         finally:
-            place.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     with _pool() as pool:
         futures = {pool.submit(move, key, one): key for key, one in artifacts.items()}
@@ -158,8 +158,8 @@ def send(
 
 @contextmanager
 def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Provide threads; if it ends early, it only waits for work that has begun."""
-    pool = ThreadPoolExecutor(AT_ONCE)
+    """Provide threads; on an error, cancel the work that has not begun."""
+    pool = ThreadPoolExecutor(PARALLEL_REQUESTS)
     try:
         yield pool
     finally:

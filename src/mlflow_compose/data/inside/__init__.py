@@ -1,1 +1,1 @@
-"""Code for the mlflow service, sent as sources; it may use what MLflow's image has."""
+"""Code that runs in the mlflow service, sent as sources; it may use what MLflow's image has."""

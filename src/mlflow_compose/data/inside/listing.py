@@ -2,17 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from mlflow_compose.engines.inside import s3
 
 Objects = Iterator[tuple[str, int]]
-AT_ONCE = 500
 
 
-def listed(bucket: str, folder: str, prefix: str) -> Objects:
-    """Yield each object below a prefix with its size; from a folder if there is no bucket."""
+def list_objects(bucket: str, folder: str, prefix: str) -> Objects:
+    """Yield each key below a prefix with its size; `folder` is empty if there is a bucket."""
     return in_folder(Path(folder), prefix) if folder else in_bucket(bucket, prefix)
 
 
@@ -25,14 +23,8 @@ def in_bucket(bucket: str, prefix: str) -> Objects:
 
 
 def in_folder(top: Path, prefix: str) -> Objects:
-    """Yield the files of a folder with the keys of objects."""
+    """Yield the files of a folder under the keys that they would have in a bucket."""
     for folder, _, names in os.walk(top / prefix):
         for name in names:
             path = Path(folder, name)
             yield path.relative_to(top).as_posix(), path.stat().st_size
-
-
-def batches(objects: Objects) -> Iterator[list[tuple[str, int]]]:
-    """Yield objects a few hundred at a time."""
-    while batch := list(islice(objects, AT_ONCE)):
-        yield batch

@@ -9,61 +9,67 @@ from typing import Any
 from mlflow_compose.data.inside import listing, tables
 from mlflow_compose.data.inside.merge import Merge
 from mlflow_compose.data.inside.row_mapping import RowMapping
-from mlflow_compose.data.inside.store import open_source, passed_over
-from mlflow_compose.data.inside.table_groups import KINDS, OWN_TO_A_SERVER
+from mlflow_compose.data.inside.store import open_source, skipped_folders
+from mlflow_compose.data.inside.table_groups import KINDS, SERVER_TABLES
 from mlflow_compose.engines.inside.answer import Request, item, progress
+
+OBJECTS_PER_ITEM = 500
 
 
 def merge(request: Request) -> dict[str, Any]:
     """Merge a source's rows and count them in the stack."""
-    mapping = RowMapping(request["root"], everything_moves=request["kind"] == "server")
-    given = Path(os.environ["SHARED_FOLDER"])
+    mapping = RowMapping(request["root"], move_all=request["kind"] == "server")
+    staged = Path(os.environ["SHARED_FOLDER"])
     target = tables.open_database(request["backend"])
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source = open_source(request["kind"], given, Path(scratch).resolve(), progress)
-        damaged = passed_over(source, given) if request["kind"] == "folder" else []
-        theirs, ours = tables.reflected(source), tables.reflected(target)
+        source = open_source(request["kind"], staged, Path(scratch).resolve(), progress)
+        damaged = skipped_folders(source, staged) if request["kind"] == "folder" else []
+        source_schema, target_schema = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
-            first = Merge(reading, theirs, ours, mapping, write=True)
+            first = Merge(reading, source_schema, target_schema, mapping, write=True)
             first.walk(target, progress)
-            left = noted(mapping)
+            # Before the second pass, which counts the same rows again.
+            skipped = adjustments(mapping)
             progress("comparing")
-            second = Merge(reading, theirs, ours, mapping, write=False)
+            second = Merge(reading, source_schema, target_schema, mapping, write=False)
             second.walk(target, lambda _: None)
-            left += [*damaged, *second.conflicts.left, *others(reading, theirs)]
+            skipped += [*damaged, *second.conflicts.skipped, *unsupported(reading, source_schema)]
         source.dispose()
-    for old, new in mapping.places.items():
-        item({"place": [old, new]})
+    for old, new in mapping.locations.items():
+        item({"location": [old, new]})
     return {
         "source": second.source,
-        "before": first.there,
-        "after": second.there,
-        "left": left,
+        "before": first.existing,
+        "after": second.existing,
+        "skipped": skipped,
     }
 
 
-def noted(mapping: RowMapping) -> list[str]:
+def adjustments(mapping: RowMapping) -> list[str]:
     """Describe what could not be imported unchanged."""
-    stay = mapping.elsewhere.items()
+    external, truncated = mapping.external.items(), mapping.truncated.items()
     return [
-        *(f"artifacts of {number} runs or models: they stay in {place}" for place, number in stay),
-        *(f"{number} values of {name} were truncated" for name, number in mapping.cut.items()),
+        *(
+            f"artifacts of {number} runs or models: they stay in {root}"
+            for root, number in external
+        ),
+        *(f"{number} values of {name} were truncated" for name, number in truncated),
     ]
 
 
-def others(reading: Any, theirs: Any) -> list[str]:
-    """Describe what is never imported."""
-    names = set(theirs.tables) - set(KINDS) - set(OWN_TO_A_SERVER)
-    counted = {name: tables.count(reading, theirs.tables[name]) for name in sorted(names)}
+def unsupported(reading: Any, source_schema: Any) -> list[str]:
+    """Describe tables that are never imported."""
+    names = set(source_schema.tables) - set(KINDS) - set(SERVER_TABLES)
+    counted = {name: tables.count(reading, source_schema.tables[name]) for name in sorted(names)}
     return [f"{number} rows of table {name}" for name, number in counted.items() if number]
 
 
 def artifacts(request: Request) -> dict[str, Any]:
     """List the stack's artifacts below some prefixes."""
     for prefix in request["prefixes"]:
-        found = listing.listed(request["bucket"], request["folder"], prefix)
-        for batch in listing.batches(found):
-            item({"objects": batch})
+        found = listing.list_objects(request["bucket"], request["folder"], prefix)
+        for chunk in tables.chunks(found, OBJECTS_PER_ITEM):
+            item({"objects": chunk})
     return {}
 
 

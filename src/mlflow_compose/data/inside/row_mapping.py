@@ -6,11 +6,11 @@ from urllib.parse import unquote, urlsplit
 
 Row = dict[str, Any]
 TRACE_LOCATION = "mlflow.artifactLocation"
-# Folders of the source's machine, which are out of reach elsewhere, and its server's proxy.
+# Schemes of locations that only the source can reach: folders, and its server's proxy.
 MOVABLE = ("", "file", "mlflow-artifacts")
-# By table: the column of its place, what names the owner, and where MLflow puts it below its
-# experiment's (`SqlAlchemyStore.create_run`, `create_logged_model`, `_get_trace_artifact_…`).
-PLACES = {
+# By table: the column with the artifact location, the key column, and the default path below the
+# experiment (`SqlAlchemyStore.create_run`, `create_logged_model`, `_get_trace_artifact_…`).
+LOCATIONS = {
     "runs": ("artifact_uri", "run_uuid", "{}/artifacts"),
     "logged_models": ("artifact_location", "model_id", "models/{}/artifacts"),
     "trace_tags": ("value", "request_id", "traces/{}/artifacts"),
@@ -18,46 +18,46 @@ PLACES = {
 
 
 class RowMapping:
-    """Maps rows and remembers the changes, so that references follow.
+    """Maps rows, and remembers the changes for the rows that refer to them.
 
     Attributes:
-        experiments: Their numbers in the stack, by those in the source.
+        experiments: Experiment ids in the stack, by those in the source.
         uuids: Ids of existing datasets and inputs in the stack, by those in the source.
-        places: Artifact locations in the stack, by those in the source.
-        cut: Number of truncated values, by column.
-        elsewhere: Number of locations that stay the same, by their beginning.
+        locations: Artifact locations in the stack, by those in the source.
+        truncated: Number of truncated values, by column.
+        external: Number of artifact locations that stay the same, by scheme and host.
     """
 
-    def __init__(self, root: str, *, everything_moves: bool) -> None:
+    def __init__(self, root: str, *, move_all: bool) -> None:
         """Prepare a mapping.
 
         Args:
-            root: Root of the stack's artifacts, as its server names it.
-            everything_moves: Whether artifacts come along wherever they were.
+            root: Artifact root of the stack, as its server stores it.
+            move_all: Whether artifacts are imported from every location.
         """
         self._root = root.rstrip("/")
-        self._everything_moves = everything_moves
+        self._move_all = move_all
         self.experiments: dict[int, int] = {}
         self.uuids: dict[str, str] = {}
-        self.places: dict[str, str] = {}
-        self.cut: Counter[str] = Counter()
-        self.elsewhere: Counter[str] = Counter()
+        self.locations: dict[str, str] = {}
+        self.truncated: Counter[str] = Counter()
+        self.external: Counter[str] = Counter()
 
-    def location(self, experiment: int) -> str:
+    def experiment_location(self, experiment: int) -> str:
         """Return MLflow's default location for the artifacts of an experiment in the stack."""
         return f"{self._root}/{experiment}"
 
     def row(
-        self, table: str, row: Row, experiment: int | None = None, here: Row | None = None
+        self, table: str, row: Row, experiment: int | None = None, existing: Row | None = None
     ) -> Row:
-        """Return a row as it is in the stack.
+        """Return the row to insert into the stack.
 
         Args:
-            table: Its table.
+            table: Table name.
             row: Row of the source.
-            experiment: The one that it is below, in the stack.
-            here: The stack's own row, which says where artifacts are: its experiment may have had
-                another name, and clients another way to the bucket, when it came.
+            experiment: Id of its experiment in the stack.
+            existing: The stack's row with the same key. Its artifact location is kept: the
+                experiment or the way to the bucket may have changed since it was imported.
         """
         new = {**row}
         if "experiment_id" in new:
@@ -65,46 +65,46 @@ class RowMapping:
         for column in ("dataset_uuid", "input_uuid", "source_id"):
             if column in new:
                 new[column] = self.uuids.get(row[column], row[column])
-        if experiment is not None and (place := self.place(table, row)):
-            column, name, below = PLACES[table]
-            made = f"{self.location(experiment)}/{below.format(row[name])}"
-            new[column] = (here or {}).get(column) or made
-            self.places[place] = new[column]
+        if experiment is not None and (location := self.artifact_location(table, row)):
+            column, name, below = LOCATIONS[table]
+            default = f"{self.experiment_location(experiment)}/{below.format(row[name])}"
+            new[column] = (existing or {}).get(column) or default
+            self.locations[location] = new[column]
         if table == "model_versions":
             for column in ("source", "storage_location"):
-                new[column] = self.follow(row[column])
+                new[column] = self.new_location(row[column])
         return new
 
-    def place(self, table: str, row: Row) -> str:
-        """Return the artifact location of a row; empty if it has none, or if they stay."""
-        if table not in PLACES or row.get("key", TRACE_LOCATION) != TRACE_LOCATION:
+    def artifact_location(self, table: str, row: Row) -> str:
+        """Return the artifact location of a row; empty if it has none, or if it stays."""
+        if table not in LOCATIONS or row.get("key", TRACE_LOCATION) != TRACE_LOCATION:
             return ""
-        uri = row[PLACES[table][0]] or ""
-        if self._everything_moves or scheme(uri) in MOVABLE:
-            return plain(uri)
+        uri = row[LOCATIONS[table][0]] or ""
+        if self._move_all or scheme(uri) in MOVABLE:
+            return normalize(uri)
         parts = urlsplit(uri)
-        self.elsewhere[f"{parts.scheme}://{parts.hostname or ''}"] += 1
+        self.external[f"{parts.scheme}://{parts.hostname or ''}"] += 1
         return ""
 
-    def follow(self, uri: str | None) -> str | None:
+    def new_location(self, uri: str | None) -> str | None:
         """Return the new location of a path at or below a location that moved."""
         if not uri:
             return uri
-        place, rest = plain(uri), ""
-        while place and place not in self.places:
-            place, slash, last = place.rpartition("/")
+        location, rest = normalize(uri), ""
+        while location and location not in self.locations:
+            location, slash, last = location.rpartition("/")
             rest = f"{slash}{last}{rest}"
-        return f"{self.places[place]}{rest}" if place else uri
+        return f"{self.locations[location]}{rest}" if location else uri
 
     def fit(self, table: Any, row: Row) -> Row:
-        """Return a row that PostgreSQL accepts: SQLite ignores lengths and allows NUL."""
+        """Return a row that PostgreSQL accepts: SQLite ignores column lengths and allows NUL."""
         for column in table.columns:
             value, length = row.get(column.name), getattr(column.type, "length", None)
             if not isinstance(value, str):
                 continue
             fitting = value.replace("\0", "")[:length]
             if fitting != value:
-                self.cut[f"{table.name}.{column.name}"] += 1
+                self.truncated[f"{table.name}.{column.name}"] += 1
                 row[column.name] = fitting
         return row
 
@@ -115,7 +115,7 @@ def scheme(uri: str) -> str:
     return found if len(found) > 1 else ""
 
 
-def plain(uri: str) -> str:
-    """Return one spelling of a location: a path if it is on the source's machine."""
+def normalize(uri: str) -> str:
+    """Return a location in one spelling: a path if it is on the source's machine."""
     parts = urlsplit(uri)
     return (unquote(parts.path) if parts.scheme == "file" else uri).rstrip("/")

@@ -11,56 +11,56 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_compose.data.inside.tables import (
-    CHUNK,
+    CHUNK_ROWS,
     CopyError,
+    OnProgress,
     Row,
-    Say,
     insert_missing,
     open_database,
     reflected,
     upgrade,
 )
 
-# What the tool puts into the folder that this is given.
+# Names in the staging folder (`importing/staging.py`, `importing/importer.py`).
 DATABASE, ROWS, RUNS = "mlflow.db", "rows.jsonl", "mlruns"
-# What every row of MLflow has that its REST API does not tell.
+# Columns that the REST API does not return.
 DEFAULTS = {"workspace": "default"}
 
 
-def open_source(kind: str, given: Path, scratch: Path, say: Say) -> Any:
-    """Return the engine of a database with everything that the source has.
+def open_source(kind: str, staged: Path, scratch: Path, on_progress: OnProgress) -> Any:
+    """Return the engine of a database with all rows of the source.
 
     Args:
         kind: folder, sqlite or server.
-        given: Folder with what was taken from the source.
-        scratch: Folder for a copy that may be changed.
-        say: Is told what happens.
+        staged: Folder with everything of the source but its artifacts.
+        scratch: Folder for the database, which is changed.
+        on_progress: Receiver of progress.
 
     Raises:
-        CopyError: It cannot be read.
+        CopyError: The source cannot be read.
     """
     path = scratch / DATABASE
     uri = f"sqlite:///{path}"
     if kind == "folder":
-        say("reading the folder")
-        _migrate(given, uri, say)
+        on_progress("reading the folder")
+        _migrate(staged, uri, on_progress)
         return open_database(uri)
     if kind == "sqlite":
-        shutil.copyfile(given / DATABASE, path)
-    say("bringing the database to this MLflow's schema")
+        shutil.copyfile(staged / DATABASE, path)
+    on_progress("bringing the database to this MLflow's schema")
     upgrade(uri)
     engine = open_database(uri)
     if kind == "server":
-        _fill(engine, given / ROWS)
+        _load_rows(engine, staged / ROWS)
     return engine
 
 
-def _migrate(given: Path, uri: str, say: Say) -> None:
-    """Turn an mlruns folder into a database with MLflow's own command."""
+def _migrate(staged: Path, uri: str, on_progress: OnProgress) -> None:
+    """Convert an mlruns folder to a database with MLflow's own command."""
     command = [sys.executable, "-m", "mlflow", "migrate-filestore"]
     last = ""
     with subprocess.Popen(  # noqa: S603 - nothing is interpreted
-        [*command, "--source", str(given), "--target", uri],
+        [*command, "--source", str(staged), "--target", uri],
         env={**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -71,17 +71,17 @@ def _migrate(given: Path, uri: str, say: Say) -> None:
         for line in process.stdout or ():
             last = line.strip() or last
             if last.startswith("["):
-                say(last)
+                on_progress(last)
     if process.returncode:
         raise CopyError(f"mlflow migrate-filestore failed: {last}")
 
 
-def passed_over(engine: Any, given: Path) -> list[str]:
+def skipped_folders(engine: Any, staged: Path) -> list[str]:
     """Describe the folders that MLflow's command skipped.
 
-    It passes over what has a damaged `meta.yaml`, and ends well (`fs2db._utils.safe_read_yaml`).
+    It skips folders with a damaged `meta.yaml` and still succeeds (`fs2db._utils.safe_read_yaml`).
     """
-    top = given / RUNS
+    top = staged / RUNS
     experiments = [
         folder
         for parent in (top, top / ".trash")
@@ -90,49 +90,49 @@ def passed_over(engine: Any, given: Path) -> list[str]:
     ]
     found = {
         ("experiment", "experiments", "experiment_id"): experiments,
-        ("run", "runs", "run_uuid"): _described(experiments, "*"),
-        ("logged model", "logged_models", "model_id"): _described(experiments, "models/*"),
-        ("registered model", "registered_models", "name"): _described([top], "models/*"),
+        ("run", "runs", "run_uuid"): _folders_with_meta(experiments, "*"),
+        ("logged model", "logged_models", "model_id"): _folders_with_meta(experiments, "models/*"),
+        ("registered model", "registered_models", "name"): _folders_with_meta([top], "models/*"),
     }
-    left = []
+    skipped = []
     with engine.connect() as reading:
         tables = reflected(engine).tables
         for (kind, name, column), folders in found.items():
             query = tables[name].select().with_only_columns(tables[name].c[column])
             known = {str(row[0]) for row in reading.execute(query)}
-            left += [
+            skipped += [
                 f"{kind} {folder.name}: its meta.yaml is damaged or missing"
                 for folder in folders
                 if folder.name not in known
             ]
-    return left
+    return skipped
 
 
-def _described(parents: Iterable[Path], pattern: str) -> list[Path]:
+def _folders_with_meta(parents: Iterable[Path], pattern: str) -> list[Path]:
     found = (path for parent in parents for path in parent.glob(f"{pattern}/meta.yaml"))
     return sorted(path.parent for path in found)
 
 
-def _fill(engine: Any, file: Path) -> None:
+def _load_rows(engine: Any, file: Path) -> None:
     """Insert the rows of a JSON lines file, without unknown columns.
 
-    A row may come twice: a data set with each run that read it, and a run where another one was
-    made while the server was read, since its pages are counted from the newest.
+    Rows may be duplicates: a dataset is listed with each run that uses it, and a run appears on two
+    pages if another one was created in between, since the newest are listed first.
     """
     tables = reflected(engine).tables
-    waiting: dict[str, list[Row]] = defaultdict(list)
+    pending: dict[str, list[Row]] = defaultdict(list)
     with engine.begin() as writing, file.open(encoding="utf-8") as lines:
-        # The one that a new database has is in the file too.
+        # The default experiment of a new database is in the file too.
         writing.execute(tables["experiments"].delete())
         for line in lines:
             name, row = json.loads(line)
-            waiting[name].append(_whole(tables[name], row))
-            if len(waiting[name]) >= CHUNK:
-                insert_missing(writing, tables[name], waiting.pop(name))
-        for name, left in waiting.items():
-            insert_missing(writing, tables[name], left)
+            pending[name].append(_complete(tables[name], row))
+            if len(pending[name]) >= CHUNK_ROWS:
+                insert_missing(writing, tables[name], pending.pop(name))
+        for name, rest in pending.items():
+            insert_missing(writing, tables[name], rest)
 
 
-def _whole(table: Any, row: Row) -> Row:
+def _complete(table: Any, row: Row) -> Row:
     names = [column.name for column in table.columns]
     return {name: row.get(name, DEFAULTS.get(name)) for name in names}

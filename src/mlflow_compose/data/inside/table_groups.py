@@ -10,8 +10,9 @@ class TableGroup:
 
     Attributes:
         table: Table of the parents.
-        key: Their column that names one.
-        children: The column that names the parent, by table; after those that they refer to.
+        key: Key column of the parents.
+        children: Column that refers to the parent, by child table; in the order of their foreign
+            keys.
     """
 
     table: str
@@ -19,8 +20,8 @@ class TableGroup:
     children: Mapping[str, str] = field(default_factory=dict)
 
 
-# Rows of an experiment, besides its own.
-OF_EXPERIMENT = ("experiment_tags", "datasets")
+# Child tables of an experiment.
+EXPERIMENT_CHILDREN = ("experiment_tags", "datasets")
 GROUPS = (
     TableGroup(
         "runs",
@@ -50,7 +51,7 @@ GROUPS = (
         },
     ),
 )
-# A logged model's metrics may be those of a run in another experiment, so they come last.
+# Imported last: a logged model's metrics may refer to a run of another experiment.
 MODEL_METRICS = TableGroup("logged_models", "model_id", {"logged_model_metrics": "model_id"})
 REGISTRY = TableGroup(
     "registered_models",
@@ -92,8 +93,8 @@ KINDS: Mapping[str, str] = {
     "registered_model_aliases": "aliases",
     "model_versions": "model versions",
 }
-# What a server creates on its own, or what is only of use to that server.
-OWN_TO_A_SERVER = (
+# Tables that a server fills on its own, or that only matter to that server.
+SERVER_TABLES = (
     "alembic_version",
     "alembic_version_auth",
     "job_locks",

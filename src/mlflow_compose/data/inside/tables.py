@@ -5,22 +5,22 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow_compose.engines.inside.answer import Failure
 
-# Rows that are read and written at once.
-CHUNK = 1000
-# Of the tool that changes schemas: each database has its own.
+CHUNK_ROWS = 1000
+# Schema versions, which Alembic writes into each database.
 SCHEMA_TABLES = ("alembic_version", "alembic_version_auth")
 LOGIN_TABLE = "users"
-# What is there when the tables were only made.
-FRESH = (*SCHEMA_TABLES, "workspaces")
-# Seconds to wait for a locked file.
-PATIENCE = 60
+# Tables that have rows as soon as they are created.
+PREFILLED = (*SCHEMA_TABLES, "workspaces")
+# Seconds to wait for a locked SQLite file.
+BUSY_TIMEOUT = 60
 
+T = TypeVar("T")
 Row = dict[str, Any]
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class CopyError(Failure):
@@ -36,7 +36,7 @@ class NotEmptyError(CopyError):
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Report what a database rejects without the rows in the driver's message."""
+    """Report database errors without SQLAlchemy's copy of the rows."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -51,7 +51,7 @@ def open_database(uri: str) -> Any:
     from sqlalchemy.pool import NullPool
 
     if uri.startswith("sqlite"):
-        return create_engine(uri, connect_args={"timeout": PATIENCE}, poolclass=NullPool)
+        return create_engine(uri, connect_args={"timeout": BUSY_TIMEOUT}, poolclass=NullPool)
     # Otherwise psycopg2 sends each row separately if conflicts are possible.
     return create_engine(uri, executemany_mode="values_plus_batch", poolclass=NullPool)
 
@@ -74,7 +74,7 @@ def upgrade(uri: str, *, login: bool = False) -> None:
     """Create MLflow's tables in a database, or upgrade older ones.
 
     Raises:
-        CopyError: MLflow cannot.
+        CopyError: MLflow failed.
     """
     commands = [["mlflow", "db", "upgrade", uri]]
     if login:
@@ -88,51 +88,52 @@ def upgrade(uri: str, *, login: bool = False) -> None:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-            raise CopyError(f"mlflow db upgrade failed: {said[-1]}")
+            output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+            raise CopyError(f"mlflow db upgrade failed: {output[-1]}")
 
 
-def copy_all(source_uri: str, target_uri: str, say: Say = lambda _: None) -> dict[str, int]:
+def copy_all(source_uri: str, target_uri: str, on_progress: OnProgress) -> dict[str, int]:
     """Copy every row to an empty database; return the number of rows by table.
 
-    Missing tables are created. Everything is one transaction.
+    Missing tables are created. All rows are copied in one transaction.
 
     Args:
-        source_uri: Database to copy from; it must have the schema of the MLflow that runs here.
+        source_uri: Database to copy from; it must have this MLflow version's schema.
         target_uri: Database to copy to.
-        say: Is told which table is being copied.
+        on_progress: Receiver of the name of each table.
 
     Raises:
         CopyError: The schemas differ.
         NotEmptyError: The target is not empty; it is unchanged.
     """
     source, target = open_database(source_uri), open_database(target_uri)
-    theirs = reflected(source)
-    check_empty(target, set(theirs.tables))
-    upgrade(target_uri, login=LOGIN_TABLE in theirs.tables)
-    ours = reflected(target)
+    source_schema = reflected(source)
+    check_empty(target, set(source_schema.tables))
+    upgrade(target_uri, login=LOGIN_TABLE in source_schema.tables)
+    target_schema = reflected(target)
     with source.connect() as reading, target.begin() as writing:
-        _check_schemas(reading, writing, theirs, ours)
-        tables = [table for table in ours.sorted_tables if table.name not in SCHEMA_TABLES]
-        for table in reversed([table for table in tables if table.name in FRESH]):
+        _check_schemas(reading, writing, source_schema, target_schema)
+        tables = [table for table in target_schema.sorted_tables if table.name not in SCHEMA_TABLES]
+        for table in reversed([table for table in tables if table.name in PREFILLED]):
             writing.execute(table.delete())
         copied = {}
         for table in tables:
-            say(table.name)
-            copied[table.name] = _copy(reading, writing, theirs.tables[table.name], table)
+            on_progress(table.name)
+            source_table = source_schema.tables[table.name]
+            copied[table.name] = _copy_table(reading, writing, source_table, table)
         set_sequences(writing, tables)
     return copied
 
 
 def check_empty(engine: Any, known: set[str]) -> None:
-    """Make sure that a database has no tables, or those of `known` without rows."""
+    """Make sure that a database has no rows, and no tables but those of `known`."""
     tables = reflected(engine).tables
     foreign = sorted(set(tables) - known)
     with engine.connect() as reading:
         filled = [
             name
             for name in sorted(known & set(tables))
-            if name not in FRESH and count(reading, tables[name])
+            if name not in PREFILLED and count(reading, tables[name])
         ]
     if foreign or filled:
         raise NotEmptyError(
@@ -140,29 +141,29 @@ def check_empty(engine: Any, known: set[str]) -> None:
         )
 
 
-def _check_schemas(reading: Any, writing: Any, theirs: Any, ours: Any) -> None:
-    """Make sure that both have the same schema."""
-    if missing := set(theirs.tables) ^ set(ours.tables):
+def _check_schemas(reading: Any, writing: Any, source_schema: Any, target_schema: Any) -> None:
+    """Make sure that both databases have the same schema."""
+    if missing := set(source_schema.tables) ^ set(target_schema.tables):
         raise CopyError(f"only one of the databases has the tables {', '.join(sorted(missing))}")
     for name in SCHEMA_TABLES:
         found = [list(rows(database, metadata.tables[name]))
-                 for database, metadata in ((reading, theirs), (writing, ours))
+                 for database, metadata in ((reading, source_schema), (writing, target_schema))
                  if name in metadata.tables]  # fmt: skip
         if found and found[0] != found[1]:
             raise CopyError(f"the databases have different schemas: {name} is {found}")
 
 
-def _copy(reading: Any, writing: Any, source: Any, target: Any) -> int:
+def _copy_table(reading: Any, writing: Any, source: Any, target: Any) -> int:
     copied = 0
     for chunk in chunks(rows(reading, source)):
-        writing.execute(target.insert(), given(target, chunk))
+        writing.execute(target.insert(), without_computed(target, chunk))
         copied += len(chunk)
     return copied
 
 
 def rows(connection: Any, table: Any, *conditions: Any) -> Iterator[Row]:
     """Yield the rows of a table that meet all conditions, as they are read."""
-    query = table.select().where(*conditions).execution_options(yield_per=CHUNK)
+    query = table.select().where(*conditions).execution_options(yield_per=CHUNK_ROWS)
     return (dict(row) for row in connection.execute(query).mappings())
 
 
@@ -174,40 +175,41 @@ def count(connection: Any, table: Any) -> int:
 
 
 def insert_missing(connection: Any, table: Any, new: Sequence[Row]) -> None:
-    """Insert rows, except for those that were inserted concurrently."""
+    """Insert rows, except those that were inserted concurrently."""
     from sqlalchemy.dialects import postgresql, sqlite
 
     dialect = {"postgresql": postgresql, "sqlite": sqlite}[connection.dialect.name]
     for chunk in chunks(new):
-        connection.execute(dialect.insert(table).on_conflict_do_nothing(), given(table, chunk))
+        insert = dialect.insert(table).on_conflict_do_nothing()
+        connection.execute(insert, without_computed(table, chunk))
 
 
-def given(table: Any, new: Iterable[Row]) -> list[Row]:
+def without_computed(table: Any, new: Iterable[Row]) -> list[Row]:
     """Return rows without computed columns, which the database does not accept."""
-    own = {column.name for column in table.columns if column.computed is not None}
-    return [{name: value for name, value in row.items() if name not in own} for row in new]
+    computed = {column.name for column in table.columns if column.computed is not None}
+    return [{name: value for name, value in row.items() if name not in computed} for row in new]
 
 
 def set_sequences(connection: Any, tables: Iterable[Any]) -> None:
-    """Let PostgreSQL's sequences continue after the inserted ids."""
+    """Set PostgreSQL's sequences to continue after the inserted ids."""
     from sqlalchemy import func, select, text
 
     if connection.dialect.name != "postgresql":
         return
-    asked = text("SELECT pg_get_serial_sequence(:table, :column)")
+    query = text("SELECT pg_get_serial_sequence(:table, :column)")
     for table in tables:
         column = table.autoincrement_column
         if column is None:
             continue
         quoted = connection.dialect.identifier_preparer.format_table(table)
-        sequence = connection.execute(asked, {"table": quoted, "column": column.name}).scalar()
+        sequence = connection.execute(query, {"table": quoted, "column": column.name}).scalar()
         highest = connection.execute(select(func.max(column))).scalar()
         if sequence and highest is not None:
-            # setval accepts 1 and more; 0 is an id that MLflow assigns itself.
+            # setval does not accept 0, an id that MLflow assigns without the sequence.
             connection.execute(select(func.setval(sequence, max(highest, 1))))
 
 
-def chunks(items: Iterable[Row], size: int = CHUNK) -> Iterator[list[Row]]:
+def chunks(items: Iterable[T], size: int = CHUNK_ROWS) -> Iterator[list[T]]:
     """Yield lists of at most `size` items."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
