@@ -23,7 +23,13 @@ from mlflow_compose.clients import Tracking
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.artifacts import Artifact, Folders
 from mlflow_compose.data.importing.importer import Comparison, _errors, _lines
-from mlflow_compose.data.importing.remote import MODULES, artifact_root, key_of, merge_rows, stored
+from mlflow_compose.data.importing.remote import (
+    MODULES,
+    artifact_root,
+    key_of,
+    merge_rows,
+    stored_objects,
+)
 from mlflow_compose.data.importing.report import missing_folders
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
@@ -620,14 +626,14 @@ def test_what_runs_inside_must_be_put_together() -> None:
     assert merged.locations == {"/old": "mlflow-artifacts:/7"}
     assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
     outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
-    found = stored(FakeEngine(stack(), outcome=outcome), ["7/r1"], Silent())
+    found = stored_objects(FakeEngine(stack(), outcome=outcome), ["7/r1"], Silent())
     assert found == {"7/a": 1, "7/b": 2}
 
 
 def test_a_failure_inside_must_be_told_with_what_to_do_next() -> None:
     engine = FakeEngine(stack(), outcome=failed("mlflow db upgrade failed: newer"))
     with pytest.raises(SourceError, match="newer") as caught:
-        stored(engine, ["7/r1"], Silent())
+        stored_objects(engine, ["7/r1"], Silent())
     assert "mlflow-compose verify" in (caught.value.hint or "")
 
 

@@ -65,8 +65,8 @@ class Folders:
         if top is None:
             return
         unread: list[OSError] = []
-        for folder, below, names in os.walk(top, onerror=unread.append, followlinks=True):
-            below[:] = [name for name in below if not _is_link_loop(Path(folder, name))]
+        for folder, subfolders, names in os.walk(top, onerror=unread.append, followlinks=True):
+            subfolders[:] = [name for name in subfolders if not _is_link_loop(Path(folder, name))]
             for name in names:
                 path = Path(folder, name)
                 # A dangling link.
@@ -135,11 +135,11 @@ class Server:
             parameters = {"artifact_directory_path": folder}
         if not folder:
             parameters.popitem()
-        answer = self._tracking.get(endpoint, **parameters)
-        yield from answer.get("files", ())
-        while token := answer.get("next_page_token"):
-            answer = self._tracking.get(endpoint, **parameters, page_token=token)
-            yield from answer.get("files", ())
+        response = self._tracking.get(endpoint, **parameters)
+        yield from response.get("files", ())
+        while token := response.get("next_page_token"):
+            response = self._tracking.get(endpoint, **parameters, page_token=token)
+            yield from response.get("files", ())
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Fetch an artifact into `scratch`."""

@@ -59,11 +59,11 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "backend": stack.stores.backend_uri,
     }
     items: list[Mapping[str, Any]] = []
-    done = _ask(engine, request, progress, items, SharedFolder(folder))
+    done = _run(engine, request, progress, items, SharedFolder(folder))
     return Merged(locations=dict(item["location"] for item in items), **done)
 
 
-def stored(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[str, int]:
+def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[str, int]:
     """Return the sizes of objects in the stack by key, for some experiments.
 
     Args:
@@ -82,11 +82,11 @@ def stored(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[s
         "folder": stores.artifact_folder,
     }
     items: list[Mapping[str, Any]] = []
-    _ask(engine, request, progress, items)
+    _run(engine, request, progress, items)
     return {key: size for item in items for key, size in item["objects"]}
 
 
-def _ask(
+def _run(
     engine: Engine,
     request: Mapping[str, Any],
     progress: Progress,

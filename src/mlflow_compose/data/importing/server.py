@@ -52,7 +52,7 @@ def connect(source: Source) -> Tracking:
 
 
 class Reading:
-    """One pass over a server.
+    """Reads all entities of a server.
 
     Attributes:
         owners: Runs and models by artifact location.
@@ -109,10 +109,8 @@ class Reading:
         body = {"experiment_ids": [experiment], "max_results": MODELS_PAGE}
         call = partial(self._tracking.post, "logged-models/search", **body)
         for entity in _pages(_if_supported(call), "models"):
-            self.owners[normalize(entity["info"]["artifact_uri"])] = (
-                "model",
-                entity["info"]["model_id"],
-            )
+            info = entity["info"]
+            self.owners[normalize(info["artifact_uri"])] = ("model", info["model_id"])
             self._write(rows.logged_model(entity))
 
     def _traces(self, experiment: dict[str, Any]) -> None:
@@ -163,17 +161,17 @@ def read(tracking: Tracking, file: Path, progress: Progress) -> Reading:
 
 def _pages(call: Callable[..., dict[str, Any]], field: str) -> Iterator[dict[str, Any]]:
     """Yield the items under `field` of all pages."""
-    answer = call()
-    yield from answer.get(field, ())
-    while token := answer.get("next_page_token"):
-        answer = call(page_token=token)
-        yield from answer.get(field, ())
+    response = call()
+    yield from response.get(field, ())
+    while token := response.get("next_page_token"):
+        response = call(page_token=token)
+        yield from response.get(field, ())
 
 
 def _if_supported(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Wrap a call to return an empty response if the server is too old for it."""
 
-    def answer(**parameters: object) -> dict[str, Any]:
+    def wrapped(**parameters: object) -> dict[str, Any]:
         try:
             return call(**parameters)
         except TrackingError as error:
@@ -181,4 +179,4 @@ def _if_supported(call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str
                 return {}
             raise
 
-    return answer
+    return wrapped

@@ -12,7 +12,7 @@ from mlflow_compose.errors import SourceError
 FOLDER, SQLITE, SERVER = "folder", "sqlite", "server"
 SQLITE_HEADER = b"SQLite format 3\0"
 # Artifact folders beside a database: of `mlflow server`, an MLflow client, and a local stack.
-BESIDE = ("mlartifacts", "mlruns", "artifacts")
+ARTIFACT_FOLDERS = ("mlartifacts", "mlruns", "artifacts")
 KINDS = "name an mlruns folder, a SQLite file or the URL of a tracking server"
 CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 OTHER_DATABASES = ("postgresql", "mysql", "mssql", "mariadb")
@@ -107,8 +107,10 @@ def _certificate(environ: Mapping[str, str]) -> str:
 def _folder(path: Path, artifacts: Path | None) -> Source:
     for folder in (path / "mlruns", path):
         if any(folder.glob("*/meta.yaml")) or any(folder.glob(".trash/*/meta.yaml")):
-            own = (folder, folder / ".trash")
-            return Source(FOLDER, str(path), folder, (artifacts, *own) if artifacts else own)
+            folders = (folder, folder / ".trash")
+            return Source(
+                FOLDER, str(path), folder, (artifacts, *folders) if artifacts else folders
+            )
     databases = sorted(file for file in path.glob("*.db") if _is_sqlite(file))
     raise SourceError(
         f"{path} is not an mlruns folder: no experiment in it has a meta.yaml",
@@ -119,7 +121,7 @@ def _folder(path: Path, artifacts: Path | None) -> Source:
 def _file(path: Path, artifacts: Path | None) -> Source:
     if not _is_sqlite(path):
         raise SourceError(f"{path} is not a SQLite file", hint=KINDS)
-    beside = tuple(path.parent / name for name in BESIDE)
+    beside = tuple(path.parent / name for name in ARTIFACT_FOLDERS)
     return Source(SQLITE, str(path), path, (artifacts,) if artifacts else beside)
 
 

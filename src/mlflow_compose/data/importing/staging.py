@@ -26,7 +26,7 @@ NOTE_TEXT = "Made by mlflow-compose import, and removed by the next one if that 
 DATABASE, RUNS = "mlflow.db", "mlruns"
 READABLE, ENTERABLE = 0o644, 0o755
 # An artifact folder is next to one of these files.
-OWNERS = ("meta.yaml", "trace_info.yaml")
+ARTIFACT_OWNERS = ("meta.yaml", "trace_info.yaml")
 ARTIFACTS = "artifacts"
 # SQLite's file header: offset of the write version, and its value for a write-ahead log (WAL).
 # https://www.sqlite.org/fileformat.html#file_format_version_numbers
@@ -93,8 +93,8 @@ def copy_mlruns(source: Source, target: Path) -> None:
     """
     top = target / RUNS
     try:
-        for folder, names, files in os.walk(source.path, onerror=_refuse, followlinks=True):
-            if ARTIFACTS in names and any(name in files for name in OWNERS):
+        for folder, names, files in os.walk(source.path, onerror=_raise, followlinks=True):
+            if ARTIFACTS in names and any(name in files for name in ARTIFACT_OWNERS):
                 names.remove(ARTIFACTS)
             copied = top / Path(folder).relative_to(source.path)
             copied.mkdir()
@@ -123,7 +123,7 @@ def _copy_points(source: Path, target: Path) -> None:
     target.write_bytes(b"".join(dict.fromkeys(lines)))
 
 
-def _refuse(error: OSError) -> None:
+def _raise(error: OSError) -> None:
     raise error
 
 

@@ -21,8 +21,8 @@ class RowMapping:
     """Maps rows, and remembers the changes for the rows that refer to them.
 
     Attributes:
-        experiments: Experiment ids in the stack, by those in the source.
-        uuids: Ids of existing datasets and inputs in the stack, by those in the source.
+        experiments: Experiment ids in the stack, by their ids in the source.
+        uuids: Ids of existing datasets and inputs in the stack, by their ids in the source.
         locations: Artifact locations in the stack, by those in the source.
         truncated: Number of truncated values, by column.
         external: Number of artifact locations that stay the same, by scheme and host.
@@ -56,8 +56,8 @@ class RowMapping:
             table: Table name.
             row: Row of the source.
             experiment: Id of its experiment in the stack.
-            existing: The stack's row with the same key. Its artifact location is kept: the
-                experiment or the way to the bucket may have changed since it was imported.
+            existing: The stack's row with the same key. Its artifact location is kept, since its
+                experiment or `MLFLOW_ARTIFACT_ACCESS` may have changed after it was imported.
         """
         new = {**row}
         if "experiment_id" in new:

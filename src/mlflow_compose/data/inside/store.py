@@ -1,4 +1,4 @@
-"""Open any source as a database with this MLflow's schema, without writing to the source."""
+"""Open any source as a database with this MLflow version's schema; the source stays unchanged."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def _folders_with_meta(parents: Iterable[Path], pattern: str) -> list[Path]:
 
 
 def _load_rows(engine: Any, file: Path) -> None:
-    """Insert the rows of a JSON lines file, without unknown columns.
+    """Insert the rows of a JSON Lines file, without unknown columns.
 
     Rows may be duplicates: a dataset is listed with each run that uses it, and a run appears on two
     pages if another one was created in between, since the newest are listed first.

@@ -24,7 +24,7 @@ OnProgress = Callable[[str], None]
 
 
 class CopyError(Failure):
-    """The databases cannot be copied; the message says why."""
+    """The database cannot be copied or upgraded; the message says why."""
 
 
 class NotEmptyError(CopyError):
@@ -42,7 +42,7 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise Failure(f"the database refuses it: {' '.join(str(error.orig).split())}") from error
+        raise Failure(f"database error: {' '.join(str(error.orig).split())}") from error
 
 
 def open_database(uri: str) -> Any:
@@ -57,7 +57,7 @@ def open_database(uri: str) -> Any:
 
 
 def reflected(engine: Any) -> Any:
-    """Return the tables of a database by reflection."""
+    """Return the schema of a database by reflection."""
     from sqlalchemy import JSON, MetaData
 
     metadata = MetaData()
@@ -128,16 +128,16 @@ def copy_all(source_uri: str, target_uri: str, on_progress: OnProgress) -> dict[
 def check_empty(engine: Any, known: set[str]) -> None:
     """Make sure that a database has no rows, and no tables but those of `known`."""
     tables = reflected(engine).tables
-    foreign = sorted(set(tables) - known)
+    unknown = sorted(set(tables) - known)
     with engine.connect() as reading:
         filled = [
             name
             for name in sorted(known & set(tables))
             if name not in PREFILLED and count(reading, tables[name])
         ]
-    if foreign or filled:
+    if unknown or filled:
         raise NotEmptyError(
-            f"the target database is not empty: it has the table {(filled or foreign)[0]}"
+            f"the target database is not empty: it has the table {(filled or unknown)[0]}"
         )
 
 

@@ -14,7 +14,7 @@ from mlflow_compose.result import Progress
 
 # Bytes of one object that stay in memory; larger objects are buffered in a file.
 IN_MEMORY = 8 * 1024 * 1024
-NAMED = 3
+SHOWN = 3
 BUNDLED_CONFLICT_HINT = (
     "if they are an older copy, mlflow-compose migrate-store --prune deletes it; then run the same "
     "command again"
@@ -114,8 +114,8 @@ def _copy_object(source: Objects, target: Objects, key: str) -> None:
 def _compare(source: Mapping[str, int], target: Mapping[str, int]) -> None:
     differ = sorted(key for key in source if source[key] != target.get(key))
     if differ:
-        names = ", ".join(differ[:NAMED])
-        more = f" and {len(differ) - NAMED} more" if len(differ) > NAMED else ""
+        names = ", ".join(differ[:SHOWN])
+        more = f" and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
         raise StoreError(
             f"{names}{more} differ in size after the copy, or are missing",
             hint="run the same command again; it continues where it stopped",

@@ -38,10 +38,10 @@ def changes(to: str, settings: Settings) -> Mapping[str, str]:
 
 def _provider(name: str, settings: Settings) -> Mapping[str, str]:
     # An image set in the env file belongs to the old provider.
-    own = {"ARTIFACT_STORE": "s3", "S3_PROVIDER": name, "MINIO_IMAGE": ""}
+    changed = {"ARTIFACT_STORE": "s3", "S3_PROVIDER": name, "MINIO_IMAGE": ""}
     if settings.minio_host == BUNDLED_S3:
-        return own
-    return {**own, "MINIO_HOST": BUNDLED_S3, "MINIO_PORT": "9000", **NOT_EXTERNAL}
+        return changed
+    return {**changed, "MINIO_HOST": BUNDLED_S3, "MINIO_PORT": "9000", **NOT_EXTERNAL}
 
 
 def _s3(value: str) -> Mapping[str, str]:
@@ -78,8 +78,8 @@ def _postgres(value: str) -> Mapping[str, str]:
         raise UsageError(
             "--to postgres=postgres must not have a port: the bundled database uses PG_PORT"
         )
-    own = {"BACKEND_STORE": "postgres", "PG_HOST": host}
-    return {**own, **({"PG_PORT": str(port)} if port else {})}
+    changed = {"BACKEND_STORE": "postgres", "PG_HOST": host}
+    return {**changed, **({"PG_PORT": str(port)} if port else {})}
 
 
 def _got(value: str) -> str:

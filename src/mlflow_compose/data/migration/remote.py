@@ -12,9 +12,11 @@ from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-AGAIN = "fix that and run the same command again"
-OWN_NOT_EMPTY = "if it is an interrupted copy, mlflow-compose migrate-store --prune deletes it"
-NOT_EMPTY = "choose an empty database, such as another PG_DATABASE in the --settings file"
+RETRY_HINT = "fix that and run the same command again"
+BUNDLED_NOT_EMPTY_HINT = (
+    "if it is an interrupted copy, mlflow-compose migrate-store --prune deletes it"
+)
+NOT_EMPTY_HINT = "choose an empty database, such as another PG_DATABASE in the --settings file"
 
 
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
@@ -74,7 +76,7 @@ def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
     if "conflicts" in facts:
         own = stack.has("s3") and not stack.folders
         return conflict(stack.stores.bucket, facts["conflicts"], facts["first"], own=own)
-    hint = AGAIN
+    hint = RETRY_HINT
     if facts.get("not_empty"):
-        hint = OWN_NOT_EMPTY if stack.has("postgres") else NOT_EMPTY
+        hint = BUNDLED_NOT_EMPTY_HINT if stack.has("postgres") else NOT_EMPTY_HINT
     return StoreError(f"the {what} cannot be copied: {error}", hint=hint)
