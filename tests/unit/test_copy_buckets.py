@@ -1,4 +1,4 @@
-"""Objects on their way into a bucket that may hold something already."""
+"""Copying objects into a bucket that may not be empty."""
 
 import contextlib
 import io
@@ -46,28 +46,28 @@ def bucket(**contents: bytes) -> Bucket:
     return Bucket(None, "team", ("", ""), "", contents=contents)
 
 
-@pytest.mark.parametrize("theirs", [b"other", b"of another size"])
+@pytest.mark.parametrize("content", [b"other", b"of another size"])
 @pytest.mark.parametrize("own", [True, False])
-def test_objects_of_others_must_not_be_overwritten(theirs: bytes, *, own: bool) -> None:
+def test_different_objects_must_not_be_overwritten(content: bytes, *, own: bool) -> None:
     source = bucket(a=b"first", b=b"second", c=b"third")
-    target = bucket(b=theirs, c=theirs, d=b"unrelated")
+    target = bucket(b=content, c=content, d=b"unrelated")
     before = dict(target.contents)
     with pytest.raises(
         StoreError, match=r"bucket team already holds 2 objects .* first b$"
-    ) as said:
+    ) as caught:
         copy_objects(source, target, FakeScreen(), own=own)
     assert target.contents == before
-    assert ("--prune" in str(said.value.hint)) is own
-    assert ("MLFLOW_BUCKET_NAME" in str(said.value.hint)) is not own
+    assert ("--prune" in str(caught.value.hint)) is own
+    assert ("MLFLOW_BUCKET_NAME" in str(caught.value.hint)) is not own
 
 
-def test_a_copy_that_was_broken_off_must_go_on() -> None:
+def test_an_interrupted_copy_must_be_resumed() -> None:
     source, target = bucket(a=b"first", b=b"second"), bucket(a=b"first", d=b"unrelated")
     assert copy_objects(source, target, FakeScreen(), own=False) == CopiedObjects(2, 11, 1)
     assert target.contents == {**source.contents, "d": b"unrelated"}
 
 
-def test_what_a_client_changes_meanwhile_must_be_copied_again() -> None:
+def test_objects_that_a_client_changes_during_the_copy_must_be_copied_again() -> None:
     """With direct access, clients do not know that MLflow is stopped."""
     source, target = bucket(a=b"first"), bucket()
 
@@ -84,7 +84,7 @@ def test_what_a_client_changes_meanwhile_must_be_copied_again() -> None:
 
 
 class Client:
-    """As boto3's, over a bucket in memory."""
+    """boto3's client for a bucket in memory."""
 
     def __init__(self, contents: dict[str, bytes]) -> None:
         self.contents = contents
@@ -108,12 +108,12 @@ class Client:
 
 class Body(io.BytesIO):
     def iter_chunks(self, size: int) -> Iterator[bytes]:
-        while piece := self.read(size):
-            yield piece
+        while chunk := self.read(size):
+            yield chunk
 
 
 def copied(folder: Path, contents: dict[str, bytes]) -> CopiedObjects:
-    """Copy a folder of two artifacts; what runs beside MLflow runs here."""
+    """Copy a folder of two artifacts; the code for the mlflow service runs in this process."""
     (folder / "1").mkdir()
     (folder / "1/a").write_bytes(b"first")
     (folder / "1/b").write_bytes(b"second")
@@ -126,14 +126,14 @@ def copied(folder: Path, contents: dict[str, bytes]) -> CopiedObjects:
     return copy_artifacts(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
 
 
-def test_a_folder_must_not_overwrite_objects_of_others(tmp_path: Path) -> None:
-    contents = {"1/b": b"theirs"}
+def test_a_folder_must_not_overwrite_different_objects(tmp_path: Path) -> None:
+    contents = {"1/b": b"different"}
     with pytest.raises(StoreError, match=r"already holds 1 object .* first 1/b$"):
         copied(tmp_path, contents)
-    assert contents == {"1/b": b"theirs"}
+    assert contents == {"1/b": b"different"}
 
 
-def test_a_copy_of_a_folder_that_was_broken_off_must_go_on(tmp_path: Path) -> None:
+def test_an_interrupted_copy_of_a_folder_must_be_resumed(tmp_path: Path) -> None:
     contents = {"1/b": b"second", "d": b"unrelated"}
     assert copied(tmp_path, contents) == CopiedObjects(2, 11, 1)
     assert contents == {"1/a": b"first", "1/b": b"second", "d": b"unrelated"}

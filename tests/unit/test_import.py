@@ -1,4 +1,4 @@
-"""What an import decides: what a source is, what is taken from it, where its artifacts are."""
+"""Importing: recognising and reading a source, mapping its rows, finding its artifacts."""
 
 import json
 import os
@@ -44,12 +44,12 @@ from tests.unit.samples import stack
 from tests.unit.test_clients import answers, server
 
 PROXY = "mlflow-artifacts:/"
-# Above the largest number of a process.
-NOBODY = 4194999
+# Above the largest process id.
+DEAD_PID = 4194999
 
 
 def mlruns(top: Path) -> Path:
-    """Make as much of a mlruns folder as is looked at."""
+    """Create the parts of an mlruns folder that are read."""
     folder = top / "mlruns"
     run = folder / "0" / "r1"
     for path in ("artifacts/plots/a b.png", "tags/artifacts/x", "metrics/loss", "meta.yaml"):
@@ -60,17 +60,17 @@ def mlruns(top: Path) -> Path:
 
 
 def database(path: Path, table: str = "experiments") -> Path:
-    """Make a file of SQLite with one table."""
+    """Create a SQLite file with one table."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"CREATE TABLE {table} (name TEXT)")
         connection.commit()
     return path
 
 
-# --- what a source is
+# --- recognising a source
 
 
-def test_a_folder_must_be_known_from_above_too(tmp_path: Path) -> None:
+def test_a_folder_must_be_recognised_from_its_parent_too(tmp_path: Path) -> None:
     folder = mlruns(tmp_path)
     for text in (str(folder), str(tmp_path), f"file://{folder}"):
         source = recognise(text, None, {})
@@ -78,7 +78,7 @@ def test_a_folder_must_be_known_from_above_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
-def test_a_database_must_have_its_artifacts_beside_it(form: str, tmp_path: Path) -> None:
+def test_artifacts_of_a_database_must_be_searched_beside_it(form: str, tmp_path: Path) -> None:
     file = database(tmp_path / "mlflow.db")
     source = recognise(form.format(file), None, {})
     assert (source.kind, source.path) == (SQLITE, file)
@@ -100,7 +100,7 @@ def test_a_database_must_have_its_artifacts_beside_it(form: str, tmp_path: Path)
         ("http://ann:secret%20one@lab:5000", {}, ("ann", "secret one"), ""),
     ],
 )
-def test_a_server_must_be_entered_as_mlflows_own_client_does(
+def test_credentials_must_be_read_like_mlflows_client_does(
     text: str, environ: Mapping[str, str], login: tuple[str, str] | None, token: str
 ) -> None:
     source = recognise(text, None, environ)
@@ -109,7 +109,7 @@ def test_a_server_must_be_entered_as_mlflows_own_client_does(
     assert "secret" not in f"{source!r}{source.name}"
 
 
-def test_certificates_must_be_checked_as_mlflows_own_client_does(tmp_path: Path) -> None:
+def test_certificates_must_be_verified_like_mlflows_client_does(tmp_path: Path) -> None:
     def verify(**environ: str) -> bool | str:
         return recognise("https://lab", None, environ).verify
 
@@ -122,7 +122,7 @@ def test_certificates_must_be_checked_as_mlflows_own_client_does(tmp_path: Path)
     assert verify(MLFLOW_TRACKING_SERVER_CERT_PATH=str(file)) == str(file)
 
 
-def test_certificates_that_the_environment_names_and_has_not_must_be_named(
+def test_a_missing_ca_bundle_of_the_environment_must_be_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nope.pem")
@@ -130,12 +130,12 @@ def test_certificates_that_the_environment_names_and_has_not_must_be_named(
         connect(Source(SERVER, "https://127.0.0.1:9", url="https://127.0.0.1:9"))
 
 
-def test_an_address_that_is_none_must_be_named() -> None:
+def test_an_invalid_url_must_be_named() -> None:
     with pytest.raises(SourceError, match="is not a valid URL"):
         recognise("http://[::1", None, {})
 
 
-def test_a_folder_with_a_database_must_name_it(tmp_path: Path) -> None:
+def test_a_folder_with_only_a_database_must_name_it(tmp_path: Path) -> None:
     file = database(tmp_path / "mlflow.db")
     (tmp_path / "mlruns" / "1").mkdir(parents=True)
     with pytest.raises(SourceError, match="no experiment") as caught:
@@ -143,31 +143,31 @@ def test_a_folder_with_a_database_must_name_it(tmp_path: Path) -> None:
     assert caught.value.hint == f"mlflow-compose import {file}"
 
 
-# --- what is taken from it
+# --- reading a source
 
 
-def test_a_folder_must_be_copied_without_artifacts_and_open_to_all(tmp_path: Path) -> None:
+def test_a_folder_must_be_copied_without_artifacts_and_readable_by_all(tmp_path: Path) -> None:
     folder = mlruns(tmp_path)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o700 if path.is_dir() else 0o600)
-    with staging(tmp_path) as place:
-        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
-        copy_mlruns(recognise(str(folder), None, {}), place)
-        found = {path.relative_to(place).as_posix(): path for path in place.rglob("*")}
+    with staging(tmp_path) as staged:
+        assert stat.S_IMODE(staged.parent.stat().st_mode) == 0o700
+        copy_mlruns(recognise(str(folder), None, {}), staged)
+        found = {path.relative_to(staged).as_posix(): path for path in staged.rglob("*")}
         assert all(path.stat().st_mode & stat.S_IROTH for path in found.values())
         files = {name for name, path in found.items() if path.is_file()}
     run = "mlruns/0/r1"
     expected = {f"{run}/meta.yaml", f"{run}/metrics/loss", f"{run}/tags/artifacts/x"}
     assert files == {*expected, "mlruns/0/meta.yaml"}
-    assert not place.parent.exists()
+    assert not staged.parent.exists()
 
 
 @pytest.mark.parametrize(
     "path",
     ["0/r1/metrics/train/loss", ".trash/1/r2/metrics/loss", "0/models/m-1/metrics/loss"],
 )
-def test_a_point_that_a_folder_has_twice_must_come_once(path: str, tmp_path: Path) -> None:
-    """MLflow's own command fails at it: all columns are the primary key."""
+def test_a_duplicate_point_of_a_folder_must_be_imported_once(path: str, tmp_path: Path) -> None:
+    """MLflow's own command fails on it, since all columns are the primary key."""
     folder = mlruns(tmp_path)
     for name in (path, "0/r1/tags/metrics/loss"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -181,11 +181,11 @@ def test_a_point_that_a_folder_has_twice_must_come_once(path: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-@pytest.mark.parametrize("writer_is", ["there", "gone"])
-def test_a_database_must_be_copied_while_somebody_writes(
+@pytest.mark.parametrize("writer_is", ["connected", "closed"])
+def test_a_database_must_be_copied_while_it_is_in_use(
     mode: str, writer_is: str, tmp_path: Path
 ) -> None:
-    folder, target = tmp_path / "of others", tmp_path / "ours"
+    folder, target = tmp_path / "source", tmp_path / "target"
     folder.mkdir()
     target.mkdir()
     file = database(folder / "mlflow.db")
@@ -193,7 +193,7 @@ def test_a_database_must_be_copied_while_somebody_writes(
         writer.execute(f"PRAGMA journal_mode = {mode}")
         writer.execute("INSERT INTO experiments VALUES ('a')")
         writer.commit()
-        if writer_is == "gone":
+        if writer_is == "closed":
             writer.close()
         before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
         copy_database(Source(SQLITE, "mlflow.db", file), target)
@@ -204,11 +204,11 @@ def test_a_database_must_be_copied_while_somebody_writes(
         assert copy.execute("SELECT name FROM experiments").fetchall() == [("a",)]
 
 
-def test_a_database_of_something_else_must_be_named(tmp_path: Path) -> None:
+def test_a_database_without_experiments_must_be_named(tmp_path: Path) -> None:
     source = Source(SQLITE, "x", database(tmp_path / "other.db", "people"))
-    (tmp_path / "place").mkdir()
+    (tmp_path / "staged").mkdir()
     with pytest.raises(SourceError, match="has no table experiments"):
-        copy_database(source, tmp_path / "place")
+        copy_database(source, tmp_path / "staged")
 
 
 @pytest.mark.parametrize("root", ["a file", "nowhere", "/proc/self"])
@@ -220,7 +220,7 @@ def test_a_folder_that_cannot_be_written_must_be_named(tmp_path: Path, root: str
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a disk of its own, with room for next to nothing."""
+    """Return a folder on a separate disk of 64 KiB."""
     folder = tmp_path / "small disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", f"{folder}"]
@@ -249,16 +249,18 @@ def test_a_full_disk_must_not_be_blamed_on_the_source(
         writer.commit()
     source = recognise(str(folder if kind == FOLDER else file), None, {})
     copy = copy_mlruns if kind == FOLDER else copy_database
-    with pytest.raises(FilesError, match="cannot be written: "), staging(small_disk) as place:
-        copy(source, place)
+    with pytest.raises(FilesError, match="cannot be written: "), staging(small_disk) as staged:
+        copy(source, staged)
     assert list(small_disk.iterdir()) == []
 
 
-def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_path: Path) -> None:
-    with staging(tmp_path) as place:
+def test_the_folder_of_a_killed_import_must_be_removed_but_not_of_a_running_one(
+    tmp_path: Path,
+) -> None:
+    with staging(tmp_path) as staged:
         dead, living = (
-            shutil.copytree(place.parent, tmp_path / f".import.{pid}.abcdef_1")
-            for pid in (NOBODY, os.getppid())
+            shutil.copytree(staged.parent, tmp_path / f".import.{pid}.abcdef_1")
+            for pid in (DEAD_PID, os.getppid())
         )
     with staging(tmp_path):
         assert not dead.exists()
@@ -266,10 +268,11 @@ def test_what_a_killed_import_left_must_be_removed_and_a_living_ones_not(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "name", [f".import.{NOBODY}.backup", f".import.{NOBODY}.archived", f".import.{NOBODY}.of.me"]
+    "name",
+    [f".import.{DEAD_PID}.backup", f".import.{DEAD_PID}.archived", f".import.{DEAD_PID}.of.me"],
 )
-def test_a_folder_that_only_looks_like_an_import_must_stay(name: str, tmp_path: Path) -> None:
-    """Numbers are dates too: `.import.2024.backup`."""
+def test_a_folder_that_only_looks_like_an_import_must_be_kept(name: str, tmp_path: Path) -> None:
+    """A number may be a date: `.import.2024.backup`."""
     kept = tmp_path / name / "keep.txt"
     kept.parent.mkdir()
     kept.touch()
@@ -278,60 +281,60 @@ def test_a_folder_that_only_looks_like_an_import_must_stay(name: str, tmp_path: 
     assert kept.exists()
 
 
-# --- where artifacts are
+# --- artifacts
 
 
 @pytest.mark.parametrize(
-    "place",
+    "location",
     [
         "mlflow-artifacts:/0/r1/artifacts",
         "mlflow-artifacts://lab:5000/0/r1/artifacts",
-        "/home/somebody/else/mlruns/0/r1/artifacts",
+        "/home/other/user/mlruns/0/r1/artifacts",
         "./mlruns/0/r1/artifacts",
     ],
 )
-def test_artifacts_must_be_found_where_the_folder_is_now(place: str, tmp_path: Path) -> None:
-    found = list(Folders((tmp_path / "none", mlruns(tmp_path))).files(place))
-    assert found == [Artifact(place, "plots/a b.png", len("artifacts/plots/a b.png"))]
+def test_artifacts_must_be_found_in_a_moved_folder(location: str, tmp_path: Path) -> None:
+    found = list(Folders((tmp_path / "none", mlruns(tmp_path))).files(location))
+    assert found == [Artifact(location, "plots/a b.png", len("artifacts/plots/a b.png"))]
 
 
-def test_what_cannot_be_read_must_be_named_and_the_rest_come(
+def test_an_unreadable_folder_must_be_named_and_the_rest_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = mlruns(tmp_path) / "0/r1/artifacts"
-    (place / "closed").mkdir()
+    location = mlruns(tmp_path) / "0/r1/artifacts"
+    (location / "closed").mkdir()
     scandir = os.scandir
 
     def refuse(path: str) -> object:
         if str(path).endswith("closed"):
-            # Root, as whom tests may run, can read everything.
+            # Tests may run as root, which can read everything.
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    index = index_artifacts(Folders(()), {str(place): "7/r1/artifacts"}, Silent())
+    index = index_artifacts(Folders(()), {str(location): "7/r1/artifacts"}, Silent())
     assert list(index.artifacts) == ["7/r1/artifacts/plots/a b.png"]
-    (left,) = index.skipped
-    assert "closed" in left
+    (text,) = index.skipped
+    assert "closed" in text
 
 
-def test_folders_that_are_links_must_come_and_none_for_ever(tmp_path: Path) -> None:
-    place, model = mlruns(tmp_path) / "0/r1/artifacts", tmp_path / "model"
+def test_links_to_folders_must_be_followed_without_loops(tmp_path: Path) -> None:
+    location, model = mlruns(tmp_path) / "0/r1/artifacts", tmp_path / "model"
     model.mkdir()
     (model / "weights").touch()
-    (place / "model").symlink_to(model)
-    (place / "plots" / "again").symlink_to(place)
-    found = {one.path for one in Folders(()).files(str(place))}
+    (location / "model").symlink_to(model)
+    (location / "plots" / "again").symlink_to(location)
+    found = {one.path for one in Folders(()).files(str(location))}
     assert found == {"plots/a b.png", "model/weights"}
 
 
-def test_a_place_that_is_an_address_must_be_read_as_a_path(tmp_path: Path) -> None:
-    place = mlruns(tmp_path / "my art") / "0/r1/artifacts"
-    (found,) = Folders(()).files(normalize(place.as_uri()))
+def test_a_file_url_must_be_read_as_a_path(tmp_path: Path) -> None:
+    location = mlruns(tmp_path / "my art") / "0/r1/artifacts"
+    (found,) = Folders(()).files(normalize(location.as_uri()))
     assert found.path == "plots/a b.png"
 
 
-def test_a_place_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
+def test_a_location_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "key").touch()
     folders = Folders((mlruns(tmp_path),))
@@ -339,16 +342,16 @@ def test_a_place_must_not_lead_out_of_the_folder(tmp_path: Path) -> None:
 
 
 class Hostile:
-    """A source that names an artifact as it likes."""
+    """A source that reports any path."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def has(self, place: str) -> bool:
-        return bool(place)
+    def has(self, location: str) -> bool:
+        return bool(location)
 
-    def files(self, place: str) -> Iterator[Artifact]:
-        yield Artifact(place, self._path, 5)
+    def files(self, location: str) -> Iterator[Artifact]:
+        yield Artifact(location, self._path, 5)
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         raise NotImplementedError(artifact, scratch)
@@ -366,24 +369,24 @@ class Hostile:
         "",
     ],
 )
-def test_a_source_must_not_name_a_path_that_leads_elsewhere(path: str) -> None:
-    """A client would fold it before it asks, and write over an artifact of another run."""
-    index = index_artifacts(Hostile(path), {"/place": "7/r1/artifacts"}, Silent())
+def test_a_path_that_leads_out_of_its_location_must_be_skipped(path: str) -> None:
+    """An HTTP client would resolve the dots and overwrite an artifact of another run."""
+    index = index_artifacts(Hostile(path), {"/location": "7/r1/artifacts"}, Silent())
     assert index.artifacts == {}
-    assert index.skipped == [f"artifact {path!r} at /place points outside of its folder"]
+    assert index.skipped == [f"artifact {path!r} at /location points outside of its folder"]
 
 
-def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
-    place = str(mlruns(tmp_path) / "0/r1/artifacts")
+def test_artifacts_must_be_sent_and_failures_named(tmp_path: Path) -> None:
+    location = str(mlruns(tmp_path) / "0/r1/artifacts")
     source, stored = Folders(()), dict[str, bytes]()
-    (Path(place) / "bad").touch()
+    (Path(location) / "bad").touch()
 
     def put(key: str, path: Path) -> None:
         if key.endswith("bad"):
             raise PermissionError(13, "not for you")
         stored[key] = path.read_bytes()
 
-    index = index_artifacts(source, {place: "7/r1/artifacts"}, Silent())
+    index = index_artifacts(source, {location: "7/r1/artifacts"}, Silent())
     assert index.present({"7/r1/artifacts/bad": 1}) == set()
     problems = send(source, index.artifacts, put, tmp_path, Silent())
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
@@ -392,7 +395,7 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "may_be_partial", "sent"),
+    ("objects", "may_be_partial", "sent"),
     [
         ({}, False, True),
         ({"7/model": 3}, False, False),
@@ -402,28 +405,28 @@ def test_artifacts_must_be_sent_and_what_fails_be_named(tmp_path: Path) -> None:
         ({"7/model": 4}, True, False),
     ],
 )
-def test_what_the_stack_has_must_not_be_written_over(
-    there: Mapping[str, int], *, may_be_partial: bool, sent: bool
+def test_existing_objects_must_not_be_overwritten(
+    objects: Mapping[str, int], *, may_be_partial: bool, sent: bool
 ) -> None:
-    """Only a folder may show half a file of an import that was killed."""
+    """Only a folder can hold a partial file of a killed import."""
     index = ArtifactIndex({"7/model": Artifact("/old", "model", 3)})
-    assert bool(index.to_send(there, may_be_partial=may_be_partial)) == sent
+    assert bool(index.to_send(objects, may_be_partial=may_be_partial)) == sent
 
 
 @pytest.mark.parametrize(
     ("access", "root"), [("proxied", PROXY), ("direct", f"s3://{stack().stores.bucket}")]
 )
-def test_keys_must_be_those_that_the_stacks_server_makes(access: str, root: str) -> None:
-    told = stack(MLFLOW_ARTIFACT_ACCESS=access)
-    assert artifact_root(told) == root
-    place = RowMapping(root, move_all=False).experiment_location(7)
-    assert key_of(told, f"{place}/r1/artifacts") == "7/r1/artifacts"
-    for other in (PROXY, f"s3://{told.stores.bucket}/"):
-        assert key_of(told, f"{other}3/r1/artifacts") == "3/r1/artifacts"
-    assert not key_of(told, "s3://theirs/3/r1/artifacts")
+def test_keys_must_be_those_of_the_stacks_server(access: str, root: str) -> None:
+    target = stack(MLFLOW_ARTIFACT_ACCESS=access)
+    assert artifact_root(target) == root
+    location = RowMapping(root, move_all=False).experiment_location(7)
+    assert key_of(target, f"{location}/r1/artifacts") == "7/r1/artifacts"
+    for other in (PROXY, f"s3://{target.stores.bucket}/"):
+        assert key_of(target, f"{other}3/r1/artifacts") == "3/r1/artifacts"
+    assert not key_of(target, "s3://other/3/r1/artifacts")
 
 
-# --- what a row becomes
+# --- mapping rows
 
 
 def changes(*, move_all: bool = False) -> RowMapping:
@@ -436,7 +439,7 @@ def run_row(uri: str) -> dict[str, Any]:
     return {"run_uuid": "r1", "experiment_id": 1, "artifact_uri": uri}
 
 
-def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
+def test_a_row_must_get_the_stacks_experiment_and_location() -> None:
     known = changes()
     row = known.row("runs", run_row("file:///old/mlruns/1/r1/artifacts"), 7)
     assert row == {
@@ -457,8 +460,8 @@ def test_a_row_must_get_the_stacks_experiment_and_place() -> None:
     assert known.row("trace_tags", {**tag, "key": "other"}, 7)["value"] == tag["value"]
 
 
-def test_what_is_there_must_get_its_artifacts_where_the_stack_has_them() -> None:
-    """Its experiment had another name when it came, or clients went straight to the bucket."""
+def test_an_existing_row_must_keep_its_artifact_location() -> None:
+    """Its experiment may have been renamed, or the artifact access changed."""
     known = changes()
     here = {"artifact_uri": "s3://mine/3/r1/artifacts"}
     row = known.row("runs", run_row("/old/1/r1/artifacts"), 7, here)
@@ -470,13 +473,13 @@ def test_what_is_there_must_get_its_artifacts_where_the_stack_has_them() -> None
 @pytest.mark.parametrize(
     ("uri", "now"),
     [
-        ("s3://theirs/1/r1/artifacts", "s3://theirs/1/r1/artifacts"),
+        ("s3://other/1/r1/artifacts", "s3://other/1/r1/artifacts"),
         ("dbfs:/1/r1/artifacts", "dbfs:/1/r1/artifacts"),
         ("C:/mlruns/1/r1/artifacts", "mlflow-artifacts:/7/r1/artifacts"),
         ("mlflow-artifacts:/1/r1/artifacts", "mlflow-artifacts:/7/r1/artifacts"),
     ],
 )
-def test_what_is_elsewhere_must_stay_there_unless_a_server_hands_it_out(uri: str, now: str) -> None:
+def test_external_artifacts_must_stay_unless_a_server_serves_them(uri: str, now: str) -> None:
     known = changes()
     assert known.row("runs", run_row(uri), 7)["artifact_uri"] == now
     assert bool(known.external) == (now == uri)
@@ -503,7 +506,7 @@ def test_a_model_version_must_follow_its_run(source: str | None, now: str | None
     assert (found["source"], found["storage_location"]) == (now, now)
 
 
-def test_a_value_that_postgresql_refuses_must_be_cut_and_counted() -> None:
+def test_a_value_that_postgresql_rejects_must_be_truncated_and_counted() -> None:
     def column(name: str, length: int | None) -> SimpleNamespace:
         return SimpleNamespace(name=name, type=SimpleNamespace(length=length))
 
@@ -514,33 +517,33 @@ def test_a_value_that_postgresql_refuses_must_be_cut_and_counted() -> None:
     assert known.truncated == {"tags.value": 1, "tags.key": 1}
 
 
-def test_what_the_database_works_out_by_itself_must_not_be_told() -> None:
+def test_computed_columns_must_not_be_inserted() -> None:
     columns = [SimpleNamespace(name=name, computed=name == "c" or None) for name in "abc"]
     table = SimpleNamespace(columns=columns)
     assert without_computed(table, [{"a": 1, "b": 2, "c": 3}]) == [{"a": 1, "b": 2}]
 
 
-# --- what a server tells
+# --- reading a server
 
 
 @pytest.mark.parametrize(
-    ("said", "value"), [(0.1, 0.1), ("NaN", 0), ("Infinity", 1.7976931348623157e308)]
+    ("reported", "value"), [(0.1, 0.1), ("NaN", 0), ("Infinity", 1.7976931348623157e308)]
 )
-def test_a_point_must_be_as_mlflows_databases_have_it(said: object, value: float) -> None:
-    found = rows.point({"key": "loss", "value": said, "timestamp": "17", "step": "3"})
-    assert found.pop("is_nan") == (said == "NaN")
+def test_a_point_must_be_stored_like_mlflow_does(reported: object, value: float) -> None:
+    found = rows.point({"key": "loss", "value": reported, "timestamp": "17", "step": "3"})
+    assert found.pop("is_nan") == (reported == "NaN")
     assert found == {"key": "loss", "value": value, "timestamp": 17, "step": 3}
 
 
-def test_a_data_set_of_two_runs_must_be_one_with_two_inputs() -> None:
+def test_a_dataset_of_two_runs_must_be_one_with_two_inputs() -> None:
     dataset = {"name": "leaves", "digest": "d1", "source_type": "local", "source": "{}"}
-    said = {"inputs": {"dataset_inputs": [{"dataset": dataset}]}}
-    found = [row for run in ("r1", "r2") for row in rows.inputs(said, run, 7)]
+    entity = {"inputs": {"dataset_inputs": [{"dataset": dataset}]}}
+    found = [row for run in ("r1", "r2") for row in rows.inputs(entity, run, 7)]
     sets = [row for table, row in found if table == "datasets"]
     made = [row for table, row in found if table == "inputs"]
     assert sets[0] == sets[1]
     assert {row["destination_id"] for row in made} == {"r1", "r2"}
-    # MLflow's table has no default for it.
+    # The column has no default.
     assert all(row["step"] == 0 for row in made)
 
 
@@ -571,7 +574,7 @@ FIELDS = {
 
 
 def one_a_page(request: BaseHTTPRequestHandler) -> None:
-    """Answer as MLflow 2 does that gives one thing a page, and knows no models."""
+    """Answer like MLflow 2 with one item per page and without logged models."""
     url = urlsplit(request.path)
     endpoint = url.path.removeprefix("/api/2.0/mlflow/")
     given = {name: values[0] for name, values in parse_qs(url.query).items()}
@@ -609,16 +612,16 @@ def test_every_page_of_a_server_must_be_read() -> None:
         (200, "<h1>a shop</h1>", "does not respond like an MLflow server"),
     ],
 )
-def test_a_server_that_is_none_must_be_named(status: int, body: str, words: str) -> None:
+def test_a_server_that_is_not_mlflow_must_be_named(status: int, body: str, words: str) -> None:
     with server(answers(status, body)) as url, pytest.raises(SourceError, match=words) as caught:
         connect(Source(SERVER, url, url=url))
     assert caught.value.hint
 
 
-# --- what is said in the end
+# --- the result
 
 
-def test_what_runs_inside_must_be_put_together() -> None:
+def test_answers_from_inside_must_be_combined() -> None:
     source = Source(FOLDER, "mlruns")
     counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "skipped": ["x"]}
     outcome = answered(counts, {"location": ["/old", "mlflow-artifacts:/7"]})
@@ -630,14 +633,14 @@ def test_what_runs_inside_must_be_put_together() -> None:
     assert found == {"7/a": 1, "7/b": 2}
 
 
-def test_a_failure_inside_must_be_told_with_what_to_do_next() -> None:
+def test_a_failure_inside_must_be_reported_with_a_hint() -> None:
     engine = FakeEngine(stack(), outcome=failed("mlflow db upgrade failed: newer"))
     with pytest.raises(SourceError, match="newer") as caught:
         stored_objects(engine, ["7/r1"], Silent())
     assert "mlflow-compose verify" in (caught.value.hint or "")
 
 
-def test_a_difference_must_be_an_error_that_names_it() -> None:
+def test_missing_rows_must_be_an_error_that_names_them() -> None:
     whole = Comparison({"runs": 2, "tags": 3}, {"runs": 1, "tags": 0}, {"runs": 2, "tags": 3}, ())
     assert _errors(whole) == ()
     assert _lines(whole)[1].split() == ["runs", "2", "1", "2"]
@@ -652,13 +655,13 @@ def test_a_difference_must_be_an_error_that_names_it() -> None:
     assert "artifacts of 1 runs" in unread.message
 
 
-def test_an_experiment_whose_folder_is_gone_must_be_named(tmp_path: Path) -> None:
-    """One of its runs may have no folder since it has no artifacts; not all of them."""
+def test_an_experiment_without_its_folder_must_be_named(tmp_path: Path) -> None:
+    """A single run without a folder may just have no artifacts."""
     here = mlruns(tmp_path) / "0"
     runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
-    places = {place: place for place in (*runs, f"{PROXY}8/r4/artifacts")}
-    (left,) = missing_folders(places, index_artifacts(Folders((tmp_path,)), places, Silent()))
-    assert "the folder /gone/7 does not exist" in left
+    locations = {location: location for location in (*runs, f"{PROXY}8/r4/artifacts")}
+    (text,) = missing_folders(locations, index_artifacts(Folders((tmp_path,)), locations, Silent()))
+    assert "the folder /gone/7 does not exist" in text
 
 
 def test_modules_must_be_sent_after_those_that_they_import() -> None:
