@@ -68,4 +68,4 @@ def test_a_folder_must_be_read_and_if_allowed_written(inside: Engine, tmp_path: 
 
 def test_the_exit_code_and_the_errors_of_a_command_must_be_told(inside: Engine) -> None:
     outcome = inside.run("mlflow", ["sh", "-c", "echo no room >&2; exit 7"])
-    assert (outcome.exit_code, outcome.last_words) == (7, "no room")
+    assert (outcome.exit_code, outcome.last_line) == (7, "no room")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from python_on_whales.components.container.models import PortBinding
 
-from mlflow_compose.engines.docker.containers import _seen, publishes
+from mlflow_compose.engines.docker.containers import _snapshot, publishes
 from mlflow_compose.engines.docker.outdated import outdated
 from tests.unit.samples import stack
 
@@ -43,7 +43,7 @@ def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as o
 def test_a_container_that_is_started_again_must_hold_its_ports(
     status: str, ports: dict[str, Any], held: set[int]
 ) -> None:
-    found = _seen(container(status, ports))
+    found = _snapshot(container(status, ports))
     assert found.held == held
     assert found.status.ports == (("127.0.0.1:5000",) if ports else ())
 
@@ -84,7 +84,7 @@ def test_a_certificate_of_the_users_own_must_be_looked_at_where_it_is(
         if not secret.file:
             (secrets / secret.name).touch()
     later = datetime.now(UTC) + timedelta(minutes=1)
-    seen = replace(_seen(container("running", BOUND)), created=later)
+    seen = replace(_snapshot(container("running", BOUND)), created=later)
     assert outdated(found, secrets, [seen]) == []
     after = later.timestamp() + 60
     os.utime(tmp_path / "ca.pem", (after, after))

@@ -11,11 +11,11 @@ from mlflow_compose import actions
 from mlflow_compose.actions import Plan, load_plan, read_settings
 from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.engines import Engine, open_engine
+from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.docker import DockerEngine
 from mlflow_compose.engines.docker.data import claim_folders
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.ownership import claim
-from mlflow_compose.engines.places import place_of
 from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record, write_record
@@ -57,9 +57,9 @@ class Disk(FakeEngine):
         self._data.check(held)
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
-        self._data.make()
+        self._data.create()
         for name in self.stack.folders:
-            place_of(self._folder, name).mkdir(exist_ok=True)
+            data_path(self._folder, name).mkdir(exist_ok=True)
         self._data.claim_shared()
         super().start(progress, wait_timeout=wait_timeout)
 
@@ -207,7 +207,7 @@ def test_the_docker_engine_must_miss_a_folder_of_the_users_too(tmp_path: Path) -
 def test_the_local_engine_must_look_at_what_was_noted(home: Path) -> None:
     found = plan(home)
     engine = open_engine(found.stack, found.paths, found.identity, {})
-    folders(found).make()
+    folders(found).create()
     held = engine.data_folders()
     assert held == ("data/minio_data", "data/mlflow_data")
     engine.check_data(held=held)

@@ -43,8 +43,8 @@ ENVIRON = {"PATH": os.environ["PATH"]}
 
 @pytest.fixture(autouse=True)
 def _never_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "LOOK_EVERY", 0)
-    monkeypatch.setattr("mlflow_compose.engines.local.watch.LOOK_EVERY", 0)
+    monkeypatch.setattr(log, "POLL_EVERY", 0)
+    monkeypatch.setattr("mlflow_compose.engines.local.watch.POLL_EVERY", 0)
 
 
 def write(folder: Path, service: str, *lines: str) -> Path:
@@ -514,7 +514,7 @@ def test_a_process_that_uses_data_must_be_named_whoever_started_it(
     data.mkdir(parents=True)
     other.mkdir()
     (data / "mlflow.db").touch()
-    assert processes.user_of(tmp_path, [data]) == ""
+    assert processes.process_using(tmp_path, [data]) == ""
     commands = {
         "works in it": ("cd data/mlflow_data; exec", ""),
         "has a file open": ("exec", "<data/mlflow_data/mlflow.db"),
@@ -529,8 +529,8 @@ def test_a_process_that_uses_data_must_be_named_whoever_started_it(
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "here\n"
-        assert processes.user_of(tmp_path, [data]) == f"sh (pid {process.pid})"
-        assert processes.user_of(tmp_path, [other]) == ""
+        assert processes.process_using(tmp_path, [data]) == f"sh (pid {process.pid})"
+        assert processes.process_using(tmp_path, [other]) == ""
         process.communicate("\n")
 
 
@@ -642,8 +642,8 @@ def test_a_user_must_be_made_only_where_one_is_wanted(bin_folder: Path) -> None:
     useradd = bin_folder / "useradd"
     useradd.write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
     useradd.chmod(0o755)
-    availability.make_user(database(""))
-    availability.make_user(database("root"))
+    availability.create_user(database(""))
+    availability.create_user(database("root"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root makes users")
@@ -659,7 +659,7 @@ def test_a_user_that_cannot_be_made_must_be_named(
         useradd.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         useradd.chmod(0o755)
     with pytest.raises(EngineError, match=sentence) as caught:
-        availability.make_user(database("nobody-of-this-name"))
+        availability.create_user(database("nobody-of-this-name"))
     assert "ordinary user" in (caught.value.hint or "")
 
 

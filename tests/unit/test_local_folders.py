@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Path:
 
 def made(folder: Path, stack: Stack | None = None) -> Folders:
     found = Folders(stack or local_stack(), folder)
-    found.make()
+    found.create()
     for path in found.used:
         (path / "content").write_text(path.name, encoding="utf-8")
     return found
@@ -65,7 +65,7 @@ def test_exactly_the_folders_of_the_stack_must_be_deleted(home: Path) -> None:
 def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> None:
     data = made(home)
     disk = big(tmp_path, home)
-    data.make()
+    data.create()
     assert data.remove(known_volumes()) == [str(disk / "minio_data")]
     assert sorted(path.name for path in disk.iterdir()) == ["minio_data", "thesis.tex"]
     assert (disk / "minio_data" / "content").exists()
@@ -79,7 +79,7 @@ def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Pat
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy, symlinks=True)
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
-        replace(other(copy), copied_from=IDENTITY).make()
+        replace(other(copy), copied_from=IDENTITY).create()
     assert "removes the link, and not the data" in (caught.value.hint or "")
     assert TAKE_OVER in (caught.value.hint or "")
     assert (disk / "minio_data" / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
@@ -101,7 +101,7 @@ def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, hom
     disk = tmp_path / "unplugged"
     (home / "data").symlink_to(disk)
     data = Folders(local_stack(), home)
-    for call in (data.check, data.make):
+    for call in (data.check, data.create):
         with pytest.raises(EngineError, match="which does not exist") as caught:
             call()
         assert caught.value.message.startswith(f"{home / 'data'} points to {disk}")
@@ -111,7 +111,7 @@ def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, hom
 def test_a_file_in_the_place_of_data_must_be_named(home: Path) -> None:
     (home / "data").touch()
     with pytest.raises(EngineError, match="data must be a folder"):
-        Folders(local_stack(), home).make()
+        Folders(local_stack(), home).create()
 
 
 def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> 
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
     found = replace(other(copy), copied_from=IDENTITY)
-    found.make()
+    found.create()
     assert {(path / NOTE).read_text(encoding="ascii") for path in found.used} == {f"{OTHER}\n"}
     assert {(path / "content").exists() for path in found.used} == {True}
 
@@ -145,7 +145,7 @@ def test_a_link_above_the_data_must_count_as_one(tmp_path: Path, home: Path) -> 
     shutil.copytree(home, copy, symlinks=True)
     found = replace(other(copy), copied_from=IDENTITY)
     with pytest.raises(EngineError, match="holds the data of another stack"):
-        found.make()
+        found.create()
     kept = found.remove(known_volumes())
     assert kept == [str(disk / name) for name in sorted(local_stack().volumes)]
     assert {(disk / name / "content").exists() for name in local_stack().volumes} == {True}
@@ -156,7 +156,7 @@ def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(hom
     data = made(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
-        data.make()
+        data.create()
     assert TAKE_OVER in (caught.value.hint or "")
     assert (home / "data" / "minio_data" / NOTE).read_text(encoding="ascii") == f"{OTHER}\n"
 
@@ -177,7 +177,7 @@ def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
     with pytest.raises(EngineError, match="so nothing was deleted") as caught:
         data.remove(known_volumes())
     assert TAKE_OVER in (caught.value.hint or "")
-    assert len(data.there) == len(data.used)
+    assert len(data.existing) == len(data.used)
 
 
 def test_two_stacks_must_not_share_a_folder_of_the_users(tmp_path: Path, home: Path) -> None:
@@ -226,8 +226,8 @@ def test_a_renamed_stack_of_root_must_keep_its_database(
     home.parent.rename(renamed)
     home.mkdir(parents=True)
     new = Folders(replace(local_stack(ROOTS), identity=OTHER), home)
-    new.make()
-    Folders(local_stack(ROOTS), renamed / "local").make()
+    new.create()
+    Folders(local_stack(ROOTS), renamed / "local").create()
     assert (renamed / "local/data/postgres_data").resolve() == place
     new.remove(known_volumes())
     assert (place / "content").exists()
@@ -262,4 +262,4 @@ def test_a_stack_that_lost_its_id_must_be_told_how_to_take_its_data_over(
     assert TAKE_OVER in (caught.value.hint or "")
     write_state(paths, "id", f"{IDENTITY}\n")
     found = replace(local_stack(ROOTS), identity=load_identity(paths).id)
-    Folders(found, home).make()
+    Folders(found, home).create()

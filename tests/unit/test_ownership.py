@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose.engines.data_paths import NOTE
 from mlflow_compose.engines.docker.data import claim_folders
 from mlflow_compose.engines.ownership import check_claim, claim, owner_of
-from mlflow_compose.engines.places import NOTE
 from mlflow_compose.errors import EngineError
 from tests.unit.samples import IDENTITY, stack
 

@@ -112,4 +112,4 @@ def test_what_is_not_installed_must_be_told(tmp_path: Path) -> None:
     found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
     outcome = LocalEngine(found, StackPaths(tmp_path / ".env"), {}).run("postgres", ["pg_dump"])
     assert outcome.exit_code == 1
-    assert outcome.last_words.endswith("is missing: mlflow-compose up makes it")
+    assert outcome.last_line.endswith("is missing: mlflow-compose up creates it")

@@ -24,7 +24,7 @@ from mlflow_compose.stack import Stack
 NEEDED = ("database", "bucket")
 
 
-def up(  # noqa: PLR0913 - as many facts go into it
+def up(  # noqa: PLR0913 - independent options
     plan: Plan,
     engine: Engine,
     progress: Progress,

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow_compose.actions.envfile import EnvChange, values_of
 from mlflow_compose.actions.plan import Plan, check_key, load_plan
 from mlflow_compose.data.migration import changes
-from mlflow_compose.engines import place_of
+from mlflow_compose.engines import data_path
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
@@ -136,9 +136,9 @@ def refuse(before: Plan, after: Plan) -> None:
 
 def _same_folder(before: Plan, after: Plan) -> str:
     """Return the folder that two S3 servers would share, empty if there is none."""
-    used = {os.path.realpath(place_of(before.folder, name)) for name in before.stack.folders}
+    used = {os.path.realpath(data_path(before.folder, name)) for name in before.stack.folders}
     for name in after.stack.folders:
-        if os.path.realpath(place_of(after.folder, name)) in used:
+        if os.path.realpath(data_path(after.folder, name)) in used:
             return name
     return ""
 

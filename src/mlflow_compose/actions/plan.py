@@ -49,7 +49,7 @@ class Plan:
         return render(self.stack)
 
 
-def load_plan(  # noqa: PLR0913 - as many facts go into it
+def load_plan(  # noqa: PLR0913 - independent options
     loaded: Loaded,
     paths: StackPaths,
     environ: Mapping[str, str],

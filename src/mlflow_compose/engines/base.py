@@ -16,10 +16,10 @@ UNHEALTHY = "unhealthy"
 EXITED = "exited"
 RESTARTING = "restarting"
 
-# In the environment of what `run` runs: the path of its shared folder there.
+# Environment variable of commands that `run` runs: the path of their shared folder.
 FOLDER_VARIABLE = "SHARED_FOLDER"
 
-# Is called with what a command writes, as it comes.
+# Called with each chunk of a command's output as it arrives.
 Output = Callable[[bytes], None]
 
 
@@ -29,11 +29,11 @@ class ServiceStatus:
 
     Attributes:
         name: Service name.
-        state: In Docker's words: created, running, restarting, exited, …
+        state: Docker's name of the state: created, running, restarting, exited, …
         health: healthy, unhealthy, starting, or empty without a health check.
         exit_code: Exit code of a service that ended, otherwise 0.
         restarts: Number of automatic restarts.
-        ports: Published ones, as address:port.
+        ports: Published ports, as address:port.
     """
 
     name: str
@@ -56,10 +56,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class SharedFolder:
-    """A folder of this machine for a command inside of a service.
+    """A folder of this machine that is shared with a command.
 
     Attributes:
-        path: Absolute path; its mode must let the service's user in.
+        path: Absolute path; its mode must give the service's user access.
         writable: Whether the command may write to it.
     """
 
@@ -69,11 +69,11 @@ class SharedFolder:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command inside of a service ended.
+    """The result of a command that ran with a service's configuration.
 
     Attributes:
         exit_code: Exit code of the command, or of the engine if it could not start it.
-        stdout: Standard output, empty if it was handed on while the command ran.
+        stdout: Standard output, empty if it was passed on while the command ran.
         stderr: Standard error as text.
     """
 
@@ -82,7 +82,7 @@ class Outcome:
     stderr: str
 
     @property
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The last line of its output, where programs report what is wrong."""
         text = self.stderr or self.stdout.decode(errors="replace")
         return next(iter(text.strip().splitlines()[::-1]), "no output")
@@ -98,19 +98,19 @@ class Engine(Protocol):
         """Make sure that the engine can be used.
 
         Raises:
-            EngineError: It cannot; the message says why.
+            EngineError: It cannot; the message gives the reason.
         """
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that existing data belongs to the servers that will run.
 
         Args:
-            start_empty: Whether they may start with none, beside another server's.
-            held: Folders that held the stack's data, as `data_folders` named them.
+            start_empty: Whether they may start without data although another server's exists.
+            held: Folders that held the stack's data, as returned by `data_folders`.
 
         Raises:
             EngineError: It is another server's, which these cannot read; or a folder that the
-                stack uses held its data and does not any more, as if its disk is not mounted.
+                stack uses no longer holds its data, for example because its disk is not mounted.
         """
 
     def data_folders(self) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ class Engine(Protocol):
         """Prepare what services run from: images, package folders.
 
         Raises:
-            EngineError: Something could not be had or built.
+            EngineError: Something could not be downloaded or built.
         """
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
@@ -156,18 +156,18 @@ class Engine(Protocol):
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
     ) -> Outcome:
-        """Run a command where a service runs: with its network, user, environment and secrets.
+        """Run a command with a service's network, user, environment and secrets.
 
         The service itself may be down.
 
         Args:
             service: Name of a service of the stack.
             command: Program and arguments.
-            stdin: Open file of this machine that it reads as standard input.
-            folder: Folder of this machine that the command gets; FOLDER_VARIABLE in its
-                environment has the path there.
-            on_output: Called with standard output as it comes, byte for byte; then the outcome
-                has none of it.
+            stdin: Open file of this machine for its standard input.
+            folder: Folder of this machine to share with the command, which finds its path in
+                the variable FOLDER_VARIABLE.
+            on_output: Called with standard output as it arrives, byte for byte; the outcome then
+                has no stdout.
 
         Raises:
             EngineError: The folder cannot be mounted.
@@ -193,4 +193,4 @@ class Engine(Protocol):
         """Tell whether the stack itself listens on a port of this machine right now."""
 
     def owner_of(self, port: int) -> str | None:
-        """Name the part of the engine that holds a port of this machine, None if there is none."""
+        """Describe the part of the engine that holds a port of this machine, None if none does."""

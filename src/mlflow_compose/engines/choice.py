@@ -1,4 +1,4 @@
-"""Choose the engine of a stack: the requested one, or what this machine has."""
+"""Choose the engine of a stack: the requested one, or one that this machine can run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def choose(
         wanted: auto, docker or local.
         paths: Paths of the stack.
         identity: Stack id.
-        with_data: The engines on which it was started.
+        with_data: Engines that hold data of the stack.
     """
     if wanted != AUTO:
         return Choice(wanted)

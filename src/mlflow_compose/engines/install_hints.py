@@ -30,9 +30,9 @@ PLATFORM = (
 )
 
 
-def install_hint(said: str) -> str | None:
+def install_hint(output: str) -> str | None:
     """Return what to do if packages cannot be installed, None if the reason is unknown."""
-    text = said.lower()
+    text = output.lower()
     hints = (
         (VERSION, "set MLFLOW_VERSION to one that the package index has"),
         (DISK, "make room on the disk, about 1 GB"),

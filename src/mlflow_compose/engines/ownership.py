@@ -1,4 +1,4 @@
-"""The owner of a data folder, by a note in it."""
+"""Record in each data folder which stack owns it, and check it."""
 
 import errno
 import os
@@ -6,17 +6,17 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
-from mlflow_compose.engines.places import NOTE, OTHER_FOLDER, place_of
+from mlflow_compose.engines.data_paths import NOTE, OTHER_FOLDER, data_path
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import ID_PATTERN
 from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack
 
-# More than an id and the end of its line have.
+# Longer than an id and its newline.
 NOTE_BYTES = 32
-# What the system says of a link (the second: FreeBSD), and of a socket.
+# Errors for a symbolic link (EMLINK: on FreeBSD) and for a socket.
 NOT_A_FILE = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EOPNOTSUPP})
-# What to do if the data is the stack's own, which a copy cannot be told from.
+# What to do if the data is the stack's own: it cannot be distinguished from a copy.
 TAKE_OVER = (
     "if this folder is that stack, restored, moved to another disk or without its "
     f"{STATE_DIR}: write that id into {STATE_DIR}/id and remove {STATE_DIR}/place.json"
@@ -29,9 +29,9 @@ def marked(folder: Path, names: Collection[str], identity: str) -> tuple[str, ..
     Args:
         folder: Folder of the stack's rendered files.
         names: Names of the folders, as those files spell them.
-        identity: The id.
+        identity: Stack id.
     """
-    return tuple(name for name in sorted(names) if owner_of(place_of(folder, name)) == identity)
+    return tuple(name for name in sorted(names) if owner_of(data_path(folder, name)) == identity)
 
 
 def check_held(folder: Path, names: Collection[str]) -> None:
@@ -45,10 +45,10 @@ def check_held(folder: Path, names: Collection[str]) -> None:
         EngineError: One of them does not: its disk is not mounted, or the data is gone.
     """
     for name in sorted(names):
-        place = place_of(folder, name)
-        if not _has_note(place):
-            real = Path(os.path.realpath(place))
-            where = f"{place}, which is {real}," if real != place else f"{place}"
+        path = data_path(folder, name)
+        if not _has_note(path):
+            real = Path(os.path.realpath(path))
+            where = f"{path}, which is {real}," if real != path else f"{path}"
             raise EngineError(
                 f"the data of this stack was in {where}, which does not hold it now",
                 hint="if it is on another disk, mount it; mlflow-compose up --start-empty starts "
@@ -60,7 +60,7 @@ def _has_note(folder: Path) -> bool:
     try:
         (folder / NOTE).lstat()
     except PermissionError:
-        # Whoever may look will see.
+        # This user may not look, which does not mean that the note is missing.
         return True
     except OSError:
         return False
@@ -71,14 +71,14 @@ def owner_of(folder: Path) -> str:
     """Return the stack id that a data folder carries, empty if there is none.
 
     Raises:
-        EngineError: There is something else in the note's place.
+        EngineError: The note is not a file with an id.
     """
     note = folder / NOTE
     try:
         text = _read(note)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ""
-    # A full disk leaves an empty one.
+    # A full disk leaves an empty note.
     if text is None or not (text == "" or ID_PATTERN.fullmatch(text)):
         raise EngineError(
             f"{note} is not from mlflow-compose: it must be a file with 16 hexadecimal digits",
@@ -88,10 +88,10 @@ def owner_of(folder: Path) -> str:
 
 
 def _read(note: Path) -> str | None:
-    """Return the text of a note, None if it is a link, a pipe or anything else but a file.
+    """Return the text of a note, None if it is not a regular file.
 
-    Others may be able to write to a folder of data: what they put there is not followed, not
-    waited for, and not read to its end.
+    Other users may be able to write to a data folder: a link there is not followed, a pipe does
+    not block, and a large file is not read to its end.
     """
     # Windows has neither flag.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -110,14 +110,14 @@ def _read(note: Path) -> str | None:
 
 
 def claim(folder: Path, identity: str, copied_from: str = "") -> None:
-    """Note the stack's id in an existing data folder.
+    """Write the stack's id into an existing data folder.
 
-    A folder that this user may not write to stays without: another user owns it.
+    A folder that this user may not write to is left without an id.
 
     Args:
         folder: Data folder.
         identity: Id of its stack.
-        copied_from: Id of the stack that this one is a copy of, whose note was copied too.
+        copied_from: Id of the stack that this one was copied from, along with its note.
 
     Raises:
         EngineError: It is another stack's.
@@ -126,19 +126,19 @@ def claim(folder: Path, identity: str, copied_from: str = "") -> None:
     if owner == identity:
         return
     if owner and owner != copied_from:
-        raise _others(folder, owner, OTHER_FOLDER)
+        raise _claimed_by_another(folder, owner, OTHER_FOLDER)
     try:
         if owner or _is_empty(note):
             note.unlink()
-        # "x" makes a new file: it follows no link that was put there meanwhile.
+        # "x" only creates: it does not follow a link that was put there meanwhile.
         with note.open("x", encoding="ascii") as stream:
             stream.write(f"{identity}\n")
     except PermissionError:
         return
     except FileExistsError:
-        # This user may not read it, or another stack was faster.
+        # This user may not read the note, or another stack was faster.
         if (owner := owner_of(folder)) not in {"", identity}:
-            raise _others(folder, owner, OTHER_FOLDER) from None
+            raise _claimed_by_another(folder, owner, OTHER_FOLDER) from None
 
 
 def _is_empty(note: Path) -> bool:
@@ -158,10 +158,10 @@ def check_claim(folder: Path, stack: Stack, hint: str) -> None:
     """
     owner = owner_of(folder)
     if owner and owner != stack.identity:
-        raise _others(folder, owner, hint)
+        raise _claimed_by_another(folder, owner, hint)
 
 
-def _others(folder: Path, owner: str, hint: str) -> EngineError:
+def _claimed_by_another(folder: Path, owner: str, hint: str) -> EngineError:
     return EngineError(
         f"{folder} holds the data of another stack (id {owner})",
         hint=f"{TAKE_OVER}; otherwise {hint}",

@@ -13,12 +13,12 @@ from mlflow_compose.machine import own_addresses
 from mlflow_compose.stack import PublishedPort
 
 MAX_PORT = 65535
-# In the environment of a process of a stack without Docker: the folder of its rendered files.
+# Environment variable of a local stack's processes: the folder of its rendered files.
 STACK_FOLDER = "STACK_FOLDER"
 # Seconds.
 CONNECT_TIMEOUT = 0.5
-# What binding to an address says that no interface has, or of a family that is switched off.
-NOT_OURS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
+# Errors of binding to an address that no interface has, or of a disabled address family.
+NOT_LOCAL = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
 
 
 def check_ports(engine: Engine) -> None:
@@ -26,7 +26,7 @@ def check_ports(engine: Engine) -> None:
 
     Raises:
         SettingsError: The address that they bind to is not one of this machine.
-        PortTakenError: Somebody does; the message says who.
+        PortTakenError: Another process uses one; the message names it if possible.
     """
     for address in sorted({port.address for _, port in engine.stack.ports}):
         _check_address(address)
@@ -42,12 +42,12 @@ def check_ports(engine: Engine) -> None:
 
 
 def holder_of(engine: Engine, port: int) -> str | None:
-    """Describe what holds a port of this machine, with its stack if that is known."""
+    """Describe what holds a port of this machine, with its stack if known."""
     return engine.owner_of(port) or _process_on(port)
 
 
 def _check_address(address: str) -> None:
-    if _bind(address, 0) in NOT_OURS:
+    if _bind(address, 0) in NOT_LOCAL:
         others = ", ".join(own_addresses())
         raise SettingsError(
             f"STACK_BIND_ADDRESS must be an address of this machine, got {address}",
@@ -69,7 +69,7 @@ def _bind(address: str, port: int) -> int | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As servers do: connections that just ended do not keep a port taken.
+            # As servers do: connections in TIME_WAIT do not keep a port taken.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:
@@ -86,7 +86,7 @@ def _answers(address: str, port: int) -> bool:
 
 
 def _process_on(port: int) -> str | None:
-    """Name the process that listens on a port, if this user may know it."""
+    """Describe the process that listens on a port, None if this user may not see it."""
     import psutil
 
     try:

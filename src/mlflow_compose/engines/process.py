@@ -9,11 +9,11 @@ from typing import IO
 
 from mlflow_compose.engines.base import Outcome, Output
 
-# Bytes that are in memory at a time, however fast the command writes.
+# Bytes of output in memory at a time, however fast the command writes.
 CHUNK = 64 * 1024
 
 
-def run_process(  # noqa: PLR0913 - as many facts go into it
+def run_process(  # noqa: PLR0913 - independent options
     command: Sequence[str],
     *,
     folder: Path | None = None,
@@ -27,15 +27,15 @@ def run_process(  # noqa: PLR0913 - as many facts go into it
     Args:
         command: Program and arguments.
         folder: Working directory.
-        environ: Its whole environment; by default that of this process.
+        environ: Its complete environment; by default that of this process.
         stdin: File that it reads as standard input.
-        on_output: Called with standard output as it comes; then the outcome has none of it.
-        before_kill: Called first if it is interrupted.
+        on_output: Called with standard output as it arrives; the outcome then has no stdout.
+        before_kill: Called before the command is killed.
     """
     chunks: list[bytes] = []
-    # Errors go to a file: the command would stop at a full pipe that is read later.
+    # Errors go to a file: a pipe that is only read at the end would fill up and block.
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(  # noqa: S603 - lists that are written here
+        with subprocess.Popen(  # noqa: S603 - a list from this package
             command,
             cwd=folder,
             env=environ,
@@ -45,7 +45,7 @@ def run_process(  # noqa: PLR0913 - as many facts go into it
             bufsize=0,
         ) as process:
             try:
-                # Typed as optional, and there because of PIPE.
+                # Typed as optional, but PIPE guarantees it.
                 output = process.stdout
                 for chunk in iter(partial(output.read, CHUNK), b"") if output else ():
                     (on_output or chunks.append)(chunk)

@@ -1,4 +1,4 @@
-"""Send modules to where a service runs, run them there, and read what they answer."""
+"""Run modules of this package inside a service, and read what they report."""
 
 import inspect
 import json
@@ -11,7 +11,7 @@ from typing import IO, Any
 from mlflow_compose.engines.base import Engine, SharedFolder
 from mlflow_compose.engines.inside import answer, s3
 
-# Nothing of this package is installed there: the modules are made from their sources.
+# This package is not installed there: the modules are created from their sources.
 LOADER = """
 import json, sys, types
 given = json.load(sys.stdin)
@@ -22,12 +22,12 @@ for name, source in given["modules"].items():
     exec(compile(source, name, "exec"), module.__dict__)
 sys.modules["mlflow_compose.engines.inside.answer"].serve(module.main, given["request"])
 """
-# Sent before all others.
+# Sent before all other modules.
 COMMON = (answer, s3)
 
 
 class RemoteError(Exception):
-    """The modules could not do their work; the message says why and has no secrets.
+    """The modules could not do their work; the message gives the reason, without secrets.
 
     Attributes:
         facts: Facts besides the message.
@@ -39,7 +39,7 @@ class RemoteError(Exception):
 
 
 class _Reader:
-    """Read what modules print, which comes in chunks of any size."""
+    """Parse the output of modules, which arrives in chunks of any size."""
 
     def __init__(self, on_progress: Callable[[str], None], on_item: Callable[[Any], None]) -> None:
         self._on_progress, self._on_item = on_progress, on_item
@@ -50,9 +50,9 @@ class _Reader:
     def read(self, chunk: bytes) -> None:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
-            self._take(line)
+            self._parse(line)
 
-    def _take(self, line: bytes) -> None:
+    def _parse(self, line: bytes) -> None:
         match _parsed(line):
             case {"progress": str(text)}:
                 self._on_progress(text)
@@ -64,7 +64,7 @@ class _Reader:
                 self.done = (done,)
 
 
-def run_modules(  # noqa: PLR0913 - as many facts go into it
+def run_modules(  # noqa: PLR0913 - independent options
     engine: Engine,
     modules: Sequence[ModuleType],
     request: Mapping[str, Any],
@@ -74,15 +74,15 @@ def run_modules(  # noqa: PLR0913 - as many facts go into it
     on_progress: Callable[[str], None] = lambda _: None,
     on_item: Callable[[Any], None] = lambda _: None,
 ) -> Any:  # noqa: ANN401 - JSON
-    """Call `main` of the last module where a service runs; return what it returns.
+    """Call `main` of the last module inside a service, and return its result.
 
     Args:
         engine: Engine of the stack.
-        modules: Each after those that it imports. They import only these, `engines.inside`, and
-            what the service's image has.
+        modules: Modules, each after those that it imports. They import only each other,
+            `engines.inside`, and what the service's image has.
         request: Argument of `main`, as JSON values.
-        service: A service whose image has Python.
-        folder: Folder of this machine that they get.
+        service: Name of a service whose image has Python.
+        folder: Folder of this machine that is shared with them.
         on_progress: Called with each text that they report.
         on_item: Called with each part of the result that they report.
 
@@ -91,16 +91,16 @@ def run_modules(  # noqa: PLR0913 - as many facts go into it
     """
     reader = _Reader(on_progress, on_item)
     command = ["python", "-c", LOADER]
-    with _sent(modules, request) as stdin:
+    with _input_file(modules, request) as stdin:
         outcome = engine.run(service, command, stdin=stdin, folder=folder, on_output=reader.read)
     if reader.done and not outcome.exit_code:
         return reader.done[0]
-    facts = reader.failed or {"message": outcome.last_words}
+    facts = reader.failed or {"message": outcome.last_line}
     raise RemoteError(engine.stack.mask(facts["message"]), facts)
 
 
 @contextmanager
-def _sent(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+def _input_file(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
     """Provide the loader's input as a file; Linux limits one argument of a command to 128 KiB."""
     with tempfile.TemporaryFile() as file:
         file.write(sent(modules, request))
@@ -118,5 +118,5 @@ def _parsed(line: bytes) -> object:
     try:
         return json.loads(line)
     except ValueError:
-        # A library's warning.
+        # Not from the modules, such as a library's warning.
         return None

@@ -1,4 +1,4 @@
-"""The verdict on a start: which service keeps the stack from being up, and why."""
+"""The result of a start: which service keeps the stack from being up, and why."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,18 +7,18 @@ from mlflow_compose.engines.base import EXITED, HEALTHY, RESTARTING, RUNNING, Se
 from mlflow_compose.errors import NotReadyError, ServiceFailedError
 from mlflow_compose.stack import Stack
 
-# A server that cannot start keeps restarting; after this many times it is not bad luck.
+# A server that cannot start keeps restarting; after this many restarts it is not a coincidence.
 RESTARTS_TO_GIVE_UP = 2
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a start ended.
+    """The result of a start.
 
     Attributes:
         lines: Output of the engine.
         failed: Whether it failed.
-        late: Whether the time was over first.
+        late: Whether it failed because of the timeout.
         culprit: The service that is not up, None if no service is to blame.
     """
 
@@ -44,8 +44,8 @@ def find_culprit(
 ) -> ServiceStatus | None:
     """Return the service that keeps the stack from being up, None if all are up.
 
-    One that keeps restarting comes first, whatever it does at this moment; then one that
-    ended; then one that is unhealthy; then the first that is only not ready yet.
+    A service that keeps restarting takes precedence, whatever its state at this moment; then one
+    that ended; then an unhealthy one; then the first that is not ready yet.
     """
     since = restarts(before, now)
     behind = [status for status in now if since[status.name] or not is_up(stack, status)]
@@ -60,17 +60,17 @@ def failure(
 ) -> NotReadyError | ServiceFailedError:
     """Return an error with the service that is not up and its last log lines."""
     lines = list(last_lines)
-    said = "\n  ".join(["; its last lines:", *lines]) if lines else " and said nothing"
+    output = "\n  ".join(["; its last lines:", *lines]) if lines else " and logged nothing"
     show = f"mlflow-compose logs {culprit.name} shows all of it"
     if verdict.late:
         return NotReadyError(
             f"{culprit.name} was not ready after {wait_timeout:g} seconds: "
-            f"it is {culprit.text}{said}",
+            f"it is {culprit.text}{output}",
             service=culprit.name,
             hint=f"{show}; increase --wait-timeout to wait longer",
         )
     return ServiceFailedError(
-        f"{culprit.name} {culprit.text}{said}", service=culprit.name, hint=show
+        f"{culprit.name} {culprit.text}{output}", service=culprit.name, hint=show
     )
 
 
@@ -83,7 +83,7 @@ def _rank(stack: Stack, status: ServiceStatus, restarted: int) -> int:
 
 
 def is_up(stack: Stack, status: ServiceStatus) -> bool:
-    """Tell whether a service does its work, or has done it."""
+    """Tell whether a service is ready, or a job is done."""
     if stack.service(status.name).one_shot:
         return status.state == EXITED and not status.exit_code
     return status.state == RUNNING and status.health in {"", HEALTHY}

@@ -1,8 +1,9 @@
-"""Docker Compose, through python-on-whales: the main engine.
+"""The main engine: Docker Compose, called through python-on-whales.
 
-`engine.py` is what the rest of the project sees; `client.py` calls docker, `availability.py` says
-why it cannot be used, `images.py` gets images, `watch.py` follows `docker compose up`,
-`containers.py` reads containers, `failures.py` describes Docker's failures.
+`engine.py` is the interface to the rest of the project; `client.py` calls docker,
+`availability.py` finds out why it cannot be used, `images.py` pulls and builds images, `watch.py`
+follows `docker compose up`, `containers.py` inspects containers, `failures.py` turns Docker's
+failures into errors.
 """
 
 from mlflow_compose.engines.docker.engine import DockerEngine

@@ -1,4 +1,4 @@
-"""Find out whether Docker can be used, and if not, what is missing."""
+"""Find out whether Docker can be used, and what is missing if not."""
 
 import shutil
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ def check(client: "DockerClient") -> None:
     """Make sure that Docker and Compose v2 are installed and that the engine answers.
 
     Raises:
-        EngineError: One of them is not; the message says which.
+        EngineError: Something is missing; the message names it.
     """
     from python_on_whales import ClientNotFoundError
     from python_on_whales.exceptions import DockerException
@@ -53,14 +53,14 @@ def _not_installed() -> EngineError:
     return EngineError("Docker is not installed: docker is not in PATH", hint=INSTALL)
 
 
-def engine_problem(said: str) -> EngineError:
-    """Return why the engine did not answer, from the output of the docker command."""
-    if "permission denied" in said.lower():
+def engine_problem(stderr: str) -> EngineError:
+    """Return why the engine did not answer, from the errors of the docker command."""
+    if "permission denied" in stderr.lower():
         return EngineError(
             "this user may not use Docker: permission denied on its socket",
             hint='sudo usermod -aG docker "$USER", then log in again',
         )
     return EngineError(
-        f"Docker's engine does not answer: {last_line(said)}",
+        f"Docker's engine does not answer: {last_line(stderr)}",
         hint="start Docker Desktop, or run sudo systemctl start docker",
     )

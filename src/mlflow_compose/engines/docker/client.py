@@ -1,4 +1,4 @@
-"""The docker command, in an environment that cannot change which files and id Compose reads."""
+"""The docker command, protected from environment variables that redirect Compose."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 DOCKER = "docker"
-# What Compose reads instead of the stack's files; the last one refuses what `up` does. Profiles
-# stay: they are for what an override file adds.
+# Variables that point Compose to other files; the last one would make it reject options of `up`.
+# COMPOSE_PROFILES stays: it selects services that an override file adds.
 REDIRECTING = (
     "COMPOSE_DISABLE_ENV_FILE",
     "COMPOSE_ENV_FILES",
@@ -35,9 +35,10 @@ def open_client(stack: Stack, paths: StackPaths) -> "DockerClient":
 def call(identity: str) -> Sequence[str]:
     """Return the docker command for a stack, with its id whatever the environment contains.
 
-    The environment wins over `compose/.env`, and python-on-whales hands its own to every command.
+    Environment variables take precedence over `compose/.env`, and python-on-whales passes its own
+    environment to every command.
     """
-    # Without docker, the client must be what is missing; Windows has no env.
+    # Without docker, the client must report docker as missing, not env; Windows has no env.
     if not shutil.which(DOCKER) or not (env := shutil.which("env")):
         return (DOCKER,)
     removed = (word for name in REDIRECTING for word in ("-u", name))

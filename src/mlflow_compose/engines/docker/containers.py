@@ -1,4 +1,4 @@
-"""Read the state of a stack's containers."""
+"""Inspect the containers and volumes of a stack."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -25,9 +25,9 @@ class Origin:
     """The origin of a container.
 
     Attributes:
-        container: Its name.
-        identity: Id of its stack, empty for one that an override file adds, or that does not
-            belong to a stack.
+        container: Container name.
+        identity: Id of its stack, empty if an override file added it or it does not belong to a
+            stack.
         folder: Folder of the Compose files that it was created from.
     """
 
@@ -37,12 +37,12 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Snapshot:
     """A container at one moment.
 
     Attributes:
         status: Status of its service.
-        created: When the container was made.
+        created: Time at which the container was created.
         held: Ports of this machine that it holds.
     """
 
@@ -51,28 +51,28 @@ class Seen:
     held: frozenset[int]
 
 
-def look(client: "DockerClient", project: str, services: Collection[str]) -> list[Seen]:
-    """Return the containers of a project's services, without one-off runs of them.
+def snapshots(client: "DockerClient", project: str, services: Collection[str]) -> list[Snapshot]:
+    """Return the containers of a project's services, without one-off containers.
 
-    They are found by label, so the rendered files need not be there.
+    They are found by label, so the rendered files need not exist.
     """
     from python_on_whales.exceptions import NoSuchContainer
 
     label = f"{PROJECT_LABEL}={project}"
-    seen = []
+    found = []
     for container in client.container.list(all=True, filters=[("label", label)]):
-        # Removed between listing and looking: then it is not there.
+        # Removed between listing and inspecting.
         with suppress(NoSuchContainer):
             one_off = _label(container, ONE_OFF_LABEL) == "True"
             if not one_off and _label(container, SERVICE_LABEL) in services:
-                seen.append(_seen(container))
-    return seen
+                found.append(_snapshot(container))
+    return found
 
 
 def origins_of(client: "DockerClient", project: str) -> set[Origin]:
     """Return the origins of a project's containers.
 
-    All of its containers count, also those of services that we do not know.
+    All of its containers count, also those of services that an override file adds.
     """
     from python_on_whales.exceptions import NoSuchContainer
 
@@ -88,13 +88,13 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
 def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict[str, str]:
     """Return the stack ids of the volumes that a project would use, by volume name.
 
-    They are looked up by Docker's names, as Compose does, which uses them whatever created
-    them. The id of one that carries none is empty.
+    They are looked up by name, as Compose does, which uses a volume of that name whatever created
+    it. The id of a volume without one is empty.
 
     Args:
         client: Docker client.
-        project: Its name.
-        names: Names of volumes, without the project's.
+        project: Project name.
+        names: Volume names, without the project prefix.
     """
     prefix = docker_name(project, "")
     return {
@@ -117,12 +117,12 @@ def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
 
 
 def docker_name(project: str, volume: str) -> str:
-    """Return Docker's name of a project's volume."""
+    """Return the name of a project's volume in Docker."""
     return f"{project}_{volume}"
 
 
 def publishes(client: "DockerClient", project: str, port: int) -> bool:
-    """Tell whether a container of a project, also one of an override file, publishes a port now."""
+    """Tell whether a container of a project publishes a port now, also one of an override file."""
     from python_on_whales.exceptions import NoSuchContainer
 
     for container in client.container.list(filters=[("label", f"{PROJECT_LABEL}={project}")]):
@@ -133,7 +133,7 @@ def publishes(client: "DockerClient", project: str, port: int) -> bool:
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:
-    """Name the container that holds a port of this machine."""
+    """Describe the container that holds a port of this machine, None if none does."""
     from python_on_whales.exceptions import NoSuchContainer
 
     for container in client.container.list():
@@ -146,7 +146,7 @@ def owner_of(client: "DockerClient", port: int) -> str | None:
     return None
 
 
-def _seen(container: "Container") -> Seen:
+def _snapshot(container: "Container") -> Snapshot:
     state = container.state
     bindings = _bindings(container)
     status = ServiceStatus(
@@ -158,11 +158,11 @@ def _seen(container: "Container") -> Seen:
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
     created = container.created.astimezone(UTC)
-    held = frozenset({port for _, port in bindings} | _wanted(container))
-    return Seen(status, created, held)
+    held = frozenset({port for _, port in bindings} | _reserved(container))
+    return Snapshot(status, created, held)
 
 
-def _wanted(container: "Container") -> set[int]:
+def _reserved(container: "Container") -> set[int]:
     """Return the ports that a container will hold again after a restart."""
     if container.state.status not in {RUNNING, RESTARTING}:
         return set()

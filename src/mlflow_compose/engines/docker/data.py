@@ -1,20 +1,26 @@
-"""Check that the servers can create their data and read existing data, whose format differs."""
+"""Check that the servers can create their data, and read existing data: S3 formats differ."""
 
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow_compose.engines.data_paths import (
+    NOTE,
+    OTHER_FOLDER,
+    check_is_folder,
+    check_outside,
+    data_path,
+)
 from mlflow_compose.engines.ownership import check_claim, claim
-from mlflow_compose.engines.places import NOTE, OTHER_FOLDER, check_place, check_there, place_of
 from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
 from mlflow_compose.stack.components.postgres import NAME as POSTGRES
 from mlflow_compose.stack.site import THIS_MACHINE
 
-# What a disk holds that holds nothing.
+# Entries that an empty disk may have.
 EMPTY = frozenset({"lost+found", NOTE})
-# initdb, by which the image makes its first user, refuses them (and prints the password with `"`).
+# initdb, which creates the image's first user, rejects them (and with `"` prints the password).
 REFUSED = frozenset("\"$'\\")
 
 
@@ -24,11 +30,12 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
     Args:
         stack: Stack to run.
         folder: Folder of its rendered files.
-        volumes: The named volumes that it has already.
+        volumes: Named volumes that it already has.
 
     Raises:
-        SettingsError: A server is looked for in the container itself.
-        EngineError: There is another server's data, which would seem lost, or PG_USER is refused.
+        SettingsError: A setting points a container to itself.
+        EngineError: There is another server's data, which would seem lost, or PG_USER is not
+            possible.
     """
     check_hosts(stack)
     check_user(stack)
@@ -36,18 +43,18 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
         return
     provider = PROVIDERS[stack.s3_provider]
     for name in stack.folders:
-        place = place_of(folder, name)
-        check_there(place)
-        check_place(folder, place)
-        check_claim(place, stack, OTHER_FOLDER)
-        check_content(provider, name, place)
-        check_owner(provider, name, place)
+        path = data_path(folder, name)
+        check_is_folder(path)
+        check_outside(folder, path)
+        check_claim(path, stack, OTHER_FOLDER)
+        check_content(provider, name, path)
+        check_owner(provider, name, path)
     if not stack.folders and provider.volume not in volumes:
         check_volumes(provider, volumes)
 
 
 def check_hosts(stack: Stack) -> None:
-    """Make sure that no setting sends a container to itself."""
+    """Make sure that no setting points a container to itself."""
     for name, host in stack.site.servers.items():
         if host in {"localhost", "::1"} or host.startswith("127."):
             raise SettingsError(
@@ -58,13 +65,13 @@ def check_hosts(stack: Stack) -> None:
 
 
 def claim_folders(stack: Stack, folder: Path) -> None:
-    """Create missing folders of this machine, and note the stack's id in them."""
+    """Create missing data folders, and write the stack's id into them."""
     for name in stack.folders:
-        place = place_of(folder, name)
+        path = data_path(folder, name)
         with suppress(PermissionError):
             # Otherwise the engine creates it, owned by root.
-            place.mkdir(parents=True, exist_ok=True)
-            claim(place, stack.identity)
+            path.mkdir(parents=True, exist_ok=True)
+            claim(path, stack.identity)
 
 
 def check_user(stack: Stack) -> None:
@@ -79,7 +86,7 @@ def check_user(stack: Stack) -> None:
 
 
 def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
-    """Make sure that no other server has data if this one has none."""
+    """Make sure that no other S3 server has a volume of the stack if this one has none."""
     for other in PROVIDERS.values():
         if other.volume in volumes:
             raise EngineError(
@@ -90,18 +97,18 @@ def check_volumes(provider: Provider, volumes: Collection[str]) -> None:
             )
 
 
-def check_content(provider: Provider, name: str, place: Path) -> None:
-    """Make sure that a folder of this machine holds the server's own data, or nothing."""
+def check_content(provider: Provider, name: str, path: Path) -> None:
+    """Make sure that a data folder is empty or holds the server's own data."""
     found: set[str] = set()
     with suppress(PermissionError, FileNotFoundError):
-        found = {path.name for path in place.iterdir()} - EMPTY
-    for other in _others(provider, found):
+        found = {entry.name for entry in path.iterdir()} - EMPTY
+    for other in _other_servers(provider, found):
         raise EngineError(
             f"MINIO_VOLUME_PATH ({name}) holds data of S3_PROVIDER {other}, which "
             f"{provider.name} cannot read",
             hint=f"set MINIO_VOLUME_PATH to a separate folder, or S3_PROVIDER={other}, in .env",
         )
-    # A server would take each folder for a bucket.
+    # A server would treat each folder as a bucket.
     if found and provider.mark and provider.mark not in found:
         raise EngineError(
             f"MINIO_VOLUME_PATH ({name}) holds files of another server than S3_PROVIDER "
@@ -111,22 +118,22 @@ def check_content(provider: Provider, name: str, place: Path) -> None:
         )
 
 
-def check_owner(provider: Provider, name: str, place: Path) -> None:
+def check_owner(provider: Provider, name: str, path: Path) -> None:
     """Make sure that a server that does not run as root may write to its folder."""
-    # In Docker's virtual machines, folders seem to belong to any user that asks.
+    # In Docker Desktop's VM, every user appears to own shared folders.
     if not provider.owner or sys.platform != "linux":
         return
     with suppress(PermissionError, FileNotFoundError):
-        if place.stat().st_uid == provider.owner:
+        if path.stat().st_uid == provider.owner:
             return
     owner = provider.owner
     raise EngineError(
         f"MINIO_VOLUME_PATH ({name}) must be owned by user {owner}, which {provider.name} runs as",
-        hint=f"sudo install -d -o {owner} -g {owner} {place}",
+        hint=f"sudo install -d -o {owner} -g {owner} {path}",
     )
 
 
-def _others(provider: Provider, found: Collection[str]) -> Iterator[str]:
+def _other_servers(provider: Provider, found: Collection[str]) -> Iterator[str]:
     for other in PROVIDERS.values():
         if other != provider and other.mark and other.mark in found:
             yield other.name

@@ -1,4 +1,4 @@
-"""The Docker engine: each method is one Compose command, and what follows from its failure."""
+"""The Docker engine: each method runs one Docker command and handles its failure."""
 
 import os
 import shlex
@@ -11,16 +11,16 @@ from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFo
 from mlflow_compose.engines.docker import availability, data, images, ownership
 from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
-    Seen,
+    Snapshot,
     docker_name,
-    look,
     origins_of,
     owner_of,
     publishes,
+    snapshots,
     users_of,
     volumes_of,
 )
-from mlflow_compose.engines.docker.failures import in_words, last_line, last_lines
+from mlflow_compose.engines.docker.failures import docker_errors, last_line, last_lines
 from mlflow_compose.engines.docker.one_off import run_once
 from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.watch import watch
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class DockerEngine:
-    """Runs a stack with `docker compose`, as python-on-whales calls it."""
+    """Runs a stack with `docker compose`."""
 
     name = "docker"
 
@@ -46,7 +46,7 @@ class DockerEngine:
 
     @property
     def _client(self) -> "DockerClient":
-        # Created each time, which is cheap: the files may have been written since.
+        # Not cached: the files may have been written since, and creating one is cheap.
         return open_client(self.stack, self._paths)
 
     def check(self) -> None:
@@ -94,9 +94,10 @@ class DockerEngine:
         if volumes:
             self._check_unused(self._volumes(), but=self.stack.identity)
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
-        with progress.step("Stopping"), in_words(self.stack, "docker compose down"):
+        with progress.step("Stopping"), docker_errors(self.stack, "docker compose down"):
             if volumes:
-                # Anonymous ones. Compose's own --volumes would delete whatever an override names.
+                # Anonymous volumes only: `down --volumes` would also delete those that an override
+                # file names.
                 self._client.compose.rm(stop=True, volumes=True)
             self._client.compose.down(remove_orphans=True, quiet=True)
         return self.remove_volumes(self._volumes()) if volumes else ""
@@ -104,13 +105,13 @@ class DockerEngine:
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
         order = [service.name for service in self.stack.services]
-        with in_words(self.stack, "docker ps"):
-            found = [seen.status for seen in self._look()]
+        with docker_errors(self.stack, "docker ps"):
+            found = [each.status for each in self._snapshots()]
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines of the named services, of all if none is named."""
-        with in_words(self.stack, "docker compose logs"):
+        with docker_errors(self.stack, "docker compose logs"):
             output = self._client.compose.logs(
                 list(services), follow=follow, tail=None if tail is None else str(tail), stream=True
             )
@@ -139,35 +140,35 @@ class DockerEngine:
         """Delete volumes of the stack with their data."""
         found = sorted(self._volumes() & {*names})
         self._check_unused(found)
-        with in_words(self.stack, "docker volume rm"):
+        with docker_errors(self.stack, "docker volume rm"):
             self._client.volume.remove([docker_name(self.stack.name, name) for name in found])
         return ""
 
     def _check_unused(self, volumes: Collection[str], *, but: str = "") -> None:
-        """Make sure that no container uses volumes, except for those of the stack with an id."""
-        with in_words(self.stack, "docker ps"):
+        """Make sure that no container uses volumes, except for containers of the stack `but`."""
+        with docker_errors(self.stack, "docker ps"):
             for name in map(partial(docker_name, self.stack.name), sorted(volumes)):
                 users = users_of(self._client, name).items()
                 ownership.check_unused(name, [user for user, id_ in users if id_ != but or not but])
 
     def _volumes(self) -> set[str]:
         """Return the volumes that carry this stack's id."""
-        with in_words(self.stack, "docker volume ls"):
+        with docker_errors(self.stack, "docker volume ls"):
             found = volumes_of(self._client, self.stack.name, known_volumes())
         return {name for name, identity in found.items() if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
-        with in_words(self.stack, "docker ps"):
-            return frozenset(port for seen in self._look() for port in seen.held)
+        with docker_errors(self.stack, "docker ps"):
+            return frozenset(port for each in self._snapshots() for port in each.held)
 
     def listens_on(self, port: int) -> bool:
         """Tell whether the stack itself listens on a port of this machine right now."""
-        with in_words(self.stack, "docker ps"):
+        with docker_errors(self.stack, "docker ps"):
             return publishes(self._client, self.stack.name, port)
 
     def owner_of(self, port: int) -> str | None:
-        """Name the container that holds a port of this machine."""
+        """Describe the container that holds a port of this machine, None if none does."""
         return owner_of(self._client, port)
 
     def command(self, *arguments: str) -> list[str]:
@@ -175,30 +176,30 @@ class DockerEngine:
         folder = os.path.relpath(self._paths.compose)
         return ["docker", "compose", "--project-directory", folder, *arguments]
 
-    def _look(self) -> list[Seen]:
+    def _snapshots(self) -> list[Snapshot]:
         services = {service.name for service in self.stack.services}
-        return look(self._client, self.stack.name, services)
+        return snapshots(self._client, self.stack.name, services)
 
     def _check_name(self) -> None:
-        """Make sure that the name is not another stack's, whose data would be used or deleted."""
-        with in_words(self.stack, "docker ps"):
+        """Make sure that no other stack has this name: its data would be used or deleted."""
+        with docker_errors(self.stack, "docker ps"):
             origins = origins_of(self._client, self.stack.name)
             volumes = volumes_of(self._client, self.stack.name, known_volumes())
         ownership.check_containers(self.stack, self._paths.compose, origins)
         ownership.check_volumes(self.stack, volumes)
 
     def _remove_outdated(self) -> None:
-        with in_words(self.stack, "docker compose rm"):
-            found = outdated(self.stack, self._paths.compose / SECRETS_DIR, self._look())
+        with docker_errors(self.stack, "docker compose rm"):
+            found = outdated(self.stack, self._paths.compose / SECRETS_DIR, self._snapshots())
             if found:
                 self._client.compose.rm(found, stop=True)
 
     def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
         culprit = verdict.culprit
         if culprit is None:
-            said = self.stack.mask(last_line("\n".join(verdict.lines)))
+            reason = self.stack.mask(last_line("\n".join(verdict.lines)))
             return EngineError(
-                f"docker compose up failed: {said}",
+                f"docker compose up failed: {reason}",
                 hint=f"{shlex.join(self.command('up', '--detach'))} shows all of it",
             )
         lines = last_lines(self._client, self.stack, culprit.name, began)

@@ -1,7 +1,7 @@
 """Turn Docker's failures into errors.
 
-The text of a `DockerException` is the whole command line, so it is never shown; what counts
-is on the last lines of its standard error.
+The text of a `DockerException` contains the whole command line, so it is never shown; the reason
+is on the last lines of standard error.
 """
 
 import re
@@ -24,16 +24,16 @@ _BASE_IMAGE = ("failed to resolve source metadata", "pull access denied", "faile
 
 
 @contextmanager
-def in_words(stack: Stack, what: str) -> Iterator[None]:
-    """Turn a failed call to Docker into one sentence that begins with `what`."""
+def docker_errors(stack: Stack, command: str) -> Iterator[None]:
+    """Turn a failed call to Docker into an EngineError that names `command`."""
     from python_on_whales.exceptions import DockerException
 
     try:
         yield
     except DockerException as error:
-        said = stack.mask(last_line(error.stderr or error.stdout or ""))
+        reason = stack.mask(last_line(error.stderr or error.stdout or ""))
         raise EngineError(
-            f"{what} failed: {said or f'exit code {error.return_code}'}",
+            f"{command} failed: {reason or f'exit code {error.return_code}'}",
             hint="mlflow-compose logs shows the logs of the services",
         ) from None
 
@@ -44,14 +44,14 @@ def last_lines(client: "DockerClient", stack: Stack, service: str, began: float)
     Args:
         client: Client of the stack's project.
         stack: Stack whose secrets are masked.
-        service: Name of the service; a kept container has lines of earlier starts too.
-        began: When this start began, by this process's clock.
+        service: Service name; a reused container also has lines of earlier starts.
+        began: Value of `time.monotonic` at the beginning of this start.
     """
     elapsed = timedelta(seconds=time.monotonic() - began)
-    with in_words(stack, "docker compose logs"):
+    with docker_errors(stack, "docker compose logs"):
         # The engine may be in a virtual machine, whose clock differs from this machine's.
-        told = client.system.info().system_time
-        now = datetime.fromisoformat(told) if told else datetime.now(UTC)
+        engine_time = client.system.info().system_time
+        now = datetime.fromisoformat(engine_time) if engine_time else datetime.now(UTC)
         output = client.compose.logs(
             [service], tail=str(SHOWN_LINES), since=(now - elapsed).isoformat(), stream=True
         )
@@ -72,26 +72,26 @@ def build_failed(stack: Stack, image: str, output: Sequence[str]) -> BuildError:
     else:
         whole = "docker compose --project-directory compose build shows the whole build"
         hint = install_hint(text) or whole
-    shown = [stack.mask(line) for line in _said(output)[-SHOWN_LINES:]]
+    shown = [stack.mask(line) for line in _step_output(output)[-SHOWN_LINES:]]
     lines = "\n  ".join(["", *shown])
     return BuildError(f"the image {image} could not be built:{lines}", hint=hint)
 
 
-def _said(output: Sequence[str]) -> list[str]:
-    """Return what the build's steps themselves printed, each line once.
+def _step_output(output: Sequence[str]) -> list[str]:
+    """Return the lines that build steps printed, without duplicates.
 
-    BuildKit writes `#8 4.163 TEXT`, and much more around it.
+    BuildKit prefixes them as in `#8 4.163 TEXT`, and prints much more around them.
     """
     steps = (re.fullmatch(r"#\d+ \d+\.\d+ (.*\S)\s*", line) for line in output)
-    said = [step[1] for step in steps if step]
-    return list(dict.fromkeys(said or (line for line in output if line.strip())))
+    lines = [step[1] for step in steps if step]
+    return list(dict.fromkeys(lines or (line for line in output if line.strip())))
 
 
-def pull_failed(stack: Stack, images: Sequence[str], said: str) -> EngineError:
+def pull_failed(stack: Stack, images: Sequence[str], stderr: str) -> EngineError:
     """Return why images could not be pulled."""
     hint = "set MINIO_IMAGE and POSTGRES_IMAGE to mirrors that this machine reaches"
     if any(map(is_withdrawn, images)):
         hint = "MinIO's own images were withdrawn; remove MINIO_IMAGE from .env"
     return EngineError(
-        f"{', '.join(images)} could not be pulled: {stack.mask(last_line(said))}", hint=hint
+        f"{', '.join(images)} could not be pulled: {stack.mask(last_line(stderr))}", hint=hint
     )

@@ -1,6 +1,6 @@
-"""Get the images that services are started from.
+"""Pull and build the images of services.
 
-Compose would do both, but prints too much, and not why it failed.
+`docker compose up` would do both, but prints too much, and not why it failed.
 """
 
 from typing import TYPE_CHECKING

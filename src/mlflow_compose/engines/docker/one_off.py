@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOUNT_POINT = "/mnt/shared"
 
 
-def run_once(  # noqa: PLR0913 - as many facts go into it
+def run_once(  # noqa: PLR0913 - independent options
     client: "DockerClient",
     service: str,
     command: Sequence[str],
@@ -25,10 +25,10 @@ def run_once(  # noqa: PLR0913 - as many facts go into it
     folder: SharedFolder | None = None,
     on_output: Output | None = None,
 ) -> Outcome:
-    """Run a command to its end; the image's entry point is left out.
+    """Run a command to its end, without the image's entry point.
 
-    Not by python-on-whales' own `run`: that reads ahead without limit, and a dump of a database
-    does not fit into memory.
+    Not with `run` of python-on-whales: that buffers output without limit, and a database dump does
+    not fit into memory.
 
     Raises:
         EngineError: The folder cannot be mounted.
@@ -41,7 +41,7 @@ def run_once(  # noqa: PLR0913 - as many facts go into it
     run = [*map(str, client.client_config.docker_compose_cmd), "run", *options, *_mount(folder)]
 
     def remove() -> None:
-        # Its first process ignores signals.
+        # PID 1 in the container ignores signals.
         with suppress(DockerException):
             client.container.remove(name, force=True)
 
@@ -50,7 +50,7 @@ def run_once(  # noqa: PLR0913 - as many facts go into it
             [*run, service, *arguments], stdin=stdin, on_output=on_output, before_kill=remove
         )
     except BaseException:
-        # Once more: it may have just been made.
+        # Again: it may only have been created meanwhile.
         remove()
         raise
 
@@ -59,7 +59,7 @@ def _mount(folder: SharedFolder | None) -> Sequence[str]:
     if folder is None:
         return ()
     if ":" in str(folder.path)[2:]:
-        # `docker compose run` takes SOURCE:TARGET only; the first may be that of a drive.
+        # `docker compose run` only accepts SOURCE:TARGET; a drive letter has a colon as well.
         raise EngineError(
             f"Docker cannot mount {folder.path}: there is a colon in its path",
             hint="move the stack's folder to a path without colons",

@@ -1,36 +1,36 @@
-"""Find containers that Compose would keep although they no longer work."""
+"""Find containers that Compose would reuse although they no longer work."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow_compose.engines.base import RESTARTING
-from mlflow_compose.engines.docker.containers import Seen
+from mlflow_compose.engines.docker.containers import Snapshot
 from mlflow_compose.stack import Stack
 
 
-def outdated(stack: Stack, secrets: Path, seen: Iterable[Seen]) -> list[str]:
+def outdated(stack: Stack, secrets: Path, containers: Iterable[Snapshot]) -> list[str]:
     """Return the services whose containers must be recreated.
 
-    A changed secret is a new file, a container keeps the old one mounted, and Compose does not look
-    at what is in secret files. And Docker waits longer before each restart of a container that
-    keeps failing, even after the cause is gone.
+    A changed secret is a new file, but a container keeps the old one mounted, and Compose does not
+    compare the contents of secret files. And Docker waits longer before each restart of a container
+    that keeps failing, even after the cause is fixed.
 
     Args:
-        stack: The stack as it is to be started.
+        stack: Stack to start.
         secrets: Folder of its secret files.
-        seen: Its containers as they are.
+        containers: Its existing containers.
     """
     return [
         one.status.name
-        for one in seen
+        for one in containers
         if one.status.state == RESTARTING
         or _secrets_changed(stack, secrets, one.status.name) > one.created
     ]
 
 
 def _secrets_changed(stack: Stack, folder: Path, service: str) -> datetime:
-    # Files of the user's own are mounted from where they are.
+    # The user's own files are mounted from their location.
     files = (
         folder.parent / secret.file if secret.file else folder / secret.name
         for secret in stack.service(service).secrets

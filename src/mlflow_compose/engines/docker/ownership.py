@@ -1,4 +1,4 @@
-"""Make sure that what Docker has under a stack's name belongs to this stack."""
+"""Make sure that containers and volumes with a stack's name belong to this stack."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -24,8 +24,8 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
     Raises:
         EngineError: One of them is another stack's; Compose would remove it as an orphan.
     """
-    # What an override file adds carries no id; after a move, it names the old folder.
-    ours = {origin.folder for origin in origins if origin.identity == stack.identity} | {folder}
+    # Containers of an override file carry no id, and after a move they name the old folder.
+    own = {origin.folder for origin in origins if origin.identity == stack.identity} | {folder}
     for origin in origins:
         if origin.identity == stack.identity and _is_of_another(origin, folder):
             raise EngineError(
@@ -33,7 +33,7 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
                 f"{origin.container} is running: one of the two folders is a copy of the other",
                 hint=f"remove {STATE_DIR} in the copy; the volumes stay with the original",
             )
-        if origin.identity == stack.identity or (not origin.identity and origin.folder in ours):
+        if origin.identity == stack.identity or (not origin.identity and origin.folder in own):
             continue
         raise EngineError(
             f"another stack is already named {stack.name}, in {origin.folder.parent} "
@@ -53,7 +53,7 @@ def _is_of_another(origin: Origin, folder: Path) -> bool:
         # The stack was moved.
         return False
     except (OSError, FilesError):
-        # Another user's, and not readable.
+        # Not readable: another user's.
         return True
 
 
@@ -62,7 +62,7 @@ def check_volumes(stack: Stack, volumes: Mapping[str, str]) -> None:
 
     Args:
         stack: Stack to run.
-        volumes: Ids of the stacks whose volumes they are, by the project's names of them.
+        volumes: Stack ids by volume name, without the project prefix.
 
     Raises:
         EngineError: One of them is another stack's, or carries no id.
@@ -91,7 +91,7 @@ def check_unused(volume: str, users: Collection[str]) -> None:
         users: Names of the containers that use it.
 
     Raises:
-        EngineError: One does.
+        EngineError: A container uses it.
     """
     for container in sorted(users):
         raise EngineError(

@@ -1,6 +1,6 @@
 """Watch `docker compose up --wait`.
 
-Compose neither gives up on a service that keeps ending nor says which one it waits for.
+Compose neither gives up on a service that keeps restarting nor reports which one it waits for.
 """
 
 import threading
@@ -19,9 +19,9 @@ from mlflow_compose.engines.verdict import (
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-# Each look is five docker commands, which a starting stack pays for.
-LOOK_EVERY = 2
-# Seconds that a command may take to end when it is told to.
+# Seconds. Each poll runs five docker commands, which slow down a starting stack.
+POLL_EVERY = 2
+# Seconds that a command may take to end after SIGTERM.
 ENDS_WITHIN = 10
 
 
@@ -31,8 +31,8 @@ class Stream:
 
     Attributes:
         lines: Output so far.
-        error: Its exception, None if it succeeded.
-        ended: Set when it ended.
+        error: Exception, None if the command succeeded.
+        ended: Set once the command has ended.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Stream:
                 text = line.decode(errors="replace").rstrip()
                 self.lines.append(text)
                 on_line(text)
-        except Exception as error:  # noqa: BLE001 - handed to the thread that waits
+        except Exception as error:  # noqa: BLE001 - raised again by `watch`
             self.error = error
         finally:
             self.ended.set()
@@ -64,33 +64,33 @@ def watch(
     Args:
         stack: Stack to start.
         output: Output of the command, which starts when this is first read.
-        look: Tells how the services are.
+        look: Returns the status of the services.
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
     """
     from python_on_whales.exceptions import DockerException
 
     before, deadline = look(), time.monotonic() + wait_timeout
-    others = children()
+    unrelated = children()
     stream = Stream()
     on_line = _milestones(progress)
     threading.Thread(target=stream.follow, args=(output, on_line), daemon=True).start()
     try:
-        while not stream.ended.wait(LOOK_EVERY):
+        while not stream.ended.wait(POLL_EVERY):
             now = look()
             given_up = any(count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values())
             if given_up or time.monotonic() > deadline:
                 culprit = find_culprit(stack, before, now)
                 return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
     finally:
-        # Whether it is given up or interrupted: nothing may go on starting services.
-        end(children() - others)
+        # Given up or interrupted: nothing may continue to start services.
+        terminate(children() - unrelated)
     if stream.error is None:
         return Verdict(stream.lines)
     if not isinstance(stream.error, DockerException):
         raise stream.error
     culprit = find_culprit(stack, before, look())
-    # Compose gave up: a service that only waits to be started is not the reason.
+    # Compose gave up: a service that was not started yet is not the reason.
     blamed = culprit if culprit and culprit.state not in {CREATED, RUNNING} else None
     return Verdict(stream.lines, failed=True, culprit=blamed or _unhealthy(culprit))
 
@@ -109,14 +109,14 @@ def _milestones(progress: Progress) -> Callable[[str], None]:
 
 
 def children() -> set[int]:
-    """Return the ids of all child processes, recursively."""
+    """Return the ids of all descendants of this process."""
     import psutil
 
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def end(pids: Iterable[int]) -> None:
-    """End commands whose output is no longer read; python-on-whales keeps no handle to them."""
+def terminate(pids: Iterable[int]) -> None:
+    """End processes; python-on-whales does not provide a handle to its commands."""
     import psutil
 
     found = []
@@ -124,7 +124,7 @@ def end(pids: Iterable[int]) -> None:
         with suppress(psutil.NoSuchProcess):
             found.append(psutil.Process(pid))
             found[-1].terminate()
-    _, left = psutil.wait_procs(found, timeout=ENDS_WITHIN)
-    for process in left:
+    _, alive = psutil.wait_procs(found, timeout=ENDS_WITHIN)
+    for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()

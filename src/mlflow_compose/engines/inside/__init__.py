@@ -1,5 +1,5 @@
-"""What every module that runs inside needs: how it answers, and how it reaches S3.
+"""Shared code of the modules that run inside a service: reporting results, and the S3 client.
 
-`engines/remote.py` sends these along. They import nothing but the standard library and what
-MLflow's image has.
+`engines/remote.py` sends these along. They import only the standard library and what MLflow's
+image has.
 """

@@ -1,6 +1,6 @@
-"""How modules that run inside answer: one JSON object a line, the outcome last.
+"""The protocol of modules that run inside a service: one JSON object a line, the outcome last.
 
-`{"progress": TEXT}` and `{"item": VALUE}` come while they work; then either `{"done": VALUE}` or
+`{"progress": TEXT}` and `{"item": VALUE}` while they work, then either `{"done": VALUE}` or
 `{"failed": {"message": TEXT, …}}`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 Request = Mapping[str, Any]
 
 
-class Failure(Exception):  # noqa: N818 - the outcome of the work
+class Failure(Exception):  # noqa: N818 - an outcome, not a bug
     """The work cannot be done.
 
     Attributes:

@@ -1,11 +1,11 @@
-"""How modules that run inside reach S3."""
+"""The S3 client of the modules that run inside a service."""
 
 import os
 from typing import Any
 
 
 def client(**config: Any) -> Any:
-    """Return an S3 client with the application's key, which boto3 finds as MLflow does.
+    """Return an S3 client with the application's key, which boto3 finds the same way as in MLflow.
 
     Args:
         config: Options of `botocore.config.Config`, such as timeouts in seconds.

@@ -1,8 +1,9 @@
 """The same stack without containers: three servers from wheels, watched by supervisord.
 
-`engine.py` is what the rest of the project sees; `availability.py` says why this machine or
-these settings cannot be used, `packages.py` installs what runs, `supervisor.py` talks to
-supervisord, `processes.py` finds what was left behind, `watch.py` waits, `log.py` reads logs.
+`engine.py` is the interface to the rest of the project; `availability.py` checks whether this
+machine and these settings can be used, `packages.py` installs the packages, `supervisor.py`
+controls supervisord, `processes.py` finds orphaned processes, `watch.py` waits for services,
+`log.py` reads logs.
 """
 
 from mlflow_compose.engines.local.engine import LocalEngine

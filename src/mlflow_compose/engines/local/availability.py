@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.engines.places import check_place, place_of
+from mlflow_compose.engines.data_paths import check_outside, data_path
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import LOCAL_PROVIDERS, PROVIDERS, Service, Stack, needs_docker
 
@@ -29,14 +29,14 @@ def check(stack: Stack, platform: str = sys.platform) -> None:
         platform: Value of `sys.platform`.
 
     Raises:
-        EngineError: They cannot; the message says why.
+        EngineError: They cannot; the message gives the reason.
     """
     if platform == "win32":
         raise EngineError(
             "the local engine does not run on Windows itself, only in WSL",
             hint="run the same command in a WSL terminal, or install Docker Desktop",
         )
-    # rclone splits its key at the comma, and knows no way to write one.
+    # rclone splits its key at the comma, and has no escape for one.
     for name, part in zip(KEY, stack.app_key, strict=True) if stack.has("s3") else ():
         if "," in part:
             raise EngineError(
@@ -53,7 +53,7 @@ def check_data(stack: Stack, folder: Path) -> None:
         folder: Folder of its rendered files.
 
     Raises:
-        EngineError: It does not, or cannot.
+        EngineError: It cannot.
     """
     if stack.s3_provider and stack.s3_provider not in LOCAL_PROVIDERS:
         raise EngineError(
@@ -61,10 +61,10 @@ def check_data(stack: Stack, folder: Path) -> None:
             hint="remove S3_PROVIDER from .env, or set STACK_ENGINE=docker",
         )
     for name in stack.folders:
-        place = place_of(folder, name)
-        check_place(folder, place)
+        path = data_path(folder, name)
+        check_outside(folder, path)
         for provider in PROVIDERS.values():
-            if provider.mark and (place / provider.mark).exists():
+            if provider.mark and (path / provider.mark).exists():
                 raise EngineError(
                     f"MINIO_VOLUME_PATH ({name}) holds data of S3_PROVIDER {provider.name}, "
                     "which this engine cannot read",
@@ -75,7 +75,7 @@ def check_data(stack: Stack, folder: Path) -> None:
 def check_user(stack: Stack) -> None:
     """Make sure that PostgreSQL can look up the name of this user, as it must to start.
 
-    Containers often run as a user that only has a number.
+    Containers often run as a user id without a name.
 
     Raises:
         EngineError: The user has no name.
@@ -94,7 +94,7 @@ def check_user(stack: Stack) -> None:
         ) from None
 
 
-def make_user(service: Service) -> None:
+def create_user(service: Service) -> None:
     """Create the user that a service runs as, if root starts the stack."""
     import pwd
 

@@ -33,10 +33,10 @@ SHOWN_LINES = 12
 # Folders of programs, below the folder of the packages.
 PROGRAMS = ("bin", "postgresql/bin")
 LOGS = "logs"
-# Seconds that a look while starting may take.
-GLANCE = 0.5
-# What servers get of the environment in which the stack is started: nothing that could change it.
-KEPT = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
+# Seconds that a health check may take while services start.
+STARTING_TIMEOUT = 0.5
+# Variables that servers inherit from the caller: none that could change the stack.
+INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 
 
 class LocalEngine:
@@ -52,11 +52,12 @@ class LocalEngine:
         self._owner = Owner(stack.identity, self._folder)
         self._data = Folders(stack, self._folder, copied_from)
         self._supervisor = Supervisor(self._owner, stack.site.socket)
-        self._world = environ
-        self._environ = {name: environ[name] for name in KEPT if name in environ}
-        # When each service was started, as seen so far: restarts are not counted for us.
+        self._installer_environ = environ
+        self._environ = {name: environ[name] for name in INHERITED if name in environ}
+        # Start times seen so far, by service: supervisord does not count restarts.
         self._starts: dict[str, set[int]] = {}
-        self._said = log.Said(paths.local / LOGS, (service.name for service in stack.services))
+        names = (service.name for service in stack.services)
+        self._start_logs = log.StartLogs(paths.local / LOGS, names)
 
     def check(self) -> None:
         """Make sure that this machine and these settings can be used."""
@@ -64,7 +65,7 @@ class LocalEngine:
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that the data belongs to this stack and that the S3 server can read it."""
-        del start_empty  # There is one S3 server here, and so one folder.
+        del start_empty  # This engine has only one S3 server, so one folder.
         availability.check_data(self.stack, self._folder)
         self._data.check(held)
 
@@ -76,47 +77,47 @@ class LocalEngine:
         """Install missing packages."""
         availability.check_user(self.stack)
         for service in self.stack.services:
-            availability.make_user(service)
-        packages.install(self.stack, self._folder, self._world, progress)
+            availability.create_user(service)
+        packages.install(self.stack, self._folder, self._installer_environ, progress)
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         names = ", ".join(service.name for service in self.stack.services)
         with progress.step(f"Starting {names}"):
-            self._make_folders()
+            self._create_folders()
             self._supervise()
-            verdict = watch(self.stack, self._glance, progress, wait_timeout)
+            verdict = watch(self.stack, self._quick_status, progress, wait_timeout)
             self._data.claim_shared()
         if verdict.failed:
             if verdict.culprit is None:
                 raise EngineError("the stack did not start", hint="mlflow-compose logs shows why")
-            lines = map(self.stack.mask, self._said.last(verdict.culprit.name, SHOWN_LINES))
+            lines = map(self.stack.mask, self._start_logs.last(verdict.culprit.name, SHOWN_LINES))
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
-        """Stop all services; with `volumes`, delete their data; return what is kept of it."""
+        """Stop all services; with `volumes`, delete their data too."""
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
             processes.end_orphans(self._owner)
-            # Also what a migration left behind.
+            # Including what a migration left behind.
             return self.remove_volumes(known_volumes()) if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
-        return self._look() if self._supervisor.answers() else ()
+        return self._read_status() if self._supervisor.answers() else ()
 
-    def _glance(self) -> tuple[ServiceStatus, ...]:
-        # Some checks wait for a starting server, which is not needed before the next look.
-        return self._look(seconds=GLANCE)
+    def _quick_status(self) -> tuple[ServiceStatus, ...]:
+        # Some checks block until the server answers; the next poll will see it.
+        return self._read_status(timeout=STARTING_TIMEOUT)
 
-    def _look(self, seconds: float | None = None) -> tuple[ServiceStatus, ...]:
+    def _read_status(self, timeout: float | None = None) -> tuple[ServiceStatus, ...]:
         found = self._supervisor.processes()
         known = [service for service in self.stack.services if service.name in found]
         for name in found:
             self._starts.setdefault(name, set()).add(found[name].started)
         with ThreadPoolExecutor(len(known) or 1) as pool:
-            health = list(pool.map(lambda service: self._health(service, found, seconds), known))
+            health = list(pool.map(lambda service: self._health(service, found, timeout), known))
         return tuple(
             service_status(service, found[service.name], answers, self._restarts(service))
             for service, answers in zip(known, health, strict=True)
@@ -125,8 +126,8 @@ class LocalEngine:
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines of the named services, of all if none is named."""
         names = list(services) or [service.name for service in self.stack.services]
-        goes_on = self._supervisor.answers if follow else None
-        for line in log.read(self._folder / LOGS, names, tail=tail, follow=goes_on):
+        running = self._supervisor.answers if follow else None
+        for line in log.read(self._folder / LOGS, names, tail=tail, follow=running):
             yield self.stack.mask(line)
 
     def run(
@@ -143,9 +144,9 @@ class LocalEngine:
         programs = [Path(found.image) / path for path in PROGRAMS]
         for needed in (programs[0] / "python", self._folder / CONFIGURATION):
             if not needed.exists():
-                return Outcome(1, b"", f"{needed} is missing: mlflow-compose up makes it")
+                return Outcome(1, b"", f"{needed} is missing: mlflow-compose up creates it")
         path = os.pathsep.join([*map(str, programs), self._environ.get("PATH", os.defpath)])
-        # As `run.sh` does: bytecode beside scripts would look as if those had been changed.
+        # As in `run.sh`: bytecode next to scripts would make them look changed.
         given = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         if folder:
             given[FOLDER_VARIABLE] = str(folder.path)
@@ -156,22 +157,22 @@ class LocalEngine:
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the data folders that the services no longer use."""
-        unused = (path for path in self._data.there if path not in self._data.used)
+        unused = (path for path in self._data.existing if path not in self._data.used)
         return tuple(path.name for path in unused if path.name in known_volumes())
 
     def remove_volumes(self, names: Container[str]) -> str:
-        """Delete data folders; return what is kept elsewhere."""
-        chosen = [path for path in self._data.there if path.name in names]
-        if user := processes.user_of(self._folder, chosen):
+        """Delete data folders; return a sentence about data elsewhere, which is kept."""
+        chosen = [path for path in self._data.existing if path.name in names]
+        if user := processes.process_using(self._folder, chosen):
             raise EngineError(
                 f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
                 hint="stop it, then run the same command again",
             )
-        return folders.in_words(self._data.remove(names))
+        return folders.describe_kept(self._data.remove(names))
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
-        # Also what an earlier life left behind: starting ends that.
+        # Including orphans of an earlier run, which a start ends.
         return processes.ports_of(self._owner)
 
     def listens_on(self, port: int) -> bool:
@@ -183,14 +184,14 @@ class LocalEngine:
         del port
         return None
 
-    def _make_folders(self) -> None:
+    def _create_folders(self) -> None:
         for name in (LOGS, RUN):
             (self._folder / name).mkdir(exist_ok=True)
             (self._folder / name).chmod(stat.S_IRWXU)
-        self._data.make()
+        self._data.create()
 
     def _supervise(self) -> None:
-        """Start supervisord; if it is running, only start what does not run as it should."""
+        """Start supervisord; if it is running, only start or restart services that need it."""
         running = self._supervisor.answers()
         configuration = self._folder / CONFIGURATION
         mark = self._folder / RUN / "supervisord.pid"
@@ -200,30 +201,30 @@ class LocalEngine:
             running = False
         if not running:
             processes.end_orphans(self._owner)
-            self._said.begin()
+            self._start_logs.begin()
             self._supervisor.start(self._environ)
             return
         for service in reversed(self.stack.services):
             if not service.one_shot and self._is_outdated(service):
                 self._supervisor.stop_process(service.name)
-        self._said.begin()
+        self._start_logs.begin()
         for service in self.stack.services:
             if service.one_shot:
-                # Whoever is started now waits for what it does this time.
+                # Services that depend on the job must wait for this run of it.
                 (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
 
     def _is_outdated(self, service: Service) -> bool:
-        """Tell whether a file that a service read has changed since, or it waits for a restart."""
+        """Tell whether a service must be restarted: its files changed, or it is in BACKOFF."""
         if self._supervisor.processes()[service.name].state == "BACKOFF":
             return True
         return changed_since_start(self._folder, service)
 
-    def _health(self, service: Service, found: Mapping[str, Process], seconds: float | None) -> str:
+    def _health(self, service: Service, found: Mapping[str, Process], timeout: float | None) -> str:
         if STATES.get(found[service.name].state) != RUNNING:
             return ""
-        return health(service, found[service.name], self._folder, self._environ, seconds)
+        return health(service, found[service.name], self._folder, self._environ, timeout)
 
     def _restarts(self, service: Service) -> int:
-        # 0 is that of one that never was.
+        # 0 is the start time of a service that was never started.
         return max(len(self._starts[service.name] - {0}) - 1, 0)

@@ -1,4 +1,4 @@
-"""The data folders of a stack: their owner, and deleting exactly these."""
+"""The data folders of a stack: create, check and delete them."""
 
 import secrets
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow_compose.engines.data_paths import OTHER_FOLDER, check_is_folder, data_path
 from mlflow_compose.engines.ownership import (
     TAKE_OVER,
     check_claim,
@@ -15,13 +16,12 @@ from mlflow_compose.engines.ownership import (
     marked,
     owner_of,
 )
-from mlflow_compose.engines.places import OTHER_FOLDER, check_there, place_of
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Stack, Volume
 
 DATA = "data"
-# Root's own folders are closed to the user that the database runs as: its data is here, and
-# where it would be is a link.
+# Root's own folders are not accessible to the user that the database runs as: its data is here,
+# and a link in the stack's folder points to it.
 STATE = Path("/var/lib/mlflow-compose")
 PASS_THROUGH = 0o711
 
@@ -31,9 +31,9 @@ class Folders:
     """The folders of one stack's data.
 
     Attributes:
-        stack: Whose.
+        stack: Stack that owns them.
         folder: Folder of its rendered files.
-        copied_from: Id of the stack that this one's folder is a copy of, empty if it is none.
+        copied_from: Id of the stack that this one was copied from, empty if it is not a copy.
     """
 
     stack: Stack
@@ -42,7 +42,7 @@ class Folders:
 
     @property
     def used(self) -> dict[Path, bool]:
-        """The folders of services, and whether another user must reach each of them."""
+        """The folders of services, and whether another user needs access to each of them."""
         return {
             self.folder / mount.target: bool(service.environment.get("RUN_AS"))
             for service in self.stack.services
@@ -51,8 +51,8 @@ class Folders:
         }
 
     @property
-    def there(self) -> tuple[Path, ...]:
-        """What is in the folder of data."""
+    def existing(self) -> tuple[Path, ...]:
+        """The entries of the folder of data."""
         data = self.folder / DATA
         return tuple(sorted(data.iterdir())) if data.is_dir() else ()
 
@@ -71,61 +71,61 @@ class Folders:
         """Make sure that no folder belongs to another stack or has disappeared.
 
         Args:
-            held: The folders that carried the stack's id when it was started last.
+            held: Folders that carried the stack's id at its last start.
 
         Raises:
-            EngineError: One of them is.
+            EngineError: One of them belongs to another stack, or has disappeared.
         """
         for path in (self.folder / DATA, *self.used, *self._shared()):
-            check_there(path)
+            check_is_folder(path)
         for path in self.used:
             if owner_of(path) != self.copied_from or not _is_inside(path):
-                check_claim(path, self.stack, _way_out(path))
+                check_claim(path, self.stack, _resolution(path))
         for path in self._shared():
             check_claim(path, self.stack, OTHER_FOLDER)
         check_held(self.folder, {*held} & {*self.names})
 
-    def make(self) -> None:
-        """Create missing folders, and note the stack's id in them.
+    def create(self) -> None:
+        """Create missing folders, and write the stack's id into them.
 
         Raises:
             EngineError: One of them is another stack's.
         """
         self.check()
         (self.folder / DATA).mkdir(exist_ok=True, mode=stat.S_IRWXU)
-        for path, of_another in self.used.items():
-            if not path.exists() and of_another:
-                path.symlink_to(_new_place(path.name))
+        for path, needs_access in self.used.items():
+            if not path.exists() and needs_access:
+                path.symlink_to(_new_folder(path.name))
             path.mkdir(exist_ok=True, mode=stat.S_IRWXU)
             claim(path, self.stack.identity, self.copied_from)
 
     def claim_shared(self) -> None:
-        """Note the stack's id in the user's folders, which exist once S3 runs."""
+        """Write the stack's id into the user's folders, which exist once S3 runs."""
         for path in filter(Path.is_dir, self._shared()):
             claim(path, self.stack.identity)
 
     def _shared(self) -> Iterator[Path]:
         """Yield the user's folders, which a second stack could be configured to use."""
         for name in self.stack.folders:
-            yield place_of(self.folder, name)
+            yield data_path(self.folder, name)
 
     def remove(self, names: Container[str]) -> list[str]:
-        """Delete data folders; return those that are kept because they are elsewhere.
+        """Delete data folders; return those outside of the stack's folder, which are kept.
 
         Raises:
             EngineError: One of them is another stack's, or cannot be deleted.
         """
-        chosen = [path for path in self.there if path.name in names]
+        chosen = [path for path in self.existing if path.name in names]
         for path in chosen:
             self._check_deletable(path)
-        made = {path for path in chosen if not _is_inside(path) and self._is_made_by_us(path)}
+        created = {path for path in chosen if not _is_inside(path) and self._is_created(path)}
         kept = []
         try:
             for path in chosen:
                 if _is_inside(path):
                     shutil.rmtree(path)
-                elif path in made:
-                    _remove_made(path)
+                elif path in created:
+                    _remove_created(path)
                 else:
                     kept += [str(path.resolve())] if path.exists() else []
                     if path.is_symlink():
@@ -142,47 +142,45 @@ class Folders:
                 hint=f"{TAKE_OVER}; otherwise move {path} somewhere else",
             )
 
-    def _is_made_by_us(self, link: Path) -> bool:
-        """Tell whether a link points to a folder outside that was created for this stack."""
-        place = link.resolve()
+    def _is_created(self, link: Path) -> bool:
+        """Tell whether a link points to a folder that `create` created for this stack."""
+        path = link.resolve()
         return (
-            place.parent.parent == STATE
-            and place.is_dir()
-            and owner_of(place) == self.stack.identity
+            path.parent.parent == STATE and path.is_dir() and owner_of(path) == self.stack.identity
         )
 
 
 def _is_inside(path: Path) -> bool:
-    """Tell whether data really is in the stack's folder, without a link on the way."""
+    """Tell whether no part of a path is a link, so that its data is in the stack's folder."""
     return path.resolve() == path
 
 
-def _way_out(path: Path) -> str:
+def _resolution(path: Path) -> str:
     link = next((each for each in (path, *path.parents) if each.is_symlink()), None)
     if link:
         return f"rm {link} removes the link, and not the data"
-    return f"move {path} somewhere else; the next up makes another one"
+    return f"move {path} somewhere else; the next up creates a new one"
 
 
-def in_words(kept: Sequence[str]) -> str:
-    """Describe what was kept because it is outside of the stack's folder, empty if nothing was."""
+def describe_kept(kept: Sequence[str]) -> str:
+    """Return a sentence about folders that were kept, empty if there are none."""
     if not kept:
         return ""
     return f"{', '.join(kept)} is outside of the stack's folder and was kept; delete it by hand"
 
 
-def _new_place(name: str) -> Path:
-    place = STATE / secrets.token_hex(6) / name
-    place.mkdir(parents=True, mode=stat.S_IRWXU)
-    for parent in (STATE, place.parent):
+def _new_folder(name: str) -> Path:
+    path = STATE / secrets.token_hex(6) / name
+    path.mkdir(parents=True, mode=stat.S_IRWXU)
+    for parent in (STATE, path.parent):
         # Whatever root's umask is.
         parent.chmod(PASS_THROUGH)
-    return place
+    return path
 
 
-def _remove_made(link: Path) -> None:
-    place = link.resolve()
-    shutil.rmtree(place)
-    # Only the folder that was made around it, and only if nothing else is in it.
-    place.parent.rmdir()
+def _remove_created(link: Path) -> None:
+    path = link.resolve()
+    shutil.rmtree(path)
+    # Its parent was created for it; this fails if anything else is in there.
+    path.parent.rmdir()
     link.unlink()

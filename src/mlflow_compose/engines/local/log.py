@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LOOK_EVERY = 0.3
+# Seconds.
+POLL_EVERY = 0.3
 
 
 @dataclass
 class Log:
-    """The log of one service, and how far it was read."""
+    """The log of one service, and the position up to which it was read."""
 
     service: str
     path: Path
@@ -26,18 +27,18 @@ class Log:
         self.inode, self.position = found.st_ino, found.st_size
 
     def last(self, count: int | None) -> list[str]:
-        """Return the last lines, all without a count; continue from there."""
-        # Also half a line: a server that was killed may not have ended it.
+        """Return the last lines, all of them if `count` is None; `new` continues from there."""
+        # Including an incomplete line, which a killed server may leave.
         lines = self.new(whole=False)
         return lines if count is None else lines[len(lines) - min(count, len(lines)) :]
 
     def new(self, *, whole: bool = True) -> list[str]:
-        """Return lines that were written since; with `whole`, not one that has no end yet."""
+        """Return lines written since the last read; with `whole`, only complete lines."""
         try:
             with self.path.open("rb") as stream:
                 found = self.path.stat()
                 if found.st_ino != self.inode or found.st_size < self.position:
-                    # Rotated, or cut.
+                    # Rotated or truncated.
                     self.inode, self.position = found.st_ino, 0
                 stream.seek(self.position)
                 text = stream.read()
@@ -49,8 +50,8 @@ class Log:
         return text.decode(errors="replace").removesuffix("\n").split("\n") if text else []
 
 
-class Said:
-    """The log lines of one start: the logs also have those of earlier ones."""
+class StartLogs:
+    """The log lines of one start, without those of earlier starts."""
 
     def __init__(self, folder: Path, services: Iterable[str]) -> None:
         self._logs = {service: Log(service, folder / f"{service}.log") for service in services}
@@ -61,7 +62,7 @@ class Said:
             log.skip()
 
     def last(self, service: str, count: int) -> list[str]:
-        """Return the last lines of a service, each after its name."""
+        """Return the last lines of a service, prefixed with its name."""
         return [f"{service} | {line}" for line in self._logs[service].last(count)]
 
 
@@ -72,22 +73,22 @@ def read(
     tail: int | None,
     follow: Callable[[], bool] | None = None,
 ) -> Iterator[str]:
-    """Yield lines, each after the name of its service.
+    """Yield log lines, prefixed with the name of the service.
 
     Args:
         folder: Folder of the logs.
         services: Services to read.
         tail: Number of lines from the end, None for all.
-        follow: Go on for as long as this says so; None: stop at the end.
+        follow: Returns whether to continue waiting for new lines; None stops at the end.
     """
     width = max(len(service) for service in services)
     logs = [Log(service, folder / f"{service}.log") for service in services]
     for log in logs:
         yield from (f"{log.service:<{width}} | {line}" for line in log.last(tail))
     while follow is not None:
-        goes_on = follow()
+        running = follow()
         for log in logs:
             yield from (f"{log.service:<{width}} | {line}" for line in log.new())
-        if not goes_on:
+        if not running:
             return
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)

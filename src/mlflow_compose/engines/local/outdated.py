@@ -1,4 +1,4 @@
-"""Find out whether files changed after the services that read them started."""
+"""Find out whether files changed after the start of the services that read them."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def changed_since_start(folder: Path, service: Service) -> bool:
 def changed_since(mark: Path, *files: Path) -> bool:
     """Tell whether a file is newer than a mark, or there is no mark.
 
-    By times of files only: the clock of processes is a second coarser.
+    Compares file times only: start times of processes are in whole seconds.
     """
     changed = max(file.stat().st_mtime_ns for file in files)
     try:

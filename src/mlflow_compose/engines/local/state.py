@@ -18,7 +18,7 @@ from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.supervisor import Process
 from mlflow_compose.stack import Service
 
-# From supervisord's words to Docker's.
+# supervisord's states, in Docker's terms.
 STATES = {
     "STARTING": RUNNING,
     "RUNNING": RUNNING,
@@ -27,20 +27,18 @@ STATES = {
     "EXITED": EXITED,
     "FATAL": EXITED,
     "STOPPED": EXITED,
-    # A programming error in supervisord, by its own words.
+    # According to its documentation, a programming error in supervisord.
     "UNKNOWN": EXITED,
 }
 
 
-def service_status(
-    service: Service, process: Process, answers: str, restarts: int
-) -> ServiceStatus:
+def service_status(service: Service, process: Process, health: str, restarts: int) -> ServiceStatus:
     """Return the status of a service.
 
     Args:
-        service: Service to look at.
+        service: Service to report on.
         process: Its state in supervisord.
-        answers: Its health.
+        health: Health of the service.
         restarts: Number of restarts.
     """
     state = STATES[process.state] if process.started else CREATED
@@ -49,7 +47,7 @@ def service_status(
     return ServiceStatus(
         service.name,
         state,
-        health=answers,
+        health=health,
         exit_code=process.exit_code if state == EXITED else 0,
         restarts=restarts,
         ports=ports if running else (),
@@ -61,16 +59,16 @@ def health(
     process: Process,
     folder: Path,
     environ: Mapping[str, str],
-    seconds: float | None = None,
+    timeout: float | None = None,
 ) -> str:
     """Run the health check of a running service.
 
     Args:
-        service: Service to look at.
+        service: Service to check.
         process: Its state in supervisord.
         folder: Folder of the rendered files.
         environ: Environment of the check.
-        seconds: Timeout in seconds, by default that of the check.
+        timeout: Seconds that the check may take, by default its own timeout.
     """
     check = service.healthcheck
     if check is None:
@@ -82,14 +80,14 @@ def health(
             env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=seconds or check.timeout,
+            timeout=timeout or check.timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        answers = False
+        passed = False
     else:
-        answers = done.returncode == 0
-    if answers:
+        passed = done.returncode == 0
+    if passed:
         return HEALTHY
-    patience = check.interval * check.retries
-    return UNHEALTHY if processes.age(process.pid) > patience else STARTING
+    grace_period = check.interval * check.retries
+    return UNHEALTHY if processes.age(process.pid) > grace_period else STARTING

@@ -15,13 +15,14 @@ from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.errors import EngineError
 
 CONFIGURATION = "supervisord.conf"
-# Folder of process ids and marks.
+# Folder of PID files and marker files.
 RUN = "run"
-# Seconds for it to answer, and to end after it stopped the servers.
+# Seconds until it must answer, until it must have ended, and between checks.
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
 
-# Faults that it answers with.
+# Not a fault: it runs, but did not answer.
 BUSY = -1
+# Its fault codes.
 ENDING, ALREADY_STARTED, NOT_RUNNING = 6, 60, 70
 
 
@@ -31,8 +32,8 @@ class Process:
 
     Attributes:
         name: Service name.
-        state: In supervisord's words.
-        pid: Process id, 0 if it does not run.
+        state: supervisord's name of the state.
+        pid: Process id, 0 if it is not running.
         started: Time of the last start, in seconds since 1970; 0 if it was never started.
         exit_code: Exit code of the last process that ended.
     """
@@ -58,7 +59,7 @@ class Supervisor:
         return self._state() is not None
 
     def start(self, environ: Mapping[str, str]) -> None:
-        """Start it in the background, so that it outlives the terminal.
+        """Start it as a daemon, which outlives the terminal.
 
         Raises:
             EngineError: It did not start.
@@ -74,8 +75,8 @@ class Supervisor:
             check=False,
         )
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-            why = said[-1].removeprefix("Error: ") if said else f"exit code {done.returncode}"
+            errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+            why = errors[-1].removeprefix("Error: ") if errors else f"exit code {done.returncode}"
             raise EngineError(f"supervisord did not start: {why}")
         if not _wait_for(self.answers, STARTS_WITHIN):
             raise EngineError(
@@ -87,7 +88,7 @@ class Supervisor:
         """Make sure that no other user can replace the socket."""
         folder = self._socket.parent
         if folder.is_relative_to(self._folder):
-            # Whose that is, is for the stack's owner to say.
+            # Its permissions are up to the stack's owner.
             return
         with suppress(FileExistsError):
             folder.mkdir(mode=stat.S_IRWXU)
@@ -111,26 +112,26 @@ class Supervisor:
     def was_moved(self) -> bool:
         """Tell whether the folder was renamed since it started."""
         with self._rpc() as rpc:
-            return processes.home_of(rpc.getPID()) not in {"", str(self._folder)}
+            return processes.stack_folder_of(rpc.getPID()) not in {"", str(self._folder)}
 
     def start_process(self, name: str) -> None:
-        """Start a program that does not run."""
+        """Start a program that is not running."""
         self._call("startProcess", name, ALREADY_STARTED)
 
     def stop_process(self, name: str) -> None:
-        """Stop a program and wait until it ended."""
+        """Stop a program and wait for its end."""
         self._call("stopProcess", name, NOT_RUNNING)
 
     def shut_down(self) -> bool:
-        """Stop all programs, then supervisord; tell whether it ended."""
+        """Stop all programs, then supervisord; return whether it ended."""
         with self._rpc() as rpc:
             pid = rpc.getPID()
             rpc.shutdown()
-        # Not until the socket is closed: it is still ending its last programs then.
+        # Waiting for the socket to close is not enough: it still ends its last programs then.
         return _wait_for(lambda: processes.is_gone(pid), ENDS_WITHIN)
 
     def _state(self) -> int | None:
-        """Return 0, or the code of its fault; None if it does not run."""
+        """Return 0, BUSY, or the code of its fault; None if it is not running."""
         from xmlrpc.client import Fault
 
         try:
@@ -143,21 +144,21 @@ class Supervisor:
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, PermissionError):
             return None
         except OSError:
-            # It closed the connection, as it does under load: so it is running.
+            # It closed the connection, which it does under load, so it is running.
             return BUSY
-        # Files that were copied as they are name the same socket, if it is elsewhere.
-        ours = self._owner.has(pid) or processes.is_supervisord_in(pid, self._folder)
-        return 0 if ours else None
+        # A copy of the stack has the same path of a socket outside of its folder.
+        is_own = self._owner.has(pid) or processes.is_supervisord_in(pid, self._folder)
+        return 0 if is_own else None
 
-    def _call(self, method: str, name: str, fine: int) -> None:
+    def _call(self, method: str, name: str, accepted: int) -> None:
         from xmlrpc.client import Fault
 
         try:
             with self._rpc() as rpc:
-                # A started one is not waited for: health says when it is up.
+                # Does not wait for a start: health checks do.
                 getattr(rpc, method)(name, method == "stopProcess")
         except Fault as fault:
-            if fault.faultCode != fine:
+            if fault.faultCode != accepted:
                 raise EngineError(f"supervisord: {fault.faultString}") from None
 
     @contextmanager
@@ -183,7 +184,7 @@ def _wait_for(condition: Any, seconds: float) -> bool:  # noqa: ANN401 - any cal
 
 
 def is_running(owner: Owner) -> bool:
-    """Tell whether a stack's supervisord runs, also if it was started without the tool."""
+    """Tell whether a stack's supervisord runs, even if it was not started by mlflow-compose."""
     try:
         pid = int((owner.folder / RUN / "supervisord.pid").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):

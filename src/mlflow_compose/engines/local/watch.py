@@ -14,7 +14,8 @@ from mlflow_compose.engines.verdict import (
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-LOOK_EVERY = 0.2
+# Seconds.
+POLL_EVERY = 0.2
 
 
 def watch(
@@ -23,23 +24,23 @@ def watch(
     progress: Progress,
     wait_timeout: float,
 ) -> Verdict:
-    """Look at the services until all are up.
+    """Poll the services until all are up.
 
     Args:
         stack: Stack to start.
-        look: Tells how the services are.
+        look: Returns the status of the services.
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
     """
     before, deadline = look(), time.monotonic() + wait_timeout
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
         now = look()
         for status in now:
-            if is_up(stack, status) and status.name not in told:
-                told.add(status.name)
+            if is_up(stack, status) and status.name not in reported:
+                reported.add(status.name)
                 progress.detail(f"{status.name} {status.health or status.state}")
-        if len(told) == len(stack.services) and all(is_up(stack, status) for status in now):
+        if len(reported) == len(stack.services) and all(is_up(stack, status) for status in now):
             return Verdict()
         failed = any(_has_failed(stack, status) for status in now) or any(
             count >= RESTARTS_TO_GIVE_UP for count in restarts(before, now).values()
@@ -47,7 +48,7 @@ def watch(
         if failed or time.monotonic() > deadline:
             culprit = find_culprit(stack, before, now)
             return Verdict(failed=True, late=not failed, culprit=culprit)
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_EVERY)
 
 
 def _has_failed(stack: Stack, status: ServiceStatus) -> bool:

@@ -7,32 +7,32 @@ from pathlib import Path
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import STATE_DIR
 
-# In each data folder: the id of its stack.
+# File in each data folder that contains the id of its stack.
 NOTE = ".mlflow-compose"
 OTHER_FOLDER = "set MINIO_VOLUME_PATH in .env to a separate folder"
 
 
-def check_place(folder: Path, place: Path) -> None:
-    """Make sure that a folder of the user is outside of the stack's.
+def check_outside(folder: Path, path: Path) -> None:
+    """Make sure that the user's data folder is outside of the stack's own folders.
 
     Args:
         folder: Folder of the stack's rendered files.
-        place: The user's.
+        path: The user's folder.
 
     Raises:
-        EngineError: One of them is in the other: the stack's files would be served or deleted.
+        EngineError: One contains the other: the stack's files would be served or deleted.
     """
-    # Not Path.resolve, which raises for a circle of links before Python 3.13.
-    root, real = (Path(os.path.realpath(path)) for path in (folder.parent, place))
+    # Not Path.resolve, which raises for a symlink loop before Python 3.13.
+    root, real = (Path(os.path.realpath(each)) for each in (folder.parent, path))
     own = (root / name for name in ("compose", "local", STATE_DIR))
-    if root.is_relative_to(real) or any(real.is_relative_to(path) for path in own):
+    if root.is_relative_to(real) or any(real.is_relative_to(each) for each in own):
         raise EngineError(
-            f"MINIO_VOLUME_PATH must be outside of the stack's folders, got {place}",
+            f"MINIO_VOLUME_PATH must be outside of the stack's folders, got {path}",
             hint=OTHER_FOLDER,
         )
-    if _is_folder(place / NOTE):
+    if _is_folder(path / NOTE):
         raise EngineError(
-            f"MINIO_VOLUME_PATH must be a data folder, but {place} is the folder of a stack",
+            f"MINIO_VOLUME_PATH must be a data folder, but {path} is the folder of a stack",
             hint=OTHER_FOLDER,
         )
 
@@ -44,16 +44,16 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def place_of(folder: Path, name: str) -> Path:
+def data_path(folder: Path, name: str) -> Path:
     """Return the path of a data folder; the folder that it is relative to may not exist yet."""
     return Path(os.path.normpath(folder / name))
 
 
-def check_there(path: Path) -> None:
+def check_is_folder(path: Path) -> None:
     """Make sure that a path is a folder, if it exists.
 
     Raises:
-        EngineError: It is a link that leads nowhere, or no folder.
+        EngineError: It is a dangling link, or not a folder.
     """
     try:
         mode = path.lstat().st_mode
@@ -67,7 +67,7 @@ def check_there(path: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        # Whoever runs the servers may see more.
+        # The servers' user may have access.
         return
     except NotADirectoryError:
         is_folder = False
