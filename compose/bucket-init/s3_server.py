@@ -58,7 +58,7 @@ class Job:
 
     @property
     def has_users(self) -> bool:
-        """Whether the server has more keys than that of its root."""
+        """Whether the server has other keys than its root key."""
         return self.root != self.app
 
     @property
@@ -67,8 +67,8 @@ class Job:
         return f"the S3 server at {self.endpoint}" if self.endpoint else "Amazon S3"
 
 
-def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return an S3 client with timeouts of seconds."""
+def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
+    """Return an S3 client with short timeouts."""
     client = boto3.client(
         "s3",
         endpoint_url=job.endpoint,
@@ -103,7 +103,7 @@ def wait_until_ready(url: str, seconds: float) -> None:
 
 
 def stay_in_region(parsed_response: Any = None, **_: object) -> None:  # noqa: ANN401 - of boto3
-    """Do not follow redirects to another region, as boto3 does: MLflow would ask twice."""
+    """Do not follow redirects to another region, as boto3 does: MLflow would do so every time."""
     if parsed_response and parsed_response.get("Error", {}).get("Code") in OTHER_REGION:
         raise ClientError(parsed_response, "")
 
@@ -134,7 +134,7 @@ def administer(
 
 
 def http() -> PoolManager:
-    """Return an HTTP client with timeouts of seconds."""
+    """Return an HTTP client with short timeouts."""
     return PoolManager(timeout=Timeout(connect=5, read=15), retries=Retry(2))
 
 

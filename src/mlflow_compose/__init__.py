@@ -1,8 +1,8 @@
-"""One `.env` in, one working and proven MLflow stack out.
+"""One `.env` in, one working and verified MLflow stack out.
 
-The rooms, in the order in which data goes through them: `settings` reads `.env`, `stack`
-decides what runs, `render` writes it down, `engines` run it, `clients` talk to it, `checks`
-prove it, `actions` put these steps behind one call each, and `cli` is what is typed.
+The packages, in the order of the data flow: `settings` reads `.env`, `stack` decides what runs,
+`render` writes the files, `engines` run them, `clients` talk to the servers, `checks` verify the
+stack, `actions` combine these steps, one for each command, and `cli` is the command line.
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ import signal
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    # Nothing is open yet: Ctrl-C may end the process right away, without a traceback of imports.
+    # Nothing needs cleanup yet: Ctrl-C may end the process at once, without a traceback.
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mlflow_compose.cli import main as run

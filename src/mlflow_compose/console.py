@@ -1,7 +1,7 @@
-"""What people see: progress on standard error, results on standard output.
+"""Terminal output: progress on standard error, results on standard output.
 
-On a terminal a step is one line that moves; without one it is plain lines, so that a log file
-reads well. rich is only loaded on a terminal.
+On a terminal, a step is a single animated line; otherwise it is plain lines, which are readable in
+a log file. rich is only loaded on a terminal.
 """
 
 import json
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 PROGRAM = "mlflow-compose"
 
 UTF_8 = "utf-8"
-# Without a terminal, details of a long step appear this often, in seconds.
+# Seconds between details of a long step, if there is no terminal.
 DETAIL_EVERY = 5.0
 SHOWN_CHARACTERS = 76
-# What a terminal takes for a command; a server may have said it.
+# Control characters, which a terminal would interpret; texts of servers may contain them.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Console:
-    """Prints for people, or one JSON envelope for programs."""
+    """Prints text for users, or one JSON envelope for programs."""
 
     def __init__(
         self, out: TextIO, err: TextIO, environ: Mapping[str, str], *, as_json: bool, quiet: bool
     ) -> None:
-        # How the tool was called: what the commands that we name must begin with.
+        # The tool's command as the user typed it, used in hints.
         self.program = PROGRAM
         self._out = out
         self._err = cast("TextIO", Lossy(err))
@@ -50,19 +50,19 @@ class Console:
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
-        """Show `text` while the block runs, and how long it took afterwards."""
+        """Show `text` while the block runs, then its duration."""
         start = time.monotonic()
         self._step, self._last_line = text, start
         if self._silent:
             yield
         elif self._terminal:
-            with self._moving(text):
+            with self._spinner(text):
                 yield
-            self._say(f"{text} … {_seconds(start)}")
+            self._print(f"{text} … {_seconds(start)}")
         else:
-            self._say(f"{text} …")
+            self._print(f"{text} …")
             yield
-            self._say(f"  {_seconds(start)}")
+            self._print(f"  {_seconds(start)}")
 
     def detail(self, text: str) -> None:
         """Show the latest event of the current step."""
@@ -75,19 +75,19 @@ class Console:
             self._status.update(Text(f"{self._step} … {text}"[:SHOWN_CHARACTERS]))
         elif now - self._last_line >= DETAIL_EVERY:
             self._last_line = now
-            self._say(f"  {text}")
+            self._print(f"  {text}")
 
     def note(self, text: str) -> None:
-        """Show one line that stays on the screen."""
-        self._say(f"note: {text}")
+        """Show a line that stays on the screen."""
+        self._print(f"note: {text}")
 
     def command(self, argv: Sequence[str]) -> None:
-        """Show a command that is run for the user."""
+        """Show a command that is run, as the user would type it."""
         text = f"$ {shlex.join(argv)}"
-        self._say(f"\x1b[2m{text}\x1b[0m" if self._color else text)
+        self._print(f"\x1b[2m{text}\x1b[0m" if self._color else text)
 
     def line(self, text: str) -> bool:
-        """Print one line of output as it comes, such as a log's; tell whether it is still read.
+        """Print one line of output, such as a log line; return whether it is still read.
 
         Raises:
             OutputError: It cannot be written.
@@ -95,7 +95,7 @@ class Console:
         return self._write(f"{text}\n")
 
     def show(self, command: str, result: Result) -> int:
-        """Print the outcome of a command; return the exit code, which is 1 if that failed."""
+        """Print the result of a command; return the exit code, which is 1 if printing fails."""
         errors = () if self.as_json else result.errors
         try:
             self._write(self._text(command, result))
@@ -110,14 +110,14 @@ class Console:
         return self.show(command, Result(errors=(error,)))
 
     def confirm(self, question: str) -> bool | None:
-        """Ask a yes-or-no question; None without a terminal."""
+        """Ask a yes-or-no question; return None without a terminal."""
         if self.as_json or not sys.stdin.isatty():
             return None
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     @contextmanager
-    def _moving(self, text: str) -> Iterator[None]:
+    def _spinner(self, text: str) -> Iterator[None]:
         from rich.console import Console as Terminal
 
         terminal = Terminal(file=self._err, no_color=not self._color, highlight=False)
@@ -128,7 +128,7 @@ class Console:
             finally:
                 self._status = None
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._silent:
             print(text, file=self._err, flush=True)
 
@@ -140,13 +140,13 @@ class Console:
     def _text(self, command: str, result: Result) -> str:
         """Return the text of a result."""
         if self.as_json:
-            # A stream of another encoding, such as ASCII, would have "?" for what it cannot hold.
+            # Other encodings, such as ASCII, would replace characters with "?".
             escaped = (self._out.encoding or UTF_8).lower() != UTF_8
             return json.dumps(result.envelope(command), indent=2, ensure_ascii=escaped) + "\n"
         return "".join(f"{self._typed(line)}\n" for line in result.lines)
 
     def _write(self, text: str) -> bool:
-        """Write to standard output; tell whether it is still read, as after `… | head` it is not.
+        """Write to standard output; return whether it is still read, unlike after `… | head`.
 
         Raises:
             OutputError: It cannot be written.
@@ -166,8 +166,8 @@ class Console:
         return True
 
     def _print_error(self, error: MlflowComposeError) -> None:
-        word = "\x1b[31merror:\x1b[0m" if self._color else "error:"
-        print(f"{word} {self._typed(error.message)}", file=self._err)
+        label = "\x1b[31merror:\x1b[0m" if self._color else "error:"
+        print(f"{label} {self._typed(error.message)}", file=self._err)
         if error.hint:
             print(f"hint: {self._typed(error.hint)}", file=self._err)
         self._err.flush()

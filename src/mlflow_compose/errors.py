@@ -5,7 +5,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── UsageError               2  the command line asks for something that cannot be done
 ├── SettingsError            2  one or more settings are wrong
 ├── EnvFileError             2  the env file is missing, unreadable or not in its format
-├── FilesChangedError        1  rendered files were edited by hand, or are not the tool's
+├── FilesChangedError        1  rendered files were edited by hand, or are not from this tool
 ├── BusyError                1  another command is working on the stack
 ├── FilesError               1  files of the stack cannot be read or written
 ├── TemplatesMissingError    1  the installation is incomplete
@@ -23,18 +23,18 @@ MlflowComposeError           exit code 1, code "failed"
 ├── IncompleteError          1  an import is not complete
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
-    ├── ServiceFailedError   1  it ended, or its one-shot job failed
+    ├── ServiceFailedError   1  it exited, or its one-shot job failed
     └── NotReadyError        3  it did not become healthy in time
 ```
 
-A bug is none of these: it keeps its traceback.
+None of these is for a bug, which keeps its traceback.
 """
 
 from typing import ClassVar
 
 
 class MlflowComposeError(Exception):
-    """One sentence that says what is wrong, and a hint that names the next command."""
+    """What is wrong, as one sentence, and a hint with the next command."""
 
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "failed"
@@ -129,7 +129,7 @@ class ServiceError(MlflowComposeError):
 
 
 class ServiceFailedError(ServiceError):
-    """A service ended, or its one-shot job failed."""
+    """A service exited, or its one-shot job failed."""
 
     code = "service_failed"
 

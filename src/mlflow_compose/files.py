@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, whatever ends the writing."""
+"""Replace files atomically."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str, mode: int) -> None:
-    """Replace a file.
+    """Replace a file as a whole or not at all.
 
     Raises:
         OSError: It cannot be written; the old content stays.

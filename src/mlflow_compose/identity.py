@@ -15,13 +15,13 @@ from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.paths import STATE_DIR, StackPaths, write_state
 
 ID_FILE = "id"
-# Where the stack was when the id was last used: tells a moved stack from a copied one.
+# Location of the stack when the id was last used: distinguishes a moved stack from a copied one.
 PLACE_FILE = "place.json"
-# From which the server's keys are derived, in a stack without a password of a database.
+# Secret from which the server's keys are derived if the stack has no database password.
 KEY_FILE = "key"
 ID_BYTES, KEY_BYTES = 8, 32
 ID_PATTERN = re.compile(r"[0-9a-f]{16}")
-# In every answer of the tracking server: the id, a slash, the project's name.
+# In every response of the tracking server: the id, a slash, the project name.
 HEADER = "mlflow-compose-stack"
 
 
@@ -31,10 +31,10 @@ class Identity:
 
     Attributes:
         id: 16 hexadecimal digits.
-        copied_from: Id of the stack that this folder is a copy of, empty if it is no copy.
-        key: Random text that is kept with the id, empty if there is none.
+        copied_from: Id of the stack that this folder is a copy of, empty if it is not a copy.
+        key: Random secret that is stored with the id, empty if there is none.
         is_new: Whether the folder has no id yet.
-        lost_key: Whether it had a key that is not there any more.
+        lost_key: Whether it had a key that is now missing.
     """
 
     id: str
@@ -51,15 +51,15 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a stack was when its id was written.
+class Location:
+    """The location of a stack when its id was written.
 
     Attributes:
         env_file: Name of the env file.
         folder: Folder of the stack.
-        inode: Inode of that folder: it stays if the folder is moved, and differs in a copy.
+        inode: Inode of that folder, which a move keeps; a copy has another one.
         copied_from: Id of the stack that the folder was copied from, empty if it was not.
-        has_key: Whether there is a key beside it.
+        has_key: Whether there is a key next to it.
     """
 
     env_file: str
@@ -75,41 +75,41 @@ def load_identity(paths: StackPaths) -> Identity:
     Nothing is written: `keep_identity` does that.
 
     Raises:
-        UsageError: The folder is the stack of another env file.
+        UsageError: The folder belongs to the stack of another env file.
         FilesError: The id cannot be read, or the rendered files are elsewhere.
     """
     _check_folders(paths)
     found, key = read_id(paths.root), _read_key(paths.root)
     if not found:
         return Identity(_new_id(), key=key, is_new=True)
-    place = _read_place(paths)
-    if place is None:
+    location = _read_location(paths)
+    if location is None:
         return Identity(found, key=key)
-    _check_env_file(place, paths)
-    if _is_copy(place, paths, found):
-        # The key goes with the data, which may be copied too.
+    _check_env_file(location, paths)
+    if _is_copy(location, paths, found):
+        # The key belongs to the data, which may have been copied too.
         own, original = _new_id(), found
     else:
-        own, original = found, place.copied_from
-    return Identity(own, original, key, lost_key=place.has_key and not key)
+        own, original = found, location.copied_from
+    return Identity(own, original, key, lost_key=location.has_key and not key)
 
 
 def keep_identity(identity: Identity, paths: StackPaths) -> None:
     """Store the identity of a stack and its location.
 
     Raises:
-        FilesError: It cannot be written.
+        FilesError: A file cannot be written.
     """
     inode = paths.root.stat().st_ino
-    place = Place(
+    location = Location(
         paths.env_file.name, str(paths.root), inode, identity.copied_from, bool(identity.key)
     )
-    # The place first: an id without one would be taken for this stack's, also in a copy.
-    if place != _read_place(paths):
-        write_state(paths, PLACE_FILE, json.dumps(vars(place), indent=2) + "\n")
+    # The location first: an id without one counts as this folder's own, even in a copy.
+    if location != _read_location(paths):
+        write_state(paths, PLACE_FILE, json.dumps(vars(location), indent=2) + "\n")
     if identity.key and identity.key != _read_key(paths.root):
         write_state(paths, KEY_FILE, f"{identity.key}\n")
-    # Last: a stack with an id and no key is one that has a password instead.
+    # Last: an id without a key means that the stack has a password instead.
     if identity.id != read_id(paths.root):
         write_state(paths, ID_FILE, f"{identity.id}\n")
 
@@ -130,10 +130,10 @@ def _read_key(root: Path) -> str:
 
 
 def _read_digits(path: Path, count: int, hint: str) -> str:
-    """Return the hexadecimal digits in a file, empty if there is no file.
+    """Return the hexadecimal digits in a file, empty if the file does not exist.
 
     Raises:
-        FilesError: It is unreadable, or holds something else.
+        FilesError: It is unreadable, or contains anything else.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -149,35 +149,35 @@ def _read_digits(path: Path, count: int, hint: str) -> str:
     return text
 
 
-def _read_place(paths: StackPaths) -> Place | None:
+def _read_location(paths: StackPaths) -> Location | None:
     path = paths.state / PLACE_FILE
     try:
-        # Anything else might be waited for.
-        return Place(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        # Reading anything else, such as a pipe, might block.
+        return Location(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
     except (OSError, ValueError, TypeError):
-        # Without it, the id alone says whose this is.
+        # Without it, the id alone counts.
         return None
 
 
-def _check_env_file(place: Place, paths: StackPaths) -> None:
+def _check_env_file(location: Location, paths: StackPaths) -> None:
     """Refuse a second env file in a folder: both would have the same rendered files and data."""
     name = paths.env_file.name
-    if place.env_file != name and (paths.root / place.env_file).exists():
+    if location.env_file != name and (paths.root / location.env_file).exists():
         raise UsageError(
-            f"{paths.root} already belongs to the stack of {place.env_file}, so {name} cannot have "
-            "its stack there",
+            f"{paths.root} already belongs to the stack of {location.env_file}, so {name} cannot "
+            "have its stack there",
             hint=f"move {name} to a separate folder",
         )
 
 
-def _is_copy(place: Place, paths: StackPaths, found: str) -> bool:
-    """Tell whether the folder is a copy of one that has the id, or may have it.
+def _is_copy(location: Location, paths: StackPaths, found: str) -> bool:
+    """Tell whether the folder is a copy of another folder that has the id, or may have it.
 
-    The id stays with the path that it was used at, as long as there is a stack with it. If that is
-    gone, only the folder itself, which was moved, has the same inode: a folder on another disk may
-    be the original or a copy, and is taken for a copy, since the other would lose its data.
+    The id belongs to the path that it was last used at, as long as that has a stack with this id.
+    Otherwise, only a moved folder has the same inode. A folder on another disk may be the original
+    or a copy; it counts as a copy, since a wrong guess could cost the original its data.
     """
-    original = Path(place.folder)
+    original = Path(location.folder)
     if original == paths.root:
         return False
     try:
@@ -187,13 +187,13 @@ def _is_copy(place: Place, paths: StackPaths, found: str) -> bool:
     except FileNotFoundError:
         pass
     except (OSError, FilesError):
-        # Another user's, and not readable.
+        # Not readable: another user's.
         return True
-    return paths.root.stat().st_ino != place.inode
+    return paths.root.stat().st_ino != location.inode
 
 
 def _check_folders(paths: StackPaths) -> None:
-    """Refuse rendered files elsewhere: a copy of the stack would have the same ones."""
+    """Refuse links to folders elsewhere: a copy of the stack would share them."""
     for folder in (paths.compose, paths.local, paths.state):
         if folder.is_symlink():
             raise FilesError(

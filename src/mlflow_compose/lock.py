@@ -1,7 +1,8 @@
-"""One command at a time: those that change a stack hold its lock, those that only look do not.
+"""One command at a time: those that change a stack hold its lock, read-only commands do not.
 
-The system drops the lock when its holder ends, however that happens. Beside the lock is a note of
-who holds it: only that is read by others, since to try the lock would be to hold it for a moment.
+The operating system releases the lock when its holder ends, however that happens. A note next to
+the lock names the holder. Other commands only read the note, since testing the lock would mean
+holding it for a moment.
 """
 
 import json
@@ -13,7 +14,7 @@ from os import getpid
 
 from mlflow_compose.errors import BusyError, FilesError
 from mlflow_compose.machine import has_run_since
-from mlflow_compose.paths import StackPaths, make_state_folder, write_state
+from mlflow_compose.paths import StackPaths, create_state_folder, write_state
 
 LOCK, NOTE = "lock", "lock.json"
 
@@ -24,7 +25,7 @@ class Holder:
 
     Attributes:
         command: Command as typed, such as migrate-store.
-        since: When it began.
+        since: Start time.
         pid: Process id.
     """
 
@@ -51,17 +52,17 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
 
     Args:
         paths: Paths of the stack; all env files of its folder share the lock.
-        command: Name of the command, for others.
+        command: Name of this command, for the messages of others.
 
     Raises:
         BusyError: Another command is working on the stack.
-        FilesError: The lock cannot be made.
+        FilesError: The lock cannot be acquired.
     """
-    # asyncio comes with it, which takes longer than `--help` may.
+    # It imports asyncio, which takes longer than `--help` may.
     from filelock import FileLock, Timeout
 
-    folder = make_state_folder(paths)
-    # A file instead of a lock of the system would outlive a killed process.
+    folder = create_state_folder(paths)
+    # No fallback to a lock file without a system lock: it would outlive a killed process.
     lock = FileLock(folder / LOCK, blocking=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -74,9 +75,9 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
             hint=f"ls -ld {folder} {folder}/* shows the files and their owner",
         ) from None
     try:
-        # Only others read it: a full disk is no reason to end.
+        # Only other commands read it, so a full disk is no reason to fail.
         with suppress(FilesError):
-            write_state(paths, NOTE, _described(command))
+            write_state(paths, NOTE, _note(command))
         yield
     finally:
         with suppress(OSError):
@@ -92,12 +93,12 @@ def holder(paths: StackPaths) -> Holder | None:
         known = Holder(str(found["command"]), since, int(found["pid"]))
         alive = has_run_since(known.pid, since.timestamp())
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
-        # There is none, or it is not as a command writes it.
+        # The note is missing or invalid.
         return None
     return known if alive and since.tzinfo else None
 
 
-def _described(command: str) -> str:
+def _note(command: str) -> str:
     return json.dumps({"command": command, "pid": getpid(), "since": datetime.now(UTC).isoformat()})
 
 

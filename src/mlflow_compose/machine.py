@@ -10,27 +10,28 @@ from pathlib import Path
 
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
-# Of a Unix socket's path: 104 on macOS, 108 on Linux. A server binds a longer one first, then
-# renames it.
+# Limit for the path of a Unix socket: 104 bytes on macOS, 108 on Linux, less the suffix of the
+# temporary name that a server binds first and then renames.
 LONGEST_SOCKET = 90
 
-# Who runs PostgreSQL if root starts the stack.
+# User that runs PostgreSQL if root starts the stack.
 DATABASE_USER = "mlflow-compose"
-# Seconds by which the start of a process may seem later than what it did.
+# Seconds by which a clock change may make a process appear to start after its own actions.
 CLOCK_STEP = 2
-# A disk that is full, or mounted to be read only.
+# Errors of a disk that is full or mounted read-only.
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
-INWARD_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
+# Prefixes of the interfaces of containers and virtual machines.
+VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
 
 
 def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that others use for a server that listens on `bind_address`.
+    """Return the names by which other machines reach a server that listens on `bind_address`.
 
     Args:
-        bind_address: One address, or the one that stands for all of them.
-        hostname: This machine's name.
-        addresses: This machine's addresses, without loopback.
+        bind_address: IP address, or the wildcard address.
+        hostname: Name of this machine.
+        addresses: Addresses of this machine, without loopback.
     """
     chosen = sorted(addresses) if bind_address in ANY_ADDRESS else [bind_address]
     name = hostname.lower()
@@ -39,7 +40,7 @@ def lan_names(bind_address: str, hostname: str, addresses: Iterable[str]) -> tup
 
 
 def own_addresses() -> tuple[str, ...]:
-    """Return the IPv4 addresses by which others on a network reach this machine."""
+    """Return the IPv4 addresses by which other machines reach this one."""
     import psutil
 
     return tuple(
@@ -53,10 +54,10 @@ def own_addresses() -> tuple[str, ...]:
 def is_outward(interface: str, address: str) -> bool:
     """Tell whether an interface leads to other machines.
 
-    Bridges of containers and virtual machines do not, and come and go: with them, starting one
-    stack would change the files of another.
+    Bridges of containers and virtual machines do not, and are created and removed all the time:
+    counting them, the start of one stack would change the files of another.
     """
-    return not address.startswith("127.") and not interface.startswith(INWARD_INTERFACES)
+    return not address.startswith("127.") and not interface.startswith(VIRTUAL_INTERFACES)
 
 
 def is_alive(pid: int) -> bool:
@@ -67,9 +68,9 @@ def is_alive(pid: int) -> bool:
 
 
 def has_run_since(pid: int, moment: float) -> bool:
-    """Tell whether a process runs that already existed at a moment, in seconds since 1970.
+    """Tell whether a process is running that already existed at a time, in seconds since 1970.
 
-    Process numbers are used again: one that was started later is another process.
+    Process ids are reused: one that started later is another process.
     """
     import psutil
 
@@ -87,19 +88,19 @@ def is_root() -> bool:
 
 
 def database_user() -> str:
-    """Return the user that runs PostgreSQL for root, which it refuses; empty for other users."""
+    """Return the user that runs PostgreSQL instead of root; empty if this user is not root."""
     return DATABASE_USER if is_root() else ""
 
 
 def is_unwritable(error: OSError) -> bool:
-    """Tell whether an error means that nothing can be written to a disk."""
+    """Tell whether an error means that a disk cannot be written to."""
     return error.errno in UNWRITABLE
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Return the cache folder of this user.
 
-    That of root is open to the users that root starts servers as.
+    Root's is readable by the users that root starts servers as.
     """
     if is_root():
         return Path("/var/cache/mlflow-compose")
@@ -114,13 +115,13 @@ def socket_path(folder: Path, name: str, identity: str) -> str:
 
     Args:
         folder: Preferred folder.
-        name: Its path from there.
-        identity: Id of the stack whose socket it is.
+        name: Path relative to that folder.
+        identity: Id of the stack.
     """
     if len(os.fsencode(folder / name)) <= LONGEST_SOCKET:
         return name
-    # Not below TMPDIR, which another terminal may have set to something else.
-    return f"/tmp/mlflow-compose-{os.getuid()}/{identity}.sock"  # noqa: S108 - closed to others
+    # Not below TMPDIR, which may differ in another terminal.
+    return f"/tmp/mlflow-compose-{os.getuid()}/{identity}.sock"  # noqa: S108 - in a private folder
 
 
 def python_tag() -> str:

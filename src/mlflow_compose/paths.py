@@ -27,7 +27,7 @@ class StackPaths:
 
     @property
     def state(self) -> Path:
-        """State of the tool about the stack: its identity, its lock."""
+        """The tool's state files: identity, record, lock."""
         return self.root / STATE_DIR
 
     @property
@@ -42,19 +42,19 @@ class StackPaths:
 
     @property
     def compose_files(self) -> tuple[Path, ...]:
-        """What Compose reads: the rendered file, then the user's override, as far as they exist.
+        """The files that Compose reads: the rendered one and the user's override, if they exist.
 
-        Without any, Compose still finds what runs by the stack's name.
+        Without files, Compose still finds running containers by the project name.
         """
         files = (self.compose / COMPOSE_FILE, self.compose / OVERRIDE_FILE)
         return tuple(file for file in files if file.exists())
 
 
 def stack_paths(env_file: Path) -> StackPaths:
-    """Return the paths of a stack: different spellings of its env file mean the same stack.
+    """Return the paths of a stack, resolved: one env file is one stack, however it is spelled.
 
     Raises:
-        EnvFileError: The path leads in a circle of links, or holds a line break.
+        EnvFileError: The path is a symlink loop, or contains a line break.
     """
     try:
         found = env_file.resolve()
@@ -66,15 +66,15 @@ def stack_paths(env_file: Path) -> StackPaths:
 
 
 def check_path(env_file: Path) -> None:
-    """Make sure that a path has no line break, for configuration files, marks and logs.
+    """Make sure that a path has no line break, which configuration files and logs cannot contain.
 
     Raises:
-        EnvFileError: It does not.
+        EnvFileError: It contains one.
     """
     try:
         text = str(env_file.absolute())
     except FileNotFoundError:
-        # The folder that this runs in is gone, as who opens the file will say.
+        # The working directory was deleted; opening the file will report that.
         text = str(env_file)
     if "\n" in text or "\r" in text:
         raise EnvFileError(
@@ -83,17 +83,17 @@ def check_path(env_file: Path) -> None:
         )
 
 
-def make_state_folder(paths: StackPaths) -> Path:
-    """Create the folder of the tool's state, closed to others and to version control.
+def create_state_folder(paths: StackPaths) -> Path:
+    """Create the folder of the tool's state, hidden from other users and from Git.
 
     Raises:
-        FilesError: It cannot be made.
+        FilesError: It cannot be created.
     """
     folder = paths.state
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
         ignore = folder / ".gitignore"
-        # Git follows no link to it.
+        # Git ignores a .gitignore that is a link.
         if ignore.is_symlink() or not ignore.exists():
             write_whole(ignore, "*\n", STATE_MODE)
     except OSError as error:
@@ -105,12 +105,12 @@ def make_state_folder(paths: StackPaths) -> Path:
 
 
 def write_state(paths: StackPaths, name: str, text: str) -> None:
-    """Write a file of the tool's state.
+    """Write a state file.
 
     Raises:
         FilesError: It cannot be written; the old content stays.
     """
-    path = make_state_folder(paths) / name
+    path = create_state_folder(paths) / name
     try:
         write_whole(path, text, STATE_MODE)
     except OSError as error:

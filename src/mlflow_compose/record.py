@@ -1,7 +1,7 @@
-"""What is remembered about a stack between commands, besides its id.
+"""What is recorded about a stack between commands, besides its id.
 
-Where its data was put, so that a changed setting does not hide it; what a migration left over, so
-that nothing else is deleted; and which engine runs it.
+The location of its data, so that a changed setting does not hide it; the volumes that migrations
+left over, so that nothing else is deleted; and the engine that runs it.
 """
 
 import json
@@ -18,16 +18,16 @@ Places = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """What is remembered about a stack.
+    """What is recorded about a stack.
 
     Attributes:
         started_on: Engine that runs it, empty after `down`.
         places: Settings that locate the data, by name, for each engine.
-        left_over: By engine, the volumes that migrations left.
-        left_behind: By engine, volumes that a start on other stores left with data in them, of
-            which no migration has a copy.
-        folders: By engine, the folders of this machine that were seen to hold its data, as the
-            rendered files spell them, with the id that each carried.
+        left_over: By engine, the volumes whose data a migration copied to other stores.
+        left_behind: By engine, the volumes with data that was not copied when the stack started
+            on other stores.
+        folders: By engine, the folders of this machine that held data, as the rendered files
+            spell them, each with the stack id that it carried.
     """
 
     started_on: str = ""
@@ -37,7 +37,7 @@ class Record:
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
-        """Return the record of a stack that runs with its data in these places and volumes."""
+        """Return the record after a start, with the data in these places and volumes."""
         left = sorted({*self.left_over.get(engine, ())} - {*volumes})
         return replace(
             self,
@@ -47,17 +47,17 @@ class Record:
         )
 
     def stopped(self, engine: str) -> "Record":
-        """Return the record of a stack that was stopped."""
+        """Return the record after the stack was stopped."""
         return replace(self, started_on="" if self.started_on == engine else self.started_on)
 
-    def emptied(self, engine: str, *, elsewhere: bool) -> "Record":
-        """Return the record of a stack whose volumes were deleted.
+    def without_volumes(self, engine: str, *, elsewhere: bool) -> "Record":
+        """Return the record after the stack's volumes were deleted.
 
         Args:
             engine: Engine that had them.
-            elsewhere: Whether it has data outside of them, which is still there.
+            elsewhere: Whether there is data outside of them, which is kept.
         """
-        # By which name Docker had the volumes means nothing any more.
+        # The name that Docker's volumes had no longer matters.
         kept = {engine: _without(self.places.get(engine, {}), "COMPOSE_PROJECT_NAME")}
         places = {**self.places, **kept} if elsewhere else _without(self.places, engine)
         return replace(
@@ -68,35 +68,36 @@ class Record:
             folders=_without(self.folders, engine),
         )
 
-    def holding(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
-        """Return the record of a stack whose data is in these folders, which carry its id."""
+    def with_folders(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
+        """Return the record with these data folders, which carry the stack's id."""
         return replace(self, folders={**self.folders, engine: dict.fromkeys(folders, identity)})
 
-    def held(self, engine: str, identity: str) -> Collection[str]:
-        """Return the folders that held data of a stack; a copy comes with another id."""
+    def folders_of(self, engine: str, identity: str) -> Collection[str]:
+        """Return the data folders of the stack with this id; a copy of it has another id."""
         found = self.folders.get(engine, {}).items()
         return [name for name, carried in found if carried == identity]
 
     def moved(self, engine: str, places: Places, left_over: Collection[str]) -> "Record":
-        """Return the record of a stack whose data was moved, and where copies of it were left."""
-        left = sorted({*self.left_over.get(engine, ()), *left_over} - {*self.behind(engine)})
+        """Return the record after data was moved to `places`; `left_over` keep the old data."""
+        found = {*self.left_over.get(engine, ()), *left_over}
+        left = sorted(found - {*self.left_behind_on(engine)})
         return replace(
             self,
             places={**self.places, engine: dict(places)},
             left_over={**self.left_over, engine: left},
         )
 
-    def behind(self, engine: str) -> Collection[str]:
-        """Return the volumes whose data was left behind, so that none of it may go unasked."""
+    def left_behind_on(self, engine: str) -> Collection[str]:
+        """Return the volumes with data that was not copied: `prune` must not delete them."""
         return self.left_behind.get(engine, ())
 
-    def leaving(self, engine: str, volumes: Collection[str]) -> "Record":
-        """Return the record of a stack that starts without the data in some volumes."""
-        left = sorted({*self.behind(engine), *volumes})
+    def leaving_behind(self, engine: str, volumes: Collection[str]) -> "Record":
+        """Return the record before a start that leaves the data in some volumes behind."""
+        left = sorted({*self.left_behind_on(engine), *volumes})
         return replace(self, left_behind={**self.left_behind, engine: left})
 
     def pruned(self, engine: str, volumes: Collection[str]) -> "Record":
-        """Return the record of a stack whose left-over volumes were deleted."""
+        """Return the record after left-over volumes were deleted."""
         left = sorted({*self.left_over.get(engine, ())} - {*volumes})
         return replace(self, left_over={**self.left_over, engine: left})
 
@@ -106,10 +107,10 @@ def _without(found: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def read_record(paths: StackPaths) -> Record:
-    """Return what is remembered about a stack; nothing if it was never started.
+    """Return the record of a stack, an empty one if it was never started.
 
     Raises:
-        FilesError: It is damaged.
+        FilesError: It is damaged or cannot be read.
     """
     path = paths.state / RECORD_FILE
     try:
@@ -126,7 +127,7 @@ def read_record(paths: StackPaths) -> Record:
 
 
 def write_record(record: Record, paths: StackPaths) -> None:
-    """Store what is remembered about a stack.
+    """Write the record of a stack.
 
     Raises:
         FilesError: It cannot be written.

@@ -1,4 +1,4 @@
-"""What an action gives back, and how it says what it is doing meanwhile."""
+"""The result of an action, and how it reports progress."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,11 +13,11 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one command.
+    """The result of one command.
 
     Attributes:
         data: Payload for `--json`.
-        lines: The same as text for people.
+        lines: The same as text for users.
         errors: Errors; empty if the command succeeded.
     """
 
@@ -27,12 +27,12 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing went wrong."""
+        """Whether the command succeeded."""
         return not self.errors
 
     @property
     def exit_code(self) -> int:
-        """The process's exit code: 0, or that of the first error."""
+        """The exit code: 0, or that of the first error."""
         return self.errors[0].exit_code if self.errors else 0
 
     def envelope(self, command: str) -> dict[str, Any]:
@@ -50,23 +50,23 @@ class Result:
 
 
 class Progress(Protocol):
-    """Receiver of what an action does while it runs."""
+    """Receiver of an action's progress."""
 
     def step(self, text: str) -> AbstractContextManager[None]:
-        """Show `text` while the block runs, and how long it took afterwards."""
+        """Show `text` while the block runs, then its duration."""
 
     def detail(self, text: str) -> None:
         """Show the latest event of the current step."""
 
     def note(self, text: str) -> None:
-        """Show one line that stays on the screen."""
+        """Show a line that stays on the screen."""
 
     def command(self, argv: Sequence[str]) -> None:
-        """Show a command that is run for the user, so that people learn it."""
+        """Show a command that is run, as the user would type it."""
 
 
-class Silent:
-    """Progress for programs and tests: says nothing."""
+class NoProgress:
+    """Progress receiver that discards everything."""
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
@@ -75,10 +75,10 @@ class Silent:
         yield
 
     def detail(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def command(self, argv: Sequence[str]) -> None:
-        """Say nothing."""
+        """Do nothing."""

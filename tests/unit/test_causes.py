@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, SSLError
 
 from mlflow_compose.checks.causes import ORDER, causes, diagnose, external_database, first_cause
-from mlflow_compose.checks.inside import MODULES, Link, look
+from mlflow_compose.checks.inside import MODULES, Link, check_links
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.engines.base import Outcome, ServiceStatus
@@ -151,12 +151,12 @@ def test_a_probe_that_cannot_run_must_be_reported_without_secrets(said: str) -> 
 def test_output_of_the_probe_must_be_masked() -> None:
     outcome = {"database": {"cause": "", "detail": SECRETS["PG_PASSWORD"], "seconds": 0.1}}
     found = FakeEngine(stack(), ALL_WELL, outcome=answered(outcome))
-    assert look(found) == (Link("database", "", "********", 0.1),)
+    assert check_links(found) == (Link("database", "", "********", 0.1),)
 
 
 def test_the_probe_must_get_its_request() -> None:
     found = engine({}, ALL_WELL)
-    look(found, run_id="r1")
+    check_links(found, run_id="r1")
     argument = found.calls[0].removeprefix("run mlflow ")
     assert json.loads(argument) == {
         "bucket": "mlflow",

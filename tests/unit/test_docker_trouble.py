@@ -35,7 +35,7 @@ def test_a_missing_docker_must_be_said(user: User, bin_folder: Path, command: st
     result = user.types(command)
     assert result.code == 1
     assert "error: Docker is not installed: docker is not in PATH\n" in result.err
-    assert "hint: https://docs.docker.com/get-started/get-docker/ says" in result.err
+    assert "hint: see https://docs.docker.com/get-started/get-docker/\n" in result.err
 
 
 def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:

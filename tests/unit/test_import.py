@@ -38,7 +38,7 @@ from mlflow_compose.data.importing.transfer import ArtifactIndex, index_artifact
 from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, normalize
 from mlflow_compose.data.inside.tables import without_computed
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
-from mlflow_compose.result import Silent
+from mlflow_compose.result import NoProgress
 from tests.unit.fakes import FakeEngine, answered, failed
 from tests.unit.samples import stack
 from tests.unit.test_clients import answers, server
@@ -312,7 +312,7 @@ def test_an_unreadable_folder_must_be_named_and_the_rest_imported(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    index = index_artifacts(Folders(()), {str(location): "7/r1/artifacts"}, Silent())
+    index = index_artifacts(Folders(()), {str(location): "7/r1/artifacts"}, NoProgress())
     assert list(index.artifacts) == ["7/r1/artifacts/plots/a b.png"]
     (text,) = index.skipped
     assert "closed" in text
@@ -371,7 +371,7 @@ class Hostile:
 )
 def test_a_path_that_leads_out_of_its_location_must_be_skipped(path: str) -> None:
     """An HTTP client would resolve the dots and overwrite an artifact of another run."""
-    index = index_artifacts(Hostile(path), {"/location": "7/r1/artifacts"}, Silent())
+    index = index_artifacts(Hostile(path), {"/location": "7/r1/artifacts"}, NoProgress())
     assert index.artifacts == {}
     assert index.skipped == [f"artifact {path!r} at /location points outside of its folder"]
 
@@ -386,9 +386,9 @@ def test_artifacts_must_be_sent_and_failures_named(tmp_path: Path) -> None:
             raise PermissionError(13, "not for you")
         stored[key] = path.read_bytes()
 
-    index = index_artifacts(source, {location: "7/r1/artifacts"}, Silent())
+    index = index_artifacts(source, {location: "7/r1/artifacts"}, NoProgress())
     assert index.present({"7/r1/artifacts/bad": 1}) == set()
-    problems = send(source, index.artifacts, put, tmp_path, Silent())
+    problems = send(source, index.artifacts, put, tmp_path, NoProgress())
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
     assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
     assert index.present({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
@@ -592,7 +592,7 @@ def one_a_page(request: BaseHTTPRequestHandler) -> None:
 def test_every_page_of_a_server_must_be_read() -> None:
     file = StringIO()
     with server(one_a_page) as url:
-        reading = Reading(Tracking(url), file, Silent())
+        reading = Reading(Tracking(url), file, NoProgress())
         reading.read_all()
     found = [json.loads(line) for line in file.getvalue().splitlines()]
     names = [row["name"] for table, row in found if table == "experiments"]
@@ -625,18 +625,18 @@ def test_answers_from_inside_must_be_combined() -> None:
     source = Source(FOLDER, "mlruns")
     counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "skipped": ["x"]}
     outcome = answered(counts, {"location": ["/old", "mlflow-artifacts:/7"]})
-    merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), Silent())
+    merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), NoProgress())
     assert merged.locations == {"/old": "mlflow-artifacts:/7"}
     assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
     outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
-    found = stored_objects(FakeEngine(stack(), outcome=outcome), ["7/r1"], Silent())
+    found = stored_objects(FakeEngine(stack(), outcome=outcome), ["7/r1"], NoProgress())
     assert found == {"7/a": 1, "7/b": 2}
 
 
 def test_a_failure_inside_must_be_reported_with_a_hint() -> None:
     engine = FakeEngine(stack(), outcome=failed("mlflow db upgrade failed: newer"))
     with pytest.raises(SourceError, match="newer") as caught:
-        stored_objects(engine, ["7/r1"], Silent())
+        stored_objects(engine, ["7/r1"], NoProgress())
     assert "mlflow-compose verify" in (caught.value.hint or "")
 
 
@@ -660,7 +660,9 @@ def test_an_experiment_without_its_folder_must_be_named(tmp_path: Path) -> None:
     here = mlruns(tmp_path) / "0"
     runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
     locations = {location: location for location in (*runs, f"{PROXY}8/r4/artifacts")}
-    (text,) = missing_folders(locations, index_artifacts(Folders((tmp_path,)), locations, Silent()))
+    (text,) = missing_folders(
+        locations, index_artifacts(Folders((tmp_path,)), locations, NoProgress())
+    )
     assert "the folder /gone/7 does not exist" in text
 
 

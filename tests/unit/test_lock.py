@@ -248,6 +248,6 @@ def test_a_folder_without_a_stack_must_stay_as_it_is(user: User) -> None:
 
 def test_what_changed_while_the_user_was_asked_must_not_be_deleted() -> None:
     """Nobody holds the lock while a person thinks."""
-    Context.agree("Delete minio_data?", "Delete minio_data?")
+    Context.check_unchanged("Delete minio_data?", "Delete minio_data?")
     with pytest.raises(UsageError, match="the stack changed before you confirmed"):
-        Context.agree("Delete minio_data?", "Delete mlflow_data?")
+        Context.check_unchanged("Delete minio_data?", "Delete mlflow_data?")

@@ -344,7 +344,7 @@ def test_an_edit_of_the_store_itself_must_stay_and_be_named(tmp_path: Path) -> N
     change = EnvChange(file, "PG_HOST=old.lab\n", {"PG_HOST": "new.lab", "PG_PORT": "5433"})
     file.write_text("PG_HOST=other.lab\n", encoding="utf-8")
     with pytest.raises(EnvFileError, match=r"edited during the migration: PG_HOST$"):
-        change.make()
+        change.apply()
     change.undo()
     assert parse(file.read_text(encoding="utf-8")).values == {"PG_HOST": "other.lab"}
 

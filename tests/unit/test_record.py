@@ -32,7 +32,7 @@ def test_each_engine_must_have_places_of_its_own() -> None:
     record = Record().started("docker", PLACES, []).started("local", {}, [])
     assert record.places == {"docker": PLACES, "local": {}}
     assert record.started_on == "local"
-    assert record.emptied("docker", elsewhere=False).places == {"local": {}}
+    assert record.without_volumes("docker", elsewhere=False).places == {"local": {}}
     assert record.stopped("docker").started_on == "local"
 
 
@@ -43,26 +43,32 @@ def test_a_stopped_stack_must_remember_where_its_data_is() -> None:
 
 
 def test_deleted_data_must_be_forgotten() -> None:
-    record = Record().moved("docker", PLACES, ["minio_data"]).leaving("docker", ["mlflow_data"])
-    assert record.emptied("docker", elsewhere=False) == Record()
+    record = (
+        Record().moved("docker", PLACES, ["minio_data"]).leaving_behind("docker", ["mlflow_data"])
+    )
+    assert record.without_volumes("docker", elsewhere=False) == Record()
 
 
 def test_data_outside_of_the_volumes_must_not_be_forgotten_with_them() -> None:
     record = Record().started("docker", PLACES, [])
-    assert record.emptied("docker", elsewhere=True).places == {"docker": PLACES}
+    assert record.without_volumes("docker", elsewhere=True).places == {"docker": PLACES}
 
 
 def test_folders_must_count_as_held_only_for_the_stack_whose_id_they_carried() -> None:
     """A copy of a stack brings its record along, and none of the data behind its links."""
-    record = Record().holding("local", "0" * 16, ["data/a"]).holding("docker", "0" * 16, ["../b"])
-    assert list(record.held("local", "0" * 16)) == ["data/a"]
-    assert list(record.held("local", "1" * 16)) == []
-    assert record.emptied("local", elsewhere=True).folders == {"docker": {"../b": "0" * 16}}
+    record = (
+        Record()
+        .with_folders("local", "0" * 16, ["data/a"])
+        .with_folders("docker", "0" * 16, ["../b"])
+    )
+    assert list(record.folders_of("local", "0" * 16)) == ["data/a"]
+    assert list(record.folders_of("local", "1" * 16)) == []
+    assert record.without_volumes("local", elsewhere=True).folders == {"docker": {"../b": "0" * 16}}
 
 
 def test_data_that_was_left_behind_must_never_count_as_left_over() -> None:
     """A later migration moves one store of a volume; the other one's only copy stays there."""
-    record = Record().started("docker", PLACES, []).leaving("docker", ["mlflow_data"])
+    record = Record().started("docker", PLACES, []).leaving_behind("docker", ["mlflow_data"])
     assert record.moved("docker", PLACES, ["mlflow_data", "minio_data"]).left_over == {
         "docker": ["minio_data"]
     }

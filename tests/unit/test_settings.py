@@ -265,7 +265,7 @@ def test_names_of_other_applications_must_be_listed_and_ignored(user: User) -> N
     user.has_env("MLFLOW_TRACKING_URI=http://x", "MY_APP_KEY=hunter2", "DOCKER_HOST=y")
     result = user.types("config")
     assert result.code == 0
-    assert "not ours, left alone: DOCKER_HOST, MLFLOW_TRACKING_URI, MY_APP_KEY\n" in result.out
+    assert "not used by the stack: DOCKER_HOST, MLFLOW_TRACKING_URI, MY_APP_KEY\n" in result.out
     assert "hunter2" not in result.out
     user.types("render")
     assert "MLFLOW_TRACKING_URI" not in user.compose_file.read_text(encoding="utf-8")

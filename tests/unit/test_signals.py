@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_compose.cli.signals import Ended, in_words
+from mlflow_compose.cli.signals import Ended, cancelled_by
 from mlflow_compose.console import Console
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.watch import watch
@@ -23,7 +23,7 @@ from tests.unit.samples import stack
 # Waits, cleans up in peace when it is told to, and ends as a command does.
 WORK = """
 import sys
-from mlflow_compose.cli.signals import in_words, raise_signals
+from mlflow_compose.cli.signals import cancelled_by, raise_signals
 raise_signals()
 try:
     try:
@@ -34,7 +34,7 @@ try:
         sys.stdin.readline()
         print("clean", flush=True)
 except KeyboardInterrupt as end:
-    sys.exit(in_words(end).exit_code)
+    sys.exit(cancelled_by(end).exit_code)
 """
 PYTHON = (sys.executable, "-c", WORK)
 SLEEP = ["sleep", "60"]
@@ -89,9 +89,9 @@ def test_a_signal_that_is_ignored_must_stay_so() -> None:
 
 
 def test_a_signal_must_be_said_in_words() -> None:
-    found = {number: in_words(Ended(number)).code for number in (signal.SIGTERM, signal.SIGHUP)}
+    found = {number: cancelled_by(Ended(number)).code for number in (signal.SIGTERM, signal.SIGHUP)}
     assert found == {signal.SIGTERM: "terminated", signal.SIGHUP: "hung_up"}
-    assert in_words(KeyboardInterrupt()).code == in_words(Ended(signal.SIGINT)).code
+    assert cancelled_by(KeyboardInterrupt()).code == cancelled_by(Ended(signal.SIGINT)).code
 
 
 # --- what a command started must not outlive it
@@ -153,7 +153,7 @@ def test_a_closed_pipe_must_not_end_the_work() -> None:
         with shown.step("Starting"):
             shown.detail("mlflow started")
             done.append("started")
-        shown.fail("up", in_words(KeyboardInterrupt()))
+        shown.fail("up", cancelled_by(KeyboardInterrupt()))
     assert done == ["started"]
 
 

@@ -12,7 +12,7 @@ from mlflow_compose.cli.run import run
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import Site, docker_site
 from mlflow_compose.targets import COMPOSE, TARGETS, Target, engines
-from mlflow_compose.targets.target import Ask
+from mlflow_compose.targets.target import GetMachine
 from tests.unit.samples import env_text
 
 TEMPLATE = """
@@ -23,7 +23,7 @@ TEMPLATE = """
 """
 
 
-def site(settings: Settings, _: Ask) -> Site:
+def site(settings: Settings, _: GetMachine) -> Site:
     """Return where services find each other on paper."""
     return replace(docker_site(settings), target="paper", engine="", tracking="http://paper")
 

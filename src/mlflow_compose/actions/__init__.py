@@ -1,7 +1,7 @@
-"""What the commands do: each is a short list of named steps over the other rooms.
+"""What the commands do: each action is a short list of named steps that other packages implement.
 
-An action takes what it needs (stack, engine, where to say what it does) and gives a Result
-back; it does not print, and does not know that there is a command line.
+An action gets what it needs (stack, engine, a receiver of progress) and returns a Result; it does
+not print, and does not depend on the command line.
 """
 
 from mlflow_compose.actions.changed import check_name

@@ -8,22 +8,22 @@ from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import UsageError
 from mlflow_compose.record import Record
 from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3, PLACES
-from mlflow_compose.stack.stores import Place
+from mlflow_compose.stack.stores import Location
 
-# Under which Docker keeps the volumes.
+# Names the volumes in Docker.
 PROJECT = "compose_project_name"
-# Whose places they are: a copied folder brings along the record of the original.
+# Stack that the places belong to: a copied folder contains the record of the original.
 STACK_ID = "STACK_ID"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A stack whose settings name other stores than those with its data.
+    """A stack whose settings name stores other than those that hold its data.
 
     Attributes:
         old: The stack as last started.
         new: Stack to start.
-        is_copied: Whether a migration has copied everything to the new stores, and was cut off
+        is_copied: Whether a migration copied everything to the new stores and was interrupted
             after that.
     """
 
@@ -33,12 +33,12 @@ class Change:
 
     @property
     def runs(self) -> bool:
-        """Whether the settings name another place for runs."""
+        """Whether the settings name another location for runs."""
         return self._differ(self.old.stack.stores.runs, self.new.stack.stores.runs)
 
     @property
     def artifacts(self) -> bool:
-        """Whether the settings name another place for artifacts."""
+        """Whether the settings name another location for artifacts."""
         return self._differ(self.old.stack.stores.artifacts, self.new.stack.stores.artifacts)
 
     @property
@@ -47,14 +47,14 @@ class Change:
         old, new = self.old.stack, self.new.stack
         return old.site.in_containers and old.name != new.name
 
-    def _differ(self, old: Place, new: Place) -> bool:
+    def _differ(self, old: Location, new: Location) -> bool:
         return old.key != new.key or (self.renamed and not old.external)
 
     @property
     def names(self) -> Mapping[str, tuple[str, str]]:
         """The changed settings with their old and new values."""
         before, now = places_of(self.old), places_of(self.new)
-        # Ports of the stack's own servers may differ: they are no part of where the data is.
+        # Ports of bundled servers may differ: they do not locate the data.
         own = {"PG_PORT": "PG_HOST", "MINIO_PORT": "MINIO_HOST"}
         return {
             name: (_text(before[name]), _text(now[name]))
@@ -86,7 +86,7 @@ def changed(plan: Plan, record: Record) -> Change | None:
 def as_started(plan: Plan, record: Record) -> Plan:
     """Return a stack as last started, with its data in the same place."""
     then = record.places.get(plan.stack.site.engine, {})
-    # A copy has no volumes in Docker, by no name.
+    # A copied stack has no volumes in Docker, under any name.
     names = (*PLACES, PROJECT) if then.get(STACK_ID) == plan.identity.id else PLACES
     values = {name: then[name.upper()] for name in names if name.upper() in then}
     return plan.with_settings(values) if values else plan
@@ -96,7 +96,7 @@ def check_runs(plan: Plan, record: Record) -> None:
     """Make sure that no part of a stack keeps running under another name.
 
     Raises:
-        UsageError: It was started by that name, and not stopped since.
+        UsageError: It was started under another name, and not stopped since.
     """
     name = _old_name(plan, record)
     if name and record.started_on == plan.stack.site.engine:
@@ -107,10 +107,10 @@ def check_runs(plan: Plan, record: Record) -> None:
 
 
 def check_name(plan: Plan, record: Record) -> None:
-    """Make sure that a stack is looked up in Docker under the name that it has there.
+    """Make sure that the name of a stack is the one that it was started under.
 
     Raises:
-        UsageError: The stack was started by another name.
+        UsageError: The stack was started under another name.
     """
     if name := _old_name(plan, record):
         raise UsageError(

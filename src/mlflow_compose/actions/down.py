@@ -14,35 +14,35 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     """Stop and remove the services; with `volumes`, their data too."""
     engine.check()
     before = engine.status()
-    # Its data as last started, whatever the current settings are.
+    # The stores of the last start, which the current settings may no longer name.
     stack = as_started(plan, read_record(plan.paths)).stack
-    others = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
-    left = engine.stop(progress, volumes=volumes)
-    _forget(plan, stack, volumes=volumes)
-    said = "stopped" if before else "nothing was running"
+    external = [*stack.folders, *(place.text for place in stack.stores.elsewhere.values())]
+    outside = engine.stop(progress, volumes=volumes)
+    _update_record(plan, stack, volumes=volumes)
+    message = "stopped" if before else "nothing was running"
     if volumes:
-        kept = f"; what is in {' and '.join(others)} is kept" if others else ""
-        said += f"; the volumes were deleted{kept}{f'; {left}' if left else ''}"
+        kept = f"; what is in {' and '.join(external)} is kept" if external else ""
+        message += f"; the volumes were deleted{kept}{f'; {outside}' if outside else ''}"
     elif before:
-        said += "; the data is kept, mlflow-compose up starts the stack again"
-    return Result(Stopped(engine.stack.name, volumes), [said])
+        message += "; the data is kept, mlflow-compose up starts the stack again"
+    return Result(Stopped(engine.stack.name, volumes), [message])
 
 
-def _forget(plan: Plan, stack: Stack, *, volumes: bool) -> None:
+def _update_record(plan: Plan, stack: Stack, *, volumes: bool) -> None:
     """Record that nothing runs, and with `volumes` that the data is deleted."""
     record, engine = read_record(plan.paths), stack.site.engine
     after = record.stopped(engine)
     if volumes:
         elsewhere = bool(stack.folders or stack.stores.elsewhere)
-        after = after.emptied(engine, elsewhere=elsewhere)
+        after = after.without_volumes(engine, elsewhere=elsewhere)
         kept = [name for name in held_folders(plan) if name in stack.folders]
-        after = after.holding(engine, plan.identity.id, kept) if kept else after
+        after = after.with_folders(engine, plan.identity.id, kept) if kept else after
     if after != record:
         write_record(after, plan.paths)
 
 
 def what_is_lost(engine: Engine) -> str:
-    """Return the question whether a stack's volumes may be deleted, with their contents."""
+    """Return the question whether to delete a stack's volumes; it lists their contents."""
     engine.check()
     stack, old = engine.stack, engine.unused_volumes()
     *others, last = stack.own_data or ("",)

@@ -1,4 +1,4 @@
-"""Change an env file and change it back, without losing edits by its owner."""
+"""Change an env file and undo the change, without losing the user's edits."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from mlflow_compose.settings.envfile import edit, parse
 from mlflow_compose.settings.example import default_text
 
 PERMISSIONS = 0o777
-OWN = 0o600
+DEFAULT_MODE = 0o600
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class EnvChange:
 
     Attributes:
         path: Path of the file.
-        before: Its text.
-        values: The settings that change.
+        before: Text of the file.
+        values: New values, by setting.
     """
 
     path: Path
@@ -35,13 +35,13 @@ class EnvChange:
         """The text after the change."""
         return edit(self.before, self.values)
 
-    def make(self) -> bool:
-        """Change the file; tell whether its owner edited other settings since it was read.
+    def apply(self) -> bool:
+        """Change the file; return whether the user edited other settings since it was read.
 
         Raises:
-            EnvFileError: The owner edited the same settings, or the file cannot be written.
+            EnvFileError: The user edited the same settings, or the file cannot be written.
         """
-        with self._in_words():
+        with self._file_errors():
             now = self._read()
             old, found = values_of(self.before), values_of(now)
             expected = {name: (old.get(name), value) for name, value in self.values.items()}
@@ -54,30 +54,30 @@ class EnvChange:
         return now != self.before
 
     def undo(self) -> None:
-        """Undo the change; later edits by the owner stay.
+        """Undo the change; later edits by the user stay.
 
         Raises:
             EnvFileError: The file cannot be written.
         """
-        with self._in_words():
+        with self._file_errors():
             now = self._read() if self.path.exists() else self.after
             if now == self.after:
                 self._write(self.before)
             elif now != self.before:
                 old, found = values_of(self.before), values_of(now)
-                ours = [name for name, value in self.values.items() if found.get(name) == value]
-                self._write(edit(now, {name: old[name] for name in ours if name in old}))
+                changed = [name for name, value in self.values.items() if found.get(name) == value]
+                self._write(edit(now, {name: old[name] for name in changed if name in old}))
 
     def _read(self) -> str:
-        # Not as text, which would change the ends of lines.
+        # Not in text mode, which would change line endings.
         return self.path.read_bytes().decode()
 
     def _write(self, text: str) -> None:
-        mode = self.path.stat().st_mode & PERMISSIONS if self.path.exists() else OWN
+        mode = self.path.stat().st_mode & PERMISSIONS if self.path.exists() else DEFAULT_MODE
         replace_file(self.path, File(text, mode))
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _file_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -23,14 +23,14 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
     """Write a new env file with random secrets; never touch an existing one.
 
     Args:
-        env_file: The new one.
+        env_file: Path of the new env file.
         given: Values to write, by name.
-        source: The env file of another MLflow stack, whose settings are taken over.
+        source: Env file of another MLflow stack to take settings from.
 
     Raises:
-        EnvFileError: There is one already, it cannot be written, or no stack can be there; or the
-            other one cannot be read.
-        SettingsError: A given value is wrong; then nothing is written.
+        EnvFileError: It already exists, cannot be written, or its path cannot be used; or `source`
+            cannot be read.
+        SettingsError: A given value is wrong; nothing is written.
     """
     check_path(env_file)
     found = translate(read_text(source)) if source else Translation({}, {}, {})
@@ -48,10 +48,10 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
         renamed=found.renamed if source else ABSENT,
         left_out=found.left_out if source else ABSENT,
     )
-    return Result(data, [*_told(found), written])
+    return Result(data, [*_translation_lines(found), written])
 
 
-def _told(found: Translation) -> Iterator[str]:
+def _translation_lines(found: Translation) -> Iterator[str]:
     for name, was in found.renamed.items():
         yield f"{was} is {name} here"
     for name, reason in found.left_out.items():
@@ -60,7 +60,7 @@ def _told(found: Translation) -> Iterator[str]:
 
 def _write_new(env_file: Path, content: bytes) -> None:
     try:
-        # O_EXCL: of two commands at the same time, neither overwrites the other's file.
+        # O_EXCL: two commands at the same time cannot overwrite each other's file.
         handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
     except FileExistsError:
         raise EnvFileError(
@@ -73,7 +73,7 @@ def _write_new(env_file: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
     except BaseException as error:
-        # Half a file would stand in the way of the next try.
+        # An incomplete file would block the next attempt.
         env_file.unlink()
         if isinstance(error, OSError):
             raise _unwritable(env_file, error) from None
@@ -99,7 +99,7 @@ def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:
         plan: The stack.
         folder: Folder of its files.
         check: Whether a difference is an error.
-        diff: Whether to show it line by line; secrets are named only.
+        diff: Whether to show it line by line; of secrets, only the names.
 
     Raises:
         FilesError: A file cannot be read.

@@ -14,11 +14,11 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
         plan: The stack.
         engine: Engine of the stack.
         progress: Receiver of progress.
-        source: From where.
+        source: Source of the data.
 
     Raises:
-        SourceError: The source is not there, or cannot be read.
-        EngineError: The stack does not run.
+        SourceError: The source does not exist or cannot be read.
+        EngineError: The stack is not running.
         IncompleteError: The stack stopped answering.
     """
     importing = Import(source, engine, sender(plan.stack), progress, check_owner)

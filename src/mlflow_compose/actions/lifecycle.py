@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mlflow_compose.actions.changed import Change, changed, check_runs
-from mlflow_compose.actions.folders import held_folders, remember_folders
+from mlflow_compose.actions.folders import held_folders, record_folders
+from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
-from mlflow_compose.actions.places import check_elsewhere, remember_start
 from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -20,7 +20,7 @@ from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
 
-# What MLflow needs to start; that it does not answer then is no cause, but what follows.
+# What MLflow needs to start; a failure to start is their effect, so the other links do not count.
 NEEDED = ("database", "bucket")
 
 
@@ -41,13 +41,13 @@ def up(  # noqa: PLR0913 - independent options
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
         prove: Whether to log a run and an artifact at the end.
-        engine_of: Returns the engine of a plan, to look for data in its previous place; None to
+        engine_of: Returns the engine of a plan, used to look for data in previous stores; None to
             start without that data.
 
     Raises:
         DataElsewhereError: The settings would hide data that the stack has.
         FilesChangedError: A rendered file was edited by hand.
-        EngineError: The engine cannot be used, or not with the data that is there.
+        EngineError: The engine cannot be used, or not with the existing data.
         StoreError: An external database cannot be used.
         SettingsError: STACK_BIND_ADDRESS is not an address of this machine.
         PortTakenError: Another process listens on a published port.
@@ -62,7 +62,7 @@ def up(  # noqa: PLR0913 - independent options
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
-    remember_start(plan, change)
+    record_start(plan, change)
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
@@ -85,7 +85,7 @@ def _check_data(
     record = read_record(plan.paths)
     check_runs(plan, record)
     change = changed(plan, record)
-    # First: servers that are started to count claim their data with the id.
+    # Before servers are started to count data: they claim it with the id.
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
@@ -99,13 +99,13 @@ def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
     engine.check()
     found = engine.status()
     if migration:
-        found = migration.seen(found)
+        found = migration.adjusted(found)
     data = Status(**_stack_data(engine, found), migration=migration.data if migration else None)
-    said = [migration.text] if migration and (found or migration.by) else []
+    notice = [migration.text] if migration and (found or migration.by) else []
     if not found:
-        return Result(data, said or ["nothing is running; mlflow-compose up starts the stack"])
+        return Result(data, notice or ["nothing is running; mlflow-compose up starts the stack"])
     services = [_status_line(service, engine.stack) for service in found]
-    return Result(data, [*services, "", *said, *_where(engine)])
+    return Result(data, [*services, "", *notice, *_where(engine)])
 
 
 def prove(engine: Engine, progress: Progress) -> Result:
@@ -143,19 +143,19 @@ def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) 
     try:
         engine.start(progress, wait_timeout=wait_timeout)
     except ServiceError as error:
-        # The others say it themselves; MLflow shows a traceback of its database driver.
+        # Other services log their own errors; MLflow only a traceback of its database driver.
         cause = diagnose(engine, links=NEEDED) if error.service == "mlflow" else None
         if cause is None:
             raise
         message = f"{cause.sentence}; {error.message}"
         raise type(error)(message, service=error.service, hint=cause.hint) from None
     finally:
-        # Also if only a part was started: there may be data already.
-        remember_folders(plan, engine)
+        # Even after a failure: services that did start may have created data.
+        record_folders(plan, engine)
 
 
 def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any]:
-    """Return what `up` and `status` both print, by the names of the fields."""
+    """Return the payload fields that `up` and `status` have in common."""
     kept = engine.stack.stores
     return {
         "project": engine.stack.name,

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mlflow_compose.actions.changed import changed, places_of
-from mlflow_compose.actions.folders import remember_folders
+from mlflow_compose.actions.folders import record_folders
+from mlflow_compose.actions.hidden_data import check_elsewhere
 from mlflow_compose.actions.migration_plan import MigrationPlan
 from mlflow_compose.actions.ongoing import mark, unmark
-from mlflow_compose.actions.places import check_elsewhere
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.rollback import roll_back
 from mlflow_compose.checks import external_database, verify
@@ -39,23 +39,23 @@ def migrate_store(
 ) -> Result:
     """Copy the data of a running stack to other stores, compare, and switch to these.
 
-    Until MLflow starts on the new stores, any failure restores the old stack; the
-    copy stays where it is. From then on, the stack keeps the new stores.
+    Until MLflow starts on the new stores, any failure restores the old stack, and the copy stays.
+    From then on, the stack keeps the new stores.
 
     Args:
         move: The current stack and the new one.
-        engine_of: Returns what runs a plan.
+        engine_of: Returns the engine of a plan.
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
 
     Raises:
         UsageError: The stack is not running.
-        StoreError: A new store cannot be used, or is not the same afterwards.
-        VerifyError: The stack does not do its work on the new stores.
+        StoreError: A new store cannot be used, or differs from the old one after the copy.
+        VerifyError: The stack does not work on the new stores.
     """
     engine = engine_of(move.old)
     _check(move, engine, engine_of, progress)
-    _reach(move)
+    _check_bucket(move)
     _begin(move, engine)
     try:
         copied = _copy(move, engine_of(move.intermediate), progress, wait_timeout)
@@ -64,8 +64,8 @@ def migrate_store(
         interrupted = isinstance(error, KeyboardInterrupt)
         progress.note(roll_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
-    kept = _open(move, engine_of(move.new), progress, wait_timeout)
-    return Result(replace(copied, kept=kept), [*_told(copied), *_kept(kept)])
+    kept = _start_new(move, engine_of(move.new), progress, wait_timeout)
+    return Result(replace(copied, kept=kept), [*_copied_lines(copied), *_kept_lines(kept)])
 
 
 def _check(
@@ -74,47 +74,47 @@ def _check(
     """Make sure that the stack runs and shows all of its data."""
     engine.check()
     if change := changed(move.old, read_record(move.old.paths)):
-        # What is not shown would not be moved, and its volume would seem left over.
+        # Hidden data would not be moved, and its volume would count as left over.
         check_elsewhere(change, engine_of, progress)
     engine.check_data()
-    # Before the old stack is stopped for it: `up` would refuse what does not hold here.
+    # Before the old stack is stopped: the new one must pass the checks of `up`.
     engine_of(move.new).check_data(start_empty=True)
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
 
 
 def _begin(move: MigrationPlan, engine: Engine) -> None:
-    """Record that a migration has begun, and its new volumes, which a failure leaves behind."""
-    there = {*engine.unused_volumes(), *move.old.stack.volumes}
-    made = {*move.new.stack.volumes} - there
+    """Record that a migration has begun, and its new volumes, which are left over if it fails."""
+    existing = {*engine.unused_volumes(), *move.old.stack.volumes}
+    created = {*move.new.stack.volumes} - existing
     paths, site = move.old.paths, move.old.stack.site
-    write_record(read_record(paths).moved(site.engine, places_of(move.old), made), paths)
+    write_record(read_record(paths).moved(site.engine, places_of(move.old), created), paths)
     mark(paths)
 
 
 def _switch(move: MigrationPlan, progress: Progress) -> None:
     """Change the env file and the rendered files to the new stores."""
     mark(move.old.paths, places_of(move.new))
-    if move.env.make():
+    if move.env.apply():
         name = move.env.path.name
         progress.note(f"{name} was edited during the migration; mlflow-compose up applies it")
     write(move.new.rendering(), move.new.folder)
 
 
-def _open(
+def _start_new(
     move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout: float
 ) -> Sequence[str]:
     """Start MLflow on the new stores and verify it; return the volumes with the old data.
 
-    Nothing goes back from here on, not even if the start fails: a server that was never seen
-    healthy may have answered clients, and what it stored for them is in the new stores only.
+    There is no rollback from here on, not even if the start fails: a server that was never seen
+    healthy may have answered clients, and their data is only in the new stores.
     """
     try:
-        # Before it starts: also after kill -9, its volumes must not count as left over.
-        kept = _remember(move)
+        # Before the start: even after kill -9, its volumes must not count as left over.
+        kept = _record_move(move)
         engine.start(progress, wait_timeout=wait_timeout)
-        remember_folders(move.new, engine)
-        _prove(engine, progress)
+        record_folders(move.new, engine)
+        _verify(engine, progress)
         unmark(move.new.paths)
     except BaseException:
         progress.note(STAYS)
@@ -122,18 +122,18 @@ def _open(
     return kept
 
 
-def _prove(engine: Engine, progress: Progress) -> None:
+def _verify(engine: Engine, progress: Progress) -> None:
     if errors := verify(engine, progress).errors:
         raise errors[0]
 
 
-def _remember(move: MigrationPlan) -> Sequence[str]:
+def _record_move(move: MigrationPlan) -> Sequence[str]:
     """Record where the data is now; return the volumes that keep the old data."""
     kept = migration.kept(move.old.stack, move.new.stack)
     record, site, volumes = read_record(move.new.paths), move.new.stack.site, move.new.stack.volumes
     moved = record.moved(site.engine, places_of(move.new), kept)
     write_record(moved.started(site.engine, places_of(move.new), volumes), move.new.paths)
-    return [name for name in kept if name not in record.behind(site.engine)]
+    return [name for name in kept if name not in record.left_behind_on(site.engine)]
 
 
 def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout: float) -> Migrated:
@@ -154,15 +154,15 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
     return copied
 
 
-def _reach(move: MigrationPlan) -> None:
+def _check_bucket(move: MigrationPlan) -> None:
     """Make sure that an external bucket can be used, before anything is stopped."""
     new = move.new.stack
     if not move.moves_objects or new.has("s3"):
         return
     target = Objects.of(new)
-    with _in_words():
+    with _s3_errors():
         if move.new.loaded.settings.mlflow_bucket_create:
-            target.make_bucket()
+            target.create_bucket()
         target.check()
 
 
@@ -171,13 +171,13 @@ def _copy_objects(move: MigrationPlan, engine: Engine, progress: Progress) -> Co
     if not old.stores.uses_s3:
         return copy_artifacts(engine, old, progress)
     target = Objects.of(new, migration.objects_url(old, new, move.port))
-    with _in_words():
+    with _s3_errors():
         own = new.has("s3") and not new.folders
         return copy_objects(Objects.of(old), target, progress, own=own)
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _s3_errors() -> Iterator[None]:
     try:
         yield
     except (ObjectsError, OSError) as error:
@@ -187,20 +187,20 @@ def _in_words() -> Iterator[None]:
         ) from None
 
 
-def _told(copied: Migrated) -> list[str]:
-    said = []
+def _copied_lines(copied: Migrated) -> list[str]:
+    lines = []
     if not isinstance(found := copied.objects, Absent):
-        said.append(
+        lines.append(
             f"{found.count} objects, {found.bytes} bytes: identical in both places "
             f"({found.sent} were copied)"
         )
     if not isinstance(rows := copied.rows, Absent):
-        said.append(
+        lines.append(
             f"{rows['runs']} runs, {sum(rows.values())} rows in total: identical in both databases"
         )
-    return said
+    return lines
 
 
-def _kept(volumes: Sequence[str]) -> list[str]:
+def _kept_lines(volumes: Sequence[str]) -> list[str]:
     names = ", ".join(volumes)
     return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []

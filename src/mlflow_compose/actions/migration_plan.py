@@ -1,4 +1,4 @@
-"""Plan a migration: everything is decided before anything is changed."""
+"""Plan a migration: all decisions are made before anything is changed."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ class MigrationPlan:
         old: Current stack.
         new: Stack after the migration.
         env: Change of the env file.
-        port: For a second S3 server, while there are two.
+        port: Port of the second S3 server while data moves.
     """
 
     old: Plan
@@ -41,7 +41,7 @@ class MigrationPlan:
 
     @property
     def intermediate(self) -> Plan:
-        """The servers of both, and an mlflow that does not write."""
+        """The servers of both stacks, with an idle mlflow."""
         stack = migration.intermediate(self.old.stack, self.new.stack, port=self.port)
         return replace(self.new, stack=stack)
 
@@ -62,20 +62,20 @@ def plan_migration(
     """Plan the migration of a stack.
 
     Args:
-        old: The stack as it is.
-        to: The new stores, as typed.
-        more: An env file with other settings that they need, such as keys.
+        old: Current stack.
+        to: Arguments of `--to`: the new stores.
+        more: Env file with other settings that they need, such as keys.
         environ: Environment, which takes precedence over env files.
 
     Raises:
-        UsageError: This cannot be moved.
+        UsageError: This migration is not possible.
         SettingsError: The new stack's settings are wrong.
     """
     check_key(old)
     settings, env_file = old.loaded.settings, old.paths.env_file
     wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
     wanted |= _read_more(more) if more else {}
-    # Not as text, which would change the ends of lines.
+    # Not in text mode, which would change line endings.
     before = env_file.read_bytes().decode()
     env = EnvChange(env_file, before, _differing(wanted, before))
     try:
@@ -100,7 +100,7 @@ def refuse(before: Plan, after: Plan) -> None:
     """Refuse migrations that are not possible.
 
     Raises:
-        UsageError: The data of a stack cannot be moved to what it is to become.
+        UsageError: This migration is not possible.
     """
     old, new = before.stack, after.stack
     moves_objects = old.stores.artifacts != new.stores.artifacts

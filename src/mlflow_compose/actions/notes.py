@@ -1,4 +1,4 @@
-"""Remarks about a stack before it starts that are not errors."""
+"""Notes that `up` prints about a stack before it starts."""
 
 import stat
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
 def notes(plan: Plan) -> Iterator[str]:
-    """Yield remarks about the env file and its effects."""
+    """Yield notes about the env file and its effects."""
     env_file, loaded = plan.paths.env_file, plan.loaded
     without_docker = not plan.stack.site.in_containers
     if env_file.stat().st_mode & OTHERS:
@@ -30,7 +30,7 @@ def notes(plan: Plan) -> Iterator[str]:
 
 
 def key_notes(stack: Stack) -> Iterator[str]:
-    """Yield a remark if the application's key may do more than it needs."""
+    """Yield a note if the application's key may do more than it needs."""
     if stack.has_one_key:
         server = stack.stores.artifacts.facts["provider"]
         yield (

@@ -1,4 +1,4 @@
-"""The migration of a stack that is in progress or was killed, known by a mark."""
+"""The migration that is in progress or was interrupted, known by a marker file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ MARK = "moving"
 
 @dataclass(frozen=True)
 class OngoingMigration:
-    """A migration that has begun, and neither ended nor been rolled back.
+    """A migration that has begun, and neither completed nor been rolled back.
 
     Attributes:
-        by: The command that is working on the stack now, None if none is.
-        is_copied: Whether everything was copied, so that the stack starts on its new stores.
+        by: Command that is working on the stack now, None if there is none.
+        is_copied: Whether everything was copied, so that the stack will use its new stores.
     """
 
     by: Holder | None
@@ -27,7 +27,7 @@ class OngoingMigration:
 
     @property
     def data(self) -> Migration:
-        """The same for programs."""
+        """The payload for `--json`."""
         runs = self.by is not None and self.by.command == COMMAND
         return Migration(
             state="running" if runs else "interrupted",
@@ -37,7 +37,7 @@ class OngoingMigration:
 
     @property
     def text(self) -> str:
-        """What the migration has done, and how to end it."""
+        """The state of the migration, and how to finish it, as one sentence."""
         if self.is_copied:
             return self._text_copied
         if self.by is None:
@@ -60,8 +60,8 @@ class OngoingMigration:
             return f"{COMMAND} has copied everything and is starting the stack on its new stores"
         return f"a migration was interrupted after everything was copied; {self.by.text}"
 
-    def seen(self, found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
-        """Return the status of the services during a migration, in which mlflow only waits."""
+    def adjusted(self, found: Sequence[ServiceStatus]) -> tuple[ServiceStatus, ...]:
+        """Return the status of the services, without health and ports of the idle mlflow."""
         if self.is_copied:
             return tuple(found)
         return tuple(
@@ -78,10 +78,10 @@ def ongoing_migration(paths: StackPaths) -> OngoingMigration | None:
 
 
 def mark(paths: StackPaths, places: Mapping[str, object] | None = None) -> None:
-    """Mark that a migration has begun; with `places`, that all data is copied and compared.
+    """Write the marker file of a migration; with `places`, all data is copied and compared.
 
     Raises:
-        FilesError: That cannot be written.
+        FilesError: The marker file cannot be written.
     """
     write_state(paths, MARK, json.dumps(places) if places else "")
 
@@ -96,5 +96,5 @@ def copied_to(paths: StackPaths) -> dict[str, object] | None:
 
 
 def unmark(paths: StackPaths) -> None:
-    """Remove the mark: the stack runs on the stores of its env file."""
+    """Remove the marker file: the stack runs on the stores of its env file."""
     (paths.state / MARK).unlink(missing_ok=True)

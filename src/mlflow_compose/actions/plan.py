@@ -63,11 +63,11 @@ def load_plan(  # noqa: PLR0913 - independent options
     Args:
         loaded: The settings.
         paths: Paths of the stack.
-        environ: Environment, which may name the user's cache folder.
+        environ: Environment, which may set the user's cache folder.
         target: Target to render.
         folder: Output folder, by default the target's folder next to the env file.
-        identity: The stack's identity, if it was read already; one that is not stored yet is
-            drawn again each time.
+        identity: The stack's identity if it was already read; one that is not stored yet would
+            be generated again.
     """
     home = os.path.relpath(paths.root, folder or paths.root / target.folder)
     settings, identity = loaded.settings, identity or load_identity(paths)
@@ -91,7 +91,7 @@ def check_key(plan: Plan) -> None:
     """Make sure that a stack can read the secrets that are stored in its database.
 
     Raises:
-        UsageError: What they are encrypted with is not there.
+        UsageError: The key or password that they are encrypted with is missing.
     """
     encrypted = "and this stack's stored secrets are encrypted with it"
     if plan.identity.lost_key:

@@ -7,7 +7,7 @@ from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
 
-# Pressed again, Ctrl-C also ends the commands that bring a stack back.
+# A second Ctrl-C also ends the commands that restore the stack.
 TRIES = 3
 
 
@@ -43,16 +43,16 @@ def _roll_back(
     *,
     interrupted: bool,
 ) -> str:
-    said = "the stack was restored"
+    message = "the stack was restored"
     try:
         move.env.undo()
     except MlflowComposeError as error:
-        said = f"{error.message}, so it may name the new stores; apart from that, {said}"
+        message = f"{error.message}, so it may name the new stores; apart from that, {message}"
     why = ""
     for _ in range(TRIES if interrupted else 1):
         try:
             if interrupted:
-                # Docker still finishes what the interrupted command requested, such as a stop.
+                # Docker may still be finishing the interrupted command's request, such as a stop.
                 engine.stop(progress, volumes=False)
             # From now on, the old stores may receive data that was not copied.
             mark(move.old.paths)
@@ -62,5 +62,5 @@ def _roll_back(
             why = error.message
         else:
             unmark(move.old.paths)
-            return said
+            return message
     return f"the stack could not be restored: {why}; mlflow-compose up tries again"

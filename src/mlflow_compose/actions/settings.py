@@ -20,7 +20,7 @@ def config(plan: Plan) -> Result:
     width = max(map(len, shown))
     lines = [f"{name:<{width}}  {value:<28}  {source}" for name, (value, source) in shown.items()]
     if loaded.foreign:
-        lines += ["", f"not ours, left alone: {', '.join(loaded.foreign)}"]
+        lines += ["", f"not used by the stack: {', '.join(loaded.foreign)}"]
     data = Config(
         settings={name: Setting(*found) for name, found in shown.items()},
         foreign=loaded.foreign,

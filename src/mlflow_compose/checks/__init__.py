@@ -1,7 +1,7 @@
-"""Prove that a stack works, or name the broken link.
+"""Verify that a stack works, or report the broken link.
 
-`verify` acts as a user: what it stores must be returned unchanged. `probe` does the same from
-inside; its source runs in a separate container next to the servers. `causes` turns the findings of
+`verify` acts as a user: what it stores must be returned unchanged. `probe` checks the stack from
+inside; its modules run in a separate container next to the servers. `causes` turns the findings of
 both into one sentence and a next command.
 """
 

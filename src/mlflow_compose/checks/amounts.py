@@ -1,4 +1,4 @@
-"""How much a stack holds, in figures and as text."""
+"""The amount of data in a stack, as numbers and as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ MODULES = (links, database, artifacts, amounts)
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much a stack holds.
+    """The amount of data in a stack.
 
     Attributes:
         figures: Count by kind, None if counting failed.
-        problem: Why counting failed.
+        problem: Reason why counting failed.
     """
 
     figures: Mapping[str, int] | None
     problem: str = ""
 
     def holds(self, *kinds: str) -> bool:
-        """Tell whether there may be anything of these kinds: also if counting failed."""
+        """Tell whether there may be data of these kinds; true if counting failed."""
         return self.figures is None or any(self.figures.get(kind) for kind in kinds)
 
     def text(self, *kinds: str) -> str:
@@ -39,7 +39,7 @@ class Amounts:
 
 
 def count(engine: Engine) -> Amounts:
-    """Count what a stack holds, from inside its mlflow service."""
+    """Count the data of a stack from inside its mlflow service."""
     stores = engine.stack.stores
     request = {
         "backend": stores.backend_uri,

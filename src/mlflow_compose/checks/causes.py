@@ -1,13 +1,13 @@
-"""Turn findings into one sentence that names the broken link, and the next command."""
+"""Turn findings into the broken link, as one sentence, and the next command."""
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mlflow_compose.checks.inside import Link, look
+from mlflow_compose.checks.inside import Link, check_links
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.stack import Cause, Stack, causes_of
 
-# Causes of no service in particular; the others belong to the kinds of services.
+# Causes that belong to no service; the kinds of services define the others.
 GENERAL: Mapping[str, Cause] = {
     "nothing_runs": Cause("the stack is not running", "mlflow-compose up starts it"),
     "probe_failed": Cause(
@@ -16,12 +16,12 @@ GENERAL: Mapping[str, Cause] = {
 }
 START_AGAIN = "mlflow-compose up starts it again"
 
-# Causes before effects: MLflow needs its database and its bucket before it answers.
+# Causes before effects: MLflow needs its database and its bucket to answer.
 ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
 
 
 def causes(stack: Stack) -> Mapping[str, Cause]:
-    """Return every cause that the checks know, in words that fit the stack."""
+    """Return every cause that the checks know, worded for the stack."""
     return {**GENERAL, **causes_of(stack.stores)}
 
 
@@ -30,7 +30,7 @@ def external_database(engine: Engine) -> Cause | None:
     stack = engine.stack
     if not stack.stores.runs.external:
         return None
-    (link,) = look(engine, only=["database"])
+    (link,) = check_links(engine, only=["database"])
     if not link.cause:
         return None
     cause = causes(stack)[link.cause]
@@ -38,18 +38,18 @@ def external_database(engine: Engine) -> Cause | None:
 
 
 def first_cause(links: Sequence[Link], known: Mapping[str, Cause]) -> tuple[Link, Cause] | None:
-    """Return the link that breaks the others, with its cause; None if all links work."""
+    """Return the first broken link with its cause, None if all links work."""
     broken = sorted((link for link in links if link.cause), key=lambda link: ORDER.index(link.name))
     return (broken[0], known[broken[0].cause]) if broken else None
 
 
 def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
-    """Find out why a stack does not work; return None if `links` work from inside."""
+    """Return why a stack does not work, None if `links` work from inside."""
     known = causes(engine.stack)
     services = {status.name: status for status in engine.status()}
     if not any(status.state == RUNNING for status in services.values()):
         return known["nothing_runs"]
-    found = first_cause([link for link in look(engine) if link.name in links], known)
+    found = first_cause([link for link in check_links(engine) if link.name in links], known)
     if found is None:
         return None
     link, cause = found

@@ -6,7 +6,7 @@ from typing import Any
 from mlflow_compose.checks.probe import artifacts, database, links, main
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 
-# Each after those that it imports.
+# In import order.
 MODULES = (links, database, artifacts, main)
 
 
@@ -16,8 +16,8 @@ class Link:
 
     Attributes:
         name: Name of the check.
-        cause: Why the link is broken, as a key of `causes`; empty if it holds.
-        detail: What was seen.
+        cause: Why the link is broken, as a key of `causes`; empty if it works.
+        detail: Finding of the check.
         seconds: Duration of the check.
     """
 
@@ -27,10 +27,10 @@ class Link:
     seconds: float
 
 
-def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
-    """Check links from inside; `request` is added to what every check is told."""
+def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
+    """Check links from inside; `request` extends the request that every check gets."""
     stack, stores = engine.stack, engine.stack.stores
-    world = {
+    stack_request = {
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
         "backend": stores.backend_uri,
@@ -43,7 +43,7 @@ def look(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - 
         "only": [name for name in main.CHECKS if stores.uses_s3 or name != "isolation"],
     }
     try:
-        found = run_modules(engine, MODULES, {**world, **request})
+        found = run_modules(engine, MODULES, {**stack_request, **request})
     except RemoteError as error:
         return (Link("probe", "probe_failed", str(error), 0.0),)
     return tuple(

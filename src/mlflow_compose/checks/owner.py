@@ -1,4 +1,4 @@
-"""Whether the server that answers is this stack's; its own claim is no proof."""
+"""Check that the server that answers is this stack's; what it reports is not proof enough."""
 
 from mlflow_compose.clients import NoAnswer, Tracking
 from mlflow_compose.engines import Engine, holder_of
@@ -8,11 +8,11 @@ from mlflow_compose.errors import OtherStackError
 def check_owner(engine: Engine) -> None:
     """Make sure that what answers on MLFLOW_PORT is this stack's tracking server.
 
-    It must report the stack's id, which others can read and copy, and the engine must confirm that
-    the stack listens there. Nothing is written to it, and no login is sent.
+    It must report the stack's id, which others could read and copy, and the engine must confirm
+    that the stack listens there. Nothing is written to the server, and no login is sent.
 
     Raises:
-        OtherStackError: It is another stack's server, or any other one.
+        OtherStackError: It is another stack's server, or something else.
         Unreachable: Nothing answers.
         NoAnswer: It is this stack's server, but does not answer.
     """

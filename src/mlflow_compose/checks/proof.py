@@ -1,4 +1,4 @@
-"""A user's steps with a stack: store, read back, compare."""
+"""The steps of a user: store, read back, compare."""
 
 import re
 import time
@@ -17,11 +17,11 @@ PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
 EXPERIMENT_ID, RUN_ID = re.compile(r"[0-9]+"), re.compile(r"[0-9a-f]{32}")
 
 
-class Mismatch(Exception):  # noqa: N818 - what it is
-    """What was read back differs from what was stored.
+class Mismatch(Exception):  # noqa: N818 - a finding, not a bug
+    """The data that was read back differs from what was stored.
 
     Attributes:
-        cause: Key in `causes`, used if everything works from inside.
+        cause: Key in `causes` that applies if everything works from inside.
     """
 
     def __init__(self, message: str, cause: str = "mlflow_error") -> None:
@@ -30,7 +30,7 @@ class Mismatch(Exception):  # noqa: N818 - what it is
 
 
 class Proof:
-    """One proof of a stack; keeps track of what it creates, so that it can be removed."""
+    """One verification of a stack; keeps track of what it creates, for the cleanup."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -62,25 +62,25 @@ class Proof:
         return f"{self.tracking.url}/health answered {self.tracking.health()}"
 
     def version(self) -> str:
-        """Compare the server's version with the settings'."""
+        """Compare the server's version with MLFLOW_VERSION."""
         found = self.tracking.version()
         expected = self._stack.mlflow_version
-        # A ready-made image may have another version: that is the user's choice.
+        # A ready-made image may have any version: that is the user's choice.
         if self._stack.service("mlflow").build and found != expected:
             raise Mismatch(f"the server runs MLflow {found}, but MLFLOW_VERSION is {expected}")
-        self._stay_on_the_proxy()
+        self._check_proxy()
         return f"MLflow {found}"
 
-    def _stay_on_the_proxy(self) -> None:
-        """Make sure that the server does not send clients to an S3 that they cannot reach."""
+    def _check_proxy(self) -> None:
+        """Make sure that the server does not send clients to an S3 server that is out of reach."""
         reported = self.tracking.capabilities()
-        past = [name for name in MULTIPART if reported.get(name)]
-        if past and not self._store:
-            raise Mismatch(f"the server reports {', '.join(past)}", "past_the_proxy")
+        direct = [name for name in MULTIPART if reported.get(name)]
+        if direct and not self._store:
+            raise Mismatch(f"the server reports {', '.join(direct)}", "past_the_proxy")
 
     def experiment(self) -> str:
         """Create an experiment."""
-        # Before the request, whose answer may be lost.
+        # Before the request, whose response may be lost.
         self.created = True
         answer = self.tracking.post("experiments/create", name=self.name)
         self.experiment_id = _id("experiment", EXPERIMENT_ID, answer["experiment_id"])
@@ -128,15 +128,15 @@ class Proof:
     def register(self) -> str:
         """Register a model with one version."""
         self.tracking.post("registered-models/create", name=self.name)
-        made = self.tracking.post(
+        created = self.tracking.post(
             "model-versions/create",
             name=self.name,
             source=self.artifact_uri,
             run_id=self.run_id,
         )["model_version"]
-        found = self.tracking.get("model-versions/get", name=self.name, version=made["version"])
+        found = self.tracking.get("model-versions/get", name=self.name, version=created["version"])
         _expect(self.run_id, [found["model_version"]["run_id"]])
-        return f"version {made['version']}"
+        return f"version {created['version']}"
 
     def search(self) -> str:
         """Find the run by its metric."""
@@ -149,8 +149,8 @@ class Proof:
         return "found by its metric"
 
     @property
-    def made(self) -> dict[str, object]:
-        """What the probe checks from inside, and removes."""
+    def request(self) -> dict[str, object]:
+        """The data that the probe checks from inside and removes."""
         return {
             "run_id": self.run_id,
             "name": self.name if self.created else "",

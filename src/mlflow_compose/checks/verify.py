@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from mlflow_compose.checks.causes import causes, diagnose
-from mlflow_compose.checks.inside import look
+from mlflow_compose.checks.inside import check_links
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
@@ -18,20 +18,20 @@ UNAUTHORIZED = 401
 
 
 def verify(engine: Engine, progress: Progress) -> Result:
-    """Prove a running stack; every step has a name and a time.
+    """Verify a running stack; every step has a name and a duration.
 
-    It stops at the first broken link, which is named with its cause.
+    It stops at the first broken link and reports its cause.
     """
     proof = Proof(engine.stack)
     steps: list[Step] = []
-    kept = _shown("bucket", engine.stack)
-    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {kept}"):
+    store = _shown("bucket", engine.stack)
+    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}"):
         try:
             failure = _outside(proof, engine, steps, progress)
-        except OtherStackError as stranger:
-            return Result(Verified(()), errors=(stranger,))
+        except OtherStackError as error:
+            return Result(Verified(()), errors=(error,))
         except KeyboardInterrupt:
-            look(engine, **proof.made)
+            check_links(engine, **proof.request)
             raise
         if failure is None or proof.created:
             progress.detail("from inside")
@@ -62,7 +62,7 @@ def _outside(
         except (Unreachable, TrackingError, ObjectsError, Mismatch) as error:
             detail, problem = str(error), error
         except (KeyError, TypeError, AttributeError) as error:
-            # An answer in another format than MLflow's: steps only send requests and compare.
+            # The response is not in MLflow's format: steps only send requests and compare.
             detail = f"this is not an answer of MLflow: {error!r}"
             problem = Mismatch(detail)
         detail = engine.stack.mask(detail)
@@ -77,7 +77,7 @@ def _inside(
     proof: Proof, engine: Engine, steps: list[Step], failure: VerifyError | None
 ) -> VerifyError | None:
     """Check from inside and clean up; after a failure, only clean up."""
-    for link in look(engine, **proof.made):
+    for link in check_links(engine, **proof.request):
         if failure is None:
             name = _shown(link.name, engine.stack)
             step = Step(name, not link.cause, link.seconds, link.detail)
@@ -96,7 +96,7 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
         return found
     if isinstance(problem, Mismatch):
         return _with_detail(engine, problem.cause, step)
-    # Everything works inside, so the fault is between this machine and MLflow.
+    # Everything works from inside, so the problem is between this machine and MLflow.
     if isinstance(problem, NoAnswer):
         return _with_detail(engine, "no_answer", step)
     return _with_detail(
@@ -104,8 +104,8 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
     )
 
 
-def _with_detail(engine: Engine, word: str, step: Step) -> Cause:
-    cause = causes(engine.stack)[word]
+def _with_detail(engine: Engine, key: str, step: Step) -> Cause:
+    cause = causes(engine.stack)[key]
     return Cause(f"{cause.sentence} ({step.detail})", cause.hint)
 
 

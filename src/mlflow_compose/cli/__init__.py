@@ -1,8 +1,8 @@
-"""The command line: options in, one action, its result out; no logic.
+"""The command line: each command calls one action and shows its result, without logic.
 
-`app.py` is the command line, and `files.py`, `running.py` and `stores.py` have its commands.
-`run.py` is the process around them: global options anywhere on the line, one envelope with
-`--json`, exit codes, no traceback for what a user can do.
+`app.py` defines the application and its global options; `files.py`, `running.py` and `stores.py`
+define its commands. `run.py` is the process around them: global options anywhere on the line, one
+envelope with `--json`, exit codes, no traceback for errors that a user can cause.
 """
 
 from mlflow_compose.cli.run import main

@@ -36,7 +36,7 @@ def options(
     ctx: typer.Context,
     env_file: Annotated[
         Path,
-        # Not checked here: the reader of env files gives better errors.
+        # typer does not check the file: reading it gives better errors.
         typer.Option(
             metavar="FILE",
             help="Env file of the stack; the stack's files are next to it.",
@@ -55,7 +55,7 @@ def options(
     ] = False,
 ) -> None:
     """Run a complete MLflow stack from one .env file."""
-    # The console already knows --json and --quiet: errors of this very line need them.
+    # The console already has --json and --quiet, to report errors of the command line.
     del as_json, quiet, version
     if env_file == Path():
         raise UsageError("--env-file takes the path of a file")

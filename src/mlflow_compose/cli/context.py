@@ -1,4 +1,4 @@
-"""What every command gets: the environment, and the global options."""
+"""The context of every command: environment and global options."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """The environment of one command line."""
+    """The context of one command line."""
 
     console: Console
     environ: Mapping[str, str]
@@ -36,7 +36,7 @@ class Context:
 
         loaded, paths = read_settings(self.env_file, self.environ)
         wanted = loaded.settings.stack_engine
-        # Compose files are what people read, whatever engine runs the stack.
+        # Without an explicit engine, show the Compose files, whichever engine will run the stack.
         chosen = COMPOSE if wanted == "auto" else target_of(wanted)
         return load_plan(loaded, paths, self.environ, target or chosen, folder)
 
@@ -72,21 +72,21 @@ class Context:
         return open_engine(plan.stack, plan.paths, plan.identity, self.environ)
 
     @contextmanager
-    def alone(self, output: Path | None = None) -> Iterator[None]:
+    def locked(self, output: Path | None = None) -> Iterator[None]:
         """Keep other commands that change the stack out while the block runs.
 
         Args:
-            output: Folder to write to instead of the stack's own, which needs no lock.
+            output: Output folder; one outside of the stack's own folders needs no lock.
         """
         from mlflow_compose.actions import read_settings
         from mlflow_compose.identity import read_id
         from mlflow_compose.targets import TARGETS
 
-        # Wrong settings are reported first, and without a stack, no folder is created.
+        # First, so that wrong settings are reported before anything is created.
         _, paths = read_settings(self.env_file, self.environ)
         own = {paths.root / target.folder for target in TARGETS.values()}
         elsewhere = output and output.resolve() not in own
-        # The first rendering creates the stack's id, wherever its files go.
+        # Without an id, rendering creates one, wherever the files go: that needs the lock.
         if elsewhere and read_id(paths.root):
             yield
             return
@@ -94,7 +94,7 @@ class Context:
             yield
 
     def confirm(self, question: str) -> None:
-        """Ask before data is deleted; only yes continues."""
+        """Ask the user to confirm that data is deleted; raise an error unless the answer is yes."""
         answer = self.console.confirm(question)
         if answer is None:
             raise UsageError(
@@ -105,20 +105,20 @@ class Context:
             raise Cancelled("nothing was deleted")
 
     @staticmethod
-    def agree(asked: str, now: str) -> None:
-        """Refuse if what would be deleted now is not what the user was asked about."""
-        if asked != now:
+    def check_unchanged(question: str, now: str) -> None:
+        """Make sure that exactly the data that the user confirmed would be deleted now."""
+        if question != now:
             raise UsageError(
                 "the stack changed before you confirmed, so nothing was deleted",
                 hint="run the same command again",
             )
 
     def show(self, result: Result) -> NoReturn:
-        """Print a result and end with its exit code."""
+        """Print a result and exit with its exit code."""
         raise typer.Exit(self.console.show(self.command, result))
 
     def show_lines(self, lines: Iterator[str]) -> None:
-        """Print lines as they come; with `--json`, all of them at the end."""
+        """Print lines as they arrive; with `--json`, all of them at the end."""
         if self.console.as_json:
             self.show(Result(Logs(list(lines))))
         for line in lines:

@@ -1,4 +1,4 @@
-"""Commands about the files of a stack: its settings, and what is rendered from them."""
+"""Commands for the files of a stack: its settings and its rendered files."""
 
 import re
 from pathlib import Path
@@ -70,7 +70,7 @@ def render(
     if check or diff:
         plan = context.plan(chosen, output)
         context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
-    with context.alone(output):
+    with context.locked(output):
         plan = context.plan(chosen, output)
         result = actions.render(plan, output or plan.folder)
     context.show(result)
@@ -98,7 +98,7 @@ def _pairs(arguments: list[str]) -> dict[str, str]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-            # The rest may be a secret.
+            # Not the rest of the argument, which may be a secret.
             raise UsageError(f"--set takes NAME=VALUE, got {name}")
         pairs[name] = value
     return pairs

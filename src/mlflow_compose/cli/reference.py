@@ -1,4 +1,4 @@
-"""The page of commands, generated from the commands themselves."""
+"""The reference page of the commands, generated from the application."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -35,12 +35,12 @@ def commands_page() -> str:
 
 
 def _section(name: str, command: Any) -> str:  # noqa: ANN401 - typer has no public type for it
-    words = [f"mlflow-compose {name}", *(["[OPTIONS]"] if _options(command) else [])]
-    words += [_argument(found) for found in _arguments(command)]
+    usage = [f"mlflow-compose {name}", *(["[OPTIONS]"] if _options(command) else [])]
+    usage += [_argument(found) for found in _arguments(command)]
     example = command.epilog.removeprefix("Example: ")
     table = _table(command)
     return (
-        f"\n## {name}\n\n```text\n{' '.join(words)}\n```\n\n{command.help}\n"
+        f"\n## {name}\n\n```text\n{' '.join(usage)}\n```\n\n{command.help}\n"
         f"{f'{chr(10)}{table}' if table else ''}\nExample:\n\n```bash\n{example}\n```\n"
     )
 

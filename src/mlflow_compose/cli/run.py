@@ -13,7 +13,7 @@ import typer
 
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.context import Context
-from mlflow_compose.cli.signals import in_words, raise_signals
+from mlflow_compose.cli.signals import cancelled_by, raise_signals
 from mlflow_compose.console import PROGRAM, Console
 from mlflow_compose.errors import Cancelled, FilesError, MlflowComposeError, UsageError
 from mlflow_compose.machine import is_unwritable
@@ -30,7 +30,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     open_streams()
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character shows another one: no reason to end.
+        # Characters that the terminal's encoding lacks are replaced; that is no reason to fail.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(run(sys.argv[1:], on_begin=raise_signals))
 
@@ -40,8 +40,8 @@ def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int
 
     Args:
         argv: Command line.
-        on_begin: Called before the work begins, when modules are imported: some would swallow an
-            exception that a signal raises meanwhile.
+        on_begin: Called after all imports and before the work begins: some modules would swallow
+            an exception that a signal raises while they are imported.
     """
     given, rest = hoist(argv)
     console = Console(
@@ -57,11 +57,11 @@ def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int
     except MlflowComposeError as error:
         return console.fail(command, error)
     except KeyboardInterrupt as end:
-        return console.fail(command, in_words(end))
+        return console.fail(command, cancelled_by(end))
     except typer.Abort:
         return console.fail(command, Cancelled("interrupted"))
     except OSError as error:
-        # Wherever it happens, a full disk is no bug.
+        # A full disk is not a bug, wherever the error occurs.
         if not is_unwritable(error):
             raise
         where = error.filename or "a file"
@@ -69,17 +69,17 @@ def run(argv: Sequence[str], on_begin: Callable[[], None] = lambda: None) -> int
 
 
 def program(called: str, given: Sequence[str]) -> str:
-    """Return the tool's command as this user types it, with the same env file."""
+    """Return the tool's command as the user typed it, with the same env file."""
     script = Path(called)
-    words = [PROGRAM]
+    command = [PROGRAM]
     if script.name == PROGRAM and shutil.which(PROGRAM) != str(script.absolute()):
-        words = [os.path.relpath(script)]
-    words += [word for word in given if word.startswith(ENV_FILE)]
-    return shlex.join(words)
+        command = [os.path.relpath(script)]
+    command += [word for word in given if word.startswith(ENV_FILE)]
+    return shlex.join(command)
 
 
 def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take the global options out of a command line, so that they may stand anywhere on it."""
+    """Separate global options, which may be anywhere on the command line, from the rest."""
     given: list[str] = []
     rest: list[str] = []
     arguments = iter(argv)
@@ -87,7 +87,7 @@ def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if argument in FLAGS or argument.startswith(f"{ENV_FILE}="):
             given.append(argument)
         elif argument == ENV_FILE:
-            # With nothing behind it, it must not take the command's name for its value.
+            # Joined with =: at the end of the line, the command's name would become its value.
             given.append(f"{ENV_FILE}={next(arguments, '')}")
         elif argument == "--":
             rest += [argument, *arguments]
@@ -107,11 +107,11 @@ def _help(arguments: list[str], context: Context) -> int:
 
 
 def _invoke(arguments: list[str], context: Context, on_begin: Callable[[], None]) -> int:
-    # Not by the command's own main, which ends the process.
+    # Not with the command's main, which exits the process.
     command = typer.main.get_command(app)
     try:
         with command.make_context("mlflow-compose", arguments, obj=context) as ctx:
-            # Every command needs it, and help does not.
+            # Every command needs it, but help does not.
             import mlflow_compose.actions  # noqa: F401
 
             on_begin()

@@ -41,7 +41,7 @@ def up(
     if engine not in {None, "auto", *engines()}:
         raise UsageError(f"--engine must be {choices('auto', *engines())}, got {engine}")
     context = context_of(ctx)
-    with context.alone():
+    with context.locked():
         plan = context.chosen_plan(engine)
         result = actions.up(
             plan,
@@ -66,16 +66,16 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    asked = ""
+    question = ""
     if volumes and not yes:
         # Before taking the lock: the user may never answer.
-        asked = actions.what_is_lost(context.engine(context.chosen_plan()))
-        context.confirm(asked)
-    with context.alone():
+        question = actions.what_is_lost(context.engine(context.chosen_plan()))
+        context.confirm(question)
+    with context.locked():
         plan = context.chosen_plan()
         engine = context.engine(plan)
-        if asked:
-            context.agree(asked, actions.what_is_lost(engine))
+        if question:
+            context.check_unchanged(question, actions.what_is_lost(engine))
         result = actions.down(plan, engine, context.console, volumes=volumes)
     context.show(result)
 

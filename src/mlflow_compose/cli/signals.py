@@ -1,18 +1,18 @@
-"""Signals that end a command: the first is raised, later ones do not disturb the cleanup."""
+"""Signals that end a command: the first one raises, later ones do not disturb the cleanup."""
 
 import signal
 from types import FrameType
 
 from mlflow_compose.errors import Cancelled, HungUp, Terminated
 
-# SIGHUP is not on every system.
+# Windows has no SIGHUP.
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
 class Ended(KeyboardInterrupt):
-    """Raised by a signal that ends the command, so that everything open is closed."""
+    """Raised by a signal that ends the command, so that cleanup runs."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -20,15 +20,15 @@ class Ended(KeyboardInterrupt):
 
 
 def raise_signals() -> None:
-    """Make every signal that ends a command an exception, so that nothing stays half done."""
+    """Turn every signal that ends a command into an exception, so that cleanup runs."""
     for number in ENDING:
-        # One that is ignored, as by nohup, stays so.
+        # A signal that is ignored, as with nohup, stays ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
 
 
-def in_words(end: KeyboardInterrupt) -> Cancelled:
-    """Return what ended a command; the exit code is 128 and the signal's number, as in a shell."""
+def cancelled_by(end: KeyboardInterrupt) -> Cancelled:
+    """Return the error for what ended a command; its exit code is 128 plus the signal number."""
     match end:
         case Ended(number=signal.SIGTERM):
             return Terminated("terminated (SIGTERM)")
@@ -41,7 +41,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
     del frame
     for each in ENDING:
         if signal.getsignal(each) is _raise:
-            # Not SIG_IGN, which the processes that are started from now on would inherit.
+            # Not SIG_IGN, which processes that are started from now on would inherit.
             signal.signal(each, _ignore)
     raise Ended(number)
 

@@ -1,4 +1,4 @@
-"""Commands that import data, and move it to other stores."""
+"""Commands that import data or move it to other stores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +57,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     context = context_of(ctx)
     if prune:
         _prune(context, yes=yes)
-    with context.alone():
+    with context.locked():
         move = actions.plan_migration(context.chosen_plan(), to or [], settings, context.environ)
         result = actions.migrate_store(
             move, context.engine, context.console, wait_timeout=wait_timeout
@@ -68,19 +68,19 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
 def _prune(context: Context, *, yes: bool) -> NoReturn:
     from mlflow_compose import actions
 
-    asked = ""
+    question = ""
     if not yes:
         # Before taking the lock: the user may never answer.
         plan = context.chosen_plan()
         if unused := actions.unused(plan, context.engine(plan)):
-            asked = _question(unused, plan)
-            context.confirm(asked)
-    with context.alone():
+            question = _question(unused, plan)
+            context.confirm(question)
+    with context.locked():
         plan = context.chosen_plan()
         engine = context.engine(plan)
         unused = actions.unused(plan, engine)
         if unused and not yes:
-            context.agree(asked, _question(unused, plan))
+            context.check_unchanged(question, _question(unused, plan))
         result = actions.prune(plan, engine, unused)
     context.show(result)
 
@@ -112,7 +112,7 @@ def import_(
 
     context = context_of(ctx)
     found = actions.recognise(source, artifacts, context.environ)
-    with context.alone():
+    with context.locked():
         plan = context.chosen_plan()
         result = actions.import_(plan, context.engine(plan), context.console, found)
     context.show(result)

@@ -1,7 +1,7 @@
 """Talk to a running stack from this machine, as its users do.
 
-`tracking` speaks MLflow's REST API, `objects` speaks S3. Both raise their own small errors,
-which say what happened and leave it to `checks` to find out why.
+`tracking` is a client of MLflow's REST API, `objects` of S3. Both raise their own small errors,
+which describe what happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable

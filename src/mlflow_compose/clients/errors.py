@@ -1,4 +1,4 @@
-"""Why a call to a tracking server failed."""
+"""Errors of calls to a tracking server."""
 
 
 class TrackingError(Exception):
@@ -13,7 +13,7 @@ class TrackingError(Exception):
         self.status = status
 
 
-class Unreachable(Exception):  # noqa: N818 - a state of the world, caught by name
+class Unreachable(Exception):  # noqa: N818 - a state, not a bug
     """Nothing answers at the server's address."""
 
 

@@ -1,4 +1,4 @@
-"""The S3 API, with the application's key."""
+"""An S3 client with the application's key."""
 
 import hashlib
 import os
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
-# Bytes that are in memory at a time.
+# Bytes in memory at a time.
 CHUNK = 1024 * 1024
-WITHOUT_CONSTRAINT = "us-east-1"
+# The only region that CreateBucket rejects as a LocationConstraint.
+DEFAULT_REGION = "us-east-1"
 ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
@@ -38,12 +39,12 @@ class Objects:
     """A bucket of an S3 server.
 
     Attributes:
-        endpoint: The server's URL, None for Amazon's of the region.
-        bucket: Its name.
-        key: Id and secret.
+        endpoint: URL of the server, None for Amazon's in the region.
+        bucket: Bucket name.
+        key: Access key: id and secret.
         region: Region of requests.
-        ca_certs: File of certificates that the server is checked with, empty for the usual ones.
-        checksums: When requests carry new checksums, in boto3's words.
+        ca_certs: File of CA certificates to verify the server with, empty for the system's.
+        checksums: When requests carry the newer checksums, as in boto3's configuration.
     """
 
     endpoint: str | None
@@ -55,7 +56,7 @@ class Objects:
 
     @classmethod
     def of(cls, stack: Stack, endpoint: str | None = None) -> "Objects":
-        """Return a stack's bucket, as the application reaches it; at another endpoint if given."""
+        """Return a stack's bucket with the application's key, at another endpoint if given."""
         return cls(
             endpoint or stack.s3_url,
             stack.stores.bucket,
@@ -67,63 +68,63 @@ class Objects:
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object."""
-        with _said("put_object", self.endpoint):
+        with _errors_of("put_object", self.endpoint):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def get(self, key: str) -> bytes:
         """Fetch an object."""
-        with _said("get_object", self.endpoint):
+        with _errors_of("get_object", self.endpoint):
             return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def sizes(self) -> dict[str, int]:
         """Return every object's size in bytes, by its key."""
-        with _said("list_objects_v2", self.endpoint):
+        with _errors_of("list_objects_v2", self.endpoint):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
             return {
                 file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])
             }
 
     def chunks(self, key: str) -> Iterator[bytes]:
-        """Yield an object in pieces that fit into memory."""
-        with _said("get_object", self.endpoint):
+        """Yield the content of an object in chunks."""
+        with _errors_of("get_object", self.endpoint):
             yield from self._client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(
                 CHUNK
             )
 
     def digest(self, key: str) -> str:
-        """Return the SHA-256 of an object's content, which is read for that."""
+        """Download an object and return its SHA-256."""
         found = hashlib.sha256()
         for chunk in self.chunks(key):
             found.update(chunk)
         return found.hexdigest()
 
     def upload(self, key: str, file: IO[bytes], content_type: str) -> None:
-        """Store a file, in parts if it is large."""
-        with _said("upload", self.endpoint):
+        """Store a file, as a multipart upload if it is large."""
+        with _errors_of("upload", self.endpoint):
             self._client.upload_fileobj(
                 file, self.bucket, key, ExtraArgs={"ContentType": content_type}
             )
 
     def content_type(self, key: str) -> str:
         """Return the content type of an object."""
-        with _said("head_object", self.endpoint):
+        with _errors_of("head_object", self.endpoint):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
 
     def check(self) -> None:
         """Make sure that the bucket exists and that the key may list it."""
-        with _said("list_objects_v2", self.endpoint):
+        with _errors_of("list_objects_v2", self.endpoint):
             self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 
-    def make_bucket(self) -> None:
+    def create_bucket(self) -> None:
         """Create the bucket if it does not exist."""
-        elsewhere: dict[str, Any] = (
+        options: dict[str, Any] = (
             {}
-            if self.region == WITHOUT_CONSTRAINT
+            if self.region == DEFAULT_REGION
             else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
         try:
-            with _said("create_bucket", self.endpoint):
-                self._client.create_bucket(Bucket=self.bucket, **elsewhere)
+            with _errors_of("create_bucket", self.endpoint):
+                self._client.create_bucket(Bucket=self.bucket, **options)
         except ObjectsError as error:
             if error.code not in ALREADY_THERE:
                 raise
@@ -135,7 +136,7 @@ class Objects:
         from botocore.config import Config
 
         key_id, secret = self.key
-        # The user's own profiles are for other servers.
+        # The user's AWS profiles are for other servers.
         core = botocore.session.Session(
             session_vars={
                 "profile": (None, None, None, None),
@@ -160,8 +161,8 @@ class Objects:
 
 
 @contextmanager
-def _said(operation: str, endpoint: str | None) -> Iterator[None]:
-    """Turn what boto3 raises into one kind of error."""
+def _errors_of(operation: str, endpoint: str | None) -> Iterator[None]:
+    """Turn the exceptions of boto3 into an ObjectsError."""
     from boto3.exceptions import S3UploadFailedError
     from botocore.exceptions import BotoCoreError, ClientError
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 API = "/api/2.0/mlflow"
 SERVER_INFO = "/api/3.0/mlflow/server-info"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-# Seconds; a server stores a large artifact before it answers.
+# Seconds. A server only responds after it has stored an artifact, which takes long for large ones.
 TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
 CHUNK = 1024 * 1024
-# What a server of a stack says of itself: the id, and the project's name.
+# Value of HEADER: the stack's id and project name.
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
 NOT_FOUND = 404
 SHOWN_CHARACTERS = 300
 
 
 class Tracking:
-    """A tracking server at `url`, with or without a login."""
+    """A client of the tracking server at `url`, with or without a login."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Tracking:
         Args:
             url: URL of the server.
             login: Name and password.
-            token: Instead of them.
-            elsewhere: Whether it is on another machine: the environment's proxies, certificates
-                and .netrc are for those.
-            verify: Whether its certificate must be good, or the file of who signed it.
+            token: Bearer token, instead of a login.
+            elsewhere: Whether it is on another machine, so that the environment's proxies,
+                certificates and .netrc apply.
+            verify: Whether to verify its certificate, or a file of CA certificates.
         """
         import requests
 
@@ -54,7 +54,7 @@ class Tracking:
         self._session.trust_env = elsewhere
         self._session.verify = verify
         if login is not None:
-            # Not as requests' own pair of str, which it would encode as Latin-1.
+            # Not as requests' auth tuple, which it would encode as Latin-1.
             pair = base64.b64encode(":".join(login).encode()).decode()
             self._session.headers["Authorization"] = f"Basic {pair}"
         if token:
@@ -66,16 +66,16 @@ class Tracking:
     def stack(self) -> tuple[str, str]:
         """Return id and name of the stack that answers, both empty if it is not a stack.
 
-        No login is sent, and only the head is read: a stranger's answer may have no end.
+        Sends no login, and reads only the headers: an unknown server's response may be endless.
 
         Raises:
             Unreachable: Nothing listens there.
-            NoAnswer: Something does, and says nothing.
+            NoAnswer: Something listens, but does not respond.
         """
         import requests
 
         try:
-            # Without this, the session's own header would be sent.
+            # None removes the session's own header.
             response = self._session.get(
                 f"{self.url}/health",
                 headers={"Authorization": None},
@@ -90,7 +90,7 @@ class Tracking:
                 raise Unreachable(f"nothing answers at {self.url}") from error
             if _was_silent(error):
                 raise NoAnswer(f"{self.url} accepts connections but does not answer") from error
-            # Something answers, and not as MLflow does.
+            # Something responds, but it is not MLflow.
             return "", ""
         match = STACK.fullmatch(response.headers.get(HEADER, ""))
         return (match[1], match[2]) if match else ("", "")
@@ -121,24 +121,24 @@ class Tracking:
         return _json(self._request("POST", f"{API}/{endpoint}", json=body))
 
     def put_artifact(self, key: str, content: bytes) -> None:
-        """Store an artifact by proxy; `key` is its path in the bucket."""
+        """Store an artifact via the proxy; `key` is its path in the bucket."""
         self._request("PUT", f"{ARTIFACTS}/{quote(key)}", data=content)
 
     def put_file(self, key: str, path: Path) -> None:
-        """Store a file as an artifact by proxy, as it is read."""
+        """Store a file as an artifact via the proxy, streaming it."""
         with path.open("rb") as file:
-            # Without a length, requests would send an empty file in chunks.
+            # For an empty file, requests would use chunked encoding.
             content = file if path.stat().st_size else b""
             self._request(
                 "PUT", f"{ARTIFACTS}/{quote(key)}", data=content, timeout=TIMEOUT_OF_FILES
             )
 
     def get_artifact(self, key: str) -> bytes:
-        """Fetch an artifact by proxy."""
+        """Fetch an artifact via the proxy."""
         return self._request("GET", f"{ARTIFACTS}/{quote(key)}").content
 
     def download(self, path: str, target: Path, /, **parameters: object) -> None:
-        """Fetch what is at a path of the server into a file."""
+        """Download a path of the server into a file."""
         import requests
 
         with self._request(
@@ -166,7 +166,7 @@ class Tracking:
                 f"{method} {path} got an incomplete response: {error}", status=0
             ) from error
         except OSError as error:
-            # What requests says where the environment names certificates that are not there.
+            # requests raises this if the environment names a missing certificate file.
             raise TrackingError(f"{method} {path} could not be sent: {error}", status=0) from error
         if not response.ok:
             raise TrackingError(
@@ -192,7 +192,7 @@ def _json(response: "Response") -> dict[str, Any]:
 
 
 def _was_refused(error: Exception) -> bool:
-    """Tell a refused connection from one that was interrupted."""
+    """Tell whether a connection was refused, rather than interrupted."""
     from urllib3.exceptions import MaxRetryError, NewConnectionError
 
     reason = error.args[0] if error.args else None
@@ -214,5 +214,5 @@ def _reason(response: "Response") -> str:
         body = response.json()
     except ValueError:
         body = None
-    said = body.get("message") if isinstance(body, Mapping) else response.text
-    return " ".join(str(said).split())[:SHOWN_CHARACTERS]
+    text = body.get("message") if isinstance(body, Mapping) else response.text
+    return " ".join(str(text).split())[:SHOWN_CHARACTERS]

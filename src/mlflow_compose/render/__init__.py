@@ -1,8 +1,7 @@
 """Stack in, files out: first as a value, the `Tree`, then on disk.
 
-Templates only lay a Stack out; filters only quote. Files on disk are replaced as a whole or not at
-all, only if they differ, and never if they were edited by hand: a manifest has the digests of what
-was written.
+Templates only format a Stack; filters only quote. Files on disk are replaced atomically, only if
+they differ, and never if they were edited by hand: a manifest has the digests of the written files.
 """
 
 from mlflow_compose.render.disk import Change, changes, write

@@ -17,7 +17,7 @@ MANIFEST = ".manifest.json"
 MANIFEST_VERSION = 1
 FOLDER_MODE = 0o755
 SECRETS_FOLDER_MODE = 0o700
-# In the file from which Compose reads the stack's id; the user may add other lines.
+# In the file from which Compose reads the stack's id; users may add other lines.
 IDENTITY_LINE = re.compile(r"(?m)^STACK_IDENTITY=.*$")
 
 
@@ -44,7 +44,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     Raises:
         FilesError: A file cannot be read.
     """
-    with _in_words(folder, "read"):
+    with _file_errors(folder, "read"):
         secrets = list(_changes(rendering.secrets, folder / SECRETS_DIR))
         return (
             *_changes(rendering.files, folder),
@@ -55,7 +55,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
 
 
 def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
-    """Write what was rendered, file by file; return what that changed.
+    """Write the rendered files that differ; return the changes.
 
     Raises:
         FilesChangedError: A file was edited by hand; nothing is written.
@@ -71,7 +71,7 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
             )
     if edited := [change.path for change in differing if change.by_hand]:
         raise _edited(edited, folder, rendering.override)
-    with _in_words(folder, "written"):
+    with _file_errors(folder, "written"):
         _write(rendering.files, folder, FOLDER_MODE)
         for path, file in rendering.identity.items():
             text = _with_identity(read(folder / path), file.text) or file.text
@@ -84,18 +84,18 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
 
 
 @contextmanager
-def _in_words(folder: Path, done: str) -> Iterator[None]:
+def _file_errors(folder: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise FilesError(
-            f"{error.filename or folder} cannot be {done}: {error.strerror}",
+            f"{error.filename or folder} cannot be {action}: {error.strerror}",
             hint=f"ls -ld {folder} {folder}/* shows owners and modes",
         ) from None
 
 
 def _open_folder(folder: Path) -> Iterator[Change]:
-    """Yield the folder of secrets if other users may open it: its files are readable by all."""
+    """Yield the secrets folder if its mode is wrong: it must protect files readable by everyone."""
     if folder.exists() and stat.S_IMODE(folder.stat().st_mode) != SECRETS_FOLDER_MODE:
         yield Change(folder.name, "update", by_hand=False)
 
@@ -119,7 +119,7 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
 
 
 def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
-    """Yield changes of the file with the stack's id; one without an id is not ours."""
+    """Yield changes of the file with the stack's id; one without an id is not from this tool."""
     for path, file in tree.items():
         current = read(folder / path)
         wanted = _with_identity(current, file.text)
@@ -140,14 +140,14 @@ def _with_identity(current: str | None, text: str) -> str | None:
 def _write(tree: Tree, folder: Path, mode: int) -> None:
     before = _read_manifest(folder)
     after = {path: (digest(file.text),) for path, file in sorted(tree.items())}
-    # The mode of an existing folder is its owner's choice; only folders of our files, which
-    # containers read, are opened again, for example after a clone with umask 077.
-    _make_folder(folder, mode, ours=mode == SECRETS_FOLDER_MODE)
+    # The user may choose the mode of an existing folder. Only that of folders with rendered files,
+    # which containers read, is restored, for example after a clone with umask 077.
+    _make_folder(folder, mode, is_own=mode == SECRETS_FOLDER_MODE)
     filled = {Path(path).parent for path in before}
     for parent in sorted({Path(path).parent for path in tree} - {Path()}):
-        _make_folder(folder / parent, FOLDER_MODE, ours=parent in filled)
+        _make_folder(folder / parent, FOLDER_MODE, is_own=parent in filled)
     if any(digest(read(folder / path) or "") not in digests for path, digests in after.items()):
-        # If writing is interrupted, the manifest knows each file, old or new.
+        # If writing is interrupted, the manifest has the old and the new digest of each file.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
         _write_manifest(both, folder)
     for path, file in tree.items():
@@ -158,10 +158,10 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
     _write_manifest(after, folder)
 
 
-def _make_folder(folder: Path, mode: int, *, ours: bool) -> None:
-    if ours or not folder.is_dir():
+def _make_folder(folder: Path, mode: int, *, is_own: bool) -> None:
+    if is_own or not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        # Whatever the umask: containers' users, who do not own it, need access.
+        # Whatever the umask is: containers' users, who do not own the folder, need access.
         folder.chmod(mode)
 
 
@@ -177,7 +177,7 @@ def _remove_empty(folder: Path, top: Path) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the digests of written files, by path; two while a file is being replaced."""
+    """Return the digests of written files by path; two if writing was interrupted."""
     text = read(folder / MANIFEST)
     if text is None:
         return {}
@@ -186,7 +186,7 @@ def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
     except (ValueError, LookupError, TypeError, AttributeError):
         raise _damaged(folder) from None
     if any(Path(path).is_absolute() or ".." in Path(path).parts for path in found):
-        # It may have come with a clone, and files in it that are not rendered are deleted.
+        # The manifest may come from a clone, and files in it that are not rendered are deleted.
         raise _damaged(folder)
     return found
 

@@ -10,16 +10,16 @@ from mlflow_compose.render.tree import File
 
 
 def replace_file(path: Path, file: File) -> None:
-    """Write a file as a whole or not at all, and only if it differs."""
+    """Write a file atomically, and only if it differs."""
     if read(path) == file.text and stat.S_IMODE(path.stat().st_mode) == file.mode:
         return
     write_whole(path, file.text, file.mode)
 
 
 def read(path: Path) -> str | None:
-    """Return the text of a file, None if there is none."""
+    """Return the text of a file, None if it does not exist."""
     try:
-        # Bytes first: text mode would hide changed line endings.
+        # Not in text mode, which would hide changed line endings.
         return path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None

@@ -31,5 +31,5 @@ def _escape(character: str) -> str:
 
 
 def shell(value: str | Sequence[str]) -> str:
-    """Return a word, or the words of a command, quoted for a shell."""
+    """Return a word or a command, quoted for a shell."""
     return shlex.quote(value) if isinstance(value, str) else shlex.join(value)

@@ -1,4 +1,4 @@
-"""From a Stack to the texts of its files."""
+"""Render a Stack to the texts of its files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
 # Templates that are rendered once for each service.
 PER_SERVICE = "service/"
-# Target whose templates services without a container need, too.
+# Target with templates that services without a container need, too.
 CONTAINERS = COMPOSE.folder
 
 
@@ -36,13 +36,13 @@ Tree = Mapping[str, File]
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a target writes.
+    """The rendered files of a stack.
 
     Attributes:
         files: Files by path, relative to the target's folder.
         secrets: Secrets by name, relative to its `secrets` folder.
         override: File in the target's folder that belongs to the user, empty if there is none.
-        identity: File with the stack's id, by path; not in the manifest, and so in no repository.
+        identity: File with the stack's id, by path; not in the manifest, as it is not committed.
         folders: Folders that must exist for the stack to start.
     """
 
@@ -56,7 +56,7 @@ class Rendering:
 def render(stack: Stack) -> Rendering:
     """Render a stack for its target."""
     target = TARGETS[stack.site.target]
-    tree = dict(_laid_out(stack, target.folder))
+    tree = dict(_rendered_files(stack, target.folder))
     identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
     socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
     return Rendering(
@@ -68,7 +68,7 @@ def render(stack: Stack) -> Rendering:
     )
 
 
-def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
+def _rendered_files(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
     environment = _environment()
     builds = {service.folder: service.build for service in reversed(stack.built)}
     for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
@@ -87,7 +87,7 @@ def _laid_out(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
 
 
 def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
-    """Yield the containers' files that services without one use, too."""
+    """Yield files of the container target that services without a container also need."""
     shared = tuple(name for service in stack.services for name in service.shared)
     for name, text in paths.sources(CONTAINERS).items():
         if name.startswith(shared) and _is_needed(name, stack):
@@ -95,7 +95,7 @@ def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
 
 
 def _is_needed(name: str, stack: Stack) -> bool:
-    """Tell whether a file belongs to no service, or to one that the stack has and needs it."""
+    """Tell whether a file belongs to no service, or to one of the stack that needs it."""
     folder, slash, file = name.partition("/")
     if not slash or name.startswith(PER_SERVICE):
         return True

@@ -107,7 +107,7 @@ def parse(text: str, *, name: str = ".env") -> EnvFile:
         if binding is not None
     ]
     good = [
-        (line, _Assignment(binding.key, binding.value, _behind_equals(binding)))
+        (line, _Assignment(binding.key, binding.value, _after_equals(binding)))
         for line, binding, problem in found
         if not problem and binding.key is not None and binding.value is not None
     ]
@@ -138,7 +138,7 @@ def expanded(file: EnvFile) -> Mapping[str, str]:
 
 
 def _expanded(value: str, known: Mapping[str, str | None]) -> str:
-    # A NUL character, which no value may contain, marks the place of a literal dollar sign.
+    # A NUL character, which no value may contain, stands for a literal dollar sign.
     marked = re.sub(r"\\\$|\$\$", "\0", value)
     braced = re.sub(r"\$([A-Za-z_]\w*)", r"${\1}", marked)
     text = "".join(atom.resolve(known) for atom in parse_variables(braced))
@@ -160,7 +160,7 @@ def edit(text: str, values: Mapping[str, str]) -> str:
         default = commented(piece)
         name = binding.key or (default if default not in active else None)
         if name in values:
-            # If a name is set twice, the first line is as good as the second.
+            # If a name is set twice, the first line gets the new value and the second is dropped.
             piece = _blank(piece) + _line(name, missing.pop(name), end) if name in missing else ""
         pieces.append(piece)
     whole = "".join(pieces)
@@ -184,7 +184,7 @@ def _line_of(binding: Binding) -> int:
     return binding.original.line + len(re.findall(r"\r\n|\r|\n", skipped))
 
 
-def _behind_equals(binding: Binding) -> str:
+def _after_equals(binding: Binding) -> str:
     return binding.original.string.partition("=")[2]
 
 

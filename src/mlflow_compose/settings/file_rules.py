@@ -17,7 +17,7 @@ from mlflow_compose.settings.problem import Problem
 
 
 def notes(file: EnvFile, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
-    """Return what is unusual about an env file but is not an error."""
+    """Return notes about an env file: unusual content that is not an error."""
     return (*file.notes, *_reference_notes(file, kinds), *_meaning_notes(kinds))
 
 
@@ -70,8 +70,8 @@ def _reference_notes(file: EnvFile, kinds: Mapping[str, Kind]) -> Iterator[str]:
     for name in sorted(file.references):
         if kinds[name] in {Kind.SETTING, Kind.SERVER}:
             yield f"{name} contains ${{…}} or $NAME, which is not expanded"
-    ours = [name for name, kind in kinds.items() if kind in {Kind.SETTING, Kind.SERVER}]
-    if names := sorted({*ours} & (file.differing - file.references)):
+    used = [name for name, kind in kinds.items() if kind in {Kind.SETTING, Kind.SERVER}]
+    if names := sorted({*used} & (file.differing - file.references)):
         yield (
             f"Docker Compose would read {' and '.join(names)} differently because of a $, \\ or #; "
             "the stack uses the literal value"

@@ -28,7 +28,7 @@ def without_value(line: str) -> str:
 
 
 def odd(line: str, above: str) -> str:
-    """Return why a line that can be parsed is probably a mistake, nothing if it is not.
+    """Return why a line that can be parsed is probably a mistake, empty if it is not.
 
     Args:
         line: The line.

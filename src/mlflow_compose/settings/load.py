@@ -1,4 +1,4 @@
-"""Turns an env file and the environment into settings, or into one error with every problem."""
+"""Turn an env file and the environment into settings, or into one error with every problem."""
 
 import stat
 from collections.abc import Collection, Iterator, Mapping
@@ -58,7 +58,7 @@ def load(env_file: Path, environ: Mapping[str, str]) -> Loaded:
 
 
 def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loaded:
-    """Make settings from an env file and the environment.
+    """Return the settings of an env file and the environment.
 
     Raises:
         SettingsError: Some settings are wrong; the message lists all of them.
@@ -119,13 +119,13 @@ def validate(
         return build(values), []
     except ValidationError as error:
         details = {str(detail["loc"][0]): detail for detail in error.errors()}
-    stand_ins = {
+    placeholders = {
         name: _PLACEHOLDER + name[:9]
         for name, info in declared()
         if name in details and generated_of(info)
     }
     good = {name: value for name, value in values.items() if name not in details}
-    settings = build({**good, **stand_ins})
+    settings = build({**good, **placeholders})
     # An empty secret counts as missing, as in `.env.example`.
     missing = {name for name in details if not values.get(name)}
     unused = missing & settings.unused_secrets

@@ -1,4 +1,4 @@
-"""Classifies names: settings, MLflow's variables, and names of other applications."""
+"""Classify names: settings, MLflow's variables, and names of other applications."""
 
 import difflib
 import re
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_")
-# Prefixes of the settings that have none of ours.
+# Prefixes of the settings that have none of OUR_PREFIXES.
 OTHER_PREFIXES = ("ARTIFACT_", "AWS_", "BACKEND_", "BUILD_", "COMPOSE_", "PIP_", "PYTHON_")
 
 # MLflow's variables that the stack sets itself, and the setting to use instead.
@@ -104,8 +104,8 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
         return Kind.SERVER
     # Names are case-sensitive, as in Compose; a setting in another case is a mistake.
     meant = letters_of(name)
-    ours = meant in settings or meant.startswith(OUR_PREFIXES)
-    return Kind.UNKNOWN if ours else Kind.FOREIGN
+    is_own = meant in settings or meant.startswith(OUR_PREFIXES)
+    return Kind.UNKNOWN if is_own else Kind.FOREIGN
 
 
 def letters_of(name: str) -> str:
@@ -131,7 +131,7 @@ def suggestion(name: str, settings: Collection[str]) -> str:
 
 
 def meaning_of(name: str) -> str:
-    """Return what to use instead of a name from another stack, nothing if there is none."""
+    """Return what to use instead of a name from another stack, empty if unknown."""
     if name.startswith("MYSQL_"):
         return "MySQL is not supported, but mlflow-compose import copies data from a server with it"
     meant = BY_MEANING.get(letters_of(name))

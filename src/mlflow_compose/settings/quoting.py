@@ -10,7 +10,7 @@ import re
 BARE = re.compile(r"[\w./:@+,-]*", re.ASCII)
 REFERENCE = r"\$(?:[$A-Za-z_]|\{)"
 # What Compose reads differently, by the quotes around a value.
-ELSEWHERE = {
+COMPOSE_DIFFERS = {
     "'": re.compile(r"\\\\"),
     '"': re.compile(rf"{REFERENCE}|(?<!\\)(?:\\\\)*\\[$'0]"),
     "": re.compile(rf"{REFERENCE}|\t#|^\s+#"),
@@ -43,7 +43,7 @@ def compose_differs(written: str) -> bool:
         written: Text after the equals sign.
     """
     if found := re.match(r"""\s*(['"])(?:\\.|(?!\1|\\).)*\1""", written, re.DOTALL):
-        return bool(ELSEWHERE[found[1]].search(found[0]))
+        return bool(COMPOSE_DIFFERS[found[1]].search(found[0]))
     # Compose reads a comment that follows no value as the value.
     value = written.partition(" #")[0]
-    return bool(ELSEWHERE[""].search(value if value.strip() else written))
+    return bool(COMPOSE_DIFFERS[""].search(value if value.strip() else written))

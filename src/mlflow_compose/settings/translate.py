@@ -1,4 +1,4 @@
-"""Translates the env file of another MLflow stack."""
+"""Translate the env file of another MLflow stack."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -38,9 +38,9 @@ class Translation:
     """The translation of another stack's env file.
 
     Attributes:
-        values: Values by the name of our setting.
-        renamed: Original names by the name of our setting, where they differ.
-        left_out: Reasons by the original name of what is not translated.
+        values: Values by setting.
+        renamed: Original names by setting, if they differ.
+        left_out: Reasons why names are not translated, by original name.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -76,7 +76,7 @@ def translate(text: str) -> Translation:
 
 
 def _setting(name: str) -> str:
-    """Return the setting or MLflow server variable that a name stands for, or nothing."""
+    """Return the setting or MLflow server variable that a name stands for, empty if unknown."""
     names = dict(declared())
     if kind_of(name, names) in {Kind.SETTING, Kind.SERVER}:
         return name
@@ -96,7 +96,7 @@ def _is_elsewhere(host: str) -> bool:
 
 
 def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
-    """Return why a variable is left out of the new file, nothing if it is not."""
+    """Return why a variable is left out of the new file, empty if it is not."""
     if name in KEYS and not setting:
         return "the stack generates its own keys"
     if setting in FILES:
@@ -107,8 +107,8 @@ def _reason(name: str, setting: str, value: str, given: frozenset[str]) -> str:
         return "it is empty"
     if setting in HOSTS and not _is_elsewhere(value):
         return f"{value} is a service of the other stack; this one has its own"
-    is_ours = kind_of(setting, dict(declared())) is Kind.SETTING
-    return _weakness(value) if is_ours and is_secret(setting) and setting not in given else ""
+    is_setting = kind_of(setting, dict(declared())) is Kind.SETTING
+    return _weakness(value) if is_setting and is_secret(setting) and setting not in given else ""
 
 
 def _weakness(value: str) -> str:
@@ -121,8 +121,8 @@ def _weakness(value: str) -> str:
 def _unusable(values: Mapping[str, str]) -> Mapping[str, str]:
     """Return the problems of settings, by name."""
     names = [name for name, _ in declared()]
-    ours = {name: value for name, value in values.items() if name in names}
-    return dict(_problems(ours, names))
+    settings = {name: value for name, value in values.items() if name in names}
+    return dict(_problems(settings, names))
 
 
 def _problems(values: dict[str, str], names: list[str]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import stores
 
 
-def build(  # noqa: PLR0913 - a stack depends on as many facts
+def build(  # noqa: PLR0913 - independent inputs
     settings: Settings,
     site: Site,
     image: Image,
@@ -31,7 +31,7 @@ def build(  # noqa: PLR0913 - a stack depends on as many facts
         settings: Validated settings.
         site: Paths and addresses of the target.
         image: Image of MLflow and bucket-init.
-        identity: The stack's id, which everything of it carries.
+        identity: Stack id, which everything of the stack carries.
         lan_names: Names and addresses of this machine on the network.
         home: The env file's folder, relative to the rendered files.
         root: The same folder, relative to this process.

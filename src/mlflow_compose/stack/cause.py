@@ -1,16 +1,16 @@
-"""Why a stack does not work, as users read it."""
+"""The cause of a failure, worded for users."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a stack does not work.
+    """The cause of a failure.
 
     Attributes:
-        sentence: What is wrong.
+        sentence: Problem, as one sentence.
         hint: Next command, or the setting to change.
-        service: Service that explains it if it is down, empty if none does.
+        service: Service whose failure explains it, empty if there is none.
     """
 
     sentence: str

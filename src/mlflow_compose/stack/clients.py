@@ -1,4 +1,4 @@
-"""What a service needs to reach the stores: variables and secret files."""
+"""Variables and secret files that a service needs to reach the stores."""
 
 from collections.abc import Iterator, Mapping
 

@@ -39,7 +39,7 @@ def postgres_password(settings: Settings) -> SecretFile:
 
 
 def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: str) -> SecretFile:
-    """Return a service file, by which clients connect to the database.
+    """Return the libpq service file with which clients connect to the database.
 
     libpq ignores a password file that other users may read, but not a service file:
     https://www.postgresql.org/docs/current/libpq-pgservice.html
@@ -170,14 +170,14 @@ def pip_index_url(settings: Settings) -> SecretFile:
 
 
 def postgres_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the CA certificates by which an external database is verified."""
+    """Return the CA certificates to verify an external database with."""
     file = settings.pg_sslrootcert
     about = "CA certificates by which the database is verified."
     return SecretFile(PG_CA_CERTS, "", about, file=from_home(file, home)) if file else None
 
 
 def s3_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the CA certificates by which an external S3 server is verified."""
+    """Return the CA certificates to verify an external S3 server with."""
     file = settings.minio_storage_ca_certs
     about = "CA certificates by which the S3 server is verified."
     return SecretFile(S3_CA_CERTS, "", about, file=from_home(file, home)) if file else None

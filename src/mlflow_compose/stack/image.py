@@ -60,8 +60,8 @@ def package_folder(
 def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:
     """Return a name with a digest of everything that goes into the image.
 
-    So Compose builds if something changed and not otherwise, with or without this tool, and
-    two stacks share an image exactly if it is the same.
+    With this name, Compose builds only if something changed, with or without this tool, and two
+    stacks share an image exactly if it is the same.
     """
     files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
     declared = (build.base, build.requirements, *build.install_options, str(build.user))

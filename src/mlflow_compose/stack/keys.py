@@ -1,7 +1,7 @@
 """Keys that MLflow's server needs and users do not choose.
 
-Unless they are set, each worker draws a random one, or every stack has the same well-known one.
-Here they are derived from a stored secret: the same in every worker and at every start.
+If they are not set, each worker generates a random one, or every stack has the same well-known
+one. Here they are derived from a stored secret: the same in every worker and at every start.
 """
 
 import base64
@@ -26,8 +26,8 @@ def derived(settings: Settings, kept: str) -> Mapping[str, str]:
     Args:
         settings: Settings with PG_PASSWORD, which changes least of all secrets in the env file,
             and which stacks on other machines share if they use the same database.
-        kept: Secret that was drawn for a stack without that password; it stays in use, whatever is
-            set later.
+        kept: Secret that was generated for a stack without that password; it stays in use,
+            whatever is set later.
     """
     password = kept or settings.pg_password.get_secret_value()
     keys = {

@@ -1,4 +1,4 @@
-"""The stack that runs while data moves: the servers of the old and the new one, no writer."""
+"""The stack that runs while data moves: the servers of the old and the new one, MLflow idle."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from mlflow_compose.stack.site import LOOPBACK
 
 # Name of the new S3 server while the old one is still called s3.
 NEXT = "s3-next"
-# Blocked first: the kernel drops signals without a handler for a container's first process.
+# Signals are blocked first: the kernel drops those without a handler for PID 1 of a container.
 IDLE = (
     "import signal; "
     "ends = (signal.SIGTERM, signal.SIGINT); "
@@ -87,10 +87,10 @@ def _servers(old: Stack, new: Stack, port: int) -> Iterator[Service]:
         yield replace(service, name=NEXT, ports=(reached,))
     if two or (new.has(s3.NAME) and not old.has(s3.NAME)):
         job = new.service(bucket_init.NAME)
-        yield _led_to_next(job) if two else job
+        yield _for_next(job) if two else job
 
 
-def _led_to_next(job: Service) -> Service:
+def _for_next(job: Service) -> Service:
     """Return bucket-init for the second server."""
     environment = dict(job.environment)
     environment["S3_ENDPOINT"] = environment["S3_ENDPOINT"].replace("//s3:", f"//{NEXT}:")

@@ -1,4 +1,4 @@
-"""The stack itself: everything that runs, and what clients need to know."""
+"""The stack: everything that runs, and what clients need to know."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Stack:
         region: Region of S3 requests.
         checksums: When S3 requests carry the newer checksums.
         sensitive: Texts to mask in output, longest first.
-        ca_certs: CA certificates by which clients on this machine verify S3, empty for the
+        ca_certs: CA certificates with which clients on this machine verify S3, empty for the
             system's.
         network: Network of the containers.
     """
@@ -68,7 +68,7 @@ class Stack:
 
     @property
     def own_data(self) -> tuple[str, ...]:
-        """What is deleted with its volumes, as users read it."""
+        """The data that is deleted with the volumes, worded for users."""
         volumes = (mount for mount in self._mounts if isinstance(mount, Volume))
         held = (volume.holds for volume in volumes if volume.holds)
         return tuple(dict.fromkeys((*self.stores.own, *held)))

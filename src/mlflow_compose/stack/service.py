@@ -1,4 +1,4 @@
-"""What a service is, in Compose's terms: frozen values, compared by content."""
+"""The definition of a service, in Compose's terms: frozen values, compared by content."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ STARTED = "service_started"
 HEALTHY = "service_healthy"
 COMPLETED = "service_completed_successfully"
 
-# The image is built here; without this, Compose asks a registry for it first.
+# For images that are built here: otherwise, Compose first tries to pull them.
 NEVER = "never"
 
-# Unlikely to be a user of the host, whose files are no business of a container.
+# Unlikely to be a user of the host, whose files a container must not access.
 USER = 10001
 
 # Seconds after which a server that does not answer counts as broken, not slow.
@@ -46,11 +46,11 @@ class Volume:
     """A named volume, mounted at `target`.
 
     Attributes:
-        source: Volume name; `Kind.volumes` must have it, too.
-        target: Path where the service finds it.
+        source: Volume name, which must be in `Kind.volumes`.
+        target: Path in the service.
         is_scratch: Whether its contents may be lost.
-        holds: Its contents, as users read it before they are deleted; empty for those of stores,
-            which `Stores` names.
+        holds: Description of its contents for users; empty for those of stores, which `Stores`
+            describes.
     """
 
     source: str
@@ -77,7 +77,7 @@ class PublishedPort:
 
     Attributes:
         name: Name among the URLs: mlflow, s3, console or postgres.
-        variable: The setting that chooses the port.
+        variable: Setting that determines the port.
         address: Address of this machine that the port binds to.
         published: Port on this machine.
         target: Port in the container.

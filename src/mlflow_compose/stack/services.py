@@ -16,20 +16,20 @@ KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW)
 
 
 def known_volumes() -> VolumeNames:
-    """Return the names of volumes that stacks have.
+    """Return the names of volumes that stacks may have.
 
-    Any other volume with a stack's name belongs to a service that its owner added.
+    Any other volume of the project belongs to a service that the user added.
     """
     return VolumeNames({name for kind in KINDS for name in kind.volumes})
 
 
 def causes_of(stores: Stores) -> Mapping[str, Cause]:
-    """Return what can go wrong with the services of a stack, by the checks' name for it."""
+    """Return the causes of failures of a stack's services, by their keys in the checks."""
     return {word: cause for kind in KINDS for word, cause in kind.causes(stores).items()}
 
 
 def services(around: Surroundings) -> tuple[Service, ...]:
-    """Return the services that the settings want."""
+    """Return the services that the settings require."""
     wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
     complete = replace(
         around,

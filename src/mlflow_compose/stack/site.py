@@ -18,11 +18,11 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 @dataclass(frozen=True)
 class Machine:
-    """What a stack without containers needs to know about its machine.
+    """Facts about the machine of a stack without containers.
 
     Attributes:
         cache: Folder of installed packages, which stacks share.
-        python: Implementation of Python that installs them, part of the folder's name.
+        python: Tag of the Python that installs them, part of the folder's name.
         socket: supervisord's socket.
         database_user: User that runs the database, empty for the one that starts the stack.
     """

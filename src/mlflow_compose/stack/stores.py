@@ -1,4 +1,4 @@
-"""Where MLflow keeps its data: runs in a database, artifacts in a bucket or a folder."""
+"""Where MLflow stores its data: runs in a database, artifacts in a bucket or a folder."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ VOLUME = "mlflow_data"
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """The location of one store, without secrets.
 
     Attributes:
@@ -31,8 +31,8 @@ class Place:
         external: Whether it is a server that the stack does not run.
         what: Name for users.
         where: Location for users, to follow `what`.
-        facts: The same for programs.
-        key: Identity of the place; ports of bundled servers are not part of it.
+        facts: Payload fields for `--json`.
+        key: Identity of the location; ports of bundled servers are not part of it.
     """
 
     kind: str
@@ -44,12 +44,12 @@ class Place:
 
     @property
     def text(self) -> str:
-        """The place for users."""
+        """The location, worded for users."""
         return f"{self.what} {self.where}"
 
     @property
     def data(self) -> payloads.Store:
-        """The place for programs."""
+        """The payload for `--json`."""
         return payloads.Store(kind=self.kind, external=self.external, **self.facts, text=self.text)
 
 
@@ -62,16 +62,16 @@ class Stores:
         artifact_folder: Folder of artifacts in the server, empty if they are in a bucket.
         bucket: Bucket of artifacts.
         volumes: Volumes that a store needs in the tracking server.
-        runs: Place of experiments, runs and models.
-        artifacts: Place of artifacts.
+        runs: Location of experiments, runs and models.
+        artifacts: Location of artifacts.
     """
 
     backend_uri: str
     artifact_folder: str
     bucket: str
     volumes: tuple[Volume, ...]
-    runs: Place
-    artifacts: Place
+    runs: Location
+    artifacts: Location
 
     @property
     def artifact_uri(self) -> str:
@@ -99,17 +99,17 @@ class Stores:
         return self.uses_postgres and not self.runs.external
 
     @property
-    def own(self) -> Mapping[str, Place]:
+    def own(self) -> Mapping[str, Location]:
         """The stores that the stack runs itself, by their contents."""
-        return {name: place for name, place in self._named.items() if not place.external}
+        return {name: location for name, location in self._named.items() if not location.external}
 
     @property
-    def elsewhere(self) -> Mapping[str, Place]:
+    def elsewhere(self) -> Mapping[str, Location]:
         """The external stores, by their contents."""
-        return {name: place for name, place in self._named.items() if place.external}
+        return {name: location for name, location in self._named.items() if location.external}
 
     @property
-    def _named(self) -> Mapping[str, Place]:
+    def _named(self) -> Mapping[str, Location]:
         return {"runs": self.runs, "artifacts": self.artifacts}
 
 
@@ -127,9 +127,9 @@ def stores(settings: Settings, site: Site) -> Stores:
     )
 
 
-def _file(site: Site) -> Place:
+def _file(site: Site) -> Location:
     where = f"in the file {_inside(site, VOLUME, DATABASE_FILE)}"
-    return Place(
+    return Location(
         "sqlite",
         external=False,
         what="SQLite",
@@ -139,9 +139,9 @@ def _file(site: Site) -> Place:
     )
 
 
-def _folder(site: Site) -> Place:
+def _folder(site: Site) -> Location:
     where = f"in the folder {_inside(site, VOLUME, ARTIFACT_FOLDER)}"
-    return Place(
+    return Location(
         "folder",
         external=False,
         what="files",
@@ -151,14 +151,14 @@ def _folder(site: Site) -> Place:
     )
 
 
-def _database(settings: Settings, site: Site) -> Place:
+def _database(settings: Settings, site: Site) -> Location:
     host, port = site.database
     name, mode = settings.pg_database, settings.pg_sslmode
     external = not settings.bundles_postgres
     how = "no TLS" if mode == "disable" else f"TLS {mode}"
     kept = how if external else f"in the {_data(site, postgres.VOLUME)}"
     facts = {"host": host, "port": port, "database": name}
-    return Place(
+    return Location(
         "postgres",
         external,
         "PostgreSQL",
@@ -168,7 +168,7 @@ def _database(settings: Settings, site: Site) -> Place:
     )
 
 
-def _bucket(settings: Settings, site: Site) -> Place:
+def _bucket(settings: Settings, site: Site) -> Location:
     bucket, region = settings.mlflow_bucket_name, settings.aws_default_region
     where = f"at {site.s3}" if site.s3 else f"at Amazon, region {region}"
     facts = {"bucket": bucket, "endpoint": site.s3 or None, "region": region}
@@ -181,7 +181,7 @@ def _bucket(settings: Settings, site: Site) -> Place:
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
         facts["provider"] = provider.name
         key = ("s3", provider.name, os.path.normpath(folder) if folder else volume, bucket)
-    return Place("s3", not settings.bundles_s3, f"s3://{bucket}", where, facts, key)
+    return Location("s3", not settings.bundles_s3, f"s3://{bucket}", where, facts, key)
 
 
 def _data(site: Site, volume: str) -> str:

@@ -1,8 +1,9 @@
 """What a stack can be rendered as: one record for each target.
 
-A record says where services find their files and each other, what they run from, which templates
-are laid out and how, and which engine runs the result, if one does. To add a target, write a module
-with its record and its folder below `templates/`, name it here, and its secrets in `.gitignore`.
+A record defines where services find their files and each other, what they run from, which
+templates are rendered and how, and which engine runs the result, if any. To add a target, write a
+module with its record and a folder below `templates/`, list it here, and add its secrets to
+`.gitignore`.
 """
 
 from collections.abc import Mapping

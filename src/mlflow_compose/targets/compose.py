@@ -3,16 +3,16 @@
 from mlflow_compose.paths import OVERRIDE_FILE
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import DOCKER, Image, Site, container_image, docker_site
-from mlflow_compose.targets.target import Ask, Target, Texts
+from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 IMAGE, LOCK = "compose/mlflow", "shared"
 
 
-def _site(settings: Settings, _: Ask) -> Site:
+def _site(settings: Settings, _: GetMachine) -> Site:
     return docker_site(settings)
 
 
-def _image(settings: Settings, texts: Texts, home: str, _: Ask) -> Image:
+def _image(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Image:
     return container_image(settings, {**texts[IMAGE], **texts[LOCK]}, home)
 
 
@@ -23,7 +23,8 @@ COMPOSE = Target(
     site=_site,
     image=_image,
     ingredients=(IMAGE, LOCK),
-    # Secrets are bind mounts, read by users that are not their owner; the folder keeps others out.
+    # Secrets are bind mounts that containers' users read without owning them; the folder's mode
+    # keeps other users out.
     secret_mode=0o444,
     override=OVERRIDE_FILE,
     identity_file=".env",

@@ -3,16 +3,16 @@
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import LOCAL as ENGINE
 from mlflow_compose.stack import REQUIREMENTS, Image, Site, local_site, package_folder
-from mlflow_compose.targets.target import Ask, Target, Texts
+from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 LOCK, SERVERS = "shared", "local"
 
 
-def _site(settings: Settings, machine: Ask) -> Site:
+def _site(settings: Settings, machine: GetMachine) -> Site:
     return local_site(settings, machine())
 
 
-def _image(settings: Settings, texts: Texts, home: str, machine: Ask) -> Image:
+def _image(settings: Settings, texts: Texts, home: str, machine: GetMachine) -> Image:
     lock, servers = (texts[folder][REQUIREMENTS] for folder in (LOCK, SERVERS))
     return package_folder(settings, lock, servers, home, machine())
 
@@ -24,8 +24,8 @@ LOCAL = Target(
     site=_site,
     image=_image,
     ingredients=(LOCK, SERVERS),
-    # Whoever starts the stack is who reads them.
+    # Only read by the user that starts the stack.
     secret_mode=0o600,
-    # supervisord makes none of them.
+    # supervisord does not create them.
     folders=("logs", "run"),
 )

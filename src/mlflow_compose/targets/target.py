@@ -8,33 +8,33 @@ from mlflow_compose.stack import Image, Machine, Site
 
 # Texts of templates: by folder, then by file name.
 Texts = Mapping[str, Mapping[str, str]]
-# Asked only by those that run on this machine.
-Ask = Callable[[], Machine]
+# Only called by targets that run on this machine.
+GetMachine = Callable[[], Machine]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A target: one way to lay out a stack.
+    """A target: one way to render a stack.
 
     Attributes:
-        name: Name, as for `render --target`.
+        name: Name, as in `render --target`.
         engine: Engine that runs it, empty if none does.
-        folder: Folder of its files, next to the env file; its templates have the same folder name.
+        folder: Name of the folder of its files, next to the env file, and of its templates.
         site: Returns where services find their files and each other.
         image: Returns what MLflow and the bucket job run from, given the texts of `ingredients`
             and the env file's folder as seen from the rendered files.
-        ingredients: Folders of templates that the image is made of.
+        ingredients: Folders of templates that the image is built from.
         secret_mode: Mode of secret files.
-        override: File in its folder that is the owner's, empty if there is none.
+        override: File in its folder that belongs to the user, empty if there is none.
         identity_file: File with the stack's id for Compose, empty if the target has none.
-        folders: Folders that the stack needs to start and does not create.
+        folders: Folders that the stack needs to start, but does not create itself.
     """
 
     name: str
     engine: str
     folder: str
-    site: Callable[[Settings, Ask], Site]
-    image: Callable[[Settings, Texts, str, Ask], Image]
+    site: Callable[[Settings, GetMachine], Site]
+    image: Callable[[Settings, Texts, str, GetMachine], Image]
     ingredients: tuple[str, ...]
     secret_mode: int
     override: str = ""

@@ -1,4 +1,4 @@
-"""Create the database if there is none, then become the PostgreSQL server.
+"""Create the database if it does not exist, then become the PostgreSQL server.
 
 The variables are those of the official image (POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD_FILE,
 PGDATA), and PGPORT, LISTEN_ADDRESSES and RUN_AS: the user to switch to if root starts the server,
@@ -51,7 +51,7 @@ def main(environ: Mapping[str, str]) -> None:
 
 
 def make_folder(folder: Path, identity: str, state: Path = STATE) -> None:
-    """Create the data folder if there is none, as a link to a place that other users can reach.
+    """Create the data folder if it does not exist, as a link to a folder that others can reach.
 
     The file with the stack's id is needed for `mlflow-compose down --volumes` to delete the folder.
     """
@@ -140,12 +140,12 @@ def run(command: list[str], given: str, *, secret: str = "") -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    said = done.stdout.decode(errors="replace")
+    output = done.stdout.decode(errors="replace")
     # initdb prints the statement that fails, in which these two are doubled.
     escaped = secret.replace("\\", "\\\\").replace("'", "''")
     for text in (escaped, secret) if secret else ():
-        said = said.replace(text, MASK)
-    sys.stdout.write(said)
+        output = output.replace(text, MASK)
+    sys.stdout.write(output)
     if done.returncode:
         sys.exit(f"{command[0]} failed with exit code {done.returncode}")
 

@@ -1,4 +1,4 @@
-"""Count what a stack holds: in MLflow's environment, even if MLflow itself is down."""
+"""Count the data of a stack, in MLflow's environment; MLflow itself may be down."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from mlflow_compose.checks.probe.links import BrokenLink, Request
 from mlflow_compose.engines.inside.answer import Failure
 
 SQLITE = "sqlite:///"
-# Without what `up` creates: MLflow's default experiment and the first admin.
+# Excludes what `up` creates: MLflow's default experiment and the first admin.
 COUNTED: Mapping[str, tuple[str, str]] = {
     "experiments": (
         "experiments",
@@ -24,8 +24,8 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     "models": ("registered_models", "SELECT count(*) FROM registered_models"),
     "users": ("users", "SELECT count(*) - 1 FROM users"),
 }
-# Tables that have rows after a first start.
-OF_THE_START = frozenset(
+# Tables that have rows after the first start.
+INITIALLY_FILLED = frozenset(
     {"alembic_version", "alembic_version_auth", "workspaces", "experiments", "users"}
 )
 
@@ -52,8 +52,8 @@ def rows(request: Request) -> dict[str, int]:
         found = {kind: number(query) for kind, (table, query) in COUNTED.items() if table in tables}
         if any(found.values()):
             return found
-        # Webhooks, gateway keys, data sets and so on.
-        others = sorted(tables - OF_THE_START)
+        # Webhooks, gateway keys, datasets and so on.
+        others = sorted(tables - INITIALLY_FILLED)
         return {**found, "rows": sum(number(f'SELECT count(*) FROM "{each}"') for each in others)}  # noqa: S608 - from the database's catalogue
 
 
@@ -78,7 +78,7 @@ def objects(request: Request) -> Iterator[Any]:
 
 
 def main(request: Request) -> dict[str, int]:
-    """Return how much there is of each kind."""
+    """Return the counts by kind."""
     try:
         return count(request)
     except BrokenLink as error:

@@ -66,16 +66,16 @@ def check_folder(folder: Path, objects: Mapping[str, int]) -> None:
             raise BrokenLink("object_differs", f"{key}: {found} bytes, not {size}")
 
 
-def clean(request: Request, places: Collection[str]) -> None:
-    """Delete the objects of this proof's runs, or their files and the folders left empty.
+def clean(request: Request, prefixes: Collection[str]) -> None:
+    """Delete the objects of this verification's runs, or their files and empty folders.
 
     Args:
-        request: Request with objects, whose keys come from a server's answers.
-        places: Key prefixes of this proof's runs, from the database.
+        request: Request with objects; their keys contain text from server responses.
+        prefixes: Key prefixes of this verification's runs, from the database.
     """
     folder = request["folder"]
     for key in request.get("objects", {}):
-        if not key.startswith(tuple(places)):
+        if not key.startswith(tuple(prefixes)):
             continue
         if folder:
             remove_file(Path(folder), key)
@@ -84,7 +84,7 @@ def clean(request: Request, places: Collection[str]) -> None:
 
 
 def remove_file(folder: Path, key: str) -> None:
-    """Remove a file below a folder, and its parent folders that are then empty."""
+    """Remove a file below a folder, and its parent folders if they are then empty."""
     top = folder.resolve()
     file = (top / key).resolve()
     if top not in file.parents:
@@ -96,13 +96,13 @@ def remove_file(folder: Path, key: str) -> None:
         parent.rmdir()
 
 
-def client() -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Return an S3 client that soon gives up on a server that does not answer."""
+def client() -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
+    """Return an S3 client with short timeouts."""
     return s3.client(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})
 
 
-def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - the answers of boto3
-    """Make one call to S3; raise the cause if it fails."""
+def call_s3(call: Callable[[], Any]) -> Any:  # noqa: ANN401 - boto3's responses
+    """Call S3; raise a BrokenLink with the cause if it fails."""
     from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
     try:

@@ -1,4 +1,4 @@
-"""The backend store: PostgreSQL, or a file of SQLite."""
+"""The backend store: PostgreSQL, or a SQLite file."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MESSAGES = {
     "could not translate host name": "pg_host",
     "password authentication failed": "pg_password",
     "server does not support SSL": "pg_no_tls",
-    # With sslmode=prefer, a login that is refused with TLS is tried again without.
+    # With sslmode=prefer, libpq retries a login that was rejected with TLS without it.
     "SSL encryption": "pg_forbidden",
     "no encryption": "pg_tls_required",
     "SSL connection is required": "pg_tls_required",
@@ -78,7 +78,7 @@ def check_rights(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only 
     from sqlalchemy import text
 
     if connection.dialect.name == "sqlite":
-        # SQLite opens any file, and reads it only for a query.
+        # SQLite opens any file; only a query reads it.
         connection.execute(text("PRAGMA schema_version"))
         return
     check_version(connection)
@@ -94,8 +94,8 @@ def check_version(connection: Any) -> None:  # noqa: ANN401 - sqlalchemy is only
         raise BrokenLink("pg_old", f"it is {found}, but must be {OLDEST_POSTGRES} or newer")
 
 
-def places(request: Request) -> list[str]:
-    """Return the artifact key prefixes of the runs in this proof's experiment."""
+def prefixes(request: Request) -> list[str]:
+    """Return the artifact key prefixes of the runs in this verification's experiment."""
     from sqlalchemy import text
 
     name = request.get("name")
@@ -107,7 +107,7 @@ def places(request: Request) -> list[str]:
 
 
 def clean(request: Request) -> None:
-    """Delete the model and the experiment with its run, by the name of this proof."""
+    """Delete the model and the experiment with its run, by the name of this verification."""
     from sqlalchemy import inspect, text
 
     name = request.get("name")
@@ -122,7 +122,7 @@ def clean(request: Request) -> None:
             delete(connection, known, Rows(table, ["name"], "(SELECT :value)"), name)
         if not inspector.has_table("role_permissions"):
             return
-        # With login on, MLflow stores the owner's permissions, without a foreign key.
+        # If login is on, MLflow stores the owner's permissions, without a foreign key.
         for kind, values in resources.items():
             for value in values:
                 connection.execute(text(GRANTS), {"kind": kind, "value": value})
@@ -133,8 +133,8 @@ def references(inspector: Any) -> References:  # noqa: ANN401 - sqlalchemy is on
     found: References = defaultdict(list)
     for (_, child), keys in inspector.get_multi_foreign_keys().items():
         for key in keys:
-            ours, theirs = key["constrained_columns"], key["referred_columns"]
-            found[key["referred_table"]].append((child, ours, theirs))
+            columns, referred = key["constrained_columns"], key["referred_columns"]
+            found[key["referred_table"]].append((child, columns, referred))
     return found
 
 
@@ -142,11 +142,11 @@ def delete(connection: Any, known: References, rows: Rows, value: object) -> Non
     """Delete rows, and rows that refer to them."""
     from sqlalchemy import text
 
-    for child, ours, theirs in known[rows.table]:
+    for child, columns, referred in known[rows.table]:
         if child != rows.table:
             # Names come from the database's catalogue.
-            chosen = f"(SELECT {', '.join(theirs)} FROM {rows.table} WHERE {rows.where})"  # noqa: S608
-            delete(connection, known, Rows(child, ours, chosen), value)
+            chosen = f"(SELECT {', '.join(referred)} FROM {rows.table} WHERE {rows.where})"  # noqa: S608
+            delete(connection, known, Rows(child, columns, chosen), value)
     statement = f"DELETE FROM {rows.table} WHERE {rows.where}"  # noqa: S608 - see above
     connection.execute(text(statement), {"value": value})
 

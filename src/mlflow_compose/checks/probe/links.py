@@ -1,4 +1,4 @@
-"""What all checks of links share."""
+"""Types that all checks share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 Request = Mapping[str, Any]
 
 
-class BrokenLink(Exception):  # noqa: N818 - what it is, not that it is an error
+class BrokenLink(Exception):  # noqa: N818 - a finding, not a bug
     """A link is broken; `cause` is a key in `causes`."""
 
     def __init__(self, cause: str, detail: str) -> None:

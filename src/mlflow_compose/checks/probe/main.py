@@ -1,4 +1,4 @@
-"""Look at every link of the stack from inside."""
+"""Check the links of the stack from inside."""
 
 import time
 import urllib.error
@@ -14,12 +14,12 @@ def check_network(request: Request) -> str:
     server = request["tracking"]
     url = f"{server}/api/2.0/mlflow/experiments/search?max_results=1"
     try:
-        # Not by a proxy of the environment: it does not know the names of this network.
+        # Bypass the environment's proxy: it cannot resolve the names of this network.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=10) as answer:
             return f"{server} answered {answer.status}"
     except urllib.error.HTTPError as error:
-        if error.code == 401:  # noqa: PLR2004 - it answers, and wants a login
+        if error.code == 401:  # noqa: PLR2004 - it answers, but requires a login
             return f"{server} answered 401: login is on"
         body = error.read().decode(errors="replace")
         cause = "host_refused" if "Host header" in body else "mlflow_error"
@@ -29,13 +29,13 @@ def check_network(request: Request) -> str:
 
 
 def clean(request: Request) -> str:
-    """Delete what the check made: for good, so that nothing is left in a trash."""
-    # Before the rows are gone: they say which objects are this check's own.
-    places = database.places(request)
+    """Delete everything that the verification created, permanently."""
+    # Before the rows are deleted: they identify the objects of this verification.
+    prefixes = database.prefixes(request)
     try:
         database.clean(request)
     finally:
-        artifacts.clean(request, places)
+        artifacts.clean(request, prefixes)
     return "nothing left"
 
 
@@ -49,7 +49,7 @@ CHECKS: Mapping[str, Callable[[Request], str]] = {
 
 
 def outcome(check: Callable[[Request], str], request: Request) -> dict[str, object]:
-    """Run one check; return what it found and how long it took."""
+    """Run one check; return its cause, detail and duration."""
     start, cause = time.perf_counter(), ""
     try:
         detail = check(request)
@@ -60,5 +60,5 @@ def outcome(check: Callable[[Request], str], request: Request) -> dict[str, obje
 
 
 def main(request: Request) -> dict[str, dict[str, object]]:
-    """Run the checks that the request names; return what each found."""
+    """Run the checks that the request names; return their outcomes."""
     return {name: outcome(CHECKS[name], request) for name in request["only"]}

@@ -9,7 +9,7 @@ from mlflow_compose.errors import EngineError
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
-INSTALL = "https://docs.docker.com/get-started/get-docker/ says how to install it"
+INSTALL = "see https://docs.docker.com/get-started/get-docker/"
 
 
 def check(client: "DockerClient") -> None:

@@ -39,17 +39,17 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
     """
     is_shared = any(service.environment.get("RUN_AS") for service in stack.services)
     for service in stack.built:
-        place = Path(service.image)
+        path = Path(service.image)
         if is_shared:
-            _open_cache(place.parent)
-        if service.build and not _works(place):
+            _open_cache(path.parent)
+        if service.build and not _works(path):
             uv = partial(_uv, _environment(service.build, folder, environ), stack, progress)
-            _install(service.build, place, uv, progress)
+            _install(service.build, path, uv, progress)
 
 
-def _install(build: Build, place: Path, uv: Callable[..., None], progress: Progress) -> None:
+def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progress) -> None:
     """Install the packages of one build."""
-    with _new(place) as new, progress.step(f"Installing {build.contents}"):
+    with _new(path) as new, progress.step(f"Installing {build.contents}"):
         requirements = new.with_suffix(".txt")
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
@@ -109,26 +109,26 @@ def _new(folder: Path) -> Iterator[Path]:
     with _write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
-        place = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
+        path = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
         try:
-            place.chmod(OPEN)
+            path.chmod(OPEN)
             if folder.exists() and not _works(folder):
                 # Deleted together with the temporary folder.
-                folder.rename(place / "old")
-            yield place / "new"
+                folder.rename(path / "old")
+            yield path / "new"
             with suppress(OSError) if folder.exists() else nullcontext():
                 # If another stack installed the same packages first, its folder stays.
-                (place / "new").rename(folder)
+                (path / "new").rename(folder)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove temporary folders of killed installations."""
-    for place in folder.parent.glob(f"{folder.name}.*.*"):
-        number = place.name.split(".")[-2]
+    for path in folder.parent.glob(f"{folder.name}.*.*"):
+        number = path.name.split(".")[-2]
         if number.isdigit() and not is_alive(int(number)):
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _environment(build: Build, folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""How the bucket job is run."""
+"""How bucket-init runs."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ NAME = "bucket-init"
 CREATES_BOTH = "Creates the bucket and a key that may use only that bucket, then exits."
 CREATES_BUCKET = "Creates the bucket, then exits."
 CHECKS = "Checks that the bucket exists and can be used, then exits."
-# Needed to create a key; the second is completed with the name of the key maker.
+# Files that create a key; the name of the key maker completes the second.
 KEY_FILES = ("app_key.py", "app_key_{}.py")
 
 
@@ -78,8 +78,8 @@ def _unused(maker: str = "") -> frozenset[str]:
     """Return the files of other key makers, or of all if the stack needs none."""
     makers = {provider.key_maker for provider in PROVIDERS.values()} - {"", maker}
     common, own = KEY_FILES
-    others = {own.format(other) for other in makers}
-    return frozenset(others if maker else {common, *others})
+    unused = {own.format(other) for other in makers}
+    return frozenset(unused if maker else {common, *unused})
 
 
 def _environment(around: Surroundings) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""`Kind`, which the module of a service defines, and `Surroundings`, which it decides from."""
+"""`Kind`, which each service module defines, and `Surroundings`, the input of its decisions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a service needs to know about its stack to decide how it runs.
+    """Facts about a stack that determine how its services run.
 
     Attributes:
         settings: Validated settings.
@@ -45,7 +45,7 @@ class Surroundings:
 
     @property
     def no_proxy(self) -> Mapping[str, str]:
-        """Variables by which clients bypass a proxy to reach the services.
+        """Variables that make clients bypass a proxy for the services.
 
         Docker passes the proxy of its configuration to every container.
         """
@@ -54,12 +54,12 @@ class Surroundings:
 
     def present(self, conditions: Mapping[str, str]) -> Mapping[str, str]:
         """Return the conditions whose services this stack has."""
-        there = {*self.servers, *self.jobs}
-        return {name: condition for name, condition in conditions.items() if name in there}
+        existing = {*self.servers, *self.jobs}
+        return {name: condition for name, condition in conditions.items() if name in existing}
 
 
 def no_causes(_: "Stores") -> Mapping[str, Cause]:
-    """Return nothing: the checks do not look at such a service."""
+    """Return nothing: the checks do not cover such a service."""
     return {}
 
 
@@ -68,14 +68,14 @@ class Kind:
     """A kind of service.
 
     Attributes:
-        names: Returns the names of its services, none if the settings want none.
+        names: Returns the names of its services, none if the settings require none.
         in_container: Returns the service of a name, in a container.
         on_machine: Returns the service of a name, without a container.
         volumes: Names of the volumes that its services may have; `*` matches any service's name,
             as in `page-*_data`.
         is_job: Whether its services exit when their work is done.
-        causes: Returns what can go wrong with its services, by the checks' name for it, in words
-            that fit a stack's stores.
+        causes: Returns the causes of failures of its services, by their keys in the checks, worded
+            for a stack's stores.
     """
 
     names: Callable[[Surroundings], Sequence[str]]

@@ -1,4 +1,4 @@
-"""How MLflow is run."""
+"""How MLflow runs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,8 +29,8 @@ TMP_VOLUME = "mlflow_tmp"
 # Parts of the image that the server needs without a container, too.
 SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
 
-# Python images have no curl. -S skips `site`, which makes this 20 ms instead of 80. It waits for a
-# server that is starting, so that a long interval does not delay the result.
+# Python images have no curl. -S skips `site`: 20 ms instead of 80. The probe waits for a starting
+# server, so that a long interval does not delay the result.
 PROBE = (
     "import socket, time; server = ({host!r}, {port}); "
     "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
@@ -100,7 +100,7 @@ def _server(around: Surroundings, name: str) -> Service:
             test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
         ),
         extra_hosts=site.extra_hosts,
-        # A ready-made image needs none of our build files.
+        # A ready-made image needs no build files.
         folder=NAME if build else "",
     )
 
@@ -116,12 +116,12 @@ def _probe(site: Site) -> str:
 
 
 def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
-    settings, kept = around.settings, around.stores
+    settings, stores = around.settings, around.stores
     login = settings.mlflow_auth == "basic"
     possible = (
-        *(database_secrets(settings, around.site, around.home) if kept.uses_postgres else ()),
-        *(s3_secrets(settings, around.home) if kept.uses_s3 else ()),
-        credentials.auth_config(settings, kept.backend_uri) if login else None,
+        *(database_secrets(settings, around.site, around.home) if stores.uses_postgres else ()),
+        *(s3_secrets(settings, around.home) if stores.uses_s3 else ()),
+        credentials.auth_config(settings, stores.backend_uri) if login else None,
         credentials.server_environment(settings, around.identity),
     )
     return tuple(secret for secret in possible if secret)
@@ -156,7 +156,7 @@ CAUSES: Mapping[str, Cause] = {
 
 
 def causes(_: Stores) -> Mapping[str, Cause]:
-    """Return what can go wrong with the tracking server."""
+    """Return the causes of failures of the tracking server."""
     return CAUSES
 
 

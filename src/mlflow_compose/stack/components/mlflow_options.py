@@ -10,8 +10,8 @@ from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.stores import Stores
 
-# MLflow checks who may read a run's artifacts, but not who may register a model from a URI in the
-# bucket, and would then serve the objects there. Prompts use the last two
+# MLflow checks permissions to read a run's artifacts, but not to register a model from a URI in the
+# bucket, whose objects it would then serve. Prompts use the last two
 # (`mlflow/prompt/constants.py`).
 OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
@@ -37,7 +37,7 @@ def command(around: Surroundings) -> tuple[str, ...]:
 
 
 def environment(around: Surroundings) -> Mapping[str, str]:
-    """Return the variables of the server: its own, then those of the env file."""
+    """Return the variables of the server: the stack's, then those of the env file."""
     settings = around.settings
     own = {
         **_stores_environment(around),
@@ -57,12 +57,12 @@ def environment(around: Surroundings) -> Mapping[str, str]:
             own["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = OWN_SOURCES
             # Read by the plugin `own_locations`, for experiments and their runs.
             own["OWN_LOCATIONS_ONLY"] = "true"
-    handed_on = {
+    passed_through = {
         name: value
         for name, value in settings.server_variables.items()
         if not is_secret_variable(name, value)
     }
-    return {**own, **dict(sorted(handed_on.items()))}
+    return {**own, **dict(sorted(passed_through.items()))}
 
 
 def _stores_environment(around: Surroundings) -> Mapping[str, str]:

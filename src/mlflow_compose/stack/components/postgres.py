@@ -1,4 +1,4 @@
-"""How PostgreSQL is run."""
+"""How PostgreSQL runs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         ports=_ports(settings),
         healthcheck=Healthcheck(
             # Without -h, the temporary server that initdb starts would count as healthy.
-            test=("CMD", "pg_isready", "-h", LOOPBACK, *_who(settings)),
+            test=("CMD", "pg_isready", "-h", LOOPBACK, *_login(settings)),
         ),
         memory=settings.pg_memory or None,
     )
@@ -72,7 +72,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         volumes=(data,),
         ports=tuple(_port(address, port, port) for address in addresses),
         healthcheck=Healthcheck(
-            test=("CMD", "pg_isready", "-h", LOOPBACK, "-p", str(port), *_who(settings))
+            test=("CMD", "pg_isready", "-h", LOOPBACK, "-p", str(port), *_login(settings))
         ),
         # Fast shutdown: ends sessions and flushes data. TERM waits for clients to disconnect.
         stop_signal="INT",
@@ -84,7 +84,7 @@ def _names(around: Surroundings) -> tuple[str, ...]:
     return (NAME,) if around.stores.bundles_postgres else ()
 
 
-def _who(settings: Settings) -> tuple[str, ...]:
+def _login(settings: Settings) -> tuple[str, ...]:
     return ("-U", settings.pg_user, "-d", settings.pg_database)
 
 
@@ -102,7 +102,7 @@ CAUSES: Mapping[str, Cause] = {
     "pg_down": Cause(
         "PostgreSQL cannot be reached from mlflow", "mlflow-compose logs postgres shows why", NAME
     ),
-    # The name of a container that is down does not resolve.
+    # The name of a stopped container does not resolve.
     "pg_host": Cause(
         "PostgreSQL cannot be reached from mlflow", "mlflow-compose logs postgres shows why", NAME
     ),
@@ -154,7 +154,7 @@ CAUSES: Mapping[str, Cause] = {
         "mlflow-compose logs mlflow shows where it was stored",
     ),
 }
-# For a server that this stack does not run, so that `up` cannot repair it.
+# For a server that this stack does not run: `up` cannot repair it.
 EXTERNAL_CAUSES: Mapping[str, Cause] = {
     "pg_down": Cause(
         "the database at PG_HOST and PG_PORT does not answer",
@@ -179,7 +179,7 @@ EXTERNAL_CAUSES: Mapping[str, Cause] = {
 
 
 def causes(stores: "Stores") -> Mapping[str, Cause]:
-    """Return what can go wrong with the database, bundled or external."""
+    """Return the causes of failures of the database, bundled or external."""
     return {**CAUSES, **EXTERNAL_CAUSES} if stores.runs.external else CAUSES
 
 

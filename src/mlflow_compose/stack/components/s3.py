@@ -1,4 +1,4 @@
-"""How the S3 server is run: what all providers have in common."""
+"""How the S3 server runs: what all providers have in common."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ PROBE = (
 
 
 def in_container(around: Surroundings, name: str) -> Service:
-    """Return the bundled S3 server that S3_PROVIDER names."""
+    """Return the bundled S3 server, as S3_PROVIDER chooses."""
     settings = around.settings
     provider = PROVIDERS[settings.s3_provider]
     launch = provider.launch(settings, around.site)
@@ -136,7 +136,7 @@ CAUSES: Mapping[str, Cause] = {
         "set a new MINIO_ACCESS_KEY in .env, then mlflow-compose up",
     ),
 }
-# For a server that this stack does not run, so that `up` cannot repair it.
+# For a server that this stack does not run: `up` cannot repair it.
 EXTERNAL_CAUSES: Mapping[str, Cause] = {
     "s3_down": Cause(
         "the S3 server at MINIO_HOST and MINIO_PORT does not answer",
@@ -172,7 +172,7 @@ AMAZON_CAUSES: Mapping[str, Cause] = {
 
 
 def causes(stores: "Stores") -> Mapping[str, Cause]:
-    """Return what can go wrong with the bucket, on a bundled or an external server."""
+    """Return the causes of failures of the bucket, on a bundled or an external server."""
     if not stores.artifacts.external:
         return CAUSES
     is_amazon = stores.artifacts.facts["endpoint"] is None

@@ -9,12 +9,12 @@ from mlflow_compose.stack.site import Site
 
 # The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
-# Also of a mirror, which keeps the path; what MinIO had on quay.io is closed as a whole.
+# Includes mirrors, which keep the path, and all of MinIO's images on quay.io.
 WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: the image reads root user and password from files."""
+    """Return how it is started; the image reads root user and password from files."""
     console = settings.minio_console_address
     return Launch(
         command=("server", DATA, *((f"--console-address={console}",) if console else ())),

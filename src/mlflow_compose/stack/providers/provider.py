@@ -45,7 +45,8 @@ class Provider:
         ready: URL path of its readiness check, which needs no key.
         health: Command in the container that runs this check.
         has_root: Whether it has a root key, so that the application's key is limited.
-        key_maker: How bucket-init creates that key; empty if the server is started with it.
+        key_maker: Suffix of bucket-init's module that creates the application's key; empty if the
+            server is started with it.
         mark: Name of an entry that only this server creates in its data folder, empty if none.
         owner: User id that the server runs as in its container.
     """
@@ -62,5 +63,5 @@ class Provider:
 
     @property
     def volume(self) -> str:
-        """The named volume of its objects: no server reads another one's format."""
+        """The named volume of its objects; no server reads the format of another one."""
         return f"{self.name}_data"

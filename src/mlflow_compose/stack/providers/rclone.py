@@ -5,12 +5,12 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
 from mlflow_compose.stack.site import Site
 
-# Otherwise it keeps the memory of large uploads.
+# Otherwise, it does not release the memory of large uploads.
 MEMORY = {"GOMEMLIMIT": "64MiB"}
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: it reads its key from its environment or command line only."""
+    """Return how it is started; it only reads its key from the environment or command line."""
     key = credentials.rclone_auth_key(settings)
     script = (
         f'export RCLONE_AUTH_KEY="$(cat {site.secret(credentials.RCLONE_AUTH_KEY)})"; '

@@ -9,7 +9,7 @@ READY = "/health/ready"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: the image reads the root key from files."""
+    """Return how it is started; the image reads the root key from files."""
     return Launch(
         command=("rustfs",),
         environment={

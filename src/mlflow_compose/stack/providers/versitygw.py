@@ -6,14 +6,14 @@ from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Pr
 from mlflow_compose.stack.site import Site
 
 OBJECTS = f"{DATA}/objects"
-# Not below the objects, where every folder is a bucket.
+# Not below OBJECTS, where every folder is a bucket.
 USERS = f"{DATA}/versitygw-users"
 # No bucket can have this name.
 READY = "/_health"
 
 
 def launch(settings: Settings, site: Site) -> Launch:
-    """Return how it is started: it reads the root key from its environment only."""
+    """Return how it is started; it only reads the root key from the environment."""
     script = (
         f'export ROOT_ACCESS_KEY="$(cat {site.secret(credentials.MINIO_ROOT_USER)})" '
         f'ROOT_SECRET_KEY="$(cat {site.secret(credentials.MINIO_ROOT_PASSWORD)})"; '

@@ -21,26 +21,26 @@ from mlflow_compose.stack import migration
 
 RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
-# Seconds for the old servers to start, if that is needed to count their data.
-PATIENCE = 90.0
+# Seconds until the old servers must be ready, if they are started to count their data.
+START_TIMEOUT = 90.0
 
 
-def remember_start(plan: Plan, change: Change | None) -> None:
+def record_start(plan: Plan, change: Change | None) -> None:
     """Record where the data of a stack will be, before it starts.
 
-    Afterwards would be too late: what is started only in part must be found by `down` too.
+    Before, because `down` must find a stack that was only partly started, too.
 
     Raises:
-        FilesError: It cannot be written.
+        FilesError: The record cannot be written.
     """
     record, engine = read_record(plan.paths), plan.stack.site.engine
     if change and change.is_copied:
         record = record.moved(engine, places_of(plan), migration.kept(change.old.stack, plan.stack))
     elif change:
-        record = record.leaving(engine, change.old.stack.volumes)
+        record = record.leaving_behind(engine, change.old.stack.volumes)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
     if ongoing_migration(plan.paths) and not is_copied(plan):
-        # From now on, the old stores may get what a migration that was cut off did not copy.
+        # From now on, the old stores may receive data that the interrupted migration did not copy.
         mark(plan.paths)
 
 
@@ -58,12 +58,12 @@ def check_elsewhere(
     if not hidden:
         return
     names = change.names
-    was = ", ".join(f"{name} was {old or 'empty'}" for name, (old, _) in names.items())
+    old_values = ", ".join(f"{name} was {old or 'empty'}" for name, (old, _) in names.items())
     back = " ".join(f"{name}={old}" for name, (old, _) in names.items())
     raise DataElsewhereError(
-        f"the data of this stack is elsewhere: {'; '.join(hidden)} ({was})",
-        hint=f"set {back} back in .env{_way(change)}; mlflow-compose up --start-empty leaves the "
-        "data there and starts without it",
+        f"the data of this stack is elsewhere: {'; '.join(hidden)} ({old_values})",
+        hint=f"set {back} back in .env{_move_hint(change)}; mlflow-compose up --start-empty leaves "
+        "the data there and starts without it",
     )
 
 
@@ -79,10 +79,10 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
     """Count the data of a stack with its own servers, which are started if necessary."""
     engine = engine_of(old)
     try:
-        # What has the old name may be another stack's by now.
+        # The old name may be another stack's by now.
         engine.check()
         states = {status.name: status.state for status in engine.status()}
-        # What is on disk may be rendered from the new settings already.
+        # The files on disk may already be rendered from the new settings.
         write(old.rendering(), old.folder)
         if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):
             return count(engine)
@@ -103,15 +103,15 @@ def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Pro
         write(waiting.rendering(), waiting.folder)
         check_ports(engine)
         engine.prepare(progress)
-        engine.start(progress, wait_timeout=PATIENCE)
+        engine.start(progress, wait_timeout=START_TIMEOUT)
         return count(engine)
     finally:
         engine.stop(progress, volumes=False)
         write(old.rendering(), old.folder)
 
 
-def _way(change: Change) -> str:
-    """Return a hint how to move the data, empty if that is not possible."""
+def _move_hint(change: Change) -> str:
+    """Return how to move the data instead, empty if that is not possible."""
     if change.renamed:
         return ""
     try:
