@@ -20,7 +20,7 @@ from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
 
-# What MLflow needs to start; a failure to start is their effect, so the other links do not count.
+# Links that MLflow needs to start; if it did not, the other links are broken as a consequence.
 NEEDED = ("database", "bucket")
 
 

@@ -87,7 +87,7 @@ def hoist(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if argument in FLAGS or argument.startswith(f"{ENV_FILE}="):
             given.append(argument)
         elif argument == ENV_FILE:
-            # Joined with =: at the end of the line, the command's name would become its value.
+            # Joined with =: if the value is missing, the command's name must not become the value.
             given.append(f"{ENV_FILE}={next(arguments, '')}")
         elif argument == "--":
             rest += [argument, *arguments]

@@ -84,7 +84,7 @@ def _open_cache(cache: Path) -> None:
 
 
 def _open(folder: Path) -> None:
-    """Let other users run the database: files from uv's cache have the umask of some other user."""
+    """Let other users run the database: file modes in uv's cache depend on some user's umask."""
     for path in (path for path in folder.rglob("*") if not path.is_symlink()):
         path.chmod(OPEN if path.stat().st_mode & stat.S_IXUSR else READABLE)
 
