@@ -1,4 +1,4 @@
-"""A package index of our own: over TLS or not, behind a login, and with everybody's packages."""
+"""A package index for tests: with or without TLS, behind a login, forwarding to the real one."""
 
 import base64
 import ssl
@@ -13,12 +13,12 @@ from typing import NamedTuple
 from .docker_stack import docker
 from .tool import run
 
-# No name server knows it: builds are told its address.
+# DNS does not resolve it: builds get its address by `extra_hosts`.
 HOST = "package-index.e2e.test"
 
 
-class Asked(NamedTuple):
-    """A request: of which program, for what, and with which login, if any."""
+class Request(NamedTuple):
+    """A request: client program, path, and login (empty if none)."""
 
     program: str
     path: str
@@ -26,21 +26,22 @@ class Asked(NamedTuple):
 
 
 class QuietServer(ThreadingHTTPServer):
-    """Does not print that a client hung up, as those do that do not trust it."""
+    """Does not print that a client hung up, as clients do that do not trust its certificate."""
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class PackageIndex:
-    """An index that sends who logs in on to the real one, and remembers who asked for what."""
+    """An index that redirects clients with the right login to the real one and records requests."""
 
     def __init__(self, login: str, certificate: Path | None = None) -> None:
         self.login = login
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self._scheme = "https" if certificate else "http"
         self._real = real_index()
-        # The builder reaches this machine at an address that depends on the engine.
+        # Every interface: the address at which the builder reaches this machine depends on the
+        # engine.
         self._server = QuietServer(("", 0), self._handler())
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -50,14 +51,14 @@ class PackageIndex:
             )
 
     def url(self, login: str | None = None) -> str:
-        """Return the index's address with a login, the right one where none is given."""
+        """Return the index's URL with a login, by default the right one."""
         port = self._server.server_port
         return f"{self._scheme}://{login or self.login}@{HOST}:{port}/simple"
 
     @property
     def logins(self) -> set[str]:
-        """Every login that was used, an empty one for none."""
-        return {asked.login for asked in self.asked}
+        """All logins that were used; an empty one stands for none."""
+        return {request.login for request in self.requests}
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -79,7 +80,7 @@ class PackageIndex:
                 sent = self.headers.get("Authorization", "").removeprefix("Basic ")
                 login = base64.b64decode(sent).decode()
                 program = self.headers.get("User-Agent", "").partition("/")[0]
-                index.asked.append(Asked(program, self.path, login))
+                index.requests.append(Request(program, self.path, login))
                 if login != index.login:
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", 'Basic realm="packages"')
@@ -96,19 +97,19 @@ class PackageIndex:
 
 
 def real_index() -> str:
-    """Return the index that this machine installs from."""
+    """Return the package index that this machine installs from."""
     for name in (":env:.index-url", "install.index-url", "global.index-url"):
-        asked = run(sys.executable, "-m", "pip", "config", "get", name, code=None)
-        if asked.code == 0:
-            return asked.out.strip().rstrip("/")
+        found = run(sys.executable, "-m", "pip", "config", "get", name, code=None)
+        if found.code == 0:
+            return found.out.strip().rstrip("/")
     from pip._internal.models.index import PyPI
 
     return str(PyPI.simple_url).rstrip("/")
 
 
 def address_for_builds(image: str) -> str:
-    """Return this machine's address as builds reach it: where a container's way out begins."""
+    """Return this machine's address as seen by builds: the container's default gateway."""
     routes = docker("run", "--rm", "--entrypoint=cat", image, "/proc/net/route").out.splitlines()
     (gateway,) = (row[2] for row in map(str.split, routes) if row[1] == "00000000")
-    # In the processor's order of bytes.
+    # In native byte order.
     return ".".join(map(str, int(gateway, 16).to_bytes(4, sys.byteorder)))

@@ -1,4 +1,4 @@
-"""The image is built once, from where the user says, and keeps none of the secrets of that."""
+"""The image is built once, from the configured index, and contains none of the build secrets."""
 
 import ssl
 import uuid
@@ -26,14 +26,15 @@ PASSWORD = f"right-{uuid.uuid4().hex}"
 LOGIN = f"student:{PASSWORD}"
 LABEL = "mlflow-compose-test"
 
-# Another layer, so that no build is like one before; and no caches, so that each asks the index.
+# An extra layer, so that no build hits Docker's cache; no pip or uv cache, so that every build
+# uses the index.
 BASE = """\
 FROM {base}
 LABEL {label}={name}
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
 RUN echo {name} > /etc/{label}
 """
-# Builds ask no name server for the index.
+# Builds cannot resolve the index by DNS.
 OVERRIDE = """\
 services: {{mlflow: {{build: {{extra_hosts: ["{host}={address}"]}}}}}}
 """
@@ -41,9 +42,9 @@ services: {{mlflow: {{build: {{extra_hosts: ["{host}={address}"]}}}}}}
 
 @pytest.fixture(scope="module")
 def python_image() -> Iterator[str]:
-    """Return an image with Python that nothing was built on yet, and that trusts no extra CA.
+    """Return a new Python base image that trusts no extra CA.
 
-    In the end it is removed with everything that was built on it.
+    It is removed afterwards together with everything built on it.
     """
     known, default = known_images(), Settings.model_fields["python_image"].default
     base = known.get("CI_PYTHON_BARE_IMAGE") or known.get("PYTHON_IMAGE") or default
@@ -63,7 +64,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="module")
 def trusted(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a bundle of CA certificates: the index's, and those that this machine trusts."""
+    """Return a CA bundle with the index's CA and those that this machine trusts."""
     named = known_images().get("CI_CA_CERTS") or ssl.get_default_verify_paths().cafile
     assert named, "this machine has no bundle of CA certificates"
     bundle = tmp_path_factory.mktemp("trusted") / "ca certificates.pem"
@@ -73,14 +74,14 @@ def trusted(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def index(certificates: Certificates) -> Iterator[PackageIndex]:
-    """Return a package index whose certificate nobody knows."""
+    """Return a package index whose certificate is not trusted by default."""
     index = PackageIndex(LOGIN, certificates.server)
     with index.serving():
         yield index
 
 
 class Built(NamedTuple):
-    """A running stack whose image was built from the index, and what the start printed."""
+    """A running stack whose image was built from the index, and the output of its start."""
 
     stack: DockerStack
     said: Said
@@ -90,14 +91,14 @@ class Built(NamedTuple):
 def built(
     python_image: str, index: PackageIndex, trusted: Path, _make_for_module: MakeStack
 ) -> Built:
-    """Return the stack; all of it is one build and one start."""
+    """Return the stack, built once and started once."""
     stack = prepare(
         _make_for_module,
         PYTHON_IMAGE=python_image,
         PIP_INDEX_URL=index.url(),
         BUILD_CA_CERTS=str(trusted),
     )
-    index.asked.clear()
+    index.requests.clear()
     return Built(stack, stack.up())
 
 
@@ -107,19 +108,19 @@ def built(
 def test_an_unknown_ca_must_fail_the_build_and_name_the_setting(
     python_image: str, index: PackageIndex, make_stack: MakeStack
 ) -> None:
-    index.asked.clear()
+    index.requests.clear()
     stack = prepare(make_stack, PYTHON_IMAGE=python_image, PIP_INDEX_URL=index.url())
     said = stack.up(code=1)
     assert "BUILD_CA_CERTS" in hint(said)
     assert PASSWORD not in said.text
-    assert index.asked == []
+    assert index.requests == []
     assert stack.ids() == {}
 
 
 def test_a_wrong_index_password_must_fail_the_build_and_name_the_setting(
     python_image: str, make_stack: MakeStack
 ) -> None:
-    """At an index without TLS, as they are on local networks."""
+    """The index has no TLS, as is common on local networks."""
     index, password = PackageIndex(LOGIN), f"wrong-{uuid.uuid4().hex}"
     with index.serving():
         url = index.url(f"student:{password}")
@@ -138,9 +139,9 @@ def test_every_package_must_come_from_the_index_with_the_login(
     built: Built, index: PackageIndex
 ) -> None:
     assert index.logins == {LOGIN}
-    programs = {asked.program: asked.path for asked in index.asked}
+    programs = {request.program: request.path for request in index.requests}
     assert set(programs) == {"pip", "uv"}
-    paths = {asked.path for asked in index.asked}
+    paths = {request.path for request in index.requests}
     assert {"/simple/uv/", "/simple/mlflow/", "/simple/boto3/"} <= paths
     built.stack.expect(built.stack.log_run())
 
@@ -150,14 +151,14 @@ def test_building_must_not_print_the_login(built: Built) -> None:
     assert PASSWORD not in built.said.text
 
 
-def test_the_image_must_not_remember_the_login_or_the_ca(
+def test_the_image_must_not_contain_the_login_or_the_ca(
     built: Built, certificates: Certificates
 ) -> None:
     image = built.stack.image("mlflow")
     for shown in (docker("history", "--no-trunc", image), docker("image", "inspect", image)):
         assert PASSWORD not in shown.text
         assert HOST not in shown.text
-    # Some line of the certificate that is in no other.
+    # A line that occurs in no other certificate.
     line = certificates.authority.read_text(encoding="ascii").splitlines()[3]
     search = "grep -rlsF --exclude-dir=proc --exclude-dir=sys -f - /; ls -A /run/secrets /install"
     argv = ("run", "--rm", "--interactive", "--user=0", "--entrypoint=sh", image, "-c", search)
@@ -169,7 +170,7 @@ def test_the_image_must_not_remember_the_login_or_the_ca(
 
 @pytest.fixture(scope="module")
 def twin(built: Built, _make_for_module: MakeStack) -> DockerStack:
-    """Return a second stack with the same settings; it is not started."""
+    """Return a second stack with the same settings, not started."""
     names = ("PYTHON_IMAGE", "PIP_INDEX_URL", "BUILD_CA_CERTS")
     return prepare(_make_for_module, **{name: built.stack.settings[name] for name in names})
 
@@ -177,19 +178,19 @@ def twin(built: Built, _make_for_module: MakeStack) -> DockerStack:
 def test_a_second_stack_must_use_the_image_of_the_first(
     built: Built, twin: DockerStack, index: PackageIndex, tmp_path: Path
 ) -> None:
-    calls, asked = DockerCalls(tmp_path / "calls"), len(index.asked)
+    calls, before = DockerCalls(tmp_path / "calls"), len(index.requests)
     said = twin.tool("up", "--no-verify", PATH=calls.path)
     assert any(" up " in f"{line} " for line in calls.lines)
     assert not any(" build " in f" {line} " for line in calls.lines), calls.lines
     assert "Building" not in said.text
-    assert len(index.asked) == asked
+    assert len(index.requests) == before
     first, second = (stack.containers() for stack in (built.stack, twin))
     for service in ("mlflow", "bucket-init"):
         assert first[service]["Image"] == second[service]["Image"]
 
 
-def test_a_ready_made_image_must_be_used_as_it_is(built: Built, twin: DockerStack) -> None:
-    """Where the image is named, nothing that a build would need has to be there."""
+def test_a_ready_made_image_must_be_used_unchanged(built: Built, twin: DockerStack) -> None:
+    """With MLFLOW_IMAGE set, nothing that a build would need has to be reachable."""
     image = built.stack.image("mlflow")
     twin.drop_override()
     twin.write(
@@ -207,7 +208,7 @@ def test_a_ready_made_image_must_be_used_as_it_is(built: Built, twin: DockerStac
 
 
 def prepare(make_stack: MakeStack, **settings: str) -> DockerStack:
-    """Make a stack whose build knows where the index is; it has no database to be started."""
+    """Create a stack whose build can reach the index, with SQLite to keep the start short."""
     stack = make_stack(BACKEND_STORE="sqlite", **settings)
     assert isinstance(stack, DockerStack)
     stack.override(OVERRIDE.format(host=HOST, address=address_for_builds(settings["PYTHON_IMAGE"])))
@@ -215,5 +216,5 @@ def prepare(make_stack: MakeStack, **settings: str) -> DockerStack:
 
 
 def hint(said: Said) -> str:
-    """Return what the screen says to do next."""
+    """Return the hint in a command's output."""
     return said.err.partition("hint: ")[2]

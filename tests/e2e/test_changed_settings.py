@@ -1,4 +1,4 @@
-"""A changed setting must not hide data: `up` stops, and says where it is and what moves it."""
+"""A changed setting must not hide data: `up` refuses and reports where it is and how to move it."""
 
 import re
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ SameState = tuple[dict[str, str], dict[str, str], dict[str, bytes], set[str]]
 
 
 class Change(NamedTuple):
-    """A setting by which the stack would not find its data any more.
+    """A changed setting after which the stack would no longer find its data.
 
     Attributes:
-        values: What is set.
-        kind: Of what would be hidden: runs or objects.
-        place: Where it is, in a word that the text has.
-        moves: What moves it, empty if nothing does.
+        values: Changed settings.
+        kind: Kind of data that would be hidden: runs or objects.
+        place: Word in the output that names the current store.
+        moves: Command that moves the data; empty if there is no such command.
     """
 
     values: Mapping[str, str]
@@ -59,9 +59,9 @@ class Filled:
     """A stack that holds at least one run with an artifact.
 
     Attributes:
-        stack: It.
-        run: One that was logged last.
-        amounts: How many runs and objects there are.
+        stack: Running stack.
+        run: Run that was logged last.
+        amounts: Number of runs and of objects.
     """
 
     stack: RunningStack
@@ -69,13 +69,13 @@ class Filled:
     amounts: Mapping[str, int]
 
     def state(self) -> SameState:
-        """What must not change while `up` is refused."""
+        """Everything that a refused `up` must leave unchanged."""
         stack = self.stack
         return stack.ids(), stack.starts(), rendered(stack), stack.volumes()
 
 
 def expect_refusal(filled: Filled, change: Change) -> None:
-    """Make sure that `up` stops before anything changes, and says what is where."""
+    """Assert that `up` refuses, changes nothing, and reports which data is where."""
     before = filled.state()
     with filled.stack.changed(**change.values):
         said = filled.stack.up(code=1)
@@ -85,14 +85,14 @@ def expect_refusal(filled: Filled, change: Change) -> None:
 
 
 def expect_figure(said: Said, number: int, kind: str) -> None:
-    """Make sure that a figure is in the text, and not as the end of a larger one."""
+    """Assert that the output contains a number, and not as the end of a larger one."""
     count = f"{number} {kind}{'' if number == 1 else 's'}"
     assert re.search(rf"(?<!\d){re.escape(count)}\b", said.text), said
 
 
 @pytest.fixture
 def whole(shared: RunningStack) -> Filled:
-    """Return the session's stack, with what it holds by now."""
+    """Return the session's stack with its current contents."""
     run = shared.log_run()
     amounts = {RUNS: len(shared.stored_runs()), OBJECTS: len(shared.objects())}
     return Filled(shared, run, amounts)
@@ -106,7 +106,7 @@ def small(_make_for_module: MakeStack) -> Filled:
     return Filled(stack, stack.log_run(), {RUNS: 1, OBJECTS: 1})
 
 
-# What a setting does to the stores is decided alike for both engines (tests/unit/test_places.py).
+# Both engines share the code that maps settings to stores (tests/unit/test_places.py).
 ALIKE = local_only("on Docker, one setting of each store stands for the others")
 EACH = [
     name if name in {"bucket", "database"} else pytest.param(name, marks=ALIKE) for name in CHANGES
@@ -114,13 +114,13 @@ EACH = [
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_running_stack_must_go_on_as_it_was(whole: Filled, name: str) -> None:
+def test_a_running_stack_must_keep_running_unchanged(whole: Filled, name: str) -> None:
     expect_refusal(whole, CHANGES[name])
     whole.stack.expect(whole.run)
 
 
-def test_a_stopped_stack_must_not_be_started_on_other_stores(whole: Filled) -> None:
-    """And changed back, it shows its run again."""
+def test_a_stopped_stack_must_not_start_on_other_stores(whole: Filled) -> None:
+    """With the setting changed back, it shows its run again."""
     whole.stack.tool("down")
     try:
         expect_refusal(whole, CHANGES["bucket"])
@@ -132,14 +132,16 @@ def test_a_stopped_stack_must_not_be_started_on_other_stores(whole: Filled) -> N
 
 @ALIKE
 @pytest.mark.parametrize("name", SMALL_CHANGES)
-def test_what_moves_the_data_of_a_small_stack_must_be_named(small: Filled, name: str) -> None:
+def test_the_command_that_moves_the_data_of_a_small_stack_must_be_named(
+    small: Filled, name: str
+) -> None:
     expect_refusal(small, SMALL_CHANGES[name])
     assert small.stack.api.artifact("GET", small.run.key).content == small.run.artifact
 
 
 @ALIKE
-def test_a_stopped_small_stack_must_start_empty_only_when_told_to(small: Filled) -> None:
-    """What it had before is where it was, and is shown when the setting is changed back."""
+def test_a_stopped_small_stack_must_start_empty_only_with_the_option(small: Filled) -> None:
+    """The old data stays where it was and reappears when the setting is changed back."""
     stack = small.stack
     stack.tool("down")
     expect_refusal(small, SMALL_CHANGES["backend"])
@@ -147,9 +149,9 @@ def test_a_stopped_small_stack_must_start_empty_only_when_told_to(small: Filled)
     with stack.changed(BACKEND_STORE="postgres"):
         stack.up(EMPTY)
         assert stack.stored_runs() == []
-        # What is left behind is no leftover: no migration has a copy of it.
+        # The old data is not a leftover: no migration has a copy of it.
         stack.tool("migrate-store", "--prune", "--yes")
-    # The new place got nothing meanwhile, so nothing would be hidden.
+    # Nothing was stored in the new place meanwhile, so nothing would be hidden.
     stack.up()
     assert kept(stack).runs == [small.run.id]
     assert stack.api.get("runs/get", run_id=small.run.id)

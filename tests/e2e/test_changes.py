@@ -1,4 +1,4 @@
-"""What is changed in `.env` takes effect by `up` alone, and what was stored stays."""
+"""`up` alone applies a change in `.env`, and stored data stays."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from .running import WAIT_TIMEOUT, RunningStack
 
 
 def test_changed_secrets_of_s3_must_replace_the_old_ones(mended: RunningStack) -> None:
-    """The application's, and the root's where the S3 server has one."""
+    """Both the application's key and, if the S3 server has one, the root key."""
     run, old, root = mended.log_run(), mended.app_key, mended.root_key
     new = {
         name: secrets.token_hex(20) for name in ("MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_PASSWORD")
@@ -24,10 +24,10 @@ def test_changed_secrets_of_s3_must_replace_the_old_ones(mended: RunningStack) -
     mended.is_well = True
 
 
-def test_a_changed_database_password_must_be_named_and_delay_no_other_change(
+def test_a_changed_database_password_must_be_reported_and_not_block_other_changes(
     mended: RunningStack,
 ) -> None:
-    """The database keeps the password that it was made with; a new S3 key revokes the old one."""
+    """The database keeps its initial password; a new S3 key revokes the old one."""
     run, old = mended.log_run(), mended.app_key
     mended.write(MINIO_ACCESS_KEY=secrets.token_hex(10))
     with mended.changed(PG_PASSWORD=secrets.token_hex(12)):
@@ -53,7 +53,7 @@ def test_a_changed_port_must_recreate_only_mlflow(mended: RunningStack, free_por
 
 
 def refused(stack: RunningStack, key: tuple[str, str]) -> str:
-    """Return with which code S3 refuses a key."""
+    """Return the error code with which S3 rejects a key."""
     with pytest.raises(ClientError) as caught:
         stack.s3(key).list_objects_v2(Bucket=stack.bucket)
     return str(caught.value.response["Error"]["Code"])

@@ -1,7 +1,7 @@
-"""MLflow's own client, as data scientists use it: in a program of its own, told one address.
+"""MLflow's own client as data scientists use it: a separate program that only knows the URL.
 
-Runs and artifacts; `test_client_models.py` and `test_client_genai.py` are about what else the
-same program does. It takes its steps once for each stack, and each test is about one of them.
+Covers runs and artifacts; `test_client_models.py` and `test_client_genai.py` cover the rest of
+the same program. It executes all its steps once per stack, and each test checks one of them.
 """
 
 from pathlib import Path
@@ -20,11 +20,11 @@ seen = watch.seen
 
 
 def client(stack: RunningStack, step: str, folder: Path) -> dict[str, Any]:
-    """Let the client take one step; return what it saw."""
+    """Execute one step of the client and return what it saw."""
     return Watched("", stack, watch.take(stack, folder / step, [step]))[step]
 
 
-def test_a_run_and_its_folder_of_artifacts_must_come_back(seen: Watched) -> None:
+def test_a_run_and_its_artifact_folder_must_be_read_back(seen: Watched) -> None:
     found = seen["log_run"]
     assert found["status"] == "FINISHED"
     assert found["params"] == {"optimizer": "adam", "depth": "3"}
@@ -51,13 +51,15 @@ def test_a_registered_model_must_load_back_by_name_and_version(seen: Watched) ->
     assert rows == [found["run_id"]]
 
 
-def test_a_client_must_be_told_at_once_what_is_not_there_with_any_access(seen: Watched) -> None:
+def test_a_client_must_learn_at_once_that_an_artifact_is_missing_with_any_access(
+    seen: Watched,
+) -> None:
     assert seen["look_for_nothing"]["error"] == "RESOURCE_DOES_NOT_EXIST"
 
 
 @local_only("the same server sends a large file there")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
-def test_a_thousand_small_files_must_come_back_from_the_server(seen: Watched) -> None:
+def test_a_thousand_small_files_must_be_read_back_from_the_server(seen: Watched) -> None:
     found = seen["thousand_files"]
     prefix = f"{found['experiment_id']}/{found['run_id']}/artifacts/many/"
     stored = seen.stored(prefix)
@@ -68,7 +70,7 @@ def test_a_thousand_small_files_must_come_back_from_the_server(seen: Watched) ->
 
 @docker_only("the same server sends many files there")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
-def test_a_file_of_more_than_a_gigabyte_must_come_back_from_the_server(
+def test_a_file_of_more_than_a_gigabyte_must_be_read_back_from_the_server(
     seen: Watched,
 ) -> None:
     found = seen["large_file"]

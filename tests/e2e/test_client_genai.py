@@ -11,7 +11,7 @@ seen = watch.seen
 ATTACHMENT = "/ajax-api/3.0/mlflow/get-trace-artifact"
 
 
-def test_a_trace_must_come_back_with_its_spans(seen: Watched) -> None:
+def test_a_trace_must_be_read_back_with_its_spans(seen: Watched) -> None:
     found = seen["trace"]
     answer = "GRÖSSE 100% #1"
     assert found["spans"] == [["look", answer], ["answer", answer]]
@@ -21,18 +21,18 @@ def test_a_trace_must_come_back_with_its_spans(seen: Watched) -> None:
     assert seen.rows(query, found["trace_id"]) == ["answer", "look"]
 
 
-def test_an_attachment_of_a_trace_must_come_back_from_s3_and_by_the_ui(seen: Watched) -> None:
+def test_a_trace_attachment_must_be_readable_from_s3_and_in_the_ui(seen: Watched) -> None:
     found = seen["trace"]
     id_ = found["attachment"]["attachment_id"]
     assert found["attachment"]["content_type"] == "image/png"
     assert found["same"]
     top = f"{found['experiment_id']}/traces/{found['trace_id']}/artifacts"
     assert seen.content(f"{top}/attachments/{id_}") == CONTENT
-    asked = {"request_id": found["trace_id"], "path": id_}
-    assert seen.api.call("GET", ATTACHMENT, params=asked).content == CONTENT
+    query = {"request_id": found["trace_id"], "path": id_}
+    assert seen.api.call("GET", ATTACHMENT, params=query).content == CONTENT
 
 
-def test_assessments_must_be_kept_changed_and_deleted(seen: Watched) -> None:
+def test_assessments_must_be_stored_changed_and_deleted(seen: Watched) -> None:
     found = seen["assess"]
     expected = {"answer": "HOW MUCH?"}
     assert found["valid"] == {"good": True, "expected": expected, "note": "second"}
@@ -61,7 +61,7 @@ def test_an_evaluation_data_set_must_keep_each_question_once(seen: Watched) -> N
     assert len(rows) == 21
 
 
-def test_a_scorer_must_leave_a_metric_and_its_assessments(seen: Watched) -> None:
+def test_a_scorer_must_store_a_metric_and_its_assessments(seen: Watched) -> None:
     found = seen["judge"]
     assert found["mean"] == found["stored"] == 0.75
     query = (
@@ -72,7 +72,7 @@ def test_a_scorer_must_leave_a_metric_and_its_assessments(seen: Watched) -> None
     assert seen.rows(query, found["run_id"]) == ["false", "true", "true", "true"]
 
 
-def test_a_webhook_must_be_kept_with_a_secret_that_nothing_shows(seen: Watched) -> None:
+def test_a_webhook_must_be_stored_and_its_secret_never_shown(seen: Watched) -> None:
     found = seen["webhook"]
     assert found["url"] == NOWHERE
     assert found["description"] == "of the second day"
@@ -86,8 +86,8 @@ def test_a_webhook_must_be_kept_with_a_secret_that_nothing_shows(seen: Watched) 
     assert SECRET not in secret
 
 
-def test_a_webhook_must_not_reach_into_the_server_s_network(seen: Watched) -> None:
-    """Unless the owner says so, only public addresses and HTTPS."""
+def test_a_webhook_must_not_reach_into_the_servers_network(seen: Watched) -> None:
+    """By default, only public addresses and HTTPS are allowed."""
     assert seen["webhook"]["refused"] == dict.fromkeys(REFUSED, "INVALID_PARAMETER_VALUE")
     rows = seen.stack.sql("SELECT url FROM webhooks")
     assert not set(rows) & set(REFUSED)

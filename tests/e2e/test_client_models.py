@@ -1,4 +1,4 @@
-"""Models by MLflow's own client: logged by itself or by hand, loaded, called, evaluated."""
+"""Models by MLflow's own client: logged automatically or explicitly, loaded, called, evaluated."""
 
 import pytest
 
@@ -6,19 +6,19 @@ from .clients import watch
 from .clients.watch import Watched
 
 seen = watch.seen
-# As MLflow writes it.
+# Name, and status as MLflow stores it.
 MODEL, READY = "official classifier", "2"
 
 
 def artifacts_of(seen: Watched, model_id: str) -> dict[str, int]:
-    """Return the files of a model that is logged, which must be ready."""
+    """Return the files of a logged model, which must be ready."""
     query = "SELECT experiment_id, status FROM logged_models WHERE model_id = :'value'"
     experiment, status = seen.row(query, model_id)
     assert status == READY
     return seen.stored(f"{experiment}/models/{model_id}/artifacts/")
 
 
-def test_autologging_must_keep_what_a_fit_did(seen: Watched) -> None:
+def test_autologging_must_store_the_details_of_a_fit(seen: Watched) -> None:
     found = seen["autolog"]
     assert found["params"]["C"] == "0.25"
     assert found["score"] == found["accuracy"]
@@ -36,7 +36,7 @@ def test_a_model_that_autologging_stored_must_load(seen: Watched) -> None:
 
 @pytest.mark.parametrize("flavor", ["sklearn", "pyfunc"])
 @pytest.mark.parametrize("by", ["its id", "its run", "its name and version", "its alias"])
-def test_a_model_must_predict_alike_wherever_it_is_loaded_from(
+def test_a_model_must_predict_the_same_from_every_uri_it_is_loaded_from(
     seen: Watched, flavor: str, by: str
 ) -> None:
     found = seen["log_model"]
@@ -54,7 +54,7 @@ def test_a_logged_model_must_be_stored_with_its_example_and_registered(seen: Wat
     assert seen.row(query, MODEL) == [str(found["version"]), found["run_id"], source]
 
 
-def test_a_model_of_python_code_must_find_its_file(seen: Watched) -> None:
+def test_a_python_function_model_must_find_its_file(seen: Watched) -> None:
     found = seen["log_function"]
     assert found["scaled"] == [2.5, 10.0]
     files = artifacts_of(seen, found["model_id"])
@@ -75,7 +75,7 @@ def test_an_evaluation_must_store_its_metrics_and_plots(seen: Watched) -> None:
     assert found["table"] == [0, 1]
 
 
-def test_a_run_must_remember_the_data_set_that_it_read(seen: Watched) -> None:
+def test_a_run_must_record_the_data_set_that_it_read(seen: Watched) -> None:
     found = seen["evaluate"]
     assert found["inputs"] == ["leaves"]
     query = (

@@ -1,4 +1,4 @@
-"""Odd names must come back as they were given: spaces, other alphabets, `%`, `#`, `+`, `?`."""
+"""Odd names must be read back unchanged: spaces, other alphabets, `%`, `#`, `+`, `?`."""
 
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ seen = watch.seen
 
 
 def below(names: dict[str, str]) -> dict[str, str]:
-    """Return what each file in each folder holds, where `names` says what files are called."""
+    """Return the content of each file by path; `names` maps a file to its name."""
     return {
         f"{folder}/{called}".lstrip("/"): f"{folder}/{name}".lstrip("/")
         for folder in FOLDERS
@@ -22,7 +22,7 @@ def below(names: dict[str, str]) -> dict[str, str]:
 
 
 def kept(seen: Watched) -> dict[str, str]:
-    """Return all files that must be there: MLflow's client cannot send every name to a server."""
+    """Return all files that must exist: MLflow's client cannot send every name to a server."""
     others = CUT if seen.mode == "proxied" else {name: name for name in CUT}
     return below({name: name for name in ODD} | others)
 
@@ -33,31 +33,31 @@ def test_artifacts_must_be_stored_under_the_names_that_the_client_sent(seen: Wat
     assert stored == kept(seen)
 
 
-def test_artifacts_must_be_listed_under_the_names_that_are_stored(seen: Watched) -> None:
+def test_artifacts_must_be_listed_under_their_stored_names(seen: Watched) -> None:
     assert seen["artifact_names"]["listed"] == sorted(kept(seen))
 
 
-def test_artifacts_must_come_back_by_their_names_in_a_folder(seen: Watched) -> None:
+def test_artifacts_must_be_downloaded_with_their_names_as_a_folder(seen: Watched) -> None:
     assert seen["artifact_names"]["all"] == kept(seen)
 
 
-def test_an_artifact_must_come_back_alone_by_its_name(seen: Watched) -> None:
+def test_a_single_artifact_must_be_downloaded_by_its_name(seen: Watched) -> None:
     alone = seen["artifact_names"]["alone"]
     assert {name: alone[name] for name in ODD} == {name: f"{FOLDERS[-1]}/{name}" for name in ODD}
 
 
 @pytest.mark.parametrize("name", ["what?.txt", "100%.txt", "a+b c.txt"])
-def test_a_name_that_a_url_quotes_must_be_kept_by_the_server(
+def test_the_server_must_keep_a_name_that_needs_quoting_in_a_url(
     shared: RunningStack, name: str
 ) -> None:
-    """MLflow's client does not quote, so that `?` and what follows is lost on the way."""
+    """MLflow's client does not quote URLs, so `?` and what follows is lost on the way."""
     key = shared.log_run().key.replace("weights.bin", name)
     shared.api.artifact("PUT", quote(key), CONTENT)
     assert shared.objects()[key] == len(CONTENT)
     assert shared.api.artifact("GET", quote(key)).content == CONTENT
 
 
-def test_all_that_has_a_name_must_be_found_by_it(seen: Watched) -> None:
+def test_everything_with_a_name_must_be_found_by_it(seen: Watched) -> None:
     found = seen["other_names"]
     odd = found["odd"]
     keys = {"train/loss: a b", "größe", "大きさ-1"}

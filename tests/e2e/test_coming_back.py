@@ -1,4 +1,4 @@
-"""A migration that is cut off: the stack comes back or stays, and `status` is honest meanwhile."""
+"""An interrupted migration: the stack is restored or kept, and `status` reports the truth."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ from .running import Run, RunningStack, local_only
 from .tool import SCRIPT, environment
 
 Migration = "subprocess.Popen[str]"
-# Ctrl-C twice also reaches what Docker was asked for, so that one is run on both.
-ONE_WAY = local_only("signals come in one way, whatever the engine")
+# A second Ctrl-C also reaches child processes of the docker command, so that case runs on both.
+ONE_WAY = local_only("signals are handled the same on both engines")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def small(_make_for_module: MakeStack) -> RunningStack:
 
 @pytest.fixture
 def run(small: RunningStack) -> Run:
-    """Return a run that is there before."""
+    """Return a run that was logged before the migration."""
     return small.log_run()
 
 
@@ -44,7 +44,7 @@ def to_bucket(stack: RunningStack) -> tuple[str, ...]:
 def moving(
     stack: RunningStack, *command: str, until: str = "Copying objects"
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Stop a migration at one of its steps, in a session of its own as in a terminal."""
+    """Suspend a migration at one of its steps; it has its own session, as in a terminal."""
     with subprocess.Popen(
         [SCRIPT, *(command or to_bucket(stack))],
         cwd=stack.folder,
@@ -67,8 +67,8 @@ def moving(
         process.kill()
 
 
-def must_be_back(stack: RunningStack, run: Run, env: str) -> None:
-    """Make sure that the stack answers as before, with all that it had."""
+def expect_restored(stack: RunningStack, run: Run, env: str) -> None:
+    """Assert that the stack answers as before, with all its data."""
     assert stack.env_file.read_text(encoding="utf-8") == env
     data = stack.api.get("runs/get", run_id=run.id)["run"]["data"]
     assert [metric["value"] for metric in data["metrics"]] == [run.loss]
@@ -77,8 +77,8 @@ def must_be_back(stack: RunningStack, run: Run, env: str) -> None:
     assert found["migration"] is None
     assert [(one["name"], one["health"]) for one in found["services"]] == [("mlflow", "healthy")]
     if stack.engine == "docker":
-        left = docker("ps", "--all", "--quiet", "--filter", f"label={PROJECT}={stack.name}").out
-        assert len(left.split()) == 1
+        ids = docker("ps", "--all", "--quiet", "--filter", f"label={PROJECT}={stack.name}").out
+        assert len(ids.split()) == 1
 
 
 def terminate(process: "subprocess.Popen[str]") -> None:
@@ -86,14 +86,14 @@ def terminate(process: "subprocess.Popen[str]") -> None:
 
 
 def hang_up(process: "subprocess.Popen[str]") -> None:
-    """Close what it writes to as well, as a terminal does."""
+    """Close its output as well, as a terminal does."""
     assert process.stdout
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
 
 
 def interrupt(process: "subprocess.Popen[str]") -> None:
-    """Press Ctrl-C, which goes to all that was started from there."""
+    """Press Ctrl-C, which signals the whole process group."""
     os.killpg(process.pid, signal.SIGINT)
 
 
@@ -105,7 +105,7 @@ def interrupt(process: "subprocess.Popen[str]") -> None:
         (interrupt, 130),
     ],
 )
-def test_a_signal_while_data_moves_must_bring_the_stack_back(
+def test_a_signal_while_data_moves_must_restore_the_stack(
     small: RunningStack, run: Run, end: Callable[["subprocess.Popen[str]"], None], code: int
 ) -> None:
     env = small.env_file.read_text(encoding="utf-8")
@@ -118,10 +118,10 @@ def test_a_signal_while_data_moves_must_bring_the_stack_back(
             interrupt(process)
         said = "" if end is hang_up else process.communicate(timeout=120)[0]
         assert process.wait(timeout=120) == code, said
-    must_be_back(small, run, env)
+    expect_restored(small, run, env)
 
 
-def test_a_migration_that_is_killed_must_be_named_and_mended_by_up(
+def test_a_killed_migration_must_be_reported_and_repaired_by_up(
     small: RunningStack, run: Run
 ) -> None:
     env = small.env_file.read_text(encoding="utf-8")
@@ -141,12 +141,12 @@ def test_a_migration_that_is_killed_must_be_named_and_mended_by_up(
         "a migration was interrupted", "mlflow-compose up restores the stack"
     )
     small.up()
-    must_be_back(small, run, env)
+    expect_restored(small, run, env)
 
 
 @ONE_WAY
-def test_a_closed_pipe_must_not_keep_data_from_moving(small: RunningStack, run: Run) -> None:
-    """As `2>&1 | head -1`; the stack is another one afterwards."""
+def test_a_closed_pipe_must_not_stop_a_migration(small: RunningStack, run: Run) -> None:
+    """As with `2>&1 | head -1`; afterwards the stack uses the new store."""
     with moving(small) as process:
         assert process.stdout
         process.stdout.close()
@@ -157,10 +157,10 @@ def test_a_closed_pipe_must_not_keep_data_from_moving(small: RunningStack, run: 
 
 
 @ONE_WAY
-def test_what_was_stored_on_the_new_stores_must_survive_the_end_of_the_migration(
+def test_a_run_logged_to_the_new_stores_must_survive_an_interrupted_migration(
     small: RunningStack, run: Run
 ) -> None:
-    """While the stack is proven, MLflow already answers."""
+    """MLflow already answers while the stack is being proven."""
     before = small.env_file.read_text(encoding="utf-8")
     command = (*to_bucket(small), "--to", "postgres=postgres")
     with moving(small, *command, until="Proving") as process:

@@ -1,4 +1,4 @@
-"""The tutorials and the README's example, typed as their readers type them."""
+"""The tutorials and the README's example, executed as a reader would."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Reader:
         self._stack = stack
         ports = {name: stack.settings[name] for name in CHOSEN}
         given = " ".join(f"--set={name}={value}" for name, value in ports.items())
-        # Typed here instead of what the pages say.
+        # Typed here instead of what the page shows.
         self._typed = {
             "mlflow-compose init": f"mlflow-compose init {given}",
             "mlflow-compose up": f"mlflow-compose up --wait-timeout={WAIT_TIMEOUT}",
@@ -34,11 +34,11 @@ class Reader:
         stack.env_file.unlink()
 
     def follows(self, page: Path, section: str) -> None:
-        """Do what a section of a tutorial says, and see what it shows."""
-        mine = [block for block in blocks(page) if block.section == section]
-        assert mine, f"there is no section {section}"
+        """Run a section of a tutorial and compare the output that it shows."""
+        section_blocks = [block for block in blocks(page) if block.section == section]
+        assert section_blocks, f"there is no section {section}"
         shown = ""
-        for block in mine:
+        for block in section_blocks:
             if block.language == "python":
                 (self._stack.folder / block.words[0]).write_text(block.text, encoding="utf-8")
             elif block.language == "text":
@@ -51,7 +51,7 @@ class Reader:
         return "run" in block.words and (not engines or self._stack.engine in engines)
 
     def types(self, block: Block) -> str:
-        """Run a shell block; return what is on the screen."""
+        """Run a shell block and return its output."""
         text = block.text
         for written, typed in self._typed.items():
             text = text.replace(written, typed)
@@ -65,7 +65,7 @@ class Reader:
         return said.text
 
     def sees(self, block: Block, shown: str) -> None:
-        """Make sure that all lines of a block are on the screen; … matches anything."""
+        """Assert that the output contains all lines of a block; … matches anything."""
         for port, written in self._shown.items():
             shown = shown.replace(port, written)
         lines = [" ".join(line.split()) for line in shown.splitlines()]
@@ -78,8 +78,8 @@ def expressions(block: Block) -> Iterator[str]:
         yield re.escape(" ".join(line.split())).replace(PLACEHOLDER, ".*")
 
 
-@local_only("they differ in one line, which stops a server, as test_verify does on each engine")
-def test_the_tutorials_must_work_as_they_are_written(stack: RunningStack) -> None:
+@local_only("they differ in one line, which stops a server; test_verify does so on each engine")
+def test_the_tutorials_must_work_as_written(stack: RunningStack) -> None:
     reader = Reader(stack)
     reader.follows(FIRST, "2. Start a stack")
     assert [stack.health(name) for name in SERVERS] == ["healthy"] * len(SERVERS)

@@ -1,4 +1,4 @@
-"""One `.env`, two engines: which one runs it, and that neither touches the other's data."""
+"""One `.env`, two engines: the choice of engine, and that neither touches the other's data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture
 def both(tmp_path: Path) -> Iterator[tuple[DockerStack, LocalStack]]:
-    """Return one stack as each engine sees it; nothing is started."""
+    """Return one stack as each engine sees it, not started."""
     docker = DockerStack(tmp_path, {"STACK_ENGINE": "auto", "BACKEND_STORE": "sqlite"})
     local = LocalStack.__new__(LocalStack)
     local.__dict__.update(vars(docker))
@@ -25,7 +25,7 @@ def both(tmp_path: Path) -> Iterator[tuple[DockerStack, LocalStack]]:
 
 
 def without_docker(tmp_path: Path) -> str:
-    """Return a PATH on which there is no docker command."""
+    """Return a PATH without a docker command."""
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
     for name in ("sh", "env", "dirname", "touch", "sleep", "find", "mkdir", "rm"):
@@ -38,7 +38,7 @@ def without_docker(tmp_path: Path) -> str:
 def test_auto_must_stay_with_the_engine_that_has_the_data(
     both: tuple[DockerStack, LocalStack], tmp_path: Path
 ) -> None:
-    """And say which it is and why, in one line; neither may use a folder of the other's."""
+    """One line reports the engine and the reason; neither may use a folder of the other's."""
     docker, local = both
     said = docker.tool("up", "--no-verify")
     said.shows("note: engine docker: Docker answers")
@@ -56,7 +56,7 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
     assert kept(local).runs == []
     other = local.log_run()
 
-    # Docker is there again, and the other engine runs the stack.
+    # Docker is available again while the other engine runs the stack.
     assert docker.tool("status", "--json").data["engine"] == "local"
     docker.tool("down")
     assert local.pids() == {}

@@ -1,4 +1,4 @@
-"""What is deleted is the stack's own, by its own path or name, and not in use."""
+"""Commands only delete the stack's own data, by its own path or name, and never data in use."""
 
 import os
 import shutil
@@ -30,14 +30,14 @@ from .waiting import wait_until
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")
 FOLDERS = "Docker's volumes are not folders of the user's"
-# Of a stack on SQLite: what MLflow keeps, and the objects.
+# Data folders of a stack on SQLite: MLflow's and the S3 server's.
 LINKED = (VOLUME, "minio_data")
 WITH_DATABASE: Mapping[str, str] = {"ARTIFACT_STORE": "local"}
 BY_HAND = ("STACK_", "end_orphans.py")
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """Return every file in a folder, by path."""
+    """Return the content of every file below a folder, by path."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
@@ -47,7 +47,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 @local_only(FOLDERS)
 def test_nothing_must_be_deleted_through_a_link(make_stack: MakeStack, tmp_path: Path) -> None:
-    """A user's own links to a larger disk lead to folders among others."""
+    """A user's symlinks to a larger disk point to folders next to unrelated files."""
     big, stack = tmp_path / "somewhere" / "big", make_stack(BACKEND_STORE="sqlite")
     data = stack.folder / "local" / "data"
     data.mkdir(parents=True)
@@ -69,19 +69,19 @@ def test_nothing_must_be_deleted_through_a_link(make_stack: MakeStack, tmp_path:
     said.shows(*(str(big / name) for name in LINKED))
 
 
-# --- what a setting calls unused
+# --- data that a setting makes look unused
 
 
 @pytest.mark.parametrize("setting", ["BACKEND_STORE=sqlite", "ARTIFACT_STORE=local"])
-@pytest.mark.parametrize("place", ["environment", "env file"])
-def test_a_setting_must_not_make_data_in_use_a_leftover(
-    setting: str, place: str, shared: RunningStack
+@pytest.mark.parametrize("source", ["environment", "env file"])
+def test_a_setting_must_not_turn_data_in_use_into_a_leftover(
+    setting: str, source: str, shared: RunningStack
 ) -> None:
-    """No migration was finished, so nothing is left over."""
+    """No migration was finished, so there are no leftovers."""
     run = shared.log_run()
     before = shared.starts(), shared.volumes(), shared.rows(), shared.objects()
     name, _, value = setting.partition("=")
-    if place == "environment":
+    if source == "environment":
         shared.tool(*PRUNE, code=None, **{name: value})
     else:
         with shared.changed(**{name: value}):
@@ -90,8 +90,8 @@ def test_a_setting_must_not_make_data_in_use_a_leftover(
     shared.expect(run)
 
 
-def expect_nothing_left_over(stack: RunningStack) -> None:
-    """Make sure that data stays that no migration left over, though nothing runs that uses it."""
+def expect_prune_to_keep_data(stack: RunningStack) -> None:
+    """Assert that `--prune` keeps the data of a stopped stack that was never migrated."""
     before = kept(stack)
     stack.tool(*PRUNE, code=None, BACKEND_STORE="postgres", ARTIFACT_STORE="s3")
     assert kept(stack) == before
@@ -102,7 +102,7 @@ def expect_nothing_left_over(stack: RunningStack) -> None:
 
 @contextmanager
 def server_by_hand(stack: RunningStack) -> Iterator[None]:
-    """Run mlflow from its rendered script, without what the tool knows its processes by."""
+    """Run mlflow from its rendered script, without the mark by which the tool finds processes."""
     folder = stack.folder / "local"
     lines = (folder / "mlflow" / "run.sh").read_text(encoding="utf-8").splitlines()
     script = "\n".join(
@@ -131,15 +131,15 @@ def server_by_hand(stack: RunningStack) -> Iterator[None]:
 
 
 @local_only("containers are always Docker's")
-def test_data_must_be_deleted_neither_as_left_over_nor_under_a_server(
+def test_data_must_not_be_deleted_as_a_leftover_or_under_a_running_server(
     make_stack: MakeStack,
 ) -> None:
-    """One by hand is left alone, with its data; a supervisord of one's own is ended before."""
+    """A server started by hand keeps running with its data; a manual supervisord is stopped."""
     stack = make_stack(**SMALLEST)
     stack.up()
     stack.log_run()
     stack.tool("down")
-    expect_nothing_left_over(stack)
+    expect_prune_to_keep_data(stack)
     before = kept(stack)
     with server_by_hand(stack):
         stack.tool(*DELETE, code=1)
@@ -151,7 +151,7 @@ def test_data_must_be_deleted_neither_as_left_over_nor_under_a_server(
 
 
 @docker_only("it is about containers")
-def test_a_volume_must_be_deleted_neither_as_left_over_nor_under_another_container(
+def test_a_volume_must_not_be_deleted_as_a_leftover_or_while_mounted_elsewhere(
     make_stack: MakeStack,
 ) -> None:
     stack = make_stack(**SMALLEST)
@@ -166,21 +166,21 @@ def test_a_volume_must_be_deleted_neither_as_left_over_nor_under_another_contain
     finally:
         docker("rm", "--force", user)
     stack.tool("down")
-    expect_nothing_left_over(stack)
+    expect_prune_to_keep_data(stack)
     stack.tool(*DELETE)
     assert not volume_exists(volume)
 
 
-# --- root's database, which is not in the stack's folder
+# --- root's database, which is outside the stack's folder
 
 
 def database_of(stack: LocalStack) -> Path:
-    """Return where root's database of a stack really is."""
+    """Return the real path of a stack's database when root runs it."""
     return (stack.local_folder / "data" / "postgres_data").readlink()
 
 
 def expect_copy_to_delete_nothing(stack: LocalStack, folder: Path) -> None:
-    """Make sure that a copy, which has the same link, is not let near the only database."""
+    """Assert that a copy of the folder, with the same symlink, cannot delete the database."""
     copy = LocalStack.__new__(LocalStack)
     copy.__dict__.update(vars(stack))
     copy.folder, copy.env_file = folder, folder / ".env"
@@ -190,8 +190,8 @@ def expect_copy_to_delete_nothing(stack: LocalStack, folder: Path) -> None:
     assert (database_of(stack) / "pgdata").is_dir()
 
 
-def expect_missing_disk_to_be_named(stack: LocalStack) -> None:
-    """Make sure that no other database is made where the disk of the stack's is not mounted."""
+def expect_missing_disk_to_be_reported(stack: LocalStack) -> None:
+    """Assert that no new database is created while the disk of the old one is not mounted."""
     database = database_of(stack)
     away = database.parent.with_name(f"{database.parent.name}.away")
     database.parent.rename(away)
@@ -206,10 +206,10 @@ def expect_missing_disk_to_be_named(stack: LocalStack) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root's database is elsewhere")
 @local_only(FOLDERS)
-def test_a_database_must_be_its_own_stacks_after_a_copy_a_move_and_a_new_namesake(
+def test_a_database_must_stay_with_its_stack_after_a_copy_a_move_and_a_new_namesake(
     stack_in: Callable[..., LocalStack], tmp_path: Path
 ) -> None:
-    """A stack's folder is copied and renamed, and a new stack is made in a folder of its name."""
+    """The stack's folder is copied and renamed; a new stack is created under its old name."""
     old = stack_in(tmp_path / "lab", **WITH_DATABASE)
     old.up()
     old_run = old.log_run()
@@ -219,14 +219,14 @@ def test_a_database_must_be_its_own_stacks_after_a_copy_a_move_and_a_new_namesak
     new = stack_in(tmp_path / "lab", **WITH_DATABASE)
     new.up()
     new_run = new.log_run()
-    expect_missing_disk_to_be_named(old)
+    expect_missing_disk_to_be_reported(old)
     said = old.up()
     assert "rm " not in said.text
     assert database_of(old) != database_of(new)
     assert old.stored_runs() == [old_run.id]
     assert new.stored_runs() == [new_run.id]
 
-    # Exactly one of them is deleted.
+    # Exactly one of the databases is deleted.
     gone = database_of(new)
     new.tool(*DELETE)
     assert not gone.exists()

@@ -1,4 +1,4 @@
-"""When `up` fails, the screen says which service, in which state, why, and what to type next."""
+"""When `up` fails, it reports which service, in which state, why, and what to type next."""
 
 import re
 import time
@@ -12,7 +12,7 @@ from .small import SMALLEST
 from .tool import Said
 
 OVERRIDE = "it breaks the stack by Compose's override file"
-# MinIO keeps `minio` for itself, which S3's rules allow.
+# MinIO reserves `minio`, which S3's rules allow.
 FORBIDDEN = "minio"
 
 WRONG_ROOT_KEY = """\
@@ -24,22 +24,22 @@ aws_secret_access_key = another-password
 
 @pytest.fixture(scope="module")
 def hopeless(_make_for_module: MakeStack) -> RunningStack:
-    """Return a stack whose MLflow never starts, because its bucket cannot be made.
+    """Return a stack whose MLflow never starts because its bucket cannot be created.
 
-    Tests give it other reasons to fail before that, each by an override file of its own.
+    Tests make it fail earlier for other reasons, each with its own override file.
     """
     return _make_for_module(MLFLOW_BUCKET_NAME=FORBIDDEN)
 
 
 @docker_only(OVERRIDE)
-def test_a_wrong_root_password_must_be_named_and_stop_the_start(hopeless: DockerStack) -> None:
+def test_a_wrong_root_password_must_be_reported_and_stop_the_start(hopeless: DockerStack) -> None:
     hopeless.override("secrets: {s3_root_key: {file: ./wrong_root_key}}")
     wrong = hopeless.compose_folder / "wrong_root_key"
     key = WRONG_ROOT_KEY.format(hopeless.settings["MINIO_ROOT_USER"])
     wrong.write_text(key, encoding="utf-8")
     said = failed_at(hopeless, "bucket-init")
     said.shows("MINIO_ROOT_PASSWORD")
-    # In the same container, whose log has the words of both starts.
+    # In the same container, whose log has the output of both starts.
     wrong.write_text("not a file of keys", encoding="utf-8")
     again = failed_at(hopeless, "bucket-init")
     assert "its last lines:" in again.err
@@ -47,8 +47,8 @@ def test_a_wrong_root_password_must_be_named_and_stop_the_start(hopeless: Docker
 
 
 @docker_only(OVERRIDE)
-def test_an_unreachable_s3_must_be_named_and_stop_the_start(hopeless: DockerStack) -> None:
-    # Without the question whether it is ready, for whose answer the job waits for minutes.
+def test_an_unreachable_s3_must_be_reported_and_stop_the_start(hopeless: DockerStack) -> None:
+    # Without S3_READY, because the job waits for minutes until that URL answers.
     elsewhere = "{S3_ENDPOINT: 'http://s3:9999', S3_READY: !reset null}"
     hopeless.override(f"services: {{bucket-init: {{environment: {elsewhere}}}}}")
     said = failed_at(hopeless, "bucket-init")
@@ -56,7 +56,7 @@ def test_an_unreachable_s3_must_be_named_and_stop_the_start(hopeless: DockerStac
 
 
 @docker_only("the other S3 server forbids no name")
-def test_a_bucket_name_that_the_server_forbids_must_be_named(hopeless: DockerStack) -> None:
+def test_a_bucket_name_that_the_server_forbids_must_be_reported(hopeless: DockerStack) -> None:
     hopeless.drop_override()
     said = failed_at(hopeless, "bucket-init")
     said.shows("MLFLOW_BUCKET_NAME")
@@ -70,14 +70,14 @@ def test_a_bucket_name_that_the_server_forbids_must_be_named(hopeless: DockerSta
         ("s3", "[server, --no-such-flag, /data]", "no-such-flag"),
     ],
 )
-def test_a_server_that_cannot_start_must_fail_up_long_before_the_timeout(
+def test_a_server_that_cannot_start_must_make_up_fail_long_before_the_timeout(
     hopeless: DockerStack, service: str, command: str, words: str
 ) -> None:
     fails_soon(hopeless, service, command, words)
 
 
 @docker_only(OVERRIDE)
-def test_an_mlflow_that_cannot_start_must_fail_up_long_before_the_timeout(
+def test_an_mlflow_that_cannot_start_must_make_up_fail_long_before_the_timeout(
     make_stack: MakeStack,
 ) -> None:
     stack = make_stack(**SMALLEST)
@@ -94,7 +94,7 @@ def test_a_start_that_takes_too_long_must_end_with_code_3(make_stack: MakeStack)
 
 
 def fails_soon(stack: DockerStack, service: str, command: str, words: str) -> None:
-    """Start a stack one of whose servers has a command that it cannot run."""
+    """Start a stack in which one server has an invalid command."""
     stack.override(f"services: {{{service}: {{command: {command}}}}}")
     start = time.monotonic()
     said = stack.up(code=1)
@@ -104,7 +104,7 @@ def fails_soon(stack: DockerStack, service: str, command: str, words: str) -> No
 
 
 def failed_at(stack: DockerStack, service: str) -> Said:
-    """Start a stack, which must fail at a service before MLflow is started."""
+    """Start a stack that must fail at a service before MLflow is started."""
     said = stack.up(code=1)
     said.shows(f"error: {service} ended with exit code 1", f"hint: mlflow-compose logs {service}")
     assert not stack.was_started("mlflow")

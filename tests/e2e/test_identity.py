@@ -1,4 +1,4 @@
-"""A stack has an identity: it is known by it, and nothing is done to what carries another one."""
+"""A stack is recognized by its id, and commands never touch anything with another id."""
 
 import re
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ PRUNE = ("migrate-store", "--prune", "--yes")
 ADA = ("ada", "analytical-engine")
 
 
-# --- what carries it
+# --- what carries the id
 
 
-def test_the_id_must_be_kept_beside_the_env_file(shared: RunningStack) -> None:
+def test_the_id_must_be_stored_next_to_the_env_file(shared: RunningStack) -> None:
     assert re.fullmatch(r"[0-9a-f]{16,}", identity(shared.folder))
 
 
@@ -55,8 +55,8 @@ def test_processes_must_carry_the_id(shared: LocalStack) -> None:
     assert marks == {name: f"{id_}/{name}" for name in marks}
 
 
-def ways(stack: RunningStack, top: Path) -> dict[str, str]:
-    """Return other ways to an env file: by links to its folder and to itself, and with dots."""
+def other_paths(stack: RunningStack, top: Path) -> dict[str, str]:
+    """Return other paths to an env file: by links to its folder and to itself, and with dots."""
     (top / "folder").symlink_to(stack.folder)
     (top / "elsewhere.env").symlink_to(stack.env_file)
     (stack.folder / "below").mkdir(exist_ok=True)
@@ -65,7 +65,7 @@ def ways(stack: RunningStack, top: Path) -> dict[str, str]:
 
 
 def types(path: str, *command: str) -> Said:
-    """Run a command for an env file from elsewhere."""
+    """Run a command for an env file from another folder."""
     return tool("--env-file", path, *command, folder=Path("/"), env=environment())
 
 
@@ -74,25 +74,25 @@ def types(path: str, *command: str) -> Said:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A running stack, and a stopped one whose port it has.
+    """A running stack, and a stopped one that is configured with the same port.
 
     Attributes:
-        running: It wants no login, so nothing but care keeps others out.
-        stopped: It has a run, and logs in; it was started and stopped by links to it.
-        run_id: Of its run.
-        ways: Other paths to it.
-        answers: What the stopped one answered while it ran, by status.
+        running: Stack without login, so only the tool's checks protect it.
+                stopped: Stack with login and a run, which was started and stopped by links to it.
+                run_id: Id of that run.
+                paths: Other paths to the stopped stack.
+                answers: Responses of the stopped stack while it ran, by status.
     """
 
     running: RunningStack
     stopped: RunningStack
     run_id: str
-    ways: dict[str, str]
+    paths: dict[str, str]
     answers: dict[int, requests.Response]
 
     @property
     def kept(self) -> tuple[Kept, Kept]:
-        """What both have on disk."""
+        """Data on disk of both stacks."""
         return kept(self.running), kept(self.stopped)
 
 
@@ -103,7 +103,7 @@ def neighbours(
     running = smallest
     running.log_run()
     stopped = _make_for_module(**SMALLEST, MLFLOW_AUTH="basic")
-    paths = ways(stopped, tmp_path_factory.mktemp("links"))
+    paths = other_paths(stopped, tmp_path_factory.mktemp("links"))
     types(paths["folder"], *UP)
     admin = Api(stopped.url, ("admin", stopped.settings["MLFLOW_ADMIN_PASSWORD"]))
     run = stopped.log_run(admin)
@@ -126,7 +126,7 @@ def test_a_stack_must_be_started_and_stopped_by_links_to_it(neighbours: Neighbou
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 404])
-def test_every_answer_must_say_whose_it_is(neighbours: Neighbours, status: int) -> None:
+def test_every_answer_must_carry_the_id_of_its_stack(neighbours: Neighbours, status: int) -> None:
     stack = neighbours.stopped
     assert neighbours.answers[status].headers[HEADER] == f"{identity(stack.folder)}/{stack.name}"
 
@@ -140,7 +140,7 @@ def test_every_answer_must_say_whose_it_is(neighbours: Neighbours, status: int) 
         (f"{MLFLOW}/experiments/search", "evil.example"),
     ],
 )
-def test_also_an_answer_that_mlflow_does_not_give_must(
+def test_an_answer_that_does_not_come_from_mlflow_must_carry_the_id_too(
     neighbours: Neighbours, path: str, host: str
 ) -> None:
     stack = neighbours.running
@@ -150,10 +150,10 @@ def test_also_an_answer_that_mlflow_does_not_give_must(
     assert answer.headers[HEADER] == f"{identity(stack.folder)}/{stack.name}"
 
 
-def test_what_another_stack_has_must_be_neither_written_to_nor_shown(
+def test_another_stacks_data_must_be_neither_changed_nor_shown(
     neighbours: Neighbours, small_source: Mlruns
 ) -> None:
-    """Neither by `verify`, `import` and `status` nor by a migration, which must not begin."""
+    """`verify`, `import` and `status` refuse, and a migration does not start."""
     stack, before = neighbours.stopped, neighbours.kept
     text = stack.env_file.read_text(encoding="utf-8")
     for command in (("verify",), ("import", str(small_source.path))):
@@ -166,8 +166,8 @@ def test_what_another_stack_has_must_be_neither_written_to_nor_shown(
     assert stack.env_file.read_text(encoding="utf-8") == text
 
 
-# Only what repeats the stack's own answer is asked for by the engine's own means.
-ALIKE = local_only("what an answer says of itself is read alike on both engines")
+# Only a server that replays this stack's id makes the tool ask the engine.
+ALIKE = local_only("both engines share the code that reads the id in a response")
 
 
 @pytest.mark.parametrize(
@@ -183,23 +183,25 @@ ALIKE = local_only("what an answer says of itself is read alike on both engines"
 def test_no_password_must_be_sent_to_another_server(
     neighbours: Neighbours, small_source: Mlruns, claims: str, words: list[str]
 ) -> None:
-    """It may be anything that listens on the port, and keep what it is sent."""
+    """Any program may listen on the port and record what it receives."""
     stack, before = neighbours.stopped, neighbours.kept
     claims = claims.format(id=identity(stack.folder), name=stack.name)
     commands = (("verify",), ("import", str(small_source.path)))
-    with stranger(claims) as found, stack.changed(MLFLOW_PORT=str(found.port)):
-        said = [stack.tool(*command, code=1) for command in commands]
+    with stranger(claims) as server, stack.changed(MLFLOW_PORT=str(server.port)):
+        outputs = [stack.tool(*command, code=1) for command in commands]
         stack.tool("status", code=None)
-    for one in said:
-        one.shows(*words)
-    assert found.requests
-    assert not [request for request in found.requests if "authorization" in request[2]]
-    assert {method for method, _, _ in found.requests} <= {"GET", "HEAD"}
+    for output in outputs:
+        output.shows(*words)
+    assert server.requests
+    assert not [request for request in server.requests if "authorization" in request[2]]
+    assert {method for method, _, _ in server.requests} <= {"GET", "HEAD"}
     assert neighbours.kept == before
 
 
 @local_only("it takes a signal to a process of the server")
-def test_its_own_server_that_hangs_must_not_be_a_stranger(neighbours: Neighbours) -> None:
+def test_the_stacks_own_hung_server_must_not_be_reported_as_another_stack(
+    neighbours: Neighbours,
+) -> None:
     stack = neighbours.running
     assert isinstance(stack, LocalStack)
     server = psutil.Process(stack.pids()["mlflow"])
@@ -220,9 +222,9 @@ def test_its_own_server_that_hangs_must_not_be_a_stranger(neighbours: Neighbours
 # --- two env files in one folder
 
 
-@local_only("whose folder it is is asked before any engine")
-def test_a_folder_must_be_the_stack_of_one_env_file(neighbours: Neighbours) -> None:
-    """Both would have the same rendered files and data, whether the first one runs or not."""
+@local_only("the folder's owner is checked before an engine is involved")
+def test_a_folder_must_belong_to_one_env_file(neighbours: Neighbours) -> None:
+    """Both would share rendered files and data, whether the first one runs or not."""
     others = (("render",), ("status",), ("verify",), PRUNE, ("down",))
     for stack, commands in (
         (neighbours.running, (UP, *others, DELETE)),
@@ -243,10 +245,10 @@ def test_a_folder_must_be_the_stack_of_one_env_file(neighbours: Neighbours) -> N
 
 
 @docker_only("volumes have names of their own only there")
-def test_another_clone_must_not_get_at_the_data_of_a_name(
+def test_another_clone_must_not_reach_the_data_of_a_namesake(
     neighbours: Neighbours, make_stack: MakeStack
 ) -> None:
-    """Whether the first one runs, and whether the second one is rendered already."""
+    """Whether or not the first one runs and the second one is rendered already."""
     twin = make_stack(**SMALLEST)
     for stack in (neighbours.running, neighbours.stopped):
         twin.write(COMPOSE_PROJECT_NAME=stack.name)
@@ -258,7 +260,7 @@ def test_another_clone_must_not_get_at_the_data_of_a_name(
 
 
 @docker_only("volumes have names of their own only there")
-def test_another_clone_must_not_get_at_a_database_and_a_bucket(
+def test_another_clone_must_not_reach_a_namesakes_database_and_bucket(
     shared: DockerStack, make_stack: MakeStack
 ) -> None:
     twin = make_stack()
@@ -279,22 +281,22 @@ def test_another_clone_must_not_get_at_a_database_and_a_bucket(
     [
         "file",
         *(
-            pytest.param(way, marks=local_only("paths are followed before any engine is asked"))
+            pytest.param(way, marks=local_only("paths are resolved before an engine is involved"))
             for way in ("folder", "dots")
         ),
     ],
 )
-def test_a_running_stack_must_be_the_same_by_every_path(
+def test_a_running_stack_must_be_recognized_by_every_path(
     smallest: RunningStack, tmp_path: Path, way: str
 ) -> None:
-    path, starts = ways(smallest, tmp_path)[way], smallest.starts()
+    path, starts = other_paths(smallest, tmp_path)[way], smallest.starts()
     assert types(path, "status", "--json").data["services"][0]["state"] == "running"
     types(path, *UP)
     assert smallest.starts() == starts
 
 
-def test_the_data_of_a_stack_must_be_deleted_by_every_path(neighbours: Neighbours) -> None:
-    """After all that needs the data."""
+def test_the_data_of_a_stack_must_be_deletable_by_another_path(neighbours: Neighbours) -> None:
+    """Runs last, after all tests that need the data."""
     assert kept(neighbours.stopped) != NOTHING
-    types(neighbours.ways["dots"], *DELETE)
+    types(neighbours.paths["dots"], *DELETE)
     assert kept(neighbours.stopped) == NOTHING
