@@ -84,7 +84,7 @@ class Built(NamedTuple):
     """A running stack whose image was built from the index, and the output of its start."""
 
     stack: DockerStack
-    said: Said
+    output: Said
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +110,9 @@ def test_an_unknown_ca_must_fail_the_build_and_name_the_setting(
 ) -> None:
     index.requests.clear()
     stack = prepare(make_stack, PYTHON_IMAGE=python_image, PIP_INDEX_URL=index.url())
-    said = stack.up(code=1)
-    assert "BUILD_CA_CERTS" in hint(said)
-    assert PASSWORD not in said.text
+    output = stack.up(code=1)
+    assert "BUILD_CA_CERTS" in hint(output)
+    assert PASSWORD not in output.text
     assert index.requests == []
     assert stack.ids() == {}
 
@@ -125,10 +125,10 @@ def test_a_wrong_index_password_must_fail_the_build_and_name_the_setting(
     with index.serving():
         url = index.url(f"student:{password}")
         stack = prepare(make_stack, PYTHON_IMAGE=python_image, PIP_INDEX_URL=url)
-        said = stack.up(code=1)
+        output = stack.up(code=1)
     assert index.logins - {""} == {f"student:{password}"}
-    assert "PIP_INDEX_URL" in hint(said)
-    assert password not in said.text
+    assert "PIP_INDEX_URL" in hint(output)
+    assert password not in output.text
     assert stack.ids() == {}
 
 
@@ -147,8 +147,8 @@ def test_every_package_must_come_from_the_index_with_the_login(
 
 
 def test_building_must_not_print_the_login(built: Built) -> None:
-    assert "Building" in built.said.err
-    assert PASSWORD not in built.said.text
+    assert "Building" in built.output.err
+    assert PASSWORD not in built.output.text
 
 
 def test_the_image_must_not_contain_the_login_or_the_ca(
@@ -179,10 +179,10 @@ def test_a_second_stack_must_use_the_image_of_the_first(
     built: Built, twin: DockerStack, index: PackageIndex, tmp_path: Path
 ) -> None:
     calls, before = DockerCalls(tmp_path / "calls"), len(index.requests)
-    said = twin.tool("up", "--no-verify", PATH=calls.path)
+    output = twin.tool("up", "--no-verify", PATH=calls.path)
     assert any(" up " in f"{line} " for line in calls.lines)
     assert not any(" build " in f" {line} " for line in calls.lines), calls.lines
-    assert "Building" not in said.text
+    assert "Building" not in output.text
     assert len(index.requests) == before
     first, second = (stack.containers() for stack in (built.stack, twin))
     for service in ("mlflow", "bucket-init"):
@@ -215,6 +215,6 @@ def prepare(make_stack: MakeStack, **settings: str) -> DockerStack:
     return stack
 
 
-def hint(said: Said) -> str:
+def hint(output: Said) -> str:
     """Return the hint in a command's output."""
-    return said.err.partition("hint: ")[2]
+    return output.err.partition("hint: ")[2]

@@ -78,16 +78,16 @@ def expect_refusal(filled: Filled, change: Change) -> None:
     """Assert that `up` refuses, changes nothing, and reports which data is where."""
     before = filled.state()
     with filled.stack.changed(**change.values):
-        said = filled.stack.up(code=1)
-    expect_figure(said, filled.amounts[change.kind], change.kind)
-    said.shows(change.place, EMPTY, *((change.moves,) if change.moves else ()))
+        output = filled.stack.up(code=1)
+    expect_figure(output, filled.amounts[change.kind], change.kind)
+    output.shows(change.place, EMPTY, *((change.moves,) if change.moves else ()))
     assert filled.state() == before
 
 
-def expect_figure(said: Said, number: int, kind: str) -> None:
+def expect_figure(output: Said, number: int, kind: str) -> None:
     """Assert that the output contains a number, and not as the end of a larger one."""
     count = f"{number} {kind}{'' if number == 1 else 's'}"
-    assert re.search(rf"(?<!\d){re.escape(count)}\b", said.text), said
+    assert re.search(rf"(?<!\d){re.escape(count)}\b", output.text), output
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ def test_a_changed_database_password_must_be_reported_and_not_block_other_change
     mended.write(MINIO_ACCESS_KEY=secrets.token_hex(10))
     with mended.changed(PG_PASSWORD=secrets.token_hex(12)):
         start = time.monotonic()
-        said = mended.up(code=1)
+        output = mended.up(code=1)
         assert time.monotonic() - start < WAIT_TIMEOUT / 3
-        said.shows("PostgreSQL refuses PG_PASSWORD")
+        output.shows("PostgreSQL refuses PG_PASSWORD")
     mended.up()
     assert refused(mended, old) == "InvalidAccessKeyId"
     mended.expect(run)

@@ -116,8 +116,8 @@ def test_a_signal_while_data_moves_must_restore_the_stack(
             assert process.stdout
             assert any(line.startswith(("$ docker compose", "Starting")) for line in process.stdout)
             interrupt(process)
-        said = "" if end is hang_up else process.communicate(timeout=120)[0]
-        assert process.wait(timeout=120) == code, said
+        output = "" if end is hang_up else process.communicate(timeout=120)[0]
+        assert process.wait(timeout=120) == code, output
     expect_restored(small, run, env)
 
 
@@ -133,8 +133,8 @@ def test_a_killed_migration_must_be_reported_and_repaired_by_up(
         assert (mlflow["health"], mlflow["ports"]) == ("", [])
         with pytest.raises(requests.ConnectionError):
             small.api.get("runs/get", run_id=run.id)
-        said = small.up(code=1)
-        said.shows("error: migrate-store has been working on this stack since", str(process.pid))
+        output = small.up(code=1)
+        output.shows("error: migrate-store has been working on this stack since", str(process.pid))
         process.kill()
         process.wait()
     small.tool("status").shows(
@@ -167,9 +167,9 @@ def test_a_run_logged_to_the_new_stores_must_survive_an_interrupted_migration(
         stored = small.log_run()
         terminate(process)
         process.send_signal(signal.SIGCONT)
-        said = process.communicate(timeout=120)[0]
-        assert process.returncode == 143, said
-    assert "mlflow-compose up finishes the migration" in said
+        output = process.communicate(timeout=120)[0]
+        assert process.returncode == 143, output
+    assert "mlflow-compose up finishes the migration" in output
     small.tool("status").shows("mlflow-compose up finishes it")
     small.tool("migrate-store", "--prune", "--yes", code=2).shows("a migration has not ended")
     after = small.env_file.read_text(encoding="utf-8")

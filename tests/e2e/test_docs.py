@@ -56,13 +56,13 @@ class Reader:
         for written, typed in self._typed.items():
             text = text.replace(written, typed)
         code = 1 if "fails" in block.words else 0
-        said = run(
+        output = run(
             *("bash", "-euo", "pipefail", "-c", text),
             code=code,
             folder=self._stack.folder,
             env=environment(MLFLOW_DISABLE_TELEMETRY="true"),
         )
-        return said.text
+        return output.text
 
     def sees(self, block: Block, shown: str) -> None:
         """Assert that the output contains all lines of a block; … matches anything."""

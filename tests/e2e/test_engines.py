@@ -40,19 +40,19 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
 ) -> None:
     """One line reports the engine and the reason; neither may use a folder of the other's."""
     docker, local = both
-    said = docker.tool("up", "--no-verify")
-    said.shows("note: engine docker: Docker answers")
+    output = docker.tool("up", "--no-verify")
+    output.shows("note: engine docker: Docker answers")
     run = docker.log_run()
     docker.tool("down")
 
     path = without_docker(tmp_path)
     assert "PATH" in environment()
-    said = docker.tool("up", "--no-verify", code=1, PATH=path)
-    said.shows("note: engine docker: it has the data of this stack", "Docker is not installed")
+    output = docker.tool("up", "--no-verify", code=1, PATH=path)
+    output.shows("note: engine docker: it has the data of this stack", "Docker is not installed")
     assert local.pids() == {}
     docker.write(MINIO_VOLUME_PATH="objects")
-    said = docker.tool("up", "--no-verify", "--engine", "local", PATH=path)
-    said.shows("note: engine local: the stack's data on docker is not shown")
+    output = docker.tool("up", "--no-verify", "--engine", "local", PATH=path)
+    output.shows("note: engine local: the stack's data on docker is not shown")
     assert kept(local).runs == []
     other = local.log_run()
 
@@ -60,8 +60,8 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
     assert docker.tool("status", "--json").data["engine"] == "local"
     docker.tool("down")
     assert local.pids() == {}
-    said = docker.up("--engine", "docker", "--start-empty", code=1)
-    said.shows("MINIO_VOLUME_PATH", "files of another server than S3_PROVIDER minio")
+    output = docker.up("--engine", "docker", "--start-empty", code=1)
+    output.shows("MINIO_VOLUME_PATH", "files of another server than S3_PROVIDER minio")
 
     with docker.changed(MINIO_VOLUME_PATH=""):
         docker.tool("up", "--no-verify")

@@ -64,9 +64,9 @@ def test_nothing_must_be_deleted_through_a_link(make_stack: MakeStack, tmp_path:
     assert run.artifact in before.values()
     stack.tool(*PRUNE, code=None)
     assert files_in(big) == before
-    said = stack.tool(*DELETE, code=None)
+    output = stack.tool(*DELETE, code=None)
     assert files_in(big) == before
-    said.shows(*(str(big / name) for name in LINKED))
+    output.shows(*(str(big / name) for name in LINKED))
 
 
 # --- data that a setting makes look unused
@@ -220,8 +220,8 @@ def test_a_database_must_stay_with_its_stack_after_a_copy_a_move_and_a_new_names
     new.up()
     new_run = new.log_run()
     expect_missing_disk_to_be_reported(old)
-    said = old.up()
-    assert "rm " not in said.text
+    output = old.up()
+    assert "rm " not in output.text
     assert database_of(old) != database_of(new)
     assert old.stored_runs() == [old_run.id]
     assert new.stored_runs() == [new_run.id]

@@ -37,8 +37,8 @@ def test_a_wrong_root_password_must_be_reported_and_stop_the_start(hopeless: Doc
     wrong = hopeless.compose_folder / "wrong_root_key"
     key = WRONG_ROOT_KEY.format(hopeless.settings["MINIO_ROOT_USER"])
     wrong.write_text(key, encoding="utf-8")
-    said = failed_at(hopeless, "bucket-init")
-    said.shows("MINIO_ROOT_PASSWORD")
+    output = failed_at(hopeless, "bucket-init")
+    output.shows("MINIO_ROOT_PASSWORD")
     # In the same container, whose log has the output of both starts.
     wrong.write_text("not a file of keys", encoding="utf-8")
     again = failed_at(hopeless, "bucket-init")
@@ -51,15 +51,15 @@ def test_an_unreachable_s3_must_be_reported_and_stop_the_start(hopeless: DockerS
     # Without S3_READY, because the job waits for minutes until that URL answers.
     elsewhere = "{S3_ENDPOINT: 'http://s3:9999', S3_READY: !reset null}"
     hopeless.override(f"services: {{bucket-init: {{environment: {elsewhere}}}}}")
-    said = failed_at(hopeless, "bucket-init")
-    said.shows("http://s3:9999 cannot be reached")
+    output = failed_at(hopeless, "bucket-init")
+    output.shows("http://s3:9999 cannot be reached")
 
 
 @docker_only("the other S3 server forbids no name")
 def test_a_bucket_name_that_the_server_forbids_must_be_reported(hopeless: DockerStack) -> None:
     hopeless.drop_override()
-    said = failed_at(hopeless, "bucket-init")
-    said.shows("MLFLOW_BUCKET_NAME")
+    output = failed_at(hopeless, "bucket-init")
+    output.shows("MLFLOW_BUCKET_NAME")
 
 
 @docker_only(OVERRIDE)
@@ -86,8 +86,8 @@ def test_an_mlflow_that_cannot_start_must_make_up_fail_long_before_the_timeout(
 
 
 def test_a_start_that_takes_too_long_must_end_with_code_3(make_stack: MakeStack) -> None:
-    said = make_stack(**SMALLEST).up("--wait-timeout", "1", "--json", code=3)
-    (error,) = said.envelope["errors"]
+    output = make_stack(**SMALLEST).up("--wait-timeout", "1", "--json", code=3)
+    (error,) = output.envelope["errors"]
     assert error["code"] == "not_ready"
     assert "1 second" in error["message"]
     assert "--wait-timeout" in error["hint"]
@@ -97,15 +97,15 @@ def fails_soon(stack: DockerStack, service: str, command: str, words: str) -> No
     """Start a stack in which one server has an invalid command."""
     stack.override(f"services: {{{service}: {{command: {command}}}}}")
     start = time.monotonic()
-    said = stack.up(code=1)
+    output = stack.up(code=1)
     assert time.monotonic() - start < WAIT_TIMEOUT / 3
-    assert re.search(rf"error: {service} (keeps restarting|ended with exit code)", said.err)
-    said.shows(words, f"hint: mlflow-compose logs {service}")
+    assert re.search(rf"error: {service} (keeps restarting|ended with exit code)", output.err)
+    output.shows(words, f"hint: mlflow-compose logs {service}")
 
 
 def failed_at(stack: DockerStack, service: str) -> Said:
     """Start a stack that must fail at a service before MLflow is started."""
-    said = stack.up(code=1)
-    said.shows(f"error: {service} ended with exit code 1", f"hint: mlflow-compose logs {service}")
+    output = stack.up(code=1)
+    output.shows(f"error: {service} ended with exit code 1", f"hint: mlflow-compose logs {service}")
     assert not stack.was_started("mlflow")
-    return said
+    return output

@@ -159,9 +159,9 @@ def test_another_stacks_data_must_be_neither_changed_nor_shown(
     for command in (("verify",), ("import", str(small_source.path))):
         stack.tool(*command, code=1).shows(OTHER_STACK, neighbours.running.name)
     assert stack.tool("status", "--json", code=None).data["services"] == []
-    said = stack.tool("migrate-store", "--to", "postgres=postgres", code=None)
-    assert said.code
-    said.shows("not running")
+    output = stack.tool("migrate-store", "--to", "postgres=postgres", code=None)
+    assert output.code
+    output.shows("not running")
     assert neighbours.kept == before
     assert stack.env_file.read_text(encoding="utf-8") == text
 
@@ -209,11 +209,11 @@ def test_the_stacks_own_hung_server_must_not_be_reported_as_another_stack(
     for process in hung:
         process.suspend()
     try:
-        said = stack.tool("verify", "--json", code=1)
+        output = stack.tool("verify", "--json", code=1)
     finally:
         for process in hung:
             process.resume()
-    (error,) = said.envelope["errors"]
+    (error,) = output.envelope["errors"]
     assert error["code"] == "verify"
     assert error["message"].startswith("health: MLflow does not answer inside its network")
     assert error["hint"] == "mlflow-compose logs mlflow shows why"
@@ -235,8 +235,8 @@ def test_a_folder_must_belong_to_one_env_file(neighbours: Neighbours) -> None:
             second.write_text(stack.env_file.read_text(encoding="utf-8"), encoding="utf-8")
         before = kept(stack), rendered(stack), stack.starts(), is_up(stack)
         for command in commands:
-            said = stack.tool("--env-file", second.name, *command, code=2)
-            assert re.search(r"(?<!\w)\.env\b", said.text), said
+            output = stack.tool("--env-file", second.name, *command, code=2)
+            assert re.search(r"(?<!\w)\.env\b", output.text), output
             assert (kept(stack), rendered(stack), stack.starts(), is_up(stack)) == before
         second.unlink()
 

@@ -1,4 +1,4 @@
-"""Commands where a service runs: bytes in and out, and a folder of this machine, on any engine."""
+"""Commands run inside a service: stdin, stdout, exit code and a mounted folder, on both engines."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from .running import SERVERS, RunningStack
 from .tool import environment
 
 EVERY_BYTE = bytes(range(256)) * 1000
-# As `pg_dump` is called by a client that has nothing but the service's own secrets.
+# Calls `pg_dump` with nothing but the service's own secrets.
 CONNECT = 'export PGPASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"; exec "$@"'
 
 
 @pytest.fixture
 def inside(shared: RunningStack) -> Engine:
-    """Return what runs the session's stack."""
+    """Return the engine of the session's stack."""
     world = environment()
     loaded, paths = read_settings(shared.env_file, world)
     plan = load_plan(loaded, paths, world, target_of(shared.engine))
@@ -41,7 +41,7 @@ def test_bytes_must_pass_through_any_service_unchanged(
 def test_a_dump_of_the_database_must_be_readable(
     inside: Engine, shared: RunningStack, tmp_path: Path
 ) -> None:
-    """`pg_dump` in its own format, out of one command and into another."""
+    """Uses `pg_dump`'s custom format, piped out of one command and into another."""
     run = shared.log_run()
     host, port = inside.stack.site.database
     login = ["-h", host, "-p", str(port), "-U", "mlflow", "mlflow"]
@@ -55,17 +55,17 @@ def test_a_dump_of_the_database_must_be_readable(
     assert run.id in script.stdout.decode()
 
 
-def test_a_folder_must_be_read_and_if_allowed_written(inside: Engine, tmp_path: Path) -> None:
+def test_a_folder_must_be_readable_and_if_allowed_writable(inside: Engine, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     (folder / "given").write_bytes(EVERY_BYTE)
-    # A container's user is another one.
+    # A container runs as another user.
     folder.chmod(0o777)
     copy = ["sh", "-c", 'cd "$SHARED_FOLDER" && cp given taken']
     assert inside.run("mlflow", copy, folder=SharedFolder(folder, writable=True)).exit_code == 0
     assert (folder / "taken").read_bytes() == EVERY_BYTE
 
 
-def test_the_exit_code_and_the_errors_of_a_command_must_be_told(inside: Engine) -> None:
+def test_the_exit_code_and_stderr_of_a_command_must_be_returned(inside: Engine) -> None:
     outcome = inside.run("mlflow", ["sh", "-c", "echo no room >&2; exit 7"])
     assert (outcome.exit_code, outcome.last_line) == (7, "no room")

@@ -1,4 +1,4 @@
-"""From nothing to a proven stack, and through its life: nothing is lost that was not given up."""
+"""From nothing to a proven stack and through its life: only data explicitly deleted is lost."""
 
 import os
 import subprocess
@@ -16,31 +16,31 @@ STEPS = [
     *("health", "version", "experiment", "run", "artifact", "artifact 20 MB", "model", "search"),
     *("database", "bucket", "isolation", "network", "clean up"),
 ]
-# On Docker, a run with no outputs at all shows that its commands do without them as well.
-SAID = local_only("what `up` says is lost in one way, whatever the engine")
+# On Docker, one case without any stdin, stdout or stderr shows that the docker commands cope too.
+LOST_OUTPUT = local_only("losing the output of `up` is the same on both engines")
 
 
 def test_a_cold_start_must_end_healthy_and_proven(cold_start: ColdStart) -> None:
-    """The JSON envelope says so, and the engine agrees."""
-    stack, said = cold_start
-    assert said.envelope | {"data": ...} == {
+    """Checked in the JSON envelope and by the engine."""
+    stack, output = cold_start
+    assert output.envelope | {"data": ...} == {
         "version": 1,
         "command": "up",
         "ok": True,
         "data": ...,
         "errors": [],
     }
-    assert said.data["project"] == stack.name
-    assert said.data["engine"] == stack.engine
-    found = {service["name"]: service for service in said.data["services"]}
+    assert output.data["project"] == stack.name
+    assert output.data["engine"] == stack.engine
+    found = {service["name"]: service for service in output.data["services"]}
     assert {name: found[name]["health"] for name in SERVERS} == dict.fromkeys(SERVERS, "healthy")
     assert found["bucket-init"]["state"] == "exited"
-    assert [step["name"] for step in said.data["steps"]] == STEPS
-    assert all(step["ok"] for step in said.data["steps"])
+    assert [step["name"] for step in output.data["steps"]] == STEPS
+    assert all(step["ok"] for step in output.data["steps"])
     assert {name: stack.health(name) for name in SERVERS} == dict.fromkeys(SERVERS, "healthy")
 
 
-def test_status_must_say_what_runs_and_where(shared: RunningStack) -> None:
+def test_status_must_show_what_runs_and_where(shared: RunningStack) -> None:
     data = shared.tool("status", "--json").data
     assert [service["name"] for service in data["services"]] == [
         *("postgres", "s3", "bucket-init", "mlflow")
@@ -56,14 +56,14 @@ def test_status_must_say_what_runs_and_where(shared: RunningStack) -> None:
 def test_verify_must_leave_nothing_behind(shared: RunningStack) -> None:
     """Neither a row in any table, in any lifecycle stage, nor an object in the bucket."""
     rows, objects = shared.rows(), shared.objects()
-    said = shared.tool("verify", "--json")
-    assert said.envelope["ok"]
-    assert [step["name"] for step in said.data["steps"]] == STEPS
+    output = shared.tool("verify", "--json")
+    assert output.envelope["ok"]
+    assert [step["name"] for step in output.data["steps"]] == STEPS
     assert shared.rows() == rows
     assert shared.objects() == objects
 
 
-def test_a_second_up_must_recreate_nothing_and_not_mind_its_own_ports(
+def test_a_second_up_must_recreate_nothing_and_accept_its_own_ports(
     shared: RunningStack,
 ) -> None:
     ids, starts = shared.ids(), shared.starts()
@@ -73,21 +73,21 @@ def test_a_second_up_must_recreate_nothing_and_not_mind_its_own_ports(
 
 
 def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:
-    """They come back by themselves, and what a client was told is stored is there."""
+    """Servers restart automatically, and everything acknowledged to a client is still there."""
     run, ids = mended.log_run(), mended.ids()
-    # MLflow first: it must outlive the others, with the connections that it has to them.
+    # MLflow first: it must survive the others' restarts with its open connections.
     for service in reversed(SERVERS):
         before = mended.starts()[service]
         mended.kill(service)
-        comes_back(mended, service, before)
+        wait_for_restart(mended, service, before)
         mended.expect(run)
     assert mended.ids() == ids
     mended.verify()
     mended.is_well = True
 
 
-def comes_back(stack: RunningStack, service: str, before: str) -> None:
-    """Wait until a server that was killed is started again, and all are healthy."""
+def wait_for_restart(stack: RunningStack, service: str, before: str) -> None:
+    """Wait until a killed server is restarted and all servers are healthy."""
     wait_until(
         lambda: stack.starts().get(service, before) != before,
         seconds=30,
@@ -96,10 +96,10 @@ def comes_back(stack: RunningStack, service: str, before: str) -> None:
     stack.wait_until_healthy(seconds=90)
 
 
-def test_down_and_up_must_keep_runs_and_artifacts_when_nobody_reads_what_up_says(
+def test_down_and_up_must_keep_runs_and_artifacts_when_the_output_of_up_is_not_read(
     mended: RunningStack,
 ) -> None:
-    """As in `mlflow-compose up 2>&1 | true`; in between, `verify` says that nothing runs."""
+    """As in `mlflow-compose up 2>&1 | true`; in between, `verify` reports a stopped stack."""
     run, volumes = mended.log_run(), mended.volumes()
     mended.tool("down")
     assert mended.ids() == {}
@@ -117,13 +117,13 @@ def test_down_and_up_must_keep_runs_and_artifacts_when_nobody_reads_what_up_says
 @pytest.mark.parametrize(
     ("redirection", "flags"),
     [
-        pytest.param(">/dev/full", [], marks=SAID),
-        pytest.param(">/dev/full", ["--json"], marks=SAID),
-        pytest.param("<&- >&- 2>&-", ["--json"], marks=SAID),
+        pytest.param(">/dev/full", [], marks=LOST_OUTPUT),
+        pytest.param(">/dev/full", ["--json"], marks=LOST_OUTPUT),
+        pytest.param("<&- >&- 2>&-", ["--json"], marks=LOST_OUTPUT),
         ("<&- >&- 2>&-", []),
     ],
 )
-def test_up_must_fail_after_its_work_when_its_result_is_lost(
+def test_up_must_finish_its_work_and_fail_when_its_result_cannot_be_written(
     mended: RunningStack, redirection: str, flags: list[str]
 ) -> None:
     mended.stop("s3")
@@ -135,7 +135,7 @@ def test_up_must_fail_after_its_work_when_its_result_is_lost(
 def up(
     stack: RunningStack, *flags: str, script: str = 'exec "$@"', output: int | None = None
 ) -> int:
-    """Start a stack with other outputs than ours; return the exit code."""
+    """Start a stack with redirected output and return the exit code."""
     return subprocess.run(
         ["sh", "-c", script, "sh", str(SCRIPT), "up", "--no-verify", *flags],
         cwd=stack.folder,
@@ -146,11 +146,11 @@ def up(
     ).returncode
 
 
-def test_down_with_volumes_must_not_delete_anything_unasked(mended: RunningStack) -> None:
-    """Where there is no terminal to ask on, it refuses and touches nothing."""
+def test_down_with_volumes_must_not_delete_anything_unconfirmed(mended: RunningStack) -> None:
+    """Without a terminal to ask on, it refuses and touches nothing."""
     run, ids = mended.log_run(), mended.ids()
-    said = mended.tool("down", "--volumes", code=2)
-    said.shows("--yes")
+    output = mended.tool("down", "--volumes", code=2)
+    output.shows("--yes")
     assert mended.tool("down", "--volumes", "--json", code=2).envelope["ok"] is False
     assert mended.ids() == ids
     mended.expect(run)
@@ -159,7 +159,7 @@ def test_down_with_volumes_must_not_delete_anything_unasked(mended: RunningStack
 
 @pytest.fixture(scope="module")
 def other(_make_for_module: MakeStack) -> RunningStack:
-    """Return a running stack that is deleted in the end."""
+    """Return a running stack that is deleted afterwards."""
     stack = _make_for_module()
     stack.up()
     return stack
@@ -178,7 +178,7 @@ def test_two_stacks_must_not_see_each_others_runs(
     mended.is_well = True
 
 
-def test_the_data_must_survive_another_name_of_the_folder_but_not_down_with_volumes_and_yes(
+def test_the_data_must_survive_a_renamed_folder_but_not_down_with_volumes_and_yes(
     other: RunningStack, tmp_path: Path
 ) -> None:
     run, home = other.log_run(), other.folder

@@ -1,4 +1,4 @@
-"""What can happen to processes of a machine, and cannot to containers."""
+"""Failures and threats that concern processes of a machine but not containers."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ ODD_NAME = "a path with spaces, 'quotes' and $HOME %(here)s"
 
 
 def kill(*processes: psutil.Process) -> None:
-    """Kill processes as the system would, and wait until they are gone."""
+    """Send SIGKILL to processes and wait until they are gone."""
     for process in processes:
         process.send_signal(signal.SIGKILL)
     psutil.wait_procs(processes, timeout=10)
@@ -49,8 +49,8 @@ def pid_file(stack: LocalStack) -> Path:
 # --- after a crash
 
 
-def test_up_must_take_over_after_kill_9_of_supervisord(mended: LocalStack) -> None:
-    """Servers that nobody watches any more are ended, not left beside the new ones."""
+def test_up_must_recover_after_kill_9_of_supervisord(mended: LocalStack) -> None:
+    """Orphaned servers are stopped, not left running next to the new ones."""
     run, orphans = mended.log_run(), set(mended.pids().values())
     kill(supervisor(mended))
     assert mended.tool("status", "--json").data["services"] == []
@@ -61,8 +61,8 @@ def test_up_must_take_over_after_kill_9_of_supervisord(mended: LocalStack) -> No
     mended.is_well = True
 
 
-def test_everything_must_come_back_after_kill_9_of_all_of_it(mended: LocalStack) -> None:
-    """As when the machine lost its power."""
+def test_the_stack_must_recover_after_kill_9_of_all_processes(mended: LocalStack) -> None:
+    """As after a power failure."""
     run = mended.log_run()
     kill(*mended.processes())
     assert list(mended.processes()) == []
@@ -71,13 +71,13 @@ def test_everything_must_come_back_after_kill_9_of_all_of_it(mended: LocalStack)
     mended.is_well = True
 
 
-def test_what_an_earlier_start_left_must_not_stop_it_or_stay_open_to_others(
+def test_stale_files_must_not_block_a_start_or_stay_readable_by_others(
     mended: LocalStack,
 ) -> None:
-    """After a restart of the machine, numbers in a lock and a pid file may be other programs'.
+    """After a reboot, the pids in a lock file and a pid file may belong to other programs.
 
-    Logs and marks are closed to others whatever the umask of who starts it, and however an earlier
-    version made their folders.
+    Logs and pid files are closed to others whatever the user's umask, and whatever mode an earlier
+    version gave their folders.
     """
     run = mended.log_run()
     lock = mended.local_folder / "data" / "postgres_data" / "pgdata" / "postmaster.pid"
@@ -101,32 +101,34 @@ def test_what_an_earlier_start_left_must_not_stop_it_or_stay_open_to_others(
     mended.is_well = True
 
 
-def test_a_server_that_cannot_start_must_fail_up_with_its_last_lines(mended: LocalStack) -> None:
-    """Those of this start, and not of the one before."""
+def test_a_server_that_cannot_start_must_make_up_fail_with_its_last_lines(
+    mended: LocalStack,
+) -> None:
+    """The lines are those of this start, not of the previous one."""
     conf = mended.local_folder / "data" / "postgres_data" / "pgdata" / "postgresql.conf"
-    kept = conf.read_text(encoding="utf-8")
+    original = conf.read_text(encoding="utf-8")
     mended.tool("down")
     try:
-        conf.write_text(f"{kept}\nfirst_mistake = 1\n", encoding="utf-8")
-        said = mended.up(code=1)
-        said.shows("error: postgres keeps restarting", "first_mistake")
-        said.shows("hint: mlflow-compose logs postgres")
-        conf.write_text(f"{kept}\nsecond_mistake = 1\n", encoding="utf-8")
+        conf.write_text(f"{original}\nfirst_mistake = 1\n", encoding="utf-8")
+        output = mended.up(code=1)
+        output.shows("error: postgres keeps restarting", "first_mistake")
+        output.shows("hint: mlflow-compose logs postgres")
+        conf.write_text(f"{original}\nsecond_mistake = 1\n", encoding="utf-8")
         for running in (True, False):
             if not running:
                 mended.tool("down")
-            said = mended.up(code=1)
-            said.shows("error: postgres keeps restarting", "second_mistake")
-            assert "first_mistake" not in said.text
+            output = mended.up(code=1)
+            output.shows("error: postgres keeps restarting", "second_mistake")
+            assert "first_mistake" not in output.text
     finally:
-        conf.write_text(kept, encoding="utf-8")
+        conf.write_text(original, encoding="utf-8")
 
 
 # --- the session's stacks
 
 
 def test_workers_of_a_killed_mlflow_must_not_keep_its_port(shared: LocalStack) -> None:
-    """It has children, which go on listening."""
+    """Its child processes would keep listening."""
     parent = psutil.Process(shared.pids()["mlflow"])
     children = parent.children(recursive=True)
     assert children
@@ -141,23 +143,23 @@ def test_workers_of_a_killed_mlflow_must_not_keep_its_port(shared: LocalStack) -
     assert not any(child.is_running() for child in children)
 
 
-def test_the_terminal_may_be_closed(shared: LocalStack) -> None:
-    """Servers belong to no session that ends with whoever started them."""
+def test_the_stack_must_survive_a_closed_terminal(shared: LocalStack) -> None:
+    """Servers do not belong to the login session that started them."""
     ours = os.getsid(0)
     assert all(os.getsid(process.pid) != ours for process in shared.processes())
     assert supervisor(shared).ppid() == 1
 
 
-def test_the_database_must_take_no_login_without_the_password(shared: LocalStack) -> None:
-    """Neither by TCP nor by a socket, of which there is none."""
+def test_the_database_must_accept_no_login_without_the_password(shared: LocalStack) -> None:
+    """TCP requires a password, and there is no Unix socket."""
     rules = (shared.local_folder / "data/postgres_data/pgdata/pg_hba.conf").read_text("utf-8")
-    ways = [line.split()[-1] for line in rules.splitlines() if line and line[0] != "#"]
-    assert set(ways) == {"scram-sha-256"}
+    methods = [line.split()[-1] for line in rules.splitlines() if line and line[0] != "#"]
+    assert set(methods) == {"scram-sha-256"}
     assert shared.sql("SHOW unix_socket_directories") == [""]
 
 
-def test_a_copy_of_a_stack_must_not_end_the_original(shared: LocalStack, tmp_path: Path) -> None:
-    """It has the same settings, so it finds the ports taken; nothing else may happen."""
+def test_a_copy_of_a_stack_must_not_stop_the_original(shared: LocalStack, tmp_path: Path) -> None:
+    """The copy has the same settings, so it must only fail because the ports are taken."""
     logged, before = shared.log_run(), shared.starts()
     folder = tmp_path / "copy"
     shutil.copytree(shared.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
@@ -167,7 +169,7 @@ def test_a_copy_of_a_stack_must_not_end_the_original(shared: LocalStack, tmp_pat
     shared.expect(logged)
 
 
-def test_a_published_database_must_take_the_password_from_the_network(
+def test_a_published_database_must_require_the_password_from_the_network(
     outside: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     query = ("psql", "-h", lan_address(), "-U", "mlflow", "-d", "mlflow", "-AtXc", "SELECT 1")
@@ -177,25 +179,25 @@ def test_a_published_database_must_take_the_password_from_the_network(
         outside.execute("postgres", *query)
 
 
-# --- in which folder, and started by whom
+# --- unusual folders and users
 
 
-def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_of_an_odd_name(
+def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_with_an_odd_name(
     stack_in: Callable[..., LocalStack], tmp_path: Path
 ) -> None:
-    """A secret is where it belongs and nowhere else."""
+    """A secret is in its secret file and nowhere else."""
     markers = Markers(*SECRETS)
     values = {name: markers[name] for name in SECRETS}
     stack = stack_in(tmp_path / ODD_NAME, MLFLOW_AUTH="basic", **values)
     admin = Api(stack.url, ("admin", markers["MLFLOW_ADMIN_PASSWORD"]))
-    said = [stack.up().text]
+    output = [stack.up().text]
     logged = stack.log_run(admin)
     lines = ("up --no-verify", "status", "logs", "config", "verify", "logs mlflow --tail 1")
-    said += [stack.tool(*line.split()).text for line in lines]
+    output += [stack.tool(*line.split()).text for line in lines]
     stack.expect(logged, admin)
-    assert said[-1].startswith("mlflow | ")
+    assert output[-1].startswith("mlflow | ")
 
-    assert markers.found_in("\n".join(said)) == set()
+    assert markers.found_in("\n".join(output)) == set()
     for process in stack.processes():
         assert markers.found_in(" ".join(process.cmdline())) == set()
     data, secrets = stack.local_folder / "data", stack.local_folder / "secrets"
@@ -206,13 +208,13 @@ def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_of_an_odd_name(
     assert {file.stat().st_mode & 0o777 for file in secrets.glob("[!.]*")} == {0o600}
 
 
-def test_a_careful_user_must_get_a_stack_and_know_it_in_a_folder_of_a_long_name(
+def test_a_stack_must_run_with_a_strict_umask_in_a_folder_with_a_long_path(
     stack_in: Callable[..., LocalStack], tmp_path: Path
 ) -> None:
-    """With umask 077 and a folder that is closed to others, which stays so.
+    """With umask 077 and a folder that is closed to others, and stays so.
 
-    A Unix socket's path must be shorter than some folders' are: it is below TMPDIR, which may be
-    another one later.
+    A Unix socket's path must be shorter than some folders' paths, so it is below TMPDIR, which may
+    change later.
     """
     stack, folders = stack_in(tmp_path / ("long/" * 30)), (tmp_path / "x", tmp_path / "y")
     first, second = (str(folder) for folder in folders)
@@ -226,17 +228,17 @@ def test_a_careful_user_must_get_a_stack_and_know_it_in_a_folder_of_a_long_name(
     stack.tool("up", "--no-verify", TMPDIR=second)
     stack.expect(logged)
     assert stack.local_folder.stat().st_mode & 0o777 == 0o700
-    said = stack.tool("status", "--json", TMPDIR=second).data["services"]
-    assert {one["name"] for one in said if one["state"] == "running"} == {*SERVERS}
+    output = stack.tool("status", "--json", TMPDIR=second).data["services"]
+    assert {one["name"] for one in output if one["state"] == "running"} == {*SERVERS}
     assert stack.tool("logs", "mlflow", "--tail", "1").out.startswith("mlflow | ")
     stack.tool("down", TMPDIR=second)
     assert not [*stack.processes(), *processes_in(stack.folder)]
 
 
-def test_plain_supervisord_must_do_without_the_tool_whose_logs_follow_it(
+def test_plain_supervisord_must_run_the_stack_and_logs_must_follow_it(
     shared: LocalStack, stack: LocalStack
 ) -> None:
-    """After `render` alone; the other stack has installed the packages."""
+    """After `render` alone; `shared` has installed the packages."""
     assert shared.pids()
     stack.tool("render")
     run("supervisord", folder=stack.local_folder)
@@ -248,9 +250,9 @@ def test_plain_supervisord_must_do_without_the_tool_whose_logs_follow_it(
             stack.expect(logged)
         finally:
             stack.tool("down")
-        said, _ = follower.communicate(timeout=30)
-    # It shows new lines, and ends with the stack.
-    assert "Uvicorn running on" in said
-    assert all(line.startswith("mlflow | ") for line in said.splitlines())
+        output, _ = follower.communicate(timeout=30)
+    # `logs --follow` shows new lines and exits when the stack stops.
+    assert "Uvicorn running on" in output
+    assert all(line.startswith("mlflow | ") for line in output.splitlines())
     stack.up()
     stack.expect(logged)

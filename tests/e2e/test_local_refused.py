@@ -1,4 +1,4 @@
-"""What keeps a stack of processes from being started, and is named."""
+"""Problems that keep a stack of processes from starting are reported."""
 
 import pytest
 
@@ -17,18 +17,18 @@ def stopped(_make_for_module: MakeStack) -> LocalStack:
     return stack
 
 
-def test_a_folder_of_objects_that_cannot_be_one_must_be_named(stopped: LocalStack) -> None:
+def test_an_invalid_objects_folder_must_be_reported(stopped: LocalStack) -> None:
     path = stopped.folder / "file"
     path.write_text("in the way", encoding="utf-8")
     with stopped.changed(MINIO_VOLUME_PATH="file/here"):
         stopped.up(code=1).shows(f"error: {path}/here must be a folder")
         path.unlink()
         path.symlink_to("file")
-        said = stopped.up(code=1)
-    said.shows(f"error: {path}/here cannot be used: Too many levels of symbolic links")
+        output = stopped.up(code=1)
+    output.shows(f"error: {path}/here cannot be used: Too many levels of symbolic links")
 
 
-def test_a_folder_of_minio_must_not_be_touched(stopped: LocalStack) -> None:
+def test_a_folder_with_minio_data_must_not_be_touched(stopped: LocalStack) -> None:
     mark = stopped.folder / "minio" / ".minio.sys"
     mark.mkdir(parents=True)
     with stopped.changed(MINIO_VOLUME_PATH="minio"):
@@ -36,18 +36,20 @@ def test_a_folder_of_minio_must_not_be_touched(stopped: LocalStack) -> None:
     assert list(mark.parent.iterdir()) == [mark]
 
 
-def test_a_key_that_rclone_cannot_hold_must_be_named(stopped: LocalStack) -> None:
+def test_a_key_that_rclone_does_not_support_must_be_reported(stopped: LocalStack) -> None:
     with stopped.changed(MINIO_SECRET_ACCESS_KEY="eight,characters"):
-        said = stopped.up(code=1)
-    said.shows("MINIO_SECRET_ACCESS_KEY must not contain a comma")
-    assert "eight,characters" not in said.text
+        output = stopped.up(code=1)
+    output.shows("MINIO_SECRET_ACCESS_KEY must not contain a comma")
+    assert "eight,characters" not in output.text
 
 
-def test_a_bucket_that_cannot_be_made_must_stop_the_start(stopped: LocalStack) -> None:
-    """MLflow is not started before the job has done its work."""
+def test_a_bucket_that_cannot_be_created_must_stop_the_start(stopped: LocalStack) -> None:
+    """MLflow does not start before the job has succeeded."""
     stopped.write(MINIO_VOLUME_PATH="objects")
     (stopped.folder / "objects").mkdir()
     (stopped.folder / "objects" / stopped.bucket).symlink_to("nowhere")
-    said = stopped.up(code=1)
-    said.shows("error: bucket-init ended with exit code 1", "hint: mlflow-compose logs bucket-init")
+    output = stopped.up(code=1)
+    output.shows(
+        "error: bucket-init ended with exit code 1", "hint: mlflow-compose logs bucket-init"
+    )
     assert not (stopped.local_folder / "run" / "bucket-init.done").exists()

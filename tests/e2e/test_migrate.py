@@ -1,4 +1,4 @@
-"""Nothing that a stack keeps is lost on the way from one store to another."""
+"""A migration from one store to another loses no data."""
 
 import subprocess
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from .tracking import Api
 from .waiting import wait_until
 
 LARGE = bytes(range(256)) * (20 * 1024 * 4)
-SAME = "the same code copies the same objects on both engines, and this one starts sooner"
-# What says which S3 server a stack has, and what holds where its env file is silent.
+SAME = "the same code copies the same objects on both engines, and this one starts faster"
+# Settings that choose the stack's own S3 server, with their defaults.
 OWN = {
     "MINIO_ACCESS_KEY": "",
     "MINIO_SECRET_ACCESS_KEY": "",
@@ -29,10 +29,10 @@ OWN = {
 }
 
 
-def kill_half_way(
+def kill_when(
     stack: RunningStack, command: tuple[str, ...], condition: Callable[[], object]
 ) -> None:
-    """Run a command of the tool, and end it as soon as a condition holds."""
+    """Run a command of the tool and kill it as soon as a condition holds."""
     env = environment()
     with subprocess.Popen([SCRIPT, *command], cwd=stack.folder, env=env) as process:
         wait_until(condition, seconds=120, what="objects are copied")
@@ -57,27 +57,29 @@ def filled(_make_for_module: MakeStack) -> RunningStack:
 
 
 def expect_moved(stack: RunningStack, outside: RunningStack, before: dict[str, str]) -> None:
-    """Make sure that all objects are with somebody else, and that the stack needs no own server."""
+    """Assert that all objects are on the external server and the stack runs none of its own."""
     assert contents(outside, outside.root_key, stack.bucket).items() >= before.items()
     assert "s3" not in stack.starts()
 
 
 @local_only(SAME)
-def test_a_bucket_that_cannot_be_used_must_be_named_before_anything_stops(
+def test_an_unusable_bucket_must_be_reported_before_anything_stops(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     before, starts = filled.env_file.read_text(), filled.starts()
     more = written(filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"})
-    said = filled.tool("migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1)
-    said.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
+    output = filled.tool(
+        "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1
+    )
+    output.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
     assert (filled.env_file.read_text(), filled.starts()) == (before, starts)
 
 
 @local_only(SAME)
-def test_what_fails_on_the_way_must_leave_both_sides_as_they_were(
+def test_a_failed_migration_must_leave_both_sides_unchanged(
     filled: RunningStack, outside: RunningStack
 ) -> None:
-    """The database is asked from where MLflow runs, which is stopped then."""
+    """The database is checked from MLflow's container or environment, after MLflow was stopped."""
     run, before, theirs = filled.log_run(), filled.env_file.read_text(), database(outside)
     there = f"\\c {theirs['PG_DATABASE']}\n"
     outside.sql(f"{there}CREATE TABLE users (name text)")
@@ -101,7 +103,7 @@ def test_what_fails_on_the_way_must_leave_both_sides_as_they_were(
 
 
 @local_only(SAME)
-def test_a_copy_that_was_killed_must_go_on_where_it_ended_and_come_back(
+def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     run, own = filled.log_run(), filled.settings
@@ -110,7 +112,7 @@ def test_a_copy_that_was_killed_must_go_on_where_it_ended_and_come_back(
     theirs, bucket = database(outside), f"killed-{filled.name}"
     to = to_database(filled, {**theirs, **target(outside, bucket)})
     command = ("migrate-store", "--to", f"s3={outside.s3_url}", *to)
-    kill_half_way(filled, command, lambda: has_some(outside, bucket))
+    kill_when(filled, command, lambda: has_some(outside, bucket))
     filled.up()
     assert filled.settings["MINIO_PORT"] == own["MINIO_PORT"]
     assert contents(filled, filled.app_key, filled.bucket) == before
@@ -129,19 +131,19 @@ def test_a_copy_that_was_killed_must_go_on_where_it_ended_and_come_back(
 
     back = written(filled.folder, {name: own.get(name, default) for name, default in OWN.items()})
     filled.tool("migrate-store", "--to", "provider=minio", "--settings", back)
-    for kept in (run, later):
-        filled.expect(kept)
+    for logged in (run, later):
+        filled.expect(logged)
     assert contents(filled, filled.app_key, filled.bucket).items() >= before.items()
     assert later.id in outside.sql(stored)
     filled.tool("migrate-store", "--prune", code=2).shows("add --yes to confirm")
-    # The objects are used again.
+    # The objects are in use again.
     filled.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
     assert filled.volumes() == {"minio_data", "mlflow_tmp"}
     filled.verify()
 
 
 @docker_only("without Docker there is one S3 server")
-def test_objects_must_move_to_another_provider_and_to_a_server_of_ones_own(
+def test_objects_must_move_to_another_provider_and_to_an_external_server(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     run = filled.log_run()
@@ -175,24 +177,26 @@ def test_objects_must_move_to_another_provider_and_to_a_server_of_ones_own(
 
 
 def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
-    """Return every run of these experiments as MLflow tells it, by its id."""
+    """Return every run of these experiments as MLflow reports it, by id."""
     found = api.post("runs/search", experiment_ids=experiments, max_results=1000)["runs"]
     return {run["info"]["run_id"]: run for run in found}
 
 
-def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: MakeStack) -> None:
-    """It is proven with login before and after."""
+def test_the_smallest_stack_must_become_the_full_one_and_keep_working(
+    make_stack: MakeStack,
+) -> None:
+    """The stack is proven with login before and after."""
     stack = make_stack(**SMALLEST, MLFLOW_AUTH="basic")
     stack.tool("up")
     assert stack.api.call("GET", "/version").status_code == 401
     login = ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"])
     api = Api(stack.url, login)
-    made = [stack.log_run(api) for _ in range(3)]
-    folder = made[0].key.rpartition("/")[0]
+    logged = [stack.log_run(api) for _ in range(3)]
+    folder = logged[0].key.rpartition("/")[0]
     api.artifact("PUT", f"{folder}/{quote_url(ODD)}", b"odd")
     api.post("registered-models/create", name="model ü")
     api.post("users/create", username="ada", password="analytical-engine")
-    experiments = [run.experiment_id for run in made]
+    experiments = [run.experiment_id for run in logged]
     before = runs(api, experiments)
 
     images = {name: text for name, text in image_settings().items() if name == "MINIO_IMAGE"}
@@ -201,16 +205,16 @@ def test_the_smallest_stack_must_become_the_whole_one_and_go_on(make_stack: Make
         *("migrate-store", "--to", "postgres=postgres", "--to", "provider=minio"),
         *("--settings", more, "--json"),
     ).data
-    assert data["rows"]["runs"] == data["rows"]["metrics"] == len(made)
-    assert data["objects"]["count"] == len(made) + 1
+    assert data["rows"]["runs"] == data["rows"]["metrics"] == len(logged)
+    assert data["objects"]["count"] == len(logged) + 1
     assert data["kept"] == ["mlflow_data"]
     services = [service["name"] for service in stack.tool("status", "--json").data["services"]]
     assert services == ["postgres", "s3", "bucket-init", "mlflow"]
     assert runs(api, experiments) == before
-    assert stack.sql("SELECT count(*) FROM runs")[-1] == str(len(made))
+    assert stack.sql("SELECT count(*) FROM runs")[-1] == str(len(logged))
     assert api.get("registered-models/get", name="model ü")
     assert Api(stack.url, ("ada", "analytical-engine")).call("GET", "/version").status_code == 200
-    for run in made:
+    for run in logged:
         stack.expect(run, api)
     later = stack.log_run(api)
     assert later.experiment_id not in experiments

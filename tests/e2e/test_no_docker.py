@@ -1,4 +1,4 @@
-"""Docker can be missing in four ways; each has a sentence of its own and a way out."""
+"""Docker can be missing in four ways; each has its own error message and hint."""
 
 import json
 import os
@@ -23,45 +23,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
-def test_no_docker_command_must_be_said(folder: Path, command: str) -> None:
-    said = tool(command, code=1, folder=folder, env=environment(PATH="/nonexistent"))
-    said.shows("Docker is not installed", "hint: ")
+def test_a_missing_docker_command_must_be_reported(folder: Path, command: str) -> None:
+    output = tool(command, code=1, folder=folder, env=environment(PATH="/nonexistent"))
+    output.shows("Docker is not installed", "hint: ")
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
-def test_an_engine_that_does_not_answer_must_be_said(folder: Path, command: str) -> None:
+def test_an_engine_that_does_not_answer_must_be_reported(folder: Path, command: str) -> None:
     nowhere = environment(DOCKER_HOST=f"unix://{folder}/nobody.sock")
-    said = tool(command, code=1, folder=folder, env=nowhere)
-    said.shows("engine does not answer", "hint: ")
+    output = tool(command, code=1, folder=folder, env=nowhere)
+    output.shows("engine does not answer", "hint: ")
 
 
-def test_a_socket_without_permission_must_be_said(folder: Path) -> None:
+def test_a_socket_without_permission_must_be_reported(folder: Path) -> None:
     path = folder / "docker.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
         path.chmod(0)
-        # Root may do everything, unless it has no capabilities.
+        # Root ignores permissions unless its capabilities are dropped.
         drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
-        said = run(
+        output = run(
             *(*drop, str(SCRIPT), "up"),
             code=1,
             folder=folder,
             env=environment(DOCKER_HOST=f"unix://{path}"),
         )
-    assert "Traceback" not in said.text
-    said.shows("permission denied")
-    assert "docker" in said.err.partition("hint: ")[2]
+    assert "Traceback" not in output.text
+    output.shows("permission denied")
+    assert "docker" in output.err.partition("hint: ")[2]
 
 
-def test_a_missing_compose_must_be_said(folder: Path) -> None:
-    said = without_compose(folder)
-    assert "Traceback" not in said.text
-    said.shows("Docker Compose v2 is not", "hint: ")
+def test_a_missing_compose_must_be_reported(folder: Path) -> None:
+    output = without_compose(folder)
+    assert "Traceback" not in output.text
+    output.shows("Docker Compose v2 is not", "hint: ")
 
 
 def without_compose(folder: Path) -> Said:
-    """Run `up` in a view of the file system where Docker's plugins are hidden."""
+    """Run `up` in a mount namespace that hides Docker's plugins."""
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
     if not shutil.which("unshare") or run(*namespace, "true", code=None).code:
         pytest.skip("no mount namespaces for this user")

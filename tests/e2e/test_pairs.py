@@ -1,4 +1,4 @@
-"""Two stacks beside each other: whatever is typed for one, each has exactly what it had before."""
+"""Two stacks next to each other: a command for one never changes the data of the other."""
 
 import copy
 import hashlib
@@ -18,95 +18,97 @@ UP, DOWN, VERIFY, IMPORT, LOG = "up --no-verify", "down", "verify", "import", "l
 DELETE, PRUNE = "down --volumes --yes", "migrate-store --prune --yes"
 OLD = "old"
 
-# For whom, and what is typed; who is not there yet is made in that relation to the old one.
+# Name of a stack and command to run for it; a new stack is created in that relation to the old one.
 Steps = Sequence[tuple[str, str]]
-# Ids of runs, each with the digests of its artifacts.
-Holds = dict[str, list[str]]
+# Digests of artifacts by run id.
+Data = dict[str, list[str]]
 
 
 class Seat:
-    """A stack, and what it must hold.
+    """A stack and the data that it must have.
 
     Attributes:
-        stack: It.
-        options: That each of its commands has.
-        holds: By its model: what was logged and imported, and not deleted.
-        place: Whether its data is in a place of its own, so that it can be looked at.
-        is_stale: Whether the folder was renamed under the server: SQLite then refuses to write,
-            until the server is started anew.
+        stack: Stack.
+        options: Options of all its commands.
+        expected: Expected data: everything logged and imported, and not deleted.
+        owns_data: Whether its data is separate from the other stack's and can be inspected.
+        is_stale: Whether the folder was renamed under the running server: SQLite then refuses to
+            write until the server is restarted.
     """
 
     def __init__(
-        self, stack: RunningStack, options: Sequence[str] = (), holds: Holds | None = None
+        self, stack: RunningStack, options: Sequence[str] = (), expected: Data | None = None
     ) -> None:
         self.stack = stack
         self.options = options
-        self.holds = holds or {}
-        self.place = True
+        self.expected = expected or {}
+        self.owns_data = True
         self.is_stale = False
 
     def types(self, command: str, source: Mlruns) -> None:
-        """Run one command, and follow in the model what it may have changed."""
+        """Run one command and update the expected data."""
         if command == LOG:
             if self.runs() and not self.is_stale:
                 run = self.stack.log_run()
-                self.holds[run.id] = found(self.stack)[run.id]
+                self.expected[run.id] = found(self.stack)[run.id]
             return
         words = [*command.split(), *([str(source.path)] if command == IMPORT else [])]
         done = self.stack.tool(*self.options, *words, code=None).code == 0
         if done and command in {UP, DOWN, DELETE}:
             self.is_stale = False
         if done and command == DELETE:
-            self.holds = {}
+            self.expected = {}
         if done and command == IMPORT:
-            self.holds[source.run_id] = [hashlib.sha256(source.content).hexdigest()]
+            self.expected[source.run_id] = [hashlib.sha256(source.content).hexdigest()]
 
     def runs(self) -> bool:
-        """Tell whether the tool says that it runs."""
-        said = self.stack.tool(*self.options, "status", "--json", code=None)
-        return bool(said.code == 0 and said.data["services"])
+        """Tell whether the tool reports the stack as running."""
+        output = self.stack.tool(*self.options, "status", "--json", code=None)
+        return bool(output.code == 0 and output.data["services"])
 
 
-def held(runs: Sequence[str], files: Mapping[str, str]) -> Holds:
-    """Return runs with the digests of their artifacts; what belongs to none is under no id."""
-    holds: Holds = {run: [] for run in runs}
+def data_of(runs: Sequence[str], files: Mapping[str, str]) -> Data:
+    """Return the digests of artifacts by run id."""
+    expected: Data = {run: [] for run in runs}
     for path, digest in files.items():
         # EXPERIMENT/RUN/artifacts/...
-        holds.setdefault(path.split("/")[1], []).append(digest)
-    return holds
+        expected.setdefault(path.split("/")[1], []).append(digest)
+    return expected
 
 
-def found(stack: RunningStack) -> Holds:
-    """Return what there really is."""
+def found(stack: RunningStack) -> Data:
+    """Return the data that is really on disk."""
     seen = kept(stack)
-    return held(seen.runs, seen.files)
+    return data_of(seen.runs, seen.files)
 
 
 # --- how two stacks are related
 
 
 def other_folder(old: Seat, top: Path) -> Seat:
-    """Nothing in common."""
-    return Seat(type(old.stack)(made(top / "elsewhere"), SMALLEST))
+    """Share nothing."""
+    return Seat(type(old.stack)(new_folder(top / "elsewhere"), SMALLEST))
 
 
 def same_name(old: Seat, top: Path) -> Seat:
-    """Another folder, the same project name."""
+    """Use another folder and the same project name."""
     name = old.stack.settings["COMPOSE_PROJECT_NAME"]
-    seat = Seat(type(old.stack)(made(top / "namesake"), {**SMALLEST, "COMPOSE_PROJECT_NAME": name}))
-    # Docker's volumes are known by the name: there is one place for both, and it is the old one's.
-    seat.place = isinstance(seat.stack, LocalStack)
+    seat = Seat(
+        type(old.stack)(new_folder(top / "namesake"), {**SMALLEST, "COMPOSE_PROJECT_NAME": name})
+    )
+    # Docker's volumes are found by project name, so the old stack's volumes are the only ones.
+    seat.owns_data = isinstance(seat.stack, LocalStack)
     return seat
 
 
 def same_port(old: Seat, top: Path) -> Seat:
-    """Another folder, the same port."""
+    """Use another folder and the same port."""
     port = old.stack.settings["MLFLOW_PORT"]
-    return Seat(type(old.stack)(made(top / "intruder"), {**SMALLEST, "MLFLOW_PORT": port}))
+    return Seat(type(old.stack)(new_folder(top / "intruder"), {**SMALLEST, "MLFLOW_PORT": port}))
 
 
 def same_folder(old: Seat, top: Path) -> Seat:
-    """Two env files beside each other, with two names and ports."""
+    """Use a second env file in the same folder, with another name and port."""
     del top
     stack = copy.copy(old.stack)
     stack.env_file = stack.folder / "second.env"
@@ -114,41 +116,41 @@ def same_folder(old: Seat, top: Path) -> Seat:
     stack.name = f"{old.stack.name}-2"
     stack.write(COMPOSE_PROJECT_NAME=stack.name, MLFLOW_PORT=str(free_ports(1)[0]))
     seat = Seat(stack, ("--env-file", "second.env"))
-    seat.place = False
+    seat.owns_data = False
     return seat
 
 
 def moved(old: Seat, top: Path) -> Seat:
-    """The old one's folder was renamed, and the new one is in a folder of that name."""
+    """Rename the old stack's folder and create the new stack under the old folder name."""
     del top
     home = old.stack.folder
     old.is_stale = is_up(old.stack)
     move(old.stack, home.with_name(f"{home.name} moved"))
-    return Seat(type(old.stack)(made(home), SMALLEST))
+    return Seat(type(old.stack)(new_folder(home), SMALLEST))
 
 
 def moved_while_down(old: Seat, top: Path) -> Seat:
-    """The same, of a stack that was stopped before."""
+    """Stop the old stack, then do the same."""
     old.stack.tool("down")
     return moved(old, top)
 
 
 def copied(old: Seat, top: Path) -> Seat:
-    """The folder was copied, with everything that is in it."""
+    """Copy the old stack's folder with all its contents."""
     stack = copy.copy(old.stack)
     stack.folder = top / ("copy" if is_up(old.stack) else "copy while down")
     stack.env_file = stack.folder / ".env"
     ignored = shutil.ignore_patterns("*.sock")
     shutil.copytree(old.stack.folder, stack.folder, symlinks=True, ignore=ignored)
     local = isinstance(stack, LocalStack)
-    seat = Seat(stack, holds={**old.holds} if local else None)
-    # Docker's volumes are not in the folder, and carry the same name.
-    seat.place = local
+    seat = Seat(stack, expected={**old.expected} if local else None)
+    # Docker's volumes are not in the folder and have the same name.
+    seat.owns_data = local
     return seat
 
 
 def copied_while_down(old: Seat, top: Path) -> Seat:
-    """The same, of a stack that was stopped before."""
+    """Stop the old stack, then do the same."""
     old.stack.tool("down")
     return copied(old, top)
 
@@ -166,7 +168,7 @@ RELATIONS: Mapping[str, Relation] = {
 }
 
 
-def made(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
@@ -175,7 +177,7 @@ def made(folder: Path) -> Path:
 
 
 def play(old: Seat, steps: Steps, source: Mlruns, top: Path) -> None:
-    """Run commands, and compare after each what each stack has with what it must have."""
+    """Run commands; after each, compare the data of all stacks with the expected data."""
     seats = {OLD: old}
     for step in steps:
         name, command = step
@@ -183,19 +185,19 @@ def play(old: Seat, steps: Steps, source: Mlruns, top: Path) -> None:
             seats[name] = RELATIONS[name](old, top)
         seats[name].types(command, source)
         for other, seat in seats.items():
-            if seat.place:
-                assert found(seat.stack) == seat.holds, f"{other} after {step}"
+            if seat.owns_data:
+                assert found(seat.stack) == seat.expected, f"{other} after {step}"
 
 
 @pytest.fixture
 def top(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder for the folders of stacks; what was started there is ended."""
-    yield made(tmp_path / "top")
+    """Return a parent folder for stacks; processes started there are stopped afterwards."""
+    yield new_folder(tmp_path / "top")
     end_processes_in(tmp_path)
     shutil.rmtree(tmp_path)
 
 
-# What lost or mixed up data before, and more; each with as few starts as there can be.
+# Sequences that once lost or mixed up data, and more, with as few starts as possible.
 JOURNEYS: Mapping[str, Steps] = {
     "beside one that runs": [
         *((OLD, UP), (OLD, LOG), (OLD, UP)),
@@ -217,16 +219,16 @@ JOURNEYS: Mapping[str, Steps] = {
 def test_each_stack_must_have_exactly_its_own_data(
     steps: Steps, small_source: Mlruns, top: Path
 ) -> None:
-    play(Seat(LocalStack(made(top / "stack"), SMALLEST)), steps, small_source, top)
+    play(Seat(LocalStack(new_folder(top / "stack"), SMALLEST)), steps, small_source, top)
 
 
-@docker_only("the other engine has journeys of its own")
-def test_a_stack_on_docker_must_keep_what_a_namesake_or_a_copy_would_delete(
+@docker_only("the local engine has its own journeys")
+def test_a_stack_on_docker_must_keep_data_that_a_namesake_or_a_copy_tries_to_delete(
     smallest: RunningStack, small_source: Mlruns, top: Path
 ) -> None:
-    """While it runs; a stopped one is in test_identity.py."""
+    """The stack is running; test_identity.py covers a stopped one."""
     steps = [
         *(("same name", UP), ("same name", DELETE)),
         *(("copied", DOWN), ("copied", DELETE), (OLD, LOG)),
     ]
-    play(Seat(smallest, holds=found(smallest)), steps, small_source, top)
+    play(Seat(smallest, expected=found(smallest)), steps, small_source, top)

@@ -34,26 +34,28 @@ def never_up(_make_for_module: MakeStack) -> RunningStack:
 def test_a_process_on_a_port_must_be_named(never_up: RunningStack, what: str, address: str) -> None:
     port = int(never_up.settings[VARIABLES[what]].removeprefix(":"))
     with listening(address, port):
-        said = never_up.up(code=1)
+        output = never_up.up(code=1)
     me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
-    said.shows(f"port {port} is already in use by {me} (pid {os.getpid()})", VARIABLES[what])
+    output.shows(f"port {port} is already in use by {me} (pid {os.getpid()})", VARIABLES[what])
     assert never_up.ids() == {}
 
 
 @docker_only("it is about containers")
 def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerStack) -> None:
     stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
-    said = stack.up(code=1)
+    output = stack.up(code=1)
     name = shared.containers()["mlflow"]["Name"].removeprefix("/")
-    said.shows(f"is already in use by the container {name}")
+    output.shows(f"is already in use by the container {name}")
     assert stack.ids() == {}
 
 
 @local_only("addresses are looked at before the engine has anything to do")
 def test_an_address_of_another_machine_must_be_named(never_up: RunningStack) -> None:
     with never_up.changed(STACK_BIND_ADDRESS="192.0.2.1", MLFLOW_AUTH="basic"):
-        said = never_up.up(code=2)
-    said.shows("STACK_BIND_ADDRESS must be an address of this machine, got 192.0.2.1", "hint: set")
+        output = never_up.up(code=2)
+    output.shows(
+        "STACK_BIND_ADDRESS must be an address of this machine, got 192.0.2.1", "hint: set"
+    )
     assert never_up.ids() == {}
 
 

@@ -38,7 +38,7 @@ class Provided(NamedTuple):
     """A stack with another S3 server, and what was seen while it was started."""
 
     stack: DockerStack
-    said: Said
+    output: Said
     markers: Markers
     processes: Processes
 
@@ -53,8 +53,8 @@ def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
         stack = _make_for_module(S3_PROVIDER=name, **DATABASES[name], **markers.texts)
         assert isinstance(stack, DockerStack)
         with watched_processes(markers) as processes:
-            said = stack.tool("up", "--json")
-        return Provided(stack, said, markers, processes)
+            output = stack.tool("up", "--json")
+        return Provided(stack, output, markers, processes)
 
     return start
 
@@ -72,7 +72,7 @@ def versitygw(provided: Callable[[str], Provided]) -> DockerStack:
 
 
 def test_it_must_be_proven_step_by_step(other: Provided) -> None:
-    data = other.said.data
+    data = other.output.data
     services = [service["name"] for service in data["services"]]
     assert services[-3:] == ["s3", "bucket-init", "mlflow"]
     assert ("postgres" in services) is ("BACKEND_STORE" not in other.stack.settings)
@@ -96,7 +96,7 @@ def test_no_secret_must_show_anywhere(other: Provided) -> None:
     containers = docker("ps", "--all", "--quiet", "--filter", label).out.split()
     assert len(containers) == len(stack.ids())
     seen = [
-        other.said.text,
+        other.output.text,
         docker("inspect", *containers).text,
         *(docker("logs", container).text for container in containers),
         stack.compose("config").text,
@@ -112,8 +112,8 @@ def test_no_secret_must_show_anywhere(other: Provided) -> None:
 
 def test_a_second_up_must_change_nothing(other: Provided) -> None:
     before = other.stack.ids(), other.stack.starts()
-    said = other.stack.up()
-    assert (ONE_KEY in said.text) is other.stack.one_key
+    output = other.stack.up()
+    assert (ONE_KEY in output.text) is other.stack.one_key
     ids, starts = other.stack.ids(), other.stack.starts()
     assert starts == before[1]
     assert {**ids, "bucket-init": ""} == {**before[0], "bucket-init": ""}

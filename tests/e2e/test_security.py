@@ -168,8 +168,10 @@ def test_the_tracking_server_must_have_no_privileges(shared: DockerStack) -> Non
 
 def test_the_bucket_job_must_have_no_privileges(shared: DockerStack) -> None:
     """Asked of a container that is made as the job's is, since the job's has ended."""
-    said = shared.compose("run", "--rm", "--no-deps", "-T", "bucket-init", "cat", "/proc/1/status")
-    assert parse_status(said.out) == NO_PRIVILEGES
+    output = shared.compose(
+        "run", "--rm", "--no-deps", "-T", "bucket-init", "cat", "/proc/1/status"
+    )
+    assert parse_status(output.out) == NO_PRIVILEGES
 
 
 @pytest.mark.parametrize("user", ["10001", "0"], ids=["as itself", "as root"])
@@ -178,9 +180,9 @@ def test_nothing_must_be_written_to_the_tracking_servers_files(
 ) -> None:
     script = 'for folder in "$@"; do touch "$folder/written" && echo "$folder"; done; true'
     argv = ("exec", "--user", user, shared.ids()["mlflow"], "sh", "-c", script, "sh", *CLOSED)
-    said = docker(*argv)
-    assert said.out == ""
-    errors = said.err.splitlines()
+    output = docker(*argv)
+    assert output.out == ""
+    errors = output.err.splitlines()
     assert len(errors) == len(CLOSED)
     refusals = ("Read-only file system", "Permission denied")
     assert all(any(refusal in line for refusal in refusals) for line in errors), errors

@@ -263,8 +263,8 @@ def test_gateway_keys_must_survive_login_and_another_admin_password(make_stack: 
 
 
 def test_gateway_keys_must_not_be_encrypted_with_mlflows_default(classroom: Classroom) -> None:
-    said = classroom.admin.call("GET", "/ajax-api/3.0/mlflow/gateway/secrets/config").json()
-    assert said["using_default_passphrase"] is False
+    output = classroom.admin.call("GET", "/ajax-api/3.0/mlflow/gateway/secrets/config").json()
+    assert output["using_default_passphrase"] is False
 
 
 # --- the network
@@ -324,8 +324,8 @@ def store_key(api: Api, name: str, key: str) -> None:
 def read_keys(stack: RunningStack) -> dict[str, str]:
     """Return the keys of the gateway by name, as the server decrypts them."""
     code = ("python", "-c", READ_KEYS)
-    said = stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code)
-    found: dict[str, str] = json.loads(said)
+    output = stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code)
+    found: dict[str, str] = json.loads(output)
     return found
 
 

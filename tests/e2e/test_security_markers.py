@@ -47,7 +47,7 @@ class Marked(NamedTuple):
 
     stack: DockerStack
     markers: Markers
-    said: dict[str, Said]
+    outputs: dict[str, Said]
     processes: Processes
 
     def expect_no_secret(self, *texts: str) -> None:
@@ -67,8 +67,8 @@ def marked(shared: RunningStack, _make_for_module: MakeStack) -> Marked:
     assert isinstance(stack, DockerStack)
     stack.write(**{name: markers[name] for name in FOREIGN})
     with watched_processes(markers) as processes:
-        said = {command: stack.tool(*command.split()) for command in WATCHED}
-    return Marked(stack, markers, said, processes)
+        outputs = {command: stack.tool(*command.split()) for command in WATCHED}
+    return Marked(stack, markers, outputs, processes)
 
 
 # --- on the screen
@@ -77,11 +77,11 @@ def marked(shared: RunningStack, _make_for_module: MakeStack) -> Marked:
 @pytest.mark.parametrize("option", ["", "--json"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_must_print_no_secret(marked: Marked, command: str, option: str) -> None:
-    said = marked.said.get(f"{command} {option}".strip())
-    said = said or marked.stack.tool(*f"{command} {option}".split())
+    output = marked.outputs.get(f"{command} {option}".strip())
+    output = output or marked.stack.tool(*f"{command} {option}".split())
     if "render" not in command or option:
-        assert said.out.strip()
-    assert marked.markers.found_in(said.text) == set()
+        assert output.out.strip()
+    assert marked.markers.found_in(output.text) == set()
 
 
 def test_config_must_show_a_mask_for_every_secret(marked: Marked) -> None:
@@ -95,16 +95,16 @@ def test_changed_secrets_must_not_show_in_the_differences(marked: Marked) -> Non
     new = Markers(*SETTINGS)
     values = {**new.texts, "PIP_INDEX_URL": index_url(new["PIP_INDEX_URL"])}
     with marked.stack.changed(**values):
-        said = [
+        outputs = [
             marked.stack.tool("render", "--diff"),
             marked.stack.tool("render", "--diff", "--json"),
             marked.stack.tool("render", "--check", code=1),
             marked.stack.tool("render", "--check", "--json", code=1),
         ]
-    assert "secrets/pg_password" in said[0].out
-    for one in said:
-        marked.expect_no_secret(one.text)
-        assert new.found_in(one.text) == set()
+    assert "secrets/pg_password" in outputs[0].out
+    for output in outputs:
+        marked.expect_no_secret(output.text)
+        assert new.found_in(output.text) == set()
 
 
 def test_a_secret_file_edited_by_hand_must_not_show(marked: Marked) -> None:
@@ -113,13 +113,13 @@ def test_a_secret_file_edited_by_hand_must_not_show(marked: Marked) -> None:
     file.unlink()
     file.write_text(new["edited"], encoding="utf-8")
     try:
-        said = [marked.stack.tool("render", "--diff"), marked.stack.tool("up", code=1)]
+        outputs = [marked.stack.tool("render", "--diff"), marked.stack.tool("up", code=1)]
     finally:
         file.write_text(before, encoding="utf-8")
         file.chmod(0o444)
-    for one in said:
-        marked.expect_no_secret(one.text)
-        assert new.found_in(one.text) == set()
+    for output in outputs:
+        marked.expect_no_secret(output.text)
+        assert new.found_in(output.text) == set()
 
 
 # --- in the engine
@@ -206,8 +206,8 @@ def test_what_the_database_or_s3_refuses_must_not_show(marked: Marked) -> None:
     stack.sql(role.format("another"))
     try:
         stack.restart("mlflow")
-        said = failed(marked, "verify", "up", "up --json")
-        assert "PG_PASSWORD" in said[1].err
+        outputs = failed(marked, "verify", "up", "up --json")
+        assert "PG_PASSWORD" in outputs[1].err
     finally:
         stack.sql(role.format(marked.markers["PG_PASSWORD"]))
     stack.restart("mlflow")
@@ -215,23 +215,23 @@ def test_what_the_database_or_s3_refuses_must_not_show(marked: Marked) -> None:
     root, (key, secret) = administration(stack, stack.root_key), stack.app_key
     root.user_add(key, "another-secret")
     try:
-        said = failed(marked, "verify", "verify --json")
-        assert "MINIO_SECRET_ACCESS_KEY" in said[0].err
+        outputs = failed(marked, "verify", "verify --json")
+        assert "MINIO_SECRET_ACCESS_KEY" in outputs[0].err
     finally:
         root.user_add(key, secret)
 
 
 def failed(marked: Marked, *commands: str) -> list[Said]:
     """Run commands, all of which must fail, and make sure that no secret shows anywhere."""
-    said = [marked.stack.tool(*command.split(), code=1) for command in commands]
+    outputs = [marked.stack.tool(*command.split(), code=1) for command in commands]
     # Not by `tool`: a server's log may hold tracebacks of its own.
     logs = run(str(SCRIPT), "logs", folder=marked.stack.folder)
     look = [logs, marked.stack.tool("status", "--json")]
-    for one in (*said, *look):
-        marked.expect_no_secret(one.text)
+    for output in (*outputs, *look):
+        marked.expect_no_secret(output.text)
     for container in marked.stack.ids().values():
         marked.expect_no_secret(docker("logs", container).text, docker("inspect", container).text)
-    return said
+    return outputs
 
 
 def index_url(password: str) -> str:

@@ -64,15 +64,15 @@ def test_a_wrong_secret_in_the_environment_must_not_show(unstarted: RunningStack
 def test_a_refused_init_must_not_show_a_secret(unstarted: RunningStack) -> None:
     with unstarted.changed():
         unstarted.env_file.unlink()
-        said = unstarted.tool("init", "--set", f"PG_PASSWORD={TOO_LONG}", code=2)
-        assert "PG_PASSWORD" in said.err
-        assert MARKER.found_in(said.text) == set()
+        output = unstarted.tool("init", "--set", f"PG_PASSWORD={TOO_LONG}", code=2)
+        assert "PG_PASSWORD" in output.err
+        assert MARKER.found_in(output.text) == set()
         assert not unstarted.env_file.exists()
 
 
 def expect_refusal(stack: RunningStack, **environment: str) -> None:
     """Make sure that commands fail for the settings, and that no secret shows."""
     for command in COMMANDS:
-        said = stack.tool(*command.split(), code=2, **environment)
-        assert said.text.strip()
-        assert MARKER.found_in(said.text) == set()
+        output = stack.tool(*command.split(), code=2, **environment)
+        assert output.text.strip()
+        assert MARKER.found_in(output.text) == set()

@@ -58,8 +58,8 @@ def shown(stack: LocalStack, way: str, folder: Path) -> dict[str, Any]:
         *("--cors-allowed-origins=http://lab", "--uvicorn-opts=--loop uvloop"),
         *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
     )
-    said = stack.execute("mlflow", "python", "-c", SHOW + way, "server", *options)
-    line = next(line for line in said.splitlines() if line.startswith("SHOWN "))
+    output = stack.execute("mlflow", "python", "-c", SHOW + way, "server", *options)
+    line = next(line for line in output.splitlines() if line.startswith("SHOWN "))
     found: dict[str, Any] = json.loads(line.removeprefix("SHOWN "))
     return found
 

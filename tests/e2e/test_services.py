@@ -69,9 +69,9 @@ def has_data(stack: RunningStack, name: str) -> bool:
     return volume(name) in stack.volumes()
 
 
-def pages(said: Said) -> list[dict[str, Any]]:
+def pages(output: Said) -> list[dict[str, Any]]:
     """Return what a command reports about the pages."""
-    return [dict(service) for service in said.data["services"] if service["name"] in NAMES]
+    return [dict(service) for service in output.data["services"] if service["name"] in NAMES]
 
 
 def test_a_new_kind_of_service_must_live_as_the_others_do(

@@ -86,8 +86,10 @@ def test_a_key_that_an_s3_server_refuses_must_keep_mlflow_from_starting(
     on_their_bucket: RunningStack,
 ) -> None:
     with on_their_bucket.changed(MINIO_ACCESS_KEY="another-key-id"):
-        said = on_their_bucket.up(code=1)
-    said.shows("error: bucket-init ended with exit code 1", "rejected the key in MINIO_ACCESS_KEY")
+        output = on_their_bucket.up(code=1)
+    output.shows(
+        "error: bucket-init ended with exit code 1", "rejected the key in MINIO_ACCESS_KEY"
+    )
     assert on_their_bucket.health("mlflow") != "healthy"
 
 
@@ -134,5 +136,5 @@ def test_what_only_large_s3_servers_refuse_must_be_named(
 ) -> None:
     with on_their_bucket.changed(**changed):
         # Where nothing was ever stored, there is nothing to look for in the former bucket.
-        said = on_their_bucket.up("--start-empty", code=1)
-    said.shows("error: bucket-init ended with exit code 1", *sentences)
+        output = on_their_bucket.up("--start-empty", code=1)
+    output.shows("error: bucket-init ended with exit code 1", *sentences)

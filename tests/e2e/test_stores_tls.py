@@ -156,8 +156,8 @@ def test_a_certificate_that_somebody_else_signed_must_be_named(
     """Whatever that one calls itself."""
     stranger = make_certificates(tmp_path, postgres.host, name).authority
     with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(stranger)):
-        said = on_database.up(code=1)
-    said.shows("error: the database's certificate is not trusted", "set PG_SSLROOTCERT")
+        output = on_database.up(code=1)
+    output.shows("error: the database's certificate is not trusted", "set PG_SSLROOTCERT")
     assert on_database.starts() == {}
 
 
@@ -168,17 +168,17 @@ def test_certificates_that_are_none_must_be_named(
     path = tmp_path / "ca.pem"
     path.write_text("to be filled in", encoding="utf-8")
     with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(path)):
-        said = on_database.up(code=1)
-    said.shows("error: the database's certificate is not trusted", "PG_SSLROOTCERT")
+        output = on_database.up(code=1)
+    output.shows("error: the database's certificate is not trusted", "PG_SSLROOTCERT")
 
 
 @local_only(SAME)
 def test_certificates_that_are_missing_must_be_named(secured: RunningStack) -> None:
     names, before = ("PG_SSLROOTCERT", "MINIO_STORAGE_CA_CERTS"), secured.starts()
     with secured.changed(**dict.fromkeys(names, "no-such.pem")):
-        said = secured.up(code=2)
+        output = secured.up(code=2)
     for name in names:
-        assert f"{name} must be an existing file, got no-such.pem" in " ".join(said.text.split())
+        assert f"{name} must be an existing file, got no-such.pem" in " ".join(output.text.split())
     assert secured.starts() == before
 
 
@@ -189,8 +189,8 @@ def test_a_certificate_of_another_machine_must_be_named_and_do_for_verify_ca(
     """The last of these: afterwards the stack runs."""
     authority = str(certificates.authority)
     on_database.write(PG_HOST="localhost", PG_SSLMODE="verify-full", PG_SSLROOTCERT=authority)
-    said = on_database.up(code=1)
-    said.shows("error: the database's certificate is for another host", "PG_SSLMODE=verify-ca")
+    output = on_database.up(code=1)
+    output.shows("error: the database's certificate is for another host", "PG_SSLMODE=verify-ca")
     assert on_database.starts() == {}
     on_database.write(PG_SSLMODE="verify-ca")
     on_database.tool("up")
@@ -203,8 +203,8 @@ def test_an_s3_certificate_that_nobody_trusts_must_be_named(
 ) -> None:
     known = str(make_certificates(tmp_path, s3.host, name).authority) if name else ""
     with on_bucket.changed(MINIO_STORAGE_CA_CERTS=known):
-        said = on_bucket.up(code=1)
-    said.shows(
+        output = on_bucket.up(code=1)
+    output.shows(
         "error: bucket-init ended with exit code 1",
         f"the certificate of the S3 server at https://{s3.host}:{s3.port} is not trusted",
         "MINIO_STORAGE_CA_CERTS",
@@ -220,5 +220,5 @@ def test_an_s3_server_that_knows_no_new_checksums_must_be_named(
     with on_bucket.changed(
         MINIO_STORAGE_CA_CERTS=authority, MINIO_STORAGE_CHECKSUMS="when_supported"
     ):
-        said = on_bucket.up(code=1)
-    said.shows("bucket-init ended", "set MINIO_STORAGE_CHECKSUMS=when_required")
+        output = on_bucket.up(code=1)
+    output.shows("bucket-init ended", "set MINIO_STORAGE_CHECKSUMS=when_required")

@@ -111,7 +111,7 @@ def test_direct_access_must_store_artifacts_without_the_server(
 def test_an_older_postgres_other_names_limits_and_no_console_must_do(take_over: TakeOver) -> None:
     older = {"POSTGRES_IMAGE": known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")}
     settings = {**older, **RENAMED, **LIMITS, "MINIO_CONSOLE_ADDRESS": ""}
-    stack, said = take_over("login", settings)
+    stack, output = take_over("login", settings)
     assert isinstance(stack, DockerStack)
     assert stack.sql("SHOW server_version")[0].startswith("16.")
     login = Api(stack.url, ("teacher", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
@@ -125,6 +125,6 @@ def test_an_older_postgres_other_names_limits_and_no_console_must_do(take_over: 
         "s3": 1024 * MEBIBYTE,
         "bucket-init": 0,
     }
-    assert set(said.data["urls"]) == {"mlflow", "s3"}
-    ports = {service["name"]: service["ports"] for service in said.data["services"]}
+    assert set(output.data["urls"]) == {"mlflow", "s3"}
+    ports = {service["name"]: service["ports"] for service in output.data["services"]}
     assert ports["s3"] == [f"127.0.0.1:{stack.settings['MINIO_PORT']}"]

@@ -105,11 +105,11 @@ def change_mlflow(stack: DockerStack, change: str) -> None:
 
 def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
     """Make sure that `verify` fails with a cause and a way out, in words and as JSON."""
-    said = stack.tool("verify", "--json", code=1)
-    (error,) = said.envelope["errors"]
+    output = stack.tool("verify", "--json", code=1)
+    (error,) = output.envelope["errors"]
     assert cause in error["message"]
     assert hint in error["hint"]
-    *fine, broken = said.data["steps"]
+    *fine, broken = output.data["steps"]
     assert all(step["ok"] for step in fine)
     assert not broken["ok"]
 
