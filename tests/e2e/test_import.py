@@ -31,7 +31,7 @@ FEW = 40
 # Enough to leave time for killing an import halfway.
 MANY = 100
 SAME = "the same code imports the same rows on both engines, and this one starts faster"
-TOOL = "it is refused before an engine has anything to do"
+TOOL = "it is refused before an engine is involved"
 DAMAGED = "0" * 32
 LEFT_OF_FOLDER = (f"run {DAMAGED}: its meta.yaml is damaged or missing",)
 

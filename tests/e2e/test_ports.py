@@ -1,4 +1,4 @@
-"""A port that somebody else has is found out before anything starts."""
+"""A port in use is detected before anything starts."""
 
 import os
 import socket
@@ -13,12 +13,12 @@ from .docker_stack import DockerStack
 from .running import RunningStack, docker_only, local_only
 
 VARIABLES = {"mlflow": "MLFLOW_PORT", "s3": "MINIO_PORT", "console": "MINIO_CONSOLE_ADDRESS"}
-PROCESS = local_only("processes are found in one way; on Docker, the console's port shows it")
+PROCESS = local_only("processes are found the same way; on Docker, the console's port covers it")
 
 
 @pytest.fixture(scope="module")
 def never_up(_make_for_module: MakeStack) -> RunningStack:
-    """Return a stack whose every start is refused."""
+    """Return a stack whose start always fails."""
     return _make_for_module()
 
 
@@ -31,7 +31,9 @@ def never_up(_make_for_module: MakeStack) -> RunningStack:
     ],
 )
 @pytest.mark.parametrize("address", ["127.0.0.1", ""], ids=["loopback", "every address"])
-def test_a_process_on_a_port_must_be_named(never_up: RunningStack, what: str, address: str) -> None:
+def test_a_process_that_uses_a_port_must_be_named(
+    never_up: RunningStack, what: str, address: str
+) -> None:
     port = int(never_up.settings[VARIABLES[what]].removeprefix(":"))
     with listening(address, port):
         output = never_up.up(code=1)
@@ -41,7 +43,9 @@ def test_a_process_on_a_port_must_be_named(never_up: RunningStack, what: str, ad
 
 
 @docker_only("it is about containers")
-def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerStack) -> None:
+def test_a_container_that_uses_a_port_must_be_named(
+    shared: DockerStack, stack: DockerStack
+) -> None:
     stack.write(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
     output = stack.up(code=1)
     name = shared.containers()["mlflow"]["Name"].removeprefix("/")
@@ -49,8 +53,8 @@ def test_a_container_on_a_port_must_be_named(shared: DockerStack, stack: DockerS
     assert stack.ids() == {}
 
 
-@local_only("addresses are looked at before the engine has anything to do")
-def test_an_address_of_another_machine_must_be_named(never_up: RunningStack) -> None:
+@local_only("addresses are checked before the engine is involved")
+def test_a_bind_address_of_another_machine_must_be_reported(never_up: RunningStack) -> None:
     with never_up.changed(STACK_BIND_ADDRESS="192.0.2.1", MLFLOW_AUTH="basic"):
         output = never_up.up(code=2)
     output.shows(
@@ -61,6 +65,6 @@ def test_an_address_of_another_machine_must_be_named(never_up: RunningStack) -> 
 
 @contextmanager
 def listening(address: str, port: int) -> Iterator[None]:
-    """Hold a port of this machine."""
+    """Listen on a port of this machine."""
     with socket.create_server((address, port)):
         yield

@@ -1,4 +1,4 @@
-"""Other S3 servers in the stack: proven, kept, limited where they can be, and not mixed up."""
+"""Other bundled S3 servers: proven, persistent, restricted if they support it, never mixed up."""
 
 import json
 import uuid
@@ -22,7 +22,7 @@ pytestmark = docker_only("without Docker, the S3 server is always rclone")
 KEYS = ("MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 ONE_KEY = "one key for everything: MINIO_ACCESS_KEY is not limited to the bucket"
 
-# Each server that is run here, with one of the databases.
+# Each server under test, combined with one of the databases.
 DATABASES: dict[str, dict[str, str]] = {"versitygw": {}, "rclone": {"BACKEND_STORE": "sqlite"}}
 
 FOREIGN_KEY = "private.txt"
@@ -35,7 +35,7 @@ FOREIGN_REQUESTS: dict[str, Callable[[S3Client, str], object]] = {
 
 
 class Provided(NamedTuple):
-    """A stack with another S3 server, and what was seen while it was started."""
+    """A stack with another S3 server, and what was observed during its start."""
 
     stack: DockerStack
     output: Said
@@ -45,7 +45,7 @@ class Provided(NamedTuple):
 
 @pytest.fixture(scope="module")
 def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
-    """Return what starts a stack with an S3 server, once."""
+    """Return a function that starts a stack with an S3 server once."""
 
     @cache
     def start(name: str) -> Provided:
@@ -61,7 +61,7 @@ def provided(_make_for_module: MakeStack) -> Callable[[str], Provided]:
 
 @pytest.fixture(params=DATABASES)
 def other(request: pytest.FixtureRequest, provided: Callable[[str], Provided]) -> Provided:
-    """Return a stack with each of the servers that are run here."""
+    """Return a stack with each of the servers under test."""
     return provided(str(request.param))
 
 
@@ -71,7 +71,7 @@ def versitygw(provided: Callable[[str], Provided]) -> DockerStack:
     return provided("versitygw").stack
 
 
-def test_it_must_be_proven_step_by_step(other: Provided) -> None:
+def test_the_stack_must_be_proven_step_by_step(other: Provided) -> None:
     data = other.output.data
     services = [service["name"] for service in data["services"]]
     assert services[-3:] == ["s3", "bucket-init", "mlflow"]
@@ -83,11 +83,11 @@ def test_it_must_be_proven_step_by_step(other: Provided) -> None:
     assert "console" not in data["urls"]
 
 
-def test_a_key_that_is_not_limited_must_be_said(other: Provided) -> None:
-    shown = other.stack.tool("config")
+def test_a_key_that_is_not_limited_to_the_bucket_must_be_reported(other: Provided) -> None:
+    output = other.stack.tool("config")
     found = other.stack.tool("config", "--json").data
     assert found["s3_key_is_limited"] is not other.stack.one_key
-    assert (ONE_KEY in shown.out) is other.stack.one_key
+    assert (ONE_KEY in output.out) is other.stack.one_key
 
 
 def test_no_secret_must_show_anywhere(other: Provided) -> None:
@@ -105,9 +105,9 @@ def test_no_secret_must_show_anywhere(other: Provided) -> None:
     assert markers.found_in(*seen) == set()
     assert other.processes.looks > 10
     assert other.processes.command_lines == other.processes.environments == set()
-    # What these servers read from their environment only, and only the server itself has.
-    ours = KEYS[:2] if stack.one_key else KEYS[2:]
-    assert other.processes.inside <= set(ours)
+    # These servers read their keys from their environment only; no other process has them.
+    allowed = KEYS[:2] if stack.one_key else KEYS[2:]
+    assert other.processes.inside <= set(allowed)
 
 
 def test_a_second_up_must_change_nothing(other: Provided) -> None:
@@ -119,7 +119,7 @@ def test_a_second_up_must_change_nothing(other: Provided) -> None:
     assert {**ids, "bucket-init": ""} == {**before[0], "bucket-init": ""}
 
 
-def test_what_is_stored_must_survive_down_and_up(other: Provided) -> None:
+def test_stored_data_must_survive_down_and_up(other: Provided) -> None:
     run = other.stack.log_run()
     other.stack.tool("down")
     other.stack.up()
@@ -129,8 +129,8 @@ def test_what_is_stored_must_survive_down_and_up(other: Provided) -> None:
     assert other.stack.volumes() == {f"{name}_data", database, "mlflow_tmp"}
 
 
-def test_a_change_of_servers_must_be_refused_before_anything_happens(other: Provided) -> None:
-    """The other one would start with nothing, and all artifacts would seem lost."""
+def test_a_change_of_the_s3_server_must_be_refused_before_anything_happens(other: Provided) -> None:
+    """The new server would start empty, and all artifacts would appear lost."""
     stack, name = other.stack, other.stack.settings["S3_PROVIDER"]
     before, volumes = stack.ids(), stack.volumes()
     rendered = (stack.compose_folder / "docker-compose.yaml").read_bytes()
@@ -144,18 +144,18 @@ def test_a_change_of_servers_must_be_refused_before_anything_happens(other: Prov
     assert (stack.compose_folder / "docker-compose.yaml").read_bytes() == rendered
 
 
-# --- the application's key, where there are users
+# --- the application's key, for servers with users
 
 
 @pytest.fixture
 def foreign_bucket(versitygw: DockerStack) -> Iterator[str]:
-    """Return a bucket of somebody else on the same server, with one object in it."""
-    with bucket_of_roots(versitygw) as name:
+    """Return another owner's bucket on the same server, with one object in it."""
+    with root_bucket(versitygw) as name:
         yield name
 
 
 @contextmanager
-def bucket_of_roots(stack: DockerStack) -> Iterator[str]:
+def root_bucket(stack: DockerStack) -> Iterator[str]:
     root, name = stack.s3(stack.root_key), f"foreign-{uuid.uuid4().hex[:8]}"
     root.create_bucket(Bucket=name)
     root.put_object(Bucket=name, Key=FOREIGN_KEY, Body=b"private")
@@ -173,24 +173,28 @@ def test_the_application_key_must_be_refused_on_another_bucket(
     assert [file["Key"] for file in found] == [FOREIGN_KEY]
 
 
-def test_the_application_key_must_not_make_buckets_or_open_its_own(versitygw: DockerStack) -> None:
+def test_the_application_key_must_not_create_buckets_or_publish_its_own(
+    versitygw: DockerStack,
+) -> None:
     application = versitygw.s3()
-    made = partial(application.create_bucket, Bucket=f"new-{uuid.uuid4().hex[:8]}")
-    assert refused_with(made) == "AccessDenied"
+    create = partial(application.create_bucket, Bucket=f"new-{uuid.uuid4().hex[:8]}")
+    assert refused_with(create) == "AccessDenied"
     everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
     statement = everybody | {"Resource": f"arn:aws:s3:::{versitygw.bucket}/*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    opened = partial(application.put_bucket_policy, Bucket=versitygw.bucket, Policy=policy)
-    assert refused_with(opened) == "AccessDenied"
+    open_bucket = partial(application.put_bucket_policy, Bucket=versitygw.bucket, Policy=policy)
+    assert refused_with(open_bucket) == "AccessDenied"
 
 
-def test_a_replaced_key_and_a_former_bucket_must_be_shut(versitygw: DockerStack) -> None:
-    """The last that uses this stack, which stays with the other bucket."""
+def test_a_replaced_key_and_access_to_a_former_bucket_must_be_revoked(
+    versitygw: DockerStack,
+) -> None:
+    """The last test of this stack, which keeps using the new bucket."""
     former, old = versitygw.bucket, versitygw.app_key
     versitygw.write(MINIO_ACCESS_KEY="another-key-id", MLFLOW_BUCKET_NAME="another-bucket")
-    # The former bucket holds what an earlier scenario stored, and its key is replaced.
+    # The former bucket still has objects of an earlier test.
     versitygw.up("--start-empty")
-    of_old = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
-    assert refused_with(of_old) == "InvalidAccessKeyId"
-    of_former = partial(versitygw.s3().list_objects_v2, Bucket=former)
-    assert refused_with(of_former) == "AccessDenied"
+    list_with_old_key = partial(versitygw.s3(old).list_objects_v2, Bucket="another-bucket")
+    assert refused_with(list_with_old_key) == "InvalidAccessKeyId"
+    list_former_bucket = partial(versitygw.s3().list_objects_v2, Bucket=former)
+    assert refused_with(list_former_bucket) == "AccessDenied"

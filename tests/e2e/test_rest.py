@@ -1,4 +1,4 @@
-"""The REST API as programs call it: what goes in is in the database and in the bucket."""
+"""The REST API as programs call it: what a client stores is in the database and the bucket."""
 
 import time
 import uuid
@@ -18,7 +18,7 @@ def test_an_experiment_must_be_renamed_deleted_and_restored(shared: RunningStack
     assert lifecycle_stages(shared)[id_] == "active"
 
 
-def test_what_is_logged_to_a_run_must_come_back(shared: RunningStack) -> None:
+def test_everything_logged_to_a_run_must_be_read_back(shared: RunningStack) -> None:
     api, now = shared.api, int(time.time() * 1000)
     run = shared.log_run()
     api.post("runs/log-parameter", run_id=run.id, key="optimizer", value="adam")
@@ -80,8 +80,8 @@ def test_a_registered_model_must_keep_its_versions(shared: RunningStack) -> None
     source = api.get("runs/get", run_id=run.id)["run"]["info"]["artifact_uri"]
     api.post("registered-models/create", name=name)
     for number in ("1", "2"):
-        made = api.post("model-versions/create", name=name, source=source, run_id=run.id)
-        assert made["model_version"]["version"] == number
+        created = api.post("model-versions/create", name=name, source=source, run_id=run.id)
+        assert created["model_version"]["version"] == number
     api.post("registered-models/alias", name=name, alias="champion", version="2")
     found = api.get("registered-models/alias", name=name, alias="champion")
     assert found["model_version"]["run_id"] == run.id
@@ -89,6 +89,6 @@ def test_a_registered_model_must_keep_its_versions(shared: RunningStack) -> None
 
 
 def lifecycle_stages(stack: RunningStack) -> dict[str, str]:
-    """Return the stage of every experiment that the database has."""
+    """Return the lifecycle stage of every experiment in the database."""
     rows = stack.sql("SELECT experiment_id, lifecycle_stage FROM experiments")
     return dict(row.split("|") for row in rows)

@@ -1,4 +1,4 @@
-"""Least privilege on a running stack: nobody may do more than his work needs."""
+"""Least privilege on a running stack: each service and key may only do what it needs."""
 
 import json
 import uuid
@@ -18,8 +18,8 @@ pytestmark = docker_only("it is about containers, and keys that only MinIO has")
 
 CONFINED = ("mlflow", "bucket-init")
 SERVICES = ("postgres", "s3", *CONFINED)
-# What each service is given, and nothing else.
-GIVEN = {
+# Secrets that each service gets, and no others.
+SECRETS = {
     "postgres": {"pg_password"},
     "s3": {"minio_root_user", "minio_root_password"},
     "bucket-init": {"s3_root_key", "s3_app_key"},
@@ -50,13 +50,13 @@ FOREIGN_REQUESTS: dict[str, Callable[[S3Client, str], object]] = {
 
 @pytest.fixture(scope="module")
 def containers(shared: DockerStack) -> Mapping[str, Any]:
-    """Return what Docker says of every container, by service."""
+    """Return `docker inspect` of every container, by service."""
     return shared.containers()
 
 
 @pytest.fixture
 def foreign_bucket(shared: DockerStack) -> Iterator[str]:
-    """Return a bucket of somebody else on the same server, with one object in it."""
+    """Return another owner's bucket on the same server, with one object in it."""
     root, name = shared.s3(shared.root_key), f"foreign-{uuid.uuid4().hex[:8]}"
     root.create_bucket(Bucket=name)
     root.put_object(Bucket=name, Key=FOREIGN_KEY, Body=b"private")
@@ -87,13 +87,15 @@ def test_the_application_key_must_not_see_other_buckets(
     assert seen == [shared.bucket]
 
 
-def test_the_application_key_must_not_make_buckets_or_open_its_own(shared: DockerStack) -> None:
+def test_the_application_key_must_not_create_buckets_or_publish_its_own(
+    shared: DockerStack,
+) -> None:
     application, name = shared.s3(), f"new-{uuid.uuid4().hex[:8]}"
     assert refused_with(lambda: application.create_bucket(Bucket=name)) == "AccessDenied"
     statement = OPEN_TO_ALL | {"Resource": [f"arn:aws:s3:::{shared.bucket}/*"]}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    opened = partial(application.put_bucket_policy, Bucket=shared.bucket, Policy=policy)
-    assert refused_with(opened) == "AccessDenied"
+    open_bucket = partial(application.put_bucket_policy, Bucket=shared.bucket, Policy=policy)
+    assert refused_with(open_bucket) == "AccessDenied"
 
 
 def test_the_application_key_must_not_administer_the_s3_server(shared: DockerStack) -> None:
@@ -106,37 +108,37 @@ def test_the_application_key_must_not_administer_the_s3_server(shared: DockerSta
     assert set(users) == {shared.app_key[0]}
 
 
-# --- what services are given
+# --- secrets of services
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_must_be_given_only_the_secrets_that_it_needs(
+def test_a_service_must_get_only_the_secrets_that_it_needs(
     containers: Mapping[str, Any], service: str
 ) -> None:
     mounts = containers[service]["Mounts"]
     secrets = [mount for mount in mounts if mount["Destination"].startswith("/run/secrets")]
-    assert {mount["Destination"].removeprefix("/run/secrets/") for mount in secrets} == GIVEN[
+    assert {mount["Destination"].removeprefix("/run/secrets/") for mount in secrets} == SECRETS[
         service
     ]
     assert not any(mount["RW"] for mount in secrets)
     assert not any("docker.sock" in mount["Source"] for mount in mounts)
 
 
-def test_mlflow_must_not_hold_the_root_key(shared: DockerStack) -> None:
-    """Neither in a file that it may read nor in the environment of any of its processes."""
+def test_mlflow_must_not_have_the_root_key(shared: DockerStack) -> None:
+    """Neither in a readable file nor in the environment of any of its processes."""
     script = "find /run/secrets -type f -exec cat {} + && cat /proc/[0-9]*/environ 2>/dev/null"
-    held = shared.execute("mlflow", "sh", "-c", f"{script}; env")
-    # It holds its own key, so what is not found is really not there.
-    assert all(part in held for part in shared.app_key)
-    assert not any(part in held for part in shared.root_key)
-    # The same for all files that it may read; -o prints which of the patterns is there.
+    readable = shared.execute("mlflow", "sh", "-c", f"{script}; env")
+    # The search finds MLflow's own key, which proves that it works.
+    assert all(part in readable for part in shared.app_key)
+    assert not any(part in readable for part in shared.root_key)
+    # The same for all readable files; -o prints the pattern that was found.
     search = "grep -rhosF --exclude-dir=proc --exclude-dir=sys -f - / || test $? -lt 3"
     patterns = "\n".join((*shared.root_key, *shared.app_key))
     found = shared.execute("mlflow", "sh", "-c", search, given=patterns).split()
     assert set(found) == set(shared.app_key)
 
 
-# --- what containers may do
+# --- privileges of containers
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -167,7 +169,7 @@ def test_the_tracking_server_must_have_no_privileges(shared: DockerStack) -> Non
 
 
 def test_the_bucket_job_must_have_no_privileges(shared: DockerStack) -> None:
-    """Asked of a container that is made as the job's is, since the job's has ended."""
+    """Checked in a new container with the job's configuration, since the job has exited."""
     output = shared.compose(
         "run", "--rm", "--no-deps", "-T", "bucket-init", "cat", "/proc/1/status"
     )
@@ -175,9 +177,7 @@ def test_the_bucket_job_must_have_no_privileges(shared: DockerStack) -> None:
 
 
 @pytest.mark.parametrize("user", ["10001", "0"], ids=["as itself", "as root"])
-def test_nothing_must_be_written_to_the_tracking_servers_files(
-    shared: DockerStack, user: str
-) -> None:
+def test_the_tracking_servers_files_must_not_be_writable(shared: DockerStack, user: str) -> None:
     script = 'for folder in "$@"; do touch "$folder/written" && echo "$folder"; done; true'
     argv = ("exec", "--user", user, shared.ids()["mlflow"], "sh", "-c", script, "sh", *CLOSED)
     output = docker(*argv)
@@ -188,14 +188,14 @@ def test_nothing_must_be_written_to_the_tracking_servers_files(
     assert all(any(refusal in line for refusal in refusals) for line in errors), errors
 
 
-def test_the_image_must_hold_no_compiler_and_no_root(shared: DockerStack) -> None:
-    asked = f"for name in {' '.join(COMPILERS)}; do command -v $name; done; true"
-    assert shared.execute("mlflow", "sh", "-c", asked) == ""
+def test_the_image_must_not_contain_a_compiler_or_run_as_root(shared: DockerStack) -> None:
+    script = f"for name in {' '.join(COMPILERS)}; do command -v $name; done; true"
+    assert shared.execute("mlflow", "sh", "-c", script) == ""
     image = json.loads(docker("image", "inspect", shared.image("mlflow")).out)[0]
     assert image["Config"]["User"] == "10001:10001"
 
 
-# --- who may connect
+# --- network access
 
 
 def test_published_ports_must_be_bound_to_loopback_only(
@@ -215,27 +215,27 @@ def test_published_ports_must_be_bound_to_loopback_only(
 
 
 def test_other_machines_must_not_reach_a_published_port(containers: Mapping[str, Any]) -> None:
-    """Tried from here at this machine's other addresses, where they would come in."""
+    """Simulated by connecting to this machine's addresses other than loopback."""
     ports = [int(port) for container in containers.values() for _, port in bindings(container)]
     assert len(ports) == 3
     assert all(answers("127.0.0.1", port) for port in ports)
-    others = other_addresses()
-    assert others, "this machine has no address but loopback"
-    assert [(other, port) for other in others for port in ports if answers(other, port)] == []
+    addresses = other_addresses()
+    assert addresses, "this machine has no address but loopback"
+    assert [(host, port) for host in addresses for port in ports if answers(host, port)] == []
 
 
 def keys(s3: S3Client, bucket: str) -> list[str]:
-    """Return the objects of a bucket."""
+    """Return the keys of a bucket's objects."""
     return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
 def bindings(container: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return the addresses and ports of this machine that a container holds."""
+    """Return the host addresses and ports that a container publishes."""
     published = container["NetworkSettings"]["Ports"].values()
     return {(one["HostIp"], one["HostPort"]) for ports in published for one in ports or ()}
 
 
 def parse_status(text: str) -> dict[str, str]:
-    """Return what the kernel says about a process, as far as it concerns privileges."""
+    """Return the lines about privileges of a /proc/PID/status file."""
     pairs = (line.partition(":") for line in text.splitlines())
     return {name: value.strip() for name, _, value in pairs if name in NO_PRIVILEGES}

@@ -1,4 +1,4 @@
-"""Login is on and the network may come in: people get what is theirs, and strangers nothing."""
+"""With login, on the network: users only reach their own data, and strangers nothing."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ BLOCKED = 403
 REFUSED = 400
 TRACES = "/api/3.0/mlflow/traces"
 
-# Each way in that MLflow has: REST, its web page's REST, GraphQL, artifacts, tracing, jobs.
+# Every entry point of MLflow: REST, the web page's REST, GraphQL, artifacts, tracing, jobs.
 CLOSED = (
     ("GET", "/"),
     ("GET", "/version"),
@@ -45,7 +45,7 @@ STRANGERS = {
 }
 
 GATEWAY_SECRETS = "/api/3.0/mlflow/gateway/secrets"
-# What a server that is started now reads: with its passphrase, as its entry point sources it.
+# Decrypts the keys like a freshly started server, with the passphrase its entry point sources.
 READ_KEYS = """
 import json, sqlalchemy
 from mlflow.utils.crypto import KEKManager, _decrypt_secret
@@ -67,7 +67,7 @@ WITH_SECRETS = '. "$SECRETS_DIR/mlflow_env" && exec "$@"'
 
 
 @pytest.mark.parametrize("login", STRANGERS.values(), ids=STRANGERS.keys())
-def test_a_stranger_must_not_get_in(classroom: Classroom, login: tuple[str, str] | None) -> None:
+def test_a_stranger_must_not_log_in(classroom: Classroom, login: tuple[str, str] | None) -> None:
     stranger = Api(classroom.stack.url, login)
     codes = {(method, path): status(stranger, method, path) for method, path in CLOSED}
     assert codes == dict.fromkeys(codes, 401)
@@ -81,14 +81,14 @@ def test_a_stranger_must_not_touch_artifacts(classroom: Classroom) -> None:
     classroom.stack.expect(classroom.run, classroom.admin)
 
 
-def test_a_stranger_may_ask_whether_the_server_is_there(classroom: Classroom) -> None:
+def test_a_stranger_may_call_the_health_check(classroom: Classroom) -> None:
     assert status(Api(classroom.stack.url), "GET", "/health") == 200
 
 
 # --- users
 
 
-def test_the_admin_must_get_in(classroom: Classroom) -> None:
+def test_the_admin_must_log_in(classroom: Classroom) -> None:
     assert status(classroom.admin, "GET", "/version") == 200
     found = classroom.admin.post("experiments/search", max_results=100)["experiments"]
     assert classroom.run.experiment_id in {experiment["experiment_id"] for experiment in found}
@@ -134,16 +134,16 @@ def test_a_user_must_not_touch_others_artifacts(classroom: Classroom) -> None:
 def test_a_user_must_not_read_others_artifacts_through_the_model_registry(
     classroom: Classroom, scheme: str
 ) -> None:
-    """The server fetches a model version from its source with a key of its own."""
+    """The server fetches a model version from its source with its own S3 key."""
     user, run, name = classroom.user, classroom.run, f"model-{uuid.uuid4().hex[:8]}"
     source = f"{scheme.format(bucket=classroom.stack.bucket)}{run.experiment_id}/{run.id}/artifacts"
     user.post("registered-models/create", name=name)
-    made = user.call(
+    created = user.call(
         "POST", f"{MLFLOW}/model-versions/create", json={"name": name, "source": source}
     )
     path = f"/model-versions/get-artifact?name={name}&version=1&path=model/weights.bin"
     assert user.call("GET", path).content != run.artifact
-    assert not made.ok
+    assert not created.ok
 
 
 LOCATIONS = {
@@ -152,68 +152,70 @@ LOCATIONS = {
     "a folder of the server by a relative path": "secrets",
     "another bucket": "s3://another-bucket/folder",
     "the bucket past the server": "s3://{bucket}/{run.experiment_id}",
-    "somebody else's folder": "mlflow-artifacts:/{run.experiment_id}",
-    "somebody else's run": "mlflow-artifacts:/{run.experiment_id}/{run.id}/artifacts",
+    "another user's folder": "mlflow-artifacts:/{run.experiment_id}",
+    "another user's run": "mlflow-artifacts:/{run.experiment_id}/{run.id}/artifacts",
 }
 
 
 @pytest.mark.parametrize("who", ["user", "admin"])
 @pytest.mark.parametrize("location", LOCATIONS.values(), ids=LOCATIONS.keys())
-def test_nobody_must_say_where_the_server_keeps_artifacts(
+def test_nobody_may_choose_where_the_server_stores_artifacts(
     classroom: Classroom, location: str, who: str
 ) -> None:
-    """It would write and read there with rights of its own."""
+    """The server would read and write there with its own privileges."""
     api = {"user": classroom.user, "admin": classroom.admin}[who]
     secrets = classroom.stack.execute("mlflow", "sh", "-c", 'cd "$SECRETS_DIR" && pwd').strip()
-    place = location.format(secrets=secrets, bucket=classroom.stack.bucket, run=classroom.run)
+    target = location.format(secrets=secrets, bucket=classroom.stack.bucket, run=classroom.run)
     for name in ("artifact_location", "artifactLocation"):
-        body = {"name": f"elsewhere-{uuid.uuid4().hex[:8]}", name: place}
+        body = {"name": f"elsewhere-{uuid.uuid4().hex[:8]}", name: target}
         for path in (f"{MLFLOW}/experiments/create", "/ajax-api/2.0/mlflow/experiments/create"):
-            made = api.call("POST", path, json=body)
-            assert made.status_code == REFUSED, made.text
-            assert "artifact_location must not be set" in made.text
+            created = api.call("POST", path, json=body)
+            assert created.status_code == REFUSED, created.text
+            assert "artifact_location must not be set" in created.text
 
 
-def test_a_user_must_not_write_where_an_experiment_of_earlier_times_points(
+def test_a_user_must_not_write_to_an_older_experiments_foreign_location(
     classroom: Classroom,
 ) -> None:
-    """Also where the database has such a location already."""
+    """The database may still have such a location."""
     user, stack = classroom.user, classroom.stack
-    folder = f"/tmp/elsewhere-{uuid.uuid4().hex[:8]}"  # noqa: S108 - of a container, or made here
-    for place in (folder, f"file://{folder}", f"s3://{uuid.uuid4().hex}"):
-        made = user.post("experiments/create", name=uuid.uuid4().hex)
-        change = f"artifact_location = '{place}' WHERE experiment_id = {made['experiment_id']}"
+    folder = f"/tmp/elsewhere-{uuid.uuid4().hex[:8]}"  # noqa: S108 - of a container, or created here
+    for location in (folder, f"file://{folder}", f"s3://{uuid.uuid4().hex}"):
+        created = user.post("experiments/create", name=uuid.uuid4().hex)
+        change = (
+            f"artifact_location = '{location}' WHERE experiment_id = {created['experiment_id']}"
+        )
         stack.sql(f"UPDATE experiments SET {change}")  # noqa: S608 - of our own
-        run = user.post("runs/create", experiment_id=made["experiment_id"])["run"]["info"]
+        run = user.post("runs/create", experiment_id=created["experiment_id"])["run"]["info"]
         query = f"run_uuid={run['run_id']}&path=notes.txt"
         sent = user.call("POST", f"/ajax-api/2.0/mlflow/upload-artifact?{query}", data=b"notes")
         assert sent.status_code == REFUSED, sent.text
         assert "is not in the artifacts destination" in sent.text
-        listed = user.call("GET", f"{MLFLOW}/artifacts/list?run_id={run['run_id']}")
-        assert listed.status_code == REFUSED, listed.text
-        user.post("experiments/delete", experiment_id=made["experiment_id"])
+        listing = user.call("GET", f"{MLFLOW}/artifacts/list?run_id={run['run_id']}")
+        assert listing.status_code == REFUSED, listing.text
+        user.post("experiments/delete", experiment_id=created["experiment_id"])
     assert stack.execute("mlflow", "sh", "-c", f"ls -d {folder} || echo none").strip() == "none"
 
 
-@local_only("the server is told where alike on both engines")
-def test_the_smallest_stack_must_keep_artifacts_in_its_own_folder(make_stack: MakeStack) -> None:
-    """Where that is a folder of the server too, and the database a file beside it."""
+@local_only("both engines configure the server's artifact folder the same way")
+def test_the_smallest_stack_must_store_artifacts_in_its_own_folder(make_stack: MakeStack) -> None:
+    """Here the store is a folder of the server, next to the database file."""
     stack = make_stack(BACKEND_STORE="sqlite", ARTIFACT_STORE="local", MLFLOW_AUTH="basic")
     stack.up()
     admin = Api(stack.url, ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
     run = stack.log_run(admin)
     assert admin.artifact("GET", run.key).content == run.artifact
-    for place in ("file:///tmp/elsewhere", "/tmp/elsewhere", "s3://elsewhere"):  # noqa: S108 - refused
-        body = {"name": uuid.uuid4().hex, "artifact_location": place}
+    for location in ("file:///tmp/elsewhere", "/tmp/elsewhere", "s3://elsewhere"):  # noqa: S108 - refused
+        body = {"name": uuid.uuid4().hex, "artifact_location": location}
         assert status(admin, "POST", f"{MLFLOW}/experiments/create", json=body) == REFUSED
 
 
-def test_a_user_must_not_say_where_the_data_of_a_trace_is(classroom: Classroom) -> None:
-    """Traces of others are found by it too."""
+def test_a_user_must_not_choose_where_the_data_of_a_trace_is_stored(classroom: Classroom) -> None:
+    """Such a location would give access to other users' traces."""
     user, trace = classroom.user, f"tr-{uuid.uuid4().hex}"
-    made = user.post("experiments/create", name=uuid.uuid4().hex)
-    place = {"type": 1, "mlflow_experiment": {"experiment_id": made["experiment_id"]}}
-    info = {"trace_id": trace, "trace_location": place, "state": 1}
+    created = user.post("experiments/create", name=uuid.uuid4().hex)
+    location = {"type": 1, "mlflow_experiment": {"experiment_id": created["experiment_id"]}}
+    info = {"trace_id": trace, "trace_location": location, "state": 1}
     info["request_time"] = "2026-11-21T00:00:00Z"
     started = user.call("POST", f"{TRACES}", json={"trace": {"trace_info": info}})
     assert started.ok, started.text
@@ -223,10 +225,10 @@ def test_a_user_must_not_say_where_the_data_of_a_trace_is(classroom: Classroom) 
         assert refused.status_code == REFUSED, refused.text
     harmless = {"key": "note", "value": "mine"}
     assert user.call("PATCH", f"{TRACES}/{trace}/tags", json=harmless).ok
-    user.post("experiments/delete", experiment_id=made["experiment_id"])
+    user.post("experiments/delete", experiment_id=created["experiment_id"])
 
 
-def test_a_user_must_not_make_users_or_himself_admin(classroom: Classroom) -> None:
+def test_a_user_must_not_create_users_or_become_admin(classroom: Classroom) -> None:
     user, name = classroom.user, f"friend-{uuid.uuid4().hex[:8]}"
     created = {"username": name, "password": uuid.uuid4().hex}
     assert status(user, "POST", f"{MLFLOW}/users/create", json=created) == BLOCKED
@@ -237,7 +239,7 @@ def test_a_user_must_not_make_users_or_himself_admin(classroom: Classroom) -> No
     assert status(classroom.admin, "GET", "/version") == 200
 
 
-def test_a_user_must_have_his_own_runs(classroom: Classroom) -> None:
+def test_a_user_must_have_their_own_runs(classroom: Classroom) -> None:
     run = classroom.stack.log_run(classroom.user)
     classroom.stack.expect(run, classroom.user)
     found = classroom.user.post("experiments/search", max_results=100)["experiments"]
@@ -247,9 +249,9 @@ def test_a_user_must_have_his_own_runs(classroom: Classroom) -> None:
 # --- keys of the gateway
 
 
-@local_only("what keys are encrypted with is decided before any engine is asked")
+@local_only("the passphrase is chosen before an engine is involved")
 def test_gateway_keys_must_survive_login_and_another_admin_password(make_stack: MakeStack) -> None:
-    """One that was stored without login, and one of the time before the password was changed."""
+    """One key was stored without login, one before the password was changed."""
     stack, first = make_stack(ARTIFACT_STORE="local"), uuid.uuid4().hex
     stack.up()
     keys = {name: uuid.uuid4().hex for name in ("without login", "with login")}
@@ -270,19 +272,19 @@ def test_gateway_keys_must_not_be_encrypted_with_mlflows_default(classroom: Clas
 # --- the network
 
 
-def test_others_on_the_network_must_get_in_with_login(classroom: Classroom) -> None:
-    """By this machine's address and by its name, as programs and as pages of MLflow's own do."""
+def test_clients_on_the_network_must_reach_the_server_with_login(classroom: Classroom) -> None:
+    """By this machine's address and name, both for programs and for MLflow's own web page."""
     port = classroom.stack.settings["MLFLOW_PORT"]
     for name in (lan_address(), socket.gethostname().lower()):
         url = f"http://{lan_address()}:{port}"
-        theirs = {"Host": f"{name}:{port}"}
-        page = {**theirs, "Origin": f"http://{name}:{port}"}
-        assert search(url, ADMIN, theirs).status_code == 200
+        headers = {"Host": f"{name}:{port}"}
+        page = {**headers, "Origin": f"http://{name}:{port}"}
+        assert search(url, ADMIN, headers).status_code == 200
         assert search(url, ADMIN, page).status_code == 200
         assert search(url, None, page).status_code == 401
 
 
-def test_what_only_mlflow_needs_must_stay_on_loopback(classroom: Classroom) -> None:
+def test_services_that_only_mlflow_uses_must_stay_on_loopback(classroom: Classroom) -> None:
     settings, address = classroom.stack.settings, lan_address()
     second = "PG_PORT" if classroom.stack.one_key else "MINIO_CONSOLE_ADDRESS"
     assert answers(address, int(settings["MLFLOW_PORT"]))
@@ -294,7 +296,7 @@ def test_what_only_mlflow_needs_must_stay_on_loopback(classroom: Classroom) -> N
 
 @pytest.mark.parametrize("where", ["loopback", "network"])
 def test_a_foreign_page_must_be_refused(classroom: Classroom, where: str) -> None:
-    """Be it honest about itself, or behind a name that leads here (DNS rebinding)."""
+    """Whether it sends its own origin or uses a name that resolves to this host (DNS rebinding)."""
     port = classroom.stack.settings["MLFLOW_PORT"]
     url = f"http://{lan_address() if where == 'network' else '127.0.0.1'}:{port}"
     for headers in (
@@ -308,21 +310,21 @@ def test_a_foreign_page_must_be_refused(classroom: Classroom, where: str) -> Non
 
 
 def status(api: Api, method: str, path: str, **options: Any) -> int:  # noqa: ANN401
-    """Return the status of an answer; what is not read is sent as JSON."""
+    """Return the status of a response; anything but GET has a JSON body by default."""
     if method != "GET" and not options:
         options = {"json": {}}
     return api.call(method, path, **options).status_code
 
 
 def store_key(api: Api, name: str, key: str) -> None:
-    """Store a key of a provider in the gateway."""
+    """Store a provider's API key in the gateway."""
     body = {"secret_name": name, "secret_value": {"api_key": key}, "provider": "openai"}
-    made = api.call("POST", f"{GATEWAY_SECRETS}/create", json=body)
-    assert made.ok, made.text
+    created = api.call("POST", f"{GATEWAY_SECRETS}/create", json=body)
+    assert created.ok, created.text
 
 
 def read_keys(stack: RunningStack) -> dict[str, str]:
-    """Return the keys of the gateway by name, as the server decrypts them."""
+    """Return the gateway's API keys by name, as decrypted by the server."""
     code = ("python", "-c", READ_KEYS)
     output = stack.execute("mlflow", "sh", "-c", WITH_SECRETS, "sh", *code)
     found: dict[str, str] = json.loads(output)
@@ -330,5 +332,5 @@ def read_keys(stack: RunningStack) -> dict[str, str]:
 
 
 def search(url: str, login: tuple[str, str] | None, headers: dict[str, str]) -> requests.Response:
-    """Search experiments as somebody on the network does."""
+    """Search experiments as a client on the network does."""
     return Api(url, login).call("POST", SEARCH, json={"max_results": 1}, headers=headers)

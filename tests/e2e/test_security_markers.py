@@ -1,4 +1,4 @@
-"""A secret shows nowhere: a marker in each is looked for in everything that can be seen."""
+"""No secret shows anywhere: each contains a marker that is searched in everything visible."""
 
 import stat
 import sys
@@ -20,29 +20,29 @@ SETTINGS = (
     *("PG_PASSWORD", "MLFLOW_ADMIN_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"),
     *("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "PIP_INDEX_URL"),
 )
-# MLflow takes it from its environment only.
+# MLflow reads it from its environment only.
 SERVER_SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"
-# Of other programs that read the same file.
+# Secrets of other programs that read the same file.
 FOREIGN = ("AWS_SECRET_ACCESS_KEY", "OTHER_PROGRAMS_PASSWORD")
 SHOWN = "********"
 
-# In the environments of containers: what MLflow reads there, and what PostgreSQL's entry point,
-# which is not ours, makes of the file that it is given.
+# Allowed in container environments: MLflow reads one there, and PostgreSQL's entry point, which
+# is third-party code, exports the other from the secret file.
 INSIDE = {SERVER_SECRET, "PG_PASSWORD"}
 
-# Those by which the stack is started and used, and others.
+# Commands that start and use the stack, and others.
 WATCHED = ("up --no-verify", "verify", "logs", "status")
 COMMANDS = (*WATCHED, "config", "render", "render --check", "render --diff")
 
 
 class Marked(NamedTuple):
-    """A running stack with a marker in every secret, and what was seen while it was started.
+    """A running stack with a marker in every secret, and what was observed during its start.
 
     Attributes:
-        stack: It.
-        markers: What is in its secrets.
-        said: What the watched commands printed.
-        processes: What was seen of processes meanwhile.
+        stack: Running stack.
+        markers: Markers in its secrets.
+        outputs: Output of the watched commands.
+        processes: Processes observed meanwhile.
     """
 
     stack: DockerStack
@@ -51,14 +51,14 @@ class Marked(NamedTuple):
     processes: Processes
 
     def expect_no_secret(self, *texts: str) -> None:
-        """Make sure that no marker is in the texts, and that there was something to look at."""
+        """Assert that the texts are not empty and contain no marker."""
         assert any(text.strip() for text in texts)
         assert self.markers.found_in(*texts) == set()
 
 
 @pytest.fixture(scope="module")
 def marked(shared: RunningStack, _make_for_module: MakeStack) -> Marked:
-    """Return the stack; its image is that of `shared`, since its package index is nowhere."""
+    """Return the stack; it uses the image of `shared`, since its package index does not exist."""
     assert shared.ids()
     markers = Markers(*SETTINGS, SERVER_SECRET, *FOREIGN)
     values = {name: markers[name] for name in (*SETTINGS, SERVER_SECRET)}
@@ -91,7 +91,7 @@ def test_config_must_show_a_mask_for_every_secret(marked: Marked) -> None:
     assert set(FOREIGN) <= set(found["foreign"])
 
 
-def test_changed_secrets_must_not_show_in_the_differences(marked: Marked) -> None:
+def test_changed_secrets_must_not_show_in_the_diff(marked: Marked) -> None:
     new = Markers(*SETTINGS)
     values = {**new.texts, "PIP_INDEX_URL": index_url(new["PIP_INDEX_URL"])}
     with marked.stack.changed(**values):
@@ -145,7 +145,7 @@ def test_the_image_must_show_no_secret(marked: Marked) -> None:
     marked.expect_no_secret(docker("history", "--no-trunc", image).text)
 
 
-def test_the_servers_own_logs_must_hold_no_secret(marked: Marked) -> None:
+def test_the_servers_logs_must_contain_no_secret(marked: Marked) -> None:
     for container in marked.stack.ids().values():
         marked.expect_no_secret(docker("logs", container).text)
 
@@ -161,8 +161,8 @@ def test_no_process_must_show_a_secret_while_the_stack_is_started_and_used(marke
 
 
 @pytest.mark.usefixtures("engine")
-def test_the_watch_must_see_what_a_command_shows() -> None:
-    """Else it proves nothing that nothing was seen above."""
+def test_the_watch_must_detect_a_secret_that_a_command_shows() -> None:
+    """Otherwise the absence of findings above would prove nothing."""
     markers = Markers("argument", "variable")
     argv = (sys.executable, "-c", "import time; time.sleep(1)", markers["argument"])
     with watched_processes(markers) as processes:
@@ -174,7 +174,7 @@ def test_the_watch_must_see_what_a_command_shows() -> None:
 # --- on disk
 
 
-def test_rendered_files_outside_of_secrets_must_hold_none(marked: Marked) -> None:
+def test_rendered_files_outside_secrets_must_contain_none(marked: Marked) -> None:
     folder = marked.stack.compose_folder
     files = [file for file in folder.rglob("*") if file.is_file()]
     outside = [file for file in files if folder / "secrets" not in file.parents]
@@ -197,16 +197,16 @@ def test_files_with_secrets_must_be_closed_to_others(marked: Marked) -> None:
 # --- when something fails
 
 
-def test_what_the_database_or_s3_refuses_must_not_show(marked: Marked) -> None:
-    """It is changed behind the stack's back, so that everything that uses it fails.
+def test_a_secret_that_the_database_or_s3_rejects_must_not_show(marked: Marked) -> None:
+    """The secret is changed outside the stack, so everything that uses it fails.
 
-    The password is changed in the database, and then the application's secret in the S3 server.
+    First the password in the database, then the application's secret in the S3 server.
     """
     stack, role = marked.stack, "ALTER ROLE mlflow PASSWORD '{}'"
     stack.sql(role.format("another"))
     try:
         stack.restart("mlflow")
-        outputs = failed(marked, "verify", "up", "up --json")
+        outputs = run_failing(marked, "verify", "up", "up --json")
         assert "PG_PASSWORD" in outputs[1].err
     finally:
         stack.sql(role.format(marked.markers["PG_PASSWORD"]))
@@ -215,16 +215,16 @@ def test_what_the_database_or_s3_refuses_must_not_show(marked: Marked) -> None:
     root, (key, secret) = administration(stack, stack.root_key), stack.app_key
     root.user_add(key, "another-secret")
     try:
-        outputs = failed(marked, "verify", "verify --json")
+        outputs = run_failing(marked, "verify", "verify --json")
         assert "MINIO_SECRET_ACCESS_KEY" in outputs[0].err
     finally:
         root.user_add(key, secret)
 
 
-def failed(marked: Marked, *commands: str) -> list[Said]:
-    """Run commands, all of which must fail, and make sure that no secret shows anywhere."""
+def run_failing(marked: Marked, *commands: str) -> list[Said]:
+    """Run commands that must all fail, and assert that no secret shows anywhere."""
     outputs = [marked.stack.tool(*command.split(), code=1) for command in commands]
-    # Not by `tool`: a server's log may hold tracebacks of its own.
+    # Not with `tool`: a server's log may contain tracebacks.
     logs = run(str(SCRIPT), "logs", folder=marked.stack.folder)
     look = [logs, marked.stack.tool("status", "--json")]
     for output in (*outputs, *look):
@@ -235,10 +235,10 @@ def failed(marked: Marked, *commands: str) -> list[Said]:
 
 
 def index_url(password: str) -> str:
-    """Return the URL of a package index that is nowhere."""
+    """Return the URL of a package index that does not exist."""
     return f"http://user:{password}@index.invalid/simple"
 
 
 def mode(path: Path) -> int:
-    """Return a file's permissions."""
+    """Return a file's permission bits."""
     return stat.S_IMODE(path.stat().st_mode)

@@ -1,4 +1,4 @@
-"""Secrets of any characters: what stands in `.env` is what the servers take, to the last letter."""
+"""Secrets with any characters: the servers accept exactly the value in `.env`."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from .running import RunningStack
 from .security import refused_with
 from .tracking import Api
 
-# Reads a password, and says whether the database takes it from another machine.
+# Reads a password and prints whether the database accepts it from another host.
 LOG_IN = """
 import psycopg2, sys
 user, database = sys.argv[1:]
@@ -24,24 +24,24 @@ else:
 
 @pytest.fixture
 def odd(classroom: Classroom) -> RunningStack:
-    """Return a proven stack whose secrets and names are as odd as they may be."""
+    """Return a proven stack whose secrets and names are as odd as allowed."""
     return classroom.stack
 
 
-def test_an_odd_database_password_must_be_the_databases(odd: RunningStack) -> None:
+def test_the_database_must_accept_exactly_an_odd_password(odd: RunningStack) -> None:
     assert odd.settings["PG_PASSWORD"] == LONG
     assert log_in(odd, LONG) == "accepted"
     assert log_in(odd, LONG[:-1]) == "refused"
 
 
-def test_an_odd_user_must_be_the_only_one_and_own_an_odd_database(odd: RunningStack) -> None:
+def test_an_odd_user_must_be_the_only_one_and_use_an_odd_database(odd: RunningStack) -> None:
     user, database = odd.settings["PG_USER"], odd.settings["PG_DATABASE"]
     assert odd.sql("SELECT rolname FROM pg_roles WHERE rolcanlogin") == [user]
     assert odd.sql("SELECT current_user, current_database()") == [f"{user}|{database}"]
 
 
-def test_an_odd_admin_password_must_be_the_admins(classroom: Classroom) -> None:
-    """For all of MLflow: what is stored by REST, and artifacts, which it checks in another way."""
+def test_mlflow_must_accept_exactly_an_odd_admin_password(classroom: Classroom) -> None:
+    """It must work for REST calls and for artifacts, which MLflow authenticates differently."""
     stack, admin = classroom.stack, classroom.admin
     stack.expect(stack.log_run(admin), admin)
     clipped = Api(stack.url, (ADMIN[0], ADMIN[1][:-1]))
@@ -49,17 +49,19 @@ def test_an_odd_admin_password_must_be_the_admins(classroom: Classroom) -> None:
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_ADMIN_USERNAME", "MLFLOW_ADMIN_PASSWORD"])
-def test_a_login_that_mlflow_cannot_take_must_be_refused(stack: RunningStack, name: str) -> None:
-    """It takes letters outside of ASCII for runs, and refuses them for artifacts."""
+def test_a_login_that_mlflow_does_not_support_must_be_refused(
+    stack: RunningStack, name: str
+) -> None:
+    """MLflow accepts non-ASCII logins for runs but refuses them for artifacts."""
     stack.write(MLFLOW_AUTH="basic", **{name: UNICODE})
     assert name in stack.tool("config", code=2).err
 
 
-def test_odd_s3_secrets_must_be_the_servers(odd: RunningStack) -> None:
+def test_s3_must_accept_exactly_odd_secrets(odd: RunningStack) -> None:
     expect_keys(odd, application=odd_secret(odd.engine), root=UNICODE)
 
 
-def test_s3_secrets_must_be_changed_to_odd_ones(classroom: Classroom) -> None:
+def test_s3_secrets_must_be_changeable_to_odd_ones(classroom: Classroom) -> None:
     stack = classroom.stack
     changed = LONG if not stack.one_key else LONG.replace(",", "")
     stack.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
@@ -69,13 +71,13 @@ def test_s3_secrets_must_be_changed_to_odd_ones(classroom: Classroom) -> None:
 
 
 def log_in(stack: RunningStack, password: str) -> str:
-    """Say whether the database takes a password from where MLflow runs."""
+    """Return whether the database accepts a password from MLflow's environment."""
     names = (stack.settings["PG_USER"], stack.settings["PG_DATABASE"])
     return stack.execute("mlflow", "python", "-c", LOG_IN, *names, given=password).strip()
 
 
 def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:
-    """Make sure that S3 takes these secrets for the two keys, and no part of them."""
+    """Assert that S3 accepts exactly these secrets for the two keys."""
     keys = [(stack.app_key, application)]
     if not stack.one_key:
         keys.append((stack.root_key, root))

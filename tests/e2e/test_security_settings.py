@@ -1,4 +1,4 @@
-"""An `.env` with something wrong in it: the error names the variable, and shows no secret."""
+"""An invalid `.env`: the error names the variable and shows no secret."""
 
 import pytest
 
@@ -37,7 +37,7 @@ COMMANDS = ("up", "config --json")
 
 @pytest.fixture(scope="module")
 def unstarted(_make_for_module: MakeStack) -> RunningStack:
-    """Return a stack that nothing is done with, but to break its settings."""
+    """Return a stack that is never started, only misconfigured."""
     return _make_for_module()
 
 
@@ -71,7 +71,7 @@ def test_a_refused_init_must_not_show_a_secret(unstarted: RunningStack) -> None:
 
 
 def expect_refusal(stack: RunningStack, **environment: str) -> None:
-    """Make sure that commands fail for the settings, and that no secret shows."""
+    """Assert that commands fail because of the settings and show no secret."""
     for command in COMMANDS:
         output = stack.tool(*command.split(), code=2, **environment)
         assert output.text.strip()

@@ -1,4 +1,4 @@
-"""A server with one worker is one process, with the app that MLflow's own command would serve."""
+"""A server with one worker is one process that serves the same app as `mlflow server`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from .local_stack import LocalStack
 from .running import RunningStack, local_only
 
-# Prints what uvicorn is told, the environment, and the app that it would serve.
+# Prints uvicorn's arguments, the environment and the app that it would serve.
 SHOW = """
 import json, os, re, sys
 
@@ -51,25 +51,23 @@ cli(prog_name="mlflow")
 """
 
 
-def shown(stack: LocalStack, way: str, folder: Path) -> dict[str, Any]:
-    """Return what is served by the command `mlflow server`, if it ends in this way."""
+def served_app(stack: LocalStack, capture: str, folder: Path) -> dict[str, Any]:
+    """Return what `mlflow server` would serve, captured by the code in `capture`."""
     options = (
         *("--host=127.0.0.1", "--port=5000", "--workers=1", "--allowed-hosts=localhost,mlflow:*"),
         *("--cors-allowed-origins=http://lab", "--uvicorn-opts=--loop uvloop"),
         *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
     )
-    output = stack.execute("mlflow", "python", "-c", SHOW + way, "server", *options)
+    output = stack.execute("mlflow", "python", "-c", SHOW + capture, "server", *options)
     line = next(line for line in output.splitlines() if line.startswith("SHOWN "))
     found: dict[str, Any] = json.loads(line.removeprefix("SHOWN "))
     return found
 
 
 @local_only("what is installed is the same in the image")
-def test_the_app_must_be_what_mlflows_command_would_serve(
-    shared: LocalStack, tmp_path: Path
-) -> None:
-    ours = shown(shared, IN_ONE_PROCESS, tmp_path)
-    theirs = shown(shared, IN_ANOTHER_PROCESS, tmp_path)
+def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_path: Path) -> None:
+    ours = served_app(shared, IN_ONE_PROCESS, tmp_path)
+    theirs = served_app(shared, IN_ANOTHER_PROCESS, tmp_path)
     assert ours["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"] == "localhost,mlflow:*"
     assert len(ours["routes"]) > 10
     assert ours["middleware"]
@@ -78,10 +76,10 @@ def test_the_app_must_be_what_mlflows_command_would_serve(
 
 def test_a_server_with_one_worker_must_be_one_process(smallest: RunningStack) -> None:
     lines = smallest.command_lines("mlflow").splitlines()
-    # A health check may be seen too.
+    # A health check may be running too.
     (server,) = (line for line in lines if "python" in line and " -S " not in line)
     assert "serve.py" in server
 
 
-def test_several_workers_must_be_run_by_mlflows_command(shared: RunningStack) -> None:
+def test_several_workers_must_be_run_by_mlflow_server(shared: RunningStack) -> None:
     assert "serve.py" not in shared.command_lines("mlflow")

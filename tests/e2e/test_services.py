@@ -1,4 +1,4 @@
-"""A new kind of service is one module: what the tool does with services, it does with these too."""
+"""Adding a kind of service takes one module: every command of the tool then handles it."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ Ports = Mapping[str, int]
 
 @pytest.fixture
 def stack(make_stack: MakeStack) -> RunningStack:
-    """Return a small stack, not started; the tool that knows the pages starts it."""
+    """Return a small stack, not started: the extended tool starts it."""
     return make_stack(**SMALLEST)
 
 
@@ -35,7 +35,7 @@ def ports() -> Ports:
 
 @pytest.fixture
 def tool(stack: RunningStack, ports: Ports) -> Tool:
-    """Return what runs the tool with one more kind of service."""
+    """Return a function that runs the tool with one more kind of service."""
     path = os.pathsep.join((str(CHECKOUT / "src"), str(CHECKOUT)))
     env = environment(PYTHONPATH=path, **{PORTS: ",".join(map(str, ports.values()))})
 
@@ -47,7 +47,7 @@ def tool(stack: RunningStack, ports: Ports) -> Tool:
 
 
 def visits(ports: Ports) -> list[int]:
-    """Visit each page, which must know its secret; return their counts."""
+    """Visit each page, which must show its secret, and return the counters."""
     counts = []
     for name, port in ports.items():
         secret, _, count = requests.get(f"http://127.0.0.1:{port}", timeout=10).text.rpartition(" ")
@@ -57,7 +57,7 @@ def visits(ports: Ports) -> list[int]:
 
 
 def answers(port: int) -> bool:
-    """Tell whether a port of this machine is listened on."""
+    """Tell whether a process listens on a port of this machine."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
@@ -70,11 +70,11 @@ def has_data(stack: RunningStack, name: str) -> bool:
 
 
 def pages(output: Said) -> list[dict[str, Any]]:
-    """Return what a command reports about the pages."""
+    """Return the services of a command's JSON output that are pages."""
     return [dict(service) for service in output.data["services"] if service["name"] in NAMES]
 
 
-def test_a_new_kind_of_service_must_live_as_the_others_do(
+def test_a_new_kind_of_service_must_behave_like_the_others(
     stack: RunningStack, tool: Tool, ports: Ports
 ) -> None:
     started = tool("up", "--json", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
@@ -100,8 +100,8 @@ def test_a_new_kind_of_service_must_live_as_the_others_do(
     assert not any(has_data(stack, name) for name in NAMES)
 
 
-@local_only("the same function decides what runs while data moves")
-def test_a_new_kind_of_service_must_be_kept_while_data_moves(tool: Tool, ports: Ports) -> None:
+@local_only("both engines share the function that decides what runs during a migration")
+def test_a_new_kind_of_service_must_survive_a_migration(tool: Tool, ports: Ports) -> None:
     tool("up", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
     assert visits(ports) == [1, 1]
     moved = tool("migrate-store", "--to", "postgres=postgres", "--json")

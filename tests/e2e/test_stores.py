@@ -1,4 +1,4 @@
-"""Each pair of stores that makes sense comes up, is proven, and keeps what it was told."""
+"""Every useful combination of stores starts, is proven and stores runs."""
 
 import secrets
 from collections.abc import Mapping
@@ -12,47 +12,47 @@ from .running import Run, RunningStack, local_only
 
 
 class Pair(NamedTuple):
-    """Where runs and artifacts are, and which services there are then.
+    """A database and an artifact store, and the services that they require.
 
     Attributes:
-        services: In the order in which they start.
-        settings: That choose it.
-        database: Whether the database is somebody else's.
-        objects: Whether the S3 server is.
-        is_made: Whether the bucket is not there before.
+        services: Services in the order in which they start.
+        settings: Settings that choose the pair.
+        database: Whether the database is external.
+        objects: Whether the S3 server is external.
+        is_created: Whether the tool has to create the bucket.
     """
 
     services: list[str]
     settings: Mapping[str, str] = {}
     database: bool = False
     objects: bool = False
-    is_made: bool = False
+    is_created: bool = False
 
 
 FILE, FOLDER = {"BACKEND_STORE": "sqlite"}, {"ARTIFACT_STORE": "local"}
-# PostgreSQL and a bucket, both the stack's own, are in many other scenarios; a file and a folder
-# have one of their own below, and somebody's PostgreSQL and bucket in test_stores_tls.py.
+# Other scenarios cover bundled PostgreSQL with a bundled bucket; the last test here covers a file
+# and a folder, and test_stores_tls.py covers external PostgreSQL with an external bucket.
 PAIRS: Mapping[str, Pair] = {
     "a file and a bucket": Pair(["s3", "bucket-init", "mlflow"], FILE),
-    "a file and a new bucket at somebody's": Pair(
-        ["bucket-init", "mlflow"], FILE, objects=True, is_made=True
+    "a file and a new external bucket": Pair(
+        ["bucket-init", "mlflow"], FILE, objects=True, is_created=True
     ),
     "PostgreSQL and a folder": Pair(["postgres", "mlflow"], FOLDER),
-    "PostgreSQL and somebody's bucket": Pair(["postgres", "bucket-init", "mlflow"], objects=True),
-    "somebody's PostgreSQL and a folder": Pair(["mlflow"], FOLDER, database=True),
-    "somebody's PostgreSQL and a bucket": Pair(["s3", "bucket-init", "mlflow"], database=True),
+    "PostgreSQL and an external bucket": Pair(["postgres", "bucket-init", "mlflow"], objects=True),
+    "external PostgreSQL and a folder": Pair(["mlflow"], FOLDER, database=True),
+    "external PostgreSQL and a bucket": Pair(["s3", "bucket-init", "mlflow"], database=True),
 }
-# Each kind of store once: what an engine does for one does not depend on the other.
+# Each kind of store once: the engines handle the two stores independently.
 ON_BOTH = (
-    "a file and a new bucket at somebody's",
+    "a file and a new external bucket",
     "PostgreSQL and a folder",
-    "somebody's PostgreSQL and a bucket",
+    "external PostgreSQL and a bucket",
 )
-SAME = "the same code asks the same servers on both engines, and this one starts sooner"
+SAME = "the same code talks to the same servers on both engines, and this one starts faster"
 
 
-def made(outside: RunningStack) -> dict[str, str]:
-    """Return the settings by which a bucket that is not there yet is used."""
+def new_bucket(outside: RunningStack) -> dict[str, str]:
+    """Return the settings for a bucket that has to be created."""
     root, secret = outside.root_key
     return {
         "MINIO_ACCESS_KEY": root,
@@ -63,14 +63,14 @@ def made(outside: RunningStack) -> dict[str, str]:
 
 
 def expect_proven(data: Mapping[str, Any], services: list[str]) -> None:
-    """Make sure that `up` started these services and proved what they do together."""
+    """Assert that `up` started these services and proved the stack."""
     assert [service["name"] for service in data["services"]] == services
     assert data["steps"]
     assert all(step["ok"] for step in data["steps"])
 
 
 def expect(stack: RunningStack, run: Run) -> None:
-    """Make sure that MLflow has a run as it was stored."""
+    """Assert that MLflow returns a run as it was logged."""
     found = stack.api.get("runs/get", run_id=run.id)["run"]
     assert found["data"]["metrics"][0]["value"] == run.loss
     assert stack.api.artifact("GET", run.key).content == run.artifact
@@ -80,14 +80,14 @@ def expect(stack: RunningStack, run: Run) -> None:
     "name",
     [pytest.param(name, marks=() if name in ON_BOTH else local_only(SAME)) for name in PAIRS],
 )
-def test_each_pair_of_stores_must_be_proven_and_used(
+def test_each_pair_of_stores_must_be_proven_and_usable(
     name: str, outside: RunningStack, make_stack: MakeStack
 ) -> None:
     pair = PAIRS[name]
     theirs = database(outside) if pair.database else {}
     bucket = objects(outside) if pair.objects else {}
     stack = make_stack(
-        **pair.settings, **theirs, **bucket | (made(outside) if pair.is_made else {})
+        **pair.settings, **theirs, **bucket | (new_bucket(outside) if pair.is_created else {})
     )
     expect_proven(stack.tool("up", "--json").data, pair.services)
     run = stack.log_run()
@@ -100,8 +100,8 @@ def test_each_pair_of_stores_must_be_proven_and_used(
         rows = outside.sql(f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
         assert rows[-1] == run.id
     own = {"postgres": "postgres_data", "s3": "minio_data"}
-    kept = {own[service] for service in pair.services if service in own}
-    assert stack.volumes() - {"mlflow_data"} == {*kept, "mlflow_tmp"}
+    volumes = {own[service] for service in pair.services if service in own}
+    assert stack.volumes() - {"mlflow_data"} == {*volumes, "mlflow_tmp"}
     assert ("mlflow_data" in stack.volumes()) is bool(pair.settings)
 
 

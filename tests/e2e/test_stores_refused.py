@@ -1,4 +1,4 @@
-"""What is wrong with a store is named, and nothing is started that would need it."""
+"""A problem with a store is reported, and nothing that needs the store is started."""
 
 import secrets
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ from .small import SMALLEST
 from .tool import Said, run
 from .waiting import free_ports
 
-SAME = "the same code asks the same servers on both engines, and this one starts sooner"
+SAME = "the same code talks to the same servers on both engines, and this one starts faster"
 
 
 @pytest.fixture(scope="module")
-def on_their_database(_make_for_module: MakeStack, outside: RunningStack) -> RunningStack:
-    """Return a stack for a database of somebody else's, which nothing was started of."""
+def with_external_database(_make_for_module: MakeStack, outside: RunningStack) -> RunningStack:
+    """Return a stack with an external database, not started."""
     return _make_for_module(**database(outside), ARTIFACT_STORE="local")
 
 
 @pytest.fixture(scope="module")
-def on_their_bucket(_make_for_module: MakeStack, outside: RunningStack) -> RunningStack:
-    """Return a stack for a bucket of somebody else's, whose server was never started."""
+def with_external_bucket(_make_for_module: MakeStack, outside: RunningStack) -> RunningStack:
+    """Return a stack with an external bucket, whose MLflow is never started."""
     return _make_for_module(**objects(outside), BACKEND_STORE="sqlite")
 
 
-@local_only("the file is a volume's, and the same code looks into it")
-def test_a_file_that_is_no_database_must_be_named(make_stack: MakeStack) -> None:
+@local_only("on Docker the file is in a volume, and the same code reads it")
+def test_a_file_that_is_not_a_database_must_be_reported(make_stack: MakeStack) -> None:
     stack = make_stack(**SMALLEST)
     file = stack.folder / "local/data/mlflow_data/mlflow.db"
     file.parent.mkdir(parents=True)
@@ -53,48 +53,48 @@ WRONG: Mapping[str, tuple[dict[str, str], str]] = {
 
 @local_only(SAME)
 @pytest.mark.parametrize("problem", WRONG)
-def test_what_is_wrong_with_a_database_must_be_named_before_anything_starts(
-    problem: str, on_their_database: RunningStack
+def test_a_problem_with_a_database_must_be_reported_before_anything_starts(
+    problem: str, with_external_database: RunningStack
 ) -> None:
     changed, sentence = WRONG[problem]
-    with on_their_database.changed(**changed):
-        on_their_database.up(code=1).shows(f"error: {sentence}", "hint: ")
-    assert on_their_database.starts() == {}
+    with with_external_database.changed(**changed):
+        with_external_database.up(code=1).shows(f"error: {sentence}", "hint: ")
+    assert with_external_database.starts() == {}
 
 
 @local_only(SAME)
-def test_a_database_port_where_nobody_answers_must_be_named(
-    on_their_database: RunningStack,
+def test_a_database_port_that_does_not_answer_must_be_reported(
+    with_external_database: RunningStack,
 ) -> None:
     (port,) = free_ports(1)
-    with on_their_database.changed(PG_PORT=str(port)):
-        on_their_database.up(code=1).shows("PG_HOST and PG_PORT does not answer", "hint: ")
+    with with_external_database.changed(PG_PORT=str(port)):
+        with_external_database.up(code=1).shows("PG_HOST and PG_PORT does not answer", "hint: ")
 
 
 @local_only(SAME)
-def test_a_user_who_may_make_no_tables_must_be_named(
-    outside: RunningStack, on_their_database: RunningStack
+def test_a_user_who_may_not_create_tables_must_be_reported(
+    outside: RunningStack, with_external_database: RunningStack
 ) -> None:
     user = f"reader_{secrets.token_hex(4)}"
     outside.sql(f"CREATE ROLE {user} LOGIN PASSWORD 'reading only'")
-    with on_their_database.changed(PG_USER=user, PG_PASSWORD="reading only"):
-        on_their_database.up(code=1).shows("PG_USER may not create tables", "GRANT CREATE")
+    with with_external_database.changed(PG_USER=user, PG_PASSWORD="reading only"):
+        with_external_database.up(code=1).shows("PG_USER may not create tables", "GRANT CREATE")
 
 
 @local_only(SAME)
 def test_a_key_that_an_s3_server_refuses_must_keep_mlflow_from_starting(
-    on_their_bucket: RunningStack,
+    with_external_bucket: RunningStack,
 ) -> None:
-    with on_their_bucket.changed(MINIO_ACCESS_KEY="another-key-id"):
-        output = on_their_bucket.up(code=1)
+    with with_external_bucket.changed(MINIO_ACCESS_KEY="another-key-id"):
+        output = with_external_bucket.up(code=1)
     output.shows(
         "error: bucket-init ended with exit code 1", "rejected the key in MINIO_ACCESS_KEY"
     )
-    assert on_their_bucket.health("mlflow") != "healthy"
+    assert with_external_bucket.health("mlflow") != "healthy"
 
 
 def bucket_job(stack: RunningStack) -> Said:
-    """Run the bucket's job alone, as supervisord does for `up`, which shows what it says."""
+    """Run only the bucket job, as supervisord does for `up`, which shows its output."""
     assert isinstance(stack, LocalStack)
     stack.tool("render")
     return run("sh", "bucket-init/run.sh", code=1, folder=stack.local_folder)
@@ -112,11 +112,11 @@ def bucket_job(stack: RunningStack) -> Said:
     ],
     ids=["wrong secret", "missing bucket", "unknown host", "no TLS there", "refused port"],
 )
-def test_what_is_wrong_with_an_s3_server_must_be_named(
-    changed: dict[str, str], sentence: str, on_their_bucket: RunningStack
+def test_a_problem_with_an_s3_server_must_be_reported(
+    changed: dict[str, str], sentence: str, with_external_bucket: RunningStack
 ) -> None:
-    with on_their_bucket.changed(**changed):
-        bucket_job(on_their_bucket).shows("bucket-init: ", sentence)
+    with with_external_bucket.changed(**changed):
+        bucket_job(with_external_bucket).shows("bucket-init: ", sentence)
 
 
 @docker_only("rclone has neither regions nor rights")
@@ -131,10 +131,10 @@ def test_what_is_wrong_with_an_s3_server_must_be_named(
     ],
     ids=["another region", "forbidden"],
 )
-def test_what_only_large_s3_servers_refuse_must_be_named(
-    changed: dict[str, str], sentences: tuple[str, ...], on_their_bucket: RunningStack
+def test_a_refusal_that_only_large_s3_servers_know_must_be_reported(
+    changed: dict[str, str], sentences: tuple[str, ...], with_external_bucket: RunningStack
 ) -> None:
-    with on_their_bucket.changed(**changed):
-        # Where nothing was ever stored, there is nothing to look for in the former bucket.
-        output = on_their_bucket.up("--start-empty", code=1)
+    with with_external_bucket.changed(**changed):
+        # Nothing was ever stored, so the former bucket need not be checked.
+        output = with_external_bucket.up("--start-empty", code=1)
     output.shows("error: bucket-init ended with exit code 1", *sentences)

@@ -1,4 +1,4 @@
-"""Databases and S3 servers of one's own that want TLS, and what is said when it does not do."""
+"""External databases and S3 servers that require TLS, and the errors if TLS fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ from .security import lan_address
 from .servers import Server, TlsPostgres, TlsS3
 from .test_verify import expect_broken
 
-SAME = "the same code asks the same servers on both engines, and this one starts sooner"
+SAME = "the same code talks to the same servers on both engines, and this one starts faster"
 
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Return an authority that nobody knows, and what it signed for this machine's address."""
+    """Return an untrusted CA and its certificate for this machine's address."""
     return make_certificates(tmp_path_factory.mktemp("certificates"), lan_address())
 
 
@@ -41,7 +41,7 @@ def s3(certificates: Certificates) -> Iterator[TlsS3]:
 def secured_start(
     _make_for_module: MakeStack, postgres: TlsPostgres, s3: TlsS3, certificates: Certificates
 ) -> ColdStart:
-    """Return a stack whose two stores prove by certificates who they are, and what `up` said."""
+    """Return a stack that verifies the certificates of both stores, and the output of `up`."""
     authority = str(certificates.authority)
     stack = _make_for_module(
         **database(postgres, PG_SSLMODE="verify-full", PG_SSLROOTCERT=authority),
@@ -52,11 +52,11 @@ def secured_start(
 
 @pytest.fixture(scope="module")
 def secured(secured_start: ColdStart) -> RunningStack:
-    """Return that stack."""
+    """Return the stack of `secured_start`."""
     return secured_start.stack
 
 
-def test_servers_that_prove_who_they_are_must_be_used(
+def test_servers_with_a_valid_certificate_must_be_used(
     secured_start: ColdStart, postgres: TlsPostgres, s3: TlsS3
 ) -> None:
     secured, data = secured_start.stack, secured_start.said.data
@@ -69,7 +69,7 @@ def test_servers_that_prove_who_they_are_must_be_used(
     assert secured.volumes() == {"mlflow_tmp"}
 
 
-def test_what_is_said_of_a_stack_must_name_the_servers_behind_it(
+def test_the_output_of_status_and_up_must_name_the_external_servers(
     secured_start: ColdStart, postgres: TlsPostgres, s3: TlsS3
 ) -> None:
     secured, data = secured_start.stack, secured_start.said.data
@@ -86,7 +86,7 @@ def test_what_is_said_of_a_stack_must_name_the_servers_behind_it(
 
 
 @local_only(SAME)
-def test_servers_that_went_away_must_be_named_and_used_again_when_they_are_back(
+def test_stopped_servers_must_be_reported_and_used_again_after_a_restart(
     secured: RunningStack, postgres: TlsPostgres, s3: TlsS3
 ) -> None:
     with stopped(postgres):
@@ -102,7 +102,7 @@ def test_servers_that_went_away_must_be_named_and_used_again_when_they_are_back(
 
 @contextmanager
 def stopped(server: Server) -> Iterator[None]:
-    """Stop a server, and start it again in the end."""
+    """Stop a server, and start it again afterwards."""
     server.stop()
     try:
         yield
@@ -110,22 +110,22 @@ def stopped(server: Server) -> Iterator[None]:
         server.start()
 
 
-# --- what is refused: a stack for the database, one for the S3 server, and `.env` as it must not be
+# --- refusals: one stack for the database, one for the S3 server, with invalid settings
 
 
 @pytest.fixture(scope="module")
 def on_database(
     _make_for_module: MakeStack, secured: RunningStack, postgres: TlsPostgres
 ) -> RunningStack:
-    """Return a stack for the database alone, which nothing was started of."""
-    # With tables in it a server starts sooner.
+    """Return a stack that only uses the external database, not started."""
+    # MLflow starts faster on a database that already has its tables.
     name = secured.settings["PG_DATABASE"]
     return _make_for_module(**database(postgres, PG_DATABASE=name), ARTIFACT_STORE="local")
 
 
 @pytest.fixture(scope="module")
 def on_bucket(_make_for_module: MakeStack, s3: TlsS3) -> RunningStack:
-    """Return a stack for the S3 server alone, whose own server was never started."""
+    """Return a stack that only uses the external S3 server, whose MLflow is never started."""
     return _make_for_module(**objects(s3), BACKEND_STORE="sqlite")
 
 
@@ -138,9 +138,9 @@ def on_bucket(_make_for_module: MakeStack, s3: TlsS3) -> RunningStack:
         ({"PG_PASSWORD": "another"}, "the database refuses PG_USER with PG_PASSWORD"),
         ({"PG_DATABASE": "nowhere"}, "the database server has no database PG_DATABASE"),
     ],
-    ids=["no TLS", "a stranger", "wrong password", "wrong database"],
+    ids=["no TLS", "unknown user", "wrong password", "wrong database"],
 )
-def test_what_a_database_with_tls_refuses_must_be_named(
+def test_a_refusal_of_a_database_with_tls_must_be_reported(
     changed: dict[str, str], sentence: str, on_database: RunningStack
 ) -> None:
     with on_database.changed(**changed):
@@ -150,21 +150,19 @@ def test_what_a_database_with_tls_refuses_must_be_named(
 
 @local_only(SAME)
 @pytest.mark.parametrize("name", ["another authority", AUTHORITY])
-def test_a_certificate_that_somebody_else_signed_must_be_named(
+def test_a_certificate_signed_by_another_ca_must_be_reported(
     name: str, postgres: TlsPostgres, tmp_path: Path, on_database: RunningStack
 ) -> None:
-    """Whatever that one calls itself."""
-    stranger = make_certificates(tmp_path, postgres.host, name).authority
-    with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(stranger)):
+    """Even if that CA has the same name."""
+    other_authority = make_certificates(tmp_path, postgres.host, name).authority
+    with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(other_authority)):
         output = on_database.up(code=1)
     output.shows("error: the database's certificate is not trusted", "set PG_SSLROOTCERT")
     assert on_database.starts() == {}
 
 
 @local_only(SAME)
-def test_certificates_that_are_none_must_be_named(
-    tmp_path: Path, on_database: RunningStack
-) -> None:
+def test_an_invalid_ca_file_must_be_reported(tmp_path: Path, on_database: RunningStack) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("to be filled in", encoding="utf-8")
     with on_database.changed(PG_SSLMODE="verify-full", PG_SSLROOTCERT=str(path)):
@@ -173,7 +171,7 @@ def test_certificates_that_are_none_must_be_named(
 
 
 @local_only(SAME)
-def test_certificates_that_are_missing_must_be_named(secured: RunningStack) -> None:
+def test_a_missing_ca_file_must_be_reported(secured: RunningStack) -> None:
     names, before = ("PG_SSLROOTCERT", "MINIO_STORAGE_CA_CERTS"), secured.starts()
     with secured.changed(**dict.fromkeys(names, "no-such.pem")):
         output = secured.up(code=2)
@@ -183,10 +181,10 @@ def test_certificates_that_are_missing_must_be_named(secured: RunningStack) -> N
 
 
 @local_only(SAME)
-def test_a_certificate_of_another_machine_must_be_named_and_do_for_verify_ca(
+def test_a_certificate_for_another_host_must_be_reported_and_accepted_by_verify_ca(
     certificates: Certificates, on_database: RunningStack
 ) -> None:
-    """The last of these: afterwards the stack runs."""
+    """The last test of this stack: afterwards it runs."""
     authority = str(certificates.authority)
     on_database.write(PG_HOST="localhost", PG_SSLMODE="verify-full", PG_SSLROOTCERT=authority)
     output = on_database.up(code=1)
@@ -197,12 +195,12 @@ def test_a_certificate_of_another_machine_must_be_named_and_do_for_verify_ca(
 
 
 @local_only(SAME)
-@pytest.mark.parametrize("name", ["", "another authority"], ids=["nobody", "somebody else"])
-def test_an_s3_certificate_that_nobody_trusts_must_be_named(
+@pytest.mark.parametrize("name", ["", "another authority"], ids=["no CA", "another CA"])
+def test_an_untrusted_s3_certificate_must_be_reported(
     name: str, s3: TlsS3, tmp_path: Path, on_bucket: RunningStack
 ) -> None:
-    known = str(make_certificates(tmp_path, s3.host, name).authority) if name else ""
-    with on_bucket.changed(MINIO_STORAGE_CA_CERTS=known):
+    trusted = str(make_certificates(tmp_path, s3.host, name).authority) if name else ""
+    with on_bucket.changed(MINIO_STORAGE_CA_CERTS=trusted):
         output = on_bucket.up(code=1)
     output.shows(
         "error: bucket-init ended with exit code 1",
@@ -213,7 +211,7 @@ def test_an_s3_certificate_that_nobody_trusts_must_be_named(
 
 
 @local_only(SAME)
-def test_an_s3_server_that_knows_no_new_checksums_must_be_named(
+def test_an_s3_server_without_the_new_checksums_must_be_reported(
     certificates: Certificates, on_bucket: RunningStack
 ) -> None:
     authority = str(certificates.authority)

@@ -1,8 +1,8 @@
-"""Stacks that differ from the default one in what people change, made from env files of others.
+"""Stacks with settings that people often change, created from env files of other stacks.
 
-What is read from such a file is the same on both engines, so each style of it comes up on one.
-What people change is spread over these stacks, and proven on each engine that has it; but
-background jobs, nine more processes of the same server, only run on Docker.
+Reading such a file is the same on both engines, so each style of file is tested on one engine.
+The changed settings are spread over these stacks and proven on every engine that supports them,
+except that background jobs, nine more processes of the same server, only run on Docker.
 """
 
 import socket
@@ -23,12 +23,12 @@ from .tracking import Api
 
 TakeOver = Callable[..., ColdStart]
 
-ONCE = "an env file is read in one way; one of this style comes up on the other engine"
+ONCE = "an env file is read the same way on both engines; the other one runs this style"
 SECRETS = frozenset(name for name, info in declared() if generated_of(info))
-# A relative folder is meant from .env.
+# A relative folder is relative to .env.
 FOLDER = "data/objects"
 CHANGED = {"MINIO_VOLUME_PATH": FOLDER, "PG_PUBLISH": "true"}
-# Where a read-only file system could be in their way.
+# Jobs could fail on the container's read-only file system.
 JOBS = {"MLFLOW_JOBS": "true"}
 RENAMED = {"MLFLOW_BUCKET_NAME": "team.blue-7", "AWS_DEFAULT_REGION": "eu-central-1"}
 LIMITS = {"MLFLOW_MEMORY": "1500m", "PG_MEMORY": "512m", "MINIO_MEMORY": "1g"}
@@ -37,7 +37,7 @@ MEBIBYTE = 1024 * 1024
 
 @pytest.fixture
 def take_over(make_stack: MakeStack, tmp_path: Path) -> TakeOver:
-    """Return what starts and proves a stack from another one's env file, and settings beside."""
+    """Return a function that starts and proves a stack from a foreign env file and settings."""
 
     def make(style: str, settings: Mapping[str, str]) -> ColdStart:
         stack = taken_over(make_stack(**settings), style, tmp_path / ".env")
@@ -46,13 +46,13 @@ def take_over(make_stack: MakeStack, tmp_path: Path) -> TakeOver:
     return make
 
 
-def taken_over(stack: RunningStack, style: str, theirs: Path) -> RunningStack:
-    """Make the env file of a stack anew: from one in a style, and with its own settings."""
-    theirs.write_text(styled(style), encoding="utf-8")
+def taken_over(stack: RunningStack, style: str, foreign: Path) -> RunningStack:
+    """Replace a stack's env file: generate it from a foreign one and the stack's own settings."""
+    foreign.write_text(styled(style), encoding="utf-8")
     own = {name: value for name, value in stack.settings.items() if name not in SECRETS}
     stack.env_file.unlink()
     pairs = [word for name, value in own.items() for word in ("--set", f"{name}={value}")]
-    stack.tool("init", "--from", str(theirs), *pairs)
+    stack.tool("init", "--from", str(foreign), *pairs)
     return stack
 
 
@@ -66,7 +66,7 @@ def taken_over(stack: RunningStack, style: str, theirs: Path) -> RunningStack:
     ],
     ids=["postgres and a bucket", "mysql"],
 )
-def test_a_folder_for_objects_a_published_database_and_background_jobs_must_do(
+def test_an_objects_folder_a_published_database_and_background_jobs_must_work(
     take_over: TakeOver, style: str, more: Mapping[str, str], database: str, bucket: str
 ) -> None:
     stack, _ = take_over(style, {**CHANGED, **more})
@@ -74,7 +74,7 @@ def test_a_folder_for_objects_a_published_database_and_background_jobs_must_do(
     assert stack.bucket == bucket
     run = stack.log_run()
     stack.expect(run)
-    # MinIO makes a folder of each object, rclone a file.
+    # MinIO stores each object as a folder, rclone as a file.
     assert (stack.folder / FOLDER / bucket / run.key).exists()
     assert stack.volumes() == {"mlflow_tmp", "postgres_data"}
     assert is_postgres(int(stack.settings["PG_PORT"])), "the database must answer on this machine"
@@ -84,7 +84,7 @@ def test_a_folder_for_objects_a_published_database_and_background_jobs_must_do(
 def is_postgres(port: int) -> bool:
     """Tell whether PostgreSQL answers on a port of this machine."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        # An SSLRequest, the shortest thing to which PostgreSQL alone answers with N or S:
+        # An SSLRequest, the shortest message that only PostgreSQL answers with N or S:
         # https://www.postgresql.org/docs/current/protocol-message-formats.html
         connection.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))
         return connection.recv(1) in {b"N", b"S"}
@@ -108,7 +108,7 @@ def test_direct_access_must_store_artifacts_without_the_server(
 
 
 @docker_only("the local engine has one PostgreSQL, no limits of memory and no console")
-def test_an_older_postgres_other_names_limits_and_no_console_must_do(take_over: TakeOver) -> None:
+def test_an_older_postgres_other_names_limits_and_no_console_must_work(take_over: TakeOver) -> None:
     older = {"POSTGRES_IMAGE": known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")}
     settings = {**older, **RENAMED, **LIMITS, "MINIO_CONSOLE_ADDRESS": ""}
     stack, output = take_over("login", settings)

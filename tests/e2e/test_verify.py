@@ -11,17 +11,17 @@ from .docker_stack import DockerStack
 from .running import RunningStack, docker_only
 from .security import administration
 
-# Connections that are open would stay open.
+# Existing connections would stay open.
 CHANGE_PASSWORD = """
 ALTER ROLE mlflow PASSWORD '{}';
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE usename = 'mlflow' AND pid <> pg_backend_pid();
 """
-# Hosts that MLflow allows where it refuses clients: on this machine, and inside of the network.
+# --allowed-hosts values with which MLflow refuses clients on this machine or inside the network.
 REFUSING = ("mlflow,mlflow:*", "127.0.0.1,127.0.0.1:*")
 
 
-def test_a_stopped_server_must_be_named(mended: RunningStack) -> None:
+def test_a_stopped_server_must_be_reported(mended: RunningStack) -> None:
     for service, cause in (("postgres", "PostgreSQL"), ("s3", "S3")):
         mended.stop(service)
         expect_broken(mended, f"{cause} cannot be reached", hint="mlflow-compose up")
@@ -30,7 +30,7 @@ def test_a_stopped_server_must_be_named(mended: RunningStack) -> None:
     mended.is_well = True
 
 
-def test_a_database_with_another_password_must_be_named(mended: RunningStack) -> None:
+def test_a_changed_database_password_must_be_reported(mended: RunningStack) -> None:
     password = mended.settings["PG_PASSWORD"]
     mended.sql(CHANGE_PASSWORD.format("another one"))
     mended.changed_password = "another one"
@@ -40,7 +40,7 @@ def test_a_database_with_another_password_must_be_named(mended: RunningStack) ->
     mended.is_well = True
 
 
-def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
+def test_a_deleted_bucket_must_be_reported(mended: RunningStack) -> None:
     s3 = mended.s3(mended.root_key)
     for key in mended.objects():
         s3.delete_object(Bucket=mended.bucket, Key=key)
@@ -50,8 +50,8 @@ def test_a_deleted_bucket_must_be_named(mended: RunningStack) -> None:
     mended.is_well = True
 
 
-@docker_only("rclone has one key, which nobody can take away while it runs")
-def test_an_application_key_with_another_secret_or_none_at_all_must_be_named(
+@docker_only("rclone has one key, which cannot be revoked while it runs")
+def test_a_changed_or_deleted_application_key_must_be_reported(
     mended: RunningStack,
 ) -> None:
     root, key = administration(mended, mended.root_key), mended.app_key[0]
@@ -64,7 +64,7 @@ def test_an_application_key_with_another_secret_or_none_at_all_must_be_named(
     mended.is_well = True
 
 
-def test_files_that_are_gone_must_be_no_traceback(mended: RunningStack) -> None:
+def test_missing_rendered_files_must_not_cause_a_traceback(mended: RunningStack) -> None:
     """As after `rm -r local` under a running stack."""
     folder = mended.folder / ("compose" if mended.engine == "docker" else "local")
     away = folder.rename(mended.folder / "away")
@@ -72,39 +72,39 @@ def test_files_that_are_gone_must_be_no_traceback(mended: RunningStack) -> None:
         (error,) = mended.tool("verify", "--json", code=1).envelope["errors"]
         assert "mlflow-compose" in error["hint"]
         mended.tool("status")
-        # Not of the servers: what others break before makes tracebacks of their own.
+        # Only the job's log: the servers' logs may have tracebacks from what earlier tests broke.
         mended.tool("logs", "bucket-init", code=None)
     finally:
         away.rename(folder)
     mended.is_well = True
 
 
-def test_an_mlflow_that_no_client_reaches_must_be_named(mended: RunningStack) -> None:
+def test_an_unreachable_mlflow_must_be_reported(mended: RunningStack) -> None:
     mended.stop("mlflow")
     expect_broken(mended, "MLflow", hint="mlflow-compose")
     if isinstance(mended, DockerStack):
         command = mended.containers()["mlflow"]["Config"]["Cmd"]
         for allowed in REFUSING:
-            change_mlflow(mended, f"command: {only(command, allowed)}")
+            change_mlflow(mended, f"command: {with_allowed_hosts(command, allowed)}")
             expect_broken(mended, "MLflow refuses the Host header", hint="MLFLOW_ALLOWED_HOSTS")
         change_mlflow(mended, "ports: !reset []")
         expect_broken(mended, "its port is not published", hint="mlflow-compose up")
 
 
-def only(command: list[str], allowed: str) -> list[str]:
-    """Return the command of MLflow, with other hosts that it allows."""
+def with_allowed_hosts(command: list[str], allowed: str) -> list[str]:
+    """Return MLflow's command with other allowed hosts."""
     option = "--allowed-hosts"
     return [f"{option}={allowed}" if word.startswith(option) else word for word in command]
 
 
 def change_mlflow(stack: DockerStack, change: str) -> None:
-    """Start MLflow anew with a change that only Compose's override file can make."""
+    """Recreate MLflow with a change in Compose's override file."""
     stack.override(f"services: {{mlflow: {{{change}}}}}")
     stack.compose("up", "--detach", "--wait", "--no-deps", "mlflow")
 
 
 def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
-    """Make sure that `verify` fails with a cause and a way out, in words and as JSON."""
+    """Assert that `verify` fails, with a cause and a hint in its JSON output."""
     output = stack.tool("verify", "--json", code=1)
     (error,) = output.envelope["errors"]
     assert cause in error["message"]
@@ -114,8 +114,10 @@ def expect_broken(stack: RunningStack, cause: str, *, hint: str) -> None:
     assert not broken["ok"]
 
 
-def test_the_clean_up_must_go_by_the_name_that_the_proof_drew(shared: RunningStack) -> None:
-    """A number may come from another server, and be that of somebody's experiment here."""
+def test_the_clean_up_must_only_delete_an_experiment_with_the_generated_name(
+    shared: RunningStack,
+) -> None:
+    """An id may come from another server and belong to a user's experiment here."""
     run = shared.log_run()
     request = {
         "only": ["clean up"],

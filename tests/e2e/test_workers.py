@@ -1,4 +1,4 @@
-"""Two workers are one server: what one stored, the other one reads, also after a restart."""
+"""Two workers act as one server: each reads what the other stored, even after a restart."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from .running import RunningStack, local_only
 from .tracking import MLFLOW, Api
 from .waiting import wait_until
 
-# Enough for both workers to have answered, each in a connection of its own.
+# Enough requests, each on its own connection, for both workers to answer.
 TIMES = 8
 GATEWAY = "/api/3.0/mlflow/gateway"
 MODELS = "/ajax-api/3.0/mlflow/gateway/supported-models"
@@ -19,16 +19,16 @@ UNAUTHORIZED = 401
 
 
 def webhooks(api: Api) -> list[str]:
-    """Return the names of all webhooks; the list is one answer, in which one secret may fail."""
+    """Return the names of all webhooks; one undecryptable secret would fail the whole list."""
     return [one["name"] for one in api.get("webhooks").get("webhooks", [])]
 
 
-def make_webhook(api: Api, name: str) -> None:
-    """Make a webhook with a secret."""
+def create_webhook(api: Api, name: str) -> None:
+    """Create a webhook with a secret."""
     api.post(
         "webhooks",
         name=name,
-        # Never asked: an address, so that no name must be resolved, of a webhook that is off.
+        # Never called, since the webhook is disabled; an address, so that DNS is not needed.
         url="https://1.1.1.1/hook",
         status="DISABLED",
         secret="of-the-receiver",
@@ -36,17 +36,17 @@ def make_webhook(api: Api, name: str) -> None:
     )
 
 
-def make_endpoint(api: Api, name: str) -> None:
-    """Make a gateway's endpoint with a secret, of a provider that is not there."""
+def create_endpoint(api: Api, name: str) -> None:
+    """Create a gateway endpoint with a secret for a provider that is not running."""
 
     def create(kind: str, **body: object) -> dict[str, str]:
         answer = api.call("POST", f"{GATEWAY}/{kind}/create", json=body)
         assert answer.ok, answer.text
-        (made,) = answer.json().values()
-        found: dict[str, str] = made
+        (created,) = answer.json().values()
+        found: dict[str, str] = created
         return found
 
-    # On this machine by default, where no such server runs.
+    # Its default URL is on this machine, where no such server runs.
     provider = "ollama"
     key = {"api_key": "key-of-the-provider"}
     secret = create("secrets", secret_name=name, secret_value=key, provider=provider)
@@ -56,29 +56,29 @@ def make_endpoint(api: Api, name: str) -> None:
     create("endpoints", name=name, model_configs=[{**linked, "weight": 1.0}])
 
 
-def invoked(api: Api, name: str) -> str:
-    """Ask an endpoint; return what came of it: its provider cannot be reached."""
-    asked = {"messages": [{"role": "user", "content": "hello"}]}
-    answer = api.call("POST", f"/gateway/{name}/mlflow/invocations", json=asked)
+def invoke(api: Api, name: str) -> str:
+    """Call an endpoint and return the error: its provider cannot be reached."""
+    request = {"messages": [{"role": "user", "content": "hello"}]}
+    answer = api.call("POST", f"/gateway/{name}/mlflow/invocations", json=request)
     assert not answer.ok
     return answer.text
 
 
 @pytest.fixture(scope="module")
-def made(shared: RunningStack) -> str:
-    """Make a webhook and an endpoint, whose secrets are encrypted in the database."""
+def stored_name(shared: RunningStack) -> str:
+    """Create a webhook and an endpoint, whose secrets are encrypted in the database."""
     name = uuid.uuid4().hex
-    make_webhook(shared.api, name)
-    make_endpoint(shared.api, name)
+    create_webhook(shared.api, name)
+    create_endpoint(shared.api, name)
     return name
 
 
 def test_a_stored_secret_must_be_read_by_every_worker_and_after_a_restart(
-    shared: RunningStack, made: str
+    shared: RunningStack, stored_name: str
 ) -> None:
     def expect() -> None:
-        assert all(made in webhooks(shared.api) for _ in range(TIMES))
-        assert not any("decrypt" in invoked(shared.api, made) for _ in range(TIMES))
+        assert all(stored_name in webhooks(shared.api) for _ in range(TIMES))
+        assert not any("decrypt" in invoke(shared.api, stored_name) for _ in range(TIMES))
 
     expect()
     shared.restart("mlflow")
@@ -87,7 +87,7 @@ def test_a_stored_secret_must_be_read_by_every_worker_and_after_a_restart(
 
 
 def test_the_list_of_models_must_not_wait_for_the_internet(shared: RunningStack) -> None:
-    """It is MLflow's own: elsewhere a newer one is asked for first, for two minutes."""
+    """It is bundled with MLflow, which otherwise tries for two minutes to download a newer one."""
     started = time.monotonic()
     found = shared.api.call("GET", MODELS, params={"provider": "openai"})
     assert found.json()["models"]
@@ -99,13 +99,13 @@ def test_the_list_of_models_must_not_wait_for_the_internet(shared: RunningStack)
 
 @pytest.fixture(scope="module")
 def admin(outside: RunningStack) -> Api:
-    """Return the API of a stack with login and two workers, for its admin."""
+    """Return the admin's API of a stack with login and two workers."""
     return Api(outside.url, ("admin", outside.settings["MLFLOW_ADMIN_PASSWORD"]))
 
 
 @pytest.fixture
-def signs_up(admin: Api) -> Callable[[], bool]:
-    """Open the form for new users; return what sends it, each time for another user."""
+def sign_up(admin: Api) -> Callable[[], bool]:
+    """Open the sign-up form; return a function that submits it for a new user each time."""
     form = admin.call("GET", "/signup")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
     assert token, form.text
@@ -123,43 +123,43 @@ def signs_up(admin: Api) -> Callable[[], bool]:
     return send
 
 
-def test_a_form_must_be_taken_by_every_worker(signs_up: Callable[[], bool]) -> None:
-    assert all(signs_up() for _ in range(TIMES))
+def test_a_form_must_be_accepted_by_every_worker(sign_up: Callable[[], bool]) -> None:
+    assert all(sign_up() for _ in range(TIMES))
 
 
-@local_only("its key comes in the file that the secrets above are read with")
-def test_a_form_must_be_taken_by_every_worker_after_a_restart(
-    outside: RunningStack, signs_up: Callable[[], bool]
+@local_only("its key is in the same file as the passphrase that the first test needs")
+def test_a_form_must_be_accepted_by_every_worker_after_a_restart(
+    outside: RunningStack, sign_up: Callable[[], bool]
 ) -> None:
     outside.restart("mlflow")
     outside.wait_until_healthy("mlflow")
-    assert all(signs_up() for _ in range(TIMES))
+    assert all(sign_up() for _ in range(TIMES))
 
 
-@local_only("how long a login is remembered is told to the same server on both engines")
+@local_only("the login cache is configured on the same server on both engines")
 def test_an_old_password_must_be_refused_within_seconds_by_every_worker(
     outside: RunningStack, admin: Api
 ) -> None:
     name = f"u-{uuid.uuid4().hex}"
     old, new = (Api(outside.url, (name, f"the-{age}-password")) for age in ("old", "new"))
     admin.post("users/create", username=name, password="the-old-password")
-    assert all(is_let_in(old, name) for _ in range(TIMES))
+    assert all(can_log_in(old, name) for _ in range(TIMES))
     answer = admin.call(
         "PATCH",
         f"{MLFLOW}/users/update-password",
         json={"username": name, "password": "the-new-password"},
     )
     assert answer.ok, answer.text
-    assert all(is_let_in(new, name) for _ in range(TIMES))
+    assert all(can_log_in(new, name) for _ in range(TIMES))
 
     def is_refused() -> bool:
-        return not any(is_let_in(old, name) for _ in range(TIMES))
+        return not any(can_log_in(old, name) for _ in range(TIMES))
 
     wait_until(is_refused, seconds=10, what="the old password is refused")
 
 
-def is_let_in(api: Api, name: str) -> bool:
-    """Tell whether a user's login is taken."""
+def can_log_in(api: Api, name: str) -> bool:
+    """Tell whether a user can log in."""
     status = api.call("GET", f"{MLFLOW}/users/get", params={"username": name}).status_code
     assert status in {200, UNAUTHORIZED}
     return status != UNAUTHORIZED
