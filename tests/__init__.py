@@ -1,1 +1,1 @@
-"""`unit` needs nothing but Python, `golden` renders whole trees, `e2e` runs real stacks."""
+"""`unit` only needs Python, `golden` renders whole trees, `e2e` runs real stacks."""

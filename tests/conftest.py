@@ -1,4 +1,4 @@
-"""What all tests share: the option that rewrites golden files, and what `docker` means."""
+"""Shared by all tests: the option that rewrites golden files, and the `docker` marker."""
 
 import os
 import shutil
@@ -10,11 +10,11 @@ import pytest
 
 from tests.summary import pytest_runtest_makereport, pytest_terminal_summary
 
-# Hooks of this conftest too.
+# Its hooks belong to this conftest, too.
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
 
 REQUIRE_DOCKER = "REQUIRE_DOCKER"
-# Each process has stacks of its own: more of them would need much memory.
+# Each process has its own stacks: more processes would need much memory.
 MOST_PROCESSES = 6
 
 
@@ -32,21 +32,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C, which a job in the background ignores: so would all that tests start."""
+    """Handle Ctrl-C, which background jobs ignore, and so would all processes of the tests."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes `-n auto` starts: tests of stacks wait more than they compute."""
+    """Return the processes that `-n auto` starts: tests of stacks wait more than they compute."""
     return min(MOST_PROCESSES, 2 * (os.cpu_count() or 1))
 
 
-# First of all, since pytest-xdist reads the marker in the same hook.
+# First, since pytest-xdist reads the marker in the same hook.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a file in one process, unless they are grouped in another way."""
+    """Run the tests of a file in one process unless they are grouped otherwise."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `docker` where there is none; with REQUIRE_DOCKER=1, fail them instead."""
+    """Skip tests marked `docker` if there is no Docker; with REQUIRE_DOCKER=1, fail them."""
     if item.get_closest_marker("docker") is None or not (reason := docker_trouble()):
         return
     if os.environ.get(REQUIRE_DOCKER) == "1":
@@ -64,7 +64,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def docker_trouble() -> str:
-    """Return why Docker cannot be used here, nothing where it can."""
+    """Return why Docker cannot be used here, or an empty string if it can."""
     if shutil.which("docker") is None:
         return "there is no docker command"
     for command, trouble in (
@@ -80,5 +80,5 @@ def docker_trouble() -> str:
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether golden files are to be rewritten instead of compared."""
+    """Return whether to rewrite golden files instead of comparing them."""
     return bool(request.config.getoption("--update-golden"))

@@ -1,4 +1,4 @@
-"""Compare what `--json` prints with the declared payloads, key by key."""
+"""Compare the output of `--json` with the declared payloads, key by key."""
 
 import types
 import typing
@@ -13,7 +13,7 @@ ERROR = {"code": str, "message": str, "hint": str | None}
 
 
 def check_envelope(envelope: Mapping[str, Any]) -> None:
-    """Make sure that an output has the declared keys and types, and no others."""
+    """Assert that an envelope has exactly the declared keys and types."""
     assert list(envelope) == [*ENVELOPE]
     assert all(isinstance(envelope[key], kind) for key, kind in ENVELOPE.items())
     for error in envelope["errors"]:
@@ -21,14 +21,14 @@ def check_envelope(envelope: Mapping[str, Any]) -> None:
         assert all(isinstance(error[key], kind) for key, kind in ERROR.items())
     payloads: list[type] = [*BY_COMMAND.get(envelope["command"], ()), Help, Version]
     if envelope["errors"]:
-        # It may have failed before it had a result.
+        # A command may fail before it has a result.
         payloads.append(Nothing)
     problems = {payload.__name__: mismatch(envelope["data"], payload) for payload in payloads}
     assert "" in problems.values(), f"{envelope['command']}: {problems}\n{envelope['data']}"
 
 
 def mismatch(value: object, hint: Any, path: str = "data") -> str:  # noqa: ANN401 - a type
-    """Return why a JSON value is not of a declared type, empty if it is."""
+    """Return why a JSON value does not match a declared type; empty if it does."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in {types.UnionType, typing.Union}:
         problems = [mismatch(value, kind, path) for kind in arguments if kind is not Absent]

@@ -1,4 +1,4 @@
-"""The pages that people read, and what can be run or followed in them."""
+"""The documentation pages, and their runnable blocks and links."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PAGES = tuple(
     for pattern in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md")
     for path in sorted(ROOT.glob(pattern))
 )
-# Stands for a value that readers fill in, or for output that differs.
+# Stands for a value that readers fill in or for output that varies.
 PLACEHOLDER = "…"
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FENCE = re.compile(r"^( *)```(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
@@ -23,11 +23,11 @@ class Block:
 
     Attributes:
         page: Path of the page.
-        line: Number of its first line in the page.
-        section: Last heading before it.
+        line: Line number of its first line.
+        section: Last heading before the block.
         language: First word of the info string, empty if there is none.
-        words: Other words of the info string: `run` (then perhaps an engine, or `fails`) if
-            tests/e2e/test_docs.py runs it, or the name of the file that it is saved as.
+        words: Other words of the info string: `run` (optionally with an engine or `fails`) if
+            tests/e2e/test_docs.py runs it, or the file name that it is saved as.
         text: Content, without the indentation of the fence.
     """
 
@@ -68,7 +68,7 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub generates them."""
     found = HEADING.findall(prose(page))
     plain = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in found)
     return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in plain}

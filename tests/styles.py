@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# Modeled on public stacks: the env file, the expected settings, and the names that are left out.
+# Modeled on public stacks: the env file, the expected settings, and the names that are not adopted.
 STYLES: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
     "postgres and a bucket": (
         """\

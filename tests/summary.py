@@ -1,20 +1,20 @@
-"""The last lines of a test run: what ran where, what was left out and why, what was kept."""
+"""The last lines of a test run: tests by engine, skipped tests and reasons, kept stacks."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import pytest
 
-# Names of what a report carries from the process that ran the test.
+# Properties that a report carries from the process that ran the test.
 ENGINE, KEPT = "engine", "kept"
-# Begins the reason of a scenario that only another engine can have.
+# Prefix of the reason of a scenario that only applies to another engine.
 NOT_ON = "not on "
 
 
 def engine_of(item: pytest.Item) -> str:
-    """Return the engine that a test runs on, empty if it needs none."""
+    """Return the engine that a test runs on; empty if it needs none."""
     call = getattr(item, "callspec", None)
-    # A test of the engines themselves may have a parameter of that name too.
+    # A test of the engines themselves may also have a parameter of that name.
     if call and ENGINE in call.params and not item.nodeid.startswith("tests/unit/"):
         return str(call.params[ENGINE])
     return "docker" if item.get_closest_marker("docker") else ""
@@ -24,20 +24,20 @@ def engine_of(item: pytest.Item) -> str:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the report carry the engine."""
+    """Add the engine to the report."""
     report = yield
     report.user_properties.append((ENGINE, engine_of(item)))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the lines."""
+    """Print the summary."""
     for line in lines(terminalreporter.stats):
         terminalreporter.write_line(line)
 
 
 def lines(stats: Mapping[str, Sequence[object]]) -> Iterator[str]:
-    """Yield what to print about the reports of a run, by their outcome."""
+    """Yield the lines of the summary for the reports of a run, by their outcome."""
     ran = Counter(
         _property(report, ENGINE)
         for outcome in ("passed", "failed")

@@ -1,7 +1,7 @@
-"""The whole tool against the real world: sentences about a user, a stack, and what befalls it.
+"""End-to-end tests: the whole tool with real stacks.
 
 Every scenario drives the console script as a user would and then asserts state: rows, bytes,
-health. `running.py` is a stack as scenarios see it, whatever runs it; `docker_stack.py` is the
-same on Docker. A scenario that only looks uses `shared`, one that leaves the stack well uses
-`mended`, and one that needs its own settings makes a stack with `make_stack`.
+health. `running.py` is a stack as scenarios see it, independent of the engine; `docker_stack.py`
+and `local_stack.py` implement it. A scenario that only reads uses `shared`, one that breaks and
+repairs the stack uses `mended`, and one that needs its own settings calls `make_stack`.
 """

@@ -1,4 +1,4 @@
-"""A certificate authority that nobody knows, made for one test run."""
+"""An untrusted certificate authority, created for one test run."""
 
 import datetime as dt
 import ipaddress
@@ -15,19 +15,19 @@ AUTHORITY = "e2e authority"
 
 
 class Certificates(NamedTuple):
-    """Files: the authority's certificate, and a server's with its key."""
+    """Files: the CA's certificate, and a server's certificate with its key."""
 
     authority: Path
     server: Path
 
 
 def make_certificates(folder: Path, host: str, name: str = AUTHORITY) -> Certificates:
-    """Write an authority, and what it signed for a server.
+    """Create a CA and a certificate that it signed for a server.
 
     Args:
-        folder: Where to write.
-        host: The server's name or address.
-        name: The authority's.
+        folder: Folder for the files.
+        host: Name or address of the server.
+        name: Common name of the CA.
     """
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = (
@@ -56,7 +56,7 @@ def make_certificates(folder: Path, host: str, name: str = AUTHORITY) -> Certifi
 
 
 def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    """Begin a certificate that is valid today."""
+    """Return a builder for a certificate that is valid today."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -69,7 +69,7 @@ def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateB
 
 
 def general_name(host: str) -> x509.GeneralName:
-    """Return a machine's name or address as clients look for it."""
+    """Return a host's name or address as a subject alternative name."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
@@ -77,5 +77,5 @@ def general_name(host: str) -> x509.GeneralName:
 
 
 def common_name(name: str) -> x509.Name:
-    """Return a name as certificates spell it."""
+    """Return an X.509 name with this common name."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,4 +1,4 @@
-"""A stack with login that the network may come in to; its secrets are as odd as they may be."""
+"""A stack with login, published on the network, whose secrets are as odd as allowed."""
 
 import uuid
 from collections.abc import Callable
@@ -11,12 +11,12 @@ ODD = "p@ss w'or$d\"\\#% ${HOME} $$ `id` {{x}} <&>*?!~;|=:,%2F"
 UNICODE = "пароль-密码-größe-🔑"
 LONG = f"{ODD}{UNICODE}".ljust(200, "x")
 ODD_NAME = 'o\'db "$x" \\#%'
-# MLflow takes a login of ASCII letters only.
+# MLflow only supports ASCII logins.
 ADMIN = ("teacher", ODD.ljust(200, "x"))
 
 
 class Classroom(NamedTuple):
-    """A running stack, its admin with a run, and another user who has none."""
+    """A running stack, its admin with a run, and another user without runs."""
 
     stack: RunningStack
     admin: Api
@@ -25,9 +25,9 @@ class Classroom(NamedTuple):
 
 
 def open_classroom(make: Callable[..., RunningStack], engine: str) -> Classroom:
-    """Return a proven stack with two people."""
+    """Return a proven stack with two users."""
     stack = make(
-        # The image's initdb takes fewer letters for its first user.
+        # The image's initdb allows fewer characters for its first user.
         PG_USER="größe; -x" if engine == "docker" else ODD_NAME,
         PG_DATABASE=ODD_NAME,
         PG_PASSWORD=LONG,
@@ -46,5 +46,5 @@ def open_classroom(make: Callable[..., RunningStack], engine: str) -> Classroom:
 
 
 def odd_secret(engine: str) -> str:
-    """Return a secret that is as odd as the S3 server can take: rclone takes no comma."""
+    """Return the oddest secret that the S3 server supports: rclone does not support commas."""
     return ODD if engine == "docker" else ODD.replace(",", "")

@@ -1,4 +1,4 @@
-"""Stacks for scenarios: made when first needed, removed whatever happens, logs kept on failure."""
+"""Stacks for scenarios: created when first needed, always removed, with logs kept on failure."""
 
 import re
 import shutil
@@ -25,12 +25,12 @@ MakeStack = Callable[..., RunningStack]
 LOGS = CHECKOUT / ".logs"
 ENGINES: dict[str, type[RunningStack]] = {"docker": DockerStack, "local": LocalStack}
 
-# Every stack that is not removed yet.
+# All stacks that are not removed yet.
 LIVE: list[RunningStack] = []
 
 
 class ColdStart(NamedTuple):
-    """A stack, and what its first start printed."""
+    """A stack and the output of its first start."""
 
     stack: RunningStack
     said: Said
@@ -40,7 +40,7 @@ class ColdStart(NamedTuple):
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep the logs of every stack that lives while a test fails, and on request its stacks."""
+    """Keep the logs of all stacks that exist when a test fails, and optionally its stacks."""
     del call
     report = yield
     if report.failed:
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(
 
 
 def how_to_inspect(stack: RunningStack) -> str:
-    """Return what to type to look at a kept stack, and to remove it."""
+    """Return the commands to inspect a kept stack and to remove it."""
     return (
         f"kept the stack {stack.name} on {stack.engine}\n"
         f"  cd {stack.folder} && {SCRIPT} status\n"
@@ -68,13 +68,13 @@ def how_to_inspect(stack: RunningStack) -> str:
 
 
 OTHER = {"docker": "local_only", "local": "docker_only"}
-# Stacks of the whole session, by the fixtures that make them; a test belongs to the first it uses.
+# Session-scoped stack fixtures; a test is grouped by the first one that it uses.
 SESSION_STACKS = ("cold_start", "outside", "smallest", "classroom")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say where a scenario is left out, and run those that share a stack in one process."""
+    """Skip scenarios on engines they exclude, and run those that share a stack in one process."""
     for item in items:
         call = getattr(item, "callspec", None)
         engine = call.params.get("engine") if call else None
@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "local"])
 def engine(request: pytest.FixtureRequest) -> str:
-    """Name what runs the stacks: every scenario is run on each engine."""
+    """Return the engine that runs the stacks: every scenario runs on each engine."""
     return str(request.param)
 
 
@@ -123,26 +123,26 @@ def _make_for_module(engine: str, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture
 def make_stack(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeStack]:
-    """Return what makes a stack of its own for one test, with settings; nothing is started."""
+    """Return a function that creates a stack for one test with given settings, not started."""
     yield from _stacks(engine, lambda: tmp_path_factory.mktemp("stack"), is_shared=False)
 
 
 @pytest.fixture
 def stack(make_stack: MakeStack) -> RunningStack:
-    """Return a stack of its own for one test; nothing is started."""
+    """Return a stack for one test, not started."""
     return make_stack()
 
 
 @pytest.fixture(scope="session")
 def cold_start(_make_for_session: MakeStack) -> ColdStart:
-    """Return the session's stack with what its very first `up --json` said."""
+    """Return the session's stack with the output of its first `up --json`."""
     stack = _make_for_session(MLFLOW_WORKERS="2")
     return ColdStart(stack, stack.tool("up", "--json"))
 
 
 @pytest.fixture(scope="session")
 def shared(cold_start: ColdStart) -> RunningStack:
-    """Return a running stack for tests that only look, or that clean up after themselves."""
+    """Return a running stack for tests that only read, or that clean up after themselves."""
     return cold_start.stack
 
 
@@ -153,9 +153,10 @@ def _worn(_make_for_module: MakeStack) -> RunningStack:
 
 @pytest.fixture
 def mended(_worn: RunningStack) -> RunningStack:
-    """Return a running stack that tests may break in ways that `up` mends.
+    """Return a running stack that tests may break in ways that `up` repairs.
 
-    One that undoes what it did says so in the end (`is_well`), which saves the next one an `up`.
+    A test that repairs the stack itself sets `is_well` at the end, which saves the next test an
+    `up`.
     """
     if not _worn.is_well:
         _worn.mend()
@@ -165,7 +166,7 @@ def mended(_worn: RunningStack) -> RunningStack:
 
 @pytest.fixture(scope="session")
 def smallest(_make_for_session: MakeStack) -> RunningStack:
-    """Return a running stack of one service, for tests that only add runs of their own."""
+    """Return a running stack of one service, for tests that only add their own runs."""
     stack = _make_for_session(**SMALLEST)
     stack.up()
     return stack
@@ -173,7 +174,7 @@ def smallest(_make_for_session: MakeStack) -> RunningStack:
 
 @pytest.fixture(scope="session")
 def outside(_make_for_session: MakeStack) -> RunningStack:
-    """Return a stack whose database and S3 server others use as servers of their own."""
+    """Return a stack whose database and S3 server other stacks use as external servers."""
     stack = _make_for_session(STACK_BIND_ADDRESS=lan_address(), **SETTINGS)
     stack.up()
     return stack
@@ -181,19 +182,19 @@ def outside(_make_for_session: MakeStack) -> RunningStack:
 
 @pytest.fixture(scope="session")
 def classroom(engine: str, _make_for_session: MakeStack) -> Classroom:
-    """Return a stack with login that the network may come in to, with secrets that are odd."""
+    """Return a stack with login and odd secrets that is published on the network."""
     return open_classroom(_make_for_session, engine)
 
 
 @pytest.fixture(scope="session")
 def small_source(tmp_path_factory: pytest.TempPathFactory) -> Mlruns:
-    """Return a folder with one run and its artifact, to import."""
+    """Return a folder with one run and its artifact to import."""
     return write_mlruns(tmp_path_factory.mktemp("source") / "mlruns")
 
 
 @pytest.fixture
 def stack_in(engine: str) -> Iterator[Callable[..., RunningStack]]:
-    """Return what makes a stack in a folder that the test chose; nothing is started."""
+    """Return a function that creates a stack in a given folder, not started."""
     made: list[RunningStack] = []
 
     def make(folder: Path, **settings: str) -> RunningStack:
@@ -211,5 +212,5 @@ def stack_in(engine: str) -> Iterator[Callable[..., RunningStack]]:
 
 @pytest.fixture
 def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
+    """Return a free port of this machine."""
     return free_ports(1)[0]

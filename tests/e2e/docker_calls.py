@@ -1,11 +1,11 @@
-"""What the tool asked of the docker command."""
+"""A docker command that records how the tool calls it."""
 
 import os
 import shlex
 import shutil
 from pathlib import Path
 
-# Notes its arguments, then is the real one.
+# Appends its arguments to a file, then executes the real command.
 WRAPPER = """\
 #!/bin/sh
 printf '%s\\n' "$*" >> {log}
@@ -14,7 +14,7 @@ exec {docker} "$@"
 
 
 class DockerCalls:
-    """A docker command for the tool that remembers how it was called."""
+    """A docker command that records its calls."""
 
     def __init__(self, folder: Path) -> None:
         docker = shutil.which("docker")
@@ -27,7 +27,7 @@ class DockerCalls:
             encoding="utf-8",
         )
         wrapper.chmod(0o755)
-        # To be given to the tool as its PATH.
+        # PATH for the tool.
         self.path = f"{folder}{os.pathsep}{os.environ['PATH']}"
 
     @property

@@ -22,7 +22,7 @@ def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> S
 
 
 class DockerStack(RunningStack):
-    """Knows its containers by the labels that Compose gives them."""
+    """A stack whose containers are found by Compose's labels."""
 
     engine: ClassVar[str] = "docker"
 
@@ -33,12 +33,12 @@ class DockerStack(RunningStack):
 
     @property
     def root_key(self) -> tuple[str, str]:
-        """The S3 server's root key, the application's where there is one for everything."""
+        """The S3 server's root key, or the application's key if it is the only one."""
         return self.app_key if self.one_key else super().root_key
 
     @property
     def compose_folder(self) -> Path:
-        """Where the rendered files are."""
+        """Folder of the rendered files."""
         return self.folder / "compose"
 
     def compose(self, *arguments: str, code: int | None = 0) -> Said:
@@ -46,19 +46,19 @@ class DockerStack(RunningStack):
         return run("docker", "compose", *arguments, code=code, folder=self.compose_folder)
 
     def override(self, text: str) -> None:
-        """Write the owner's own Compose file."""
+        """Write Compose's override file, as an owner would."""
         self.tool("render")
         path = self.compose_folder / "docker-compose.override.yaml"
         path.write_text(text, encoding="utf-8")
 
     def drop_override(self) -> None:
-        """Remove the owner's own Compose file."""
+        """Remove Compose's override file."""
         (self.compose_folder / "docker-compose.override.yaml").unlink(missing_ok=True)
 
     def containers(self) -> dict[str, Any]:
         """Return `docker inspect` of every container of the stack, by service."""
         ids = self._list("ps", "--all")
-        # Not an error if one is removed meanwhile: then the others are what there is.
+        # A container that is removed meanwhile is not an error.
         found = json.loads(docker("inspect", *ids, code=None).out) if ids else []
         return {
             container["Config"]["Labels"][SERVICE]: container
@@ -67,15 +67,15 @@ class DockerStack(RunningStack):
         }
 
     def image(self, service: str) -> str:
-        """Return the name of a service's image."""
+        """Return the image name of a service."""
         return str(self.containers()[service]["Config"]["Image"])
 
     def ids(self) -> dict[str, str]:
-        """Return the container of each service."""
+        """Return the container id of each service."""
         return {name: container["Id"] for name, container in self.containers().items()}
 
     def starts(self) -> dict[str, str]:
-        """Return when each server's container was started last."""
+        """Return when each server's container was last started."""
         containers = self.containers()
         return {
             name: containers[name]["State"]["StartedAt"]
@@ -89,11 +89,11 @@ class DockerStack(RunningStack):
         return container is not None and container["State"]["StartedAt"] != NEVER
 
     def volumes(self) -> set[str]:
-        """Return the named volumes, without the stack's name."""
+        """Return the names of the volumes, without the stack's name as prefix."""
         return {name.removeprefix(f"{self.name}_") for name in self._list("volume", "ls")}
 
     def health(self, service: str) -> str:
-        """Return what the healthcheck found out."""
+        """Return the result of the healthcheck."""
         container = self.containers().get(service)
         if container is None or container["State"]["Status"] != "running":
             return ""
@@ -102,9 +102,9 @@ class DockerStack(RunningStack):
     def kill(self, service: str) -> None:
         """Kill a container's first process from the host.
 
-        By number and not by `docker kill`, after which the engine would not start it again; from
-        a container that sees the host's processes, since only root may, and since the engine may
-        be in a virtual machine.
+        By pid and not with `docker kill`, after which the engine would not restart it. From a
+        container in the host's pid namespace, since only root may do this, and since the engine
+        may run in a virtual machine.
         """
         container = self.containers()[service]
         pid = container["State"]["Pid"]

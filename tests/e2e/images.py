@@ -1,4 +1,4 @@
-"""The images that stacks are made of: the environment's, else CI's stand-ins, else the defaults."""
+"""Images of the stacks: from the environment, otherwise CI's stand-ins, otherwise the defaults."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ STAND_INS = CHECKOUT / ".ci" / "images.env"
 
 
 def known_images() -> Mapping[str, str]:
-    """Return everything that the environment or CI names, by variable."""
+    """Return the images that the environment or CI sets, by variable."""
     written = dotenv_values(STAND_INS) if STAND_INS.is_file() else {}
     return {
         **{name: value for name, value in written.items() if value},
@@ -21,7 +21,7 @@ def known_images() -> Mapping[str, str]:
 
 
 def image_settings(s3_provider: str = "minio") -> dict[str, str]:
-    """Return the settings that name images, where they are not the product's defaults."""
+    """Return the image settings that differ from the product's defaults."""
     known = dict(known_images())
     if s3_provider != "minio":
         known["MINIO_IMAGE"] = known.get(f"CI_{s3_provider.upper()}_IMAGE", "")

@@ -1,6 +1,6 @@
-"""Fills a store with MLflow's own client, for test_import.py; run as a program.
+"""Fill a store with MLflow's own client, for test_import.py; run as a program.
 
-Its last line says, as JSON, which runs there are.
+Its last line is a JSON list of run ids.
 """
 
 import json
@@ -22,13 +22,13 @@ FILES = {
     "plots/deep/er/größe 100% (1)+.csv": b"a;b\n1;2\n",
     "empty.bin": b"",
 }
-# Of the first run only: more than is read at once.
+# Only in the first run: more than one read returns.
 LARGE = bytes(range(256)) * 4 * 1024 * 3
 LARGE_PATH = "model/large.bin"
 
 
 def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
-    """Make two experiments with runs, a trace, a registered model and a logged model."""
+    """Create two experiments with runs, a trace, a registered model and a logged model."""
     for path, content in FILES.items():
         (work / path).parent.mkdir(parents=True, exist_ok=True)
         (work / path).write_bytes(content)
@@ -41,7 +41,8 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     large = work.parent / Path(LARGE_PATH).name
     large.write_bytes(LARGE)
     client.log_artifact(made[0], str(large), Path(LARGE_PATH).parent.as_posix())
-    # One data set that two runs read; not at once, since MLflow would make it twice, and fail.
+    # One data set that two runs read; one after the other, since MLflow would fail to create it
+    # twice at once.
     dataset = Dataset("leaves", "d1", "local", '{"path": "leaves.csv"}')
     for run_id in made[:2]:
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("context", "test")])])
@@ -54,7 +55,7 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
 
 
 def log_run(client: MlflowClient, work: Path, experiment: str, number: int) -> str:
-    """Log one run with everything that runs have."""
+    """Log one run with everything that a run can have."""
     run_id: str = client.create_run(experiment, run_name=f"run {number}").info.run_id
     now = int(time.time() * 1000)
     metrics = [
@@ -82,7 +83,7 @@ def register(client: MlflowClient, name: str, run_id: str) -> None:
 
 
 def log_model(experiment: str, work: Path) -> None:
-    """Log a model that is one of MLflow 3: with an id and a place of its own."""
+    """Log a model as MLflow 3 does, with its own id and artifact location."""
     model = mlflow.initialize_logged_model(
         "forest", params={"trees": "7"}, tags={"by": "test"}, experiment_id=experiment
     )
@@ -91,7 +92,7 @@ def log_model(experiment: str, work: Path) -> None:
 
 
 def trace(experiment: str) -> None:
-    """Log a trace of two spans, with what somebody thinks of it."""
+    """Log a trace of two spans with an assessment."""
     mlflow.set_experiment(experiment_id=experiment)
     with mlflow.start_span("outer") as outer, mlflow.start_span("inner"):
         trace_id = outer.trace_id
@@ -103,5 +104,5 @@ if __name__ == "__main__":
     uri, name, runs, work = sys.argv[1:]
     mlflow.set_tracking_uri(uri)
     found = fill(MlflowClient(), name, int(runs), Path(work))
-    # MLflow prints links to its pages; the last line is ours.
+    # MLflow prints links to its pages, so the result is the last line.
     sys.stdout.write("\n" + json.dumps(found))

@@ -18,24 +18,24 @@ VOLUMES = ("minio_data", "mlflow_data", "mlflow_tmp", "postgres_data")
 
 
 class LocalStack(RunningStack):
-    """Knows its processes by the supervisord that listens in its folder."""
+    """A stack whose processes are found by the supervisord that listens in its folder."""
 
     engine: ClassVar[str] = "local"
     one_key: bool = True
 
     @property
     def local_folder(self) -> Path:
-        """Where the rendered files are."""
+        """Folder of the rendered files."""
         return self.folder / "local"
 
     @property
     def root_key(self) -> tuple[str, str]:
-        """The application's key, which is the server's only one."""
+        """The application's key, which is the server's only key."""
         return self.app_key
 
     @property
     def database_ports(self) -> list[str]:
-        """Return where the database answers: a process has no network of its own."""
+        """Addresses of the database, which has no private network on this engine."""
         return [f"127.0.0.1:{self.settings['PG_PORT']}"]
 
     def supervisorctl(self, *arguments: str, code: int | None = None) -> str:
@@ -43,7 +43,7 @@ class LocalStack(RunningStack):
         return run("supervisorctl", *arguments, code=code, folder=self.local_folder).out
 
     def pids(self) -> dict[str, int]:
-        """Return the process of each service that supervisord runs."""
+        """Return the pid of each service that supervisord runs."""
         if not (self.local_folder / "supervisord.conf").exists():
             return {}
         found = {}
@@ -54,10 +54,10 @@ class LocalStack(RunningStack):
         return found
 
     def drop_override(self) -> None:
-        """Do nothing: what is rendered has no place for an owner's own changes."""
+        """Do nothing: the local engine has no override file."""
 
     def ids(self) -> dict[str, str]:
-        """Return a digest of what each service is started from, where the stack runs."""
+        """Return a digest of each service's rendered files, if the stack runs."""
         if not self.pids():
             return {}
         return {name: self._digest(name) for name in (*SERVERS, "bucket-init")}
@@ -67,7 +67,7 @@ class LocalStack(RunningStack):
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def starts(self) -> dict[str, str]:
-        """Return which process each server is, and since when."""
+        """Return each server's pid and start time."""
         pids = self.pids()
         return {
             name: f"{pids[name]} since {psutil.Process(pids[name]).create_time()}"
@@ -76,11 +76,11 @@ class LocalStack(RunningStack):
         }
 
     def volumes(self) -> set[str]:
-        """Return the names of the folders that hold data."""
+        """Return the names of the data folders."""
         return {name for name in VOLUMES if (self.local_folder / "data" / name).exists()}
 
     def health(self, service: str) -> str:
-        """Ask the service, as its rendered script does."""
+        """Run the service's rendered health check."""
         if service not in self.pids():
             return ""
         done = run("sh", f"{service}/healthcheck.sh", code=None, folder=self.local_folder)
@@ -99,7 +99,7 @@ class LocalStack(RunningStack):
         self.supervisorctl("restart", service)
 
     def execute(self, service: str, *argv: str, given: str | None = None) -> str:
-        """Run a command with what a service has: its packages and its environment."""
+        """Run a command with a service's packages and environment."""
         script = (self.local_folder / service / "run.sh").read_text(encoding="utf-8")
         settings = "\n".join(
             line for line in script.splitlines() if line.startswith(("PATH=", "export "))
@@ -114,13 +114,13 @@ class LocalStack(RunningStack):
         )
 
     def command_lines(self, service: str) -> str:
-        """Return a service's process and its children."""
+        """Return the command lines of a service's process and its children."""
         parent = psutil.Process(self.pids()[service])
         found = (parent, *parent.children(recursive=True))
         return "\n".join(" ".join(process.cmdline()) for process in found)
 
     def processes(self) -> Iterator[psutil.Process]:
-        """Yield every process that was started for this stack, supervisord among them."""
+        """Yield all processes of this stack, including supervisord."""
         folder = str(self.local_folder.resolve())
         for process in psutil.process_iter():
             try:
@@ -131,7 +131,7 @@ class LocalStack(RunningStack):
                 yield process
 
     def purge(self) -> None:
-        """End every process and delete the data, whatever state they are in."""
+        """Kill all processes and delete the data, whatever state they are in."""
         self.tool("down", "--volumes", "--yes", code=None)
         left = list(self.processes())
         for process in left:
@@ -143,7 +143,7 @@ class LocalStack(RunningStack):
             database.unlink()
 
     def keep_logs(self, folder: Path) -> None:
-        """Copy the logs, and write what supervisord thinks."""
+        """Copy the logs, and write supervisord's status."""
         logs = self.local_folder / "logs"
         if logs.exists():
             shutil.copytree(logs, folder, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""Texts that are in secrets only, and the places where they show."""
+"""Unique texts in secrets, and the places where they show up."""
 
 import threading
 import uuid
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import psutil
 
-# About the life of a short command such as `docker ps`.
+# Roughly the duration of a short command such as `docker ps`.
 LOOK_EVERY = 0.05
 
 
 class Markers:
-    """A text for each of some variables that is nowhere else on this machine.
+    """A unique text for each variable that occurs nowhere else on this machine.
 
-    It has no character that JSON, YAML, a URL or a shell would spell in another way.
+    It contains no character that JSON, YAML, a URL or a shell would escape.
     """
 
     def __init__(self, *names: str) -> None:
@@ -26,19 +26,19 @@ class Markers:
         return self.texts[name]
 
     def found_in(self, *texts: str) -> set[str]:
-        """Return the variables whose markers are in one of the texts."""
+        """Return the variables whose markers occur in the texts."""
         return {name for name, marker in self.texts.items() for text in texts if marker in text}
 
 
 @dataclass
 class Processes:
-    """The variables whose markers were in processes.
+    """The variables whose markers were found in processes.
 
     Attributes:
-        command_lines: In the command line of any process.
-        environments: In the environment of a process of this machine itself.
-        inside: In the environment of a container's process, where the engine lets us see those.
-        looks: How often all processes were looked at.
+        command_lines: Those in the command line of any process.
+        environments: Those in the environment of a process of this machine.
+        inside: Those in the environment of a container's process, if those are visible.
+        looks: Number of scans of all processes.
     """
 
     command_lines: set[str] = field(default_factory=set)
@@ -47,7 +47,7 @@ class Processes:
     looks: int = 0
 
     def look(self, markers: Markers) -> None:
-        """Look at all processes, as far as we may."""
+        """Scan all processes that this user may inspect."""
         for process in psutil.process_iter():
             try:
                 self.command_lines |= markers.found_in(*process.cmdline())
@@ -55,20 +55,20 @@ class Processes:
                     where = self.environments if is_ours(process.pid) else self.inside
                     where |= found
             except (psutil.Error, FileNotFoundError):
-                # It ended meanwhile, or it is somebody else's.
+                # It exited meanwhile, or it belongs to another user.
                 continue
         self.looks += 1
 
 
 def is_ours(pid: int) -> bool:
-    """Tell whether a process is one of this machine's own, and not a container's."""
+    """Tell whether a process belongs to this machine and not to a container."""
     namespace = Path("/proc/self/ns/pid")
     return not namespace.exists() or namespace.samefile(f"/proc/{pid}/ns/pid")
 
 
 @contextmanager
 def watched_processes(markers: Markers) -> Iterator[Processes]:
-    """Watch all processes while the block runs."""
+    """Scan all processes repeatedly while the block runs."""
     seen, over = Processes(), threading.Event()
 
     def watch() -> None:

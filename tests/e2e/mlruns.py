@@ -1,4 +1,4 @@
-"""A folder of runs as MLflow writes it without a server: what can be imported, at no cost."""
+"""An mlruns folder as MLflow writes it without a server: a cheap source to import."""
 
 import uuid
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Mlruns:
     """A folder with one run, which has one artifact.
 
     Attributes:
-        path: Where it is.
-        run_id: Of the run.
-        content: Of the artifact.
+        path: Path of the folder.
+        run_id: Id of the run.
+        content: Content of the artifact.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Mlruns:
 
 
 def write_mlruns(path: Path) -> Mlruns:
-    """Write such a folder, with an experiment and a run that no stack has."""
+    """Write such a folder with a unique experiment and run."""
     id_, experiment_id = uuid.uuid4().hex, str(uuid.uuid4().int % 10**18)
     folder = path / experiment_id
     names = {"folder": folder, "id": id_, "experiment_id": experiment_id, "name": f"e2e-{id_}"}

@@ -1,4 +1,4 @@
-"""What a migration moves: objects and where they go, as nothing of the tool sees it."""
+"""Objects that a migration moves, and its targets, inspected without the tool."""
 
 import hashlib
 from pathlib import Path
@@ -23,27 +23,27 @@ def contents(stack: RunningStack, key: tuple[str, str], bucket: str) -> dict[str
 
 
 def content_type(stack: RunningStack, key: tuple[str, str], bucket: str) -> str:
-    """Return of what kind the oddly named object is in a bucket of a stack's S3 server."""
+    """Return the content type of the oddly named object in a bucket of a stack's S3 server."""
     (odd,) = (name for name in contents(stack, key, bucket) if name.endswith(ODD))
     return stack.s3(key).head_object(Bucket=bucket, Key=odd)["ContentType"]
 
 
-def has_some(stack: RunningStack, bucket: str) -> bool:
-    """Tell whether there is an object in a bucket that may not be there yet."""
+def has_objects(stack: RunningStack, bucket: str) -> bool:
+    """Tell whether a bucket exists and has an object."""
     client = stack.s3(stack.root_key)
     names = [found["Name"] for found in client.list_buckets()["Buckets"]]
     return bucket in names and "Contents" in client.list_objects_v2(Bucket=bucket)
 
 
-def written(folder: Path, settings: dict[str, str]) -> str:
-    """Write what else changes as `--settings` takes it."""
+def settings_file(folder: Path, settings: dict[str, str]) -> str:
+    """Write further changed settings to a file for `--settings` and return its path."""
     path = folder / "new.env"
     path.write_text("".join(f"{name}={quote(value)}\n" for name, value in settings.items()))
     return str(path)
 
 
 def target(outside: RunningStack, bucket: str) -> dict[str, str]:
-    """Return the settings by which a bucket of its own is used there."""
+    """Return the settings that use a separate bucket on the S3 server of `outside`."""
     root, secret = outside.root_key
     return {
         **{name: value for name, value in objects(outside).items() if name.endswith("_KEY")},
@@ -55,7 +55,7 @@ def target(outside: RunningStack, bucket: str) -> dict[str, str]:
 
 
 def to_database(stack: RunningStack, settings: dict[str, str]) -> tuple[str, ...]:
-    """Return what moves runs to a database of somebody else's, with other settings in a file."""
+    """Return the options that move runs to an external database, with settings in a file."""
     address = f"postgres={settings['PG_HOST']}:{settings['PG_PORT']}"
     named = {name: text for name, text in settings.items() if name not in {"PG_HOST", "PG_PORT"}}
-    return "--to", address, "--settings", written(stack.folder, named)
+    return "--to", address, "--settings", settings_file(stack.folder, named)

@@ -1,4 +1,4 @@
-"""Servers outside of a stack: those of another one, whose settings say how they are used."""
+"""External servers of a stack, provided by another stack, and the settings to use them."""
 
 import secrets
 
@@ -9,13 +9,13 @@ SETTINGS = {
     "MLFLOW_AUTH": "basic",
     "MLFLOW_ARTIFACT_ACCESS": "direct",
     "PG_PUBLISH": "true",
-    # For scenarios of login in which workers must agree.
+    # For login scenarios in which workers must agree.
     "MLFLOW_WORKERS": "2",
 }
 
 
 def database(outside: RunningStack) -> dict[str, str]:
-    """Return the settings by which a new, empty database there is used."""
+    """Create an empty database there and return the settings to use it."""
     name = f"other_{secrets.token_hex(4)}"
     outside.sql(f'CREATE DATABASE "{name}"')
     return {
@@ -27,7 +27,7 @@ def database(outside: RunningStack) -> dict[str, str]:
 
 
 def objects(outside: RunningStack) -> dict[str, str]:
-    """Return the settings by which the bucket there is used."""
+    """Return the settings to use the bucket there."""
     key, secret = outside.app_key
     return {
         "MINIO_HOST": lan_address(),

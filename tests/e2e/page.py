@@ -1,7 +1,7 @@
-"""The tool with one more kind of service, defined as in a module of its own: a small web page.
+"""The tool with one more kind of service, a small web page, defined like any service module.
 
-A stack gets two, each with a port, a secret and a volume. `python -m tests.e2e.page up` runs the
-command line with them.
+A stack gets two pages, each with a port, a secret and a volume. `python -m tests.e2e.page up` runs
+the command line with them.
 """
 
 import os
@@ -21,9 +21,9 @@ from mlflow_compose.stack.service import (
 )
 
 NAMES, PORT = ("page-ada", "page-ben"), 8000
-# Ports on this machine, separated by commas, one for each page.
+# Ports on this machine, comma-separated, one for each page.
 PORTS = "PAGE_PORTS"
-# Answers with the secret and its number of visits, which it keeps in the volume.
+# Answers with the secret and the number of visits, which it stores in the volume.
 SERVE = """
 import http.server, os, pathlib
 
@@ -47,13 +47,13 @@ PROBE = "import socket; socket.create_connection(('127.0.0.1', {port}), 4)"
 
 
 def in_container(around: Surroundings, name: str) -> Service:
-    """Return a page in a container."""
-    # The image has a folder of this name that its user may write to.
+    """Return a page that runs in a container."""
+    # The image has a folder of this name that its user can write to.
     return _page(around, name, "0.0.0.0", PORT, "/data")  # noqa: S104 - inside of the container
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the same page without a container."""
+    """Return the same page as a plain process."""
     page = _page(around, name, "127.0.0.1", _published(name), f"data/{volume(name)}")
     return replace(page, pull_policy=None)
 

@@ -1,17 +1,17 @@
-"""What of an imported source is in a stack's database, without asking MLflow."""
+"""Rows of an imported source in a stack's database, read without MLflow."""
 
 from .running import RunningStack
 
 
 class Rows:
-    """The rows of a source's experiments, which all begin with a name."""
+    """The rows of a source's experiments, whose names share a prefix."""
 
     def __init__(self, stack: RunningStack, name: str) -> None:
         self._stack = stack
         self._name = name
 
-    def counted(self) -> dict[str, int]:
-        """Count them, table by table and by what matters."""
+    def counts(self) -> dict[str, int]:
+        """Return the number of rows by table and by property."""
         tables = ("runs", "params", "metrics", "latest_metrics")
         queries = {
             **{table: self._of_runs(table) for table in tables},
@@ -45,7 +45,7 @@ class Rows:
         )
 
     def places(self) -> dict[str, str]:
-        """Return where the artifacts of each run and each logged model are."""
+        """Return the artifact location of each run and each logged model."""
         of = f"JOIN experiments e USING (experiment_id) WHERE e.name LIKE '{self._name} %'"
         found = self._stack.sql(
             f"SELECT run_uuid, e.experiment_id || '/' || run_uuid FROM runs {of} "  # noqa: S608
@@ -55,6 +55,6 @@ class Rows:
         return dict(row.split("|") for row in found)
 
     def spans(self) -> list[str]:
-        """Return the spans of traces, and whether each took time."""
+        """Return the spans of traces, and whether each has a duration."""
         of = f"JOIN experiments e USING (experiment_id) WHERE e.name LIKE '{self._name} %'"
         return self._stack.sql(f"SELECT s.name, duration_ns > 0 FROM spans s {of} ORDER BY 1")  # noqa: S608

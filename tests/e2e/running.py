@@ -1,4 +1,4 @@
-"""A stack as scenarios see it, whatever engine runs it."""
+"""A stack as scenarios see it, independent of the engine."""
 
 import time
 import uuid
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 SERVERS = ("postgres", "s3", "mlflow")
 
-# For scenarios that cannot be on another engine; the argument says why.
+# For scenarios that only apply to one engine; the argument is the reason.
 docker_only = pytest.mark.docker_only
 local_only = pytest.mark.local_only
-# Seconds; the default is for machines that do nothing else meanwhile.
+# In seconds; the product's default assumes an otherwise idle machine.
 WAIT_TIMEOUT = 300
 CONTENT = bytes(range(256)) * 64
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that a client was told is stored: one metric, one artifact."""
+    """A run whose storage was acknowledged to a client: one metric, one artifact."""
 
     id: str
     experiment_id: str
@@ -43,26 +43,26 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Where the artifact is in the bucket."""
+        """Key of the artifact in the bucket."""
         return f"{self.experiment_id}/{self.id}/artifacts/model/weights.bin"
 
 
 class RunningStack(ABC):
-    """One stack with its own name, folder and ports; the engine's subclass knows how it runs."""
+    """A stack with its own name, folder and ports; each engine has a subclass."""
 
     engine: ClassVar[str]
-    # Whether S3 has one key for everything, instead of a root and users.
+    # Whether the S3 server has a single key instead of a root key and users.
     one_key: bool = False
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.folder = folder
         self.name = f"e2e-{uuid.uuid4().hex[:8]}"
         self.env_file = folder / ".env"
-        # What the database takes now, where a test changed it behind our back.
+        # Current password of the database, if a test changed it directly.
         self.changed_password = ""
-        # Whether it needs no mending before the next test.
+        # Whether the next test can use the stack without an `up`.
         self.is_well = False
-        # Whether more than one test uses it, and whether it stays when they are done.
+        # Whether more than one test uses it, and whether it is kept after the tests.
         self.is_shared = self.is_kept = False
         mlflow, s3, console, database = free_ports(4)
         chosen = {
@@ -72,7 +72,7 @@ class RunningStack(ABC):
             "MINIO_PORT": str(s3),
             "MINIO_CONSOLE_ADDRESS": f":{console}",
             "PG_PORT": str(database),
-            # Half the work of a start; the session's stack has as many as a user's.
+            # Workers are half the work of a start; only the session's stack has the default number.
             "MLFLOW_WORKERS": "1",
             **settings,
         }
@@ -80,7 +80,7 @@ class RunningStack(ABC):
         self.tool("init", *pairs)
 
     def is_used_by(self, item: pytest.Item) -> bool:
-        """Tell whether a test uses this stack; one that is not shared is only there for it."""
+        """Tell whether a test uses this stack; one that is not shared belongs to one test."""
         values = getattr(item, "funcargs", {}).values()
         return not self.is_shared or any(getattr(v, "stack", v) is self for v in values)
 
@@ -93,28 +93,28 @@ class RunningStack(ABC):
         return tool(*arguments, code=code, folder=self.folder, env=environment(**more))
 
     def up(self, *arguments: str, code: int | None = 0) -> Said:
-        """Start the stack without proving it."""
+        """Start the stack without verifying it."""
         return self.tool("up", "--no-verify", *arguments, code=code)
 
     def mend(self) -> None:
-        """Bring the stack up again after a test broke it; make it anew where that fails."""
+        """Bring the stack up again after a test broke it; recreate it if that fails."""
         self.drop_override()
         if self.up(code=None).code:
             self.purge()
             self.up()
 
     def verify(self) -> Said:
-        """Prove the stack; it must hold."""
+        """Run `verify`, which must succeed."""
         return self.tool("verify")
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the env file says."""
+        """Settings in the env file."""
         found = dotenv_values(self.env_file, interpolate=False)
         return {name: value for name, value in found.items() if value is not None}
 
     def write(self, **values: str) -> None:
-        """Edit the env file, as its owner does."""
+        """Edit the env file, as its owner would."""
         text = self.env_file.read_text(encoding="utf-8")
         for name, value in values.items():
             line = f"{name}={quote(value)}"
@@ -124,7 +124,7 @@ class RunningStack(ABC):
 
     @contextmanager
     def changed(self, **values: str) -> Iterator[None]:
-        """Edit the env file, and put it back in the end."""
+        """Edit the env file, and restore it afterwards."""
         before = self.env_file.read_text(encoding="utf-8")
         self.write(**values)
         try:
@@ -136,14 +136,14 @@ class RunningStack(ABC):
 
     @property
     def url(self) -> str:
-        """Where MLflow answers."""
+        """URL of MLflow."""
         address = self.settings.get("STACK_BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - read
         host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104 - read
         return f"http://{host}:{self.settings['MLFLOW_PORT']}"
 
     @property
     def s3_url(self) -> str:
-        """Where S3 answers."""
+        """URL of the S3 server."""
         host = self.settings.get("MINIO_HOST", "s3")
         if self.settings.get("MLFLOW_ARTIFACT_ACCESS") == "direct":
             host = self.settings.get("STACK_BIND_ADDRESS", "s3")
@@ -151,17 +151,17 @@ class RunningStack(ABC):
 
     @property
     def api(self) -> Api:
-        """MLflow's REST API, for everybody."""
+        """MLflow's REST API, without login."""
         return Api(self.url)
 
     @property
     def database_ports(self) -> list[str]:
-        """Where the database answers on this machine, where nobody asked for it."""
+        """Addresses of the database on this machine when it is not published."""
         return []
 
     @property
     def bucket(self) -> str:
-        """The bucket for artifacts."""
+        """Bucket for artifacts."""
         return self.settings.get("MLFLOW_BUCKET_NAME", "mlflow")
 
     @property
@@ -176,11 +176,11 @@ class RunningStack(ABC):
 
     @property
     def database_password(self) -> str:
-        """What the database takes."""
+        """Password that the database accepts."""
         return self.changed_password or self.settings["PG_PASSWORD"]
 
     def s3(self, key: tuple[str, str] | None = None) -> "S3Client":
-        """Return an S3 client, with the application's key where none is given."""
+        """Return an S3 client, by default with the application's key."""
         import boto3
         from botocore.config import Config
 
@@ -195,12 +195,12 @@ class RunningStack(ABC):
         )
 
     def objects(self) -> dict[str, int]:
-        """Return every object in the bucket, as the root sees it, with its size."""
+        """Return the size of every object in the bucket, read with the root key."""
         pages = self.s3(self.root_key).get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return {file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])}
 
     def log_run(self, api: Api | None = None) -> Run:
-        """Store a run with a metric and an artifact."""
+        """Log a run with a metric and an artifact."""
         api = api or self.api
         experiment_id = api.post("experiments/create", name=f"e2e-{uuid.uuid4().hex}")[
             "experiment_id"
@@ -213,7 +213,7 @@ class RunningStack(ABC):
         return run
 
     def expect(self, run: Run, api: Api | None = None) -> None:
-        """Make sure that a run is as it was stored: the metric by MLflow, the bytes from S3."""
+        """Assert that a run is unchanged: the metric in MLflow, the bytes in S3."""
         api = api or self.api
         data = api.get("runs/get", run_id=run.id)["run"]["data"]
         assert {metric["key"]: metric["value"] for metric in data["metrics"]} == {"loss": run.loss}
@@ -224,7 +224,7 @@ class RunningStack(ABC):
     # --- as its engine sees it
 
     def wait_until_healthy(self, *services: str, seconds: float = 60) -> None:
-        """Wait until services are healthy, all servers where none is named."""
+        """Wait until services are healthy; default: all servers."""
         for service in services or SERVERS:
             healthy = partial(self._is_healthy, service)
             wait_until(healthy, seconds=seconds, what=f"{service} is healthy")
@@ -234,31 +234,31 @@ class RunningStack(ABC):
 
     @abstractmethod
     def drop_override(self) -> None:
-        """Remove the owner's own changes to what the tool rendered."""
+        """Remove the owner's changes to the rendered files."""
 
     @abstractmethod
     def ids(self) -> dict[str, str]:
-        """Return what runs each service, by service: changes when it is made anew."""
+        """Return an id for each service that changes when the service is recreated."""
 
     @abstractmethod
     def starts(self) -> dict[str, str]:
-        """Return when each server was started last."""
+        """Return when each server was last started."""
 
     @abstractmethod
     def volumes(self) -> set[str]:
-        """Return the names of what keeps the data, without the stack's name."""
+        """Return the names of the data volumes, without the stack's name as prefix."""
 
     @abstractmethod
     def health(self, service: str) -> str:
-        """Return healthy, unhealthy, starting, or empty where the service does not run."""
+        """Return healthy, unhealthy, starting, or empty if the service does not run."""
 
     @abstractmethod
     def kill(self, service: str) -> None:
-        """Kill a service's main process as the system would: with signal 9, told to nobody."""
+        """Kill a service's main process with SIGKILL, without informing the engine."""
 
     @abstractmethod
     def stop(self, service: str) -> None:
-        """Stop a service as an operator would, so that it stays stopped."""
+        """Stop a service so that it is not restarted."""
 
     @abstractmethod
     def restart(self, service: str) -> None:
@@ -266,19 +266,19 @@ class RunningStack(ABC):
 
     @abstractmethod
     def execute(self, service: str, *argv: str, given: str | None = None) -> str:
-        """Run a command where a service runs, and return what it printed."""
+        """Run a command in a service's environment and return its output."""
 
     @abstractmethod
     def command_lines(self, service: str) -> str:
-        """Return what runs for a service, a line for each process."""
+        """Return the command lines of a service's processes, one per line."""
 
     @abstractmethod
     def purge(self) -> None:
-        """Remove everything that the engine has of the stack, whatever state it is in."""
+        """Remove everything that the engine has for the stack, whatever state it is in."""
 
     @abstractmethod
     def keep_logs(self, folder: Path) -> None:
-        """Write what the services said into `folder`."""
+        """Write the services' logs into `folder`."""
 
     def rows(self) -> list[str]:
         """Return the number of rows of every table."""
@@ -288,12 +288,12 @@ class RunningStack(ABC):
         )
 
     def stored_runs(self) -> list[str]:
-        """Return the ids of all runs that the database has."""
+        """Return the ids of all runs in the database."""
         return self.sql("SELECT run_uuid FROM runs")
 
     def sql(self, script: str) -> list[str]:
         """Run SQL (or psql's own commands) in the database; return rows, columns split by |."""
         user, database = (self.settings.get(name, "mlflow") for name in ("PG_USER", "PG_DATABASE"))
-        # By the socket inside, which asks for no password: it works whatever the password is.
+        # Over the Unix socket, which needs no password, so it works whatever the password is.
         argv = ("psql", "-U", user, "-d", database, "-AtqX", "-v", "ON_ERROR_STOP=1")
         return self.execute("postgres", *argv, given=script).splitlines()

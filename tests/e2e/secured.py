@@ -1,4 +1,4 @@
-"""Servers that want TLS: the settings that say how they are used."""
+"""Settings to use servers that require TLS."""
 
 import secrets
 
@@ -6,7 +6,7 @@ from .servers import KEY, PASSWORD, TlsPostgres, TlsS3
 
 
 def database(postgres: TlsPostgres, **changed: str) -> dict[str, str]:
-    """Return the settings by which a new, empty database there is used."""
+    """Create an empty database there and return the settings to use it."""
     name = f"other_{secrets.token_hex(4)}"
     postgres.sql(f'CREATE DATABASE "{name}"')
     return {
@@ -19,12 +19,12 @@ def database(postgres: TlsPostgres, **changed: str) -> dict[str, str]:
 
 
 def objects(s3: TlsS3, **changed: str) -> dict[str, str]:
-    """Return the settings by which the bucket there is used."""
+    """Return the settings to use the bucket there."""
     return {
         "MINIO_HOST": s3.host,
         "MINIO_PORT": str(s3.port),
         "MINIO_STORAGE_USE_HTTPS": "true",
-        # rclone takes the new ones without TLS only.
+        # rclone only accepts the new checksums without TLS.
         "MINIO_STORAGE_CHECKSUMS": "when_required",
         "MINIO_ACCESS_KEY": KEY[0],
         "MINIO_SECRET_ACCESS_KEY": KEY[1],

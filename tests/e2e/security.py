@@ -1,4 +1,4 @@
-"""What scenarios about security look at: S3's administration, addresses, refusals."""
+"""Helpers of the security scenarios: S3 administration, addresses, refusals."""
 
 import socket
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from urllib3 import PoolManager, Retry, Timeout
 from .running import RunningStack
 
 REGION = "us-east-1"
-# Documentation's own network: nobody is there, and connecting by UDP sends nothing.
+# In the network reserved for documentation; connecting a UDP socket sends nothing.
 NOWHERE = ("192.0.2.254", 9)
 
 
 def administration(stack: RunningStack, key: tuple[str, str]) -> MinioAdmin:
-    """Return a client of the S3 server's administration for one key."""
+    """Return a client of the S3 server's admin API with one key."""
     return MinioAdmin(
         endpoint=urlsplit(stack.s3_url).netloc,
         credentials=StaticProvider(*key),
@@ -30,14 +30,14 @@ def administration(stack: RunningStack, key: tuple[str, str]) -> MinioAdmin:
 
 
 def refused_with(request: Callable[[], object]) -> str:
-    """Return the code with which S3 refuses a request; it must."""
+    """Return the error code with which S3 refuses a request, as it must."""
     with pytest.raises(ClientError) as caught:
         request()
     return str(caught.value.response["Error"]["Code"])
 
 
 def other_addresses() -> list[str]:
-    """Return this machine's IPv4 addresses, all but loopback."""
+    """Return this machine's IPv4 addresses except loopback."""
     return [
         found.address
         for addresses in psutil.net_if_addrs().values()
@@ -47,7 +47,7 @@ def other_addresses() -> list[str]:
 
 
 def lan_address() -> str:
-    """Return the address under which others on the network find this machine."""
+    """Return this machine's address on the network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(NOWHERE)
@@ -57,7 +57,7 @@ def lan_address() -> str:
 
 
 def answers(address: str, port: int) -> bool:
-    """Tell whether somebody listens on a port."""
+    """Tell whether a process listens on a port."""
     try:
         with socket.create_connection((address, port), timeout=3):
             return True

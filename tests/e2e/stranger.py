@@ -1,4 +1,4 @@
-"""A server that answers on a stack's port and belongs to nobody; it writes down what it is sent."""
+"""A foreign server that answers on a stack's port and records the requests it receives."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ HEADER = "mlflow-compose-stack"
 
 @dataclass
 class Stranger:
-    """What a server was sent.
+    """The requests that a foreign server received.
 
     Attributes:
-        port: Where it answers.
-        requests: Method, path, and names of the headers in lower case.
+        port: Port on which it answers.
+        requests: Method, path and lower-case header names of each request.
     """
 
     port: int
@@ -24,14 +24,14 @@ class Stranger:
 
 @contextmanager
 def stranger(stack: str = "") -> Iterator[Stranger]:
-    """Run a server that says that it is well, and wants a login for everything else.
+    """Run a server that reports itself healthy and requires a login for everything else.
 
     Args:
-        stack: Whose it claims to be, as `ID/NAME`; nobody's if empty.
+        stack: Stack that it claims to be, as `ID/NAME`; none if empty.
     """
 
     class Handler(BaseHTTPRequestHandler):
-        """Answers every request, and writes it down."""
+        """Answers and records every request."""
 
         protocol_version = "HTTP/1.1"
 

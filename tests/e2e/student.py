@@ -1,4 +1,4 @@
-"""A user without rights, who installed the tool for himself."""
+"""An unprivileged user with their own installation of the tool."""
 
 import os
 import pwd
@@ -12,18 +12,18 @@ from .tool import CHECKOUT, Said, environment, run
 from .waiting import free_ports
 
 NOBODY = "nobody"
-# Root's own Python may be where nobody else may look.
+# Root's Python may be in a folder that other users cannot access.
 PYTHONS = (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3")
 OLD_ENOUGH = "import sys, venv; sys.exit(sys.version_info < (3, 11))"
 
 
 class Student:
-    """Runs the tool as an ordinary user, with a home of his own.
+    """Runs the tool as an ordinary user with a separate home folder.
 
     Attributes:
-        home: His home; all that is his is below it.
-        stack: Folder of his stack.
-        cache: Where the tool keeps what it installed for him.
+        home: Home folder, which contains all files of the user.
+        stack: Folder of the user's stack.
+        cache: Folder in which the tool caches installed packages.
     """
 
     def __init__(self, home: Path) -> None:
@@ -39,11 +39,11 @@ class Student:
 
     @property
     def uid(self) -> int:
-        """Return his number."""
+        """User id."""
         return pwd.getpwnam(NOBODY).pw_uid if is_root() else os.getuid()
 
     def install(self, python: str) -> None:
-        """Install the tool from the checkout, as its README says, but faster."""
+        """Install the tool from the checkout like the README, but faster."""
         uv = (sys.executable, "-m", "uv", "--system-certs")
         run(*uv, "venv", "--python", python, str(self.home / "venv"))
         target = ("--python", str(self.home / "venv" / "bin" / "python"))
@@ -66,7 +66,7 @@ class Student:
         self.types("init", *(f"--set={name}={value}" for name, value in values.items()))
 
     def environ(self, **more: str) -> Mapping[str, str]:
-        """Return his environment."""
+        """Return the user's environment."""
         own = {
             "HOME": str(self.home),
             "XDG_CACHE_HOME": str(self.cache),
@@ -86,7 +86,7 @@ class Student:
 
     @contextmanager
     def started(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-        """Start one command line in a process group of its own."""
+        """Start one command line in a separate process group."""
         with subprocess.Popen(
             [str(self._tool), *arguments],
             cwd=self.stack,
@@ -108,7 +108,7 @@ def is_root() -> bool:
 
 
 def python_for_others() -> str | None:
-    """Return a Python that a user without rights may run, None where there is none."""
+    """Return a Python that an unprivileged user can run; None if there is no such Python."""
     for python in PYTHONS:
         user = pwd.getpwnam(NOBODY).pw_uid if is_root() else None
         try:

@@ -9,7 +9,7 @@ from .running import CONTENT, Run, RunningStack, local_only
 from .test_client import client
 from .tracking import ARTIFACTS, Api
 
-MISSING = "nobody/was/here.bin"
+MISSING = "no/such/file.bin"
 # Request and expected status by description; {run} is a run's artifact folder.
 ANSWERS = {
     "a file": ("GET", "{run}/model/weights.bin", 200),

@@ -12,7 +12,7 @@ from .running import CONTENT, RunningStack
 seen = watch.seen
 
 
-def below(names: dict[str, str]) -> dict[str, str]:
+def files_below(names: dict[str, str]) -> dict[str, str]:
     """Return the content of each file by path; `names` maps a file to its name."""
     return {
         f"{folder}/{called}".lstrip("/"): f"{folder}/{name}".lstrip("/")
@@ -21,24 +21,24 @@ def below(names: dict[str, str]) -> dict[str, str]:
     }
 
 
-def kept(seen: Watched) -> dict[str, str]:
+def expected_files(seen: Watched) -> dict[str, str]:
     """Return all files that must exist: MLflow's client cannot send every name to a server."""
     others = CUT if seen.mode == "proxied" else {name: name for name in CUT}
-    return below({name: name for name in ODD} | others)
+    return files_below({name: name for name in ODD} | others)
 
 
 def test_artifacts_must_be_stored_under_the_names_that_the_client_sent(seen: Watched) -> None:
     prefix = seen["artifact_names"]["prefix"]
     stored = {key: seen.content(f"{prefix}{key}").decode() for key in seen.stored(prefix)}
-    assert stored == kept(seen)
+    assert stored == expected_files(seen)
 
 
 def test_artifacts_must_be_listed_under_their_stored_names(seen: Watched) -> None:
-    assert seen["artifact_names"]["listed"] == sorted(kept(seen))
+    assert seen["artifact_names"]["listed"] == sorted(expected_files(seen))
 
 
 def test_artifacts_must_be_downloaded_with_their_names_as_a_folder(seen: Watched) -> None:
-    assert seen["artifact_names"]["all"] == kept(seen)
+    assert seen["artifact_names"]["all"] == expected_files(seen)
 
 
 def test_a_single_artifact_must_be_downloaded_by_its_name(seen: Watched) -> None:

@@ -12,7 +12,7 @@ import requests
 from .conftest import MakeStack
 from .docker_stack import PROJECT, docker
 from .images import image_settings
-from .moves import written
+from .moves import settings_file
 from .running import Run, RunningStack, local_only
 from .tool import SCRIPT, environment
 
@@ -37,7 +37,13 @@ def run(small: RunningStack) -> Run:
 
 def to_bucket(stack: RunningStack) -> tuple[str, ...]:
     images = {name: text for name, text in image_settings().items() if name == "MINIO_IMAGE"}
-    return ("migrate-store", "--to", "provider=minio", "--settings", written(stack.folder, images))
+    return (
+        "migrate-store",
+        "--to",
+        "provider=minio",
+        "--settings",
+        settings_file(stack.folder, images),
+    )
 
 
 @contextmanager

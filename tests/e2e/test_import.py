@@ -138,7 +138,7 @@ def target(shared: RunningStack) -> RunningStack:
 def expect(stack: RunningStack, source: Source) -> None:
     """Assert that everything is in the database and the bucket exactly once."""
     rows = Rows(stack, source.name)
-    assert rows.counted() == {
+    assert rows.counts() == {
         "runs": source.count,
         "params": 2 * source.count,
         "metrics": (2 * POINTS + 2) * source.count,
@@ -259,7 +259,7 @@ def test_an_import_from_a_server_must_match_an_import_of_its_database(
     target: RunningStack, database: Source, server: Source
 ) -> None:
     """The database file was imported before: rows that the API renders differently would repeat."""
-    if not Rows(target, database.name).counted()["runs"]:
+    if not Rows(target, database.name).counts()["runs"]:
         target.tool("import", database.location)
     data = target.tool("import", server.location, "--json").data
     traces = [f"the traces of experiment {name} süß" for name in (database.name, server.name)]
@@ -282,7 +282,7 @@ def test_an_interrupted_import_must_leave_only_complete_experiments(
         process.communicate(timeout=60)
     assert process.returncode == 130
     rows = Rows(outside, folder.name)
-    assert rows.counted()["runs"] in {0, folder.count - folder.in_trash, folder.count}
+    assert rows.counts()["runs"] in {0, folder.count - folder.in_trash, folder.count}
     assert list(outside.folder.glob(".import*")) == []
     expect_same_counts(
         outside.tool("import", folder.location, "--json").data, folder.count, LEFT_OF_FOLDER

@@ -103,7 +103,7 @@ def test_a_full_disk_must_be_reported(student: Student) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", f"size=20m,uid={student.uid}", "tmpfs", str(small)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"this machine lets nobody mount: {done.stderr.strip()}")
+        pytest.skip(f"mounting is not possible here: {done.stderr.strip()}")
     try:
         output = student.types("up", code=1, XDG_CACHE_HOME=str(small))
         output.shows("could not be installed", "No space left on device", "make room on the disk")

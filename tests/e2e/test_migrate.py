@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import MakeStack
 from .images import image_settings
-from .moves import ODD, content_type, contents, has_some, target, to_database, written
+from .moves import ODD, content_type, contents, has_objects, target, to_database, settings_file
 from .outside import database
 from .running import RunningStack, docker_only, local_only
 from .small import SMALLEST
@@ -67,7 +67,9 @@ def test_an_unusable_bucket_must_be_reported_before_anything_stops(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     before, starts = filled.env_file.read_text(), filled.starts()
-    more = written(filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"})
+    more = settings_file(
+        filled.folder, {**target(outside, "never"), "MINIO_ACCESS_KEY": "nobody-knows"}
+    )
     output = filled.tool(
         "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1
     )
@@ -112,7 +114,7 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     theirs, bucket = database(outside), f"killed-{filled.name}"
     to = to_database(filled, {**theirs, **target(outside, bucket)})
     command = ("migrate-store", "--to", f"s3={outside.s3_url}", *to)
-    kill_when(filled, command, lambda: has_some(outside, bucket))
+    kill_when(filled, command, lambda: has_objects(outside, bucket))
     filled.up()
     assert filled.settings["MINIO_PORT"] == own["MINIO_PORT"]
     assert contents(filled, filled.app_key, filled.bucket) == before
@@ -129,7 +131,9 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     assert filled.volumes() == volumes == {"mlflow_data", "mlflow_tmp", "minio_data"}
     later = filled.log_run()
 
-    back = written(filled.folder, {name: own.get(name, default) for name, default in OWN.items()})
+    back = settings_file(
+        filled.folder, {name: own.get(name, default) for name, default in OWN.items()}
+    )
     filled.tool("migrate-store", "--to", "provider=minio", "--settings", back)
     for logged in (run, later):
         filled.expect(logged)
@@ -150,7 +154,7 @@ def test_objects_must_move_to_another_provider_and_to_an_external_server(
     before = contents(filled, filled.app_key, filled.bucket)
     kind = content_type(filled, filled.app_key, filled.bucket)
     image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
-    more = written(filled.folder, image)
+    more = settings_file(filled.folder, image)
     data = filled.tool(
         "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
     ).data
@@ -162,7 +166,7 @@ def test_objects_must_move_to_another_provider_and_to_an_external_server(
     filled.expect(run)
     volumes = filled.volumes()
 
-    more = written(filled.folder, target(outside, f"moved-{filled.name}"))
+    more = settings_file(filled.folder, target(outside, f"moved-{filled.name}"))
     data = filled.tool(
         "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, "--json"
     ).data
@@ -200,7 +204,7 @@ def test_the_smallest_stack_must_become_the_full_one_and_keep_working(
     before = runs(api, experiments)
 
     images = {name: text for name, text in image_settings().items() if name == "MINIO_IMAGE"}
-    more = written(stack.folder, images)
+    more = settings_file(stack.folder, images)
     data = stack.tool(
         *("migrate-store", "--to", "postgres=postgres", "--to", "provider=minio"),
         *("--settings", more, "--json"),

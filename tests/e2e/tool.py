@@ -1,4 +1,4 @@
-"""The console script, run as a user runs it."""
+"""Run the console script as a user would."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from tests.contract import check_envelope
 
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("mlflow-compose")
-# What a stack is told comes from its .env alone: settings in our own environment would win.
+# A stack is configured by its .env only: settings in the tests' environment would override it.
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR")
 KEPT_PREFIXES = ("DOCKER_", "BUILDKIT_")
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a command printed, and how it ended."""
+    """The output and the exit code of a command."""
 
     argv: Sequence[str]
     code: int
@@ -29,24 +29,24 @@ class Said:
 
     @property
     def text(self) -> str:
-        """Everything that was on the screen."""
+        """Standard output followed by standard error."""
         return f"{self.out}{self.err}"
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The JSON envelope; nothing else may be on standard output."""
+        """The JSON envelope, which must be the only standard output."""
         found: dict[str, Any] = json.loads(self.out)
         check_envelope(found)
         return found
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the JSON envelope holds under `data`."""
+        """The `data` of the JSON envelope."""
         found: dict[str, Any] = self.envelope["data"]
         return found
 
     def shows(self, *words: str) -> None:
-        """Make sure that words are on the screen."""
+        """Assert that the output contains all these texts."""
         for word in words:
             assert word in self.text, f"not on the screen: {word}\n{self}"
 
@@ -55,13 +55,13 @@ class Said:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return our environment without anything that could change a stack."""
+    """Return the tests' environment without anything that could configure a stack."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in KEPT or name.startswith(KEPT_PREFIXES)
     }
-    # As after an installation: the tool's hints name it as it is called.
+    # As after an installation: the tool's hints show the name by which it is called.
     path = os.pathsep.join([str(SCRIPT.parent), kept.get("PATH", os.defpath)])
     return {**kept, "PATH": path, **more}
 
@@ -74,15 +74,15 @@ def run(
     given: str | None = None,
     seconds: float = 600,
 ) -> Said:
-    """Run a command to its end.
+    """Run a command until it exits.
 
     Args:
-        argv: The command.
-        code: The exit code that it must have; None for any.
-        folder: Where to run it.
-        env: Its environment, ours without settings where None.
-        given: Its standard input, which is never a terminal.
-        seconds: After which it hangs.
+        argv: Command line.
+        code: Expected exit code; None for any.
+        folder: Working directory.
+        env: Environment; default: `environment()`.
+        given: Standard input, which is never a terminal.
+        seconds: Timeout.
     """
     done = subprocess.run(
         argv,
@@ -107,7 +107,7 @@ def tool(
     env: Mapping[str, str] | None = None,
     seconds: float = 600,
 ) -> Said:
-    """Run `mlflow-compose`; whatever happens, it must not show a traceback."""
+    """Run `mlflow-compose`, which must never print a traceback."""
     said = run(str(SCRIPT), *arguments, code=code, folder=folder, env=env, seconds=seconds)
     assert "Traceback" not in said.text, said
     return said

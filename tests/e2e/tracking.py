@@ -1,4 +1,4 @@
-"""MLflow's REST API as any program may call it; knows nothing of the tool's own client."""
+"""MLflow's REST API as any program may call it, independent of the tool's own client."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 class Api:
-    """A tracking server for one user, or for everybody."""
+    """A tracking server, used with or without a login."""
 
     def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
         self.url = url
         self._login = login
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
-        """Send one request and return the answer, whatever it is."""
+        """Send one request and return the response, whatever its status."""
         with requests.Session() as session:
-            # Proxies and .netrc of the environment are for other servers.
+            # Ignore proxies and .netrc of the environment.
             session.trust_env = False
             session.auth = self._login
             return session.request(method, self.url + path, timeout=30, **options)
@@ -32,7 +32,7 @@ class Api:
         return _json(self.call("POST", f"{MLFLOW}/{endpoint}", json=body))
 
     def artifact(self, method: str, key: str, content: bytes | None = None) -> requests.Response:
-        """Store, fetch or delete one artifact by proxy; `key` is its path in the bucket."""
+        """Store, fetch or delete an artifact through the server; `key` is its path in the bucket."""
         answer = self.call(method, f"{ARTIFACTS}/{key}", data=content)
         assert answer.ok, f"{method} {key}: {answer.status_code} {answer.text[:300]}"
         return answer

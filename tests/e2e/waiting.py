@@ -1,4 +1,4 @@
-"""Wait for conditions, never for time; and ports that are free."""
+"""Wait for conditions, never for a fixed time; find free ports."""
 
 import fcntl
 import random
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TextIO
 
 POLL = 0.2
-# Deadlines are for what never comes: tests may run on a machine that has much else to do.
+# Deadlines only catch conditions that never become true: the machine may be busy.
 PATIENCE = 3
-# Below the range that the system hands out by itself, so that nobody gets one in between.
+# Below the ephemeral range, so that the system does not assign one in the meantime.
 PORTS = range(20000, 30000)
 LOCKS = Path(tempfile.gettempdir()) / "mlflow-compose-test-ports"
 RESERVED: list[TextIO] = []
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float, what: str) -> None:
-    """Return as soon as `condition` holds; fail with `what` when it does not in time."""
+    """Return as soon as `condition` holds; fail with `what` if it does not in time."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         if time.monotonic() > deadline:
@@ -28,14 +28,14 @@ def wait_until(condition: Callable[[], object], *, seconds: float, what: str) ->
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of this machine on which nobody listens, and that no other test has."""
+    """Return free ports of this machine that no other test uses."""
     candidates = random.sample(PORTS, k=len(PORTS))
     free = (port for port in candidates if is_free(port) and reserve(port))
     return [next(free) for _ in range(count)]
 
 
 def reserve(port: int) -> bool:
-    """Keep a port from tests of other processes, also while nobody listens on it."""
+    """Reserve a port against tests in other processes, even while nothing listens on it."""
     LOCKS.mkdir(exist_ok=True)
     file = (LOCKS / str(port)).open("w")
     try:
@@ -43,13 +43,13 @@ def reserve(port: int) -> bool:
     except BlockingIOError:
         file.close()
         return False
-    # The lock is there as long as the file is open: until this process ends.
+    # The lock is held as long as the file is open: until this process exits.
     RESERVED.append(file)
     return True
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nobody listens on a port, on any address."""
+    """Tell whether a port is free on all addresses."""
     with socket.socket() as probe:
         try:
             probe.bind(("", port))

@@ -1,4 +1,4 @@
-"""Take the named steps and print what they saw; without names, all but `-STEP`."""
+"""Execute the named steps and print their results; without names, all but `-STEP`."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ STEPS: dict[str, Step] = {
 
 
 def take(step: Callable[[Path], Seen], folder: Path) -> dict[str, object]:
-    """Take one step in a folder of its own."""
+    """Execute one step in its own folder."""
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -50,5 +50,5 @@ if __name__ == "__main__":
     left_out = {name.removeprefix("-") for name in chosen if name.startswith("-")}
     steps = [name for name in STEPS if name not in left_out] if left_out else chosen or STEPS
     found = {name: take(STEPS[name], Path(top) / name) for name in steps}
-    # MLflow prints links to its pages; the last line is ours.
+    # MLflow prints links to its pages, so the result is the last line.
     sys.stdout.write("\n" + json.dumps(found))

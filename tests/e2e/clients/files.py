@@ -1,4 +1,4 @@
-"""Many files and a large one."""
+"""Steps with many files and with a large one."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ BLOCK = 1 << 20
 
 
 def thousand_files(folder: Path) -> Seen:
-    """Log a folder of a thousand small files, and get it back."""
+    """Log a folder of a thousand small files and download it."""
     mlflow.set_experiment(EXPERIMENT)
     for number in range(FOLDERS * EACH):
         path = folder / "many" / str(number // EACH) / f"{number}.txt"
@@ -36,14 +36,14 @@ def thousand_files(folder: Path) -> Seen:
 
 
 def blocks() -> Iterator[bytes]:
-    """Yield the large file's content, in which no block is like another."""
+    """Yield the large file's content, in which all blocks differ."""
     base = hashlib.shake_256(b"large").digest(BLOCK)
     for start in range(0, LARGE, BLOCK):
         yield (start.to_bytes(8, "big") + base[8:])[: LARGE - start]
 
 
 def large_file(folder: Path) -> Seen:
-    """Log a file of 1.2 GB, and get it back."""
+    """Log a file of 1.2 GB and download it."""
     mlflow.set_experiment(EXPERIMENT)
     path = folder / "large.bin"
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Traces and what is said of them, prompts, evaluation data sets, scorers."""
+"""Steps with traces, assessments, prompts, evaluation data sets and scorers."""
 
 import uuid
 from pathlib import Path
@@ -22,7 +22,7 @@ def answer(question: str) -> str:
 
 
 def traced(question: str) -> str:
-    """Trace an answer; return the trace's id, as soon as the server has it."""
+    """Trace an answer and return the trace's id once the server has it."""
     mlflow.set_experiment(EXPERIMENT)
     answer(question)
     mlflow.flush_trace_async_logging()
@@ -30,7 +30,7 @@ def traced(question: str) -> str:
 
 
 def trace(folder: Path) -> Seen:
-    """Log a trace of two spans with a picture, and get it back."""
+    """Log a trace of two spans with an image attachment, and read it back."""
     del folder
     experiment = mlflow.set_experiment(EXPERIMENT)
     label = uuid.uuid4().hex
@@ -59,7 +59,7 @@ def trace(folder: Path) -> Seen:
 
 
 def assess(folder: Path) -> Seen:
-    """Say what a trace is worth, change one's mind, and take a word back."""
+    """Add assessments to a trace, change one and delete one."""
     del folder
     trace_id = traced("how much?")
     good = mlflow.log_feedback(trace_id=trace_id, name="good", value=False, rationale="too loud")
@@ -79,7 +79,7 @@ def assess(folder: Path) -> Seen:
 
 
 def prompt(folder: Path) -> Seen:
-    """Register two versions of a prompt, and load them by number and by alias."""
+    """Register two versions of a prompt and load them by number and by alias."""
     del folder
     name = f"greeting-{uuid.uuid4().hex}"
     api = mlflow.genai
@@ -96,7 +96,7 @@ def prompt(folder: Path) -> Seen:
 
 
 def dataset(folder: Path) -> Seen:
-    """Make an evaluation data set of records and of a trace."""
+    """Create an evaluation data set from records and from a trace."""
     del folder
     experiment = mlflow.set_experiment(EXPERIMENT)
     name = f"questions {uuid.uuid4().hex}"
@@ -106,7 +106,7 @@ def dataset(folder: Path) -> Seen:
         for number in range(20)
     ]
     made.merge_records(records)
-    # The same question again changes a record, and adds none.
+    # A repeated question changes its record instead of adding one.
     made.merge_records([{**records[3], "expectations": {"answer": "three"}}])
     made.merge_records([mlflow.get_trace(traced("what is a trace?"))])
     table = datasets.get_dataset(name=name).to_df()

@@ -1,4 +1,4 @@
-"""Webhooks, as far as a server may go that sends them to public addresses by HTTPS alone."""
+"""Webhooks on a server that only allows public addresses and HTTPS."""
 
 import uuid
 from pathlib import Path
@@ -9,13 +9,13 @@ from mlflow.exceptions import MlflowException
 from .step import Seen
 
 SECRET = "of-the-receiver"
-# Never asked: an address, so that no name must be resolved, of a webhook that is off.
+# Never called, since the webhook is disabled; an address, so that DNS is not needed.
 NOWHERE = "https://1.1.1.1/hook?a=1&b=%20#x"
 REFUSED = ("https://127.0.0.1/hook", "https://192.0.2.1/hook", "http://1.1.1.1/hook")
 
 
 def webhook(folder: Path) -> Seen:
-    """Create a webhook, change it, see it listed, and try some that must not be."""
+    """Create, change and list a webhook, and try some that must be refused."""
     del folder
     client = MlflowClient()
     name = f"hook-{uuid.uuid4().hex}"
@@ -42,7 +42,7 @@ def webhook(folder: Path) -> Seen:
 
 
 def refused(client: MlflowClient, name: str, url: str) -> str:
-    """Return the code with which the server refuses an address; empty if it does not."""
+    """Return the error code with which the server refuses a URL; empty if it accepts it."""
     try:
         client.create_webhook(f"{name}-refused", url, ["registered_model.created"])
     except MlflowException as error:

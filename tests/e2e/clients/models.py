@@ -1,4 +1,4 @@
-"""Models of scikit-learn and of plain Python: logged, loaded by every address, evaluated."""
+"""Models of scikit-learn and of plain Python: logged, loaded by every URI, evaluated."""
 
 from functools import cache
 from pathlib import Path
@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from .step import EXPERIMENT, Seen
 
 MODEL = "official classifier"
-# Else each logged model starts a Python of its own, to see what it imports.
+# Otherwise MLflow starts a Python process for each logged model to infer its imports.
 NEEDS = ["scikit-learn", "skops"]
 
 
 @cache
 def data() -> tuple[pd.DataFrame, "pd.Series[int]"]:
-    """Return a column of measures and one of two classes, which overlap."""
+    """Return a column of measurements and one of two overlapping classes."""
     measures = pd.DataFrame({"size": [float(number % 37) for number in range(60)]})
     classes = pd.Series([int(number % 37 + number % 7 > 20) for number in range(60)], name="kind")
     return measures, classes
@@ -26,17 +26,17 @@ def data() -> tuple[pd.DataFrame, "pd.Series[int]"]:
 
 @cache
 def fitted() -> LogisticRegression:
-    """Return a classifier that learned the data."""
+    """Return a classifier fitted to the data."""
     return LogisticRegression(C=0.5).fit(*data())
 
 
 def predicted(model: object) -> list[int]:
-    """Return what a model that has `predict` says of the data."""
+    """Return a model's predictions for the data."""
     return [int(kind) for kind in model.predict(data()[0])]  # type: ignore[attr-defined]
 
 
 def autolog(folder: Path) -> Seen:
-    """Fit a model and log nothing: MLflow does."""
+    """Fit a model with autologging."""
     del folder
     mlflow.set_experiment(EXPERIMENT)
     mlflow.sklearn.autolog(silent=True)
@@ -61,7 +61,7 @@ def autolog(folder: Path) -> Seen:
 
 
 def log_model(folder: Path) -> Seen:
-    """Log and register a model as MLflow 3 does, and load it by each address that it has."""
+    """Log and register a model as in MLflow 3, and load it by each of its URIs."""
     del folder
     mlflow.set_experiment(EXPERIMENT)
     measures, _ = data()
@@ -94,7 +94,7 @@ def log_model(folder: Path) -> Seen:
 
 
 class Scale(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Multiplies by the number in a file that is an artifact of the model."""
+    """A model that multiplies by the number in one of its artifact files."""
 
     def load_context(self, context: "mlflow.pyfunc.PythonModelContext") -> None:
         """Read the file that was stored with the model."""
@@ -107,7 +107,7 @@ class Scale(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
 
 def log_function(folder: Path) -> Seen:
-    """Log a model that is Python code with a file of its own, and call it."""
+    """Log a Python function model with a file, and call it."""
     mlflow.set_experiment(EXPERIMENT)
     factor = folder / "factor.txt"
     factor.write_text("2.5", encoding="ascii")
@@ -126,7 +126,7 @@ def log_function(folder: Path) -> Seen:
 
 
 def evaluate(folder: Path) -> Seen:
-    """Evaluate the registered model on a data set that the run remembers."""
+    """Evaluate the registered model on a data set that the run records."""
     mlflow.set_experiment(EXPERIMENT)
     measures, classes = data()
     table = mlflow.data.from_pandas(measures.assign(kind=classes), targets="kind", name="leaves")

@@ -1,4 +1,4 @@
-"""Names that people give: spaces, other alphabets, and what has a meaning in a URL."""
+"""Odd names: spaces, other alphabets, and characters with a meaning in URLs."""
 
 import uuid
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ ODD = (
     ".hidden",
     "🙂.txt",
 )
-# What MLflow's client makes of a name on its way to a server, since it quotes no URL.
+# Names as they reach the server: MLflow's client does not quote URLs.
 CUT = {"what?.txt": "what", "issue #1.txt": "issue ", "%41.txt": "A.txt"}
 FOLDERS = ("", "plain", "ein Ordner/größe 100%/a+b")
 
 
 def artifact_names(folder: Path) -> Seen:
-    """Log a file by each odd name into odd folders, and fetch all, and some alone."""
+    """Log a file with each odd name into odd folders; download all, and some individually."""
     experiment = mlflow.create_experiment(f"Größe #1: 100% + a/b? {uuid.uuid4().hex}")
     with mlflow.start_run(experiment_id=experiment) as run:
         pass
@@ -56,7 +56,7 @@ def listed(run_id: str, below: str | None = None) -> Iterator[str]:
 
 
 def alone(run_id: str, path: str) -> str:
-    """Fetch one file; return its content, or nothing if the client does not find it."""
+    """Download one file and return its content, or "" if the client does not find it."""
     try:
         back = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path)
     except MlflowException:
@@ -65,7 +65,7 @@ def alone(run_id: str, path: str) -> str:
 
 
 def other_names(folder: Path) -> Seen:
-    """Give odd names to all that may have them, and find it again by name."""
+    """Give odd names to everything that can have one, and find it by name."""
     del folder
     client = MlflowClient()
     odd = f"Größe #1? 100% + 'a' \"b\" & 大 🙂 {uuid.uuid4().hex}"

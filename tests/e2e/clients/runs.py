@@ -1,4 +1,4 @@
-"""Runs, their artifacts, and a model of files alone."""
+"""Steps with runs, their artifacts, and a model without a flavor."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from .step import EXPERIMENT, Seen, write
 
 
 def log_run(folder: Path) -> Seen:
-    """Log a run with everything that runs have, and a folder of artifacts."""
+    """Log a run with everything that a run can have, and a folder of artifacts."""
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run() as run:
         mlflow.log_params({"optimizer": "adam", "depth": 3})
@@ -38,7 +38,7 @@ def log_run(folder: Path) -> Seen:
 
 
 def register(folder: Path) -> Seen:
-    """Register a model, and load it back by its name and version."""
+    """Register a model and load it by name and version."""
     mlflow.set_experiment(EXPERIMENT)
     model = Model(artifact_path="model")
     model.add_flavor("weights", file="weights.bin")
@@ -58,7 +58,7 @@ def register(folder: Path) -> Seen:
 
 
 def look_for_nothing(folder: Path) -> Seen:
-    """Ask for an artifact that a run does not have, and count how often that is sent."""
+    """Request a missing artifact and count how often the client sends the request."""
     from urllib3.connectionpool import HTTPConnectionPool
 
     sent: list[str] = []

@@ -1,4 +1,4 @@
-"""What all steps have in common."""
+"""Code that all steps share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ FILES = {
 
 
 def write(folder: Path) -> Path:
-    """Write the files that are logged; return their folder."""
+    """Write the files to be logged and return their folder."""
     for name, content in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,6 +26,6 @@ def write(folder: Path) -> Path:
 
 
 def read(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder."""
+    """Return the content of all files below a folder, by path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
