@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import MakeStack
 from .images import image_settings
-from .moves import ODD, content_type, contents, has_objects, target, to_database, settings_file
+from .moves import ODD, content_type, contents, has_objects, settings_file, target, to_database
 from .outside import database
 from .running import RunningStack, docker_only, local_only
 from .small import SMALLEST

@@ -32,7 +32,7 @@ class Api:
         return _json(self.call("POST", f"{MLFLOW}/{endpoint}", json=body))
 
     def artifact(self, method: str, key: str, content: bytes | None = None) -> requests.Response:
-        """Store, fetch or delete an artifact through the server; `key` is its path in the bucket."""
+        """Store, fetch or delete an artifact through the server, by its path in the bucket."""
         answer = self.call(method, f"{ARTIFACTS}/{key}", data=content)
         assert answer.ok, f"{method} {key}: {answer.status_code} {answer.text[:300]}"
         return answer
