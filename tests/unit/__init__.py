@@ -1,1 +1,1 @@
-"""Every room by itself, and the command line around them: no Docker, no network, seconds."""
+"""Each package on its own, and the command line: no Docker, no network, done in seconds."""

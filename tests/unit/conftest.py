@@ -68,9 +68,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _stacks_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the default ports look taken, as beside a running stack.
+    """Make the default ports look taken, as if a stack were running.
 
-    Also keep tests away from the Docker engine, which may run a stack of the same name.
+    Also keep tests away from the Docker engine, which may run a stack with the same name.
     """
     really = ports.is_taken
 

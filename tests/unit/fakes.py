@@ -1,4 +1,4 @@
-"""An engine and a screen that only remember."""
+"""An engine and a screen that only record their calls."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,24 +20,24 @@ ALL_WELL = (
 
 
 def answered(done: object, *items: object) -> Outcome:
-    """Return how modules that run inside end with a result, and with the parts before it."""
+    """Return the outcome of modules run inside a service: intermediate items and a result."""
     answers = [*({"item": item} for item in items), {"done": done}]
     lines = ["a library's warning", *map(json.dumps, answers), ""]
     return Outcome(0, "\n".join(lines).encode(), "")
 
 
 def failed(message: str, **facts: object) -> Outcome:
-    """Return how modules that run inside end with a failure."""
+    """Return the outcome of modules run inside a service that fail."""
     line = json.dumps({"failed": {"message": message, **facts}})
     return Outcome(1, f"{line}\n".encode(), "")
 
 
 @dataclass
 class FakeEngine:
-    """Runs nothing, and says what it was told to say.
+    """Runs nothing and returns what the test configures.
 
-    Holds every port of its stack, so that nothing is looked up on this machine. A test about
-    ports says `held=frozenset()`.
+    It holds every port of its stack, so that no port of this machine is checked. A test about
+    ports sets `held=frozenset()`.
     """
 
     stack: Stack
@@ -127,7 +127,7 @@ class FakeEngine:
 
 @dataclass
 class FakeScreen:
-    """Remembers what it was told to show."""
+    """Records what it would show."""
 
     said: list[str] = field(default_factory=list)
 

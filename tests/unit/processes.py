@@ -14,9 +14,9 @@ WAIT = "import sys; print('here', flush=True); sys.stdin.read()"
 def child(
     *command: str, environ: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Run a process until the block ends; it prints a line when it has started.
+    """Run a process until the block ends; it prints a line once it has started.
 
-    A thread collects its exit status as soon as it ends, so that it never stays as a zombie.
+    A thread collects its exit status as soon as it exits, so that it never remains a zombie.
     """
     with subprocess.Popen(
         command or (sys.executable, "-S", "-c", WAIT),
@@ -37,7 +37,7 @@ def child(
 
 
 def gone() -> int:
-    """Return the id of a process that has ended."""
+    """Return the pid of a process that has exited."""
     with subprocess.Popen(["true"]) as process:
         process.wait()
     return process.pid

@@ -17,12 +17,12 @@ from mlflow_compose.targets.target import Texts
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "mlflow_compose"
 
-# Given to our rules; nothing binds to it.
+# Only used as a setting; nothing binds to it.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 
 IDENTITY = "0123456789abcdef"
 
-# What runs a stack without Docker.
+# The target of a stack without Docker.
 MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
 
 SECRETS: Mapping[str, str] = {
@@ -43,25 +43,25 @@ def env_text(*lines: str, without: Sequence[str] = ()) -> str:
 
 
 def loaded(environ: Mapping[str, str] | None = None, /, **values: str) -> Loaded:
-    """Return what an env file with these values, and this environment, say."""
+    """Return the settings of an env file with these values and of this environment."""
     lines = "".join(f"{n}={quote(v)}\n" for n, v in {**SECRETS, **values}.items())
     return resolve(parse(lines), environ or {}, env_file=Path(".env"))
 
 
 def settings(**values: str) -> Settings:
-    """Return settings with these values, as an env file spells them."""
+    """Return settings with these values, spelled as in an env file."""
     return loaded(**values).settings
 
 
 def stack(*, lan_names: Sequence[str] = (), **values: str) -> Stack:
-    """Return a stack that was told these values."""
+    """Return a stack with these settings."""
     return built(settings(**values), COMPOSE, lan_names=lan_names)
 
 
 def local_stack(
     machine: Machine = MACHINE, /, *, lan_names: Sequence[str] = (), **values: str
 ) -> Stack:
-    """Return a stack without Docker that was told these values."""
+    """Return a stack without Docker with these settings."""
     return built(settings(STACK_ENGINE="local", **values), LOCAL, machine, lan_names=lan_names)
 
 
@@ -73,7 +73,7 @@ def built(
     *,
     lan_names: Sequence[str] = (),
 ) -> Stack:
-    """Return the stack of some settings, for a target; made of these texts, if not of ours."""
+    """Return the stack of some settings for a target, by default with the packaged texts."""
     texts = texts or ingredients(target)
     site = target.site(told, lambda: machine)
     image = target.image(told, texts, "..", lambda: machine)
@@ -81,5 +81,5 @@ def built(
 
 
 def ingredients(target: Target) -> Texts:
-    """Return the texts that an image is made of."""
+    """Return the texts that an image is built from."""
     return {name: sources(name) for name in target.ingredients}

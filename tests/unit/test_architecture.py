@@ -23,9 +23,9 @@ from tests.unit.samples import ROOT, SOURCE, env_text
 
 FILES = sorted(SOURCE.rglob("*.py"))
 TEMPLATES = sorted(templates().rglob("*.j2"))
-# Handed to Python in a container, where none of our rules can be kept or broken.
+# Run by Python in a container, where the rules below do not apply.
 INSIDE = (SOURCE / "checks" / "probe", SOURCE / "data" / "inside", SOURCE / "engines" / "inside")
-# What all of them may use.
+# Modules that all rooms may use.
 COMMON = "engines.inside"
 OUTSIDE = [path for path in FILES if not set(INSIDE) & set(path.parents)]
 
@@ -122,7 +122,7 @@ def offenders(files: Iterable[Path], find: Callable[[Path], Iterator[str]]) -> l
     return [f"{name_of(path)}: {problem}" for path in files for problem in find(path)]
 
 
-def wrong_ways(path: Path) -> Iterator[str]:
+def wrong_directions(path: Path) -> Iterator[str]:
     room = room_of(path)
     for module in imports(tree_of(path)):
         if module.startswith("mlflow_compose."):
@@ -132,7 +132,7 @@ def wrong_ways(path: Path) -> Iterator[str]:
 
 
 def test_imports_must_go_in_one_direction() -> None:
-    assert offenders(FILES, wrong_ways) == []
+    assert offenders(FILES, wrong_directions) == []
 
 
 def misplaced_libraries(path: Path) -> Iterator[str]:
@@ -148,7 +148,7 @@ def test_every_library_must_be_used_only_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("folder", INSIDE, ids=name_of)
-def test_code_that_is_sent_inside_must_use_only_what_the_image_has(folder: Path) -> None:
+def test_code_that_runs_inside_a_service_must_only_use_what_the_image_has(folder: Path) -> None:
     modules = {module for path in folder.glob("*.py") for module in imports(tree_of(path))}
     ours = {module for module in modules if module.startswith("mlflow_compose.")}
     libraries = {module.split(".")[0] for module in modules - ours}
@@ -198,7 +198,7 @@ def test_files_and_functions_must_stay_short() -> None:
     assert offenders(FILES, lengths) == []
 
 
-def test_every_room_must_introduce_itself_and_export_what_it_names() -> None:
+def test_every_room_must_have_a_docstring_and_export_only_existing_names() -> None:
     rooms = [info.name for info in pkgutil.iter_modules([str(SOURCE)]) if info.ispkg]
     assert set(rooms) < set(MAY_IMPORT)
     for room in rooms:
@@ -313,7 +313,7 @@ def test_the_table_of_libraries_must_list_every_dependency() -> None:
 
 
 def test_every_file_that_the_pages_name_must_exist() -> None:
-    """As `lock.py`, `stack/services.py` or `templates/compose/`."""
+    """For example `lock.py`, `stack/services.py` or `templates/compose/`."""
     tops = ("src", "templates", "tests", "requirements", "bench")
     there = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
     missing = set()
@@ -329,7 +329,7 @@ def test_every_file_that_the_pages_name_must_exist() -> None:
 
 
 def test_every_name_that_the_pages_quote_must_be_in_the_source() -> None:
-    """As `Engine.listens_on` or `check_data(held=…)`."""
+    """For example `Engine.listens_on` or `check_data(held=…)`."""
     source = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
     for page in ARCHITECTURE:
         text = page.read_text(encoding="utf-8")

@@ -52,9 +52,7 @@ def test_an_unknown_variable_without_a_similar_one_must_be_rejected_without_a_su
     ("path", "why"),
     [("a" * 300, "File name too long"), ("none.pem", "must be an existing file")],
 )
-def test_a_certificate_file_that_cannot_be_read_must_be_named(
-    user: User, path: str, why: str
-) -> None:
+def test_an_unreadable_certificate_file_must_be_reported(user: User, path: str, why: str) -> None:
     user.has_env(f"BUILD_CA_CERTS={path}")
     refused(user, "BUILD_CA_CERTS  must be a", why)
 
@@ -170,7 +168,7 @@ def test_the_error_for_a_port_that_is_used_twice_must_name_both_variables(
 
 
 def test_a_console_on_the_container_port_of_s3_must_be_rejected(user: User) -> None:
-    """The console has the same port inside of the container, where S3 itself uses 9000."""
+    """The console has the same port inside the container, where S3 itself uses 9000."""
     user.has_env("MINIO_PORT=9100", "MINIO_CONSOLE_ADDRESS=:9000")
     refused(user, "MINIO_CONSOLE_ADDRESS  must")
 

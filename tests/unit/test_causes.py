@@ -1,4 +1,4 @@
-"""Whatever breaks, `verify` names one broken link and one next command."""
+"""`verify` reports one broken link and one next command, whatever is broken."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ CHECKS = SOURCE / "checks"
 CAUSES = causes(stack())
 
 
-def words_of_the_probe() -> set[str]:
+def causes_of_the_probe() -> set[str]:
     """Return every cause that the probe can report: the first arguments of BrokenLink."""
     text = "".join(path.read_text(encoding="utf-8") for path in (CHECKS / "probe").glob("*.py"))
     tree = ast.parse(text)
@@ -60,7 +60,7 @@ def engine(links: dict[str, str] | str, statuses: tuple[ServiceStatus, ...]) -> 
 
 
 def test_every_cause_of_the_probe_must_have_a_sentence() -> None:
-    words = words_of_the_probe()
+    words = causes_of_the_probe()
     assert len(words) >= 12
     assert words <= CAUSES.keys()
 
@@ -83,11 +83,11 @@ def test_every_sentence_must_end_with_a_next_step(word: str) -> None:
     assert "mlflow-compose" in cause.hint or ".env" in cause.hint
 
 
-def test_every_check_of_the_probe_must_have_its_place_in_the_order() -> None:
+def test_every_check_of_the_probe_must_be_in_the_order() -> None:
     assert set(ORDER) == {*main.CHECKS, "probe"}
 
 
-def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
+def test_the_link_that_breaks_the_others_must_be_reported_first() -> None:
     links = [
         Link("network", "mlflow_down", "", 0.1),
         Link("bucket", "", "", 0.1),
@@ -100,7 +100,7 @@ def test_the_link_that_breaks_the_others_must_be_named_first() -> None:
     assert first_cause([Link("bucket", "", "", 0.1)], CAUSES) is None
 
 
-def test_a_stack_that_works_must_have_no_cause() -> None:
+def test_a_working_stack_must_have_no_cause() -> None:
     assert diagnose(engine(dict.fromkeys(main.CHECKS, ""), ALL_WELL)) is None
 
 
@@ -172,8 +172,8 @@ def test_the_probe_must_get_its_request() -> None:
     }
 
 
-def test_the_probe_must_need_nothing_of_ours() -> None:
-    """Its sources run where this tool is not installed: -I excludes our folders."""
+def test_the_probe_must_not_need_this_package() -> None:
+    """Its sources run where this tool is not installed: -I excludes the tool's folders."""
     request = {"only": ["isolation"], "external": False, "key_is_limited": False}
     done = subprocess.run(
         [

@@ -12,7 +12,7 @@ PATH = templates() / "compose" / "mlflow" / "check_login.py"
 
 
 class OperationalError(Exception):
-    """What psycopg2 raises."""
+    """Stands in for psycopg2's exception."""
 
 
 class Database:
@@ -28,7 +28,7 @@ class Database:
         return self
 
     def close(self) -> None:
-        """Be closed."""
+        """Do nothing."""
 
 
 STARTING = "FATAL:  the database system is starting up\n"

@@ -17,7 +17,7 @@ NAME, OURS, THEIRS = "mlflow-compose-verify-x", f"7/{'a' * 32}", f"3/{'b' * 32}"
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder of artifacts, of a proof's experiment 7 and of another experiment 3."""
+    """Return an artifacts folder with a proof's experiment 7 and another experiment 3."""
     rows = sqlite3.connect(":memory:")
     rows.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
     rows.execute("CREATE TABLE runs (run_uuid TEXT, experiment_id INTEGER)")
@@ -37,7 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(path: Path) -> Path:
-    """Write a file, and the folders above it."""
+    """Write a file and its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("result", encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""What is typed: options anywhere, one envelope with --json, exit codes, no traceback."""
+"""The command line: options anywhere, one envelope with --json, exit codes, no traceback."""
 
 import errno
 import io
@@ -26,7 +26,7 @@ COMMANDS = ("init", "render", "config", "up", "down", "status", "logs", "verify"
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Return what runs the stack of every command in this test."""
+    """Return the engine of every command in this test."""
     found = FakeEngine(stack(), ALL_WELL)
     monkeypatch.setattr(Context, "engine", lambda *_: found)
     monkeypatch.setattr("mlflow_compose.engines.choose", lambda *_: Choice("docker"))
@@ -34,7 +34,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 
 def envelope(user: User, *argv: str) -> dict[str, Any]:
-    """Return the one JSON document that a command line prints."""
+    """Return the JSON document that a command line prints."""
     result = user.types(*argv)
     document: dict[str, Any] = json.loads(result.out)
     assert set(document) == {"version", "command", "ok", "data", "errors"}
@@ -58,14 +58,14 @@ def envelope(user: User, *argv: str) -> dict[str, Any]:
         ([], [], []),
     ],
 )
-def test_global_options_must_be_taken_from_anywhere(
+def test_global_options_must_be_accepted_anywhere(
     argv: list[str], given: list[str], rest: list[str]
 ) -> None:
     assert hoist(argv) == (given, rest)
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_the_env_file_may_be_named_before_and_behind_the_command(user: User, place: int) -> None:
+def test_the_env_file_may_be_given_before_and_after_the_command(user: User, place: int) -> None:
     user.has_env("MLFLOW_PORT=5001")
     user.env_file.rename(user.folder / "other.env")
     argv = ["config"]
@@ -76,13 +76,13 @@ def test_the_env_file_may_be_named_before_and_behind_the_command(user: User, pla
 
 
 @pytest.mark.parametrize("argv", [["config", "--env-file"], ["config", "--env-file="]])
-def test_a_forgotten_path_must_be_asked_for(user: User, argv: Sequence[str]) -> None:
+def test_a_missing_path_must_be_reported(user: User, argv: Sequence[str]) -> None:
     result = user.types(*argv)
     assert result.code == 2
     assert "--env-file" in result.err
 
 
-def test_nothing_typed_must_show_the_help(user: User) -> None:
+def test_no_arguments_must_show_the_help(user: User) -> None:
     assert user.types().code == 0
     shown = user.types().out
     assert shown == user.types("--help").out == user.types("-h").out
@@ -91,7 +91,7 @@ def test_nothing_typed_must_show_the_help(user: User) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_must_have_a_sentence_and_an_example(user: User, command: str) -> None:
+def test_every_command_must_have_a_description_and_an_example(user: User, command: str) -> None:
     result = user.types(command, "--help")
     assert result.code == 0
     assert f"Example: mlflow-compose {command}" in result.out
@@ -101,7 +101,7 @@ def test_the_version_must_be_shown(user: User) -> None:
     assert user.types("--version").out == f"mlflow-compose {__version__}\n"
 
 
-def test_the_package_must_be_a_command_of_python(user: User) -> None:
+def test_the_package_must_be_executable_with_python_m(user: User) -> None:
     for command in ([sys.executable, "-m", "mlflow_compose"], ["mlflow-compose"]):
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
@@ -168,7 +168,7 @@ def test_failure_must_be_one_json_document(
     assert user.types(*argv, "--json").err == ""
 
 
-def test_a_file_that_differs_must_fail_with_its_changes_in_the_document(user: User) -> None:
+def test_a_check_with_differences_must_fail_with_the_changes_in_the_document(user: User) -> None:
     user.has_env()
     document = envelope(user, "render", "--check", "--json")
     assert not document["ok"]
@@ -178,12 +178,12 @@ def test_a_file_that_differs_must_fail_with_its_changes_in_the_document(user: Us
     assert document["errors"][0]["code"] == "files_changed"
 
 
-def test_the_document_must_keep_characters_of_all_languages(user: User) -> None:
+def test_the_document_must_preserve_characters_of_all_languages(user: User) -> None:
     user.has_env("PG_USER=漢é")
     assert "漢é" in user.types("config", "--json").out
 
 
-def test_config_must_mask_secrets_and_tell_sources(
+def test_config_must_mask_secrets_and_show_sources(
     user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user.has_env("MLFLOW_WORKERS=3", "MLFLOW_JOBS=true", "MLFLOW_UC_OSS_TOKEN=hunter2", "OTHER=1")
@@ -200,7 +200,7 @@ def test_config_must_mask_secrets_and_tell_sources(
     assert data["foreign"] == ["OTHER"]
 
 
-def test_the_list_of_settings_must_need_no_env_file(user: User) -> None:
+def test_the_list_of_settings_must_not_need_an_env_file(user: User) -> None:
     result = user.types("config", "--list")
     assert result.code == 0
     assert "MLFLOW_PORT" in result.out
@@ -210,7 +210,7 @@ def test_the_list_of_settings_must_need_no_env_file(user: User) -> None:
     assert listed["PG_PASSWORD"]["default"] == "random"
 
 
-def test_quiet_must_print_results_only(user: User, engine: FakeEngine) -> None:
+def test_quiet_must_only_print_results(user: User, engine: FakeEngine) -> None:
     engine.stack = stack(MLFLOW_PORT="15000", MINIO_PORT="19000", MINIO_CONSOLE_ADDRESS="")
     user.has_env("MINIO_IMAGE=minio/minio:1")
     loud = user.types("up", "--no-verify")
@@ -220,11 +220,11 @@ def test_quiet_must_print_results_only(user: User, engine: FakeEngine) -> None:
     assert quiet.out == loud.out != ""
 
 
-def test_an_error_must_be_shown_in_spite_of_quiet(user: User) -> None:
+def test_an_error_must_be_shown_despite_quiet(user: User) -> None:
     assert user.types("config", "--quiet").err.startswith("error: .env does not exist\n")
 
 
-def test_data_must_not_be_deleted_where_nobody_can_be_asked(
+def test_data_must_not_be_deleted_without_a_terminal_to_confirm(
     user: User, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
@@ -240,7 +240,7 @@ def test_data_must_not_be_deleted_where_nobody_can_be_asked(
 
 
 class Terminal(io.StringIO):
-    """Somebody who types an answer."""
+    """A terminal on which an answer is typed."""
 
     def isatty(self) -> bool:
         return True
@@ -267,7 +267,7 @@ def test_yes_must_be_enough_to_delete_data(user: User, engine: FakeEngine) -> No
     assert engine.calls == ["check", "stop volumes=True"]
 
 
-def test_data_must_be_kept_without_a_word(user: User, engine: FakeEngine) -> None:
+def test_down_must_keep_data_without_asking(user: User, engine: FakeEngine) -> None:
     user.has_env()
     assert user.types("down").code == 0
     assert engine.calls == ["check", "stop volumes=False"]
@@ -280,7 +280,7 @@ def test_logs_must_be_printed_line_by_line(user: User, engine: FakeEngine) -> No
     assert envelope(user, "logs", "--json")["data"] == {"lines": ["one", "two"]}
 
 
-def test_logs_without_an_end_must_not_be_promised_as_one_document(
+def test_followed_logs_must_not_be_available_as_one_document(
     user: User, engine: FakeEngine
 ) -> None:
     user.has_env()
@@ -298,7 +298,7 @@ def test_logs_without_an_end_must_not_be_promised_as_one_document(
         ("{}/bin/mlflow-compose", ["--json", "--env-file=my class/.env"], None),
     ],
 )
-def test_commands_must_be_named_as_this_user_would_type_them(
+def test_commands_must_be_shown_as_this_user_would_type_them(
     user: User, monkeypatch: pytest.MonkeyPatch, called: str, given: list[str], words: str | None
 ) -> None:
     (user.folder / "bin").mkdir()
@@ -308,7 +308,7 @@ def test_commands_must_be_named_as_this_user_would_type_them(
     assert program(called.format(user.folder), given) == expected
 
 
-def test_hints_must_name_the_env_file_that_was_named(user: User) -> None:
+def test_hints_must_name_the_env_file_that_was_given(user: User) -> None:
     said = user.types("config", "--env-file", "class.env")
     assert said.err == (
         "error: class.env does not exist\n"
@@ -331,7 +331,7 @@ def fails(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_the_exit_code_must_tell_what_happened(
+def test_the_exit_code_must_match_the_error(
     user: User, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int
 ) -> None:
     fails(monkeypatch, error)
@@ -352,7 +352,7 @@ def test_a_bug_must_keep_its_traceback(user: User, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("argv", "code"), [("status", 0), ("logs", 0), ("down", 0), ("verify", 1), ("verify --json", 1)]
 )
-def test_a_stack_without_its_files_must_be_no_traceback(
+def test_missing_rendered_files_must_not_cause_a_traceback(
     user: User, there: str, argv: str, code: int
 ) -> None:
     user.has_env("STACK_ENGINE=local", "MLFLOW_PORT=1")
@@ -364,7 +364,7 @@ def test_a_stack_without_its_files_must_be_no_traceback(
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
-def test_a_full_disk_must_be_no_bug(
+def test_a_full_disk_must_not_be_reported_as_a_bug(
     user: User, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     fails(monkeypatch, OSError(number, os.strerror(number), "/srv/stack/file"))
@@ -376,7 +376,7 @@ def test_a_full_disk_must_be_no_bug(
         user.types("status")
 
 
-def test_a_closed_pipe_must_end_in_silence(user: User) -> None:
+def test_a_closed_pipe_must_not_print_an_error(user: User) -> None:
     """`mlflow-compose config --list | head -1`."""
     command = f"{sys.executable} -m mlflow_compose config --list | head -1"
     done = subprocess.run(
@@ -390,7 +390,7 @@ def test_a_closed_pipe_must_end_in_silence(user: User) -> None:
     assert done.stdout.startswith("COMPOSE_PROJECT_NAME")
 
 
-def test_a_terminal_without_unicode_must_not_end_the_tool(user: User) -> None:
+def test_a_terminal_without_unicode_must_not_crash_the_tool(user: User) -> None:
     user.has_env("PG_USER=漢")
     done = subprocess.run(
         [sys.executable, "-m", "mlflow_compose", "config"],

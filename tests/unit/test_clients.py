@@ -1,4 +1,4 @@
-"""The clients say what happened, whatever the other side does."""
+"""The clients report what happened, whatever the server does."""
 
 import base64
 import socket
@@ -25,7 +25,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 @contextmanager
 def server(answer: Answer) -> Iterator[str]:
-    """Serve every request with `answer`; give its URL."""
+    """Serve every request with `answer`; yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         body = b""
@@ -37,7 +37,7 @@ def server(answer: Answer) -> Iterator[str]:
         do_POST = do_PUT = do_GET  # noqa: N815 - names of http.server
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as found:
         thread = Thread(target=found.serve_forever, args=(0.01,), daemon=True)
@@ -59,22 +59,22 @@ def answers(status: int, body: str) -> Answer:
     return answer
 
 
-def breaks_off(request: BaseHTTPRequestHandler) -> None:
-    """Promise more than comes: the server died in the middle."""
+def sends_half(request: BaseHTTPRequestHandler) -> None:
+    """Send less than the announced length, like a server that dies midway."""
     request.send_response(200)
     request.send_header("Content-Length", "1000")
     request.end_headers()
     request.wfile.write(b"{")
 
 
-def test_an_answer_must_be_read() -> None:
+def test_a_response_must_be_read() -> None:
     with server(answers(200, '{"experiment_id": "7"}')) as url:
         assert Tracking(url).post("experiments/create", name="x") == {"experiment_id": "7"}
     with server(answers(200, "OK")) as url:
         assert Tracking(url).health() == "OK"
 
 
-def test_a_refusal_must_be_told_with_mlflows_own_words() -> None:
+def test_a_refusal_must_be_reported_with_mlflows_message() -> None:
     body = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "No  run\\nx"}'
     with server(answers(404, body)) as url, pytest.raises(TrackingError) as caught:
         Tracking(url).get("runs/get", run_id="x")
@@ -83,38 +83,38 @@ def test_a_refusal_must_be_told_with_mlflows_own_words() -> None:
 
 
 @pytest.mark.parametrize("body", ["<h1>Bad gateway</h1>", "", "[1]", '"text"'])
-def test_a_refusal_of_something_else_must_be_told_too(body: str) -> None:
+def test_a_refusal_without_mlflows_message_must_be_reported_too(body: str) -> None:
     with server(answers(502, body)) as url, pytest.raises(TrackingError, match="answered 502"):
         Tracking(url).get("runs/get")
 
 
-def test_something_else_on_the_port_must_be_told() -> None:
+def test_another_program_on_the_port_must_be_reported() -> None:
     with server(answers(200, "<h1>It works</h1>")) as url, pytest.raises(TrackingError):
         Tracking(url).post("experiments/create", name="x")
 
 
-def test_a_server_that_dies_in_the_middle_must_be_told() -> None:
-    with server(breaks_off) as url, pytest.raises((TrackingError, Unreachable)):
+def test_a_server_that_dies_midway_must_be_reported() -> None:
+    with server(sends_half) as url, pytest.raises((TrackingError, Unreachable)):
         Tracking(url).get("runs/get")
 
 
 def closes(_: BaseHTTPRequestHandler) -> None:
-    """Answer nothing: the connection ends with the request."""
+    """Close the connection without a response."""
 
 
 def resets(request: BaseHTTPRequestHandler) -> None:
-    """Cut the connection, as a proxy does that finds no server behind it."""
+    """Reset the connection, like a proxy without a server behind it."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.connection.close()
 
 
 def hangs(request: BaseHTTPRequestHandler) -> None:
-    """Answer nothing as long as somebody waits."""
+    """Never answer as long as the client waits."""
     request.rfile.read()
 
 
 @pytest.mark.parametrize("silence", [closes, resets, hangs])
-def test_a_server_that_answers_nothing_must_be_told_from_a_stranger(
+def test_a_server_that_answers_nothing_must_be_distinguished_from_a_stranger(
     monkeypatch: pytest.MonkeyPatch, silence: Answer
 ) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
@@ -123,7 +123,7 @@ def test_a_server_that_answers_nothing_must_be_told_from_a_stranger(
 
 
 @pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_a_server_that_answers_otherwise_must_be_no_stack(words: bytes) -> None:
+def test_a_server_with_another_protocol_must_not_count_as_the_stack(words: bytes) -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(words)
 
@@ -131,7 +131,7 @@ def test_a_server_that_answers_otherwise_must_be_no_stack(words: bytes) -> None:
         assert Tracking(url).stack() == ("", "")
 
 
-def test_nobody_on_the_port_must_be_told() -> None:
+def test_a_port_without_a_server_must_be_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(Unreachable, match=f"nothing answers at {url}"):
@@ -141,7 +141,7 @@ def test_nobody_on_the_port_must_be_told() -> None:
 
 
 def test_a_login_in_any_language_must_be_sent_as_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the environment must not get it."""
+    """A proxy in the environment must not receive it."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     seen: list[str] = []
 
@@ -154,14 +154,14 @@ def test_a_login_in_any_language_must_be_sent_as_utf_8(monkeypatch: pytest.Monke
     assert base64.b64decode(seen[0].removeprefix("Basic ")).decode() == "ädmin:pä:ss"
 
 
-def test_the_users_own_aws_profile_must_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is for another account, on servers far away."""
+def test_the_users_aws_profile_must_be_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to another account on other servers."""
     monkeypatch.setenv("AWS_PROFILE", "of-my-employer")
     with server(answers(200, "content")) as url:
         assert Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key") == b"content"
 
 
-def test_a_refusal_of_s3_must_be_told_with_its_code() -> None:
+def test_a_refusal_of_s3_must_be_reported_with_its_code() -> None:
     body = "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>"
     with server(answers(404, body)) as url, pytest.raises(ObjectsError) as caught:
         Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key")
@@ -169,6 +169,6 @@ def test_a_refusal_of_s3_must_be_told_with_its_code() -> None:
     assert "secret-key" not in str(caught.value)
 
 
-def test_an_object_that_breaks_off_must_be_told() -> None:
-    with server(breaks_off) as url, pytest.raises(ObjectsError):
+def test_an_interrupted_download_of_an_object_must_be_reported() -> None:
+    with server(sends_half) as url, pytest.raises(ObjectsError):
         Objects(url, "data", ("id", "secret-key"), "us-east-1").get("key")

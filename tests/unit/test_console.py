@@ -1,4 +1,4 @@
-"""What people see: lines that move on a terminal, plain lines without one, JSON for programs."""
+"""The console: live progress on a terminal, plain lines without one, JSON for programs."""
 
 import io
 import json
@@ -34,7 +34,7 @@ def make(
 
 
 def work(shown: Console) -> None:
-    """Do what `up` does with a console."""
+    """Use a console as `up` does."""
     shown.note("a note")
     shown.command(["docker", "compose", "up", "a b"])
     with shown.step("Starting"):
@@ -53,8 +53,10 @@ def test_without_a_terminal_progress_must_be_plain_lines() -> None:
     ]
 
 
-def test_without_a_terminal_details_must_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log file does not want a line for every layer of an image."""
+def test_without_a_terminal_details_must_be_printed_occasionally(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A log file should not get a line for every image layer."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     shown, _, err = make()
@@ -72,7 +74,9 @@ def test_without_a_terminal_details_must_come_now_and_then(monkeypatch: pytest.M
     ]
 
 
-def test_without_a_terminal_nothing_heavy_must_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_no_heavy_library_must_be_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
     shown, _, _ = make()
     work(shown)
@@ -85,22 +89,22 @@ def test_a_dumb_terminal_must_get_plain_lines(environ: Mapping[str, str]) -> Non
     assert "\x1b" not in err.getvalue()
 
 
-def test_a_terminal_must_see_how_long_a_step_took() -> None:
+def test_a_terminal_must_show_how_long_a_step_took() -> None:
     shown, _, err = make(Screen(), {"TERM": "xterm"})
     work(shown)
     assert re.search(r"Starting … \d+ s\n", err.getvalue())
     assert "\x1b[2m$ docker compose up 'a b'\x1b[0m\n" in err.getvalue()
 
 
-def test_colors_must_be_left_out_where_they_are_not_wanted() -> None:
+def test_colors_must_be_off_if_they_are_not_wanted() -> None:
     shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": "1"})
     shown.command(["docker", "ps"])
     shown.fail("up", MlflowComposeError("no"))
     assert err.getvalue() == "$ docker ps\nerror: no\n"
 
 
-def test_an_empty_no_color_must_mean_nothing() -> None:
-    """As https://no-color.org has it."""
+def test_an_empty_no_color_must_have_no_effect() -> None:
+    """As specified by https://no-color.org."""
     shown, _, err = make(Screen(), {"TERM": "xterm", "NO_COLOR": ""})
     shown.command(["docker", "version"])
     assert "\x1b[2m$ docker version" in err.getvalue()
@@ -114,20 +118,20 @@ def test_a_step_that_fails_must_not_hide_the_failure() -> None:
 
 
 @pytest.mark.parametrize("flags", [{"quiet": True}, {"as_json": True}])
-def test_progress_must_be_silent_where_it_is_not_wanted(flags: dict[str, bool]) -> None:
+def test_progress_must_be_silent_if_it_is_not_wanted(flags: dict[str, bool]) -> None:
     shown, out, err = make(Screen(), {"TERM": "xterm"}, **flags)
     work(shown)
     assert out.getvalue() == err.getvalue() == ""
 
 
-def test_an_error_must_be_a_sentence_and_a_hint_on_standard_error() -> None:
+def test_an_error_must_be_a_message_and_a_hint_on_standard_error() -> None:
     shown, out, err = make()
     shown.show("up", Result(lines=["a line"], errors=(MlflowComposeError("no", hint="try"),)))
     assert out.getvalue() == "a line\n"
     assert err.getvalue() == "error: no\nhint: try\n"
 
 
-def test_with_json_one_document_must_be_all_that_is_printed() -> None:
+def test_with_json_only_one_document_must_be_printed() -> None:
     shown, out, err = make(as_json=True)
     result = Result(Version("1"), ["a line"], (MlflowComposeError("no", hint="try"),))
     shown.show("up", result)
@@ -141,7 +145,7 @@ def test_with_json_one_document_must_be_all_that_is_printed() -> None:
     }
 
 
-def test_a_question_must_not_be_asked_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_question_must_not_be_asked_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
     shown, _, err = make()
     assert shown.confirm("Sure?") is None
@@ -152,8 +156,8 @@ def test_a_question_must_not_be_asked_of_nobody(monkeypatch: pytest.MonkeyPatch)
     assert err.getvalue() == "Sure? [y/N] "
 
 
-def test_only_commands_must_be_named_as_this_user_types_them() -> None:
-    """A folder may have the tool's name."""
+def test_only_commands_must_be_rewritten_as_this_user_types_them() -> None:
+    """A folder may have the same name as the tool."""
     shown, _, err = make()
     shown.program = ".venv/bin/mlflow-compose"
     shown.fail(

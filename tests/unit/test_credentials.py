@@ -71,7 +71,7 @@ def test_a_database_password_must_stay_on_one_line_that_libpq_can_hold(text: str
     assert max(len(line.encode()) for line in lines) < 1023
 
 
-def test_the_database_must_be_found_by_its_name_in_the_network() -> None:
+def test_the_database_must_be_reached_by_its_name_in_the_network() -> None:
     text = secret(stack(PG_PORT="5433", PG_USER="u", PG_DATABASE="d"), "pg_service.conf")
     assert text.splitlines()[:5] == [
         "[mlflow]",
@@ -82,7 +82,7 @@ def test_the_database_must_be_found_by_its_name_in_the_network() -> None:
     ]
 
 
-def test_the_server_must_read_its_root_without_a_line_end() -> None:
+def test_the_server_must_read_its_root_key_without_a_line_break() -> None:
     found = stack(MINIO_ROOT_USER="root-user", MINIO_ROOT_PASSWORD=ODD)
     assert secret(found, "minio_root_user") == "root-user"
     assert secret(found, "minio_root_password") == ODD
@@ -94,7 +94,7 @@ def test_a_service_must_only_see_its_own_secrets() -> None:
     assert parser["mlflow"]["default_permission"] == "NO_PERMISSIONS"
 
 
-def test_the_key_of_login_forms_must_be_stable_and_not_guessable() -> None:
+def test_the_secret_key_of_login_forms_must_be_stable_and_not_guessable() -> None:
     def key(**values: str) -> str:
         return secret(stack(MLFLOW_AUTH="basic", **values), "mlflow_env")
 
@@ -124,7 +124,7 @@ def test_the_passphrase_of_gateway_keys_must_be_stable_and_not_guessable() -> No
     assert passphrase(MLFLOW_CRYPTO_KEK_PASSPHRASE="mine").endswith("=mine")
 
 
-def test_a_key_in_the_upload_arguments_must_be_masked_on_its_own_too() -> None:
+def test_a_key_in_the_upload_arguments_must_also_be_masked_on_its_own() -> None:
     arguments = '{"ServerSideEncryption": "aws:kms", "SSECustomerKey": "key-of-customers"}'
     found = stack(MLFLOW_S3_UPLOAD_EXTRA_ARGS=arguments)
     assert found.mask(arguments) == "********"

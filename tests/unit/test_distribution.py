@@ -1,4 +1,4 @@
-"""Several processes run the tests, and those of a file stay in one: they share what is costly."""
+"""Test distribution: all tests of a file run in one process, since they share costly fixtures."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.samples import ROOT
 
-# Each test leaves a file that names its own file and the process that ran it.
+# Each test creates a file named after its own file and its process.
 TEST = """
 import os, pathlib, pytest
 

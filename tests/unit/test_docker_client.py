@@ -1,4 +1,4 @@
-"""Which stack Compose works on is never up to the shell that the tool is called from."""
+"""The calling shell's environment never changes which stack Compose works on."""
 
 import json
 import os
@@ -26,7 +26,7 @@ MISLEADING = {
 
 @pytest.fixture
 def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DockerEngine:
-    """Return the engine of a stack, in a shell that says other things than its files."""
+    """Return the engine of a stack, in a shell whose variables contradict the stack's files."""
     for name, value in MISLEADING.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COMPOSE_PROFILES", "mine")
@@ -50,7 +50,7 @@ def test_compose_must_get_the_stacks_own_id_and_files(
     assert "COMPOSE_PROFILES=mine" in seen
 
 
-def test_a_missing_docker_must_still_be_what_is_missing(
+def test_a_missing_docker_must_still_be_reported_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "env").symlink_to("/usr/bin/env")
@@ -60,10 +60,10 @@ def test_a_missing_docker_must_still_be_what_is_missing(
 
 
 @pytest.mark.docker
-def test_compose_must_put_the_stacks_own_id_on_everything(
+def test_compose_must_label_everything_with_the_stacks_own_id(
     found: DockerEngine, tmp_path: Path
 ) -> None:
-    """It only reads files here: no engine is asked."""
+    """Compose only reads files here and contacts no engine."""
     client = open_client(found.stack, StackPaths(tmp_path / ".env"))
     command = [*map(str, client.client_config.docker_compose_cmd), "config", "--format=json"]
     done = subprocess.run(command, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""What is read out of what Docker says of containers."""
+"""Facts derived from Docker's container data."""
 
 import os
 from dataclasses import replace
@@ -18,7 +18,7 @@ BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
 
 def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as of python-on-whales
-    """Return a container that is to publish port 5000, and at this moment publishes `ports`."""
+    """Return a container configured to publish port 5000 that currently publishes `ports`."""
     wanted = PortBinding(HostIp="127.0.0.1", HostPort="5000")
     return SimpleNamespace(
         state=SimpleNamespace(status=status, health=None, exit_code=0),
@@ -34,13 +34,13 @@ def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as o
     ("status", "ports", "held"),
     [
         ("running", BOUND, {5000}),
-        # Between two starts it has no ports, and in the next moment it has them.
+        # Between two starts it briefly has no ports.
         ("restarting", {}, {5000}),
         ("running", {}, {5000}),
         ("exited", {}, set()),
     ],
 )
-def test_a_container_that_is_started_again_must_hold_its_ports(
+def test_a_restarting_container_must_hold_its_ports(
     status: str, ports: dict[str, Any], held: set[int]
 ) -> None:
     found = _snapshot(container(status, ports))
@@ -53,11 +53,11 @@ def test_a_container_that_is_started_again_must_hold_its_ports(
     [
         ("running", BOUND, 5000, True),
         ("running", BOUND, 5001, False),
-        # Between two starts, anyone may take the port.
+        # Between two starts, another program may take the port.
         ("restarting", {}, 5000, False),
     ],
 )
-def test_a_container_must_publish_a_port_only_while_it_has_it(
+def test_a_container_must_only_count_as_publishing_a_port_while_it_has_it(
     status: str, ports: dict[str, Any], port: int, *, found: bool
 ) -> None:
     asked: list[Any] = []
@@ -71,10 +71,10 @@ def test_a_container_must_publish_a_port_only_while_it_has_it(
     assert asked == [{"filters": [("label", "com.docker.compose.project=lab")]}]
 
 
-def test_a_certificate_of_the_users_own_must_be_looked_at_where_it_is(
+def test_a_users_certificate_must_be_checked_in_its_own_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is mounted from there, and not copied to the secrets."""
+    """It is mounted from there instead of being copied to the secrets."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ca.pem").touch()
     found = stack(PG_HOST="db.lab", PG_SSLMODE="verify-full", PG_SSLROOTCERT="ca.pem")

@@ -1,4 +1,4 @@
-"""A test that needs Docker skips where there is none, and fails where there must be one."""
+"""A test that needs Docker is skipped without Docker, and fails if Docker is required."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def test_without():
         ("exit 0", ""),
     ],
 )
-def test_what_is_missing_must_be_found_out(
+def test_the_missing_part_must_be_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, reason: str
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

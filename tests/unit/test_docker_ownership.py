@@ -1,4 +1,4 @@
-"""What Docker has under a stack's name is used and deleted only if it is this stack's."""
+"""Containers and volumes with a stack's name are only used and deleted if they belong to it."""
 
 from pathlib import Path
 
@@ -22,9 +22,9 @@ OURS = Origin("mlflow-s3-1", IDENTITY, HERE)
     [
         set(),
         {OURS},
-        # From an override file, which knows no id.
+        # From an override file, which has no id.
         {Origin("mlflow-adminer-1", "", HERE)},
-        # After a move: both name the old folder.
+        # After a move, both labels name the old folder.
         {Origin("mlflow-s3-1", IDENTITY, THERE), Origin("mlflow-adminer-1", "", THERE)},
     ],
 )
@@ -36,13 +36,13 @@ def test_containers_of_the_stack_must_be_accepted(origins: set[Origin]) -> None:
     "stranger",
     [
         Origin("mlflow-s3-1", OTHER, THERE),
-        # A copy's folder may have the name of the original's.
+        # A copy may have the original's former folder.
         Origin("mlflow-s3-1", OTHER, HERE),
         Origin("mlflow-web-1", "", THERE),
         Origin("mlflow-web-1", "", Path("/gone/compose")),
     ],
 )
-def test_a_strangers_container_must_be_named(stranger: Origin) -> None:
+def test_a_strangers_container_must_be_reported(stranger: Origin) -> None:
     with pytest.raises(EngineError, match=stranger.container) as caught:
         check_containers(stack(), HERE, {OURS, stranger})
     assert f"another stack is already named mlflow, in {stranger.folder.parent}" in str(
@@ -51,8 +51,8 @@ def test_a_strangers_container_must_be_named(stranger: Origin) -> None:
     assert "COMPOSE_PROJECT_NAME" in (caught.value.hint or "")
 
 
-def test_a_container_of_another_folder_with_the_same_id_must_be_named(tmp_path: Path) -> None:
-    """One of them is a copy, and `down --volumes` of it would delete the other one's data."""
+def test_a_container_of_another_folder_with_the_same_id_must_be_reported(tmp_path: Path) -> None:
+    """One of them is a copy, and its `down --volumes` would delete the other one's data."""
     here, there = tmp_path / "here", tmp_path / "there"
     for root in (here, there):
         (root / "compose").mkdir(parents=True)
@@ -73,7 +73,7 @@ def test_volumes_of_the_stack_must_be_accepted() -> None:
     ("identity", "sentence"),
     [(OTHER, f"another stack named mlflow (id {OTHER})"), ("", "it has no label")],
 )
-def test_a_strangers_volume_must_be_named(identity: str, sentence: str) -> None:
+def test_a_strangers_volume_must_be_reported(identity: str, sentence: str) -> None:
     with pytest.raises(EngineError) as caught:
         check_volumes(stack(), {"minio_data": IDENTITY, "postgres_data": identity})
     assert "the volume mlflow_postgres_data" in caught.value.message

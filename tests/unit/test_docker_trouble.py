@@ -1,4 +1,4 @@
-"""Docker can be missing in four ways; each has its own sentence and its own next command."""
+"""Docker can be missing in four ways; each has its own error message and hint."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SECRET = SECRETS["PG_PASSWORD"]
 
 @pytest.fixture
 def bin_folder(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the only folder in which commands are looked for."""
+    """Return the only folder in PATH."""
     folder = user.folder / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -23,14 +23,14 @@ def bin_folder(user: User, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def has_docker(folder: Path, script: str) -> None:
-    """Put a docker command there that does what `script` says, in sh."""
+    """Create a docker command there that runs `script` in sh."""
     command = folder / "docker"
     command.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     command.chmod(0o755)
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "verify", "logs"])
-def test_a_missing_docker_must_be_said(user: User, bin_folder: Path, command: str) -> None:
+def test_a_missing_docker_must_be_reported(user: User, bin_folder: Path, command: str) -> None:
     assert not list(bin_folder.iterdir())
     result = user.types(command)
     assert result.code == 1
@@ -38,7 +38,7 @@ def test_a_missing_docker_must_be_said(user: User, bin_folder: Path, command: st
     assert "hint: see https://docs.docker.com/get-started/get-docker/\n" in result.err
 
 
-def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:
+def test_a_missing_compose_must_be_reported(user: User, bin_folder: Path) -> None:
     has_docker(bin_folder, "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1")
     result = user.types("status")
     assert result.code == 1
@@ -61,7 +61,7 @@ def test_a_missing_compose_must_be_said(user: User, bin_folder: Path) -> None:
         ),
     ],
 )
-def test_an_engine_that_cannot_be_used_must_be_said(
+def test_an_unusable_engine_must_be_reported(
     user: User, bin_folder: Path, said: str, sentence: str, hint: str
 ) -> None:
     has_docker(
@@ -74,14 +74,14 @@ def test_an_engine_that_cannot_be_used_must_be_said(
     assert hint in result.err
 
 
-def test_trouble_must_be_in_the_envelope_too(user: User, bin_folder: Path) -> None:
+def test_the_error_must_be_in_the_envelope_too(user: User, bin_folder: Path) -> None:
     assert bin_folder.is_dir()
     envelope = json.loads(user.types("status", "--json").out)
     assert envelope["errors"][0]["code"] == "engine"
     assert envelope["ok"] is False
 
 
-def test_nothing_must_be_written_where_docker_is_missing(user: User, bin_folder: Path) -> None:
+def test_nothing_must_be_written_if_docker_is_missing(user: User, bin_folder: Path) -> None:
     assert bin_folder.is_dir()
     user.types("up")
     assert not (user.folder / "compose").exists()
@@ -103,7 +103,7 @@ def test_nothing_must_be_written_where_docker_is_missing(user: User, bin_folder:
         ("something that nobody foresaw", "compose build"),
     ],
 )
-def test_a_build_that_failed_must_name_the_setting_that_helps(line: str, setting: str) -> None:
+def test_a_failed_build_must_name_the_setting_that_helps(line: str, setting: str) -> None:
     error = build_failed(stack(), "mlflow_server:1", ["#1 one", "", line])
     assert error.message.startswith("the image mlflow_server:1 could not be built")
     assert line in error.message
@@ -119,7 +119,7 @@ def test_a_failed_build_must_show_its_last_lines_without_secrets() -> None:
     assert SECRET not in error.message
 
 
-def test_a_pull_that_failed_must_name_the_setting_that_helps() -> None:
+def test_a_failed_pull_must_name_the_setting_that_helps() -> None:
     error = pull_failed(stack(), ["postgres:18.4"], f"one\n{SECRET}: no such host\n\n")
     assert error.message == "postgres:18.4 could not be pulled: ********: no such host"
     assert "POSTGRES_IMAGE" in (error.hint or "")
@@ -128,5 +128,5 @@ def test_a_pull_that_failed_must_name_the_setting_that_helps() -> None:
 
 
 @pytest.mark.parametrize(("text", "line"), [("", ""), ("\n\n", ""), ("a\n b \n\n", "b")])
-def test_the_last_line_must_be_the_last_one_that_says_something(text: str, line: str) -> None:
+def test_the_last_line_must_be_the_last_meaningful_one(text: str, line: str) -> None:
     assert last_line(text) == line

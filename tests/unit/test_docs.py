@@ -23,7 +23,7 @@ REFERENCE = ROOT / "docs" / "reference"
 BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
 LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
-# What processes of a stack carry.
+# Environment variables of a stack's processes.
 INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}
 # Programs in shell blocks, apart from the tool and make.
 PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
@@ -36,7 +36,7 @@ def place(page: Path) -> str:
 
 
 def test_every_block_must_have_a_known_language() -> None:
-    """A block without one would not be checked."""
+    """A block without a language would not be checked."""
     unknown = [
         f"{block.where}: {block.language or 'no language'}"
         for block in BLOCKS
@@ -45,7 +45,7 @@ def test_every_block_must_have_a_known_language() -> None:
     assert unknown == []
 
 
-def typed(block: Block) -> Iterator[list[str]]:
+def commands_of(block: Block) -> Iterator[list[str]]:
     """Yield the words of every command in a shell block."""
     for line in block.commands:
         lexer = shlex.shlex(line, posix=True, punctuation_chars=OPERATORS)
@@ -65,7 +65,7 @@ def typed(block: Block) -> Iterator[list[str]]:
             yield words
 
 
-COMMANDS = [(block, words) for block in SHELL for words in typed(block)]
+COMMANDS = [(block, words) for block in SHELL for words in commands_of(block)]
 
 
 def test_every_program_must_be_known() -> None:
@@ -86,7 +86,7 @@ def parse_command(words: list[str]) -> None:
 
 @pytest.mark.parametrize("where", sorted({block.where for block in SHELL}))
 def test_every_command_line_must_be_accepted_by_the_tool(where: str) -> None:
-    """With its options and arguments."""
+    """Including its options and arguments."""
     for block, (program, *words) in COMMANDS:
         if block.where == where and program.rpartition("/")[2] == TOOL:
             try:
@@ -96,7 +96,7 @@ def test_every_command_line_must_be_accepted_by_the_tool(where: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["up --no-such-option", "no-such-command", "import"])
-def test_a_wrong_command_line_must_be_found(line: str) -> None:
+def test_a_wrong_command_line_must_be_detected(line: str) -> None:
     with pytest.raises((typer.TyperException, AssertionError)):
         parse_command(line.split())
 
@@ -117,7 +117,7 @@ def settings_blocks() -> list[Block]:
 
 @pytest.mark.parametrize("block", settings_blocks(), ids=lambda block: block.where)
 def test_every_example_of_settings_must_be_valid(block: Block, tmp_path: Path) -> None:
-    """On its own, in an `.env` with random secrets; files that it names are there."""
+    """Each on its own, in an `.env` with random secrets; the files that it names exist."""
     lines = block.text.replace(PLACEHOLDER, "a-long-secret-of-an-example").splitlines()
     for name in re.findall(r"=(\S+\.pem)\b", block.text):
         (tmp_path / name).touch()
@@ -126,7 +126,7 @@ def test_every_example_of_settings_must_be_valid(block: Block, tmp_path: Path) -
 
 
 def test_every_variable_must_be_a_setting_or_one_of_mlflows() -> None:
-    """Or a name from other stacks that the tool translates."""
+    """Or a name of other stacks that the tool translates."""
     names = dict(declared())
     wrong = set()
     for page in PAGES:
@@ -145,7 +145,7 @@ def links(page: Path) -> Iterator[str]:
             yield target
 
 
-def test_every_link_must_lead_somewhere() -> None:
+def test_every_link_must_have_an_existing_target() -> None:
     broken = []
     for page in PAGES:
         for target in links(page):
@@ -156,8 +156,8 @@ def test_every_link_must_lead_somewhere() -> None:
     assert broken == []
 
 
-def test_every_page_must_be_found_from_the_index() -> None:
-    """From `docs/README.md` and what it leads to."""
+def test_every_page_must_be_reachable_from_the_index() -> None:
+    """Starting at `docs/README.md` and following links."""
     reached, left = set(), [ROOT / "docs" / "README.md"]
     while left:
         page = left.pop()

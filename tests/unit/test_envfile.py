@@ -18,7 +18,7 @@ def test_a_quoted_value_must_be_read_back_unchanged(value: str) -> None:
 
 
 @given(st.lists(TRICKY, min_size=2, max_size=5))
-def test_a_quoted_value_must_not_swallow_the_lines_below_it(values: list[str]) -> None:
+def test_a_quoted_value_must_not_swallow_the_following_lines(values: list[str]) -> None:
     written = {f"VALUE_{number}": value for number, value in enumerate(values)}
     text = "".join(f"{name}={quote(value)}\n" for name, value in written.items())
     assert parse(text).values == written
@@ -100,7 +100,7 @@ def test_every_line_that_cannot_be_parsed_must_be_reported_with_its_number() -> 
         ("ABCDEFGH: 234567", "this line cannot be parsed"),
     ],
 )
-def test_the_error_for_an_invalid_line_must_say_what_to_write(line: str, said: str) -> None:
+def test_the_error_for_an_invalid_line_must_show_how_to_write_it(line: str, said: str) -> None:
     ((number, found),) = parse(f"{line}\n").problems
     assert number == 1
     assert said in found
@@ -124,7 +124,7 @@ def test_a_line_that_only_looks_like_base64_must_be_accepted(line: str, above: s
     assert parse(f"{above}\n{line}\n").problems == ()
 
 
-def test_a_name_that_is_set_twice_must_have_both_line_numbers() -> None:
+def test_a_name_that_is_set_twice_must_be_reported_with_both_line_numbers() -> None:
     file = parse("A=1\n# between\nA=2\n")
     assert file.values == {"A": "2"}
     assert file.lines == {"A": (1, 3)}

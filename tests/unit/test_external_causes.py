@@ -1,4 +1,4 @@
-"""Causes fit a stack's stores: none names a service that the stack does not have."""
+"""Causes fit a stack's stores: none mentions a service that the stack does not have."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def possible(found: Stack) -> set[str]:
 
 @pytest.mark.parametrize("make", [stack, local_stack])
 @pytest.mark.parametrize("case", STACKS)
-def test_a_cause_must_only_name_what_the_stack_has(case: str, make: type[Stack]) -> None:
+def test_a_cause_must_only_mention_services_of_the_stack(case: str, make: type[Stack]) -> None:
     found: Stack = make(**STACKS[case])  # type: ignore[arg-type]
     known = causes(found)
     assert known.keys() == CAUSES.keys()
@@ -99,14 +99,14 @@ def test_a_cause_must_only_name_what_the_stack_has(case: str, make: type[Stack])
         ),
     ],
 )
-def test_a_stack_must_name_the_places_of_its_data(
+def test_a_stack_must_report_where_its_data_is(
     values: dict[str, str], runs: str, artifacts: str
 ) -> None:
     stores = stack(**values).stores
     assert (stores.runs.text, stores.artifacts.text) == (runs, artifacts)
 
 
-def test_a_stack_without_docker_must_name_its_folders() -> None:
+def test_a_stack_without_docker_must_report_its_folders() -> None:
     own, small = local_stack().stores, local_stack(**STACKS["a file and a folder"]).stores
     assert (
         own.runs.text
@@ -120,7 +120,7 @@ def test_a_stack_without_docker_must_name_its_folders() -> None:
 
 
 @pytest.mark.parametrize("case", STACKS)
-def test_the_places_of_stores_must_have_no_secret(case: str) -> None:
+def test_the_addresses_of_stores_must_contain_no_secret(case: str) -> None:
     stores = stack(**STACKS[case]).stores
     said = json.dumps(as_json([stores.runs.data, stores.artifacts.data]))
     assert not [secret for secret in SECRETS.values() if secret in said]
@@ -129,7 +129,7 @@ def test_the_places_of_stores_must_have_no_secret(case: str) -> None:
 @pytest.mark.parametrize(
     ("host", "url"), [("objects.lab", "http://objects.lab:9000"), ("aws", None), ("s3", "own")]
 )
-def test_direct_access_must_be_proved_where_s3_is(host: str, url: str | None) -> None:
+def test_direct_access_must_be_verified_at_the_s3_server(host: str, url: str | None) -> None:
     found = stack(MINIO_HOST=host, MLFLOW_ARTIFACT_ACCESS="direct")
     assert found.s3_url == (found.urls["s3"] if url == "own" else url)
     assert Proof(found).outside

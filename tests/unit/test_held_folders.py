@@ -1,4 +1,4 @@
-"""A disk that is not mounted looks like an empty folder: `up` starts no new stack in it."""
+"""An unmounted disk looks like an empty folder: `up` must not start a new stack in it."""
 
 import shutil
 from collections.abc import Collection, Mapping
@@ -43,7 +43,7 @@ def folders(found: Plan) -> Folders:
 
 
 class Disk(FakeEngine):
-    """Starts nothing, and makes and looks at folders of data as the local engine does."""
+    """Starts nothing, but creates and checks data folders as the local engine does."""
 
     def __init__(self, found: Plan, problems: Mapping[str, MlflowComposeError] = NONE) -> None:
         super().__init__(found.stack, problems=problems)
@@ -92,7 +92,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def unmount(disk: Path) -> Path:
-    """Leave the empty mount point of a disk; return where its content is."""
+    """Leave the empty mount point of a disk; return the path of its content."""
     content = disk.rename(disk.with_name(f"{disk.name}-unmounted"))
     disk.mkdir()
     return content
@@ -113,14 +113,14 @@ def test_an_empty_mount_point_must_not_become_a_new_stack(home: Path) -> None:
     up(plan(home))
 
 
-def test_start_empty_must_start_without_the_disk_and_be_asked_for_once(home: Path) -> None:
+def test_start_empty_must_start_without_the_disk_and_be_needed_only_once(home: Path) -> None:
     up(plan(home))
     unmount(home.parent / "disk")
     up(plan(home), start_empty=True)
     up(plan(home))
 
 
-def test_a_folder_of_the_users_that_is_not_mounted_must_be_named(tmp_path: Path) -> None:
+def test_an_unmounted_folder_of_the_user_must_be_reported(tmp_path: Path) -> None:
     objects = tmp_path / "objects"
     objects.mkdir()
     line = f"MINIO_VOLUME_PATH={objects}"
@@ -133,8 +133,8 @@ def test_a_folder_of_the_users_that_is_not_mounted_must_be_named(tmp_path: Path)
         up(plan(tmp_path / "stack", line))
 
 
-def test_what_a_failed_start_made_must_be_missed_too(home: Path) -> None:
-    """Its database may be in use by then."""
+def test_data_created_by_a_failed_start_must_be_missed_too(home: Path) -> None:
+    """Its database may already be in use."""
     found = plan(home)
     late = {"start": NotReadyError("s3 is not ready", service="s3")}
     with pytest.raises(NotReadyError):
@@ -144,14 +144,14 @@ def test_what_a_failed_start_made_must_be_missed_too(home: Path) -> None:
         up(plan(home))
 
 
-def test_a_start_that_made_nothing_must_not_be_missed(tmp_path: Path) -> None:
+def test_a_start_that_created_no_data_must_not_be_missed(tmp_path: Path) -> None:
     found = plan(tmp_path / "stack")
     with pytest.raises(EngineError):
         up(found, engine=FakeEngine(found.stack, problems={"start": EngineError("no disk")}))
     up(plan(tmp_path / "stack"))
 
 
-def test_a_stack_that_was_started_before_folders_were_noted_must_start(home: Path) -> None:
+def test_a_stack_without_recorded_folders_must_start(home: Path) -> None:
     found = plan(home)
     up(found)
     write_record(replace(read_record(found.paths), folders={}), found.paths)
@@ -159,7 +159,7 @@ def test_a_stack_that_was_started_before_folders_were_noted_must_start(home: Pat
     up(plan(home))
 
 
-def test_deleted_data_must_not_be_missed_but_what_was_kept_must(tmp_path: Path) -> None:
+def test_deleted_data_must_not_be_missed_but_kept_data_must(tmp_path: Path) -> None:
     objects = tmp_path / "objects"
     objects.mkdir()
     line = f"MINIO_VOLUME_PATH={objects}"
@@ -173,8 +173,8 @@ def test_deleted_data_must_not_be_missed_but_what_was_kept_must(tmp_path: Path) 
         up(plan(tmp_path / "stack", line))
 
 
-def test_a_copy_must_not_miss_what_the_original_has(home: Path) -> None:
-    """As after `rm` of the link, which is what `up` advises."""
+def test_a_copy_must_not_miss_the_originals_data(home: Path) -> None:
+    """As after removing the link, which `up` advises."""
     up(plan(home))
     copy = home.parent / "copy"
     shutil.copytree(home, copy, symlinks=True)
@@ -190,7 +190,7 @@ def test_a_temporary_folder_must_not_be_missed(tmp_path: Path) -> None:
     up(found)
 
 
-def test_the_docker_engine_must_miss_a_folder_of_the_users_too(tmp_path: Path) -> None:
+def test_the_docker_engine_must_miss_a_folder_of_the_user_too(tmp_path: Path) -> None:
     paths = StackPaths(tmp_path / "stack" / ".env")
     objects = tmp_path / "stack" / "objects"
     objects.mkdir(parents=True)
@@ -204,7 +204,7 @@ def test_the_docker_engine_must_miss_a_folder_of_the_users_too(tmp_path: Path) -
     engine.check_data(start_empty=True, held=["../what-it-used-before"])
 
 
-def test_the_local_engine_must_look_at_what_was_noted(home: Path) -> None:
+def test_the_local_engine_must_check_the_recorded_folders(home: Path) -> None:
     found = plan(home)
     engine = open_engine(found.stack, found.paths, found.identity, {})
     folders(found).create()
@@ -216,15 +216,15 @@ def test_the_local_engine_must_look_at_what_was_noted(home: Path) -> None:
         engine.check_data(held=held)
 
 
-def test_a_dangling_folder_of_the_users_must_be_named(tmp_path: Path) -> None:
+def test_a_dangling_link_to_a_folder_of_the_user_must_be_reported(tmp_path: Path) -> None:
     (tmp_path / "objects").symlink_to(tmp_path / "unplugged")
     engine = DockerEngine(stack(MINIO_VOLUME_PATH="objects"), StackPaths(tmp_path / ".env"))
     with pytest.raises(EngineError, match="which does not exist"):
         engine.check_data(start_empty=True)
 
 
-def test_only_folders_with_the_id_must_be_noted(tmp_path: Path) -> None:
-    """One that this user may not write to carries none, and could never be found again."""
+def test_only_folders_with_the_id_must_be_recorded(tmp_path: Path) -> None:
+    """A folder that this user may not write to has none, and could never be recognized again."""
     found = plan(tmp_path / "stack")
     up(found)
     (found.paths.local / "data" / "minio_data" / ".mlflow-compose").unlink()
