@@ -1,4 +1,4 @@
-"""Which stack a folder is: the same after a move, another one in a copy, one for each env file."""
+"""A stack's id: create_stack after a move, different in a copy, one for each folder."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ from mlflow_compose.paths import StackPaths, stack_paths
 from tests.unit.conftest import User
 
 
-def kept(root: Path, name: str = ".env") -> str:
-    """Make a stack's folder with an id, as `up` does; return the id."""
+def create_stack(root: Path, name: str = ".env") -> str:
+    """Create a stack's folder with an id, as `up` does; return the id."""
     root.mkdir(exist_ok=True)
     paths = StackPaths(root / name)
     paths.env_file.touch()
@@ -28,44 +28,44 @@ def load(root: Path, name: str = ".env") -> Identity:
     return load_identity(StackPaths(root / name))
 
 
-def test_an_id_must_be_random_and_made_once(tmp_path: Path) -> None:
-    first, second = kept(tmp_path / "a"), kept(tmp_path / "b")
+def test_an_id_must_be_random_and_created_once(tmp_path: Path) -> None:
+    first, second = create_stack(tmp_path / "a"), create_stack(tmp_path / "b")
     assert first != second
     assert len(first) == 16
     assert load(tmp_path / "a") == Identity(first)
-    assert kept(tmp_path / "a") == first
+    assert create_stack(tmp_path / "a") == first
 
 
-def test_looking_at_a_stack_must_not_make_an_id(tmp_path: Path) -> None:
+def test_reading_a_stack_must_not_create_an_id(tmp_path: Path) -> None:
     assert load(tmp_path).id != load(tmp_path).id
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_remembered_must_be_closed_to_others_and_to_git(tmp_path: Path) -> None:
-    kept(tmp_path)
+def test_the_state_folder_must_be_closed_to_others_and_ignored_by_git(tmp_path: Path) -> None:
+    create_stack(tmp_path)
     state = tmp_path / ".mlflow-compose"
     assert state.stat().st_mode & 0o777 == 0o700
     assert (state / ".gitignore").read_text(encoding="ascii") == "*\n"
 
 
 def test_a_moved_stack_must_keep_its_id(tmp_path: Path) -> None:
-    identity = kept(tmp_path / "a")
+    identity = create_stack(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
     assert load(tmp_path / "b") == Identity(identity)
 
 
-def test_a_moved_stack_must_keep_its_id_where_a_new_one_has_its_old_place(tmp_path: Path) -> None:
-    identity = kept(tmp_path / "a")
+def test_a_moved_stack_must_keep_its_id_if_a_new_one_has_its_old_path(tmp_path: Path) -> None:
+    identity = create_stack(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
-    assert kept(tmp_path / "a") != identity
+    assert create_stack(tmp_path / "a") != identity
     assert load(tmp_path / "b") == Identity(identity)
 
 
-def test_a_stack_that_was_unpacked_elsewhere_must_be_a_copy_until_its_owner_says_otherwise(
+def test_a_stack_unpacked_elsewhere_must_be_a_copy_until_its_owner_says_otherwise(
     tmp_path: Path,
 ) -> None:
-    """It was moved to another disk, or copied from a folder that was moved: nobody can tell."""
-    identity = kept(tmp_path / "a")
+    """It may be a move to another disk or a copy of a moved folder, which look the same."""
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     (tmp_path / "a").rename(tmp_path / "c")
     assert load(tmp_path / "b").copied_from == identity
@@ -74,9 +74,9 @@ def test_a_stack_that_was_unpacked_elsewhere_must_be_a_copy_until_its_owner_says
     assert load(tmp_path / "b") == Identity(identity)
 
 
-def test_what_was_copied_back_to_its_place_must_be_the_stack(tmp_path: Path) -> None:
-    """As after `mv stack stack.bak; cp -a stack.bak stack`."""
-    identity = kept(tmp_path / "a")
+def test_a_stack_copied_back_to_its_place_must_be_the_original(tmp_path: Path) -> None:
+    """For example after `mv stack stack.bak; cp -a stack.bak stack`."""
+    identity = create_stack(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "a.bak")
     shutil.copytree(tmp_path / "a.bak", tmp_path / "a")
     assert load(tmp_path / "a") == Identity(identity)
@@ -84,8 +84,8 @@ def test_what_was_copied_back_to_its_place_must_be_the_stack(tmp_path: Path) -> 
 
 
 def test_a_copy_must_be_another_stack_whatever_its_inode(tmp_path: Path) -> None:
-    """Another disk has the same numbers, and snapshots keep them."""
-    identity = kept(tmp_path / "a")
+    """Inode numbers repeat on another disk, and snapshots preserve them."""
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     place = tmp_path / "b/.mlflow-compose/place.json"
     found = json.loads(place.read_text(encoding="utf-8"))
@@ -94,24 +94,24 @@ def test_a_copy_must_be_another_stack_whatever_its_inode(tmp_path: Path) -> None
     assert load(tmp_path / "b").copied_from == identity
 
 
-def test_a_copy_must_be_another_stack_where_the_original_is_closed(tmp_path: Path) -> None:
-    """As one that belongs to another user."""
-    identity = kept(tmp_path / "a")
+def test_a_copy_must_be_another_stack_if_the_original_is_not_accessible(tmp_path: Path) -> None:
+    """For example because it belongs to another user."""
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     (tmp_path / "a/.mlflow-compose/id").write_text("unreadable", encoding="utf-8")
     assert load(tmp_path / "b").copied_from == identity
 
 
-def test_a_copy_must_remember_what_it_was_copied_from(tmp_path: Path) -> None:
-    identity = kept(tmp_path / "a")
+def test_a_copy_must_remember_its_original(tmp_path: Path) -> None:
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    own = kept(tmp_path / "b")
+    own = create_stack(tmp_path / "b")
     assert load(tmp_path / "b") == Identity(own, copied_from=identity)
 
 
 @pytest.mark.parametrize("name", ["compose", "local", ".mlflow-compose"])
 def test_rendered_files_must_not_be_behind_a_link(tmp_path: Path, name: str) -> None:
-    """A copy of the folder would have the same ones."""
+    """A copy of the folder would share them."""
     (tmp_path / "big").mkdir()
     (tmp_path / name).symlink_to(tmp_path / "big")
     with pytest.raises(FilesError, match="is a link"):
@@ -119,25 +119,25 @@ def test_rendered_files_must_not_be_behind_a_link(tmp_path: Path, name: str) -> 
 
 
 def test_a_copy_must_be_another_stack(tmp_path: Path) -> None:
-    identity = kept(tmp_path / "a")
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     copy = load(tmp_path / "b")
     assert copy.copied_from == identity
     assert copy.id != identity
-    assert kept(tmp_path / "b") != identity
+    assert create_stack(tmp_path / "b") != identity
     assert load(tmp_path / "a") == Identity(identity)
 
 
 def test_a_copy_must_be_another_stack_also_when_the_original_moves(tmp_path: Path) -> None:
-    identity = kept(tmp_path / "a")
+    identity = create_stack(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    own = kept(tmp_path / "b")
+    own = create_stack(tmp_path / "b")
     (tmp_path / "a").rename(tmp_path / "c")
     assert (load(tmp_path / "b").id, load(tmp_path / "c").id) == (own, identity)
 
 
 def test_a_second_env_file_in_the_folder_must_be_refused_by_name(tmp_path: Path) -> None:
-    kept(tmp_path, "a.env")
+    create_stack(tmp_path, "a.env")
     (tmp_path / "b.env").touch()
     with pytest.raises(UsageError) as caught:
         load(tmp_path, "b.env")
@@ -146,23 +146,23 @@ def test_a_second_env_file_in_the_folder_must_be_refused_by_name(tmp_path: Path)
 
 
 def test_an_env_file_may_be_renamed(tmp_path: Path) -> None:
-    identity = kept(tmp_path, "a.env")
+    identity = create_stack(tmp_path, "a.env")
     (tmp_path / "a.env").rename(tmp_path / "b.env")
     assert load(tmp_path, "b.env") == Identity(identity)
 
 
 @pytest.mark.parametrize("text", ["", "x", "0123", "0123456789abcdeg", "../../../../etc"])
-def test_what_is_no_id_must_be_refused(tmp_path: Path, text: str) -> None:
-    kept(tmp_path)
+def test_an_invalid_id_must_be_refused(tmp_path: Path, text: str) -> None:
+    create_stack(tmp_path)
     (tmp_path / ".mlflow-compose/id").write_text(text, encoding="utf-8")
     with pytest.raises(FilesError, match="16 hexadecimal digits"):
         read_id(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"env_file": 1}', "null"])
-def test_an_id_must_do_without_the_note_of_its_place(tmp_path: Path, text: str) -> None:
-    """Who restores it by hand writes the id only."""
-    identity = kept(tmp_path)
+def test_an_id_must_be_valid_without_a_record_of_its_place(tmp_path: Path, text: str) -> None:
+    """Someone who restores an id by hand only writes the id file."""
+    identity = create_stack(tmp_path)
     (tmp_path / ".mlflow-compose/place.json").write_text(text, encoding="utf-8")
     assert load(tmp_path) == Identity(identity)
 
@@ -176,8 +176,8 @@ def test_an_env_file_must_be_the_same_stack_however_it_is_spelled(user: User, ty
     assert stack_paths(path) == stack_paths(Path(".env")) == StackPaths(user.env_file.resolve())
 
 
-def test_lines_of_the_owner_beside_the_id_must_stay(user: User) -> None:
-    """Compose reads them from there, for what an override file needs."""
+def test_the_owners_lines_next_to_the_id_must_stay(user: User) -> None:
+    """Compose reads them from there for use in an override file."""
     user.has_env()
     user.types("render")
     file = user.folder / "compose/.env"
@@ -193,8 +193,8 @@ def test_lines_of_the_owner_beside_the_id_must_stay(user: User) -> None:
 
 
 @pytest.mark.parametrize("path", ["../victim", "{home}/victim", "mlflow/../../victim"])
-def test_a_manifest_must_name_nothing_outside_of_its_folder(user: User, path: str) -> None:
-    """It may come with a clone, and what it names is removed once it is not rendered."""
+def test_a_manifest_must_not_contain_a_path_outside_its_folder(user: User, path: str) -> None:
+    """It may come from a clone, and files in it that are no longer rendered are removed."""
     user.has_env()
     user.types("render")
     victim = user.folder / "victim"
@@ -208,8 +208,8 @@ def test_a_manifest_must_name_nothing_outside_of_its_folder(user: User, path: st
     assert victim.exists()
 
 
-def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None:
-    """The file of the id has the name that Compose gives it, which is that of the settings."""
+def test_rendering_elsewhere_must_not_overwrite_an_env_file(user: User) -> None:
+    """Compose requires the name `.env` for the file with the id, which is also the env file's."""
     user.has_env()
     before = user.env_file.read_bytes()
     said = user.types("render", "--output", ".")
@@ -220,12 +220,12 @@ def test_rendering_elsewhere_must_not_write_over_an_env_file(user: User) -> None
 
 
 def mlflow_env(user: User) -> str:
-    """Render; return what mlflow is given in secret."""
+    """Render; return the content of MLflow's secret env file."""
     assert user.types("render").code == 0
     return (user.folder / "compose" / "secrets" / "mlflow_env").read_text(encoding="utf-8")
 
 
-def test_keys_of_a_stack_without_a_database_password_must_be_drawn_once(user: User) -> None:
+def test_keys_of_a_stack_without_a_database_password_must_be_generated_once(user: User) -> None:
     user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
     first = mlflow_env(user)
     assert "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY=" in first
@@ -233,7 +233,7 @@ def test_keys_of_a_stack_without_a_database_password_must_be_drawn_once(user: Us
     assert key.stat().st_mode & 0o077 == 0
     assert mlflow_env(user) == first
     assert user.types("render", "--check").code == 0
-    # As when the data moves to PostgreSQL: what is encrypted in it moves too.
+    # As when the data moves to PostgreSQL, including everything encrypted in it.
     user.has_env()
     assert mlflow_env(user) == first
     user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
@@ -241,9 +241,7 @@ def test_keys_of_a_stack_without_a_database_password_must_be_drawn_once(user: Us
 
 
 @pytest.mark.parametrize("lost", ["the password", "the key"])
-def test_a_stack_must_not_go_on_without_what_its_stored_secrets_are_encrypted_with(
-    user: User, lost: str
-) -> None:
+def test_a_stack_must_not_run_without_the_key_of_its_stored_secrets(user: User, lost: str) -> None:
     sqlite = "BACKEND_STORE=sqlite"
     user.has_env(sqlite, without=[] if lost == "the password" else ["PG_PASSWORD"])
     first = mlflow_env(user)
@@ -254,7 +252,7 @@ def test_a_stack_must_not_go_on_without_what_its_stored_secrets_are_encrypted_wi
     assert "and this stack's stored secrets are encrypted with it" in said.err
     assert user.types("config").code == 0
     if lost == "the key":
-        # Another password would be as good as a wrong one.
+        # Another password would be as useless as a wrong one.
         user.has_env(sqlite)
         assert user.types("render").code == 2
     assert not (user.folder / ".mlflow-compose" / "key").exists()
@@ -264,7 +262,7 @@ def test_a_stack_must_not_go_on_without_what_its_stored_secrets_are_encrypted_wi
 
 
 @pytest.mark.parametrize("text", [b"", b"abc", b"\xff" * 64, b"0" * 63 + b"g"])
-def test_a_key_that_is_none_must_be_refused(user: User, text: bytes) -> None:
+def test_an_invalid_key_must_be_refused(user: User, text: bytes) -> None:
     user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
     mlflow_env(user)
     (user.folder / ".mlflow-compose" / "key").write_bytes(text)
@@ -273,7 +271,7 @@ def test_a_key_that_is_none_must_be_refused(user: User, text: bytes) -> None:
     assert "key is not a stack's key, which is 64 hexadecimal digits" in said.err
 
 
-def test_a_place_that_is_no_file_must_not_be_waited_for(user: User) -> None:
+def test_a_pipe_instead_of_the_place_record_must_not_block(user: User) -> None:
     user.has_env()
     (user.folder / ".mlflow-compose").mkdir()
     os.mkfifo(user.folder / ".mlflow-compose" / "place.json")
@@ -281,7 +279,7 @@ def test_a_place_that_is_no_file_must_not_be_waited_for(user: User) -> None:
 
 
 @pytest.mark.parametrize("name", ["id", "key"])
-def test_what_is_no_file_must_not_be_waited_for(user: User, name: str) -> None:
+def test_a_pipe_instead_of_the_id_or_key_must_not_block(user: User, name: str) -> None:
     user.has_env()
     (user.folder / ".mlflow-compose").mkdir()
     os.mkfifo(user.folder / ".mlflow-compose" / name)

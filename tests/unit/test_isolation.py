@@ -1,4 +1,4 @@
-"""Tests pass beside a stack that runs on the default ports, and leave it alone."""
+"""Tests pass next to a stack that runs on the default ports, and leave it alone."""
 
 import subprocess
 
@@ -16,13 +16,13 @@ from tests.unit.samples import local_stack, stack
     "found", [stack(PG_PUBLISH="true"), local_stack()], ids=["docker", "local"]
 )
 def test_a_test_that_needs_a_default_port_must_fail_on_every_machine(found: Stack) -> None:
-    """Else it passes until its author types `make up`."""
+    """Otherwise it passes until its author runs `make up`."""
     assert {port.published for _, port in found.ports} <= DEFAULT_PORTS
     with pytest.raises(PortTakenError):
         check_ports(FakeEngine(found, held=frozenset()))
 
 
-def test_a_test_that_asks_dockers_engine_must_fail_on_every_machine() -> None:
+def test_a_test_that_uses_the_docker_engine_must_fail_on_every_machine() -> None:
     try:
         done = subprocess.run(["docker", "version"], capture_output=True, check=False)
     except FileNotFoundError:

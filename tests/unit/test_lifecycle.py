@@ -1,4 +1,4 @@
-"""What `up`, `down`, `status` and `logs` do, in which order, and what they say."""
+"""`up`, `down`, `status` and `logs`: their steps, the order, and their output."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tests.unit.samples import env_text
 
 
 def plan(folder: Path, *lines: str, environ: dict[str, str] | None = None) -> Plan:
-    """Return the plan of a stack in `folder`, on other ports than the default ones."""
+    """Return the plan of a stack in `folder` that does not use the default ports."""
     (folder / ".env").write_text(
         env_text("MINIO_CONSOLE_ADDRESS=:19001", "MINIO_PORT=19000", *lines), encoding="utf-8"
     )
@@ -36,7 +36,9 @@ def up(engine: FakeEngine, found: Plan, screen: FakeScreen | None = None) -> Res
     return actions.up(found, engine, screen or FakeScreen(), wait_timeout=5, prove=False)
 
 
-def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: Path) -> None:
+def test_up_must_check_the_engine_write_files_and_check_ports_before_anything_starts(
+    tmp_path: Path,
+) -> None:
     found = plan(tmp_path)
     engine = FakeEngine(found.stack)
     result = up(engine, found)
@@ -53,7 +55,7 @@ def test_up_must_check_write_and_look_at_ports_before_anything_starts(tmp_path: 
     assert "MLflow     http://127.0.0.1:15000" in result.lines
 
 
-def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -> None:
+def test_up_must_write_nothing_if_the_engine_cannot_be_used(tmp_path: Path) -> None:
     found = plan(tmp_path)
     engine = FakeEngine(found.stack, problems={"check": EngineError("no engine")})
     with pytest.raises(EngineError):
@@ -62,7 +64,7 @@ def test_up_must_write_nothing_where_the_engine_cannot_be_used(tmp_path: Path) -
     assert not (tmp_path / "compose").exists()
 
 
-def test_up_must_write_nothing_where_the_data_is_another_servers(tmp_path: Path) -> None:
+def test_up_must_write_nothing_if_the_data_belongs_to_another_server(tmp_path: Path) -> None:
     found = plan(tmp_path)
     engine = FakeEngine(found.stack, problems={"check_data": EngineError("not ours")})
     with pytest.raises(EngineError):
@@ -71,7 +73,7 @@ def test_up_must_write_nothing_where_the_data_is_another_servers(tmp_path: Path)
     assert not (tmp_path / "compose").exists()
 
 
-def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -> None:
+def test_up_must_start_nothing_if_a_file_was_edited_by_hand(tmp_path: Path) -> None:
     found = plan(tmp_path)
     up(FakeEngine(found.stack), found)
     (tmp_path / "compose/docker-compose.yaml").write_text("mine", encoding="utf-8")
@@ -81,7 +83,7 @@ def test_up_must_start_nothing_where_a_file_was_edited_by_hand(tmp_path: Path) -
     assert engine.calls == ["check", "check_data"]
 
 
-def test_up_must_start_nothing_where_a_port_is_taken(
+def test_up_must_start_nothing_if_a_port_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 15000)
@@ -92,7 +94,7 @@ def test_up_must_start_nothing_where_a_port_is_taken(
     assert engine.calls == ["check", "check_data", "held_ports"]
 
 
-def test_up_must_say_what_the_environment_changed(tmp_path: Path) -> None:
+def test_up_must_report_settings_that_the_environment_changed(tmp_path: Path) -> None:
     screen = FakeScreen()
     found = plan(tmp_path, "PG_PASSWORD=file-password", environ={"PG_PASSWORD": "hunter2"})
     up(FakeEngine(found.stack), found, screen)
@@ -100,7 +102,7 @@ def test_up_must_say_what_the_environment_changed(tmp_path: Path) -> None:
     assert "hunter2" not in "\n".join(screen.said)
 
 
-def test_up_must_say_what_is_odd_about_the_env_file(tmp_path: Path) -> None:
+def test_up_must_report_oddities_of_the_env_file(tmp_path: Path) -> None:
     screen = FakeScreen()
     found = plan(tmp_path, "MLFLOW_WORKERS=3\r")
     up(FakeEngine(found.stack), found, screen)
@@ -108,7 +110,7 @@ def test_up_must_say_what_is_odd_about_the_env_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
-def test_up_must_say_that_others_may_read_the_env_file(
+def test_up_must_report_an_env_file_that_others_can_read(
     tmp_path: Path, mode: int, *, warned: bool
 ) -> None:
     screen = FakeScreen()
@@ -133,7 +135,7 @@ def test_up_must_say_that_others_may_read_the_env_file(
         ("r.example.org/our-minio/minio:1", False),
     ],
 )
-def test_an_image_that_nobody_maintains_must_be_warned_about(
+def test_an_unmaintained_image_must_cause_a_warning(
     tmp_path: Path, image: str, *, warned: bool
 ) -> None:
     screen = FakeScreen()
@@ -153,7 +155,7 @@ def test_an_image_that_nobody_maintains_must_be_warned_about(
         (("STACK_ENGINE=local",), "rclone has one key for everything"),
     ],
 )
-def test_a_key_that_is_not_limited_must_be_said_by_up_and_config(
+def test_an_unlimited_key_must_be_reported_by_up_and_config(
     user: User, lines: tuple[str, ...], said: str | None
 ) -> None:
     user.has_env(*lines)
@@ -171,10 +173,10 @@ def test_a_key_that_is_not_limited_must_be_said_by_up_and_config(
 
 
 @pytest.mark.parametrize("kind", [ServiceFailedError, NotReadyError])
-def test_a_server_that_does_not_start_must_keep_its_kind_of_error(
+def test_a_server_that_does_not_start_must_keep_its_error_class(
     tmp_path: Path, kind: type[ServiceFailedError | NotReadyError]
 ) -> None:
-    """The exit code tells a service that ended from one that needs more time."""
+    """The exit code distinguishes a service that exited from one that needs more time."""
     found = plan(tmp_path)
     error = kind("mlflow is not well", service="mlflow", hint="look")
     engine = FakeEngine(found.stack, problems={"start": error})
@@ -185,7 +187,7 @@ def test_a_server_that_does_not_start_must_keep_its_kind_of_error(
     assert "the stack is not running" in caught.value.message
 
 
-def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
+def test_the_error_of_another_service_must_be_raised_unchanged(tmp_path: Path) -> None:
     found = plan(tmp_path)
     error = ServiceFailedError("bucket-init ended", service="bucket-init", hint="look")
     with pytest.raises(ServiceFailedError) as caught:
@@ -202,7 +204,7 @@ def test_another_server_must_speak_for_itself(tmp_path: Path) -> None:
         ((), False, "nothing was running"),
     ],
 )
-def test_down_must_say_what_became_of_the_data(
+def test_down_must_report_whether_the_data_was_kept(
     tmp_path: Path, statuses: tuple[ServiceStatus, ...], said: str, *, volumes: bool
 ) -> None:
     found = plan(tmp_path)
@@ -213,14 +215,14 @@ def test_down_must_say_what_became_of_the_data(
     assert engine.calls == ["check", f"stop volumes={volumes}"]
 
 
-def test_down_must_say_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) -> None:
+def test_down_must_report_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) -> None:
     found = plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects")
     engine = FakeEngine(found.stack, ALL_WELL)
     (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
     assert said == "stopped; the volumes were deleted; what is in /srv/objects is kept"
 
 
-def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
+def test_down_must_report_that_it_keeps_external_data(tmp_path: Path) -> None:
     found = plan(tmp_path, "PG_HOST=db.lab", "MINIO_HOST=aws")
     engine = FakeEngine(found.stack, ALL_WELL)
     (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
@@ -239,7 +241,7 @@ def test_down_must_say_that_it_keeps_what_is_elsewhere(tmp_path: Path) -> None:
         (("MINIO_HOST=aws", "PG_HOST=db.lab"), "the volumes"),
     ],
 )
-def test_the_question_must_name_what_would_be_lost(
+def test_the_question_must_list_the_data_to_be_lost(
     tmp_path: Path, lines: tuple[str, ...], lost: str
 ) -> None:
     engine = FakeEngine(plan(tmp_path, *lines).stack)
@@ -249,7 +251,7 @@ def test_the_question_must_name_what_would_be_lost(
     assert asked == f"Delete {lost} of the stack mlflow, and what it kept before in minio_data?"
 
 
-def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path) -> None:
+def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) -> None:
     result = actions.status(FakeEngine(plan(tmp_path).stack, ALL_WELL))
     assert as_json(result.data)["project"] == "mlflow"
     assert as_json(result.data)["engine"] == "fake"
@@ -269,7 +271,7 @@ def test_status_must_say_how_each_service_is_and_where_it_answers(tmp_path: Path
     assert "bucket-init  done" in text
 
 
-def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
+def test_status_must_show_where_runs_and_artifacts_are(tmp_path: Path) -> None:
     found = plan(tmp_path, "PG_HOST=db.lab", "PG_SSLMODE=require", "ARTIFACT_STORE=local")
     result = actions.status(FakeEngine(found.stack, ALL_WELL[3:]))
     assert result.lines[-2:] == [
@@ -282,14 +284,14 @@ def test_status_must_say_where_runs_and_artifacts_are(tmp_path: Path) -> None:
     assert (artifacts["kind"], artifacts["external"]) == ("folder", False)
 
 
-def test_status_must_say_that_nothing_runs(tmp_path: Path) -> None:
+def test_status_must_report_that_nothing_runs(tmp_path: Path) -> None:
     result = actions.status(FakeEngine(plan(tmp_path).stack))
     assert result.ok
     assert as_json(result.data)["services"] == []
     assert result.lines == ["nothing is running; mlflow-compose up starts the stack"]
 
 
-def test_logs_must_be_asked_for_as_they_were_asked(tmp_path: Path) -> None:
+def test_logs_must_pass_its_options_to_the_engine(tmp_path: Path) -> None:
     engine = FakeEngine(plan(tmp_path).stack)
     assert list(actions.logs(engine, ["s3"], follow=False, tail=5)) == ["one", "two"]
     assert engine.calls == ["check", "logs s3 follow=False tail=5"]

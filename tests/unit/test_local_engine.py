@@ -1,4 +1,4 @@
-"""What the engine without Docker knows of its servers: logs, states, processes, and what to do."""
+"""The local engine: logs, states and processes of its servers, and the choice of engine."""
 
 import os
 import pwd
@@ -33,10 +33,10 @@ from tests.unit.fakes import ALL_WELL, FakeScreen
 from tests.unit.processes import HOME, MARK, child, gone
 from tests.unit.samples import local_stack
 
-# Its own in each process that runs tests: they see each other's processes.
+# Different in each pytest worker, since workers see each other's processes.
 IDENTITY = f"{os.getpid():016x}"
 ID = Identity(IDENTITY)
-# A number above those of any user.
+# Above any user's uid.
 NOBODY = 4194999
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -66,90 +66,88 @@ def write(folder: Path, service: str, *lines: str) -> Path:
         (9, ["one", "two", "three"]),
     ],
 )
-def test_as_many_lines_must_be_shown_as_were_asked_for(
+def test_the_requested_number_of_lines_must_be_shown(
     tmp_path: Path, tail: int | None, lines: list[str]
 ) -> None:
     write(tmp_path, "s3", "one", "two", "three")
     assert list(read(tmp_path, ["s3"], tail=tail)) == [f"s3 | {line}" for line in lines]
 
 
-def test_the_lines_of_several_services_must_be_told_apart(tmp_path: Path) -> None:
+def test_the_lines_of_several_services_must_be_labeled(tmp_path: Path) -> None:
     write(tmp_path, "s3", "one", "two")
     write(tmp_path, "mlflow", "three")
     assert list(read(tmp_path, ["s3", "mlflow"], tail=1)) == ["s3     | two", "mlflow | three"]
 
 
-def test_a_service_that_never_ran_must_have_said_nothing(tmp_path: Path) -> None:
+def test_a_service_that_never_ran_must_have_no_log(tmp_path: Path) -> None:
     write(tmp_path, "s3", "one")
     assert list(read(tmp_path / "nowhere", ["s3"], tail=None)) == []
     assert list(read(tmp_path, ["mlflow", "s3"], tail=5)) == ["s3     | one"]
 
 
-def test_what_is_not_text_must_be_shown_all_the_same(tmp_path: Path) -> None:
+def test_invalid_text_must_still_be_shown(tmp_path: Path) -> None:
     (tmp_path / "s3.log").write_bytes(b"caf\xe9\n\n\xf0\x9f\x98\x80\n")
     assert list(read(tmp_path, ["s3"], tail=None)) == ["s3 | caf\ufffd", "s3 | ", "s3 | 😀"]
 
 
-def followed(folder: Path, looks: Sequence[Sequence[str]], tail: int | None = None) -> list[str]:
-    """Follow the log of s3, in which so many lines more are found at each look."""
+def follow(folder: Path, looks: Sequence[Sequence[str]], tail: int | None = None) -> list[str]:
+    """Follow the log of s3, to which each look adds these lines."""
     more = iter(looks)
-    left = len(looks)
+    remaining = len(looks)
 
-    def goes_on() -> bool:
-        nonlocal left
-        left -= 1
+    def is_running() -> bool:
+        nonlocal remaining
+        remaining -= 1
         write(folder, "s3", *next(more))
-        return left > 0
+        return remaining > 0
 
-    return list(read(folder, ["s3"], tail=tail, follow=goes_on))
+    return list(read(folder, ["s3"], tail=tail, follow=is_running))
 
 
 def test_new_lines_must_be_shown_until_the_stack_ends(tmp_path: Path) -> None:
-    """The last words too, which servers say while they are stopped."""
+    """Including the last lines, which servers write while they are stopped."""
     write(tmp_path, "s3", "zero", "one")
     looks = [[], ["two"], [], ["three", "four"], ["bye"]]
     lines = ["one", "two", "three", "four", "bye"]
-    assert followed(tmp_path, looks, tail=1) == [f"s3 | {line}" for line in lines]
+    assert follow(tmp_path, looks, tail=1) == [f"s3 | {line}" for line in lines]
 
 
-def test_a_log_that_begins_later_must_be_shown_from_its_beginning(tmp_path: Path) -> None:
-    assert followed(tmp_path, [[], ["one"]], tail=0) == ["s3 | one"]
+def test_a_log_that_is_created_later_must_be_shown_from_its_beginning(tmp_path: Path) -> None:
+    assert follow(tmp_path, [[], ["one"]], tail=0) == ["s3 | one"]
 
 
-def test_half_a_line_must_be_shown_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_partial_line_must_be_shown_once_it_is_complete(tmp_path: Path) -> None:
     path = write(tmp_path, "s3", "one")
     parts = iter(["tw", "o\nth", "re", "e\n"])
 
-    def goes_on() -> bool:
+    def is_running() -> bool:
         part = next(parts, None)
         with path.open("a", encoding="utf-8") as stream:
             stream.write(part or "")
         return part is not None
 
-    found = list(read(tmp_path, ["s3"], tail=None, follow=goes_on))
+    found = list(read(tmp_path, ["s3"], tail=None, follow=is_running))
     assert found == ["s3 | one", "s3 | two", "s3 | three"]
 
 
 @pytest.mark.parametrize("way", ["renamed", "cut"])
-def test_a_log_that_was_rotated_must_be_followed_from_its_new_beginning(
-    tmp_path: Path, way: str
-) -> None:
+def test_a_rotated_log_must_be_followed_from_its_new_beginning(tmp_path: Path, way: str) -> None:
     path = write(tmp_path, "s3", "one, which is longer than what comes later")
     looks = iter([True, False])
 
-    def goes_on() -> bool:
+    def is_running() -> bool:
         if more := next(looks):
             path.rename(tmp_path / "s3.log.1") if way == "renamed" else path.write_bytes(b"")
             write(tmp_path, "s3", "two")
         return more
 
-    found = list(read(tmp_path, ["s3"], tail=0, follow=goes_on))
+    found = list(read(tmp_path, ["s3"], tail=0, follow=is_running))
     assert found == ["s3 | two"]
 
 
 @pytest.mark.parametrize("way", ["appended", "renamed", "cut", "nothing"])
-def test_only_what_was_said_since_must_be_quoted(tmp_path: Path, way: str) -> None:
-    """A log has the words of earlier starts too."""
+def test_only_lines_since_the_start_must_be_quoted(tmp_path: Path, way: str) -> None:
+    """A log also contains the output of earlier starts."""
     path = write(tmp_path, "s3", "an earlier start", "which failed")
     said = log.Log("s3", path)
     said.skip()
@@ -162,14 +160,14 @@ def test_only_what_was_said_since_must_be_quoted(tmp_path: Path, way: str) -> No
     assert said.last(12) == expected
 
 
-def test_all_must_be_quoted_of_a_service_that_never_ran(tmp_path: Path) -> None:
+def test_all_lines_of_a_service_that_never_ran_must_be_quoted(tmp_path: Path) -> None:
     said = log.Log("s3", tmp_path / "s3.log")
     said.skip()
     write(tmp_path, "s3", "one")
     assert said.last(12) == ["one"]
 
 
-def test_windows_must_be_sent_to_wsl_or_docker() -> None:
+def test_windows_users_must_be_referred_to_wsl_or_docker() -> None:
     with pytest.raises(EngineError, match="WSL") as caught:
         availability.check(local_stack(), "win32")
     assert "WSL" in (caught.value.hint or "")
@@ -177,11 +175,11 @@ def test_windows_must_be_sent_to_wsl_or_docker() -> None:
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
-def test_a_unix_must_do(platform: str) -> None:
+def test_every_unix_must_be_supported(platform: str) -> None:
     availability.check(local_stack(), platform)
 
 
-def test_a_key_that_the_s3_server_cannot_read_must_be_named_and_not_shown() -> None:
+def test_a_key_that_the_s3_server_cannot_read_must_be_reported_and_not_shown() -> None:
     found = local_stack(MINIO_SECRET_ACCESS_KEY="hunter2,hunter2")
     with pytest.raises(
         EngineError, match="MINIO_SECRET_ACCESS_KEY must not contain a comma"
@@ -190,29 +188,31 @@ def test_a_key_that_the_s3_server_cannot_read_must_be_named_and_not_shown() -> N
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}"
 
 
-def test_what_the_s3_server_never_reads_may_hold_a_comma() -> None:
+def test_secrets_that_the_s3_server_does_not_read_may_contain_a_comma() -> None:
     found = local_stack(MINIO_ROOT_PASSWORD="hunter2,hunter2", PG_PASSWORD="a,b")
     availability.check(found)
 
 
 @pytest.mark.parametrize("provider", ["minio", "rclone"])
-def test_the_default_and_what_it_means_here_must_run_without_docker(
+def test_the_default_provider_and_rclone_must_run_without_docker(
     provider: str, tmp_path: Path
 ) -> None:
     availability.check_data(local_stack(S3_PROVIDER=provider), tmp_path)
 
 
 @pytest.mark.parametrize("provider", ["versitygw", "seaweedfs", "rustfs"])
-def test_a_server_that_needs_docker_must_be_refused_without(provider: str, tmp_path: Path) -> None:
+def test_a_server_that_needs_docker_must_be_refused_without_docker(
+    provider: str, tmp_path: Path
+) -> None:
     with pytest.raises(EngineError, match=f"S3_PROVIDER {provider} needs Docker") as caught:
         availability.check_data(local_stack(S3_PROVIDER=provider), tmp_path)
     assert "STACK_ENGINE=docker" in (caught.value.hint or "")
     availability.check_data(local_stack(S3_PROVIDER=provider, ARTIFACT_STORE="local"), tmp_path)
 
 
-def test_data_of_minio_must_not_be_taken_over(tmp_path: Path) -> None:
+def test_data_of_minio_must_not_be_reused(tmp_path: Path) -> None:
     found = local_stack(MINIO_VOLUME_PATH="my objects")
-    # Neither folder is there yet.
+    # Neither folder exists yet.
     availability.check_data(found, tmp_path / "local")
     (tmp_path / "my objects" / "bucket").mkdir(parents=True)
     availability.check_data(found, tmp_path / "local")
@@ -224,7 +224,7 @@ def test_data_of_minio_must_not_be_taken_over(tmp_path: Path) -> None:
 
 
 def changed(name: str, **values: object) -> tuple[ServiceStatus, ...]:
-    """Return how services are where all is well, but for one."""
+    """Return the statuses of healthy services except for one."""
     return tuple(
         replace(status, **values) if status.name == name else status  # type: ignore[arg-type]
         for status in ALL_WELL
@@ -234,7 +234,7 @@ def changed(name: str, **values: object) -> tuple[ServiceStatus, ...]:
 def verdict(
     *looks: Sequence[ServiceStatus], seconds: float = 20, screen: FakeScreen | None = None
 ) -> Verdict:
-    """Watch services that are so at each look, and then go on as at the last."""
+    """Watch services with these statuses at each look; the last one repeats."""
     seen: Iterator[Sequence[ServiceStatus]] = chain(looks, repeat(looks[-1]))
     return watch(local_stack(), lambda: next(seen), screen or FakeScreen(), seconds)
 
@@ -244,7 +244,7 @@ def culprit(found: Verdict) -> str:
     return found.culprit.name
 
 
-def test_a_start_must_end_when_all_are_up() -> None:
+def test_a_start_must_end_when_all_services_are_up() -> None:
     waits = tuple(replace(s, state="running", health="starting") for s in ALL_WELL)
     screen = FakeScreen()
     assert verdict((), waits, changed("mlflow", health="starting"), ALL_WELL, screen=screen) == (
@@ -253,24 +253,24 @@ def test_a_start_must_end_when_all_are_up() -> None:
     assert screen.said == ["postgres healthy", "s3 healthy", "bucket-init exited", "mlflow healthy"]
 
 
-def test_a_service_that_is_up_and_then_not_must_be_waited_for() -> None:
+def test_a_service_that_becomes_unhealthy_must_be_waited_for() -> None:
     found = verdict(ALL_WELL[:3], changed("s3", health="unhealthy"), ALL_WELL)
     assert not found.failed
 
 
-def test_a_job_that_failed_must_end_the_start_at_once() -> None:
+def test_a_failed_job_must_end_the_start_at_once() -> None:
     failed = changed("bucket-init", exit_code=1)
     found = verdict(changed("bucket-init", state="created"), failed)
     assert (found.failed, found.late, culprit(found)) == (True, False, "bucket-init")
 
 
-def test_a_job_that_did_not_begin_yet_must_be_waited_for() -> None:
+def test_a_job_that_has_not_started_yet_must_be_waited_for() -> None:
     looks = [changed("bucket-init", state=word) for word in ("created", "running")]
     assert not verdict(*looks, ALL_WELL).failed
 
 
-def test_a_server_that_ended_twice_must_end_the_start() -> None:
-    """Once may be bad luck, and whatever it does at this moment."""
+def test_a_server_that_exited_twice_must_end_the_start() -> None:
+    """A single exit may be bad luck; the current state does not matter."""
     looks = [changed("s3", health="starting", restarts=count) for count in (0, 1, 2)]
     assert not verdict(looks[0], looks[1], changed("s3", restarts=1)).failed
     found = verdict(*looks)
@@ -279,12 +279,12 @@ def test_a_server_that_ended_twice_must_end_the_start() -> None:
     assert found.culprit.text == "keeps restarting"
 
 
-def test_a_server_that_takes_too_long_must_be_called_late() -> None:
+def test_a_server_that_takes_too_long_must_be_reported_as_late() -> None:
     found = verdict(changed("mlflow", health="starting"), seconds=0.05)
     assert (found.failed, found.late, culprit(found)) == (True, True, "mlflow")
 
 
-def test_a_start_of_which_nothing_is_seen_must_be_late_too() -> None:
+def test_a_start_without_any_status_must_be_late_too() -> None:
     found = verdict((), seconds=0.05)
     assert (found.failed, found.late, found.culprit) == (True, True, None)
 
@@ -310,7 +310,7 @@ def status_of(word: str, *, started: int = 1, exit_code: int = 0) -> ServiceStat
         ("STOPPED", "exited"),
     ],
 )
-def test_every_state_must_be_said_in_dockers_words(word: str, expected: str) -> None:
+def test_every_state_must_be_translated_to_dockers_terms(word: str, expected: str) -> None:
     found = status_of(word, exit_code=3)
     assert found.state == expected
     assert found.exit_code == (3 if expected == "exited" else 0)
@@ -318,16 +318,16 @@ def test_every_state_must_be_said_in_dockers_words(word: str, expected: str) -> 
     assert found.restarts == 1
 
 
-def test_no_state_of_supervisord_must_be_unknown_to_us() -> None:
+def test_every_state_of_supervisord_must_be_known() -> None:
     assert set(state.STATES) == {name for name in vars(ProcessStates) if name.isupper()}
 
 
-def test_what_never_ran_must_not_be_called_ended() -> None:
+def test_a_service_that_never_ran_must_not_count_as_exited() -> None:
     assert status_of("STOPPED", started=0).state == "created"
 
 
-def asked(folder: Path, script: str, *, age: float = 0, timeout: int = 5) -> str:
-    """Return the health of a server whose check is `script`, and which began so long ago."""
+def health_of(folder: Path, script: str, *, age: float = 0, timeout: int = 5) -> str:
+    """Return the health of a server with this check that started `age` seconds ago."""
     (folder / "s3").mkdir(exist_ok=True)
     (folder / "s3" / "healthcheck.sh").write_text(script, encoding="utf-8")
     service = replace(S3, healthcheck=Healthcheck(("CMD",), timeout=timeout))
@@ -339,34 +339,34 @@ def asked(folder: Path, script: str, *, age: float = 0, timeout: int = 5) -> str
             return health(service, process, folder, ENVIRON, timeout)
 
 
-def test_a_server_must_be_as_healthy_as_its_check_says(tmp_path: Path) -> None:
-    assert asked(tmp_path, "exit 0") == "healthy"
-    assert asked(tmp_path, "exit 1") == "starting"
-    assert asked(tmp_path, "test $PWD = nowhere") == "starting"
+def test_the_health_of_a_server_must_be_that_of_its_check(tmp_path: Path) -> None:
+    assert health_of(tmp_path, "exit 0") == "healthy"
+    assert health_of(tmp_path, "exit 1") == "starting"
+    assert health_of(tmp_path, "test $PWD = nowhere") == "starting"
 
 
 @pytest.mark.parametrize(("age", "word"), [(290, "starting"), (310, "unhealthy")])
-def test_a_slow_start_must_not_be_a_broken_server(tmp_path: Path, age: float, word: str) -> None:
-    assert asked(tmp_path, "exit 1", age=age) == word
+def test_a_slow_start_must_not_count_as_unhealthy(tmp_path: Path, age: float, word: str) -> None:
+    assert health_of(tmp_path, "exit 1", age=age) == word
 
 
-def test_a_check_that_hangs_must_be_no_answer(tmp_path: Path) -> None:
-    assert asked(tmp_path, "exec sleep 60", timeout=1) == "starting"
+def test_a_hanging_check_must_count_as_no_answer(tmp_path: Path) -> None:
+    assert health_of(tmp_path, "exec sleep 60", timeout=1) == "starting"
 
 
 def test_a_job_must_have_no_health(tmp_path: Path) -> None:
     assert health(JOB, Process("bucket-init", "RUNNING", 1, 1, 0), tmp_path, ENVIRON) == ""
 
 
-def is_kept(root: Path, identity: str) -> Path:
-    """Make a stack's folder that has an id; return that of its rendered files."""
+def create_stack(root: Path, identity: str) -> Path:
+    """Create a stack's folder with an id; return the folder of its rendered files."""
     root.mkdir(exist_ok=True)
     keep_identity(Identity(identity), StackPaths(root / ".env"))
     return root / "local"
 
 
 def marks(folder: Path, mark: str = IDENTITY) -> dict[str, str]:
-    """Return what is in the environment of a process of a stack."""
+    """Return the environment variables of a stack's process."""
     return {MARK: mark, HOME: str(folder)}
 
 
@@ -385,7 +385,7 @@ def marks(folder: Path, mark: str = IDENTITY) -> dict[str, str]:
 def test_a_process_must_belong_to_the_stack_whose_id_it_carries(
     tmp_path: Path, mark: str, *, found: bool
 ) -> None:
-    folder = is_kept(tmp_path, IDENTITY)
+    folder = create_stack(tmp_path, IDENTITY)
     owner = Owner(IDENTITY, folder)
     with child(environ=marks(folder, mark)) as process:
         assert owner.has(process.pid) is found
@@ -393,20 +393,20 @@ def test_a_process_must_belong_to_the_stack_whose_id_it_carries(
 
 
 def test_a_process_must_belong_to_its_stack_also_after_a_move(tmp_path: Path) -> None:
-    """Whether the old folder is gone, or is another stack's by now."""
+    """Whether the old folder is gone or belongs to another stack now."""
     old, new = tmp_path / "old", tmp_path / "new"
-    with child(environ=marks(is_kept(old, IDENTITY))) as process:
+    with child(environ=marks(create_stack(old, IDENTITY))) as process:
         old.rename(new)
         owner = Owner(IDENTITY, new / "local")
         assert owner.has(process.pid)
-        is_kept(old, "f" * 16)
+        create_stack(old, "f" * 16)
         assert owner.has(process.pid)
         assert not Owner("f" * 16, old / "local").has(process.pid)
 
 
 def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: Path) -> None:
-    folder = is_kept(tmp_path / "original", IDENTITY)
-    copy = is_kept(tmp_path / "copy", IDENTITY)
+    folder = create_stack(tmp_path / "original", IDENTITY)
+    copy = create_stack(tmp_path / "copy", IDENTITY)
     folder.mkdir()
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
@@ -415,7 +415,7 @@ def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: P
 
 @pytest.fixture
 def by_another_user(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return this user's number, and be another one who sees all processes, as root does."""
+    """Return this user's uid, and pretend to be another user who sees all processes, like root."""
     uid = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: uid + 1)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -424,18 +424,18 @@ def by_another_user(monkeypatch: pytest.MonkeyPatch) -> int:
 
 @pytest.mark.usefixtures("by_another_user")
 def test_a_process_of_another_user_must_not_belong_to_the_stack(tmp_path: Path) -> None:
-    """Every answer of the stack tells its id, so anybody can start a process that carries it."""
-    folder = is_kept(tmp_path, IDENTITY)
+    """Every response of the stack contains its id, so anyone can start a process with it."""
+    folder = create_stack(tmp_path, IDENTITY)
     with child(environ=marks(folder)) as process:
         owner = Owner(IDENTITY, folder)
         assert not owner.has(process.pid)
         assert list(processes.of(owner)) == []
 
 
-def test_a_process_of_the_user_that_root_starts_servers_as_must_belong_to_the_stack(
+def test_a_process_of_the_user_that_root_runs_servers_as_must_belong_to_the_stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_another_user: int
 ) -> None:
-    folder = is_kept(tmp_path, IDENTITY)
+    folder = create_stack(tmp_path, IDENTITY)
     monkeypatch.setattr(machine, "DATABASE_USER", pwd.getpwuid(by_another_user).pw_name)
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
@@ -445,14 +445,14 @@ def test_a_process_of_the_user_that_root_starts_servers_as_must_belong_to_the_st
 def test_a_process_of_the_owner_of_the_stacks_files_must_belong_to_the_stack(
     tmp_path: Path,
 ) -> None:
-    """Root works on a stack that a user started: what that user writes there is run anyway."""
-    folder = is_kept(tmp_path, IDENTITY)
+    """Root uses a stack that a user started, and runs that user's files anyway."""
+    folder = create_stack(tmp_path, IDENTITY)
     folder.mkdir()
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
 
 
-def test_a_process_that_ended_must_belong_to_nobody(tmp_path: Path) -> None:
+def test_a_process_that_has_exited_must_not_belong_to_the_stack(tmp_path: Path) -> None:
     owner = Owner(IDENTITY, tmp_path)
     assert not owner.has(gone())
     assert list(processes.of(owner)) == []
@@ -475,8 +475,8 @@ def test_the_ports_of_a_process_must_be_those_that_it_listens_on() -> None:
         assert found == [int(process.stdout.readline())]
 
 
-def test_orphans_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
-    folder = is_kept(tmp_path / "stack", IDENTITY)
+def test_only_orphans_must_be_killed(tmp_path: Path) -> None:
+    folder = create_stack(tmp_path / "stack", IDENTITY)
     with (
         child(environ=marks(folder)) as supervisor,
         child(environ=marks(folder, f"{IDENTITY}/s3")) as server,
@@ -487,10 +487,10 @@ def test_orphans_must_be_ended_and_nothing_else(tmp_path: Path) -> None:
         assert other.poll() is None
 
 
-def test_orphans_that_end_meanwhile_must_not_be_an_error(
+def test_orphans_that_exit_meanwhile_must_not_be_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The workers of a server end by themselves when they see that it is gone."""
+    """The workers of a server exit when they notice that it is gone."""
     environ = marks(tmp_path)
     with child(environ=environ) as old, child(environ=environ) as older:
 
@@ -507,7 +507,7 @@ def test_orphans_that_end_meanwhile_must_not_be_an_error(
 
 
 @pytest.mark.parametrize("how", ["works in it", "has a file open", "was told of it"])
-def test_a_process_that_uses_data_must_be_named_whoever_started_it(
+def test_a_process_that_uses_the_data_must_be_reported_whoever_started_it(
     tmp_path: Path, how: str
 ) -> None:
     data, other = tmp_path / "data/mlflow_data", tmp_path / "data/mlflow_tmp"
@@ -540,14 +540,14 @@ def pid_file(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "0", "99999999999999999999"])
-def test_a_pid_file_of_nobody_must_be_nobodys(tmp_path: Path, text: str) -> None:
+def test_an_invalid_pid_file_must_be_ignored(tmp_path: Path, text: str) -> None:
     assert not is_running(Owner(IDENTITY, tmp_path))
     pid_file(tmp_path, text)
     assert not is_running(Owner(IDENTITY, tmp_path))
 
 
-def test_a_supervisord_must_be_that_of_this_stack(tmp_path: Path) -> None:
-    """After a restart of the machine, its number may be another program's."""
+def test_a_supervisord_must_belong_to_this_stack(tmp_path: Path) -> None:
+    """After a reboot, its pid may belong to another program."""
     owner = Owner(IDENTITY, tmp_path)
     pid_file(tmp_path, f"{os.getpid()}\n")
     assert not is_running(owner)
@@ -559,7 +559,7 @@ def test_a_supervisord_must_be_that_of_this_stack(tmp_path: Path) -> None:
 
 @pytest.fixture
 def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the only folder in which commands are looked for."""
+    """Return the only folder in PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -567,7 +567,7 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def has_docker(folder: Path, script: str) -> None:
-    """Put a docker command there that does what `script` says, in sh."""
+    """Create a docker command there that runs `script` in sh."""
     command = folder / "docker"
     command.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     command.chmod(0o755)
@@ -578,24 +578,20 @@ REFUSES = f'case "$*" in *"compose version"*) {ANSWERS};; *) echo "no daemon" >&
 
 
 @pytest.mark.parametrize("wanted", ["docker", "local"])
-def test_the_engine_that_was_asked_for_must_be_taken(
-    wanted: str, bin_folder: Path, tmp_path: Path
-) -> None:
-    """Whether it is here is another question, and nothing needs to be said about it."""
+def test_the_chosen_engine_must_be_used(wanted: str, bin_folder: Path, tmp_path: Path) -> None:
+    """Whether it is available is checked elsewhere, and no note is needed."""
     for script in (None, ANSWERS, REFUSES):
         if script:
             has_docker(bin_folder, script)
         assert choose(wanted, StackPaths(tmp_path / ".env"), ID) == Choice(wanted)
 
 
-def test_docker_must_be_taken_where_it_answers(bin_folder: Path, tmp_path: Path) -> None:
+def test_docker_must_be_used_if_it_answers(bin_folder: Path, tmp_path: Path) -> None:
     has_docker(bin_folder, ANSWERS)
     assert choose("auto", StackPaths(tmp_path / ".env"), ID) == Choice("docker", "Docker answers")
 
 
-def test_a_stack_must_run_without_docker_where_there_is_none(
-    bin_folder: Path, tmp_path: Path
-) -> None:
+def test_a_stack_must_run_without_docker_if_there_is_none(bin_folder: Path, tmp_path: Path) -> None:
     found = choose("auto", StackPaths(tmp_path / ".env"), ID)
     assert found == Choice("local", "Docker is not installed: docker is not in PATH")
     has_docker(bin_folder, REFUSES)
@@ -607,14 +603,14 @@ def test_a_stack_must_run_without_docker_where_there_is_none(
 def test_the_engine_that_has_the_data_of_a_stack_must_run_it(
     engine: str, bin_folder: Path, tmp_path: Path
 ) -> None:
-    """On another one it would start empty, because Docker came or is down."""
+    """Otherwise, after Docker was installed or stopped, the stack would start empty."""
     if engine == "local":
         has_docker(bin_folder, ANSWERS)
     found = choose("auto", StackPaths(tmp_path / ".env"), ID, [engine])
     assert found == Choice(engine, "it has the data of this stack")
 
 
-def test_of_two_engines_with_data_docker_must_be_taken_where_it_answers(
+def test_docker_must_be_used_if_it_answers_and_both_engines_have_data(
     bin_folder: Path, tmp_path: Path
 ) -> None:
     has_docker(bin_folder, ANSWERS)
@@ -622,7 +618,7 @@ def test_of_two_engines_with_data_docker_must_be_taken_where_it_answers(
     assert found.engine == "docker"
 
 
-def test_the_engine_that_runs_a_stack_must_go_on_with_it(bin_folder: Path, tmp_path: Path) -> None:
+def test_the_engine_that_runs_a_stack_must_keep_it(bin_folder: Path, tmp_path: Path) -> None:
     has_docker(bin_folder, ANSWERS)
     paths = StackPaths(tmp_path / ".env")
     with child(environ=marks(paths.local)) as process:
@@ -637,8 +633,8 @@ def database(run_as: str) -> Service:
     return replace(service, environment={**service.environment, "RUN_AS": run_as})
 
 
-def test_a_user_must_be_made_only_where_one_is_wanted(bin_folder: Path) -> None:
-    """By somebody who may, and where there is none of that name."""
+def test_a_user_must_only_be_created_if_needed(bin_folder: Path) -> None:
+    """Only by root, and only if there is no user of that name."""
     useradd = bin_folder / "useradd"
     useradd.write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
     useradd.chmod(0o755)
@@ -651,7 +647,7 @@ def test_a_user_must_be_made_only_where_one_is_wanted(bin_folder: Path) -> None:
     ("script", "sentence"),
     [(None, "there is no useradd"), ("echo 'group exists' >&2; exit 9", "created: group exists")],
 )
-def test_a_user_that_cannot_be_made_must_be_named(
+def test_a_user_that_cannot_be_created_must_be_reported(
     bin_folder: Path, script: str | None, sentence: str
 ) -> None:
     if script:
@@ -663,18 +659,18 @@ def test_a_user_that_cannot_be_made_must_be_named(
     assert "ordinary user" in (caught.value.hint or "")
 
 
-def test_the_mark_must_be_the_one_that_scripts_look_for() -> None:
-    """The tool and the rendered scripts find the same processes."""
+def test_the_mark_must_be_the_one_that_the_scripts_search() -> None:
+    """The tool and the rendered scripts must find the same processes."""
     assert (processes.MARK, processes.HOME) == (MARK, HOME)
     for service in local_stack().services:
         script = render(local_stack()).files[f"{service.name}/run.sh"].text
         assert f'export {MARK}={samples.IDENTITY}/{service.name} {HOME}="$(pwd -P)"\n' in script
 
 
-def test_a_user_without_a_name_must_be_told_before_postgres_fails(
+def test_a_user_without_a_name_must_be_reported_before_postgres_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As in containers that run as a number; PostgreSQL's own message names no way out."""
+    """As in containers that run with a bare uid; PostgreSQL's own message suggests no solution."""
     monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
     with pytest.raises(EngineError, match=f"as user {NOBODY}") as caught:
         availability.check_user(local_stack())

@@ -1,4 +1,4 @@
-"""Folders of data: made for one stack, and deleted exactly."""
+"""Data folders: each belongs to one stack, and exactly its folders are deleted."""
 
 import shutil
 from dataclasses import replace
@@ -41,7 +41,7 @@ def other(folder: Path) -> Folders:
 
 
 def big(tmp_path: Path, home: Path, name: str = "minio_data") -> Path:
-    """Move a folder of data to a larger disk and link to it, as users do; return the disk."""
+    """Move a data folder to a larger disk and link to it, as users do; return the disk."""
     disk = tmp_path / "big"
     disk.mkdir()
     (disk / "thesis.tex").write_text("years", encoding="utf-8")
@@ -50,7 +50,7 @@ def big(tmp_path: Path, home: Path, name: str = "minio_data") -> Path:
     return disk
 
 
-def test_each_folder_must_say_whose_it_is(home: Path) -> None:
+def test_each_folder_must_record_its_owner(home: Path) -> None:
     for path in made(home).used:
         assert (path / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
 
@@ -73,7 +73,7 @@ def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> No
 
 
 def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Path) -> None:
-    """As in a copy of a stack, whose link leads to the original's data."""
+    """As in a copy of a stack, whose link points to the original's data."""
     made(home)
     disk = big(tmp_path, home)
     copy = tmp_path / "copy" / "local"
@@ -85,9 +85,7 @@ def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Pat
     assert (disk / "minio_data" / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
 
 
-def test_a_link_that_leads_nowhere_must_be_named_and_not_made_anew(
-    tmp_path: Path, home: Path
-) -> None:
+def test_a_dangling_link_must_be_reported_and_not_replaced(tmp_path: Path, home: Path) -> None:
     data = made(home)
     disk = big(tmp_path, home)
     disk.rename(tmp_path / "unplugged")
@@ -97,7 +95,7 @@ def test_a_link_that_leads_nowhere_must_be_named_and_not_made_anew(
     assert not disk.exists()
 
 
-def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, home: Path) -> None:
+def test_a_dangling_link_to_all_data_must_be_reported(tmp_path: Path, home: Path) -> None:
     disk = tmp_path / "unplugged"
     (home / "data").symlink_to(disk)
     data = Folders(local_stack(), home)
@@ -108,13 +106,13 @@ def test_a_link_of_all_data_that_leads_nowhere_must_be_named(tmp_path: Path, hom
     assert not disk.exists()
 
 
-def test_a_file_in_the_place_of_data_must_be_named(home: Path) -> None:
+def test_a_file_instead_of_a_data_folder_must_be_reported(home: Path) -> None:
     (home / "data").touch()
     with pytest.raises(EngineError, match="data must be a folder"):
         Folders(local_stack(), home).create()
 
 
-def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> None:
+def test_a_copy_must_own_its_copied_data(tmp_path: Path, home: Path) -> None:
     made(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
@@ -124,7 +122,7 @@ def test_a_copy_must_own_what_was_copied_into_it(tmp_path: Path, home: Path) -> 
     assert {(path / "content").exists() for path in found.used} == {True}
 
 
-def test_a_copy_may_delete_what_was_copied_into_it_before_it_was_started(
+def test_a_copy_may_delete_its_copied_data_before_it_was_started(
     tmp_path: Path, home: Path
 ) -> None:
     made(home)
@@ -135,8 +133,8 @@ def test_a_copy_may_delete_what_was_copied_into_it_before_it_was_started(
     assert len(list((home / "data").iterdir())) == len(local_stack().volumes)
 
 
-def test_a_link_above_the_data_must_count_as_one(tmp_path: Path, home: Path) -> None:
-    """As `local/data` on a larger disk: a copy has the same link, to the original's data."""
+def test_a_link_above_the_data_must_count_as_a_link(tmp_path: Path, home: Path) -> None:
+    """As with `local/data` on a larger disk: a copy has the same link to the original's data."""
     made(home)
     disk = tmp_path / "big"
     (home / "data").rename(disk)
@@ -152,7 +150,7 @@ def test_a_link_above_the_data_must_count_as_one(tmp_path: Path, home: Path) -> 
 
 
 def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(home: Path) -> None:
-    """As behind a mount, which cannot be seen."""
+    """As behind a mount, which cannot be detected."""
     data = made(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
@@ -164,8 +162,8 @@ def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(hom
 @pytest.mark.parametrize(
     "path", [".", "..", "local/data/minio_data", "compose/objects", ".mlflow-compose", "/"]
 )
-def test_a_folder_of_the_users_must_be_apart_from_the_stacks(home: Path, path: str) -> None:
-    """Else the server would serve the stack's own files, or `down --volumes` delete the user's."""
+def test_a_folder_of_the_user_must_be_separate_from_the_stacks(home: Path, path: str) -> None:
+    """Otherwise S3 would serve the stack's files, or `down --volumes` delete the user's."""
     stack = local_stack(MINIO_VOLUME_PATH=path)
     with pytest.raises(EngineError, match="outside of the stack's folders"):
         check_data(stack, home)
@@ -180,7 +178,7 @@ def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
     assert len(data.existing) == len(data.used)
 
 
-def test_two_stacks_must_not_share_a_folder_of_the_users(tmp_path: Path, home: Path) -> None:
+def test_two_stacks_must_not_share_a_folder_of_the_user(tmp_path: Path, home: Path) -> None:
     objects = tmp_path / "objects"
     objects.mkdir()
     stack = local_stack(MINIO_VOLUME_PATH=str(objects))
@@ -194,7 +192,7 @@ def test_two_stacks_must_not_share_a_folder_of_the_users(tmp_path: Path, home: P
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return where root's databases are."""
+    """Return the folder of root's databases."""
     found = tmp_path / "var" / "lib"
     monkeypatch.setattr(folders, "STATE", found)
     return found
@@ -219,7 +217,7 @@ def test_roots_database_must_be_deleted_exactly(home: Path, state: Path) -> None
 def test_a_renamed_stack_of_root_must_keep_its_database(
     tmp_path: Path, home: Path, state: Path
 ) -> None:
-    """Also where a new stack has the old name by now."""
+    """Even if a new stack has the old name now."""
     made(home, local_stack(ROOTS))
     place = (home / "data" / "postgres_data").resolve()
     renamed = tmp_path / "renamed"
@@ -247,10 +245,10 @@ def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
     assert list(state.iterdir()) == [place.parent]
 
 
-def test_a_stack_that_lost_its_id_must_be_told_how_to_take_its_data_over(
+def test_a_stack_that_lost_its_id_must_get_a_hint_how_to_recover_its_data(
     tmp_path: Path, home: Path, state: Path
 ) -> None:
-    """Or one that came from another disk: what is done as the hint says must give the data back."""
+    """Also for a stack from another disk: following the hint must give the data back."""
     paths = StackPaths(tmp_path / "stack" / ".env")
     keep_identity(Identity(IDENTITY), paths)
     made(home, local_stack(ROOTS))

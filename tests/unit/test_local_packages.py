@@ -1,4 +1,4 @@
-"""Packages without Docker: all of them are there or nothing is, and who fails says what helps."""
+"""Packages without Docker: installed completely or not at all, with helpful errors."""
 
 import base64
 import hashlib
@@ -29,12 +29,12 @@ SERVER = f"{POSTGRESQL}/bin/postgres"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Return where packages are to be; the folder above it is not there yet."""
+    """Return the target folder of packages, whose parent does not exist yet."""
     return tmp_path / "cache" / NAME
 
 
 def names(place: Path) -> list[str]:
-    """Return what is in the cache."""
+    """Return the names in the cache."""
     return sorted(path.name for path in place.parent.iterdir())
 
 
@@ -43,7 +43,7 @@ def fill(folder: Path) -> None:
     (folder / "python").write_text("new", encoding="utf-8")
 
 
-def test_an_installation_must_take_its_place_when_it_is_whole(place: Path) -> None:
+def test_an_installation_must_only_be_moved_into_place_once_complete(place: Path) -> None:
     os.umask(os.umask(0o022))
     with packages._new(place) as new:
         fill(new)
@@ -54,7 +54,7 @@ def test_an_installation_must_take_its_place_when_it_is_whole(place: Path) -> No
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, BuildError])
-def test_an_installation_that_was_interrupted_must_leave_nothing_behind(
+def test_an_interrupted_installation_must_leave_nothing_behind(
     place: Path, error: type[BaseException]
 ) -> None:
     def interrupted() -> None:
@@ -67,8 +67,8 @@ def test_an_installation_that_was_interrupted_must_leave_nothing_behind(
     assert names(place) == []
 
 
-def test_another_stack_that_was_first_must_win(place: Path) -> None:
-    """Its servers may run from there already."""
+def test_the_installation_that_finishes_first_must_win(place: Path) -> None:
+    """Its servers may already run from there."""
     with packages._new(place) as new:
         fill(new)
         place.mkdir()
@@ -77,7 +77,7 @@ def test_another_stack_that_was_first_must_win(place: Path) -> None:
     assert names(place) == [NAME]
 
 
-def test_what_a_killed_installation_left_must_be_removed_and_nothing_else(place: Path) -> None:
+def test_only_leftovers_of_a_killed_installation_must_be_removed(place: Path) -> None:
     other = "mlflow-3.16.0-0123abcd"
     with child() as running:
         kept = [f"{NAME}.{running.pid}.abcd", other, f"{other}.{gone()}.abcd"]
@@ -88,7 +88,7 @@ def test_what_a_killed_installation_left_must_be_removed_and_nothing_else(place:
     assert names(place) == sorted([NAME, *kept])
 
 
-def test_a_cache_that_cannot_be_made_must_be_named(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_created_must_be_reported(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(BuildError, match="cache cannot be written: ") as caught:
         packages._new(tmp_path / "cache" / NAME).__enter__()
@@ -96,7 +96,7 @@ def test_a_cache_that_cannot_be_made_must_be_named(tmp_path: Path) -> None:
 
 
 class Wheels:
-    """A folder of wheels, which is all that there is to install from."""
+    """A folder of wheels, the only source of packages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "wheels"
@@ -109,18 +109,18 @@ class Wheels:
             "UV_DEFAULT_INDEX": str(self.empty(folder)),
         }
         self.cache = folder / "cache"
-        # As whom the database runs, if not as who installs it.
+        # User that runs the database, if it is not the installing user.
         self.user = ""
 
     @staticmethod
     def empty(folder: Path) -> Path:
-        """Return a package index that has nothing."""
+        """Return an empty package index."""
         index = folder / "index"
         index.mkdir()
         return index
 
     def add(self, package: str, tag: str = UNIVERSAL, metadata: str = "") -> str:
-        """Make a wheel with a server in it; return the line that pins it."""
+        """Create a wheel with a server; return the line that pins it."""
         name, version = package.split("==")
         about, named = f"{name}-{version}.dist-info", f"Name: {name}\nVersion: {version}\n"
         files = {
@@ -136,19 +136,19 @@ class Wheels:
         return f"{package} --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
     def stack(self, lock: str, **values: str) -> Stack:
-        """Return a stack for which `lock` is to be installed."""
+        """Return a stack with this lock file."""
         machine = Machine(cache=str(self.cache), python="cpython", database_user=self.user)
         texts = {"shared": {REQUIREMENTS: lock}, "local": {REQUIREMENTS: ""}}
         return built(settings(STACK_ENGINE="local", **values), LOCAL, machine, texts)
 
     def install(self, lock: str, screen: FakeScreen | None = None, /, **values: str) -> Path:
-        """Install it; return where."""
+        """Install the packages and return their folder."""
         found = self.stack(lock, **values)
         install(found, self.folder, self.environ, screen or FakeScreen())
         return Path(found.service("mlflow").image)
 
     def refused(self, lock: str, **values: str) -> BuildError:
-        """Return why it cannot be installed; nothing is left behind."""
+        """Return the error of a failed installation, which must leave nothing behind."""
         with pytest.raises(BuildError, match="the packages could not be installed:") as caught:
             self.install(lock, None, **values)
         assert list(self.cache.iterdir()) == []
@@ -165,13 +165,13 @@ def wheels(tmp_path: Path) -> Wheels:
     return Wheels(tmp_path)
 
 
-def test_what_was_installed_must_run_and_hold_the_database(wheels: Wheels) -> None:
+def test_an_installation_must_run_and_contain_the_database(wheels: Wheels) -> None:
     screen = FakeScreen()
     folder = wheels.install(wheels.add("something==1.0"), screen)
     assert screen.said[0] == "Installing MLflow 3.17.2, PostgreSQL and rclone"
     assert (folder / "postgresql" / "bin" / "postgres").is_file()
     assert os.listdir(wheels.cache) == [folder.name]  # noqa: PTH208 - names
-    # It was made elsewhere, and the link must not lead there.
+    # It was created elsewhere, and the link must not point there.
     assert not os.path.isabs(os.readlink(folder / "postgresql"))  # noqa: PTH115, PTH117 - same
     code = "import importlib.metadata as m; print(m.version('something'))"
     done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, check=True)
@@ -179,7 +179,7 @@ def test_what_was_installed_must_run_and_hold_the_database(wheels: Wheels) -> No
 
 
 def test_every_build_must_be_installed(wheels: Wheels) -> None:
-    """Each in a folder of its own, of which only one has PostgreSQL."""
+    """Each in its own folder, of which only one has PostgreSQL."""
     found = wheels.stack(wheels.add("something==1.0"))
     mlflow = found.service("mlflow")
     assert mlflow.build
@@ -195,12 +195,12 @@ def test_every_build_must_be_installed(wheels: Wheels) -> None:
     assert not (Path(page.image) / "postgresql").is_symlink()
 
 
-def test_what_is_installed_must_not_be_installed_again(wheels: Wheels) -> None:
+def test_installed_packages_must_not_be_installed_again(wheels: Wheels) -> None:
     lock = wheels.add("something==1.0")
     folder = wheels.install(lock)
     (folder / "mark").touch()
     screen = FakeScreen()
-    # Nothing could be installed from here any more.
+    # Without wheels, nothing can be installed any more.
     (wheels.folder / f"something-1.0-{UNIVERSAL}.whl").unlink()
     assert wheels.install(lock, screen) == folder
     assert (folder / "mark").exists()
@@ -208,10 +208,10 @@ def test_what_is_installed_must_not_be_installed_again(wheels: Wheels) -> None:
 
 
 @pytest.mark.parametrize("broken", ["its Python is gone", "its Python is another one", "half"])
-def test_an_installation_that_does_not_work_must_be_made_again(
+def test_a_broken_installation_must_be_replaced(
     wheels: Wheels, tmp_path: Path, broken: str
 ) -> None:
-    """As after an upgrade of the system's Python: what `python` there is in PATH is another one."""
+    """As after an upgrade of the system's Python, if `python` in PATH is another version."""
     lock = wheels.add("something==1.0")
     folder = wheels.install(lock)
     python = folder / "bin" / "python"
@@ -232,10 +232,10 @@ def test_an_installation_that_does_not_work_must_be_made_again(
 
 
 @pytest.mark.parametrize("installed", [False, True])
-def test_the_database_of_a_careful_root_must_be_open_to_its_user(
+def test_the_database_must_be_accessible_to_its_user_whatever_roots_umask(
     wheels: Wheels, *, installed: bool
 ) -> None:
-    """With umask 077, nobody else can run what is below the cache."""
+    """With umask 077, other users cannot run programs below the cache."""
     lock, wheels.user = wheels.add("something==1.0"), "nobody"
     before = os.umask(0o077)
     try:
@@ -249,10 +249,10 @@ def test_the_database_of_a_careful_root_must_be_open_to_its_user(
     assert modes == {0o055}
 
 
-def test_what_the_installer_kept_for_itself_must_be_open_in_the_database(
+def test_files_that_the_installer_restricted_must_be_accessible_in_the_database(
     wheels: Wheels, tmp_path: Path
 ) -> None:
-    """Its cache may have been filled by somebody with umask 077, and shares files."""
+    """Its cache may have been filled with umask 077, and it hard-links files."""
     lock = wheels.add("something==1.0")
     (tmp_path / "lock.txt").write_text(lock, encoding="utf-8")
     options = ("--target", f"{tmp_path}/elsewhere", "--requirement", f"{tmp_path}/lock.txt")
@@ -267,8 +267,8 @@ def test_a_package_with_another_hash_must_not_be_installed(wheels: Wheels) -> No
     assert "something==1.0" in wheels.refused(pinned).message
 
 
-def test_a_package_that_cannot_be_had_must_be_named_with_what_helps(wheels: Wheels) -> None:
-    """An index that answers, and does not have everything: a mirror."""
+def test_an_unavailable_package_must_be_reported_with_a_hint(wheels: Wheels) -> None:
+    """For example a mirror that does not have everything."""
     error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n")
     assert "something" in error.message
     assert "PIP_INDEX_URL" in (error.hint or "")
@@ -279,24 +279,24 @@ ADDED = ("boto3", "flask_wtf", "httptools", "minio", "psycopg2_binary", "uvloop"
 
 
 def with_mlflow(wheels: Wheels, version: str, metadata: str = "") -> str:
-    """Make an MLflow and what the stack adds to it; return the lock."""
+    """Create wheels of an MLflow and of the stack's additions; return the lock."""
     wheels.add(f"mlflow=={version}", metadata=metadata)
     return "".join(wheels.add(f"{name}==1.0") for name in ADDED).replace("_", "-")
 
 
-def test_another_mlflow_must_be_installed_with_what_the_stack_adds(wheels: Wheels) -> None:
+def test_another_mlflow_must_be_installed_with_the_stacks_additions(wheels: Wheels) -> None:
     folder = wheels.install(with_mlflow(wheels, "99.0.0"), None, MLFLOW_VERSION="99.0.0")
     found = {path.name.partition("-")[0] for path in folder.rglob("*.dist-info")}
     assert found == {"mlflow", *ADDED}
 
 
-def test_an_mlflow_that_is_not_there_must_be_named_with_what_helps(wheels: Wheels) -> None:
+def test_an_unavailable_mlflow_must_be_reported_with_a_hint(wheels: Wheels) -> None:
     error = wheels.refused(with_mlflow(wheels, "98.0.0"), MLFLOW_VERSION="99.0.0")
     assert "mlflow==99.0.0" in error.message
     assert "MLFLOW_VERSION" in (error.hint or "")
 
 
-def test_an_mlflow_for_another_python_must_send_to_another_python(wheels: Wheels) -> None:
+def test_an_mlflow_for_another_python_must_suggest_that_python(wheels: Wheels) -> None:
     lock = with_mlflow(wheels, "99.0.0", "Requires-Python: >=3.99\n")
     error = wheels.refused(lock, MLFLOW_VERSION="99.0.0")
     assert "requires Python >=3.99" in error.message
@@ -312,20 +312,22 @@ def test_an_mlflow_for_another_python_must_send_to_another_python(wheels: Wheels
         "cp39-cp39-manylinux_2_17_x86_64",
     ],
 )
-def test_a_package_for_other_machines_must_send_to_docker(wheels: Wheels, tag: str) -> None:
+def test_a_package_for_other_machines_must_suggest_docker(wheels: Wheels, tag: str) -> None:
     error = wheels.refused(wheels.add("something==1.0", tag))
     assert "something==1.0" in error.message
     assert "no package for this machine and this Python; use Docker" in (error.hint or "")
 
 
-def test_a_package_without_wheels_must_send_to_docker(wheels: Wheels) -> None:
-    """Building from source takes compilers, and hours."""
+def test_a_package_without_wheels_must_suggest_docker(wheels: Wheels) -> None:
+    """Building from source needs compilers and hours."""
     (wheels.folder / "something-1.0.tar.gz").touch()
     error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n")
     assert "no package for this machine and this Python; use Docker" in (error.hint or "")
 
 
-def test_an_index_that_does_not_answer_must_be_named_without_its_password(wheels: Wheels) -> None:
+def test_an_index_that_does_not_answer_must_be_reported_without_its_password(
+    wheels: Wheels,
+) -> None:
     wheels.environ = {**wheels.environ, "UV_HTTP_RETRIES": "0"}
     index = "http://somebody:the-index-password@127.0.0.1:9/simple"
     error = wheels.refused(f"something==1.0 --hash=sha256:{'0' * 64}\n", PIP_INDEX_URL=index)
@@ -334,7 +336,7 @@ def test_an_index_that_does_not_answer_must_be_named_without_its_password(wheels
 
 
 def test_the_settings_of_the_installation_must_reach_the_installer(tmp_path: Path) -> None:
-    """And those of another environment, in which the tool may have been started, must not."""
+    """Those of an environment in which the tool was started must not."""
     found = local_stack(PIP_INDEX_URL="https://u:p@mirror/simple")
     build = found.service("mlflow").build
     assert build is not None

@@ -29,7 +29,7 @@ TEXTS = st.text(NO_LINE_ENDS, max_size=80) | SYNTAX
 few = hypothesis_settings(max_examples=60, deadline=None)
 
 
-def said_by(script: str, *arguments: str) -> str:
+def output_of(script: str, *arguments: str) -> str:
     """Return the output of a script in a shell with a clean environment."""
     done = subprocess.run(
         ["sh", "-euc", script, "sh", *arguments],
@@ -63,7 +63,7 @@ def test_any_value_must_reach_the_server_unchanged(text: str) -> None:
         script = secret.text
     else:
         script = exports(render(stack).files[WHERE].text)
-    assert said_by(f'{script}\nprintf %s "${VARIABLE}"') == text
+    assert output_of(f'{script}\nprintf %s "${VARIABLE}"') == text
 
 
 @few
@@ -71,13 +71,13 @@ def test_any_value_must_reach_the_server_unchanged(text: str) -> None:
 @example(["", "-n", "$HOME", "'", "a b", "*", "~", "\n"])
 def test_the_words_of_a_command_must_be_read_back_unchanged(words: Sequence[str]) -> None:
     script = f"set -- {shell(words)}\nfor word; do printf '%s\\0' \"$word\"; done"
-    assert said_by(script) == "".join(f"{word}\0" for word in words)
+    assert output_of(script) == "".join(f"{word}\0" for word in words)
 
 
 @few
 @given(TEXTS)
 def test_any_text_must_be_a_single_word(text: str) -> None:
-    assert said_by(f'set -- {shell(text)}; printf "%s %s" $# "$1"') == f"1 {text}"
+    assert output_of(f'set -- {shell(text)}; printf "%s %s" $# "$1"') == f"1 {text}"
 
 
 @pytest.mark.parametrize("word", ["python", "secrets/s3_app_key", "127.0.0.1:9000", "--port=5000"])
@@ -129,7 +129,7 @@ def test_a_script_must_create_its_data_folder(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_supervisords_socket_must_be_created(tmp_path: Path) -> None:
-    """It is outside of the stack's folder if that has a long path."""
+    """It is outside the stack's folder if that has a long path."""
     machine = replace(MACHINE, socket=str(tmp_path / "short" / "1.sock"))
     write(render(local_stack(machine)), tmp_path / "local")
     assert (tmp_path / "short").stat().st_mode & 0o777 == 0o700

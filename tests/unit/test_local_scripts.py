@@ -32,7 +32,7 @@ def script(path: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        # No bytecode must be written beside the templates.
+        # No bytecode must be written next to the templates.
         patch.setattr(sys, "dont_write_bytecode", True)
         spec.loader.exec_module(module)
     return module
@@ -100,7 +100,7 @@ def test_any_secret_that_settings_allow_must_reach_rclone(secret: str) -> None:
     assert next(csv.reader(io.StringIO(rclone_line(secret), newline=""))) == [f"app-key,{secret}"]
 
 
-def test_a_folder_of_objects_that_cannot_be_created_must_be_named(
+def test_an_objects_folder_that_cannot_be_created_must_be_reported(
     rclone: ModuleType, tmp_path: Path
 ) -> None:
     (tmp_path / "objects").touch()
@@ -171,7 +171,7 @@ def test_the_lock_of_a_running_server_must_stay(
 def test_a_lock_with_the_process_id_of_another_stacks_server_must_be_removed(
     postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
 ) -> None:
-    """This happens after a restart of the machine, when both stacks start again."""
+    """This happens after a reboot, when both stacks start again."""
     lock = tmp_path / "other" / "postmaster.pid"
     lock.parent.mkdir()
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
@@ -227,7 +227,7 @@ def test_data_that_is_not_mounted_must_not_be_replaced_by_an_empty_folder(
     assert not (tmp_path / "state").exists()
 
 
-def test_a_missing_user_must_be_named(postgres: ModuleType) -> None:
+def test_a_missing_user_must_be_reported(postgres: ModuleType) -> None:
     with pytest.raises(
         SystemExit, match=r"user no-such-user .* not exist: mlflow-compose up creates it"
     ):

@@ -78,7 +78,7 @@ def test_both_engines_must_run_the_same_services() -> None:
         assert (service.healthcheck is None) == (other.healthcheck is None)
     assert here.service("mlflow").depends_on == {"postgres": HEALTHY, "bucket-init": COMPLETED}
     assert here.service("bucket-init").depends_on == {"s3": HEALTHY}
-    # In containers they wait by themselves: a healthcheck that notices at once costs too much.
+    # In containers the services wait on their own: a healthcheck that reacts at once is too costly.
     assert there.service("mlflow").depends_on == {"postgres": STARTED, "bucket-init": COMPLETED}
     assert there.service("bucket-init").depends_on == {"s3": STARTED}
     assert set(here.volumes) == set(there.volumes)
@@ -175,7 +175,7 @@ def test_an_ipv6_address_must_be_spelled_as_rclone_wants_it() -> None:
     assert local_stack(**values).service("s3").environment["S3_ADDRESS"] == "[::1]:9000"
 
 
-def test_there_must_be_no_console_to_open() -> None:
+def test_there_must_be_no_console() -> None:
     """The S3 server without Docker has none."""
     assert local_stack(**PORTS).urls == {
         "mlflow": "http://127.0.0.1:5001",
@@ -231,7 +231,7 @@ def test_no_registry_must_be_used() -> None:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_every_server_must_be_stopped_by_a_signal_that_ends_it_at_once(name: str) -> None:
+def test_every_server_must_be_stopped_by_a_signal_that_stops_it_at_once(name: str) -> None:
     """TERM makes PostgreSQL wait for clients, and MLflow keeps its connections open."""
     service = local_stack().service(name)
     assert service.stop_signal == ("INT" if name == "postgres" else "TERM")
@@ -287,19 +287,19 @@ def test_the_environments_folder_must_be_in_the_cache_and_name_its_version() -> 
     assert folder(MLFLOW_VERSION="3.16.0").startswith(f"{MACHINE.cache}/mlflow-3.16.0-")
 
 
-def image(told: Settings, lock: str, servers: str) -> str:
+def image(chosen: Settings, lock: str, servers: str) -> str:
     """Return the folder for packages of these requirements."""
     texts = {"shared": {REQUIREMENTS: lock}, "local": {REQUIREMENTS: servers}}
-    return built(told, LOCAL, texts=texts).service("mlflow").image
+    return built(chosen, LOCAL, texts=texts).service("mlflow").image
 
 
 def test_the_environments_folder_must_change_with_what_goes_in() -> None:
     lock, servers = (sources(name)["requirements.txt"] for name in ("shared", "local"))
-    told = settings()
+    chosen = settings()
     names = [
-        image(told, lock, servers),
-        image(told, lock + "one-more==1\n", servers),
-        image(told, lock, servers + "one-more==1\n"),
+        image(chosen, lock, servers),
+        image(chosen, lock + "one-more==1\n", servers),
+        image(chosen, lock, servers + "one-more==1\n"),
         folder(MLFLOW_VERSION="3.16.0"),
         local_stack(replace(MACHINE, python="cpython-312-linux-x86_64")).service("mlflow").image,
         local_stack(replace(MACHINE, python="cpython-313-linux-aarch64")).service("mlflow").image,
@@ -423,7 +423,7 @@ def healthy(name: str, **values: str) -> bool:
         ("mlflow", "MLFLOW_PORT", b"HTTP/1.0 500 Error\r\n\r\n", False),
     ],
 )
-def test_a_server_must_be_healthy_where_it_answers(
+def test_a_server_must_be_healthy_if_it_answers(
     *, name: str, variable: str, answer: bytes, health: bool, address: str
 ) -> None:
     with answering(answer, address) as port:
@@ -431,7 +431,7 @@ def test_a_server_must_be_healthy_where_it_answers(
         assert healthy(name, **values) is health
 
 
-def test_an_s3_server_that_is_not_there_must_not_be_healthy() -> None:
+def test_a_missing_s3_server_must_not_be_healthy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert not healthy("s3", MINIO_PORT=str(port))

@@ -1,4 +1,4 @@
-"""Whether supervisord is there, when it does not answer as it should."""
+"""Detecting a supervisord that does not answer properly."""
 
 import socket
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.unit.samples import IDENTITY
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder in which somebody takes calls and hangs up."""
+    """Return a folder with a socket whose server accepts connections and closes them."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "supervisor.sock"))
         server.listen()
@@ -33,12 +33,12 @@ def busy(tmp_path: Path) -> Iterator[Path]:
         thread.join(timeout=10)
 
 
-def test_one_that_hangs_up_must_count_as_running(busy: Path) -> None:
-    """Else its servers would be ended as if nobody watched them."""
+def test_a_supervisord_that_hangs_up_must_count_as_running(busy: Path) -> None:
+    """Otherwise its servers would be killed as orphans."""
     assert Supervisor(Owner(IDENTITY, busy), "supervisor.sock").answers()
 
 
-def test_a_socket_of_nobody_must_not_count_as_running(tmp_path: Path) -> None:
+def test_a_socket_without_a_server_must_not_count_as_running(tmp_path: Path) -> None:
     assert not Supervisor(Owner(IDENTITY, tmp_path), "supervisor.sock").answers()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "supervisor.sock"))

@@ -1,4 +1,4 @@
-"""One command at a time: real lock files, held by real processes."""
+"""One command at a time: real lock files, hold_lock by real processes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from mlflow_compose.paths import StackPaths, stack_paths
 from tests.unit.conftest import User
 from tests.unit.processes import child, gone
 
-# Holds the lock of the stack whose env file it is given, and has a child that outlives it.
+# Holds the lock of the stack with the given env file, and has a child that outlives it.
 HOLDER = """
 import subprocess, sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def paths(tmp_path: Path) -> StackPaths:
 
 
 @contextmanager
-def held(paths: StackPaths) -> Iterator["Popen[str]"]:
+def hold_lock(paths: StackPaths) -> Iterator["Popen[str]"]:
     with child(sys.executable, "-c", HOLDER, str(paths.env_file)) as process:
         own = psutil.Process(process.pid).children()
         try:
@@ -50,10 +50,10 @@ def held(paths: StackPaths) -> Iterator["Popen[str]"]:
                 one.kill()
 
 
-def test_the_second_command_must_say_which_one_works_since_when_and_by_which_process(
+def test_the_second_command_must_report_the_command_time_and_pid_of_the_first(
     paths: StackPaths,
 ) -> None:
-    with held(paths) as process, pytest.raises(BusyError) as caught, hold(paths, "up"):
+    with hold_lock(paths) as process, pytest.raises(BusyError) as caught, hold(paths, "up"):
         pytest.fail("two commands at once")
     now = datetime.now(UTC).astimezone()
     times = {f"{moment:%H:%M}" for moment in (now, now - timedelta(minutes=1))}
@@ -71,8 +71,10 @@ def test_all_env_files_of_a_folder_must_share_the_lock(paths: StackPaths) -> Non
         pytest.fail("two commands at once")
 
 
-def test_a_killed_holder_must_block_nobody_even_while_its_children_live(paths: StackPaths) -> None:
-    with held(paths) as process:
+def test_a_killed_holder_must_not_block_others_even_while_its_children_live(
+    paths: StackPaths,
+) -> None:
+    with hold_lock(paths) as process:
         (own,) = psutil.Process(process.pid).children()
         process.kill()
         process.wait()
@@ -83,7 +85,7 @@ def test_a_killed_holder_must_block_nobody_even_while_its_children_live(paths: S
             assert holder(paths)
 
 
-def test_a_command_that_ended_must_leave_the_lock_free(paths: StackPaths) -> None:
+def test_a_finished_command_must_release_the_lock(paths: StackPaths) -> None:
     for _ in range(2):
         with hold(paths, "up"):
             found = holder(paths)
@@ -93,12 +95,12 @@ def test_a_command_that_ended_must_leave_the_lock_free(paths: StackPaths) -> Non
     assert stat.S_IMODE(paths.state.stat().st_mode) == 0o700
 
 
-def test_looking_must_not_stand_in_the_way(paths: StackPaths) -> None:
-    """A reader that took the lock for a moment would make a command fail."""
+def test_reading_the_lock_must_not_block_a_command(paths: StackPaths) -> None:
+    """A reader that briefly took the lock would make a command fail."""
     before = datetime.now(UTC)
     assert holder(paths) is None
     assert not paths.state.exists()
-    with held(paths) as process:
+    with hold_lock(paths) as process:
         found = holder(paths)
     assert found
     assert (found.command, found.pid) == ("migrate-store", process.pid)
@@ -126,7 +128,7 @@ NOTES = {
 
 
 @pytest.mark.parametrize("kind", NOTES)
-def test_a_note_that_is_wrong_must_name_nobody(kind: str, paths: StackPaths) -> None:
+def test_an_invalid_note_must_not_name_a_holder(kind: str, paths: StackPaths) -> None:
     paths.state.mkdir()
     (paths.state / NOTE).write_bytes(NOTES[kind].encode(errors="surrogateescape"))
     assert holder(paths) is None
@@ -134,19 +136,19 @@ def test_a_note_that_is_wrong_must_name_nobody(kind: str, paths: StackPaths) -> 
         assert holder(paths)
 
 
-def test_a_lock_whose_holder_is_not_known_must_still_hold(paths: StackPaths) -> None:
-    with held(paths):
+def test_a_lock_with_an_unknown_holder_must_still_block(paths: StackPaths) -> None:
+    with hold_lock(paths):
         (paths.state / NOTE).unlink()
         with pytest.raises(BusyError, match="another command is working on this stack"):
             hold(paths, "up").__enter__()
 
 
-def test_a_command_of_another_day_must_be_named_with_its_date() -> None:
+def test_a_command_of_another_day_must_be_reported_with_its_date() -> None:
     since = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
     assert f"since {since.astimezone():%Y-%m-%d %H:%M} (pid 7)" in Holder("up", since, 7).text
 
 
-def test_a_lock_that_cannot_be_made_must_be_one_sentence(paths: StackPaths) -> None:
+def test_a_lock_that_cannot_be_created_must_be_reported(paths: StackPaths) -> None:
     paths.state.mkdir()
     (paths.state / LOCK).mkdir()
     with pytest.raises(
@@ -156,8 +158,8 @@ def test_a_lock_that_cannot_be_made_must_be_one_sentence(paths: StackPaths) -> N
     assert caught.value.hint
 
 
-def test_a_folder_that_cannot_be_written_must_be_one_sentence(user: User) -> None:
-    """Not by its mode, which stops everybody but root."""
+def test_an_unwritable_folder_must_be_reported(user: User) -> None:
+    """The folder is unwritable even for root, who ignores modes."""
     user.has_env()
     (user.folder / ".mlflow-compose").touch()
     said = user.types("render")
@@ -170,7 +172,7 @@ def test_a_folder_that_cannot_be_written_must_be_one_sentence(user: User) -> Non
 def test_a_planted_link_must_be_replaced_and_not_followed(
     name: str, content: str | None, tmp_path: Path, paths: StackPaths
 ) -> None:
-    """As in a folder that somebody else packed."""
+    """As in a folder that was packed by a stranger."""
     target = tmp_path / "thesis.tex"
     if content is not None:
         target.write_text(content, encoding="utf-8")
@@ -183,7 +185,7 @@ def test_a_planted_link_must_be_replaced_and_not_followed(
     assert (target.read_text(encoding="utf-8") if target.exists() else None) == content
 
 
-# --- as commands take it
+# --- commands and the lock
 
 
 def test_two_renders_must_not_run_at_once(user: User) -> None:
@@ -208,7 +210,7 @@ def test_two_renders_must_not_run_at_once(user: User) -> None:
         ("render", "--output", "local"),
     ],
 )
-def test_what_changes_the_stack_must_refuse_while_another_does(
+def test_commands_that_change_the_stack_must_refuse_to_run_while_another_does(
     command: tuple[str, ...], user: User
 ) -> None:
     user.has_env("STACK_ENGINE=local", "BACKEND_STORE=sqlite")
@@ -233,7 +235,7 @@ def test_what_changes_the_stack_must_refuse_while_another_does(
         ("verify",),
     ],
 )
-def test_what_only_looks_must_never_wait(command: tuple[str, ...], user: User) -> None:
+def test_commands_that_only_read_must_never_wait(command: tuple[str, ...], user: User) -> None:
     user.has_env("STACK_ENGINE=local")
     user.types("render")
     with hold(stack_paths(user.env_file), "up"):
@@ -241,7 +243,7 @@ def test_what_only_looks_must_never_wait(command: tuple[str, ...], user: User) -
     assert "working on this stack since" not in said.err
 
 
-def test_a_folder_without_a_stack_must_stay_as_it_is(user: User) -> None:
+def test_a_folder_without_a_stack_must_stay_unchanged(user: User) -> None:
     assert user.types("up").code == 2
     assert not (user.folder / ".mlflow-compose").exists()
 

@@ -1,4 +1,4 @@
-"""What this machine is called by others, and where it has room for what is ours."""
+"""This machine's addresses, and its folders for caches and sockets."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ ADDRESSES = ("198.51.100.7", "192.0.2.10")
 
 
 @pytest.mark.parametrize("bind", [ANY_ADDRESS, "::"])
-def test_all_addresses_must_count_where_all_are_listened_on(bind: str) -> None:
+def test_all_addresses_must_count_if_the_server_listens_on_all(bind: str) -> None:
     assert lan_names(bind, "Lab-7", ADDRESSES) == (
         "lab-7",
         "lab-7.local",
@@ -33,7 +33,7 @@ def test_all_addresses_must_count_where_all_are_listened_on(bind: str) -> None:
     )
 
 
-def test_one_address_must_count_where_one_is_listened_on() -> None:
+def test_one_address_must_count_if_the_server_listens_on_one() -> None:
     names = lan_names("192.0.2.10", "lab.example.org", ADDRESSES)
     assert names == ("lab.example.org", "192.0.2.10")
 
@@ -43,7 +43,7 @@ def test_an_ipv6_address_must_be_spelled_as_in_a_url() -> None:
 
 
 def test_the_order_of_addresses_must_not_matter() -> None:
-    """Else a render would differ from the last one for no reason."""
+    """Otherwise a render would differ from the last one for no reason."""
     assert lan_names("::", "lab", ADDRESSES) == lan_names("::", "lab", ADDRESSES[::-1])
 
 
@@ -61,24 +61,24 @@ def test_the_order_of_addresses_must_not_matter() -> None:
 def test_bridges_of_containers_must_not_count(
     interface: str, address: str, *, outward: bool
 ) -> None:
-    """They come and go with other stacks."""
+    """They appear and disappear with other stacks."""
     assert is_outward(interface, address) is outward
 
 
-def test_the_addresses_of_this_machine_must_be_those_that_others_reach() -> None:
+def test_the_addresses_of_this_machine_must_be_those_that_others_can_reach() -> None:
     assert not any(address.startswith("127.") for address in own_addresses())
 
 
 @pytest.fixture
-def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tests be run by somebody who may not do everything."""
+def ordinary_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that the tests run as an unprivileged user."""
     monkeypatch.setattr(machine, "is_root", lambda: False)
     monkeypatch.setenv("HOME", "/home/student")
 
 
-@pytest.mark.usefixtures("somebody")
+@pytest.mark.usefixtures("ordinary_user")
 @pytest.mark.parametrize("environ", [{}, {"XDG_CACHE_HOME": ""}])
-def test_the_cache_must_be_where_the_system_has_it(
+def test_the_cache_must_be_in_the_systems_cache_folder(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
@@ -87,30 +87,30 @@ def test_the_cache_must_be_where_the_system_has_it(
     assert cache_folder(environ) == Path("/home/student/Library/Caches/mlflow-compose")
 
 
-@pytest.mark.usefixtures("somebody")
-def test_the_cache_must_be_where_the_user_wants_it() -> None:
+@pytest.mark.usefixtures("ordinary_user")
+def test_the_cache_must_be_in_the_users_chosen_folder() -> None:
     assert cache_folder({"XDG_CACHE_HOME": "/scratch"}) == Path("/scratch/mlflow-compose")
 
 
-@pytest.mark.usefixtures("somebody")
-def test_the_cache_must_be_found_from_every_folder(
+@pytest.mark.usefixtures("ordinary_user")
+def test_the_path_of_the_cache_must_be_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scripts with its path in them are run from another one."""
+    """Scripts that contain its path run from another folder."""
     monkeypatch.chdir(tmp_path)
     assert cache_folder({"XDG_CACHE_HOME": "here"}) == tmp_path / "here" / "mlflow-compose"
 
 
-def test_the_cache_of_root_must_be_open_to_who_runs_the_database(
+def test_the_cache_of_root_must_be_accessible_to_the_databases_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Root's home is closed to others, wherever it is."""
+    """Root's home folder is closed to others, wherever it is."""
     monkeypatch.setattr(machine, "is_root", lambda: True)
     wanted = {"XDG_CACHE_HOME": "/root/.cache"}
     assert cache_folder(wanted) == cache_folder({}) == Path("/var/cache/mlflow-compose")
 
 
-def test_root_must_be_who_has_number_0() -> None:
+def test_root_must_be_the_user_with_uid_0() -> None:
     assert is_root() is (os.geteuid() == 0)
 
 
@@ -119,13 +119,13 @@ ID = "0123456789abcdef"
 
 
 def folder_for(length: int, letter: str = "x") -> Path:
-    """Return a folder in which the socket's path is at most so many bytes long."""
+    """Return a folder in which the socket's path has at most `length` bytes."""
     room = length - len(f"//{NAME}")
     return Path("/" + letter * (room // len(letter.encode())))
 
 
 @pytest.mark.parametrize("length", [30, LONGEST_SOCKET - 1, LONGEST_SOCKET])
-def test_a_socket_must_be_in_the_folder_of_the_stack_where_it_can(length: int) -> None:
+def test_a_socket_must_be_in_the_stacks_folder_if_its_path_fits(length: int) -> None:
     assert len(str(folder_for(length) / NAME)) == length
     assert socket_path(folder_for(length), NAME, ID) == NAME
 
@@ -135,19 +135,19 @@ def test_a_socket_must_be_in_the_folder_of_the_stack_where_it_can(length: int) -
     [
         folder_for(LONGEST_SOCKET + 1),
         folder_for(400),
-        # Bytes count, not letters.
+        # Bytes count, not characters.
         folder_for(LONGEST_SOCKET + 2, "é"),
     ],
     ids=["just", "much", "letters"],
 )
-def test_a_socket_must_be_elsewhere_where_its_path_would_be_too_long(folder: Path) -> None:
-    """In a folder of this user's, under a name that no other stack has."""
+def test_a_socket_must_be_elsewhere_if_its_path_would_be_too_long(folder: Path) -> None:
+    """In a folder of this user, with a name unique to the stack."""
     path = socket_path(folder, NAME, ID)
     assert path == f"/tmp/mlflow-compose-{os.getuid()}/{ID}.sock"  # noqa: S108 - nothing is made
     assert path == socket_path(folder / "moved", NAME, ID)
 
 
-def test_a_socket_must_not_be_where_another_terminals_tmpdir_is(
+def test_a_socket_must_not_depend_on_another_terminals_tmpdir(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = socket_path(folder_for(400), NAME, ID)
@@ -157,14 +157,14 @@ def test_a_socket_must_not_be_where_another_terminals_tmpdir_is(
 
 
 @pytest.mark.parametrize("length", [LONGEST_SOCKET, 400])
-def test_a_socket_must_fit_where_it_is_said_to_be(length: int) -> None:
-    """Also on macOS, and with the number that supervisord adds while it makes it."""
+def test_a_sockets_path_must_fit_the_systems_limit(length: int) -> None:
+    """Also on macOS, and with the pid that supervisord appends while it creates the socket."""
     folder = folder_for(length)
     path = folder / socket_path(folder, NAME, ID)
     assert len(f"{path}.{2**22}") < 104
 
 
-def test_the_tag_must_tell_pythons_apart_whose_packages_differ() -> None:
+def test_the_tag_must_distinguish_pythons_with_different_packages() -> None:
     tag = python_tag()
     version = f"{sys.version_info.major}{sys.version_info.minor}"
     assert tag.startswith(f"{sys.implementation.name}-{version}-")

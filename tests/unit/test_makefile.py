@@ -1,4 +1,4 @@
-"""`make` must report missing requirements in one sentence, with a remedy."""
+"""`make` must report missing requirements in one sentence, with a solution."""
 
 import subprocess
 import sys
@@ -13,7 +13,9 @@ from tests.unit.samples import ROOT
     ("missing", "words"),
     [("ensurepip", "apt install python3-venv"), ("version_info", "Python 3.11 or newer is needed")],
 )
-def test_what_python_lacks_must_be_named(missing: str, words: str, tmp_path: Path) -> None:
+def test_a_missing_feature_of_python_must_be_reported(
+    missing: str, words: str, tmp_path: Path
+) -> None:
     python = tmp_path / "python"
     old = "import sys; sys.version_info = (3, 9)"
     # A Python that differs from ours in one respect.

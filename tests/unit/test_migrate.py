@@ -1,4 +1,4 @@
-"""From one store to another: what changes, what runs meanwhile, and what cannot be moved."""
+"""Migrations: the changed settings, the services that run meanwhile, and refusals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ TARGETS: Mapping[str, Mapping[str, str]] = {
 
 
 @pytest.mark.parametrize("to", TARGETS)
-def test_a_store_must_be_the_settings_that_mean_it(to: str) -> None:
+def test_a_target_must_be_translated_to_settings(to: str) -> None:
     assert changes(to, settings()).items() >= TARGETS[to].items()
 
 
@@ -61,7 +61,7 @@ def test_a_store_must_be_the_settings_that_mean_it(to: str) -> None:
         "postgres=db.lab:0",
     ],
 )
-def test_what_is_no_store_must_be_refused(to: str) -> None:
+def test_an_invalid_target_must_be_refused(to: str) -> None:
     with pytest.raises(UsageError):
         changes(to, settings())
 
@@ -74,7 +74,7 @@ def test_what_is_no_store_must_be_refused(to: str) -> None:
         "s3=https://key:hunter2@objects.lab",
     ],
 )
-def test_a_password_where_none_belongs_must_not_be_repeated(to: str) -> None:
+def test_a_misplaced_password_must_not_be_repeated(to: str) -> None:
     with pytest.raises(UsageError) as caught:
         changes(to, settings())
     assert "hunter2" not in caught.value.message
@@ -82,7 +82,7 @@ def test_a_password_where_none_belongs_must_not_be_repeated(to: str) -> None:
 
 
 @given(st.text(max_size=30))
-def test_whatever_is_typed_must_be_settings_or_a_sentence(value: str) -> None:
+def test_any_target_must_become_settings_or_an_error(value: str) -> None:
     for kind in ("s3", "postgres"):
         try:
             found = changes(f"{kind}={value}", settings())
@@ -91,7 +91,7 @@ def test_whatever_is_typed_must_be_settings_or_a_sentence(value: str) -> None:
         assert found["MINIO_HOST" if kind == "s3" else "PG_HOST"]
 
 
-# --- what runs meanwhile
+# --- services during a migration
 
 SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
 
@@ -103,7 +103,7 @@ def names(middle: Stack) -> list[str]:
     return [service.name for service in middle.services]
 
 
-def test_to_a_database_both_must_be_reached() -> None:
+def test_both_stores_must_be_reachable_during_a_move_to_a_database() -> None:
     middle = intermediate(stack(**SQLITE), stack(), port=5)
     idle = middle.service("mlflow")
     assert names(middle) == ["postgres", "s3", "mlflow"]
@@ -113,7 +113,7 @@ def test_to_a_database_both_must_be_reached() -> None:
     assert not any("server" in word for word in idle.command)
 
 
-def test_from_a_folder_everything_must_be_made_and_reached() -> None:
+def test_all_services_must_be_created_and_reachable_during_a_move_from_a_folder() -> None:
     middle = intermediate(stack(**SMALL), stack(), port=5)
     idle = middle.service("mlflow")
     assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
@@ -122,7 +122,7 @@ def test_from_a_folder_everything_must_be_made_and_reached() -> None:
 
 
 @pytest.mark.parametrize("provider", ["versitygw", "rclone", "seaweedfs", "rustfs"])
-def test_to_another_provider_both_must_run(provider: str) -> None:
+def test_both_servers_must_run_during_a_move_to_another_provider(provider: str) -> None:
     old, new = stack(), stack(S3_PROVIDER=provider)
     middle = intermediate(old, new, port=5)
     assert names(middle) == ["postgres", "s3", "s3-next", "bucket-init", "mlflow"]
@@ -136,21 +136,21 @@ def test_to_another_provider_both_must_run(provider: str) -> None:
     assert {*old.volumes, *new.volumes} == {*middle.volumes}
 
 
-def test_to_an_outside_server_only_the_old_one_must_run() -> None:
+def test_only_the_old_server_must_run_during_a_move_to_an_external_one() -> None:
     middle = intermediate(stack(), stack(**OUTSIDE), port=5)
     assert names(middle) == ["postgres", "s3", "mlflow"]
     assert middle.service("s3") == stack().service("s3")
     assert objects_url(stack(), stack(**OUTSIDE), 5) == "http://objects.lab:9000"
 
 
-def test_from_an_outside_server_the_new_one_must_be_made() -> None:
+def test_the_new_server_must_be_created_during_a_move_from_an_external_one() -> None:
     middle = intermediate(stack(**OUTSIDE), stack(), port=5)
     assert names(middle) == ["postgres", "s3", "bucket-init", "mlflow"]
     assert objects_url(stack(**OUTSIDE), stack(), 5) == "http://127.0.0.1:9000"
 
 
-def test_a_server_that_stays_must_keep_its_own_key() -> None:
-    """Without Docker, the S3 server's only key is the application's, and the new one differs."""
+def test_a_server_that_stays_must_keep_its_key() -> None:
+    """Without Docker, the S3 server's only key is the application's, and the new key differs."""
     name = "rclone_auth_key"
     old = local_stack()
     new = local_stack(**OUTSIDE, MINIO_ACCESS_KEY="another", MINIO_SECRET_ACCESS_KEY="new-secret")
@@ -158,8 +158,8 @@ def test_a_server_that_stays_must_keep_its_own_key() -> None:
     assert texts[name].text == render(old).secrets[name].text
 
 
-def test_one_server_must_never_be_two_on_the_same_data() -> None:
-    """Another image of it, or less memory for it, is still the same server."""
+def test_two_servers_must_never_run_on_the_same_data() -> None:
+    """With another image or memory limit it is still the same server."""
     old, new = stack(**SQLITE, MINIO_IMAGE="mirror/minio:1"), stack(MINIO_MEMORY="1g")
     middle = intermediate(old, new, port=5)
     assert names(middle) == ["postgres", "s3", "mlflow"]
@@ -189,13 +189,13 @@ def move(
     return plan_migration(plan(folder, *lines), [to], None, environ or {})
 
 
-def test_the_env_file_must_change_only_in_what_is_new(tmp_path: Path) -> None:
+def test_only_new_settings_must_change_in_the_env_file(tmp_path: Path) -> None:
     found = move(tmp_path, "s3=http://objects.lab:9000", "# mine", "MINIO_HOST=s3")
     before = (tmp_path / ".env").read_text(encoding="utf-8")
     assert found.text == before.replace("MINIO_HOST=s3", "MINIO_HOST=objects.lab")
 
 
-def test_settings_from_a_file_must_be_part_of_it(tmp_path: Path) -> None:
+def test_settings_from_a_file_must_be_applied(tmp_path: Path) -> None:
     more = tmp_path / "new.env"
     more.write_text("MLFLOW_BUCKET_NAME=team\n", encoding="utf-8")
     found = plan_migration(plan(tmp_path), ["s3=http://objects.lab:9000"], more, {})
@@ -217,7 +217,7 @@ REFUSED_SETTINGS = {
 
 
 @pytest.mark.parametrize("case", REFUSED_SETTINGS)
-def test_settings_that_would_lose_something_must_be_refused(case: str, tmp_path: Path) -> None:
+def test_settings_that_would_lose_data_must_be_refused(case: str, tmp_path: Path) -> None:
     to, line, said = REFUSED_SETTINGS[case]
     more = tmp_path / "new.env"
     more.write_text(f"{line}\n", encoding="utf-8")
@@ -227,7 +227,7 @@ def test_settings_that_would_lose_something_must_be_refused(case: str, tmp_path:
         plan_migration(old, [to], more, {})
 
 
-def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
+def test_line_endings_must_be_preserved(tmp_path: Path) -> None:
     lines = env_text("BACKEND_STORE=sqlite").replace("\n", "\r\n")
     (tmp_path / ".env").write_bytes(lines.encode())
     old = load_plan(*read_settings(tmp_path / ".env", {}), {})
@@ -245,14 +245,14 @@ def test_ends_of_lines_must_stay(tmp_path: Path) -> None:
         ("provider=versitygw", ("MINIO_VOLUME_PATH=../objects",), "two servers cannot share"),
     ],
 )
-def test_what_cannot_be_moved_must_be_refused(
+def test_impossible_moves_must_be_refused(
     to: str, lines: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises((UsageError, SettingsError), match=said):
         move(tmp_path, to, *lines)
 
 
-def test_one_folder_spelled_in_two_ways_must_be_known(tmp_path: Path) -> None:
+def test_a_folder_must_be_recognized_by_another_spelling(tmp_path: Path) -> None:
     old = plan(tmp_path, "MINIO_VOLUME_PATH=../objects")
     new = plan(tmp_path, f"MINIO_VOLUME_PATH={tmp_path.parent}/objects")
     with pytest.raises(UsageError, match="two servers cannot share"):
@@ -264,15 +264,17 @@ def test_a_setting_of_the_environment_must_be_refused(tmp_path: Path) -> None:
         move(tmp_path, "s3=http://objects.lab:9000", environ={"MINIO_HOST": "s3"})
 
 
-def test_a_stack_that_does_not_run_must_be_refused(tmp_path: Path) -> None:
+def test_a_stack_that_is_not_running_must_be_refused(tmp_path: Path) -> None:
     found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
     engine = FakeEngine(found.old.stack)
     with pytest.raises(UsageError, match="not running"):
         actions.migrate_store(found, lambda _: engine, FakeScreen(), wait_timeout=5)
 
 
-def test_what_up_would_refuse_must_be_refused_before_anything_is_stopped(tmp_path: Path) -> None:
-    """Otherwise the stack would be on stores on which it cannot start."""
+def test_settings_that_up_refuses_must_be_refused_before_anything_is_stopped(
+    tmp_path: Path,
+) -> None:
+    """Otherwise the stack would end up on stores on which it cannot start."""
     found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
     old = FakeEngine(found.old.stack, statuses=ALL_WELL)
     new = FakeEngine(found.new.stack, problems={"check_data": EngineError("not with this data")})
@@ -283,7 +285,7 @@ def test_what_up_would_refuse_must_be_refused_before_anything_is_stopped(tmp_pat
     assert old.calls == ["check", "check_data"]
 
 
-def test_whatever_fails_the_stack_must_come_back_as_it_was(tmp_path: Path) -> None:
+def test_the_stack_must_be_restored_whatever_fails(tmp_path: Path) -> None:
     found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
     old = FakeEngine(found.old.stack, statuses=ALL_WELL)
     middle = FakeEngine(

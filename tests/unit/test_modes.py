@@ -1,4 +1,4 @@
-"""Who may read what is on disk, whatever the user's umask."""
+"""Permissions of files on disk, whatever the user's umask."""
 
 import os
 import stat
@@ -14,8 +14,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_containers_must_be_able_to_read_what_a_careful_user_rendered(tmp_path: Path) -> None:
-    """With umask 077, the bucket job's folder is still open to the job's own user."""
+def test_containers_must_be_able_to_read_files_rendered_with_a_strict_umask(tmp_path: Path) -> None:
+    """With umask 077, the bucket job's folder is still accessible to the job's user."""
     before = os.umask(0o077)
     try:
         assert run(["--env-file", str(tmp_path / ".env"), "init"]) == 0
@@ -41,10 +41,8 @@ def test_containers_must_be_able_to_read_what_a_careful_user_rendered(tmp_path: 
 
 @pytest.mark.parametrize("chosen", [0o700, 0o750, 0o1777])
 @pytest.mark.parametrize("target", ["compose", "local"])
-def test_the_mode_of_a_folder_that_was_there_must_stay(
-    user: User, target: str, chosen: int
-) -> None:
-    """As of /tmp, which others cannot use with any other mode."""
+def test_the_mode_of_an_existing_folder_must_stay(user: User, target: str, chosen: int) -> None:
+    """For example /tmp, which others could not use with another mode."""
     folder = user.folder / "there"
     folder.mkdir()
     folder.chmod(chosen)
@@ -66,7 +64,7 @@ def test_a_folder_that_its_owner_closed_must_stay_closed(user: User, target: str
 
 
 def test_folders_that_containers_read_must_be_opened_again(user: User) -> None:
-    """As after a copy of the stack by somebody with umask 077."""
+    """As after a copy of the stack with umask 077."""
     user.has_env()
     user.types("render")
     (user.folder / "compose" / "bucket-init").chmod(0o700)
