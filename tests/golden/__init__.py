@@ -1,1 +1,1 @@
-"""Rendered trees, compared byte by byte: one folder per case, with its `.env` and result."""
+"""Rendered trees, compared byte by byte: one folder per case with its `.env` and result."""

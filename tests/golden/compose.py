@@ -1,4 +1,4 @@
-"""Runs Docker Compose on a rendered folder."""
+"""Run Docker Compose on a rendered folder."""
 
 import os
 import subprocess

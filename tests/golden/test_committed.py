@@ -1,4 +1,4 @@
-"""The committed `.env.example` and `compose/` must be what mlflow-compose writes."""
+"""The committed `.env.example` and `compose/` must match what mlflow-compose writes."""
 
 import secrets
 import shutil

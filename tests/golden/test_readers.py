@@ -64,7 +64,7 @@ def test_a_quoted_value_must_be_read_by_compose_unchanged(tmp_path: Path) -> Non
     values = {f"VALUE_{number}": text for number, text in enumerate(texts)}
     written = {name: quote(value) for name, value in values.items()}
     alike = {name: spelled for name, spelled in written.items() if not compose_differs(spelled)}
-    # No quoting of a backslash together with a reference is read the same by both.
+    # No quoting makes both parsers read a backslash together with a reference the same way.
     assert all("\\" in values[name] and "$" in values[name] for name in written.keys() - alike)
     assert len(alike) > 0.98 * len(values)
     assert read_by_compose(alike, tmp_path) == {name: values[name] for name in alike}

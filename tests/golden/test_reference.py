@@ -1,4 +1,4 @@
-"""The pages of variables, commands and JSON are generated from what is declared."""
+"""The pages about variables, commands and JSON are generated from the declarations."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def error_codes() -> dict[str, tuple[int, str]]:
     """Return the exit code and the meaning of each error, by its code."""
     found = (value for value in vars(errors).values() if isinstance(value, type))
     known = [one for one in found if issubclass(one, errors.MlflowComposeError)]
-    # The first class, and those without a code, only group others.
+    # The base class and those without a code only group others.
     own = [one for one in known[1:] if "code" in vars(one)]
     return {one.code: (one.exit_code, (one.__doc__ or "").splitlines()[0]) for one in own}
 
@@ -28,7 +28,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_must_match_what_is_declared(name: str, *, update_golden: bool) -> None:
+def test_a_page_must_match_the_declarations(name: str, *, update_golden: bool) -> None:
     page = ROOT / "docs" / "reference" / f"{name}.md"
     if update_golden:
         page.write_text(PAGES[name](), encoding="utf-8")

@@ -73,7 +73,7 @@ def modes(folder: Path) -> str:
     return "".join(lines)
 
 
-def made(tree: Mapping[str, str]) -> dict[str, str]:
+def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
     copies = {text for name in ("compose", "local", "shared") for text in sources(name).values()}
     return {
@@ -86,7 +86,7 @@ def made(tree: Mapping[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_must_render_as_expected(case: str, tmp_path: Path, *, update_golden: bool) -> None:
     folder = render_case(case, tmp_path)
-    files, tree = modes(folder), made(read_tree(folder))
+    files, tree = modes(folder), generated_files(read_tree(folder))
     listed, expected = HERE / case / "files.txt", HERE / case / "expected"
     if update_golden:
         listed.write_text(files, encoding="utf-8")

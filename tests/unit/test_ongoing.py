@@ -1,4 +1,4 @@
-"""A stack in the middle of a migration: what fails, what its owner edits, what `status` says."""
+"""A stack during a migration: failures, edits by its owner, and the output of `status`."""
 
 import os
 from collections.abc import Callable
@@ -49,7 +49,7 @@ COPIED = answered({"rows": {"runs": 1}})
 
 @dataclass
 class World:
-    """A small stack on its way to a database, and what happens on the way."""
+    """A small stack that moves to a database, with failures and events during the move."""
 
     move: MigrationPlan
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
@@ -71,10 +71,10 @@ class World:
     def env(self) -> str:
         return self.paths.env_file.read_text(encoding="utf-8")
 
-    def breaks_while_switching(
+    def fail_while_switching(
         self, monkeypatch: pytest.MonkeyPatch, failure: BaseException
     ) -> list[str]:
-        """Fail when the env file has changed already; return what it is then."""
+        """Fail once the env file has changed; return its content at that time."""
         during: list[str] = []
 
         def write_(rendering: Rendering, folder: Path) -> None:
@@ -86,7 +86,7 @@ class World:
         monkeypatch.setattr(migrate, "write", write_)
         return during
 
-    def must_be_as_it_was(self) -> None:
+    def expect_restored(self) -> None:
         path = self.move.old.folder / "docker-compose.yaml"
         before = self.move.old.rendering().files[path.name].text
         assert path.read_text(encoding="utf-8") == before
@@ -95,7 +95,7 @@ class World:
 
 
 class Scripted(FakeEngine):
-    """Is always running; while it starts, things happen, and it may fail."""
+    """An engine that is always running; its start runs callbacks and may fail."""
 
     def __init__(self, stack: Stack, world: World, kind: str) -> None:
         ports = frozenset(port.published for one in stack.services for port in one.ports)
@@ -130,30 +130,30 @@ REFUSED = EngineError("it does not start")
 def test_files_that_cannot_be_switched_must_be_undone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The env file has changed by then."""
-    before, during = world.env, world.breaks_while_switching(monkeypatch, REFUSED)
+    """The env file has already changed at that time."""
+    before, during = world.env, world.fail_while_switching(monkeypatch, REFUSED)
     with pytest.raises(EngineError):
         world.migrate()
     assert during == [world.move.text] != [before]
     assert world.env == before
     assert world.started == ["middle", "old"]
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
-def test_what_comes_back_must_not_count_as_copied_any_more(
+def test_a_restored_stack_must_not_count_as_copied_any_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old MLflow answers clients again; kill -9 may follow."""
+    """The old MLflow answers clients again, and kill -9 may follow."""
     marks: list[object] = []
-    world.breaks_while_switching(monkeypatch, REFUSED)
+    world.fail_while_switching(monkeypatch, REFUSED)
     world.meanwhile["old"] = lambda: marks.append(copied_to(world.paths))
     with pytest.raises(EngineError):
         world.migrate()
     assert marks == [None]
 
 
-def test_a_copy_that_was_broken_off_must_be_left_over_and_nothing_else(world: World) -> None:
-    """It is in the way of the next try, and only this migration made it."""
+def test_only_an_interrupted_copy_must_be_left_over(world: World) -> None:
+    """It would block the next attempt, and only this migration created it."""
     world.failures["middle"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         world.migrate()
@@ -162,62 +162,62 @@ def test_a_copy_that_was_broken_off_must_be_left_over_and_nothing_else(world: Wo
     assert found.places == {"docker": places_of(world.move.old)}
 
 
-class Hungup(FakeScreen):
-    """A screen that cannot say what happened, so that nobody may speak before all is done."""
+class StrictScreen(FakeScreen):
+    """A screen that asserts that the stack is restored before any note is shown."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
 
     def note(self, text: str) -> None:
-        self._world.must_be_as_it_was()
+        self._world.expect_restored()
         super().note(text)
 
 
 @pytest.mark.parametrize("failure", [REFUSED, KeyboardInterrupt(), ZeroDivisionError()])
-def test_the_stack_must_be_back_before_anything_is_said(
+def test_the_stack_must_be_restored_before_anything_is_reported(
     failure: BaseException, world: World
 ) -> None:
-    screen = Hungup(world)
+    screen = StrictScreen(world)
     world.failures["middle"] = [failure]
     with pytest.raises(type(failure)):
         world.migrate(screen)
     assert screen.said[-1] == "note: the stack was restored"
 
 
-def test_a_closed_pipe_must_not_keep_the_stack_from_coming_back(world: World) -> None:
+def test_a_closed_pipe_must_not_prevent_the_restore(world: World) -> None:
     world.failures["middle"] = [KeyboardInterrupt()]
     with closed_pipe() as shown, pytest.raises(KeyboardInterrupt):
         world.migrate(shown)
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
-def test_the_first_signal_while_the_stack_comes_back_must_not_break_that_off(world: World) -> None:
-    """What failed first was no signal."""
+def test_the_first_signal_during_the_restore_must_not_interrupt_it(world: World) -> None:
+    """The first failure is not a signal."""
     world.failures = {"middle": [REFUSED], "old": [KeyboardInterrupt()]}
     with pytest.raises(EngineError):
         world.migrate()
     assert world.started == ["middle", "old", "stopped", "old"]
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
-def test_what_an_interrupted_command_asked_docker_for_must_be_over_first(world: World) -> None:
-    """The old mlflow may still run, and be about to be stopped."""
+def test_docker_must_finish_an_interrupted_command_before_the_restore(world: World) -> None:
+    """The old MLflow may still be running and about to be stopped."""
     world.failures["middle"] = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         world.migrate()
     assert world.started == ["middle", "stopped", "old"]
 
 
-def test_what_another_ctrl_c_ended_must_be_started_again(world: World) -> None:
-    """It goes to all that was started from the terminal, `docker compose up` among them."""
+def test_services_stopped_by_another_ctrl_c_must_be_started_again(world: World) -> None:
+    """It signals everything started from the terminal, including `docker compose up`."""
     world.failures = {"middle": [KeyboardInterrupt()], "old": [REFUSED, REFUSED]}
     with pytest.raises(KeyboardInterrupt):
         world.migrate()
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
-def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World) -> None:
+def test_a_stack_that_cannot_be_restored_must_be_reported_as_interrupted(world: World) -> None:
     screen = FakeScreen()
     world.failures = {"middle": [REFUSED], "old": [EngineError("the disk is full")]}
     with pytest.raises(EngineError):
@@ -228,14 +228,14 @@ def test_a_stack_that_does_not_come_back_must_be_said_to_be_cut_off(world: World
     assert found.data.state == "interrupted"
 
 
-# --- when MLflow may have answered on the new stores
+# --- MLflow may have answered on the new stores
 
 
 @pytest.fixture(params=["start fails", "start interrupted", "proof fails", "proof interrupted"])
 def opened(
     request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[World, FakeScreen]:
-    """Return a stack whose new MLflow was started, before the migration was broken off."""
+    """Return a stack whose new MLflow was started before the migration was interrupted."""
     failure = KeyboardInterrupt() if "interrupted" in request.param else REFUSED
     screen = FakeScreen()
 
@@ -257,15 +257,15 @@ def start(found: Plan, engine: Engine, engine_of: Callable[[Plan], Engine] | Non
     actions.up(found, engine, FakeScreen(), wait_timeout=5, prove=False, engine_of=engine_of)
 
 
-def as_said(world: World) -> Plan:
-    """Return the stack as its env file says now."""
+def current_plan(world: World) -> Plan:
+    """Return the plan of the stack according to its current env file."""
     return load_plan(*read_settings(world.paths.env_file, {}), {}, identity=world.move.old.identity)
 
 
-def test_what_mlflow_may_have_stored_must_stay_in_the_stack(
+def test_runs_that_mlflow_may_have_stored_must_stay_in_the_stack(
     opened: tuple[World, FakeScreen],
 ) -> None:
-    """Clients were told that it is stored, and it is in no other place."""
+    """It was acknowledged to clients, and there is no other copy."""
     world, screen = opened
     assert world.started == ["middle", "new"]
     assert world.env == world.move.text
@@ -273,10 +273,10 @@ def test_what_mlflow_may_have_stored_must_stay_in_the_stack(
     assert "mlflow-compose up finishes the migration" in screen.said[-1]
 
 
-def test_up_must_finish_what_was_broken_off_then(opened: tuple[World, FakeScreen]) -> None:
+def test_up_must_then_finish_the_interrupted_migration(opened: tuple[World, FakeScreen]) -> None:
     """A start that fails in between makes no difference."""
     world, _ = opened
-    found = as_said(world)
+    found = current_plan(world)
     world.failures["middle"] = [NotReadyError("s3 is not ready", service="s3")]
     with pytest.raises(NotReadyError):
         start(found, world.engine_of(found))
@@ -286,13 +286,13 @@ def test_up_must_finish_what_was_broken_off_then(opened: tuple[World, FakeScreen
     assert read_record(world.paths).left_over == {"docker": ["mlflow_data"]}
 
 
-def test_an_env_file_that_is_put_back_by_hand_must_not_hide_it(
+def test_an_env_file_restored_by_hand_must_not_hide_the_new_data(
     opened: tuple[World, FakeScreen],
 ) -> None:
-    """Nor may `--prune` delete it, also if the stack then starts without it."""
+    """`--prune` must not delete it either, even if the stack then starts without it."""
     world, _ = opened
     world.paths.env_file.write_text(world.move.env.before, encoding="utf-8")
-    old = as_said(world)
+    old = current_plan(world)
     full = FakeEngine(old.stack, ALL_WELL, outcome=answered({"runs": 1}))
     with pytest.raises(DataElsewhereError, match="runs are in "):
         start(old, full, engine_of=lambda _: full)
@@ -305,7 +305,7 @@ def test_nothing_must_be_left_over_before_a_migration_has_ended(
     opened: tuple[World, FakeScreen],
 ) -> None:
     world, _ = opened
-    found = as_said(world)
+    found = current_plan(world)
     engine = FakeEngine(found.stack, unused=("mlflow_data",))
     with pytest.raises(UsageError, match="has not ended"):
         actions.unused(found, engine)
@@ -313,20 +313,20 @@ def test_nothing_must_be_left_over_before_a_migration_has_ended(
     assert actions.unused(found, engine) == ("mlflow_data",)
 
 
-# --- the env file meanwhile
+# --- edits of the env file during a migration
 
 
 def edits(world: World, old: str, new: str) -> Callable[[], object]:
     return lambda: world.paths.env_file.write_text(world.env.replace(old, new), encoding="utf-8")
 
 
-def test_an_edit_meanwhile_must_not_be_overwritten(
+def test_an_edit_during_a_migration_must_not_be_overwritten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screen = FakeScreen()
     world.meanwhile["middle"] = edits(world, "# mine", "MLFLOW_WORKERS=4")
     world.meanwhile["old"] = edits(world, "MLFLOW_WORKERS=4", "MLFLOW_WORKERS=5 # why not")
-    before, during = world.env, world.breaks_while_switching(monkeypatch, REFUSED)
+    before, during = world.env, world.fail_while_switching(monkeypatch, REFUSED)
     with pytest.raises(EngineError):
         world.migrate(screen)
     now, was = parse(world.env).values, parse(before).values
@@ -336,10 +336,10 @@ def test_an_edit_meanwhile_must_not_be_overwritten(
         ".env was edited during the migration; mlflow-compose up applies it" in said
         for said in screen.said
     )
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
-def test_an_edit_of_the_store_itself_must_stay_and_be_named(tmp_path: Path) -> None:
+def test_an_edit_of_the_store_itself_must_stay_and_be_reported(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     change = EnvChange(file, "PG_HOST=old.lab\n", {"PG_HOST": "new.lab", "PG_PORT": "5433"})
     file.write_text("PG_HOST=other.lab\n", encoding="utf-8")
@@ -349,7 +349,7 @@ def test_an_edit_of_the_store_itself_must_stay_and_be_named(tmp_path: Path) -> N
     assert parse(file.read_text(encoding="utf-8")).values == {"PG_HOST": "other.lab"}
 
 
-def test_an_env_file_that_was_deleted_meanwhile_must_come_back(world: World) -> None:
+def test_an_env_file_deleted_during_a_migration_must_be_restored(world: World) -> None:
     before = world.env
     world.meanwhile["middle"] = world.paths.env_file.unlink
     with pytest.raises(EnvFileError, match="No such file"):
@@ -358,7 +358,7 @@ def test_an_env_file_that_was_deleted_meanwhile_must_come_back(world: World) -> 
     assert world.paths.env_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_env_file_that_cannot_be_read_must_not_keep_the_stack_from_coming_back(
+def test_an_unreadable_env_file_must_not_prevent_the_restore(
     world: World,
 ) -> None:
     screen = FakeScreen()
@@ -367,14 +367,14 @@ def test_an_env_file_that_cannot_be_read_must_not_keep_the_stack_from_coming_bac
         world.migrate(screen)
     assert world.paths.env_file.read_bytes() == b"\xff"
     assert "is not UTF-8 text (byte 0)" in screen.said[-1]
-    world.must_be_as_it_was()
+    world.expect_restored()
 
 
 def test_a_secret_of_an_env_file_must_not_be_shown(world: World) -> None:
     assert "password-of-the-sample" not in repr(world.move.env)
 
 
-# --- what `status` says
+# --- the output of `status`
 
 
 SINCE = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
@@ -385,7 +385,7 @@ def said(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> R
     return actions.status(FakeEngine(stack(), statuses), OngoingMigration(by))
 
 
-def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
+def test_status_must_report_a_running_migration_and_its_process() -> None:
     result = said(Holder("migrate-store", SINCE, 4711))
     text = f"migrate-store has been moving data {WHEN}; MLflow is unavailable"
     assert text in result.lines
@@ -396,13 +396,13 @@ def test_while_data_moves_status_must_say_so_and_by_which_process() -> None:
     }
 
 
-def test_while_data_moves_mlflow_must_not_be_called_healthy() -> None:
+def test_mlflow_must_not_be_reported_as_healthy_during_a_migration() -> None:
     services = {one["name"]: one for one in as_json(said(None).data)["services"]}
     assert services["mlflow"] == {"name": "mlflow", "state": "running", "health": "", "ports": []}
     assert services["s3"]["health"] == "healthy"
 
 
-def test_a_migration_that_was_cut_off_must_be_said_with_what_mends_it() -> None:
+def test_status_must_report_an_interrupted_migration_with_a_solution() -> None:
     result = said(None)
     assert any(
         "interrupted" in line and "mlflow-compose up restores" in line for line in result.lines
@@ -413,15 +413,15 @@ def test_a_migration_that_was_cut_off_must_be_said_with_what_mends_it() -> None:
     assert said(None, ()).lines == ["nothing is running; mlflow-compose up starts the stack"]
 
 
-def test_between_two_starts_status_must_not_advise_to_start() -> None:
-    """Nothing runs for a moment."""
+def test_status_must_not_suggest_up_between_two_starts_of_a_migration() -> None:
+    """Briefly, nothing runs."""
     result = said(Holder("migrate-store", SINCE, 4711), ())
     assert len(result.lines) == 1
     assert "moving data" in result.lines[0]
 
 
-def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world: World) -> None:
-    """MLflow runs on the new stores then, or nothing does."""
+def test_status_must_report_that_up_finishes_a_complete_copy(world: World) -> None:
+    """At that point, either MLflow runs on the new stores or nothing runs."""
     mark(world.paths, places_of(world.move.new))
     found = ongoing_migration(world.paths)
     assert found
@@ -435,11 +435,11 @@ def test_a_migration_that_had_copied_all_must_be_said_to_be_finished_by_up(world
     assert "is starting the stack on its new stores" in running.text
 
 
-def test_a_stack_that_does_not_move_must_say_so() -> None:
+def test_status_must_report_no_migration_otherwise() -> None:
     assert as_json(actions.status(FakeEngine(stack(), ALL_WELL)).data)["migration"] is None
 
 
-def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) -> None:
+def test_the_mark_must_distinguish_a_running_migration_from_a_dead_one(world: World) -> None:
     assert ongoing_migration(world.paths) is None
     mark(world.paths)
     with hold(world.paths, "migrate-store"):
@@ -449,14 +449,16 @@ def test_the_mark_must_tell_a_running_migration_from_a_dead_one(world: World) ->
     assert ongoing_migration(world.paths) == OngoingMigration(None)
 
 
-def test_up_must_end_what_was_cut_off(world: World) -> None:
+def test_up_must_end_an_interrupted_migration(world: World) -> None:
     mark(world.paths)
     engine = world.engine_of(world.move.old)
     actions.up(world.move.old, engine, FakeScreen(), wait_timeout=5, prove=False)
     assert ongoing_migration(world.paths) is None
 
 
-def test_what_new_stores_need_must_be_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+def test_settings_that_new_stores_need_must_be_required_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("BACKEND_STORE=sqlite\nARTIFACT_STORE=local\n", encoding="utf-8")
     loaded, paths = read_settings(env_file, {})

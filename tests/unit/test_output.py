@@ -1,4 +1,4 @@
-"""Whatever becomes of our output, the work is finished and the exit code is as promised."""
+"""Commands finish their work and exit with the documented code, whatever breaks their output."""
 
 import itertools
 import json
@@ -24,12 +24,12 @@ LOST = {
     FULL: "error: the result cannot be written to standard output: No space left on device\n",
     CLOSED: "error: the result cannot be written to standard output: Bad file descriptor\n",
 }
-# What Python says of an error while it ends.
+# Texts that Python prints for an error at exit.
 TROUBLE = ("Traceback", "Exception ignored")
 
 
 class Ended(NamedTuple):
-    """How a command line ended, and what it could still say."""
+    """The exit code of a command line, and the output that was not lost."""
 
     code: int
     out: str
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
 @contextmanager
 def sink(what: str) -> Iterator[int]:
-    """Give a file to print to, which takes nothing."""
+    """Yield a file descriptor that cannot be written to."""
     if what == FULL:
         if not Path("/dev/full").exists():
             pytest.skip("this system has no full disk to offer")
@@ -51,7 +51,7 @@ def sink(what: str) -> Iterator[int]:
 
 
 def types(user: User, *argv: str, out: str = "", err: str = "") -> Ended:
-    """Run a command line in a process of its own, with something else in place of its outputs."""
+    """Run a command line in a separate process with broken outputs."""
     command = [sys.executable, "-m", "mlflow_compose", *argv]
     closing = " ".join(f"{number}>&-" for number, what in ((1, out), (2, err)) if what == CLOSED)
     with sink(out) as stdout, sink(err) as stderr:
@@ -69,7 +69,7 @@ def types(user: User, *argv: str, out: str = "", err: str = "") -> Ended:
 
 @pytest.mark.parametrize("flags", [[], ["--json"], ["--quiet"]])
 @pytest.mark.parametrize("out", [FULL, CLOSED])
-def test_a_result_that_cannot_be_written_must_fail_after_the_work(
+def test_a_command_must_finish_and_then_fail_if_its_result_cannot_be_written(
     user: User, out: str, flags: Sequence[str]
 ) -> None:
     user.has_env()
@@ -81,7 +81,7 @@ def test_a_result_that_cannot_be_written_must_fail_after_the_work(
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
-def test_a_reader_that_went_away_must_change_nothing(user: User, flags: Sequence[str]) -> None:
+def test_a_closed_pipe_must_change_nothing(user: User, flags: Sequence[str]) -> None:
     user.has_env()
     assert types(user, "render", *flags, out=GONE) == (0, "", "")
     assert user.types("render", "--check").code == 0
@@ -91,7 +91,7 @@ def test_a_reader_that_went_away_must_change_nothing(user: User, flags: Sequence
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_json_must_be_whole_in_every_encoding(
+def test_json_must_be_complete_in_every_encoding(
     user: User, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user.has_env("PG_DATABASE=größe漢")
@@ -102,7 +102,7 @@ def test_json_must_be_whole_in_every_encoding(
 
 @pytest.mark.parametrize("err", [FULL, GONE, CLOSED])
 def test_progress_that_cannot_be_shown_must_change_nothing(user: User, err: str) -> None:
-    """And a failure without a place for its words is still an exit code."""
+    """A failure whose message cannot be printed still has its exit code."""
     user.has_env("MINIO_IMAGE=minio/minio:1")
     said = types(user, "config", err=err)
     assert said.code == 0
@@ -113,7 +113,7 @@ def test_progress_that_cannot_be_shown_must_change_nothing(user: User, err: str)
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 @pytest.mark.parametrize(("both", "code"), [(FULL, 1), (CLOSED, 1), (GONE, 0)])
-def test_without_any_output_the_work_must_be_finished(
+def test_a_command_must_finish_without_any_output(
     user: User, both: str, code: int, flags: Sequence[str]
 ) -> None:
     user.has_env()
@@ -121,8 +121,8 @@ def test_without_any_output_the_work_must_be_finished(
     assert user.types("render", "--check").code == 0
 
 
-def test_what_is_written_must_not_get_the_number_of_a_closed_output(user: User) -> None:
-    """The next file that a process opens has the lowest number that is free."""
+def test_a_written_file_must_not_get_the_descriptor_of_a_closed_output(user: User) -> None:
+    """The next file that a process opens gets the lowest free descriptor."""
     user.has_env()
     assert types(user, "render", "--json", out=CLOSED, err=CLOSED).code == 1
     texts = [path.read_text() for path in (user.folder / "compose").rglob("*") if path.is_file()]
@@ -130,7 +130,7 @@ def test_what_is_written_must_not_get_the_number_of_a_closed_output(user: User) 
     assert user.types("render", "--check").code == 0
 
 
-def test_an_error_must_keep_its_exit_code_and_its_words_when_the_document_is_lost(
+def test_an_error_must_keep_its_exit_code_and_message_if_the_document_is_lost(
     user: User,
 ) -> None:
     said = types(user, "config", "--json", out=FULL)
@@ -140,7 +140,7 @@ def test_an_error_must_keep_its_exit_code_and_its_words_when_the_document_is_los
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["up", "-h"], ["--version"]])
-def test_help_must_be_an_output_like_any_other(user: User, argv: Sequence[str]) -> None:
+def test_help_must_fail_if_it_cannot_be_written(user: User, argv: Sequence[str]) -> None:
     assert types(user, *argv, out=GONE) == (0, "", "")
     for out in (FULL, CLOSED):
         said = types(user, *argv, out=out)
@@ -166,7 +166,7 @@ def test_the_version_must_be_one_json_document(user: User) -> None:
     assert envelope(user, "--json", "--version")["data"] == {"version": __version__}
 
 
-def test_a_closed_input_must_be_nobody_to_ask(user: User) -> None:
+def test_a_closed_input_must_count_as_no_terminal(user: User) -> None:
     user.has_env("STACK_ENGINE=local")
     command = [sys.executable, "-m", "mlflow_compose", "down", "--volumes"]
     done = subprocess.run(
@@ -181,18 +181,18 @@ def test_a_closed_input_must_be_nobody_to_ask(user: User) -> None:
 
 
 def follow(out: str) -> None:
-    """Print lines without an end."""
+    """Print endless lines."""
     with sink(out) as stdout, os.fdopen(os.dup(stdout), "w") as stream:
         console = Console(stream, sys.stderr, {}, as_json=False, quiet=False)
         lines = (f"line {number}" for number in itertools.count())
         Context(console, {}, "logs").show_lines(lines)
 
 
-def test_lines_without_an_end_must_end_when_they_are_not_read_any_more() -> None:
-    """As in `mlflow-compose logs --follow | head`."""
+def test_endless_output_must_stop_when_it_is_no_longer_read() -> None:
+    """For example in `mlflow-compose logs --follow | head`."""
     follow(GONE)
 
 
-def test_lines_that_cannot_be_written_must_be_an_error() -> None:
+def test_output_that_cannot_be_written_must_be_an_error() -> None:
     with pytest.raises(OutputError, match="No space left on device"):
         follow(FULL)

@@ -1,4 +1,4 @@
-"""The note in a folder of data says whose it is, and nothing that was planted there is believed."""
+"""The note in a data folder names its owner; planted files in its place are not trusted."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return found
 
 
-def test_a_claimed_folder_must_say_whose_it_is(folder: Path) -> None:
+def test_a_claimed_folder_must_name_its_owner(folder: Path) -> None:
     assert owner_of(folder) == ""
     claim(folder, IDENTITY)
     claim(folder, IDENTITY)
@@ -34,7 +34,7 @@ def test_a_claimed_folder_must_say_whose_it_is(folder: Path) -> None:
 def test_a_planted_link_must_be_refused_and_not_followed(
     tmp_path: Path, folder: Path, content: str | None
 ) -> None:
-    """Whoever may write to a shared folder could have any file overwritten, or its text shown."""
+    """Otherwise anyone with write access to a shared folder could overwrite or reveal any file."""
     target = tmp_path / "target"
     if content is not None:
         target.write_text(content, encoding="ascii")
@@ -48,7 +48,7 @@ def test_a_planted_link_must_be_refused_and_not_followed(
 
 
 @pytest.mark.parametrize("content", [SECRET, "0123", f"{IDENTITY}0", f"{IDENTITY} {OTHER}", "\xff"])
-def test_only_an_id_must_be_believed_or_shown(folder: Path, content: str) -> None:
+def test_only_a_valid_id_must_be_trusted_or_shown(folder: Path, content: str) -> None:
     (folder / NOTE).write_text(content, encoding="latin-1")
     with pytest.raises(EngineError, match="16 hexadecimal digits") as caught:
         owner_of(folder)
@@ -56,26 +56,26 @@ def test_only_an_id_must_be_believed_or_shown(folder: Path, content: str) -> Non
     assert (folder / NOTE).read_text(encoding="latin-1") == content
 
 
-def test_only_the_beginning_of_a_note_must_be_read(folder: Path) -> None:
+def test_only_the_start_of_a_note_must_be_read(folder: Path) -> None:
     with (folder / NOTE).open("wb") as stream:
         stream.truncate(1 << 24)
     with pytest.raises(EngineError, match="is not from mlflow-compose"):
         owner_of(folder)
 
 
-def test_a_pipe_must_be_refused_and_not_waited_for(folder: Path) -> None:
+def test_a_pipe_must_be_refused_and_not_block(folder: Path) -> None:
     os.mkfifo(folder / NOTE)
     with pytest.raises(EngineError, match="is not from mlflow-compose"):
         owner_of(folder)
 
 
-def test_a_folder_in_the_notes_place_must_be_refused(folder: Path) -> None:
+def test_a_folder_instead_of_the_note_must_be_refused(folder: Path) -> None:
     (folder / NOTE).mkdir()
     with pytest.raises(EngineError, match="is not from mlflow-compose"):
         claim(folder, IDENTITY)
 
 
-def test_a_note_that_a_full_disk_left_empty_must_be_written_again(folder: Path) -> None:
+def test_a_note_left_empty_by_a_full_disk_must_be_written_again(folder: Path) -> None:
     (folder / NOTE).touch()
     assert owner_of(folder) == ""
     claim(folder, IDENTITY)
@@ -83,7 +83,7 @@ def test_a_note_that_a_full_disk_left_empty_must_be_written_again(folder: Path) 
 
 
 def test_another_stacks_note_must_never_be_replaced(folder: Path) -> None:
-    """A migration starts the new stack, whose MINIO_VOLUME_PATH nobody has looked at."""
+    """A migration starts the new stack with a MINIO_VOLUME_PATH that was not checked before."""
     claim(folder, OTHER)
     with pytest.raises(EngineError, match="another stack"):
         claim_folders(stack(MINIO_VOLUME_PATH=str(folder)), folder.parent / "stack" / "compose")

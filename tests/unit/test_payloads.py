@@ -1,4 +1,4 @@
-"""What `--json` prints is declared, and what is declared is what it prints."""
+"""The output of `--json` matches the declared payloads."""
 
 import typing
 from dataclasses import fields
@@ -20,19 +20,19 @@ from mlflow_compose.payloads import (
 from tests.contract import check_envelope, mismatch
 
 
-def test_every_command_must_declare_what_it_prints() -> None:
+def test_every_command_must_declare_its_payload() -> None:
     assert [*BY_COMMAND] == [*typing.cast("typing.Any", typer.main.get_command(app)).commands]
     listed = {payload for payloads in BY_COMMAND.values() for payload in payloads}
     assert listed < {*typing.get_args(Payload)}
 
 
 @pytest.mark.parametrize("payload", typing.get_args(Payload), ids=lambda one: one.__name__)
-def test_every_key_must_have_a_sentence(payload: type) -> None:
+def test_every_key_must_have_a_description(payload: type) -> None:
     for part in fields(payload):
         assert part.metadata["about"].endswith("."), part.name
 
 
-def test_absent_keys_must_be_left_out_and_null_be_kept() -> None:
+def test_absent_keys_must_be_omitted_but_null_values_kept() -> None:
     assert as_json(Created(".env")) == {"env_file": ".env"}
     assert as_json(Created(".env", renamed={})) == {"env_file": ".env", "renamed": {}}
     store = Store("s3", external=True, endpoint=None, text="Amazon")
@@ -62,7 +62,7 @@ def test_the_contract_must_be_checked_key_by_key(
     assert found.startswith(problem) if problem else found == ""
 
 
-def test_only_a_command_that_failed_may_print_no_result() -> None:
+def test_only_a_failed_command_may_print_no_result() -> None:
     envelope = {"version": 1, "command": "status", "ok": True, "data": {}, "errors": []}
     with pytest.raises(AssertionError, match="status"):
         check_envelope(envelope)

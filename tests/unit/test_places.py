@@ -1,4 +1,4 @@
-"""Settings that change where data is looked for stop `up`, if there is any."""
+"""`up` stops if a changed setting would hide existing data."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ SMALL = ("BACKEND_STORE=sqlite", "ARTIFACT_STORE=local")
 def start(
     found: Plan, counts: FakeEngine | None = None, *, start_empty: bool = False
 ) -> FakeEngine:
-    """Bring a stack up, whose data is counted by `counts`."""
+    """Start a stack whose data is counted by the engine `counts`."""
     runs = FakeEngine(found.stack)
     actions.up(
         found,
@@ -39,7 +39,7 @@ def start(
 
 
 def holding(found: Plan, figures: dict[str, int], *statuses: ServiceStatus) -> FakeEngine:
-    """Return an engine of a stack that holds so much."""
+    """Return an engine of a stack that contains this much data."""
     outcome = answered(figures)
     return FakeEngine(found.stack, statuses or ALL_WELL, outcome=outcome)
 
@@ -83,7 +83,7 @@ def test_a_setting_that_hides_data_must_stop_the_start(
     assert (tmp_path / "compose/docker-compose.yaml").read_bytes() == rendered
 
     if new.stack.stores.runs.external:
-        # An engine that only remembers has no such server.
+        # A fake engine has no external server.
         return
     start(new, start_empty=True)
     assert read_record(new.paths).places["docker"] == places_of(new)
@@ -96,7 +96,7 @@ def test_a_setting_that_hides_data_must_stop_the_start(
         *("MLFLOW_AUTH=basic", "MLFLOW_ARTIFACT_ACCESS=direct", "PG_PASSWORD=other"),
     ],
 )
-def test_other_settings_must_not_stop_it(tmp_path: Path, line: str) -> None:
+def test_other_settings_must_not_stop_the_start(tmp_path: Path, line: str) -> None:
     start(plan(tmp_path))
     new = plan(tmp_path, line)
     assert changed(new, read_record(new.paths)) is None
@@ -109,7 +109,7 @@ def test_a_stack_without_data_must_not_be_stopped(tmp_path: Path) -> None:
     assert "start" in start(plan(tmp_path, "PG_DATABASE=other"), holding(old, NOTHING)).calls
 
 
-def test_only_what_is_looked_for_elsewhere_must_count(tmp_path: Path) -> None:
+def test_only_data_that_would_be_hidden_must_count(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
     figures = {**NOTHING, "objects": 7}
@@ -119,7 +119,7 @@ def test_only_what_is_looked_for_elsewhere_must_count(tmp_path: Path) -> None:
     assert "runs are in" not in caught.value.message
 
 
-def test_what_cannot_be_counted_may_be_there(tmp_path: Path) -> None:
+def test_data_that_cannot_be_counted_must_count_as_existing(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
     broken = FakeEngine(old.stack, ALL_WELL, outcome=Outcome(1, b"", "connection refused"))
@@ -138,8 +138,8 @@ def test_a_stopped_stack_must_be_counted_with_its_servers_and_stopped_again(tmp_
     assert engine.calls[-1] == "stop volumes=False"
 
 
-def test_no_server_must_be_started_to_count_where_the_data_is_not_mounted(tmp_path: Path) -> None:
-    """It would make an empty stack there, and find nothing that is hidden."""
+def test_no_server_must_be_started_for_counting_if_the_data_is_not_mounted(tmp_path: Path) -> None:
+    """It would create an empty stack there, and not find the hidden data."""
     old = plan(tmp_path)
     start(old)
     gone = EngineError("the data of this stack was in /mnt/disk, which does not hold it now")
@@ -149,7 +149,7 @@ def test_no_server_must_be_started_to_count_where_the_data_is_not_mounted(tmp_pa
     assert engine.calls == ["check", "check_data"]
 
 
-def test_a_stack_that_runs_in_part_must_not_be_touched(tmp_path: Path) -> None:
+def test_a_partly_running_stack_must_not_be_touched(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)
     engine = FakeEngine(old.stack, tuple(status for status in ALL_WELL if status.name != "s3"))
@@ -173,8 +173,8 @@ def test_a_new_project_name_must_not_hide_the_volumes_of_the_old_one(tmp_path: P
     assert changed(new, read_record(new.paths)) is None
 
 
-def test_a_copy_with_a_name_of_its_own_must_start(tmp_path: Path) -> None:
-    """The name in its record is that of the original, whose containers are none of its business."""
+def test_a_copy_with_its_own_name_must_start(tmp_path: Path) -> None:
+    """Its record has the name of the original, whose containers are not its own."""
     (tmp_path / "original").mkdir()
     start(plan(tmp_path / "original"))
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
@@ -184,8 +184,8 @@ def test_a_copy_with_a_name_of_its_own_must_start(tmp_path: Path) -> None:
     start(new)
 
 
-def test_a_stack_that_runs_must_be_stopped_by_its_name_first(tmp_path: Path) -> None:
-    """Its containers would go on beside the new ones, and no command would reach them."""
+def test_a_running_stack_must_be_stopped_by_its_old_name_first(tmp_path: Path) -> None:
+    """Its containers would keep running next to the new ones, out of reach of any command."""
     old = plan(tmp_path)
     start(old)
     new = plan(tmp_path, "COMPOSE_PROJECT_NAME=other")
@@ -195,7 +195,7 @@ def test_a_stack_that_runs_must_be_stopped_by_its_name_first(tmp_path: Path) -> 
     start(new, start_empty=True)
 
 
-def test_what_another_stack_has_by_the_old_name_must_not_be_counted(tmp_path: Path) -> None:
+def test_another_stacks_data_with_the_old_name_must_not_be_counted(tmp_path: Path) -> None:
     old, new = plan(tmp_path, *SMALL), plan(tmp_path, *SMALL[1:])
     start(old)
     counts = holding(old, FULL)
@@ -205,8 +205,8 @@ def test_what_another_stack_has_by_the_old_name_must_not_be_counted(tmp_path: Pa
     assert counts.calls == ["check"]
 
 
-def test_what_runs_by_another_name_must_be_named_by_it(tmp_path: Path) -> None:
-    """Otherwise `down --volumes` would find nothing, and call it deleted."""
+def test_a_stack_running_by_another_name_must_be_reported_with_that_name(tmp_path: Path) -> None:
+    """Otherwise `down --volumes` would find nothing and report the data as deleted."""
     old = plan(tmp_path)
     start(old)
     record = read_record(old.paths)
@@ -218,7 +218,7 @@ def test_what_runs_by_another_name_must_be_named_by_it(tmp_path: Path) -> None:
 
 
 def test_a_copy_must_have_an_id_before_its_data_is_counted(tmp_path: Path) -> None:
-    """The servers that are started for it claim the data with that id."""
+    """The servers that are started for counting claim the data with that id."""
     (tmp_path / "original").mkdir()
     start(plan(tmp_path / "original"))
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
@@ -228,8 +228,8 @@ def test_a_copy_must_have_an_id_before_its_data_is_counted(tmp_path: Path) -> No
     assert plan(tmp_path / "copy").identity.id == new.identity.id
 
 
-def test_data_with_somebody_else_must_be_remembered_whatever_is_set_now(tmp_path: Path) -> None:
-    """`down --volumes` deletes nothing there: the next start must still ask for it."""
+def test_external_data_must_be_remembered_whatever_the_current_settings(tmp_path: Path) -> None:
+    """`down --volumes` deletes nothing there, so the next start must still check it."""
     old = plan(tmp_path, "MINIO_HOST=s3.lab")
     start(old)
     new = plan(tmp_path)
@@ -239,8 +239,8 @@ def test_data_with_somebody_else_must_be_remembered_whatever_is_set_now(tmp_path
         start(new, holding(old, FULL))
 
 
-def test_a_copy_must_count_as_the_stack_that_it_will_be(tmp_path: Path) -> None:
-    """Its id is drawn anew until it is kept: its data would carry one that no stack has."""
+def test_a_copy_must_be_counted_with_its_future_id(tmp_path: Path) -> None:
+    """Its id is random until it is stored, so its data would carry an id that no stack has."""
     (tmp_path / "original").mkdir()
     start(plan(tmp_path / "original"))
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
@@ -251,7 +251,7 @@ def test_a_copy_must_count_as_the_stack_that_it_will_be(tmp_path: Path) -> None:
     assert new.identity.copied_from
 
 
-def test_a_migration_that_had_copied_all_must_be_finished(tmp_path: Path) -> None:
+def test_a_migration_that_copied_everything_must_be_finished(tmp_path: Path) -> None:
     old, new = plan(tmp_path, *SMALL), plan(tmp_path, *SMALL[1:])
     start(old)
     mark(new.paths, places_of(new))
@@ -261,8 +261,8 @@ def test_a_migration_that_had_copied_all_must_be_finished(tmp_path: Path) -> Non
     assert found.left_behind == {}
 
 
-def test_what_the_old_stores_got_since_must_not_count_as_copied(tmp_path: Path) -> None:
-    """The old stack was started again after the migration was cut off, even if only in part."""
+def test_data_added_to_the_old_stores_must_not_count_as_copied(tmp_path: Path) -> None:
+    """The old stack was restarted after the interrupted migration, even if only partly."""
     old = plan(tmp_path, *SMALL)
     start(old)
     mark(old.paths, places_of(plan(tmp_path, *SMALL[1:])))
@@ -275,7 +275,7 @@ def test_what_the_old_stores_got_since_must_not_count_as_copied(tmp_path: Path) 
         start(new, holding(old, FULL))
 
 
-def test_the_first_start_must_look_nowhere(tmp_path: Path) -> None:
+def test_the_first_start_must_not_search_for_data(tmp_path: Path) -> None:
     assert changed(plan(tmp_path), Record()) is None
 
 

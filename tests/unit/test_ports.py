@@ -1,4 +1,4 @@
-"""A taken port is found before anything starts, with who has it and what to do."""
+"""A taken port is reported before anything starts, with its owner and a solution."""
 
 import os
 import re
@@ -20,18 +20,18 @@ MakeEngine = Callable[..., FakeEngine]
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """Return a port of this machine that this very process listens on."""
+    """Return a port on which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 @pytest.fixture
 def free() -> Iterator[list[int]]:
-    """Return ports that nobody listens on, and that nobody else is given meanwhile."""
+    """Return free ports that are reserved meanwhile."""
     with ExitStack() as opened:
         sockets = [opened.enter_context(socket.socket()) for _ in range(2)]
         for found in sockets:
-            # Bound and not listening; whoever says the same may bind it too.
+            # Bound but not listening; other sockets with this option may bind it too.
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(("127.0.0.1", 0))
         yield [found.getsockname()[1] for found in sockets]
@@ -44,7 +44,7 @@ def without_ports(**values: str) -> FakeEngine:
 
 @pytest.fixture
 def engine(free: list[int]) -> MakeEngine:
-    """Return how to make an engine whose stack has free ports, but for those given."""
+    """Return a function that creates an engine whose stack has free ports except the given ones."""
 
     def make(**values: str) -> FakeEngine:
         ports = {"MLFLOW_PORT": str(free[0]), "MINIO_PORT": str(free[1])}
@@ -59,15 +59,15 @@ def refusal(found: FakeEngine) -> PortTakenError:
     return caught.value
 
 
-def test_free_ports_must_be_fine(engine: MakeEngine) -> None:
+def test_free_ports_must_be_accepted(engine: MakeEngine) -> None:
     check_ports(engine())
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "fe80::1"])
-def test_an_address_of_another_machine_must_be_named(engine: MakeEngine, address: str) -> None:
-    """Documentation's own networks: no machine has these."""
+def test_an_address_of_another_machine_must_be_reported(engine: MakeEngine, address: str) -> None:
+    """In the networks reserved for documentation, which no machine has."""
     found = engine(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic")
-    # Nor does it help that the stack runs, on the address that it was told before.
+    # It does not help that the stack is running on its former address.
     found.held = frozenset(port.published for _, port in found.stack.ports)
     with pytest.raises(SettingsError) as caught:
         check_ports(found)
@@ -77,7 +77,7 @@ def test_an_address_of_another_machine_must_be_named(engine: MakeEngine, address
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", ANY_ADDRESS])
-def test_an_address_of_this_machine_must_be_fine(engine: MakeEngine, address: str) -> None:
+def test_an_address_of_this_machine_must_be_accepted(engine: MakeEngine, address: str) -> None:
     check_ports(engine(STACK_BIND_ADDRESS=address, MLFLOW_AUTH="basic"))
 
 
@@ -102,7 +102,7 @@ def test_the_process_on_a_port_must_be_named(
     assert f"set {next(iter(values))}=" in error.hint
 
 
-def test_a_listener_on_all_addresses_must_be_noticed(engine: MakeEngine) -> None:
+def test_a_listener_on_all_addresses_must_be_detected(engine: MakeEngine) -> None:
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
         assert is_taken("127.0.0.1", port)
@@ -118,7 +118,7 @@ def test_the_container_on_a_port_must_be_named(engine: MakeEngine, taken: int) -
     )
 
 
-def test_somebody_who_may_not_be_named_must_still_be_noticed(
+def test_a_listener_that_cannot_be_identified_must_still_be_detected(
     engine: MakeEngine, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(kind: str) -> None:
@@ -130,14 +130,14 @@ def test_somebody_who_may_not_be_named_must_still_be_noticed(
     )
 
 
-def test_the_stacks_own_ports_must_not_be_in_its_way(engine: MakeEngine, taken: int) -> None:
+def test_the_stacks_own_ports_must_not_count_as_taken(engine: MakeEngine, taken: int) -> None:
     found = engine(MLFLOW_PORT=str(taken))
     found.held = frozenset({taken})
     check_ports(found)
 
 
-def test_a_port_that_just_became_free_must_be_free(free: list[int]) -> None:
-    """Connections that ended a moment ago do not keep a server from starting."""
+def test_a_port_that_just_became_free_must_count_as_free(free: list[int]) -> None:
+    """Connections closed a moment ago do not prevent a server from starting."""
     with socket.create_server(("127.0.0.1", free[0])) as server:
         client = socket.create_connection(("127.0.0.1", free[0]))
         accepted, _ = server.accept()
@@ -146,7 +146,7 @@ def test_a_port_that_just_became_free_must_be_free(free: list[int]) -> None:
     assert not is_taken("127.0.0.1", free[0])
 
 
-def test_a_port_must_be_found_taken_over_ipv6_too() -> None:
+def test_a_port_taken_on_ipv6_must_be_detected() -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
@@ -179,7 +179,7 @@ def test_the_hint_must_spell_the_consoles_address_as_minio_does(
     assert "MINIO_CONSOLE_ADDRESS=:9002" in hint
 
 
-def test_airplay_must_be_named_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airplay_must_be_named_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 5000)
     assert "AirPlay" not in (refusal(without_ports()).hint or "")
     monkeypatch.setattr("sys.platform", "darwin")

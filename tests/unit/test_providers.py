@@ -1,4 +1,4 @@
-"""The S3 servers that a stack can bundle: what each promises, and which data it may use."""
+"""The S3 servers that a stack can bundle: their properties, and the data that each may use."""
 
 import json
 import sys
@@ -59,7 +59,7 @@ def test_a_chosen_image_must_replace_the_providers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_must_have_a_volume_of_its_own(name: str) -> None:
+def test_each_provider_must_have_its_own_volume(name: str) -> None:
     """Their formats differ; MinIO's volume keeps its original name."""
     volumes = {other: stack(S3_PROVIDER=other).service("s3").volumes for other in NAMES}
     assert volumes[name] == (Volume(f"{name}_data", "/data"),)
@@ -89,7 +89,7 @@ def test_a_key_must_be_limited_if_there_is_a_root_key(name: str) -> None:
     assert ("s3_root_key" in {secret.name for secret in job.secrets}) is provider.has_root
 
 
-def test_a_server_with_one_key_must_not_be_given_another() -> None:
+def test_a_server_with_one_key_must_not_get_another() -> None:
     found = stack(S3_PROVIDER="rclone")
     assert not [secret for secret in found.secrets if "root" in secret.name]
     assert found.service("bucket-init").about == "Creates the bucket, then exits."
@@ -159,7 +159,7 @@ def test_another_servers_volume_must_stop_a_start_that_would_lose_artifacts(tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("others", [set(), {"minio_data", "rclone_data"}])
-def test_a_server_with_data_must_start_in_spite_of_other_volumes(
+def test_a_server_with_data_must_start_despite_other_volumes(
     name: str, others: set[str], tmp_path: Path
 ) -> None:
     """The data from before a migration may stay."""
@@ -167,7 +167,9 @@ def test_a_server_with_data_must_start_in_spite_of_other_volumes(
 
 
 @pytest.mark.parametrize("values", [{"ARTIFACT_STORE": "local"}, {"MINIO_HOST": "objects.lab"}])
-def test_a_stack_without_a_server_must_not_be_asked(values: dict[str, str], tmp_path: Path) -> None:
+def test_a_stack_without_a_server_must_not_be_checked(
+    values: dict[str, str], tmp_path: Path
+) -> None:
     data.check(stack(**values), tmp_path, {"minio_data"})
 
 
@@ -178,7 +180,7 @@ def filled(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("name", WITH_MARK)
-def test_a_folder_must_be_its_own_empty_or_refused(
+def test_a_folder_must_be_the_providers_own_or_empty(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "check_owner", lambda *_: None)
@@ -195,7 +197,7 @@ def test_a_folder_must_be_its_own_empty_or_refused(
         data.check(other, compose, set())
 
 
-def test_plain_files_must_do_for_rclone(tmp_path: Path) -> None:
+def test_rclone_must_accept_a_folder_of_plain_files(tmp_path: Path) -> None:
     found = stack(S3_PROVIDER="rclone", MINIO_VOLUME_PATH="objects")
     data.check(found, filled(tmp_path, "bucket"), set())
 
@@ -218,7 +220,7 @@ def test_the_page_must_name_every_server_and_its_image() -> None:
 
 
 @pytest.mark.parametrize("user", ["o'brien", 'my"user', "$user", "my\\user"])
-def test_a_user_that_the_database_image_cannot_make_must_be_refused(
+def test_a_user_that_the_database_image_cannot_create_must_be_refused(
     tmp_path: Path, user: str
 ) -> None:
     """Its initdb fails, and prints the password with a double quote in the name."""
@@ -232,7 +234,7 @@ def test_a_user_that_the_database_image_cannot_make_must_be_refused(
     "setting",
     [("PG_HOST", "localhost"), ("MINIO_HOST", "127.0.0.1"), ("MINIO_HOST", "::1")],
 )
-def test_a_server_must_not_be_looked_for_in_the_container_itself(
+def test_an_external_server_must_not_be_on_the_containers_loopback(
     setting: tuple[str, str], tmp_path: Path
 ) -> None:
     name, host = setting

@@ -41,12 +41,12 @@ class Breaking(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """Return the URL of the server that breaks off."""
+    """Return the URL of the server that breaks connections."""
     handler = type("Handler", (Breaking,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()

@@ -1,4 +1,4 @@
-"""What a stack remembers: where its data is, what migrations left, what runs it."""
+"""A stack's record: where its data is, leftovers of migrations, and its last engine."""
 
 from pathlib import Path
 
@@ -16,19 +16,19 @@ def paths(tmp_path: Path) -> StackPaths:
     return StackPaths(tmp_path / ".env")
 
 
-def test_nothing_must_be_remembered_of_a_stack_that_was_never_started(paths: StackPaths) -> None:
+def test_a_stack_that_was_never_started_must_have_an_empty_record(paths: StackPaths) -> None:
     assert read_record(paths) == Record()
     assert not paths.state.exists()
 
 
-def test_what_was_written_must_be_remembered(paths: StackPaths) -> None:
+def test_a_written_record_must_be_read_back(paths: StackPaths) -> None:
     record = Record().started("docker", PLACES, ["mlflow_data"]).moved("docker", PLACES, ["a", "b"])
     write_record(record, paths)
     assert read_record(paths) == record
     assert {path.name for path in paths.state.iterdir()} == {".gitignore", "record.json"}
 
 
-def test_each_engine_must_have_places_of_its_own() -> None:
+def test_each_engine_must_have_its_own_places() -> None:
     record = Record().started("docker", PLACES, []).started("local", {}, [])
     assert record.places == {"docker": PLACES, "local": {}}
     assert record.started_on == "local"
@@ -49,7 +49,7 @@ def test_deleted_data_must_be_forgotten() -> None:
     assert record.without_volumes("docker", elsewhere=False) == Record()
 
 
-def test_data_outside_of_the_volumes_must_not_be_forgotten_with_them() -> None:
+def test_data_outside_the_volumes_must_not_be_forgotten_with_them() -> None:
     record = Record().started("docker", PLACES, [])
     assert record.without_volumes("docker", elsewhere=True).places == {"docker": PLACES}
 
@@ -74,19 +74,19 @@ def test_data_that_was_left_behind_must_never_count_as_left_over() -> None:
     }
 
 
-def test_what_is_used_again_must_not_count_as_left_over() -> None:
+def test_volumes_that_are_used_again_must_not_count_as_leftovers() -> None:
     """`S3_PROVIDER=… migrate-store --prune` would delete the artifacts of the running stack."""
     record = Record().moved("docker", PLACES, ["minio_data", "mlflow_data"])
     assert record.started("docker", PLACES, ["minio_data"]).left_over == {"docker": ["mlflow_data"]}
 
 
-def test_what_was_pruned_must_not_be_left_over() -> None:
+def test_pruned_volumes_must_not_count_as_leftovers() -> None:
     record = Record().moved("docker", PLACES, ["a", "b"]).pruned("docker", ["a"])
     assert record.left_over == {"docker": ["b"]}
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"other": 1}', "\x00"])
-def test_a_damaged_record_must_be_named(paths: StackPaths, text: str) -> None:
+def test_a_damaged_record_must_be_reported(paths: StackPaths, text: str) -> None:
     paths.state.mkdir()
     (paths.state / "record.json").write_text(text, encoding="utf-8")
     with pytest.raises(FilesError, match="is damaged") as caught:

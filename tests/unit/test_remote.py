@@ -1,4 +1,4 @@
-"""Modules that are sent to where a service runs, and how they answer."""
+"""Modules that are sent into a service, and their answers."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from mlflow_compose.engines.process import run_process
 from tests.unit.fakes import FakeEngine, failed
 from tests.unit.samples import SECRETS, stack
 
-# What the tests send: it reports twice, then echoes or fails.
+# Source of the module that the tests send: it reports twice, then echoes or fails.
 SENT = """
 import sys
 from mlflow_compose.engines.inside import answer
@@ -33,7 +33,7 @@ def main(request):
 
 @dataclass
 class HereEngine(FakeEngine):
-    """Runs commands on this machine, where nothing of this package can be imported."""
+    """Runs commands on this machine in a Python that cannot import this package."""
 
     def run(
         self,
@@ -53,7 +53,7 @@ class HereEngine(FakeEngine):
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a module whose source is the one above."""
+    """Return a module with the source above."""
     module = ModuleType("mlflow_compose.sent")
     monkeypatch.setattr("inspect.getsource", _source_of)
     return module
@@ -66,7 +66,7 @@ def _source_of(module: ModuleType) -> str:
     return str(loader.get_source(module.__name__))  # type: ignore[union-attr]
 
 
-def test_modules_must_be_run_with_what_they_import(sent: ModuleType) -> None:
+def test_modules_must_run_with_their_imports(sent: ModuleType) -> None:
     progress: list[str] = []
     items: list[object] = []
     text = "any text, ä\n" * 10_000
@@ -82,49 +82,49 @@ def test_modules_must_be_run_with_what_they_import(sent: ModuleType) -> None:
     assert items == [{"size": len(text)}]
 
 
-def test_a_failure_must_carry_its_facts_and_no_secret(sent: ModuleType) -> None:
+def test_a_failure_must_contain_its_facts_and_no_secret(sent: ModuleType) -> None:
     request = {"text": SECRETS["PG_PASSWORD"], "fail": True}
     with pytest.raises(RemoteError, match=r"^no \*{8}$") as caught:
         run_modules(HereEngine(stack()), [sent], request)
     assert caught.value.facts["code"] == 7
 
 
-def test_a_crash_must_be_told_by_its_last_line_without_secrets() -> None:
+def test_a_crash_must_be_reported_by_its_last_line_without_secrets() -> None:
     crashed = Outcome(1, b"", f"Traceback\nKeyError: {SECRETS['PG_PASSWORD']}\n")
     with pytest.raises(RemoteError, match=r"^KeyError: \*{8}$"):
         run_modules(FakeEngine(stack(), outcome=crashed), [], {})
 
 
-def test_silence_must_be_told() -> None:
+def test_missing_output_must_be_reported() -> None:
     with pytest.raises(RemoteError, match="no output"):
         run_modules(FakeEngine(stack(), outcome=Outcome(137, b"", "")), [], {})
 
 
-def test_a_result_of_a_process_that_then_failed_must_not_count() -> None:
+def test_a_result_must_not_count_if_the_process_then_failed() -> None:
     late = Outcome(1, b'{"done": {}}\n', "out of memory\n")
     with pytest.raises(RemoteError, match="out of memory"):
         run_modules(FakeEngine(stack(), outcome=late), [], {})
 
 
-def test_lines_must_be_put_together_from_any_pieces() -> None:
-    whole = json.dumps({"done": "ä" * 100}, ensure_ascii=False).encode() + b"\n"
+def test_lines_must_be_assembled_from_chunks_of_any_size() -> None:
+    document = json.dumps({"done": "ä" * 100}, ensure_ascii=False).encode() + b"\n"
 
     class Dribbling(FakeEngine):
         def run(self, *_: object, on_output: Output | None = None, **__: object) -> Outcome:
             assert on_output is not None
-            for byte in whole:
+            for byte in document:
                 on_output(bytes([byte]))
             return Outcome(0, b"", "")
 
     assert run_modules(Dribbling(stack()), [], {}) == "ä" * 100
 
 
-def test_what_is_said_after_a_failure_must_not_hide_it() -> None:
+def test_output_after_a_failure_must_not_hide_it() -> None:
     outcome = failed("the database is full", code=1)
     with pytest.raises(RemoteError, match="the database is full"):
         run_modules(FakeEngine(stack(), outcome=outcome), [], {})
 
 
-def test_the_sent_modules_must_need_nothing_but_the_standard_library() -> None:
+def test_the_sent_modules_must_only_need_the_standard_library() -> None:
     code = "import mlflow_compose.engines.inside.answer, mlflow_compose.engines.inside.s3"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -123,8 +123,8 @@ def test_a_secret_edited_by_hand_must_be_reported_without_its_text(user: User) -
     assert secret.read_text(encoding="utf-8") == "hunter2"
 
 
-def test_a_file_that_is_not_ours_must_not_be_overwritten(user: User) -> None:
-    """A folder called compose with a docker-compose.yaml in it is not always ours."""
+def test_a_foreign_file_must_not_be_overwritten(user: User) -> None:
+    """A folder called compose with a docker-compose.yaml may belong to another project."""
     user.has_env()
     user.compose_file.parent.mkdir()
     user.compose_file.write_text("services: {}\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def test_a_file_edited_by_hand_must_not_be_removed(user: User) -> None:
     assert dockerfile.read_text(encoding="utf-8") == "FROM scratch\n"
 
 
-def test_the_exit_code_of_check_must_tell_whether_disk_differs(user: User) -> None:
+def test_the_exit_code_of_check_must_show_whether_files_differ(user: User) -> None:
     user.has_env()
     missing = user.types("render", "--check")
     assert missing.code == 1
@@ -218,7 +218,7 @@ def test_the_exit_code_of_check_must_tell_whether_disk_differs(user: User) -> No
     ]
 
 
-def test_check_and_diff_must_go_together(user: User) -> None:
+def test_check_and_diff_must_be_combinable(user: User) -> None:
     user.has_env()
     user.types("render")
     user.has_env("MLFLOW_PORT=5001")
@@ -278,7 +278,7 @@ def test_another_folder_may_be_chosen(user: User) -> None:
     assert not (user.folder / "compose").exists()
 
 
-def test_an_interrupted_write_must_leave_the_old_file_whole(
+def test_an_interrupted_write_must_leave_the_old_file_intact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(rendering(), tmp_path)
@@ -341,13 +341,13 @@ def test_an_edit_during_an_interruption_must_still_be_noticed(
         write(rendering(MLFLOW_PORT="5001"), tmp_path)
 
 
-def test_no_temporary_file_must_stay_behind(tmp_path: Path) -> None:
+def test_no_temporary_file_must_be_left_behind(tmp_path: Path) -> None:
     write(rendering(), tmp_path)
     names = {path.name for path in tmp_path.rglob(".*")}
     assert names == {".manifest.json", ".dockerignore", ".env"}
 
 
-def test_a_folder_in_place_of_a_file_must_be_named(user: User) -> None:
+def test_a_folder_in_place_of_a_file_must_be_reported(user: User) -> None:
     """Docker creates such a folder if a file that it should mount is missing."""
     user.has_env()
     (user.folder / "compose/secrets/pg_password").mkdir(parents=True)
@@ -357,7 +357,7 @@ def test_a_folder_in_place_of_a_file_must_be_named(user: User) -> None:
     assert "hint: " in result.err
 
 
-def test_a_file_in_place_of_the_folder_must_be_named(user: User) -> None:
+def test_a_file_in_place_of_the_folder_must_be_reported(user: User) -> None:
     user.has_env()
     (user.folder / "compose").touch()
     result = user.types("render")
@@ -403,7 +403,7 @@ def test_a_target_that_does_not_exist_must_be_refused(user: User) -> None:
     assert result.err.startswith("error: --target must be compose or local, got helm\n")
 
 
-def test_no_health_check_has_a_start_period(tmp_path: Path) -> None:
+def test_no_health_check_must_have_a_start_period(tmp_path: Path) -> None:
     """During one, Docker 25 and newer check every 5 seconds, which doubles the start time."""
     write(render(stack()), tmp_path)
     assert "start_period" not in (tmp_path / "docker-compose.yaml").read_text()

@@ -1,4 +1,4 @@
-"""What is run where a service runs: its bytes come as it writes them, its end is reported."""
+"""Commands inside a service: output arrives unchanged and in time, the exit code is reported."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ EVERY_BYTE = bytes(range(256))
 TALK = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 1000); sys.exit(3)"
 
 
-def test_output_must_come_byte_for_byte_in_pieces_that_fit_into_memory() -> None:
+def test_output_must_arrive_unchanged_in_chunks_that_fit_into_memory() -> None:
     chunks: list[bytes] = []
     outcome = run_process([sys.executable, "-c", TALK], on_output=chunks.append)
     assert b"".join(chunks) == EVERY_BYTE * 1000
@@ -30,7 +30,7 @@ def test_output_must_come_byte_for_byte_in_pieces_that_fit_into_memory() -> None
 
 
 def test_a_long_output_must_not_be_kept_in_memory() -> None:
-    """A dump of a database is larger than memory; it is read as fast as it is used."""
+    """A database dump may be larger than memory; it is only read as fast as it is consumed."""
     write = "import os; [os.write(1, b'x' * 65536) for _ in range(8000)]"
     read = f"""
 import sys, tracemalloc
@@ -63,19 +63,19 @@ def test_errors_of_any_length_must_not_stop_a_command() -> None:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_a_folder_must_be_mounted_for_reading_unless_it_is_to_be_written(*, writable: bool) -> None:
+def test_a_folder_must_be_mounted_read_only_unless_it_is_writable(*, writable: bool) -> None:
     _, volume, *_ = one_off._mount(SharedFolder(Path("/home/student/a"), writable=writable))
     assert volume == f"/home/student/a:/mnt/shared:{'rw' if writable else 'ro'}"
 
 
-def test_a_folder_that_docker_cannot_mount_must_be_told() -> None:
+def test_a_folder_that_docker_cannot_mount_must_be_reported() -> None:
     with pytest.raises(EngineError, match="a colon in its path"):
         one_off._mount(SharedFolder(Path("/home/student/a:b")))
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> LocalEngine:
-    """Return the engine of a rendered stack whose packages are nothing but Python."""
+    """Return the engine of a rendered stack whose only package is Python."""
     found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
     paths = StackPaths(tmp_path / ".env")
     write(render(found), paths.local)
@@ -85,20 +85,20 @@ def local(tmp_path: Path) -> LocalEngine:
     return LocalEngine(found, paths, {"PATH": os.environ["PATH"]})
 
 
-def test_python_must_leave_nothing_beside_the_scripts_of_a_service(
+def test_python_must_leave_nothing_next_to_the_scripts_of_a_service(
     local: LocalEngine, tmp_path: Path
 ) -> None:
-    """What is newer there than the server's start would have it started again by the next `up`."""
+    """Files newer than the server's start would make the next `up` restart it."""
     plugins = tmp_path / "local" / "mlflow" / "plugins"
     (plugins / "any_plugin.py").touch()
     before = sorted(plugins.rglob("*"))
-    # In a process of its own, as when MLflow's command line is run.
+    # In a child process, as when MLflow's command line runs.
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import any_plugin'])"
     assert local.run("mlflow", ["python", "-c", code]).exit_code == 0
     assert sorted(plugins.rglob("*")) == before
 
 
-def test_a_service_must_be_run_with_its_own_environment_and_the_shared_folder(
+def test_a_command_must_run_with_the_services_environment_and_the_shared_folder(
     local: LocalEngine, tmp_path: Path
 ) -> None:
     shared = SharedFolder(tmp_path / "here", writable=True)
@@ -108,7 +108,7 @@ def test_a_service_must_be_run_with_its_own_environment_and_the_shared_folder(
     assert outcome.stdout.decode().split() == ["mlflow", str(tmp_path / "here")]
 
 
-def test_what_is_not_installed_must_be_told(tmp_path: Path) -> None:
+def test_missing_packages_must_be_reported(tmp_path: Path) -> None:
     found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
     outcome = LocalEngine(found, StackPaths(tmp_path / ".env"), {}).run("postgres", ["pg_dump"])
     assert outcome.exit_code == 1

@@ -87,7 +87,7 @@ def test_no_error_about_a_secret_must_print_it(user: User, lines: list[str], nam
         assert MARKER not in result.out + result.err
 
 
-def test_no_rendered_file_outside_of_secrets_must_contain_a_secret(
+def test_no_rendered_file_outside_secrets_must_contain_a_secret(
     user: User, lines: list[str]
 ) -> None:
     user.has_env(*lines)

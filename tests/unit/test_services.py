@@ -112,13 +112,13 @@ def test_services_of_a_kind_must_be_rendered_without_containers() -> None:
         assert rendered.secrets[f"{name}_key"].text == f"the key of {name}"
 
 
-def test_volumes_of_a_service_that_is_gone_must_be_known() -> None:
+def test_volumes_of_a_removed_service_must_be_known() -> None:
     known = known_volumes()
     assert all(name in known for name in ("postgres_data", "mlflow_tmp", "seat-cleo_data"))
     assert not any(name in known for name in ("seats", "grafana_data", "postgres_data_2"))
 
 
-def test_data_of_a_service_must_be_named_before_it_is_deleted() -> None:
+def test_data_of_a_service_must_be_listed_before_it_is_deleted() -> None:
     asked = what_is_lost(FakeEngine(stack()))
     assert asked == "Delete all runs, artifacts and notebooks of the stack mlflow?"
 
@@ -132,16 +132,14 @@ def test_a_cause_of_a_kind_must_be_known_with_the_service_that_explains_it() -> 
     assert found.sentence == "a seat does not answer: seat-ada ended with exit code 1"
 
 
-def test_one_image_must_be_built_once() -> None:
+def test_a_shared_image_must_be_built_once() -> None:
     found = stack()
     twin = replace(found.service("seat-ben"), image=found.service("seat-ada").image)
     shared = replace(found, services=(*found.services[:-1], twin))
     assert [service.name for service in shared.built] == ["mlflow", "seat-ada"]
 
 
-def test_every_image_that_is_missing_must_be_built(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_every_missing_image_must_be_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     built: list[str] = []
     found = stack()
     here = {service.image for service in found.services} - {

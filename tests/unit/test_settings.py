@@ -167,7 +167,7 @@ def test_a_name_must_be_classified_by_its_owner(name: str, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "translation"),
     [
         ("POSTGRES_USER", "PG_USER"),
         ("POSTGRES_DB", "PG_DATABASE"),
@@ -178,9 +178,9 @@ def test_a_name_must_be_classified_by_its_owner(name: str, kind: Kind) -> None:
         ("PG_VERSION", "POSTGRES_IMAGE"),
     ],
 )
-def test_a_name_from_another_stack_must_be_translated(name: str, meant: str) -> None:
+def test_a_name_from_another_stack_must_be_translated(name: str, translation: str) -> None:
     text = env_text(f"{name}=1")
-    with pytest.raises(SettingsError, match=f"{name} +is not a setting; use {meant} instead"):
+    with pytest.raises(SettingsError, match=f"{name} +is not a setting; use {translation} instead"):
         resolve(parse(text), {}, env_file=Path(".env"))
 
 
@@ -192,7 +192,9 @@ def test_a_name_that_the_stack_does_not_use_must_be_noted(name: str) -> None:
 
 def test_every_translation_must_lead_to_a_setting() -> None:
     names = {name for name, _ in declared()}
-    words = {word for meant in BY_MEANING.values() for word in re.findall(r"\w+_\w+", meant)}
+    words = {
+        word for translation in BY_MEANING.values() for word in re.findall(r"\w+_\w+", translation)
+    }
     assert words <= names
     assert not names & BY_MEANING.keys()
 

@@ -1,4 +1,4 @@
-"""What ends a command from outside: real signals to real processes, and pipes that close."""
+"""Commands that are ended from outside: real signals to real processes, and closed pipes."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child
 from tests.unit.samples import stack
 
-# Waits, cleans up in peace when it is told to, and ends as a command does.
+# Waits, cleans up without interruption when signaled, and exits like a command.
 WORK = """
 import sys
 from mlflow_compose.cli.signals import cancelled_by, raise_signals
@@ -41,7 +41,7 @@ SLEEP = ["sleep", "60"]
 
 
 def ended(process: "subprocess.Popen[str]", *signals: signal.Signals) -> tuple[int, str]:
-    """Send signals to a process that cleans up; return its exit code and what it said last."""
+    """Send signals to a process that cleans up; return its exit code and last line."""
     assert process.stdin
     assert process.stdout
     first, *more = signals
@@ -67,7 +67,7 @@ def test_ctrl_c_while_modules_are_imported_must_leave_no_traceback(tmp_path: Pat
     command = [sys.executable, "-X", "importtime", "-m", "mlflow_compose", "config"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        # Behind it, the commands are imported.
+        # The commands are imported after this point.
         imported = iter(process.stderr.readline, "")
         assert any("| " in line and line.rstrip().endswith(" typer") for line in imported)
         process.send_signal(signal.SIGINT)
@@ -76,13 +76,13 @@ def test_ctrl_c_while_modules_are_imported_must_leave_no_traceback(tmp_path: Pat
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_second_signal_must_not_break_the_cleaning_up_off(second: signal.Signals) -> None:
+def test_a_second_signal_must_not_interrupt_the_clean_up(second: signal.Signals) -> None:
     with child(*PYTHON) as process:
         assert ended(process, signal.SIGINT, second, second) == (130, "clean\n")
 
 
-def test_a_signal_that_is_ignored_must_stay_so() -> None:
-    """As by nohup."""
+def test_an_ignored_signal_must_stay_ignored() -> None:
+    """For example by nohup."""
     with child("sh", "-c", 'trap "" HUP; exec "$@"', "sh", *PYTHON) as process:
         process.send_signal(signal.SIGHUP)
         assert ended(process, signal.SIGTERM) == (143, "clean\n")
@@ -94,26 +94,26 @@ def test_a_signal_must_be_said_in_words() -> None:
     assert cancelled_by(KeyboardInterrupt()).code == cancelled_by(Ended(signal.SIGINT)).code
 
 
-# --- what a command started must not outlive it
+# --- processes started by a command must not outlive it
 
 
 def interrupt(output: bytes) -> None:
     raise KeyboardInterrupt(output)
 
 
-def asleep() -> list[psutil.Process]:
+def sleeping_processes() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
     return [process for process in children if process.cmdline() == SLEEP]
 
 
-def test_what_runs_beside_a_service_must_end_with_the_command(tmp_path: Path) -> None:
+def test_a_process_next_to_a_service_must_end_with_the_command(tmp_path: Path) -> None:
     script = "echo started; exec sleep 60"
     with pytest.raises(KeyboardInterrupt):
         run_process(["sh", "-c", script], folder=tmp_path, on_output=interrupt)
-    assert asleep() == []
+    assert sleeping_processes() == []
 
 
-def test_compose_must_not_go_on_starting_when_the_command_ended() -> None:
+def test_compose_must_stop_starting_services_when_the_command_ends() -> None:
     def starting() -> Iterable[tuple[str, bytes]]:
         with subprocess.Popen(SLEEP) as process:
             yield "stderr", b"Container mlflow Starting"
@@ -122,7 +122,7 @@ def test_compose_must_not_go_on_starting_when_the_command_ended() -> None:
     looks: list[int] = []
 
     def look() -> tuple[ServiceStatus, ...]:
-        looks.append(len(asleep()))
+        looks.append(len(sleeping_processes()))
         if any(looks):
             raise KeyboardInterrupt
         return ()
@@ -130,22 +130,22 @@ def test_compose_must_not_go_on_starting_when_the_command_ended() -> None:
     with pytest.raises(KeyboardInterrupt):
         watch(stack(), starting(), look, FakeScreen(), wait_timeout=30)
     assert looks[-1] == 1
-    assert asleep() == []
+    assert sleeping_processes() == []
 
 
-# --- a screen that is gone
+# --- closed pipes
 
 
 @contextmanager
 def closed_pipe() -> Iterator[Console]:
-    """Give a console whose reader has gone, as after `| head -1`."""
+    """Yield a console whose reader has exited, as after `| head -1`."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as err:
         yield Console(sys.stdout, err, {}, as_json=False, quiet=False)
 
 
-def test_a_closed_pipe_must_not_end_the_work() -> None:
+def test_a_closed_pipe_must_not_stop_the_work() -> None:
     done = []
     with closed_pipe() as shown:
         shown.note("a note")
@@ -158,7 +158,7 @@ def test_a_closed_pipe_must_not_end_the_work() -> None:
 
 
 def test_a_closed_pipe_must_not_change_the_exit_code(tmp_path: Path) -> None:
-    """Nor may the interpreter's last flush."""
+    """The interpreter's final flush must not change it either."""
     script = f"{sys.executable} -m mlflow_compose status 2>&1 >/dev/null | true"
     command = f'{script}; echo "${{PIPESTATUS[0]}}"'
     for _ in range(3):

@@ -24,7 +24,7 @@ def mlflow(**values: str) -> Service:
     return stack(**values).service("mlflow")
 
 
-def test_the_services_must_have_the_names_that_readers_know() -> None:
+def test_the_services_must_have_their_documented_names() -> None:
     found = stack()
     assert [service.name for service in found.services] == [
         "postgres",
@@ -63,7 +63,7 @@ def test_postgres_must_be_checked_over_the_network() -> None:
     assert check.test[:6] == ("CMD", "pg_isready", "-h", "127.0.0.1", "-U", "u")
 
 
-def test_postgres_must_keep_its_data_where_every_major_version_finds_it() -> None:
+def test_postgres_must_store_its_data_where_every_major_version_finds_it() -> None:
     service = stack().service("postgres")
     assert service.volumes == (Volume("postgres_data", "/var/lib/postgresql"),)
     assert service.environment["PGDATA"] == "/var/lib/postgresql/pgdata"
@@ -75,7 +75,7 @@ def test_mlflow_must_use_psycopg2_by_name_and_no_password_in_the_uri() -> None:
     assert mlflow().environment["PGSERVICEFILE"] == "/run/secrets/pg_service.conf"
 
 
-def test_only_our_own_containers_must_run_without_privileges() -> None:
+def test_mlflow_and_the_bucket_job_must_run_without_privileges() -> None:
     found = stack()
     chosen = {service.name: (service.user, service.read_only) for service in found.services}
     assert chosen == {
@@ -86,7 +86,7 @@ def test_only_our_own_containers_must_run_without_privileges() -> None:
     }
 
 
-def test_artifacts_must_pass_through_mlflow_unless_told_otherwise() -> None:
+def test_artifacts_must_pass_through_mlflow_by_default() -> None:
     found = options(mlflow(MLFLOW_BUCKET_NAME="data"))
     assert found["--artifacts-destination"] == "s3://data"
     assert "--serve-artifacts" in found
@@ -123,7 +123,7 @@ def test_mlflow_must_answer_at_once_on_kept_connections() -> None:
     assert "--loop uvloop --http httptools" in options(mlflow())["--uvicorn-opts"]
 
 
-def test_jobs_and_workers_must_be_as_few_as_a_small_machine_needs() -> None:
+def test_jobs_and_workers_must_be_few_enough_for_a_small_machine() -> None:
     assert options(mlflow())["--workers"] == "2"
     assert mlflow().environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     found = mlflow(MLFLOW_WORKERS="5", MLFLOW_JOBS="true")
@@ -179,7 +179,7 @@ def test_login_must_be_on_if_the_settings_want_it() -> None:
         ({**OPEN, "MLFLOW_ARTIFACT_ACCESS": "direct"}, {"console": "127.0.0.1:9001:9001"}),
     ],
 )
-def test_ports_must_be_published_where_the_settings_want_them(
+def test_ports_must_be_published_on_the_addresses_in_the_settings(
     values: dict[str, str], ports: dict[str, str]
 ) -> None:
     found = {port.name: port.text for _, port in stack(**values).ports}
@@ -197,7 +197,7 @@ def test_a_published_database_must_have_no_url() -> None:
     assert list(found.urls) == ["mlflow", "s3", "console"]
 
 
-def test_a_console_that_is_off_must_not_be_published_nor_run() -> None:
+def test_a_disabled_console_must_neither_be_published_nor_run() -> None:
     found = stack(MINIO_CONSOLE_ADDRESS="")
     service = found.service("s3")
     assert service.environment["MINIO_BROWSER"] == "off"
@@ -234,7 +234,7 @@ def test_memory_must_be_limited_only_if_the_settings_want_it() -> None:
     assert limits == {"postgres": None, "s3": "512m", "bucket-init": None, "mlflow": "2g"}
 
 
-def test_the_root_key_must_be_seen_by_s3_and_the_bucket_job_only() -> None:
+def test_only_s3_and_the_bucket_job_must_see_the_root_key() -> None:
     seen = {
         service.name: {secret.name for secret in service.secrets} for service in stack().services
     }
@@ -271,7 +271,7 @@ def test_an_origin_must_be_spelled_as_browsers_do(port: str, origin: str) -> Non
     assert options(found.service("mlflow"))["--cors-allowed-origins"] == origin
 
 
-def test_the_address_that_is_bound_must_be_one_that_mlflow_answers_to() -> None:
+def test_mlflow_must_allow_the_bind_address_as_host() -> None:
     hosts = options(mlflow(STACK_BIND_ADDRESS="127.0.0.9"))["--allowed-hosts"].split(",")
     assert "127.0.0.9" in hosts
     assert "127.0.0.9:*" in hosts
@@ -290,7 +290,7 @@ def test_the_repr_of_a_stack_must_not_show_secrets() -> None:
         assert secret not in repr(found)
 
 
-def test_a_ready_made_image_must_be_used_as_it_is() -> None:
+def test_a_ready_made_image_must_be_used_unchanged() -> None:
     found = stack(MLFLOW_IMAGE="registry.example.org/mlflow:1")
     assert found.built == ()
     for name in ("mlflow", "bucket-init"):
@@ -315,7 +315,7 @@ def test_default_images_must_be_pinned() -> None:
         assert "latest" not in image
 
 
-def test_a_slow_start_is_not_a_broken_server() -> None:
+def test_a_slow_start_must_not_count_as_unhealthy() -> None:
     """Each server may be silent for five minutes before Compose gives up."""
     checks = [service.healthcheck for service in stack().services if service.healthcheck]
     assert len(checks) == 3

@@ -1,4 +1,4 @@
-"""What is told apart while services start: done, still starting, ended, keeps restarting."""
+"""States distinguished while services start: done, still starting, exited, keeps restarting."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def culprit(*now: ServiceStatus, before: tuple[ServiceStatus, ...] = ()) -> Serv
     return find_culprit(stack(), before, now)
 
 
-def test_nobody_must_be_blamed_when_all_is_up() -> None:
+def test_no_service_must_be_blamed_if_all_are_up() -> None:
     assert culprit(*ALL_WELL) is None
     assert culprit() is None
 
@@ -40,16 +40,16 @@ def test_nobody_must_be_blamed_when_all_is_up() -> None:
         ServiceStatus("bucket-init", "exited", exit_code=1),
     ],
 )
-def test_the_first_service_that_is_not_up_must_be_named(status: ServiceStatus) -> None:
-    """MLflow waits for all the others, and is not the one to look at."""
+def test_the_first_service_that_is_not_up_must_be_blamed(status: ServiceStatus) -> None:
+    """MLflow waits for all the others, so it is not the culprit."""
     assert culprit(status, ServiceStatus("mlflow", "created")) is status
 
 
-def test_a_server_without_a_healthcheck_must_count_as_up_when_it_runs() -> None:
+def test_a_server_without_a_healthcheck_must_count_as_up_if_it_runs() -> None:
     assert culprit(mlflow(health="")) is None
 
 
-def test_the_worst_service_must_be_named_before_one_that_only_waits() -> None:
+def test_a_failed_service_must_be_blamed_before_one_that_only_waits() -> None:
     waits = ServiceStatus("postgres", "running", "starting")
     unwell = ServiceStatus("s3", "running", "unhealthy")
     ended = ServiceStatus("bucket-init", "exited", exit_code=1)
@@ -59,8 +59,8 @@ def test_the_worst_service_must_be_named_before_one_that_only_waits() -> None:
     assert culprit(waits, unwell) is unwell
 
 
-def test_a_service_that_ends_again_and_again_must_be_said_to_do_so() -> None:
-    """At the moment of looking it may well run."""
+def test_a_service_that_keeps_restarting_must_be_reported_as_such() -> None:
+    """At the moment of the check it may be running."""
     found = culprit(mlflow(restarts=3))
     assert found is not None
     assert found.text.startswith("keeps restarting")
@@ -76,15 +76,15 @@ def test_a_service_that_ends_again_and_again_must_be_said_to_do_so() -> None:
         ((mlflow(restarts=7),), 1, 1),
     ],
 )
-def test_only_restarts_of_this_start_must_count(
+def test_only_restarts_during_this_start_must_count(
     before: tuple[ServiceStatus, ...], now: int, count: int
 ) -> None:
-    """Those of former days do not; a new container counts from zero."""
+    """Earlier restarts do not count, and a new container counts from zero."""
     assert restarts(before, (mlflow(restarts=now),)) == {"mlflow": count}
 
 
-def test_a_server_that_keeps_ending_must_be_given_up_at_once() -> None:
-    """Compose itself would wait until the end of time."""
+def test_a_server_that_keeps_exiting_must_fail_the_start_at_once() -> None:
+    """Compose itself would wait forever."""
     ended = threading.Event()
 
     def output() -> Iterator[tuple[str, bytes]]:
@@ -104,7 +104,7 @@ def test_a_server_that_keeps_ending_must_be_given_up_at_once() -> None:
     assert verdict.culprit.name == "mlflow"
 
 
-def test_a_server_that_takes_too_long_must_be_called_late() -> None:
+def test_a_server_that_takes_too_long_must_be_reported_as_late() -> None:
     ended = threading.Event()
 
     def output() -> Iterator[tuple[str, bytes]]:
@@ -119,7 +119,7 @@ def test_a_server_that_takes_too_long_must_be_called_late() -> None:
     assert verdict.culprit is waits
 
 
-def test_what_compose_says_must_be_shown_while_it_says_it() -> None:
+def test_the_output_of_compose_must_be_shown_immediately() -> None:
     screen = FakeScreen()
     said = [("stderr", b" Container x-mlflow-1  Healthy \n"), ("stderr", b"other words of it\n")]
     verdict = watch(stack(), iter(said), lambda: ALL_WELL, screen, wait_timeout=20)
@@ -148,11 +148,11 @@ def test_a_command_that_fails_must_blame_the_service_that_failed() -> None:
         (ServiceStatus("s3", "restarting", exit_code=3), "keeps restarting (exit code 3)"),
     ],
 )
-def test_a_state_must_be_said_in_one_phrase(status: ServiceStatus, text: str) -> None:
+def test_a_state_must_be_described_in_one_phrase(status: ServiceStatus, text: str) -> None:
     assert status.text == text
 
 
-def test_what_a_command_says_must_be_kept_with_how_it_ended() -> None:
+def test_the_output_of_a_command_must_be_kept_with_its_exit_code() -> None:
     def output() -> list[tuple[str, bytes]]:
         return [("stderr", b"one \n"), ("stdout", b"t\xffo\n")]
 

@@ -1,4 +1,4 @@
-"""The last lines of a test run: what ran on which engine, what was left out, what was kept."""
+"""The last lines of a test run: tests by engine, skipped tests, kept stacks."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def test_left_out():
 
 @pytest.mark.parametrize("processes", [(), ("-p", "xdist", "-n2")], ids=["one process", "two"])
 @pytest.mark.parametrize("has_docker", [True, False])
-def test_a_run_must_end_with_what_it_ran_and_left_out(
+def test_a_run_must_end_with_a_summary_of_executed_and_skipped_tests(
     tmp_path: Path, processes: tuple[str, ...], *, has_docker: bool
 ) -> None:
     (tmp_path / "conftest.py").write_bytes((ROOT / "tests/conftest.py").read_bytes())
@@ -72,7 +72,7 @@ def test_a_run_must_end_with_what_it_ran_and_left_out(
 
 
 class Item:
-    """As much of a test as its stacks need."""
+    """The parts of a pytest item that stacks use."""
 
     def __init__(self, **values: object) -> None:
         self.funcargs = values
@@ -92,7 +92,7 @@ def test_a_shared_stack_must_only_be_kept_for_tests_that_use_it(stack: RunningSt
     assert stack.is_used_by(Item())  # type: ignore[arg-type]
 
 
-def test_what_is_printed_of_a_kept_stack_must_name_its_folder(stack: RunningStack) -> None:
+def test_the_summary_of_a_kept_stack_must_name_its_folder(stack: RunningStack) -> None:
     name, inspect, remove = how_to_inspect(stack).splitlines()
     assert name == "kept the stack e2e-1 on docker"
     assert re.search(rf"cd {stack.folder} && \S+mlflow-compose status$", inspect)

@@ -1,4 +1,4 @@
-"""A target is one record: one that nothing here runs is rendered as those that something does."""
+"""A target is one record: a target without an engine is rendered like the others."""
 
 import shutil
 from dataclasses import replace
@@ -41,7 +41,7 @@ PAPER = Target(
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a stack, for a tool that knows one more target."""
+    """Return the folder of a stack, with one more target registered."""
     shipped = tmp_path / "templates"
     shutil.copytree(paths.templates(), shipped)
     (shipped / "paper").mkdir()
@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return stack
 
 
-def test_a_target_that_nothing_runs_must_be_rendered(
+def test_a_target_without_an_engine_must_be_rendered(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["render", "--target", "paper"]) == 0
@@ -76,7 +76,9 @@ def test_a_target_that_nothing_runs_must_be_rendered(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_target_that_nothing_runs_must_be_no_engine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_target_without_an_engine_must_not_be_an_engine(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run(["up", "--engine", "paper"]) == 2
     assert "--engine must be auto, docker or local, got paper" in capsys.readouterr().err
 
@@ -84,9 +86,9 @@ def test_a_target_that_nothing_runs_must_be_no_engine(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("command", "names"), [("render", [*TARGETS]), ("up", ["auto", *engines()])], ids=str
 )
-def test_help_must_name_all_of_them(
+def test_help_must_list_all_targets(
     command: str, names: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are written out there, since loading the records would make help slow."""
+    """The help lists them literally, since loading the records would make it slow."""
     assert run([command, "--help"]) == 0
     assert choices(*names) in " ".join(capsys.readouterr().out.split())

@@ -9,7 +9,7 @@ from tests.unit.conftest import User
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_every_variable_must_be_translated_or_reported_as_left_out(style: str) -> None:
+def test_every_variable_must_be_translated_or_reported_as_omitted(style: str) -> None:
     _, values, left_out = STYLES[style]
     found = translate(styled(style))
     assert values.items() <= found.values.items()
@@ -44,7 +44,7 @@ def test_the_translation_must_be_reported_without_passwords(user: User) -> None:
     assert parse(text).values["MLFLOW_PORT"] == "5051"
 
 
-def test_a_missing_source_file_must_be_named(user: User) -> None:
+def test_a_missing_source_file_must_be_reported(user: User) -> None:
     said = user.types("init", "--from", "nothing.env")
     assert said.code == 2
     assert "nothing.env does not exist" in said.err

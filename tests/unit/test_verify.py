@@ -1,4 +1,4 @@
-"""`verify` trusts nothing: what is read back is compared with what was stored."""
+"""`verify` trusts nothing: everything read back is compared with what was stored."""
 
 import json
 import os
@@ -30,12 +30,12 @@ API = "/api/2.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 RUN = "0123456789abcdef0123456789abcdef"
 PLAIN = {"/health": "OK", "/version": "3.17.2", SERVER_INFO: "{}"}
-# How a broken server changes an answer.
+# Changes a response, like a broken server.
 Twist = Callable[[str, Any], Any]
 
 
 class Mlflow:
-    """As much of a tracking server as `verify` sees; `twist` may change each answer."""
+    """The parts of a tracking server that `verify` uses; `twist` may change each response."""
 
     def __init__(self, twist: Twist) -> None:
         self.twist = twist
@@ -59,15 +59,15 @@ class Mlflow:
         found = self.call(endpoint, json.loads(body) if body else query)
         return json.dumps(self.twist(endpoint, found)).encode()
 
-    def call(self, endpoint: str, given: dict[str, Any]) -> dict[str, Any]:
+    def call(self, endpoint: str, body: dict[str, Any]) -> dict[str, Any]:
         info = {"run_id": RUN, "artifact_uri": f"mlflow-artifacts:/7/{RUN}/artifacts"}
         kinds = {"log-parameter": "params", "log-metric": "metrics", "set-tag": "tags"}
         room, _, what = endpoint.partition("/")
         if what in kinds:
-            self.data[kinds[what]].append({"key": given["key"], "value": given["value"]})
+            self.data[kinds[what]].append({"key": body["key"], "value": body["value"]})
             return {}
         if endpoint == "artifacts/list":
-            folder = f"7/{RUN}/artifacts/{given.get('path', '')}".rstrip("/")
+            folder = f"7/{RUN}/artifacts/{body.get('path', '')}".rstrip("/")
             files = [
                 {"path": key.removeprefix(f"7/{RUN}/artifacts/"), "file_size": len(content)}
                 for key, content in self.objects.items()
@@ -77,7 +77,7 @@ class Mlflow:
         if room == "model-versions":
             return {"model_version": {"version": "1", "run_id": RUN}}
         if endpoint == "experiments/create":
-            self.names.append(given["name"])
+            self.names.append(body["name"])
             return {"experiment_id": "7"}
         answers: dict[str, dict[str, Any]] = {
             "runs/create": {"run": {"info": info}},
@@ -170,7 +170,7 @@ def test_a_working_stack_must_be_proven_step_by_step() -> None:
     assert mlflow.names[0].startswith(PREFIX)
 
 
-def test_what_was_created_must_be_checked_and_removed_from_inside() -> None:
+def test_created_data_must_be_checked_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run mlflow ")]
@@ -192,7 +192,7 @@ def test_what_was_created_must_be_checked_and_removed_from_inside() -> None:
 def test_another_server_must_get_no_secret_and_a_single_request(
     stranger: str, sentence: str
 ) -> None:
-    """Neither the admin's password nor a run: it may be another stack's server."""
+    """Neither the admin's password nor a run, since it may be another stack's server."""
     with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
         mlflow.stack = stranger
         result = verify(engine, FakeScreen())
@@ -200,7 +200,7 @@ def test_another_server_must_get_no_secret_and_a_single_request(
     assert sentence in result.errors[0].message
     assert "MLFLOW_PORT" in (result.errors[0].hint or "")
     assert result.exit_code == 1
-    # Nothing is looked for inside, and nothing removed there.
+    # The probe is not run and nothing is removed.
     assert not any(call.startswith("run ") for call in engine.calls)
 
 
@@ -223,7 +223,7 @@ def test_a_server_that_replays_the_id_must_get_no_secret(tmp_path: Path) -> None
     assert not any(call.startswith("run ") for call in engine.calls)
 
 
-def test_its_own_server_must_get_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stacks_own_server_must_get_the_login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETRC", "/nonexistent")
     with running(nothing, MLFLOW_AUTH="basic") as (engine, mlflow):
         assert verify(engine, FakeScreen()).ok
@@ -296,7 +296,7 @@ def run_called(run_id: object) -> dict[str, Any]:
     ],
 )
 def test_an_id_in_another_format_must_end_the_proof(twist: Twist, step: str) -> None:
-    """It would become part of paths that are written, read and removed."""
+    """It would become part of paths that are written, read and deleted."""
     with running(twist) as (engine, mlflow):
         result = verify(engine, FakeScreen())
     assert steps(result)[-1] == step
@@ -304,11 +304,11 @@ def test_an_id_in_another_format_must_end_the_proof(twist: Twist, step: str) -> 
     assert not mlflow.objects
     *_, call = engine.calls
     made = json.loads(call.removeprefix("run mlflow "))
-    # What was made nevertheless is removed, by the name that was drawn here.
+    # Anything created nevertheless is removed, by the name that was generated here.
     assert [made["name"]] == mlflow.names
 
 
-def test_a_broken_link_inside_must_be_named_with_its_cause() -> None:
+def test_a_broken_link_inside_must_be_reported_with_its_cause() -> None:
     with running(nothing, {"isolation": "key_too_strong"}) as (engine, _):
         result = verify(engine, FakeScreen())
     assert steps(result)[-1] == "isolation"
@@ -345,7 +345,7 @@ def silent() -> Iterator[FakeEngine]:
         )
 
 
-def test_a_hanging_server_of_the_stack_must_be_recognised(
+def test_a_hanging_server_of_the_stack_must_be_recognized(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
@@ -372,7 +372,9 @@ def test_a_server_that_only_hangs_from_outside_must_be_reported(
     assert error.message.startswith("health: MLflow answers in its network, but not on this")
 
 
-def test_a_hanging_server_of_others_must_be_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_server_of_another_stack_must_be_recognized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
     with silent() as engine:
         engine.held = frozenset()
@@ -396,7 +398,7 @@ def test_no_login_must_be_sent_after_nothing_answered(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("told", MULTIPART)
-def test_a_server_that_makes_clients_bypass_the_proxy_must_be_named(told: str) -> None:
+def test_a_server_that_makes_clients_bypass_the_proxy_must_be_reported(told: str) -> None:
     """URLs with the server's name for S3 do not resolve on this machine."""
     with running(changed(SERVER_INFO, json.dumps({told: True}))) as (engine, _):
         (error,) = verify(engine, FakeScreen()).errors
@@ -413,7 +415,7 @@ def test_answers_of_a_server_must_be_masked() -> None:
     assert "********" in shown
 
 
-def test_a_ready_made_image_may_hold_another_version() -> None:
+def test_a_ready_made_image_may_contain_another_version() -> None:
     with running(changed("/version", "3.0.0")) as (engine, _):
         port = engine.stack.urls["mlflow"].rpartition(":")[2]
         engine.stack = stack(MLFLOW_PORT=port, MLFLOW_IMAGE="registry.example.org/mlflow:3.0.0")

@@ -1,4 +1,4 @@
-"""What people install holds all that is needed to render."""
+"""The installed wheel contains everything that rendering needs."""
 
 import subprocess
 import sys
@@ -15,15 +15,15 @@ from tests.unit.samples import IDENTITY, ROOT, env_text
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return Python of an empty environment in which the wheel was installed."""
+    """Return the Python of a new environment with the wheel installed."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
     run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-index",
         "--python", folder / "venv/bin/python", wheel)  # fmt: skip
-    # The dependencies as they are here. What a .pth file of theirs adds, such as our own
-    # source, is not added through this one.
+    # Use the dependencies of this environment. Their own .pth files, such as the one that adds this
+    # project's source, have no effect through this one.
     (site,) = (folder / "venv/lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     return folder / "venv" / "bin" / "python"
@@ -63,9 +63,7 @@ def test_an_installed_tool_must_render_what_the_checkout_renders(
     assert len(trees[0]) > 10
 
 
-def test_an_installed_tool_must_say_so_when_its_templates_are_gone(
-    python: Path, tmp_path: Path
-) -> None:
+def test_an_installed_tool_must_report_missing_templates(python: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(env_text(), encoding="utf-8")
     (templates,) = python.parents[1].glob("lib/python*/site-packages/mlflow_compose/templates")
     templates.rename(templates.with_name("elsewhere"))
