@@ -16,6 +16,6 @@ def compose(folder: Path, *arguments: str) -> str:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    said = done.stdout.decode()
-    assert done.returncode == 0, said
-    return said
+    output = done.stdout.decode()
+    assert done.returncode == 0, output
+    return output

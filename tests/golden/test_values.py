@@ -43,8 +43,8 @@ def test_any_value_must_reach_the_container_unchanged(written: dict[str, str]) -
         (folder / ".env").write_text(env_text(written), encoding="utf-8", newline="")
         found = load(folder / ".env", {}).settings
         write(render(built(found, COMPOSE)), folder / "compose")
-        said = compose(folder / "compose", "config", "--format", "json")
-    environment = json.loads(said)["services"]["mlflow"]["environment"]
+        output = compose(folder / "compose", "config", "--format", "json")
+    environment = json.loads(output)["services"]["mlflow"]["environment"]
     # The output is a valid Compose file again, with each $ doubled.
     assert {name: environment[name].replace("$$", "$") for name in PASSED_ON} == written
 

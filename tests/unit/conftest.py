@@ -20,7 +20,7 @@ DEFAULT_PORTS = frozenset({5000, 5432, 9000, 9001})
 
 
 @dataclass(frozen=True)
-class Said:
+class Output:
     """The exit code and output of a command."""
 
     code: int
@@ -47,14 +47,14 @@ class User:
         """Write a valid `.env` with these lines added."""
         self.env_file.write_text(env_text(*lines, without=without), encoding="utf-8", newline="")
 
-    def types(self, *argv: str) -> Said:
+    def types(self, *argv: str) -> Output:
         """Run a command in this process."""
         self.capture.readouterr()
         code = run(argv)
-        said = self.capture.readouterr()
+        output = self.capture.readouterr()
         if "--json" in argv:
-            check_envelope(json.loads(said.out))
-        return Said(code, said.out, said.err)
+            check_envelope(json.loads(output.out))
+        return Output(code, output.out, output.err)
 
 
 @pytest.fixture(autouse=True)

@@ -129,18 +129,18 @@ class FakeEngine:
 class FakeScreen:
     """Records what it would show."""
 
-    said: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
-        self.said.append(text)
+        self.shown.append(text)
         yield
 
     def detail(self, text: str) -> None:
-        self.said.append(text)
+        self.shown.append(text)
 
     def note(self, text: str) -> None:
-        self.said.append(f"note: {text}")
+        self.shown.append(f"note: {text}")
 
     def command(self, argv: Sequence[str]) -> None:
-        self.said.append(f"$ {' '.join(argv)}")
+        self.shown.append(f"$ {' '.join(argv)}")

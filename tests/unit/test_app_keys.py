@@ -109,8 +109,8 @@ def texts(body: bytes) -> dict[str, str | None]:
 def test_versitygw_must_get_a_user_that_may_only_use_the_bucket(
     requests: Requests, buckets: Buckets
 ) -> None:
-    said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key limited to bucket data"
+    result = APP_KEY.make_app_key(job("versitygw"))
+    assert result == "application key limited to bucket data"
     ((name, query, body),) = requests.asked
     assert (name, query) == ("PATCH /create-user", {})
     assert texts(body) == {"Access": APP.id, "Secret": APP.secret, "Role": "user"}
@@ -140,8 +140,8 @@ def test_former_keys_and_former_buckets_must_lose_their_access(
     """Policies that other people wrote stay."""
     buckets.policies["data"] = own_policy("data", "old-id")
     buckets.policies["former"] = own_policy("former", "older-id")
-    said = APP_KEY.make_app_key(job("versitygw"))
-    assert said == "application key limited to bucket data; former keys deleted: 2"
+    result = APP_KEY.make_app_key(job("versitygw"))
+    assert result == "application key limited to bucket data; former keys deleted: 2"
     dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
     assert sorted(dropped) == ["old-id", "older-id"]
     assert set(buckets.policies) == {"data", "foreign"}
@@ -160,8 +160,8 @@ def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
         "nobody": {},
     }
     requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
-    said = APP_KEY.make_app_key(job("rustfs"))
-    assert said == "application key limited to bucket data; former keys deleted: 1"
+    result = APP_KEY.make_app_key(job("rustfs"))
+    assert result == "application key limited to bucket data; former keys deleted: 1"
     policy, user, attached, _, removed = requests.asked
     assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
     assert json.loads(policy[2]) == APP_KEY.policy("data")

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import Said, User
+from tests.unit.conftest import Output, User
 from tests.unit.samples import SECRETS, env_text
 
 LIST_HINT = "hint: mlflow-compose config --list shows every setting\n"
 
 
-def refused(user: User, *said: str, hint: str = LIST_HINT) -> Said:
+def refused(user: User, *messages: str, hint: str = LIST_HINT) -> Output:
     """Render; check that the error contains these texts and nothing was written."""
     result = user.types("render")
     assert result.code == 2
     assert result.out == ""
     assert result.err.startswith("error: ")
-    for text in said:
+    for text in messages:
         assert text in result.err
     assert result.err.endswith(hint)
     assert not (user.folder / "compose").exists()
@@ -153,7 +153,7 @@ def test_a_console_port_out_of_range_must_be_rejected(user: User, port: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (["MINIO_PORT=5000"], "MINIO_PORT  must differ from MLFLOW_PORT, got 5000 for both"),
         (["MINIO_PORT=9001"], "MINIO_CONSOLE_ADDRESS  must differ from MINIO_PORT, got 9001"),
@@ -161,10 +161,10 @@ def test_a_console_port_out_of_range_must_be_rejected(user: User, port: str) -> 
     ],
 )
 def test_the_error_for_a_port_that_is_used_twice_must_name_both_variables(
-    user: User, lines: Sequence[str], said: str
+    user: User, lines: Sequence[str], message: str
 ) -> None:
     user.has_env(*lines)
-    refused(user, said)
+    refused(user, message)
 
 
 def test_a_console_on_the_container_port_of_s3_must_be_rejected(user: User) -> None:

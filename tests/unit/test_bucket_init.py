@@ -143,7 +143,7 @@ def test_an_existing_bucket_must_be_accepted(monkeypatch: pytest.MonkeyPatch, co
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("problem", "message"),
     [
         (
             refused("InvalidAccessKeyId"),
@@ -166,12 +166,12 @@ def test_an_existing_bucket_must_be_accepted(monkeypatch: pytest.MonkeyPatch, co
     ],
 )
 def test_every_failure_must_be_reported_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, message: str
 ) -> None:
     uses(monkeypatch, client=Bucket(problem))
     with pytest.raises(JOB.JobError) as caught:
         JOB.make_bucket(job())
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -189,7 +189,7 @@ def sent_to(region: str, *, code: str = "PermanentRedirect", header: bool = Fals
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("problem", "message"),
     [
         (refused("InvalidAccessKeyId"), "Amazon S3 rejected the key in MINIO_ACCESS_KEY"),
         (refused("AccessDenied"), "Amazon S3 does not allow the key in MINIO_ACCESS_KEY"),
@@ -206,12 +206,12 @@ def sent_to(region: str, *, code: str = "PermanentRedirect", header: bool = Fals
     ],
 )
 def test_the_failure_of_an_external_server_must_be_explained(
-    monkeypatch: pytest.MonkeyPatch, problem: Exception, said: str
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, message: str
 ) -> None:
     uses(monkeypatch, client=Bucket(problem))
     with pytest.raises(JOB.JobError) as caught:
         JOB.find_bucket(external())
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("code", SERVER.OTHER_REGION)
@@ -327,12 +327,12 @@ def test_the_job_must_report_a_failure_without_secrets(
 ) -> None:
     uses(monkeypatch, client=Bucket(refused("AccessDenied")))
     assert JOB.main(environ(tmp_path)) == 1
-    said = capsys.readouterr()
-    assert said.err.startswith(
+    output = capsys.readouterr()
+    assert output.err.startswith(
         "bucket-init: the S3 server at http://s3:9000 rejected the key in MINIO_ROOT_USER"
     )
-    assert "Traceback" not in said.err
-    assert "of-the-sample" not in said.err
+    assert "Traceback" not in output.err
+    assert "of-the-sample" not in output.err
 
 
 @contextmanager

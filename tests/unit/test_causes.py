@@ -114,7 +114,7 @@ def test_a_stack_that_does_not_run_must_be_reported_as_down(
 
 
 @pytest.mark.parametrize(
-    ("cause", "said"),
+    ("cause", "message"),
     [
         ("pg_password", "PG_PASSWORD"),
         ("pg_down", "PostgreSQL"),
@@ -124,10 +124,10 @@ def test_a_stack_that_does_not_run_must_be_reported_as_down(
         ("host_refused", "Host header"),
     ],
 )
-def test_a_broken_link_must_be_named_with_its_cause(cause: str, said: str) -> None:
+def test_a_broken_link_must_be_named_with_its_cause(cause: str, message: str) -> None:
     found = diagnose(engine({"database": "", "bucket": cause, "network": ""}, ALL_WELL))
     assert found is not None
-    assert said in found.sentence
+    assert message in found.sentence
     assert "detail of bucket" in found.sentence
 
 
@@ -139,10 +139,10 @@ def test_a_server_that_exited_must_be_named_instead_of_its_clients() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "Traceback\nImportError: no boto3", f"x {SECRETS['PG_PASSWORD']}"]
+    "message", ["", "Traceback\nImportError: no boto3", f"x {SECRETS['PG_PASSWORD']}"]
 )
-def test_a_probe_that_cannot_run_must_be_reported_without_secrets(said: str) -> None:
-    found = diagnose(engine(said, ALL_WELL))
+def test_a_probe_that_cannot_run_must_be_reported_without_secrets(message: str) -> None:
+    found = diagnose(engine(message, ALL_WELL))
     assert found is not None
     assert "could not be checked from inside" in found.sentence
     assert SECRETS["PG_PASSWORD"] not in found.sentence
@@ -266,7 +266,7 @@ REFUSED = 'connection to server at "db.lab", port 5432 failed: FATAL: '
 
 
 @pytest.mark.parametrize(
-    ("said", "cause"),
+    ("message", "cause"),
     [
         ('password authentication failed for user "mlflow"', "pg_password"),
         ('database "mlflow" does not exist', "pg_missing"),
@@ -283,13 +283,13 @@ REFUSED = 'connection to server at "db.lab", port 5432 failed: FATAL: '
         ("Connection refused", "pg_down"),
     ],
 )
-def test_messages_of_libpq_must_be_distinguished(said: str, cause: str) -> None:
-    assert database.cause_of("postgresql:///", REFUSED + said, connected=False) == cause
+def test_messages_of_libpq_must_be_distinguished(message: str, cause: str) -> None:
+    assert database.cause_of("postgresql:///", REFUSED + message, connected=False) == cause
 
 
 def test_an_error_of_an_open_connection_must_be_another_cause() -> None:
-    said = 'relation "runs" does not exist'
-    assert database.cause_of("postgresql:///", said, connected=True) == "pg_error"
+    message = 'relation "runs" does not exist'
+    assert database.cause_of("postgresql:///", message, connected=True) == "pg_error"
     assert (
         database.cause_of("sqlite:////data/mlflow.db", "no such table: runs", connected=False)
         == "sqlite"

@@ -309,8 +309,8 @@ def test_commands_must_be_shown_as_this_user_would_type_them(
 
 
 def test_hints_must_name_the_env_file_that_was_given(user: User) -> None:
-    said = user.types("config", "--env-file", "class.env")
-    assert said.err == (
+    output = user.types("config", "--env-file", "class.env")
+    assert output.err == (
         "error: class.env does not exist\n"
         "hint: mlflow-compose --env-file=class.env init creates one with random secrets\n"
     )
@@ -368,9 +368,9 @@ def test_a_full_disk_must_not_be_reported_as_a_bug(
     user: User, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     fails(monkeypatch, OSError(number, os.strerror(number), "/srv/stack/file"))
-    said = user.types("status")
-    assert said.code == 1
-    assert said.err == f"error: /srv/stack/file cannot be written: {os.strerror(number)}\n"
+    output = user.types("status")
+    assert output.code == 1
+    assert output.err == f"error: /srv/stack/file cannot be written: {os.strerror(number)}\n"
     fails(monkeypatch, OSError(errno.EBADF, os.strerror(errno.EBADF)))
     with pytest.raises(OSError, match="Bad file descriptor"):
         user.types("status")

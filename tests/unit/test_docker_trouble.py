@@ -47,7 +47,7 @@ def test_a_missing_compose_must_be_reported(user: User, bin_folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence", "hint"),
+    ("stderr", "sentence", "hint"),
     [
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
@@ -62,11 +62,11 @@ def test_a_missing_compose_must_be_reported(user: User, bin_folder: Path) -> Non
     ],
 )
 def test_an_unusable_engine_must_be_reported(
-    user: User, bin_folder: Path, said: str, sentence: str, hint: str
+    user: User, bin_folder: Path, stderr: str, sentence: str, hint: str
 ) -> None:
     has_docker(
         bin_folder,
-        f'case "$*" in *compose*version*) echo 2.40.3; exit 0;; esac\necho "{said}" >&2; exit 1',
+        f'case "$*" in *compose*version*) echo 2.40.3; exit 0;; esac\necho "{stderr}" >&2; exit 1',
     )
     result = user.types("status")
     assert result.code == 1

@@ -85,7 +85,7 @@ def test_every_line_that_cannot_be_parsed_must_be_reported_with_its_number() -> 
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("MLFLOW_PORT", "MLFLOW_PORT has no value; write MLFLOW_PORT=value"),
         ("export MLFLOW_PORT: 5000", "write MLFLOW_PORT=value"),
@@ -100,10 +100,10 @@ def test_every_line_that_cannot_be_parsed_must_be_reported_with_its_number() -> 
         ("ABCDEFGH: 234567", "this line cannot be parsed"),
     ],
 )
-def test_the_error_for_an_invalid_line_must_show_how_to_write_it(line: str, said: str) -> None:
+def test_the_error_for_an_invalid_line_must_show_how_to_write_it(line: str, message: str) -> None:
     ((number, found),) = parse(f"{line}\n").problems
     assert number == 1
-    assert said in found
+    assert message in found
     assert not any(word in found for word in ("c2Vj", "ABCDEFGH"))
 
 

@@ -56,10 +56,10 @@ def test_a_cause_must_only_mention_services_of_the_stack(case: str, make: type[S
     known = causes(found)
     assert known.keys() == CAUSES.keys()
     for word in possible(found):
-        said = f"{known[word].sentence}; {known[word].hint}"
+        text = f"{known[word].sentence}; {known[word].hint}"
         for service in ("postgres", "s3"):
             wrong = EXTERNAL[service] if found.has(service) else BUNDLED[service]
-            assert not re.search(wrong, said), f"{word}: {said}"
+            assert not re.search(wrong, text), f"{word}: {text}"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_a_stack_without_docker_must_report_its_folders() -> None:
 @pytest.mark.parametrize("case", STACKS)
 def test_the_addresses_of_stores_must_contain_no_secret(case: str) -> None:
     stores = stack(**STACKS[case]).stores
-    said = json.dumps(as_json([stores.runs.data, stores.artifacts.data]))
-    assert not [secret for secret in SECRETS.values() if secret in said]
+    text = json.dumps(as_json([stores.runs.data, stores.artifacts.data]))
+    assert not [secret for secret in SECRETS.values() if secret in text]
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,9 @@ def test_rendering_elsewhere_must_not_overwrite_an_env_file(user: User) -> None:
     """Compose requires the name `.env` for the file with the id, which is also the env file's."""
     user.has_env()
     before = user.env_file.read_bytes()
-    said = user.types("render", "--output", ".")
-    assert said.code == 1
-    assert ".env exists already" in said.err
+    output = user.types("render", "--output", ".")
+    assert output.code == 1
+    assert ".env exists already" in output.err
     assert user.env_file.read_bytes() == before
     assert not (user.folder / "docker-compose.yaml").exists()
 
@@ -247,9 +247,9 @@ def test_a_stack_must_not_run_without_the_key_of_its_stored_secrets(user: User, 
     first = mlflow_env(user)
     (user.folder / ".mlflow-compose" / "key").unlink(missing_ok=True)
     user.has_env(sqlite, without=["PG_PASSWORD"])
-    said = user.types("render")
-    assert said.code == 2
-    assert "and this stack's stored secrets are encrypted with it" in said.err
+    output = user.types("render")
+    assert output.code == 2
+    assert "and this stack's stored secrets are encrypted with it" in output.err
     assert user.types("config").code == 0
     if lost == "the key":
         # Another password would be as useless as a wrong one.
@@ -266,9 +266,9 @@ def test_an_invalid_key_must_be_refused(user: User, text: bytes) -> None:
     user.has_env("BACKEND_STORE=sqlite", without=["PG_PASSWORD"])
     mlflow_env(user)
     (user.folder / ".mlflow-compose" / "key").write_bytes(text)
-    said = user.types("render")
-    assert said.code == 1
-    assert "key is not a stack's key, which is 64 hexadecimal digits" in said.err
+    output = user.types("render")
+    assert output.code == 1
+    assert "key is not a stack's key, which is 64 hexadecimal digits" in output.err
 
 
 def test_a_pipe_instead_of_the_place_record_must_not_block(user: User) -> None:
@@ -283,9 +283,9 @@ def test_a_pipe_instead_of_the_id_or_key_must_not_block(user: User, name: str) -
     user.has_env()
     (user.folder / ".mlflow-compose").mkdir()
     os.mkfifo(user.folder / ".mlflow-compose" / name)
-    said = user.types("config")
-    assert said.code == 1
-    assert f"{name} is not a file" in said.err
+    output = user.types("config")
+    assert output.code == 1
+    assert f"{name} is not a file" in output.err
 
 
 def test_a_key_must_not_be_shown(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_a_given_secret_must_be_written_and_not_printed(user: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         ("MLFLOW_PORT", "--set takes NAME=VALUE, got MLFLOW_PORT"),
         ("=5001", "--set takes NAME=VALUE, got"),
@@ -153,11 +153,11 @@ def test_a_given_secret_must_be_written_and_not_printed(user: User) -> None:
     ],
 )
 def test_an_invalid_value_must_be_rejected_and_nothing_written(
-    user: User, argument: str, said: str
+    user: User, argument: str, message: str
 ) -> None:
     result = user.types("init", "--set", argument)
     assert result.code == 2
-    assert said in result.err
+    assert message in result.err
     assert list(user.folder.iterdir()) == []
 
 
@@ -171,8 +171,8 @@ def test_the_new_file_must_not_depend_on_the_environment(
 
 def test_the_next_command_must_be_shown_with_the_env_file(user: User) -> None:
     assert "next: mlflow-compose up\n" in user.types("init").out
-    said = user.types("init", "--env-file", "class.env").out
-    assert "next: mlflow-compose --env-file=class.env up\n" in said
+    output = user.types("init", "--env-file", "class.env").out
+    assert "next: mlflow-compose --env-file=class.env up\n" in output
 
 
 def test_a_stack_must_be_beside_its_env_file(user: User) -> None:

@@ -98,15 +98,15 @@ def test_up_must_report_settings_that_the_environment_changed(tmp_path: Path) ->
     screen = FakeScreen()
     found = plan(tmp_path, "PG_PASSWORD=file-password", environ={"PG_PASSWORD": "hunter2"})
     up(FakeEngine(found.stack), found, screen)
-    assert "note: from the environment, not from .env: MLFLOW_PORT, PG_PASSWORD" in screen.said
-    assert "hunter2" not in "\n".join(screen.said)
+    assert "note: from the environment, not from .env: MLFLOW_PORT, PG_PASSWORD" in screen.shown
+    assert "hunter2" not in "\n".join(screen.shown)
 
 
 def test_up_must_report_oddities_of_the_env_file(tmp_path: Path) -> None:
     screen = FakeScreen()
     found = plan(tmp_path, "MLFLOW_WORKERS=3\r")
     up(FakeEngine(found.stack), found, screen)
-    assert any("Windows line endings" in line for line in screen.said)
+    assert any("Windows line endings" in line for line in screen.shown)
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True)])
@@ -117,7 +117,7 @@ def test_up_must_report_an_env_file_that_others_can_read(
     found = plan(tmp_path)
     (tmp_path / ".env").chmod(mode)
     up(FakeEngine(found.stack), found, screen)
-    assert ("note: other users may read .env: chmod 600 .env" in screen.said) is warned
+    assert ("note: other users may read .env: chmod 600 .env" in screen.shown) is warned
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_an_unmaintained_image_must_cause_a_warning(
     screen = FakeScreen()
     found = plan(tmp_path, f"MINIO_IMAGE={image}")
     up(FakeEngine(found.stack), found, screen)
-    assert any("maintained fork" in line for line in screen.said) is warned
+    assert any("maintained fork" in line for line in screen.shown) is warned
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ((), None),
         (("S3_PROVIDER=versitygw",), None),
@@ -156,7 +156,7 @@ def test_an_unmaintained_image_must_cause_a_warning(
     ],
 )
 def test_an_unlimited_key_must_be_reported_by_up_and_config(
-    user: User, lines: tuple[str, ...], said: str | None
+    user: User, lines: tuple[str, ...], message: str | None
 ) -> None:
     user.has_env(*lines)
     loaded, paths = actions.read_settings(user.env_file, {})
@@ -165,10 +165,10 @@ def test_an_unlimited_key_must_be_reported_by_up_and_config(
     screen = FakeScreen()
     up(FakeEngine(found.stack), found, screen)
     shown = actions.config(found)
-    for text in ("\n".join(screen.said), "\n".join(shown.lines)):
-        assert ("one key for everything" in text) is bool(said)
-        assert (said or "") in text
-    limited = not said if found.stack.has("s3") else None
+    for text in ("\n".join(screen.shown), "\n".join(shown.lines)):
+        assert ("one key for everything" in text) is bool(message)
+        assert (message or "") in text
+    limited = not message if found.stack.has("s3") else None
     assert as_json(shown.data)["s3_key_is_limited"] is limited
 
 
@@ -196,7 +196,7 @@ def test_the_error_of_another_service_must_be_raised_unchanged(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("statuses", "volumes", "said"),
+    ("statuses", "volumes", "message"),
     [
         (ALL_WELL, False, "stopped; the data is kept, mlflow-compose up starts the stack again"),
         (ALL_WELL, True, "stopped; the volumes were deleted"),
@@ -205,12 +205,12 @@ def test_the_error_of_another_service_must_be_raised_unchanged(tmp_path: Path) -
     ],
 )
 def test_down_must_report_whether_the_data_was_kept(
-    tmp_path: Path, statuses: tuple[ServiceStatus, ...], said: str, *, volumes: bool
+    tmp_path: Path, statuses: tuple[ServiceStatus, ...], message: str, *, volumes: bool
 ) -> None:
     found = plan(tmp_path)
     engine = FakeEngine(found.stack, statuses)
     result = actions.down(found, engine, FakeScreen(), volumes=volumes)
-    assert result.lines == [said]
+    assert result.lines == [message]
     assert as_json(result.data) == {"project": "mlflow", "volumes_removed": volumes}
     assert engine.calls == ["check", f"stop volumes={volumes}"]
 
@@ -218,15 +218,15 @@ def test_down_must_report_whether_the_data_was_kept(
 def test_down_must_report_that_it_keeps_a_folder_of_this_machine(tmp_path: Path) -> None:
     found = plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects")
     engine = FakeEngine(found.stack, ALL_WELL)
-    (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
-    assert said == "stopped; the volumes were deleted; what is in /srv/objects is kept"
+    (line,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
+    assert line == "stopped; the volumes were deleted; what is in /srv/objects is kept"
 
 
 def test_down_must_report_that_it_keeps_external_data(tmp_path: Path) -> None:
     found = plan(tmp_path, "PG_HOST=db.lab", "MINIO_HOST=aws")
     engine = FakeEngine(found.stack, ALL_WELL)
-    (said,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
-    assert said == (
+    (line,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
+    assert line == (
         "stopped; the volumes were deleted; what is in PostgreSQL at db.lab:5432/mlflow, "
         "TLS prefer and s3://mlflow at Amazon, region us-east-1 is kept"
     )

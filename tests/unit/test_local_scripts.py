@@ -295,9 +295,9 @@ def test_the_output_of_a_failing_initdb_must_not_contain_the_password(
     postgres: ModuleType, tmp_path: Path, programs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """initdb prints the statement that failed, with the password quoted for SQL."""
-    said = "STATEMENT:  ALTER USER u WITH PASSWORD E'it''s\\\\here'; it's\\here"
-    (tmp_path / "said").write_text(said, encoding="utf-8")
-    has_program(programs, "initdb", f'cat "{tmp_path}/said"; exit 1')
+    statement = "STATEMENT:  ALTER USER u WITH PASSWORD E'it''s\\\\here'; it's\\here"
+    (tmp_path / "output").write_text(statement, encoding="utf-8")
+    has_program(programs, "initdb", f'cat "{tmp_path}/output"; exit 1')
     with pytest.raises(SystemExit, match="initdb failed with exit code 1"):
         postgres.make_database(tmp_path / "data" / "pgdata", "u", "d", "it's\\here")
     assert capsys.readouterr().out == (

@@ -57,8 +57,8 @@ def test_the_second_command_must_report_the_command_time_and_pid_of_the_first(
         pytest.fail("two commands at once")
     now = datetime.now(UTC).astimezone()
     times = {f"{moment:%H:%M}" for moment in (now, now - timedelta(minutes=1))}
-    said = caught.value.message
-    assert said in {
+    output = caught.value.message
+    assert output in {
         f"migrate-store has been working on this stack since {time} (pid {process.pid})"
         for time in times
     }
@@ -162,9 +162,9 @@ def test_an_unwritable_folder_must_be_reported(user: User) -> None:
     """The folder is unwritable even for root, who ignores modes."""
     user.has_env()
     (user.folder / ".mlflow-compose").touch()
-    said = user.types("render")
-    assert said.code == 1
-    assert said.err.startswith(f"error: {user.folder / '.mlflow-compose'} cannot be written: ")
+    output = user.types("render")
+    assert output.code == 1
+    assert output.err.startswith(f"error: {user.folder / '.mlflow-compose'} cannot be written: ")
 
 
 @pytest.mark.parametrize("name", [".gitignore", NOTE])
@@ -191,9 +191,9 @@ def test_a_planted_link_must_be_replaced_and_not_followed(
 def test_two_renders_must_not_run_at_once(user: User) -> None:
     user.has_env()
     with hold(stack_paths(user.env_file), "migrate-store"):
-        said = user.types("render")
-    assert said.code == 1
-    assert "error: migrate-store has been working on this stack since" in said.err
+        output = user.types("render")
+    assert output.code == 1
+    assert "error: migrate-store has been working on this stack since" in output.err
     assert not (user.folder / "compose").exists()
 
 
@@ -217,9 +217,9 @@ def test_commands_that_change_the_stack_must_refuse_to_run_while_another_does(
     (user.folder / "mlruns" / "0").mkdir(parents=True)
     (user.folder / "mlruns" / "0" / "meta.yaml").touch()
     with hold(stack_paths(user.env_file), "import"):
-        said = user.types(*command, "--json")
-    (error,) = json.loads(said.out)["errors"]
-    assert (said.code, error["code"]) == (1, "busy")
+        output = user.types(*command, "--json")
+    (error,) = json.loads(output.out)["errors"]
+    assert (output.code, error["code"]) == (1, "busy")
     assert error["message"].startswith("import has been working on this stack since")
 
 
@@ -239,8 +239,8 @@ def test_commands_that_only_read_must_never_wait(command: tuple[str, ...], user:
     user.has_env("STACK_ENGINE=local")
     user.types("render")
     with hold(stack_paths(user.env_file), "up"):
-        said = user.types(*command)
-    assert "working on this stack since" not in said.err
+        output = user.types(*command)
+    assert "working on this stack since" not in output.err
 
 
 def test_a_folder_without_a_stack_must_stay_unchanged(user: User) -> None:

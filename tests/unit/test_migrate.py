@@ -218,12 +218,12 @@ REFUSED_SETTINGS = {
 
 @pytest.mark.parametrize("case", REFUSED_SETTINGS)
 def test_settings_that_would_lose_data_must_be_refused(case: str, tmp_path: Path) -> None:
-    to, line, said = REFUSED_SETTINGS[case]
+    to, line, message = REFUSED_SETTINGS[case]
     more = tmp_path / "new.env"
     more.write_text(f"{line}\n", encoding="utf-8")
     engine = "local" if case == "another folder" else "docker"
     old = plan(tmp_path, "BACKEND_STORE=sqlite", f"STACK_ENGINE={engine}")
-    with pytest.raises((UsageError, EnvFileError), match=said):
+    with pytest.raises((UsageError, EnvFileError), match=message):
         plan_migration(old, [to], more, {})
 
 
@@ -236,7 +236,7 @@ def test_line_endings_must_be_preserved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "lines", "said"),
+    ("to", "lines", "message"),
     [
         ("provider=minio", (), "nothing to move"),
         ("postgres=db.lab", (), "runs can only be moved from SQLite to PostgreSQL"),
@@ -246,9 +246,9 @@ def test_line_endings_must_be_preserved(tmp_path: Path) -> None:
     ],
 )
 def test_impossible_moves_must_be_refused(
-    to: str, lines: tuple[str, ...], said: str, tmp_path: Path
+    to: str, lines: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises((UsageError, SettingsError), match=said):
+    with pytest.raises((UsageError, SettingsError), match=message):
         move(tmp_path, to, *lines)
 
 

@@ -182,7 +182,7 @@ def test_the_stack_must_be_restored_before_anything_is_reported(
     world.failures["middle"] = [failure]
     with pytest.raises(type(failure)):
         world.migrate(screen)
-    assert screen.said[-1] == "note: the stack was restored"
+    assert screen.shown[-1] == "note: the stack was restored"
 
 
 def test_a_closed_pipe_must_not_prevent_the_restore(world: World) -> None:
@@ -222,7 +222,7 @@ def test_a_stack_that_cannot_be_restored_must_be_reported_as_interrupted(world: 
     world.failures = {"middle": [REFUSED], "old": [EngineError("the disk is full")]}
     with pytest.raises(EngineError):
         world.migrate(screen)
-    assert "could not be restored: the disk is full; mlflow-compose up" in screen.said[-1]
+    assert "could not be restored: the disk is full; mlflow-compose up" in screen.shown[-1]
     found = ongoing_migration(world.paths)
     assert found
     assert found.data.state == "interrupted"
@@ -270,7 +270,7 @@ def test_runs_that_mlflow_may_have_stored_must_stay_in_the_stack(
     assert world.started == ["middle", "new"]
     assert world.env == world.move.text
     assert copied_to(world.paths) == places_of(world.move.new)
-    assert "mlflow-compose up finishes the migration" in screen.said[-1]
+    assert "mlflow-compose up finishes the migration" in screen.shown[-1]
 
 
 def test_up_must_then_finish_the_interrupted_migration(opened: tuple[World, FakeScreen]) -> None:
@@ -333,8 +333,8 @@ def test_an_edit_during_a_migration_must_not_be_overwritten(
     assert now == {**was, "MLFLOW_WORKERS": "5"}
     assert ["MLFLOW_WORKERS=4" in text for text in during] == [True]
     assert any(
-        ".env was edited during the migration; mlflow-compose up applies it" in said
-        for said in screen.said
+        ".env was edited during the migration; mlflow-compose up applies it" in line
+        for line in screen.shown
     )
     world.expect_restored()
 
@@ -366,7 +366,7 @@ def test_an_unreadable_env_file_must_not_prevent_the_restore(
     with pytest.raises(EnvFileError, match="is not UTF-8 text"):
         world.migrate(screen)
     assert world.paths.env_file.read_bytes() == b"\xff"
-    assert "is not UTF-8 text (byte 0)" in screen.said[-1]
+    assert "is not UTF-8 text (byte 0)" in screen.shown[-1]
     world.expect_restored()
 
 
@@ -381,12 +381,12 @@ SINCE = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 WHEN = Holder("", SINCE, 4711).when
 
 
-def said(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> Result:
+def status(by: Holder | None, statuses: tuple[ServiceStatus, ...] = ALL_WELL) -> Result:
     return actions.status(FakeEngine(stack(), statuses), OngoingMigration(by))
 
 
 def test_status_must_report_a_running_migration_and_its_process() -> None:
-    result = said(Holder("migrate-store", SINCE, 4711))
+    result = status(Holder("migrate-store", SINCE, 4711))
     text = f"migrate-store has been moving data {WHEN}; MLflow is unavailable"
     assert text in result.lines
     assert as_json(result.data)["migration"] == {
@@ -397,25 +397,25 @@ def test_status_must_report_a_running_migration_and_its_process() -> None:
 
 
 def test_mlflow_must_not_be_reported_as_healthy_during_a_migration() -> None:
-    services = {one["name"]: one for one in as_json(said(None).data)["services"]}
+    services = {one["name"]: one for one in as_json(status(None).data)["services"]}
     assert services["mlflow"] == {"name": "mlflow", "state": "running", "health": "", "ports": []}
     assert services["s3"]["health"] == "healthy"
 
 
 def test_status_must_report_an_interrupted_migration_with_a_solution() -> None:
-    result = said(None)
+    result = status(None)
     assert any(
         "interrupted" in line and "mlflow-compose up restores" in line for line in result.lines
     )
     assert as_json(result.data)["migration"] == {"state": "interrupted", "pid": None, "since": None}
-    mending = said(Holder("up", SINCE, 7))
+    mending = status(Holder("up", SINCE, 7))
     assert any("up has been working on this stack since" in line for line in mending.lines)
-    assert said(None, ()).lines == ["nothing is running; mlflow-compose up starts the stack"]
+    assert status(None, ()).lines == ["nothing is running; mlflow-compose up starts the stack"]
 
 
 def test_status_must_not_suggest_up_between_two_starts_of_a_migration() -> None:
     """Briefly, nothing runs."""
-    result = said(Holder("migrate-store", SINCE, 4711), ())
+    result = status(Holder("migrate-store", SINCE, 4711), ())
     assert len(result.lines) == 1
     assert "moving data" in result.lines[0]
 

@@ -62,9 +62,9 @@ def types(user: User, *argv: str, out: str = "", err: str = "") -> Ended:
             stderr=stderr if err else subprocess.PIPE,
             check=False,
         )
-    said = Ended(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
-    assert not any(word in said.out + said.err for word in TROUBLE), said
-    return said
+    output = Ended(done.returncode, (done.stdout or b"").decode(), (done.stderr or b"").decode())
+    assert not any(word in output.out + output.err for word in TROUBLE), output
+    return output
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"], ["--quiet"]])
@@ -73,9 +73,9 @@ def test_a_command_must_finish_and_then_fail_if_its_result_cannot_be_written(
     user: User, out: str, flags: Sequence[str]
 ) -> None:
     user.has_env()
-    said = types(user, "render", *flags, out=out)
-    assert said.code == 1
-    assert said.err.startswith(LOST[out])
+    output = types(user, "render", *flags, out=out)
+    assert output.code == 1
+    assert output.err.startswith(LOST[out])
     assert user.compose_file.exists()
     assert user.types("render", "--check").code == 0
 
@@ -96,17 +96,17 @@ def test_json_must_be_complete_in_every_encoding(
 ) -> None:
     user.has_env("PG_DATABASE=größe漢")
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
-    said = types(user, "config", "--json")
-    assert json.loads(said.out)["data"]["settings"]["PG_DATABASE"]["value"] == "größe漢"
+    output = types(user, "config", "--json")
+    assert json.loads(output.out)["data"]["settings"]["PG_DATABASE"]["value"] == "größe漢"
 
 
 @pytest.mark.parametrize("err", [FULL, GONE, CLOSED])
 def test_progress_that_cannot_be_shown_must_change_nothing(user: User, err: str) -> None:
     """A failure whose message cannot be printed still has its exit code."""
     user.has_env("MINIO_IMAGE=minio/minio:1")
-    said = types(user, "config", err=err)
-    assert said.code == 0
-    assert "minio/minio:1" in said.out
+    output = types(user, "config", err=err)
+    assert output.code == 0
+    assert "minio/minio:1" in output.out
     assert types(user, "config", "--env-file", "none", err=err).code == 2
     assert types(user, "config", "--no-such-option", err=err).code == 2
 
@@ -133,19 +133,19 @@ def test_a_written_file_must_not_get_the_descriptor_of_a_closed_output(user: Use
 def test_an_error_must_keep_its_exit_code_and_message_if_the_document_is_lost(
     user: User,
 ) -> None:
-    said = types(user, "config", "--json", out=FULL)
-    assert said.code == 2
-    assert ".env does not exist" in said.err
-    assert LOST[FULL] in said.err
+    output = types(user, "config", "--json", out=FULL)
+    assert output.code == 2
+    assert ".env does not exist" in output.err
+    assert LOST[FULL] in output.err
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["up", "-h"], ["--version"]])
 def test_help_must_fail_if_it_cannot_be_written(user: User, argv: Sequence[str]) -> None:
     assert types(user, *argv, out=GONE) == (0, "", "")
     for out in (FULL, CLOSED):
-        said = types(user, *argv, out=out)
-        assert said.code == 1
-        assert said.err.startswith(LOST[out])
+        output = types(user, *argv, out=out)
+        assert output.code == 1
+        assert output.err.startswith(LOST[out])
 
 
 @pytest.mark.parametrize("words", ["--json --help", "-h --json", "--help --json --quiet"])

@@ -29,9 +29,9 @@ def test_the_setting_must_accept_every_provider() -> None:
 
 def test_an_unknown_provider_must_be_refused_with_a_list_of_all(user: User) -> None:
     user.has_env("S3_PROVIDER=ceph")
-    said = user.types("config")
-    assert said.code == 2
-    assert all(name in said.err for name in NAMES)
+    output = user.types("config")
+    assert output.code == 2
+    assert all(name in output.err for name in NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -136,10 +136,10 @@ def test_seaweedfs_must_know_both_keys_and_limit_one(secret: str) -> None:
 def test_a_comma_in_a_key_must_be_refused_for_rclone(user: User) -> None:
     comma = "MINIO_SECRET_ACCESS_KEY=hunter2,hunter2"
     user.has_env(comma, "S3_PROVIDER=rclone")
-    said = user.types("config")
-    assert said.code == 2
-    assert "MINIO_SECRET_ACCESS_KEY  must not contain a comma" in said.err
-    assert "hunter2" not in said.err
+    output = user.types("config")
+    assert output.code == 2
+    assert "MINIO_SECRET_ACCESS_KEY  must not contain a comma" in output.err
+    assert "hunter2" not in output.err
     user.has_env(comma)
     assert user.types("config").code == 0
 

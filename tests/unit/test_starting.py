@@ -121,10 +121,10 @@ def test_a_server_that_takes_too_long_must_be_reported_as_late() -> None:
 
 def test_the_output_of_compose_must_be_shown_immediately() -> None:
     screen = FakeScreen()
-    said = [("stderr", b" Container x-mlflow-1  Healthy \n"), ("stderr", b"other words of it\n")]
-    verdict = watch(stack(), iter(said), lambda: ALL_WELL, screen, wait_timeout=20)
+    lines = [("stderr", b" Container x-mlflow-1  Healthy \n"), ("stderr", b"other words of it\n")]
+    verdict = watch(stack(), iter(lines), lambda: ALL_WELL, screen, wait_timeout=20)
     assert not verdict.failed
-    assert screen.said == ["x-mlflow-1 healthy"]
+    assert screen.shown == ["x-mlflow-1 healthy"]
     assert verdict.lines == [" Container x-mlflow-1  Healthy", "other words of it"]
 
 

@@ -36,18 +36,18 @@ def test_the_new_env_file_must_be_valid_and_have_no_known_passwords(style: str, 
 
 def test_the_translation_must_be_reported_without_passwords(user: User) -> None:
     (user.folder / "theirs.env").write_text(styled("postgres and a bucket"), encoding="utf-8")
-    said = user.types("init", "--from", "theirs.env", "--set", "MLFLOW_PORT=5051")
-    assert "POSTGRES_USER is PG_USER here" in said.out
-    assert "POSTGRES_PASSWORD is left out: it is well known; a random one replaces it" in said.out
-    assert "s3admin" not in said.out
+    output = user.types("init", "--from", "theirs.env", "--set", "MLFLOW_PORT=5051")
+    assert "POSTGRES_USER is PG_USER here" in output.out
+    assert "POSTGRES_PASSWORD is left out: it is well known; a random one replaces it" in output.out
+    assert "s3admin" not in output.out
     text = (user.folder / ".env").read_text(encoding="utf-8")
     assert parse(text).values["MLFLOW_PORT"] == "5051"
 
 
 def test_a_missing_source_file_must_be_reported(user: User) -> None:
-    said = user.types("init", "--from", "nothing.env")
-    assert said.code == 2
-    assert "nothing.env does not exist" in said.err
+    output = user.types("init", "--from", "nothing.env")
+    assert output.code == 2
+    assert "nothing.env does not exist" in output.err
     assert not (user.folder / ".env").exists()
 
 
