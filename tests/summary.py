@@ -46,8 +46,8 @@ def lines(stats: Mapping[str, Sequence[object]]) -> Iterator[str]:
     )
     if ran:
         yield f"ran {', '.join(_amount(number, name) for name, number in sorted(ran.items()))}"
-    left = Counter(map(_left_out, stats.get("skipped", ())))
-    for (engine, reason), number in sorted(left.items()):
+    skipped = Counter(map(_left_out, stats.get("skipped", ())))
+    for (engine, reason), number in sorted(skipped.items()):
         yield f"left out {_amount(number, engine)}: {reason}"
     kept = (_property(report, KEPT) for reports in stats.values() for report in reports)
     for text in dict.fromkeys(filter(None, kept)):

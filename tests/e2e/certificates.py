@@ -42,9 +42,9 @@ def make_certificates(folder: Path, host: str, name: str = AUTHORITY) -> Certifi
         .add_extension(x509.SubjectAlternativeName([general_name(host)]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    made = Certificates(folder / "authority.pem", folder / "server.pem")
-    made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
-    made.server.write_bytes(
+    files = Certificates(folder / "authority.pem", folder / "server.pem")
+    files.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    files.server.write_bytes(
         server.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
             serialization.Encoding.PEM,
@@ -52,7 +52,7 @@ def make_certificates(folder: Path, host: str, name: str = AUTHORITY) -> Certifi
             serialization.NoEncryption(),
         )
     )
-    return made
+    return files
 
 
 def certificate(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

@@ -37,21 +37,21 @@ def fill(client: MlflowClient, name: str, runs: int, work: Path) -> list[str]:
     with ThreadPoolExecutor(8) as pool:
         chosen = [trash if number % 5 == 4 else first for number in range(runs)]
         log = partial(log_run, client, work)
-        made = list(pool.map(log, chosen, range(runs)))
+        run_ids = list(pool.map(log, chosen, range(runs)))
     large = work.parent / Path(LARGE_PATH).name
     large.write_bytes(LARGE)
-    client.log_artifact(made[0], str(large), Path(LARGE_PATH).parent.as_posix())
+    client.log_artifact(run_ids[0], str(large), Path(LARGE_PATH).parent.as_posix())
     # One data set that two runs read; one after the other, since MLflow would fail to create it
     # twice at once.
     dataset = Dataset("leaves", "d1", "local", '{"path": "leaves.csv"}')
-    for run_id in made[:2]:
+    for run_id in run_ids[:2]:
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("context", "test")])])
-    client.delete_run(made[1])
-    register(client, name, made[0])
+    client.delete_run(run_ids[1])
+    register(client, name, run_ids[0])
     log_model(first, work)
     trace(first)
     client.delete_experiment(trash)
-    return made
+    return run_ids
 
 
 def log_run(client: MlflowClient, work: Path, experiment: str, number: int) -> str:

@@ -97,14 +97,16 @@ def test_a_client_must_learn_at_once_that_an_artifact_is_missing(
     """MLflow's own client retries for minutes after a status of 500."""
     seen = client(shared, "look_for_nothing", tmp_path)
     assert seen["error"] == "RESOURCE_DOES_NOT_EXIST"
-    assert seen["asked"] == 1
+    assert seen["requests"] == 1
 
 
 def experiment_at(api: Api, location: str) -> Run:
     """Create a run in an experiment with a given artifact location."""
     name = uuid.uuid4().hex
-    made = api.post("experiments/create", name=name, artifact_location=f"{location}/{name}")
-    created = api.post("runs/create", experiment_id=made["experiment_id"], start_time=0)["run"]
+    experiment = api.post("experiments/create", name=name, artifact_location=f"{location}/{name}")
+    created = api.post("runs/create", experiment_id=experiment["experiment_id"], start_time=0)[
+        "run"
+    ]
     id_ = created["info"]["run_id"]
     return Run(id_, name, 0, CONTENT)
 

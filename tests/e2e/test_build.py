@@ -52,8 +52,8 @@ def python_image() -> Iterator[str]:
     tag = f"{LABEL}/python:{name}"
     docker("build", "--tag", tag, "-", given=BASE.format(base=base, label=LABEL, name=name))
     yield tag
-    made = docker("image", "ls", "--quiet", "--filter", f"label={LABEL}={name}").out.split()
-    docker("image", "rm", "--force", *set(made))
+    images = docker("image", "ls", "--quiet", "--filter", f"label={LABEL}={name}").out.split()
+    docker("image", "rm", "--force", *set(images))
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def expect_figure(output: Said, number: int, kind: str) -> None:
 
 
 @pytest.fixture
-def whole(shared: RunningStack) -> Filled:
+def full(shared: RunningStack) -> Filled:
     """Return the session's stack with its current contents."""
     run = shared.log_run()
     amounts = {RUNS: len(shared.stored_runs()), OBJECTS: len(shared.objects())}
@@ -114,20 +114,20 @@ EACH = [
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_running_stack_must_keep_running_unchanged(whole: Filled, name: str) -> None:
-    expect_refusal(whole, CHANGES[name])
-    whole.stack.expect(whole.run)
+def test_a_running_stack_must_keep_running_unchanged(full: Filled, name: str) -> None:
+    expect_refusal(full, CHANGES[name])
+    full.stack.expect(full.run)
 
 
-def test_a_stopped_stack_must_not_start_on_other_stores(whole: Filled) -> None:
+def test_a_stopped_stack_must_not_start_on_other_stores(full: Filled) -> None:
     """With the setting changed back, it shows its run again."""
-    whole.stack.tool("down")
+    full.stack.tool("down")
     try:
-        expect_refusal(whole, CHANGES["bucket"])
-        assert not is_up(whole.stack)
+        expect_refusal(full, CHANGES["bucket"])
+        assert not is_up(full.stack)
     finally:
-        whole.stack.up()
-    whole.stack.expect(whole.run)
+        full.stack.up()
+    full.stack.expect(full.run)
 
 
 @ALIKE

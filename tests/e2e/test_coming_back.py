@@ -184,5 +184,5 @@ def test_a_run_logged_to_the_new_stores_must_survive_an_interrupted_migration(
     small.env_file.write_text(after, encoding="utf-8")
     small.up()
     small.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
-    for kept in (run, stored):
-        small.expect(kept)
+    for logged in (run, stored):
+        small.expect(logged)

@@ -82,10 +82,10 @@ def test_a_failed_migration_must_leave_both_sides_unchanged(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     """The database is checked from MLflow's container or environment, after MLflow was stopped."""
-    run, before, theirs = filled.log_run(), filled.env_file.read_text(), database(outside)
-    there = f"\\c {theirs['PG_DATABASE']}\n"
+    run, before, external = filled.log_run(), filled.env_file.read_text(), database(outside)
+    there = f"\\c {external['PG_DATABASE']}\n"
     outside.sql(f"{there}CREATE TABLE users (name text)")
-    to = to_database(filled, theirs)
+    to = to_database(filled, external)
     for words, sentences in (
         (
             ("--to", "postgres=no.such.host.invalid"),
@@ -111,8 +111,8 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     run, own = filled.log_run(), filled.settings
     before = contents(filled, filled.app_key, filled.bucket)
     kind = content_type(filled, filled.app_key, filled.bucket)
-    theirs, bucket = database(outside), f"killed-{filled.name}"
-    to = to_database(filled, {**theirs, **target(outside, bucket)})
+    external, bucket = database(outside), f"killed-{filled.name}"
+    to = to_database(filled, {**external, **target(outside, bucket)})
     command = ("migrate-store", "--to", f"s3={outside.s3_url}", *to)
     kill_when(filled, command, lambda: has_objects(outside, bucket))
     filled.up()
@@ -126,7 +126,7 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     expect_moved(filled, outside, before)
     assert content_type(outside, outside.root_key, bucket) == kind
     assert filled.api.artifact("GET", run.key).content == run.artifact
-    stored = f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs"
+    stored = f"\\c {external['PG_DATABASE']}\nSELECT run_uuid FROM runs"
     assert run.id in outside.sql(stored)
     assert filled.volumes() == volumes == {"mlflow_data", "mlflow_tmp", "minio_data"}
     later = filled.log_run()

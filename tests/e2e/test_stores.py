@@ -84,10 +84,10 @@ def test_each_pair_of_stores_must_be_proven_and_usable(
     name: str, outside: RunningStack, make_stack: MakeStack
 ) -> None:
     pair = PAIRS[name]
-    theirs = database(outside) if pair.database else {}
+    external = database(outside) if pair.database else {}
     bucket = objects(outside) if pair.objects else {}
     stack = make_stack(
-        **pair.settings, **theirs, **bucket | (new_bucket(outside) if pair.is_created else {})
+        **pair.settings, **external, **bucket | (new_bucket(outside) if pair.is_created else {})
     )
     expect_proven(stack.tool("up", "--json").data, pair.services)
     run = stack.log_run()
@@ -97,7 +97,7 @@ def test_each_pair_of_stores_must_be_proven_and_usable(
         found = client.list_objects_v2(Bucket=stack.bucket, Prefix=run.key)["Contents"]
         assert [file["Key"] for file in found] == [run.key]
     if pair.database:
-        rows = outside.sql(f"\\c {theirs['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
+        rows = outside.sql(f"\\c {external['PG_DATABASE']}\nSELECT run_uuid FROM runs\n")
         assert rows[-1] == run.id
     own = {"postgres": "postgres_data", "s3": "minio_data"}
     volumes = {own[service] for service in pair.services if service in own}

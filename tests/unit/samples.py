@@ -38,8 +38,8 @@ SECRETS: Mapping[str, str] = {
 def env_text(*lines: str, without: Sequence[str] = ()) -> str:
     """Return an env file with every secret that a stack needs, and these lines."""
     names = {match[1] for line in lines if (match := re.match(r"\s*(?:export )?(\w+)", line))}
-    kept = {name: value for name, value in SECRETS.items() if name not in {*without, *names}}
-    return "".join(f"{line}\n" for line in [*(f"{n}={v}" for n, v in kept.items()), *lines])
+    remaining = {name: value for name, value in SECRETS.items() if name not in {*without, *names}}
+    return "".join(f"{line}\n" for line in [*(f"{n}={v}" for n, v in remaining.items()), *lines])
 
 
 def loaded(environ: Mapping[str, str] | None = None, /, **values: str) -> Loaded:
@@ -66,7 +66,7 @@ def local_stack(
 
 
 def built(
-    told: Settings,
+    chosen: Settings,
     target: Target,
     machine: Machine = MACHINE,
     texts: Texts | None = None,
@@ -75,9 +75,9 @@ def built(
 ) -> Stack:
     """Return the stack of some settings for a target, by default with the packaged texts."""
     texts = texts or ingredients(target)
-    site = target.site(told, lambda: machine)
-    image = target.image(told, texts, "..", lambda: machine)
-    return build(told, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
+    site = target.site(chosen, lambda: machine)
+    image = target.image(chosen, texts, "..", lambda: machine)
+    return build(chosen, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
 
 
 def ingredients(target: Target) -> Texts:

@@ -41,7 +41,7 @@ class Requests:
     """Records requests and returns the given responses, status 200 by default."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    sent: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=root-id/")
@@ -49,12 +49,12 @@ class Requests:
         assert "root-secret" not in f"{url}{headers}"
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        self.asked.append((f"{method} {parts.path}", query, body))
+        self.sent.append((f"{method} {parts.path}", query, body))
         return self.answers.get(f"{method} {parts.path}", Answer())
 
     @property
     def names(self) -> list[str]:
-        return [name.rpartition("/")[2] for name, _, _ in self.asked]
+        return [name.rpartition("/")[2] for name, _, _ in self.sent]
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_versitygw_must_get_a_user_that_may_only_use_the_bucket(
 ) -> None:
     result = APP_KEY.make_app_key(job("versitygw"))
     assert result == "application key limited to bucket data"
-    ((name, query, body),) = requests.asked
+    ((name, query, body),) = requests.sent
     assert (name, query) == ("PATCH /create-user", {})
     assert texts(body) == {"Access": APP.id, "Secret": APP.secret, "Role": "user"}
     found = json.loads(buckets.policies["data"])
@@ -129,7 +129,7 @@ def test_an_existing_user_must_get_the_current_secret(requests: Requests, bucket
     buckets.policies["data"] = own_policy("data", APP.id)
     assert APP_KEY.make_app_key(job("versitygw")) == "application key limited to bucket data"
     assert requests.names == ["create-user", "update-user"]
-    _, query, body = requests.asked[1]
+    _, query, body = requests.sent[1]
     assert query == {"access": APP.id}
     assert texts(body) == {"Secret": APP.secret}
 
@@ -142,7 +142,7 @@ def test_former_keys_and_former_buckets_must_lose_their_access(
     buckets.policies["former"] = own_policy("former", "older-id")
     result = APP_KEY.make_app_key(job("versitygw"))
     assert result == "application key limited to bucket data; former keys deleted: 2"
-    dropped = [query["access"] for name, query, _ in requests.asked if "delete-user" in name]
+    dropped = [query["access"] for name, query, _ in requests.sent if "delete-user" in name]
     assert sorted(dropped) == ["old-id", "older-id"]
     assert set(buckets.policies) == {"data", "foreign"}
     assert "old-id" not in buckets.policies["data"]
@@ -162,7 +162,7 @@ def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     requests.answers = {f"GET {admin}/list-users": Answer(200, json.dumps(known).encode())}
     result = APP_KEY.make_app_key(job("rustfs"))
     assert result == "application key limited to bucket data; former keys deleted: 1"
-    policy, user, attached, _, removed = requests.asked
+    policy, user, attached, _, removed = requests.sent
     assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
     assert json.loads(policy[2]) == APP_KEY.policy("data")
     assert user[:2] == (f"PUT {admin}/add-user", {"accessKey": APP.id})

@@ -179,8 +179,8 @@ def environments(path: Path) -> Iterator[str]:
 
 
 def test_the_environment_must_be_read_in_one_place() -> None:
-    others = [path for path in OUTSIDE if name_of(path) != "cli/run.py"]
-    assert offenders(others, environments) == []
+    files = [path for path in OUTSIDE if name_of(path) != "cli/run.py"]
+    assert offenders(files, environments) == []
 
 
 def lengths(path: Path) -> Iterator[str]:
@@ -315,7 +315,7 @@ def test_the_table_of_libraries_must_list_every_dependency() -> None:
 def test_every_file_that_the_pages_name_must_exist() -> None:
     """For example `lock.py`, `stack/services.py` or `templates/compose/`."""
     tops = ("src", "templates", "tests", "requirements", "bench")
-    there = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
+    existing = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
     missing = set()
     for page in (*ARCHITECTURE, ROOT / "CONTRIBUTING.md"):
         for span in re.findall(r"`([\w./-]+)`", page.read_text(encoding="utf-8")):
@@ -323,7 +323,7 @@ def test_every_file_that_the_pages_name_must_exist() -> None:
                 span.split("/")[0] in {*tops, *MAY_IMPORT} and span.endswith("/")
             )
             path = f"/{span.rstrip('/')}"
-            if is_path and not any(one.endswith(path) for one in there):
+            if is_path and not any(one.endswith(path) for one in existing):
                 missing.add(f"{page.name}: {span}")
     assert missing == set()
 

@@ -338,12 +338,12 @@ def test_the_job_must_report_a_failure_without_secrets(
 @contextmanager
 def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
     """Run a server with these statuses, the last one repeated; yield its URL and its log."""
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(answers[min(len(asked), len(answers)) - 1])
+            paths.append(self.path)
+            self.send_response(answers[min(len(paths), len(answers)) - 1])
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -353,7 +353,7 @@ def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
         threading.Thread(target=found.serve_forever, args=(0.05,), daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{found.server_port}", asked
+            yield f"http://127.0.0.1:{found.server_port}", paths
         finally:
             found.shutdown()
 
@@ -361,9 +361,9 @@ def server(*answers: int) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("ready", [200, 403])
 def test_the_job_must_wait_for_a_server_that_is_starting(ready: int) -> None:
     """A server without a readiness endpoint responds with 403 as soon as it is ready."""
-    with server(503, 503, ready) as (url, asked):
+    with server(503, 503, ready) as (url, paths):
         SERVER.wait_until_ready(f"{url}/ready", 60)
-    assert asked == ["/ready"] * 3
+    assert paths == ["/ready"] * 3
 
 
 def test_the_wait_for_a_server_that_never_answers_must_end_in_time() -> None:
@@ -375,11 +375,11 @@ def test_the_wait_for_a_server_that_never_answers_must_end_in_time() -> None:
 def test_the_job_must_not_start_before_its_server_is_ready(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with server(503, 200) as (url, asked):
+    with server(503, 200) as (url, paths):
 
         class Late(Bucket):
             def create_bucket(self, **arguments: object) -> None:
-                assert asked == ["/ready"] * 2
+                assert paths == ["/ready"] * 2
                 super().create_bucket(**arguments)
 
         client, admin = Late(), Admin({})

@@ -225,14 +225,14 @@ def test_a_limited_key_must_be_distinguished_from_a_root_key(
     monkeypatch: pytest.MonkeyPatch, listing: str | None, making: str | None, cause: str
 ) -> None:
     """Some servers report any other bucket as missing, so the probe then tries to create one."""
-    made: list[str] = []
+    created: list[str] = []
 
     def answer(code: str | None) -> None:
         if code:
             raise ClientError({"Error": {"Code": code, "Message": "no"}}, "x")
 
     def create_bucket(*, Bucket: str) -> None:  # noqa: N803 - boto3's
-        made.append(Bucket)
+        created.append(Bucket)
         answer(making)
 
     client = SimpleNamespace(
@@ -243,7 +243,7 @@ def test_a_limited_key_must_be_distinguished_from_a_root_key(
     found = main.outcome(artifacts.check_isolation, request)
     assert found["cause"] == cause
     # Never a bucket that does not exist yet.
-    assert set(made) <= {"data"}
+    assert set(created) <= {"data"}
 
 
 @pytest.mark.parametrize(

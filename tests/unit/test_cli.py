@@ -47,7 +47,7 @@ def envelope(user: User, *argv: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("argv", "given", "rest"),
+    ("argv", "options", "rest"),
     [
         (["config"], [], ["config"]),
         (["config", "--json"], ["--json"], ["config"]),
@@ -59,9 +59,9 @@ def envelope(user: User, *argv: str) -> dict[str, Any]:
     ],
 )
 def test_global_options_must_be_accepted_anywhere(
-    argv: list[str], given: list[str], rest: list[str]
+    argv: list[str], options: list[str], rest: list[str]
 ) -> None:
-    assert hoist(argv) == (given, rest)
+    assert hoist(argv) == (options, rest)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -290,7 +290,7 @@ def test_followed_logs_must_not_be_available_as_one_document(
 
 
 @pytest.mark.parametrize(
-    ("called", "given", "words"),
+    ("called", "options", "words"),
     [
         ("/elsewhere/python/__main__.py", [], "mlflow-compose"),
         ("{}/bin/mlflow-compose", [], "mlflow-compose"),
@@ -299,13 +299,13 @@ def test_followed_logs_must_not_be_available_as_one_document(
     ],
 )
 def test_commands_must_be_shown_as_this_user_would_type_them(
-    user: User, monkeypatch: pytest.MonkeyPatch, called: str, given: list[str], words: str | None
+    user: User, monkeypatch: pytest.MonkeyPatch, called: str, options: list[str], words: str | None
 ) -> None:
     (user.folder / "bin").mkdir()
     (user.folder / "bin/mlflow-compose").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(user.folder / "bin"))
     expected = words or "mlflow-compose '--env-file=my class/.env'"
-    assert program(called.format(user.folder), given) == expected
+    assert program(called.format(user.folder), options) == expected
 
 
 def test_hints_must_name_the_env_file_that_was_given(user: User) -> None:
@@ -348,17 +348,17 @@ def test_a_bug_must_keep_its_traceback(user: User, monkeypatch: pytest.MonkeyPat
         user.types("status")
 
 
-@pytest.mark.parametrize("there", ["nothing", "a file", "an empty folder"])
+@pytest.mark.parametrize("content", ["nothing", "a file", "an empty folder"])
 @pytest.mark.parametrize(
     ("argv", "code"), [("status", 0), ("logs", 0), ("down", 0), ("verify", 1), ("verify --json", 1)]
 )
 def test_missing_rendered_files_must_not_cause_a_traceback(
-    user: User, there: str, argv: str, code: int
+    user: User, content: str, argv: str, code: int
 ) -> None:
     user.has_env("STACK_ENGINE=local", "MLFLOW_PORT=1")
-    if there == "a file":
+    if content == "a file":
         (user.folder / "local").touch()
-    elif there == "an empty folder":
+    elif content == "an empty folder":
         (user.folder / "local").mkdir()
     assert user.types(*argv.split()).code == code
 

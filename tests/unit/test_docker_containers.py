@@ -60,15 +60,15 @@ def test_a_restarting_container_must_hold_its_ports(
 def test_a_container_must_only_count_as_publishing_a_port_while_it_has_it(
     status: str, ports: dict[str, Any], port: int, *, found: bool
 ) -> None:
-    asked: list[Any] = []
+    calls: list[Any] = []
 
     def containers(**options: Any) -> list[Any]:  # noqa: ANN401 - as of python-on-whales
-        asked.append(options)
+        calls.append(options)
         return [container(status, ports)]
 
     client: Any = SimpleNamespace(container=SimpleNamespace(list=containers))
     assert publishes(client, "lab", port) is found
-    assert asked == [{"filters": [("label", "com.docker.compose.project=lab")]}]
+    assert calls == [{"filters": [("label", "com.docker.compose.project=lab")]}]
 
 
 def test_a_users_certificate_must_be_checked_in_its_own_place(

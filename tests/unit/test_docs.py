@@ -76,9 +76,9 @@ def test_every_program_must_be_known() -> None:
 
 def parse_command(words: list[str]) -> None:
     """Parse a command line as the tool does, without running it."""
-    given, (name, *rest) = hoist(words)
+    global_options, (name, *rest) = hoist(words)
     group = typer.main.get_command(app)
-    with group.make_context(TOOL, [*given, name]) as context:
+    with group.make_context(TOOL, [*global_options, name]) as context:
         command = group.get_command(context, name)  # type: ignore[attr-defined]
         assert command, f"there is no command {name}"
         command.make_context(name, rest, parent=context)
@@ -158,11 +158,11 @@ def test_every_link_must_have_an_existing_target() -> None:
 
 def test_every_page_must_be_reachable_from_the_index() -> None:
     """Starting at `docs/README.md` and following links."""
-    reached, left = set(), [ROOT / "docs" / "README.md"]
-    while left:
-        page = left.pop()
+    reached, pending = set(), [ROOT / "docs" / "README.md"]
+    while pending:
+        page = pending.pop()
         if page in reached or page.suffix != ".md" or not page.exists():
             continue
         reached.add(page)
-        left += [(page.parent / target.partition("#")[0]).resolve() for target in links(page)]
+        pending += [(page.parent / target.partition("#")[0]).resolve() for target in links(page)]
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} <= reached

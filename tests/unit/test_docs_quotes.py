@@ -38,10 +38,8 @@ def test_the_readme_must_show_what_up_prints() -> None:
     (start,) = (number for number, line in enumerate(shown) if line.startswith("MLflow "))
     where = printed.lines[printed.lines.index("") + 1 :]
     assert shown[start:-1] == where
-    others = {line.partition("…")[0] for line in (*shown[:start], shown[-1])}
-    assert others <= {
-        line.partition("…")[0] for line in output_lines("docs/tutorial/first-stack.md")
-    }
+    rest = {line.partition("…")[0] for line in (*shown[:start], shown[-1])}
+    assert rest <= {line.partition("…")[0] for line in output_lines("docs/tutorial/first-stack.md")}
 
 
 def output_lines(page: str) -> list[str]:

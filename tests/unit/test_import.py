@@ -278,7 +278,7 @@ def test_a_folder_that_only_looks_like_an_import_must_be_kept(name: str, tmp_pat
     kept.touch()
     with staging(tmp_path):
         pass
-    assert kept.exists()
+    assert file.exists()
 
 
 # --- artifacts
@@ -651,7 +651,7 @@ def test_missing_rows_must_be_an_error_that_names_them() -> None:
     assert isinstance(error, IncompleteError)
     assert "2 tags" in error.message
     assert _lines(lost)[-1] == "  x"
-    (unread,) = _errors(replace(whole, unread=1))
+    (unread,) = _errors(replace(complete, unread=1))
     assert "artifacts of 1 runs" in unread.message
 
 

@@ -247,8 +247,8 @@ def test_the_question_must_list_the_data_to_be_lost(
     engine = FakeEngine(plan(tmp_path, *lines).stack)
     assert actions.what_is_lost(engine) == f"Delete {lost} of the stack mlflow?"
     engine.unused = ("minio_data",)
-    asked = actions.what_is_lost(engine)
-    assert asked == f"Delete {lost} of the stack mlflow, and what it kept before in minio_data?"
+    question = actions.what_is_lost(engine)
+    assert question == f"Delete {lost} of the stack mlflow, and what it kept before in minio_data?"
 
 
 def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-def made(folder: Path, stack: Stack | None = None) -> Folders:
+def created_folders(folder: Path, stack: Stack | None = None) -> Folders:
     found = Folders(stack or local_stack(), folder)
     found.create()
     for path in found.used:
@@ -51,19 +51,19 @@ def big(tmp_path: Path, home: Path, name: str = "minio_data") -> Path:
 
 
 def test_each_folder_must_record_its_owner(home: Path) -> None:
-    for path in made(home).used:
+    for path in created_folders(home).used:
         assert (path / NOTE).read_text(encoding="ascii") == f"{IDENTITY}\n"
 
 
 def test_exactly_the_folders_of_the_stack_must_be_deleted(home: Path) -> None:
-    data = made(home)
+    data = created_folders(home)
     (home / "data" / "mine").mkdir()
     assert data.remove(known_volumes()) == []
     assert [path.name for path in (home / "data").iterdir()] == ["mine"]
 
 
 def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> None:
-    data = made(home)
+    data = created_folders(home)
     disk = big(tmp_path, home)
     data.create()
     assert data.remove(known_volumes()) == [str(disk / "minio_data")]
@@ -74,7 +74,7 @@ def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> No
 
 def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Path) -> None:
     """As in a copy of a stack, whose link points to the original's data."""
-    made(home)
+    created_folders(home)
     disk = big(tmp_path, home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy, symlinks=True)
@@ -86,7 +86,7 @@ def test_a_link_to_another_stacks_data_must_be_refused(tmp_path: Path, home: Pat
 
 
 def test_a_dangling_link_must_be_reported_and_not_replaced(tmp_path: Path, home: Path) -> None:
-    data = made(home)
+    data = created_folders(home)
     disk = big(tmp_path, home)
     disk.rename(tmp_path / "unplugged")
     with pytest.raises(EngineError, match="which does not exist") as caught:
@@ -113,7 +113,7 @@ def test_a_file_instead_of_a_data_folder_must_be_reported(home: Path) -> None:
 
 
 def test_a_copy_must_own_its_copied_data(tmp_path: Path, home: Path) -> None:
-    made(home)
+    created_folders(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
     found = replace(other(copy), copied_from=IDENTITY)
@@ -125,7 +125,7 @@ def test_a_copy_must_own_its_copied_data(tmp_path: Path, home: Path) -> None:
 def test_a_copy_may_delete_its_copied_data_before_it_was_started(
     tmp_path: Path, home: Path
 ) -> None:
-    made(home)
+    created_folders(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
     replace(other(copy), copied_from=IDENTITY).remove(known_volumes())
@@ -135,7 +135,7 @@ def test_a_copy_may_delete_its_copied_data_before_it_was_started(
 
 def test_a_link_above_the_data_must_count_as_a_link(tmp_path: Path, home: Path) -> None:
     """As with `local/data` on a larger disk: a copy has the same link to the original's data."""
-    made(home)
+    created_folders(home)
     disk = tmp_path / "big"
     (home / "data").rename(disk)
     (home / "data").symlink_to(disk)
@@ -151,7 +151,7 @@ def test_a_link_above_the_data_must_count_as_a_link(tmp_path: Path, home: Path) 
 
 def test_data_that_another_stack_claimed_must_be_refused_also_without_a_link(home: Path) -> None:
     """As behind a mount, which cannot be detected."""
-    data = made(home)
+    data = created_folders(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="holds the data of another stack") as caught:
         data.create()
@@ -170,7 +170,7 @@ def test_a_folder_of_the_user_must_be_separate_from_the_stacks(home: Path, path:
 
 
 def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
-    data = made(home)
+    data = created_folders(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="so nothing was deleted") as caught:
         data.remove(known_volumes())
@@ -202,7 +202,7 @@ ROOTS = replace(MACHINE, database_user="somebody")
 
 
 def test_roots_database_must_be_deleted_exactly(home: Path, state: Path) -> None:
-    data = made(home, local_stack(ROOTS))
+    data = created_folders(home, local_stack(ROOTS))
     neighbour = state / "0123" / "postgres_data"
     neighbour.mkdir(parents=True)
     link = home / "data" / "postgres_data"
@@ -218,7 +218,7 @@ def test_a_renamed_stack_of_root_must_keep_its_database(
     tmp_path: Path, home: Path, state: Path
 ) -> None:
     """Even if a new stack has the old name now."""
-    made(home, local_stack(ROOTS))
+    created_folders(home, local_stack(ROOTS))
     place = (home / "data" / "postgres_data").resolve()
     renamed = tmp_path / "renamed"
     home.parent.rename(renamed)
@@ -235,7 +235,7 @@ def test_a_renamed_stack_of_root_must_keep_its_database(
 def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
     tmp_path: Path, home: Path, state: Path
 ) -> None:
-    made(home, local_stack(ROOTS))
+    created_folders(home, local_stack(ROOTS))
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy, symlinks=True)
     place = (home / "data" / "postgres_data").resolve()
@@ -251,7 +251,7 @@ def test_a_stack_that_lost_its_id_must_get_a_hint_how_to_recover_its_data(
     """Also for a stack from another disk: following the hint must give the data back."""
     paths = StackPaths(tmp_path / "stack" / ".env")
     keep_identity(Identity(IDENTITY), paths)
-    made(home, local_stack(ROOTS))
+    created_folders(home, local_stack(ROOTS))
     assert state.is_dir()
     shutil.rmtree(paths.state)
     lost = Folders(replace(local_stack(ROOTS), identity=load_identity(paths).id), home)

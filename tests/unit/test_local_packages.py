@@ -80,12 +80,12 @@ def test_the_installation_that_finishes_first_must_win(place: Path) -> None:
 def test_only_leftovers_of_a_killed_installation_must_be_removed(place: Path) -> None:
     other = "mlflow-3.16.0-0123abcd"
     with child() as running:
-        kept = [f"{NAME}.{running.pid}.abcd", other, f"{other}.{gone()}.abcd"]
-        for name in (*kept, f"{NAME}.{gone()}.abcd", f"{NAME}.{gone()}.x_y1"):
+        expected = [f"{NAME}.{running.pid}.abcd", other, f"{other}.{gone()}.abcd"]
+        for name in (*expected, f"{NAME}.{gone()}.abcd", f"{NAME}.{gone()}.x_y1"):
             (place.parent / name / "new").mkdir(parents=True)
         with packages._new(place) as new:
             fill(new)
-    assert names(place) == sorted([NAME, *kept])
+    assert names(place) == sorted([NAME, *expected])
 
 
 def test_a_cache_that_cannot_be_created_must_be_reported(tmp_path: Path) -> None:
@@ -340,8 +340,12 @@ def test_the_settings_of_the_installation_must_reach_the_installer(tmp_path: Pat
     found = local_stack(PIP_INDEX_URL="https://u:p@mirror/simple")
     build = found.service("mlflow").build
     assert build is not None
-    given = {"VIRTUAL_ENV": "/elsewhere", "HTTPS_PROXY": "http://proxy", "UV_SYSTEM_CERTS": "false"}
-    assert packages._environment(build, tmp_path, given) == {
+    environ = {
+        "VIRTUAL_ENV": "/elsewhere",
+        "HTTPS_PROXY": "http://proxy",
+        "UV_SYSTEM_CERTS": "false",
+    }
+    assert packages._environment(build, tmp_path, environ) == {
         "HTTPS_PROXY": "http://proxy",
         "UV_SYSTEM_CERTS": "false",
         "UV_DEFAULT_INDEX": "https://u:p@mirror/simple",

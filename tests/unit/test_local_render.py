@@ -198,9 +198,9 @@ def test_secrets_must_only_be_in_the_secrets_folder() -> None:
     hidden = {*SECRETS.values(), "flask-key-of-the-sample", "index-secret"}
     for path, file in found.files.items():
         assert not any(secret in file.text for secret in hidden), path
-    kept = "\n".join(file.text for file in found.secrets.values())
+    secret_texts = "\n".join(file.text for file in found.secrets.values())
     root = {SECRETS["MINIO_ROOT_USER"], SECRETS["MINIO_ROOT_PASSWORD"]}
-    assert {secret for secret in hidden if secret in kept} == hidden - root
+    assert {secret for secret in hidden if secret in secret_texts} == hidden - root
 
 
 @pytest.mark.parametrize("name", ["postgres", "s3", "bucket-init", "mlflow"])

@@ -55,13 +55,13 @@ def end_orphans() -> ModuleType:
 
 def rclone_line(secret: str) -> str:
     """Return the content of rclone's key file, as the stack writes it."""
-    told = settings().model_copy(
+    chosen = settings().model_copy(
         update={
             "minio_access_key": SecretStr("app-key"),
             "minio_secret_access_key": SecretStr(secret),
         }
     )
-    return rclone_auth_key(told).text
+    return rclone_auth_key(chosen).text
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def has_program(folder: Path, name: str, script: str) -> None:
 
 @pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
-    ("names", "made", "statements"),
+    ("names", "created_user", "statements"),
     [
         (("u", "d"), "u", ['CREATE DATABASE "d"']),
         (("u", "postgres"), "u", []),
@@ -269,15 +269,19 @@ def has_program(folder: Path, name: str, script: str) -> None:
     ],
 )
 def test_names_must_be_quoted_for_sql(
-    postgres: ModuleType, tmp_path: Path, names: tuple[str, str], made: str, statements: list[str]
+    postgres: ModuleType,
+    tmp_path: Path,
+    names: tuple[str, str],
+    created_user: str,
+    statements: list[str],
 ) -> None:
     data = tmp_path / "data" / "pgdata"
     postgres.make_database(data, *names, "password")
-    assert (data / "user").read_text(encoding="utf-8") == f"{made}\n"
-    given = tmp_path / "statements"
+    assert (data / "user").read_text(encoding="utf-8") == f"{created_user}\n"
+    recorded = tmp_path / "statements"
     expected = "".join(f"{statement};\n\n" for statement in statements)
-    assert (given.read_text(encoding="utf-8") if statements else "") == expected
-    assert given.exists() == bool(statements)
+    assert (recorded.read_text(encoding="utf-8") if statements else "") == expected
+    assert recorded.exists() == bool(statements)
 
 
 def test_a_cluster_without_its_database_must_not_be_kept(

@@ -67,21 +67,21 @@ def option(service: Service, name: str) -> str:
 
 
 def test_both_engines_must_run_the_same_services() -> None:
-    here, there = local_stack(), stack()
-    assert [service.name for service in here.services] == [
-        service.name for service in there.services
+    local, docker = local_stack(), stack()
+    assert [service.name for service in local.services] == [
+        service.name for service in docker.services
     ]
-    for service in here.services:
-        other = there.service(service.name)
+    for service in local.services:
+        other = docker.service(service.name)
         assert set(service.depends_on) == set(other.depends_on)
         assert service.one_shot == other.one_shot
         assert (service.healthcheck is None) == (other.healthcheck is None)
-    assert here.service("mlflow").depends_on == {"postgres": HEALTHY, "bucket-init": COMPLETED}
-    assert here.service("bucket-init").depends_on == {"s3": HEALTHY}
+    assert local.service("mlflow").depends_on == {"postgres": HEALTHY, "bucket-init": COMPLETED}
+    assert local.service("bucket-init").depends_on == {"s3": HEALTHY}
     # In containers the services wait on their own: a healthcheck that reacts at once is too costly.
-    assert there.service("mlflow").depends_on == {"postgres": STARTED, "bucket-init": COMPLETED}
-    assert there.service("bucket-init").depends_on == {"s3": STARTED}
-    assert set(here.volumes) == set(there.volumes)
+    assert docker.service("mlflow").depends_on == {"postgres": STARTED, "bucket-init": COMPLETED}
+    assert docker.service("bucket-init").depends_on == {"s3": STARTED}
+    assert set(local.volumes) == set(docker.volumes)
 
 
 def test_the_same_settings_must_give_the_same_stack() -> None:
@@ -360,7 +360,7 @@ def test_the_database_must_be_checked_at_its_own_port() -> None:
 
 @pytest.mark.parametrize(("name", "port"), [("s3", 9100), ("mlflow", 5001)])
 @pytest.mark.parametrize(
-    ("address", "asked"),
+    ("address", "checked"),
     [
         ("127.0.0.1", "127.0.0.1"),
         ("192.0.2.10", "192.0.2.10"),
@@ -370,10 +370,10 @@ def test_the_database_must_be_checked_at_its_own_port() -> None:
     ],
 )
 def test_a_server_must_be_checked_where_it_listens(
-    name: str, port: int, address: str, asked: str
+    name: str, port: int, address: str, checked: str
 ) -> None:
     values = {**OPEN, **DIRECT, **PORTS, "STACK_BIND_ADDRESS": address}
-    assert f"('{asked}', {port})" in check(name, **values).command[-1]
+    assert f"('{checked}', {port})" in check(name, **values).command[-1]
 
 
 @contextmanager

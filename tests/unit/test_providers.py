@@ -104,10 +104,10 @@ def test_no_secret_must_be_in_a_rendered_file(name: str) -> None:
     text = rendered(name)
     assert not [secret for secret in SECRETS.values() if secret in text]
     s3 = stack(S3_PROVIDER=name).service("s3")
-    given = " ".join([*s3.environment.values(), *s3.command])
+    text = " ".join([*s3.environment.values(), *s3.command])
     # It gets file names instead.
     assert s3.secrets
-    assert all(f"/run/secrets/{secret.name}" in given for secret in s3.secrets)
+    assert all(f"/run/secrets/{secret.name}" in text for secret in s3.secrets)
 
 
 def is_one_line(text: str) -> bool:
@@ -158,12 +158,12 @@ def test_another_servers_volume_must_stop_a_start_that_would_lose_artifacts(tmp_
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("others", [set(), {"minio_data", "rclone_data"}])
+@pytest.mark.parametrize("other_volumes", [set(), {"minio_data", "rclone_data"}])
 def test_a_server_with_data_must_start_despite_other_volumes(
-    name: str, others: set[str], tmp_path: Path
+    name: str, other_volumes: set[str], tmp_path: Path
 ) -> None:
     """The data from before a migration may stay."""
-    data.check(stack(S3_PROVIDER=name), tmp_path, {f"{name}_data", *others})
+    data.check(stack(S3_PROVIDER=name), tmp_path, {f"{name}_data", *other_volumes})
 
 
 @pytest.mark.parametrize("values", [{"ARTIFACT_STORE": "local"}, {"MINIO_HOST": "objects.lab"}])

@@ -36,8 +36,8 @@ class Breaking(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send the file, half of it at first."""
         self.do_HEAD()
-        whole, type(self).broken = type(self).broken, True
-        self.wfile.write(CONTENT if whole else CONTENT[: len(CONTENT) // 2])
+        is_complete, type(self).broken = type(self).broken, True
+        self.wfile.write(CONTENT if is_complete else CONTENT[: len(CONTENT) // 2])
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -55,7 +55,7 @@ def address() -> Iterator[str]:
 
 
 def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -> None:
-    told = {
+    environ = {
         "PYTHONPATH": str(PLUGINS),
         "MLFLOW_S3_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "key",
@@ -66,6 +66,6 @@ def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -
         "PATH": os.environ["PATH"],
     }
     command = [sys.executable, "-c", FETCH, str(tmp_path)]
-    done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.splitlines()[-1]).read_bytes() == CONTENT

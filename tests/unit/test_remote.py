@@ -47,8 +47,8 @@ class HereEngine(FakeEngine):
         del service, folder
         python, *arguments = command
         assert python == "python"
-        here = [sys.executable, "-I", "-S", *arguments]
-        return run_process(here, stdin=stdin, on_output=on_output)
+        argv = [sys.executable, "-I", "-S", *arguments]
+        return run_process(argv, stdin=stdin, on_output=on_output)
 
 
 @pytest.fixture

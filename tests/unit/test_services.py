@@ -119,8 +119,8 @@ def test_volumes_of_a_removed_service_must_be_known() -> None:
 
 
 def test_data_of_a_service_must_be_listed_before_it_is_deleted() -> None:
-    asked = what_is_lost(FakeEngine(stack()))
-    assert asked == "Delete all runs, artifacts and notebooks of the stack mlflow?"
+    question = what_is_lost(FakeEngine(stack()))
+    assert question == "Delete all runs, artifacts and notebooks of the stack mlflow?"
 
 
 def test_a_cause_of_a_kind_must_be_known_with_the_service_that_explains_it() -> None:

@@ -238,7 +238,7 @@ APP_KEY = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
 
 
 @pytest.mark.parametrize(
-    ("lines", "asked"),
+    ("lines", "missing"),
     [
         ((), {"PG_PASSWORD"} | ROOT_KEY | APP_KEY),
         (("BACKEND_STORE=sqlite",), ROOT_KEY | APP_KEY),
@@ -250,13 +250,13 @@ APP_KEY = {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
     ],
 )
 def test_only_secrets_that_the_stores_use_must_be_required(
-    lines: tuple[str, ...], asked: set[str]
+    lines: tuple[str, ...], missing: set[str]
 ) -> None:
     text = env_text(*lines, without=["PG_PASSWORD", *ROOT_KEY, *APP_KEY])
-    if asked:
+    if missing:
         with pytest.raises(SettingsError) as caught:
             resolve(parse(text), {}, env_file=Path(".env"))
-        assert set(re.findall(r"(\w+) +is not set", caught.value.message)) == asked
+        assert set(re.findall(r"(\w+) +is not set", caught.value.message)) == missing
     else:
         assert resolve(parse(text), {}, env_file=Path(".env")).settings
         empty = "".join(f"{name}=\n" for name in ("PG_PASSWORD", *ROOT_KEY, *APP_KEY))

@@ -35,9 +35,9 @@ def decisions(path: Path) -> Iterator[str]:
         # `is not none` is the only test that a template may use.
         if not (isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)):
             yield f"line {node.lineno}: {type(node).__name__}"
-    for asked in tree.find_all((nodes.Filter, nodes.Test)):
-        if asked.name not in {"literal", "shell", "none"}:
-            yield f"line {asked.lineno}: {asked.name}"
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        if node.name not in {"literal", "shell", "none"}:
+            yield f"line {node.lineno}: {node.name}"
     for call in tree.find_all(nodes.Call):
         if not isinstance(call.node, nodes.Getattr) or call.node.attr != "items":
             yield f"line {call.lineno}: a call"

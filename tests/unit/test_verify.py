@@ -174,10 +174,10 @@ def test_created_data_must_be_checked_and_removed_from_inside() -> None:
     with running(nothing) as (engine, mlflow):
         verify(engine, FakeScreen())
     (call,) = [call for call in engine.calls if call.startswith("run mlflow ")]
-    made = json.loads(call.removeprefix("run mlflow "))
-    assert made["run_id"] == RUN
-    assert [made["name"]] == mlflow.names
-    assert made["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
+    request = json.loads(call.removeprefix("run mlflow "))
+    assert request["run_id"] == RUN
+    assert [request["name"]] == mlflow.names
+    assert request["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
 
 
 @pytest.mark.parametrize(
@@ -286,12 +286,12 @@ def run_called(run_id: object) -> dict[str, Any]:
     ("twist", "step"),
     [
         *(
-            (changed("experiments/create", {"experiment_id": told}), "experiment")
-            for told in ("..", "", "7/..", "7\n", "\u0667", None, "a" * 32)
+            (changed("experiments/create", {"experiment_id": value}), "experiment")
+            for value in ("..", "", "7/..", "7\n", "\u0667", None, "a" * 32)
         ),
         *(
-            (changed("runs/create", run_called(told)), "run")
-            for told in ("../../../../victim", "", f"{RUN}/..", RUN.upper(), "7", None, RUN[1:])
+            (changed("runs/create", run_called(value)), "run")
+            for value in ("../../../../victim", "", f"{RUN}/..", RUN.upper(), "7", None, RUN[1:])
         ),
     ],
 )
@@ -303,9 +303,9 @@ def test_an_id_in_another_format_must_end_the_proof(twist: Twist, step: str) -> 
     assert f"is not the id of an MLflow {step}" in result.errors[0].message
     assert not mlflow.objects
     *_, call = engine.calls
-    made = json.loads(call.removeprefix("run mlflow "))
+    request = json.loads(call.removeprefix("run mlflow "))
     # Anything created nevertheless is removed, by the name that was generated here.
-    assert [made["name"]] == mlflow.names
+    assert [request["name"]] == mlflow.names
 
 
 def test_a_broken_link_inside_must_be_reported_with_its_cause() -> None:
@@ -397,13 +397,13 @@ def test_no_login_must_be_sent_after_nothing_answered(monkeypatch: pytest.Monkey
     assert mlflow.requests == []
 
 
-@pytest.mark.parametrize("told", MULTIPART)
-def test_a_server_that_makes_clients_bypass_the_proxy_must_be_reported(told: str) -> None:
+@pytest.mark.parametrize("key", MULTIPART)
+def test_a_server_that_makes_clients_bypass_the_proxy_must_be_reported(key: str) -> None:
     """URLs with the server's name for S3 do not resolve on this machine."""
-    with running(changed(SERVER_INFO, json.dumps({told: True}))) as (engine, _):
+    with running(changed(SERVER_INFO, json.dumps({key: True}))) as (engine, _):
         (error,) = verify(engine, FakeScreen()).errors
     assert error.message.startswith("version: MLflow tells its clients to bypass the proxy")
-    assert told in error.message
+    assert key in error.message
     assert "MLFLOW_IMAGE" in (error.hint or "")
 
 

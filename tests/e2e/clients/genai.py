@@ -100,21 +100,21 @@ def dataset(folder: Path) -> Seen:
     del folder
     experiment = mlflow.set_experiment(EXPERIMENT)
     name = f"questions {uuid.uuid4().hex}"
-    made = datasets.create_dataset(name, experiment.experiment_id, tags={"team": "blue"})
+    data_set = datasets.create_dataset(name, experiment.experiment_id, tags={"team": "blue"})
     records = [
         {"inputs": {"question": f"what is {number}?"}, "expectations": {"answer": str(number)}}
         for number in range(20)
     ]
-    made.merge_records(records)
+    data_set.merge_records(records)
     # A repeated question changes its record instead of adding one.
-    made.merge_records([{**records[3], "expectations": {"answer": "three"}}])
-    made.merge_records([mlflow.get_trace(traced("what is a trace?"))])
+    data_set.merge_records([{**records[3], "expectations": {"answer": "three"}}])
+    data_set.merge_records([mlflow.get_trace(traced("what is a trace?"))])
     table = datasets.get_dataset(name=name).to_df()
     answers = {
         given["question"]: expected.get("answer")
         for given, expected in zip(table["inputs"], table["expectations"], strict=True)
     }
-    return {"dataset_id": made.dataset_id, "answers": answers}
+    return {"dataset_id": data_set.dataset_id, "answers": answers}
 
 
 @scorers.scorer  # type: ignore[untyped-decorator]
@@ -127,11 +127,11 @@ def judge(folder: Path) -> Seen:
     """Evaluate an application with a scorer: a trace and an assessment for each question."""
     del folder
     mlflow.set_experiment(EXPERIMENT)
-    asked = [
+    records = [
         {"inputs": {"question": word}, "expectations": {"answer": expected}}
         for word, expected in (("one", "ONE"), ("two", "TWO"), ("three", "3"), ("four", "FOUR"))
     ]
-    result = mlflow.genai.evaluate(data=asked, scorers=[exact], predict_fn=answer)
+    result = mlflow.genai.evaluate(data=records, scorers=[exact], predict_fn=answer)
     return {
         "run_id": result.run_id,
         "mean": result.metrics["exact/mean"],

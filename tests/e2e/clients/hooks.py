@@ -19,7 +19,7 @@ def webhook(folder: Path) -> Seen:
     del folder
     client = MlflowClient()
     name = f"hook-{uuid.uuid4().hex}"
-    made = client.create_webhook(
+    hook = client.create_webhook(
         name,
         NOWHERE,
         ["registered_model.created", "model_version.created"],
@@ -27,10 +27,10 @@ def webhook(folder: Path) -> Seen:
         secret=SECRET,
         status="DISABLED",
     )
-    client.update_webhook(made.webhook_id, description="of the second day")
-    found = client.get_webhook(made.webhook_id)
+    client.update_webhook(hook.webhook_id, description="of the second day")
+    found = client.get_webhook(hook.webhook_id)
     return {
-        "id": made.webhook_id,
+        "id": hook.webhook_id,
         "url": found.url,
         "description": found.description,
         "status": str(found.status),

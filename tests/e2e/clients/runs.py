@@ -80,4 +80,4 @@ def look_for_nothing(folder: Path) -> Seen:
         found["error"] = error.error_code
     finally:
         HTTPConnectionPool._make_request = send  # type: ignore[method-assign]
-    return {**found, "asked": sum(url.endswith("nothing/MLmodel") for url in sent)}
+    return {**found, "requests": sum(url.endswith("nothing/MLmodel") for url in sent)}
