@@ -52,7 +52,7 @@ def lan_address() -> str:
         try:
             probe.connect(NOWHERE)
         except OSError:
-            pytest.skip("this machine is on no network")
+            pytest.skip("this machine is not on a network")
         return str(probe.getsockname()[0])
 
 

@@ -79,10 +79,10 @@ class Student:
         """Run one command line."""
         with self.started(*arguments, **more) as process:
             out, err = process.communicate(timeout=300)
-        said = Said(arguments, process.returncode, out, err)
-        assert code is None or said.code == code, f"expected exit code {code}: {said}"
-        assert "Traceback" not in said.text, said
-        return said
+        output = Said(arguments, process.returncode, out, err)
+        assert code is None or output.code == code, f"expected exit code {code}: {output}"
+        assert "Traceback" not in output.text, output
+        return output
 
     @contextmanager
     def started(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:

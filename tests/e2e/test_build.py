@@ -66,7 +66,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def trusted(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a CA bundle with the index's CA and those that this machine trusts."""
     named = known_images().get("CI_CA_CERTS") or ssl.get_default_verify_paths().cafile
-    assert named, "this machine has no bundle of CA certificates"
+    assert named, "this machine has no CA bundle"
     bundle = tmp_path_factory.mktemp("trusted") / "ca certificates.pem"
     bundle.write_bytes(certificates.authority.read_bytes() + Path(named).read_bytes())
     return bundle

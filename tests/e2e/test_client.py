@@ -21,7 +21,7 @@ seen = watch.seen
 
 def client(stack: RunningStack, step: str, folder: Path) -> dict[str, Any]:
     """Execute one step of the client and return what it saw."""
-    return Watched("", stack, watch.take(stack, folder / step, [step]))[step]
+    return Watched("", stack, watch.run_steps(stack, folder / step, [step]))[step]
 
 
 def test_a_run_and_its_artifact_folder_must_be_read_back(seen: Watched) -> None:
@@ -57,7 +57,7 @@ def test_a_client_must_learn_at_once_that_an_artifact_is_missing_with_any_access
     assert seen["look_for_nothing"]["error"] == "RESOURCE_DOES_NOT_EXIST"
 
 
-@local_only("the same server sends a large file there")
+@local_only("on Docker, the same server is tested with a large file")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
 def test_a_thousand_small_files_must_be_read_back_from_the_server(seen: Watched) -> None:
     found = seen["thousand_files"]
@@ -68,7 +68,7 @@ def test_a_thousand_small_files_must_be_read_back_from_the_server(seen: Watched)
     seen.delete(prefix, stored)
 
 
-@docker_only("the same server sends many files there")
+@docker_only("on the local engine, the same server is tested with many files")
 @pytest.mark.parametrize("seen", ["proxied"], indirect=True)
 def test_a_file_of_more_than_a_gigabyte_must_be_read_back_from_the_server(
     seen: Watched,

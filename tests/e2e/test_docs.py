@@ -36,7 +36,7 @@ class Reader:
     def follows(self, page: Path, section: str) -> None:
         """Run a section of a tutorial and compare the output that it shows."""
         section_blocks = [block for block in blocks(page) if block.section == section]
-        assert section_blocks, f"there is no section {section}"
+        assert section_blocks, f"no section {section}"
         shown = ""
         for block in section_blocks:
             if block.language == "python":

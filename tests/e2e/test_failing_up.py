@@ -11,7 +11,7 @@ from .running import WAIT_TIMEOUT, RunningStack, docker_only
 from .small import SMALLEST
 from .tool import Said
 
-OVERRIDE = "it breaks the stack by Compose's override file"
+OVERRIDE = "it breaks the stack with Compose's override file"
 # MinIO reserves `minio`, which S3's rules allow.
 FORBIDDEN = "minio"
 
@@ -55,7 +55,7 @@ def test_an_unreachable_s3_must_be_reported_and_stop_the_start(hopeless: DockerS
     output.shows("http://s3:9999 cannot be reached")
 
 
-@docker_only("the other S3 server forbids no name")
+@docker_only("the local S3 server forbids no name")
 def test_a_bucket_name_that_the_server_forbids_must_be_reported(hopeless: DockerStack) -> None:
     hopeless.drop_override()
     output = failed_at(hopeless, "bucket-init")

@@ -198,7 +198,7 @@ def test_no_password_must_be_sent_to_another_server(
     assert neighbours.kept == before
 
 
-@local_only("it takes a signal to a process of the server")
+@local_only("it suspends a process of the server")
 def test_the_stacks_own_hung_server_must_not_be_reported_as_another_stack(
     neighbours: Neighbours,
 ) -> None:
@@ -244,7 +244,7 @@ def test_a_folder_must_belong_to_one_env_file(neighbours: Neighbours) -> None:
 # --- two folders with one name
 
 
-@docker_only("volumes have names of their own only there")
+@docker_only("only Docker has named volumes")
 def test_another_clone_must_not_reach_the_data_of_a_namesake(
     neighbours: Neighbours, make_stack: MakeStack
 ) -> None:
@@ -259,7 +259,7 @@ def test_another_clone_must_not_reach_the_data_of_a_namesake(
         twin.tool("render", code=None)
 
 
-@docker_only("volumes have names of their own only there")
+@docker_only("only Docker has named volumes")
 def test_another_clone_must_not_reach_a_namesakes_database_and_bucket(
     shared: DockerStack, make_stack: MakeStack
 ) -> None:

@@ -241,7 +241,7 @@ def test_a_killed_import_must_resume_where_it_stopped(
     objects = len(target.objects())
     with importing(target, database.location) as process:
         wait_until(
-            lambda: len(target.objects()) > objects + MANY, seconds=120, what="artifacts are coming"
+            lambda: len(target.objects()) > objects + MANY, seconds=120, what="artifacts arrive"
         )
         os.killpg(process.pid, signal.SIGKILL)
     assert objects < len(target.objects()) < objects + len(FILES) * (MANY + 1) + 1

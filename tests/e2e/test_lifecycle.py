@@ -91,7 +91,7 @@ def wait_for_restart(stack: RunningStack, service: str, before: str) -> None:
     wait_until(
         lambda: stack.starts().get(service, before) != before,
         seconds=30,
-        what=f"{service} is started again by the engine",
+        what=f"{service} is restarted by the engine",
     )
     stack.wait_until_healthy(seconds=90)
 

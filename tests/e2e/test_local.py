@@ -137,7 +137,7 @@ def test_workers_of_a_killed_mlflow_must_not_keep_its_port(shared: LocalStack) -
     wait_until(
         lambda: shared.starts().get("mlflow", before["mlflow"]) != before["mlflow"],
         seconds=30,
-        what="mlflow is started again",
+        what="mlflow is restarted",
     )
     shared.wait_until_healthy(seconds=60)
     assert not any(child.is_running() for child in children)

@@ -23,7 +23,7 @@ def student() -> Iterator[Student]:
     """Return a user who installed the tool; the stack is not started."""
     python = python_for_others()
     if python is None:
-        pytest.skip("there is no Python from 3.11 on that a user without rights may run")
+        pytest.skip("no Python 3.11 or newer that an unprivileged user can run")
     # Not below pytest's folder, which is closed to others.
     home = Path(tempfile.mkdtemp(prefix="mlflow-compose-student-"))
     found = Student(home)
@@ -43,7 +43,11 @@ def installed(student: Student) -> list[str]:
 def wait_until_half_installed(student: Student) -> None:
     """Wait until the packages are partly installed."""
     pattern = "mlflow-compose/*.*.*.*/new/lib/*/site-packages/mlflow"
-    wait_until(lambda: list(student.cache.glob(pattern)), seconds=120, what="half is installed")
+    wait_until(
+        lambda: list(student.cache.glob(pattern)),
+        seconds=120,
+        what="the packages are partly installed",
+    )
 
 
 def test_an_interrupted_installation_must_leave_nothing_behind(student: Student) -> None:
@@ -96,7 +100,7 @@ def test_an_unwritable_folder_must_be_reported(student: Student) -> None:
     output.shows(f"{closed}", "cannot be written: Permission denied", "hint: ")
 
 
-@pytest.mark.skipif(not is_root(), reason="only root can make a disk that is full")
+@pytest.mark.skipif(not is_root(), reason="only root can mount a full disk")
 def test_a_full_disk_must_be_reported(student: Student) -> None:
     small = student.home / "small"
     small.mkdir()

@@ -4,7 +4,7 @@ from .conftest import MakeStack
 from .running import RunningStack, docker_only
 
 
-@docker_only("stacks without containers are known by their folders")
+@docker_only("stacks without containers are identified by their folders")
 def test_a_name_in_use_by_another_stack_must_be_refused(
     shared: RunningStack, make_stack: MakeStack
 ) -> None:

@@ -199,7 +199,7 @@ def top(tmp_path: Path) -> Iterator[Path]:
 
 # Sequences that once lost or mixed up data, and more, with as few starts as possible.
 JOURNEYS: Mapping[str, Steps] = {
-    "beside one that runs": [
+    "next to a running stack": [
         *((OLD, UP), (OLD, LOG), (OLD, UP)),
         *(("other folder", DELETE), ("same name", PRUNE), ("same name", DELETE)),
         *(("same port", VERIFY), ("same port", IMPORT), ("same port", DELETE)),
@@ -208,7 +208,7 @@ JOURNEYS: Mapping[str, Steps] = {
         *(("copied while down", UP), ("copied while down", LOG), ("copied while down", IMPORT)),
         *((OLD, PRUNE), (OLD, DELETE)),
     ],
-    "in the place of one that was moved": [
+    "in the former folder of a moved stack": [
         *((OLD, UP), (OLD, LOG), ("moved", DELETE), ("moved", UP), (OLD, DOWN)),
         *(("moved while down", PRUNE), ("moved while down", DELETE), (OLD, DELETE)),
     ],

@@ -1,4 +1,4 @@
-"""What is rendered belongs to its owner: plain Docker Compose runs it, and an override counts."""
+"""Rendered files belong to the user: plain Docker Compose runs them and applies an override."""
 
 import yaml
 
@@ -8,7 +8,7 @@ from .running import docker_only
 pytestmark = docker_only("it is about Docker Compose")
 
 
-def test_rendered_files_must_work_with_no_tool_involved_and_with_the_owners_override(
+def test_rendered_files_must_work_with_plain_compose_and_the_users_override(
     stack: DockerStack,
 ) -> None:
     stack.tool("render")
@@ -24,4 +24,4 @@ def test_rendered_files_must_work_with_no_tool_involved_and_with_the_owners_over
     assert stack.containers()["mlflow"]["Config"]["Labels"]["owner"] == "me"
     assert {name for name, id_ in stack.ids().items() if id_ != ids[name]} == {"mlflow"}
     override = stack.compose_folder / "docker-compose.override.yaml"
-    assert override.read_text(encoding="utf-8") == text, "the override must be left alone"
+    assert override.read_text(encoding="utf-8") == text, "the override must not be changed"

@@ -6,7 +6,7 @@ from .conftest import MakeStack
 from .markers import Markers
 from .running import RunningStack, docker_only
 
-pytestmark = docker_only("it never starts anything, so once is enough")
+pytestmark = docker_only("it never starts anything, so one engine is enough")
 
 MARKER = Markers("secret")
 TEXT = MARKER["secret"]

@@ -64,7 +64,7 @@ def served_app(stack: LocalStack, capture: str, folder: Path) -> dict[str, Any]:
     return found
 
 
-@local_only("what is installed is the same in the image")
+@local_only("the image has the same packages")
 def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_path: Path) -> None:
     ours = served_app(shared, IN_ONE_PROCESS, tmp_path)
     theirs = served_app(shared, IN_ANOTHER_PROCESS, tmp_path)

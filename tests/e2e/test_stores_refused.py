@@ -119,7 +119,7 @@ def test_a_problem_with_an_s3_server_must_be_reported(
         bucket_job(with_external_bucket).shows("bucket-init: ", sentence)
 
 
-@docker_only("rclone has neither regions nor rights")
+@docker_only("rclone has neither regions nor permissions")
 @pytest.mark.parametrize(
     ("changed", "sentences"),
     [

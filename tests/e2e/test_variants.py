@@ -107,7 +107,7 @@ def test_direct_access_must_store_artifacts_without_the_server(
     assert created["run"]["info"]["artifact_uri"].startswith(f"s3://{stack.bucket}/0/")
 
 
-@docker_only("the local engine has one PostgreSQL, no limits of memory and no console")
+@docker_only("the local engine has one PostgreSQL version, no memory limits and no console")
 def test_an_older_postgres_other_names_limits_and_no_console_must_work(take_over: TakeOver) -> None:
     older = {"POSTGRES_IMAGE": known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")}
     settings = {**older, **RENAMED, **LIMITS, "MINIO_CONSOLE_ADDRESS": ""}

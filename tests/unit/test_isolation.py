@@ -26,5 +26,5 @@ def test_a_test_that_uses_the_docker_engine_must_fail_on_every_machine() -> None
     try:
         done = subprocess.run(["docker", "version"], capture_output=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no docker command")
+        pytest.skip("no docker command")
     assert done.returncode != 0

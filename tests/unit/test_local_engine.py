@@ -647,7 +647,7 @@ def test_a_user_must_only_be_created_if_needed(bin_folder: Path) -> None:
     availability.create_user(database("root"))
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root makes users")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root creates users")
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [(None, "there is no useradd"), ("echo 'group exists' >&2; exit 9", "created: group exists")],

@@ -275,7 +275,7 @@ def test_objects_must_be_in_the_chosen_folder(path: str, seen: str) -> None:
 
 
 def test_the_path_of_the_socket_must_be_that_of_the_machine() -> None:
-    machine = replace(MACHINE, socket="/tmp/short.sock")  # noqa: S108 - nothing is made
+    machine = replace(MACHINE, socket="/tmp/short.sock")  # noqa: S108 - nothing is created
     found = local_stack(machine)
     assert found.site.socket == "/tmp/short.sock"  # noqa: S108 - same
     configuration = render(found).files["supervisord.conf"].text.splitlines()

@@ -143,7 +143,7 @@ def test_a_socket_must_be_in_the_stacks_folder_if_its_path_fits(length: int) -> 
 def test_a_socket_must_be_elsewhere_if_its_path_would_be_too_long(folder: Path) -> None:
     """In a folder of this user, with a name unique to the stack."""
     path = socket_path(folder, NAME, ID)
-    assert path == f"/tmp/mlflow-compose-{os.getuid()}/{ID}.sock"  # noqa: S108 - nothing is made
+    assert path == f"/tmp/mlflow-compose-{os.getuid()}/{ID}.sock"  # noqa: S108 - nothing is created
     assert path == socket_path(folder / "moved", NAME, ID)
 
 

@@ -41,7 +41,7 @@ def sink(what: str) -> Iterator[int]:
     """Yield a file descriptor that cannot be written to."""
     if what == FULL:
         if not Path("/dev/full").exists():
-            pytest.skip("this system has no full disk to offer")
+            pytest.skip("this system has no /dev/full")
         handle = os.open("/dev/full", os.O_WRONLY)
     else:
         reader, handle = os.pipe()

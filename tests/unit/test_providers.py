@@ -202,7 +202,9 @@ def test_rclone_must_accept_a_folder_of_plain_files(tmp_path: Path) -> None:
     data.check(found, filled(tmp_path, "bucket"), set())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="folders have no owner in a virtual machine")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="folders have no owner in a Docker virtual machine"
+)
 def test_a_folder_must_belong_to_the_servers_user(tmp_path: Path) -> None:
     found = stack(S3_PROVIDER="rustfs", MINIO_VOLUME_PATH="objects")
     with pytest.raises(EngineError, match="must be owned by user 10001") as caught:

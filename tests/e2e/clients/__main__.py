@@ -34,21 +34,21 @@ STEPS: dict[str, Step] = {
 }
 
 
-def take(step: Callable[[Path], Seen], folder: Path) -> dict[str, object]:
+def run_step(step: Callable[[Path], Seen], folder: Path) -> dict[str, object]:
     """Execute one step in its own folder."""
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         found: dict[str, object] = {"seen": step(folder)}
-    except Exception:  # noqa: BLE001 - the test that is about this step shows it
+    except Exception:  # noqa: BLE001 - the test of this step shows it
         found = {"failed": traceback.format_exc()}
     return {**found, "seconds": round(time.monotonic() - started, 2)}
 
 
 if __name__ == "__main__":
     top, *chosen = sys.argv[1:]
-    left_out = {name.removeprefix("-") for name in chosen if name.startswith("-")}
-    steps = [name for name in STEPS if name not in left_out] if left_out else chosen or STEPS
-    found = {name: take(STEPS[name], Path(top) / name) for name in steps}
+    excluded = {name.removeprefix("-") for name in chosen if name.startswith("-")}
+    steps = [name for name in STEPS if name not in excluded] if excluded else chosen or STEPS
+    found = {name: run_step(STEPS[name], Path(top) / name) for name in steps}
     # MLflow prints links to its pages, so the result is the last line.
     sys.stdout.write("\n" + json.dumps(found))

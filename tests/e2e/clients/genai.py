@@ -70,11 +70,11 @@ def assess(folder: Path) -> Seen:
     mlflow.update_assessment(trace_id, note.assessment_id, changed)
     slip = mlflow.log_feedback(trace_id=trace_id, name="slip", value=0)
     mlflow.delete_assessment(trace_id, slip.assessment_id)
-    said = mlflow.get_trace(trace_id).info.assessments
+    assessments = mlflow.get_trace(trace_id).info.assessments
     return {
         "trace_id": trace_id,
-        "valid": {one.name: one.value for one in said if one.valid is not False},
-        "invalid": {one.name: one.value for one in said if one.valid is False},
+        "valid": {one.name: one.value for one in assessments if one.valid is not False},
+        "invalid": {one.name: one.value for one in assessments if one.valid is False},
     }
 
 

@@ -31,16 +31,16 @@ class Watched:
     Attributes:
         mode: Value of MLFLOW_ARTIFACT_ACCESS.
         stack: Stack.
-        taken: Result of each step.
+        results: Result of each step.
     """
 
     mode: str
     stack: RunningStack
-    taken: Mapping[str, Mapping[str, Any]]
+    results: Mapping[str, Mapping[str, Any]]
 
     def __getitem__(self, step: str) -> dict[str, Any]:
         """Return the result of a step, which must not have failed."""
-        found = self.taken[step]
+        found = self.results[step]
         assert "failed" not in found, f"{step} with {self.mode} access\n{found['failed']}"
         seen: dict[str, Any] = found["seen"]
         return seen
@@ -103,21 +103,23 @@ def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watche
     with ThreadPoolExecutor(len(stacks)) as pool:
         each = zip(stacks, folders, MODES, strict=True)
         work = [
-            pool.submit(take, stack, top, excluded_steps(stack, mode)) for stack, top, mode in each
+            pool.submit(run_steps, stack, top, excluded_steps(stack, mode))
+            for stack, top, mode in each
         ]
         found = [done.result() for done in work]
     return tuple(
-        Watched(mode, stack, taken) for mode, stack, taken in zip(MODES, stacks, found, strict=True)
+        Watched(mode, stack, results)
+        for mode, stack, results in zip(MODES, stacks, found, strict=True)
     )
 
 
 def excluded_steps(stack: RunningStack, mode: str) -> list[str]:
     """Return the options that make a client skip its heavy steps."""
-    taken = HEAVY[stack.engine] if mode == "proxied" else ""
-    return [f"-{step}" for step in HEAVY.values() if step != taken]
+    executed = HEAVY[stack.engine] if mode == "proxied" else ""
+    return [f"-{step}" for step in HEAVY.values() if step != results]
 
 
-def take(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
+def run_steps(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Run the client program and return the result of each step."""
     (folder / "tmp").mkdir(parents=True)
     env = environment(
@@ -133,9 +135,9 @@ def take(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, d
         TMPDIR=str(folder / "tmp"),
     )
     program = (sys.executable, "-m", __package__, str(folder))
-    said = run(*program, *steps, env=env, folder=folder)
-    taken: dict[str, dict[str, Any]] = json.loads(said.out.splitlines()[-1])
-    return taken
+    output = run(*program, *steps, env=env, folder=folder)
+    results: dict[str, dict[str, Any]] = json.loads(output.out.splitlines()[-1])
+    return results
 
 
 def client_environment(stack: RunningStack) -> dict[str, str]:

@@ -29,7 +29,7 @@ from .waiting import wait_until
 
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")
-FOLDERS = "Docker's volumes are not folders of the user's"
+FOLDERS = "Docker's volumes are not folders of the user"
 # Data folders of a stack on SQLite: MLflow's and the S3 server's.
 LINKED = (VOLUME, "minio_data")
 WITH_DATABASE: Mapping[str, str] = {"ARTIFACT_STORE": "local"}
@@ -204,7 +204,7 @@ def expect_missing_disk_to_be_reported(stack: LocalStack) -> None:
         away.rename(database.parent)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root's database is elsewhere")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's database is outside the stack's folder")
 @local_only(FOLDERS)
 def test_a_database_must_stay_with_its_stack_after_a_copy_a_move_and_a_new_namesake(
     stack_in: Callable[..., LocalStack], tmp_path: Path
