@@ -511,7 +511,7 @@ def test_orphans_that_exit_meanwhile_must_not_be_an_error(
         assert older.wait(timeout=10) == -9
 
 
-@pytest.mark.parametrize("how", ["works in it", "has a file open", "was told of it"])
+@pytest.mark.parametrize("how", ["works in it", "has a file open", "has its path as an argument"])
 def test_a_process_that_uses_the_data_must_be_reported_whoever_started_it(
     tmp_path: Path, how: str
 ) -> None:
@@ -523,10 +523,10 @@ def test_a_process_that_uses_the_data_must_be_reported_whoever_started_it(
     commands = {
         "works in it": ("cd data/mlflow_data; exec", ""),
         "has a file open": ("exec", "<data/mlflow_data/mlflow.db"),
-        "was told of it": ("exec", ""),
+        "has its path as an argument": ("exec", ""),
     }
     before, after = commands[how]
-    word = "--backend-store-uri=sqlite:///data/mlflow_data/mlflow.db" if "told" in how else "x"
+    word = "--backend-store-uri=sqlite:///data/mlflow_data/mlflow.db" if "argument" in how else "x"
     script = f"{before} sh -c 'echo here >&2; read line <&3' {word} {after}"
     pipe = subprocess.PIPE
     with subprocess.Popen(

@@ -116,7 +116,7 @@ def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watche
 def excluded_steps(stack: RunningStack, mode: str) -> list[str]:
     """Return the options that make a client skip its heavy steps."""
     executed = HEAVY[stack.engine] if mode == "proxied" else ""
-    return [f"-{step}" for step in HEAVY.values() if step != results]
+    return [f"-{step}" for step in HEAVY.values() if step != executed]
 
 
 def run_steps(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
