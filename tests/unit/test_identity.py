@@ -1,4 +1,4 @@
-"""A stack's id: create_stack after a move, different in a copy, one for each folder."""
+"""A stack's id: the same after a move, different in a copy, one for each folder."""
 
 import hashlib
 import json

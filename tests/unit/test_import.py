@@ -212,7 +212,7 @@ def test_a_database_without_experiments_must_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("root", ["a file", "nowhere", "/proc/self"])
-def test_an_unwritable_folder_must_be_reported(tmp_path: Path, root: str) -> None:
+def test_a_folder_that_cannot_be_written_must_be_named(tmp_path: Path, root: str) -> None:
     (tmp_path / "a file").touch()
     with pytest.raises(FilesError, match=re.escape(f"{tmp_path / root} cannot be written: ")):
         staging(tmp_path / root).__enter__()
@@ -231,7 +231,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_folder_on_a_read_only_disk_must_be_reported(small_disk: Path) -> None:
+def test_a_folder_on_a_read_only_disk_must_be_named(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     expected = f"{small_disk} cannot be written: Read-only file system"
     with pytest.raises(FilesError, match=re.escape(expected)):
@@ -278,7 +278,7 @@ def test_a_folder_that_only_looks_like_an_import_must_be_kept(name: str, tmp_pat
     kept.touch()
     with staging(tmp_path):
         pass
-    assert file.exists()
+    assert kept.exists()
 
 
 # --- artifacts
@@ -498,8 +498,8 @@ def test_external_artifacts_must_stay_unless_a_server_serves_them(uri: str, now:
         (None, None),
     ],
 )
-def test_a_model_version_must_move_with_its_run(source: str | None, now: str | None) -> None:
-    known = row_mapping()
+def test_a_model_version_must_follow_its_run(source: str | None, now: str | None) -> None:
+    known = changes()
     known.row("runs", run_row("/old/1/r1/artifacts"), 7)
     version = {"name": "m", "version": 1, "source": source, "storage_location": source}
     found = known.row("model_versions", version)
@@ -511,7 +511,7 @@ def test_a_value_that_postgresql_rejects_must_be_truncated_and_counted() -> None
         return SimpleNamespace(name=name, type=SimpleNamespace(length=length))
 
     table = SimpleNamespace(name="tags", columns=[column("value", 3), column("key", None)])
-    known = row_mapping()
+    known = changes()
     assert known.fit(table, {"value": "abcd", "key": "a\0b"}) == {"value": "abc", "key": "ab"}
     assert known.fit(table, {"value": "abc", "key": "k"}) == {"value": "abc", "key": "k"}
     assert known.truncated == {"tags.value": 1, "tags.key": 1}
@@ -540,7 +540,7 @@ def test_a_dataset_of_two_runs_must_be_one_with_two_inputs() -> None:
     entity = {"inputs": {"dataset_inputs": [{"dataset": dataset}]}}
     found = [row for run in ("r1", "r2") for row in rows.inputs(entity, run, 7)]
     sets = [row for table, row in found if table == "datasets"]
-    inputs = [row for table, row in found if table == "inputs"]
+    made = [row for table, row in found if table == "inputs"]
     assert sets[0] == sets[1]
     assert {row["destination_id"] for row in made} == {"r1", "r2"}
     # The column has no default.
@@ -651,7 +651,7 @@ def test_missing_rows_must_be_an_error_that_names_them() -> None:
     assert isinstance(error, IncompleteError)
     assert "2 tags" in error.message
     assert _lines(lost)[-1] == "  x"
-    (unread,) = _errors(replace(complete, unread=1))
+    (unread,) = _errors(replace(whole, unread=1))
     assert "artifacts of 1 runs" in unread.message
 
 
@@ -666,7 +666,7 @@ def test_an_experiment_without_its_folder_must_be_named(tmp_path: Path) -> None:
     assert "the folder /gone/7 does not exist" in text
 
 
-def test_modules_must_be_sent_after_their_imports() -> None:
+def test_modules_must_be_sent_after_those_that_they_import() -> None:
     sent: list[str] = []
     for module in MODULES:
         text = Path(module.__file__ or "").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""One command at a time: real lock files, hold_lock by real processes."""
+"""One command at a time: real lock files, held by real processes."""
 
 import json
 import os
@@ -248,8 +248,8 @@ def test_a_folder_without_a_stack_must_stay_unchanged(user: User) -> None:
     assert not (user.folder / ".mlflow-compose").exists()
 
 
-def test_what_changed_while_the_user_was_asked_must_not_be_deleted() -> None:
-    """Nobody holds the lock while a person thinks."""
+def test_data_that_changed_during_the_question_must_not_be_deleted() -> None:
+    """The lock is not held while the user decides."""
     Context.check_unchanged("Delete minio_data?", "Delete minio_data?")
     with pytest.raises(UsageError, match="the stack changed before you confirmed"):
         Context.check_unchanged("Delete minio_data?", "Delete mlflow_data?")

@@ -54,8 +54,8 @@ def test_data_outside_the_volumes_must_not_be_forgotten_with_them() -> None:
     assert record.without_volumes("docker", elsewhere=True).places == {"docker": PLACES}
 
 
-def test_folders_must_count_as_held_only_for_the_stack_whose_id_they_carried() -> None:
-    """A copy of a stack brings its record along, and none of the data behind its links."""
+def test_folders_must_only_count_as_held_for_the_stack_with_their_id() -> None:
+    """A copy of a stack includes its record but not the data behind its links."""
     record = (
         Record()
         .with_folders("local", "0" * 16, ["data/a"])
@@ -66,8 +66,8 @@ def test_folders_must_count_as_held_only_for_the_stack_whose_id_they_carried() -
     assert record.without_volumes("local", elsewhere=True).folders == {"docker": {"../b": "0" * 16}}
 
 
-def test_data_that_was_left_behind_must_never_count_as_left_over() -> None:
-    """A later migration moves one store of a volume; the other one's only copy stays there."""
+def test_data_that_start_empty_left_behind_must_never_count_as_a_leftover() -> None:
+    """A later migration may move one store of a volume that has the only copy of the other."""
     record = Record().started("docker", PLACES, []).leaving_behind("docker", ["mlflow_data"])
     assert record.moved("docker", PLACES, ["mlflow_data", "minio_data"]).left_over == {
         "docker": ["minio_data"]

@@ -88,7 +88,7 @@ def test_an_ignored_signal_must_stay_ignored() -> None:
         assert ended(process, signal.SIGTERM) == (143, "clean\n")
 
 
-def test_a_signal_must_be_said_in_words() -> None:
+def test_a_signal_must_be_reported_in_words() -> None:
     found = {number: cancelled_by(Ended(number)).code for number in (signal.SIGTERM, signal.SIGHUP)}
     assert found == {signal.SIGTERM: "terminated", signal.SIGHUP: "hung_up"}
     assert cancelled_by(KeyboardInterrupt()).code == cancelled_by(Ended(signal.SIGINT)).code

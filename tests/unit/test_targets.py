@@ -24,7 +24,7 @@ TEMPLATE = """
 
 
 def site(settings: Settings, _: GetMachine) -> Site:
-    """Return where services find each other on paper."""
+    """Return the addresses of services on a fictitious target."""
     return replace(docker_site(settings), target="paper", engine="", tracking="http://paper")
 
 
