@@ -95,13 +95,13 @@ def follow(folder: Path, looks: Sequence[Sequence[str]], tail: int | None = None
     more = iter(looks)
     remaining = len(looks)
 
-    def is_running() -> bool:
+    def keep_following() -> bool:
         nonlocal remaining
         remaining -= 1
         write(folder, "s3", *next(more))
         return remaining > 0
 
-    return list(read(folder, ["s3"], tail=tail, follow=is_running))
+    return list(read(folder, ["s3"], tail=tail, follow=keep_following))
 
 
 def test_new_lines_must_be_shown_until_the_stack_ends(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_a_partial_line_must_be_shown_once_it_is_complete(tmp_path: Path) -> Non
     path = write(tmp_path, "s3", "one")
     parts = iter(["tw", "o\nth", "re", "e\n"])
 
-    def is_running() -> bool:
+    def keep_following() -> bool:
         part = next(parts, None)
         with path.open("a", encoding="utf-8") as stream:
             stream.write(part or "")
         return part is not None
 
-    found = list(read(tmp_path, ["s3"], tail=None, follow=is_running))
+    found = list(read(tmp_path, ["s3"], tail=None, follow=keep_following))
     assert found == ["s3 | one", "s3 | two", "s3 | three"]
 
 
@@ -135,13 +135,13 @@ def test_a_rotated_log_must_be_followed_from_its_new_beginning(tmp_path: Path, w
     path = write(tmp_path, "s3", "one, which is longer than what comes later")
     looks = iter([True, False])
 
-    def is_running() -> bool:
+    def keep_following() -> bool:
         if more := next(looks):
             path.rename(tmp_path / "s3.log.1") if way == "renamed" else path.write_bytes(b"")
             write(tmp_path, "s3", "two")
         return more
 
-    found = list(read(tmp_path, ["s3"], tail=0, follow=is_running))
+    found = list(read(tmp_path, ["s3"], tail=0, follow=keep_following))
     assert found == ["s3 | two"]
 
 
