@@ -52,6 +52,8 @@ $(VENV)/.tool: requirements/tool.txt pyproject.toml
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# pip would take most of a minute. uv does not read pip.conf: another index must be in the environment.
 $(VENV)/.dev: $(VENV)/.tool requirements/dev.txt
-	$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" $(UV) pip install --quiet --python $(VENV)/bin/python \
+		--require-hashes --requirement requirements/dev.txt
 	@touch $@
