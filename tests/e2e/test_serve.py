@@ -9,7 +9,7 @@ from .running import RunningStack, local_only
 
 # Prints uvicorn's arguments, the environment and the app that it would serve.
 SHOW = """
-import json, os, re, sys
+import gc, json, os, re, sys
 
 def paths(routes):
     for route in routes:
@@ -27,6 +27,7 @@ def show(command):
         "routes": [*paths(app.routes)],
         "middleware": [re.sub(" at 0x[0-9a-f]+", "", str(one)) for one in app.user_middleware],
         "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
+        "collects_garbage": gc.isenabled(),
         "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
     }))
 """
@@ -71,6 +72,7 @@ def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_pa
     assert ours["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"] == "localhost,mlflow:*"
     assert len(ours["routes"]) > 10
     assert ours["middleware"]
+    assert ours["collects_garbage"]
     assert ours == theirs
 
 
