@@ -1,33 +1,35 @@
 """Facts derived from Docker's container data."""
 
+import json
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from python_on_whales.components.container.models import PortBinding
+from python_on_whales import DockerClient
 
-from mlflow_compose.engines.docker.containers import _snapshot, publishes
+from mlflow_compose.engines.docker.containers import _snapshot, publishes, snapshots
 from mlflow_compose.engines.docker.outdated import outdated
 from tests.unit.samples import stack
 
 BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
 
-def container(status: str, ports: dict[str, Any]) -> Any:  # noqa: ANN401 - as of python-on-whales
+def container(status: str, ports: dict[str, Any]) -> dict[str, Any]:
     """Return a container configured to publish port 5000 that currently publishes `ports`."""
-    wanted = PortBinding(HostIp="127.0.0.1", HostPort="5000")
-    return SimpleNamespace(
-        state=SimpleNamespace(status=status, health=None, exit_code=0),
-        config=SimpleNamespace(labels={"com.docker.compose.service": "mlflow"}),
-        network_settings=SimpleNamespace(ports=ports),
-        host_config=SimpleNamespace(port_bindings={"5000/tcp": [wanted]}),
-        restart_count=0,
-        created=datetime.now(UTC),
-    )
+    return {
+        "Id": "0123",
+        "Name": "/lab-mlflow-1",
+        "State": {"Status": status, "ExitCode": 0},
+        "Config": {"Labels": {"com.docker.compose.service": "mlflow"}},
+        "NetworkSettings": {"Ports": ports},
+        "HostConfig": {"PortBindings": {"5000/tcp": [{"HostIp": "", "HostPort": "5000"}]}},
+        "RestartCount": 0,
+        # With nanoseconds, as Docker prints it.
+        "Created": "2026-11-28T10:00:00.123456789Z",
+    }
 
 
 @pytest.mark.parametrize(
@@ -58,17 +60,62 @@ def test_a_restarting_container_must_hold_its_ports(
     ],
 )
 def test_a_container_must_only_count_as_publishing_a_port_while_it_has_it(
-    status: str, ports: dict[str, Any], port: int, *, found: bool
+    status: str, ports: dict[str, Any], port: int, tmp_path: Path, *, found: bool
 ) -> None:
-    calls: list[Any] = []
-
-    def containers(**options: Any) -> list[Any]:  # noqa: ANN401 - as of python-on-whales
-        calls.append(options)
-        return [container(status, ports)]
-
-    client: Any = SimpleNamespace(container=SimpleNamespace(list=containers))
+    client = docker(tmp_path, {"0123": container(status, ports)})
     assert publishes(client, "lab", port) is found
-    assert calls == [{"filters": [("label", "com.docker.compose.project=lab")]}]
+    listing, _ = calls(tmp_path)
+    assert "--filter label=com.docker.compose.project=lab" in listing
+
+
+def test_all_containers_must_be_inspected_by_one_command(tmp_path: Path) -> None:
+    client = docker(tmp_path, {name: container("running", BOUND) for name in ("1", "2", "3")})
+    assert len(snapshots(client, "lab", ["mlflow"])) == 3
+    assert [call.split()[:2] for call in calls(tmp_path)] == [
+        ["container", "list"],
+        ["container", "inspect"],
+    ]
+
+
+def test_a_container_that_is_removed_while_it_is_inspected_must_not_matter(tmp_path: Path) -> None:
+    client = docker(tmp_path, {"1": container("running", BOUND)}, removed=True)
+    assert len(snapshots(client, "lab", ["mlflow"])) == 1
+    assert len(calls(tmp_path)) == 4
+
+
+DOCKER = """\
+#!/bin/sh
+cd "$(dirname "$0")" || exit
+echo "$*" >>calls
+case "$*" in
+"container list"*) cat listed && cp remaining listed ;;
+*gone*) echo "Error: No such container: gone" >&2 && exit 1 ;;
+*) cat inspected ;;
+esac
+"""
+
+
+def docker(folder: Path, containers: dict[str, Any], *, removed: bool = False) -> DockerClient:
+    """Return a client of a docker command that knows these containers.
+
+    Args:
+        folder: Folder of the command.
+        containers: What it prints about each, by id.
+        removed: Whether one more is listed first, which is removed before it is inspected.
+    """
+    script = folder / "docker"
+    script.write_text(DOCKER)
+    script.chmod(0o755)
+    remaining = "".join(f"{name}\n" for name in containers)
+    (folder / "remaining").write_text(remaining)
+    (folder / "listed").write_text(remaining + ("gone\n" if removed else ""))
+    (folder / "inspected").write_text(json.dumps([*containers.values()]))
+    return DockerClient(client_call=[str(script)])
+
+
+def calls(folder: Path) -> list[str]:
+    """Return the commands that were run so far."""
+    return (folder / "calls").read_text().splitlines()
 
 
 def test_a_users_certificate_must_be_checked_in_its_own_place(

@@ -1,17 +1,18 @@
 """Inspect the containers and volumes of a stack."""
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import RESTARTING, RUNNING, ServiceStatus
+from mlflow_compose.engines.docker import inspect
+from mlflow_compose.engines.docker.inspect import Inspected
 from mlflow_compose.stack import VolumeNames
 
 if TYPE_CHECKING:
-    from python_on_whales import Container, DockerClient
+    from python_on_whales import DockerClient
 
 SERVICE_LABEL = "com.docker.compose.service"
 PROJECT_LABEL = "com.docker.compose.project"
@@ -56,17 +57,12 @@ def snapshots(client: "DockerClient", project: str, services: Collection[str]) -
 
     They are found by label, so the rendered files need not exist.
     """
-    from python_on_whales.exceptions import NoSuchContainer
-
-    label = f"{PROJECT_LABEL}={project}"
-    found = []
-    for container in client.container.list(all=True, filters=[("label", label)]):
-        # Removed between listing and inspecting.
-        with suppress(NoSuchContainer):
-            one_off = _label(container, ONE_OFF_LABEL) == "True"
-            if not one_off and _label(container, SERVICE_LABEL) in services:
-                found.append(_snapshot(container))
-    return found
+    return [
+        _snapshot(container)
+        for container in _of_project(client, project)
+        if _label(container, ONE_OFF_LABEL) != "True"
+        and _label(container, SERVICE_LABEL) in services
+    ]
 
 
 def origins_of(client: "DockerClient", project: str) -> set[Origin]:
@@ -74,15 +70,12 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
 
     All of its containers count, also those of services that an override file adds.
     """
-    from python_on_whales.exceptions import NoSuchContainer
-
-    label = f"{PROJECT_LABEL}={project}"
-    found = set()
-    for container in client.container.list(all=True, filters=[("label", label)]):
-        with suppress(NoSuchContainer):
-            folder = Path(_label(container, FOLDER_LABEL))
-            found.add(Origin(container.name, _label(container, STACK_LABEL), folder))
-    return found
+    return {
+        Origin(
+            _name(container), _label(container, STACK_LABEL), Path(_label(container, FOLDER_LABEL))
+        )
+        for container in _of_project(client, project)
+    }
 
 
 def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict[str, str]:
@@ -98,22 +91,18 @@ def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict
     """
     prefix = docker_name(project, "")
     return {
-        name: (volume.labels or {}).get(STACK_LABEL, "")
-        for volume in client.volume.list(filters=[("name", prefix)])
+        name: (volume["Labels"] or {}).get(STACK_LABEL, "")
+        for volume in inspect.volumes(client, ("name", prefix))
         # The filter matches anywhere in the name.
-        if volume.name.startswith(prefix) and (name := volume.name.removeprefix(prefix)) in names
+        if volume["Name"].startswith(prefix)
+        and (name := volume["Name"].removeprefix(prefix)) in names
     }
 
 
 def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
     """Return the containers that use a volume, with their stack ids."""
-    from python_on_whales.exceptions import NoSuchContainer
-
-    found = {}
-    for container in client.container.list(all=True, filters=[("volume", volume)]):
-        with suppress(NoSuchContainer):
-            found[container.name] = _label(container, STACK_LABEL)
-    return found
+    found = inspect.containers(client, ("volume", volume))
+    return {_name(container): _label(container, STACK_LABEL) for container in found}
 
 
 def docker_name(project: str, volume: str) -> str:
@@ -123,62 +112,71 @@ def docker_name(project: str, volume: str) -> str:
 
 def publishes(client: "DockerClient", project: str, port: int) -> bool:
     """Tell whether a container of a project publishes a port now, also one of an override file."""
-    from python_on_whales.exceptions import NoSuchContainer
-
-    for container in client.container.list(filters=[("label", f"{PROJECT_LABEL}={project}")]):
-        with suppress(NoSuchContainer):
-            if port in {held for _, held in _bindings(container)}:
-                return True
-    return False
+    return any(
+        port == held
+        for container in _of_project(client, project)
+        for _, held in _bindings(container)
+    )
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:
     """Describe the container that holds a port of this machine, None if none does."""
-    from python_on_whales.exceptions import NoSuchContainer
-
-    for container in client.container.list():
-        with suppress(NoSuchContainer):
-            if port in {held for _, held in _bindings(container)}:
-                project = _label(container, PROJECT_LABEL)
-                folder = Path(_label(container, FOLDER_LABEL)).parent
-                suffix = f" of the stack {project} in {folder}" if project else ""
-                return f"the container {container.name}{suffix}"
+    for container in inspect.containers(client):
+        if port in {held for _, held in _bindings(container)}:
+            project = _label(container, PROJECT_LABEL)
+            folder = Path(_label(container, FOLDER_LABEL)).parent
+            suffix = f" of the stack {project} in {folder}" if project else ""
+            return f"the container {_name(container)}{suffix}"
     return None
 
 
-def _snapshot(container: "Container") -> Snapshot:
-    state = container.state
+def _of_project(client: "DockerClient", project: str) -> list[Inspected]:
+    return inspect.containers(client, ("label", f"{PROJECT_LABEL}={project}"))
+
+
+def _snapshot(container: Inspected) -> Snapshot:
+    state = container["State"]
     bindings = _bindings(container)
     status = ServiceStatus(
         name=_label(container, SERVICE_LABEL),
-        state=state.status or "",
-        health=(state.health.status or "") if state.health else "",
-        exit_code=state.exit_code or 0,
-        restarts=container.restart_count or 0,
+        state=state["Status"],
+        health=(state.get("Health") or {}).get("Status", ""),
+        exit_code=state["ExitCode"],
+        restarts=container["RestartCount"],
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
-    created = container.created.astimezone(UTC)
+    created = datetime.fromisoformat(container["Created"])
     held = frozenset({port for _, port in bindings} | _reserved(container))
     return Snapshot(status, created, held)
 
 
-def _reserved(container: "Container") -> set[int]:
+def _reserved(container: Inspected) -> set[int]:
     """Return the ports that a container will hold again after a restart."""
-    if container.state.status not in {RUNNING, RESTARTING}:
+    if container["State"]["Status"] not in {RUNNING, RESTARTING}:
         return set()
-    published = (container.host_config.port_bindings or {}).values()
-    found = (binding.host_port for bindings in published for binding in bindings or ())
-    return {int(port) for port in found if port}
+    return {port for _, port in _ports(container["HostConfig"]["PortBindings"])}
 
 
-def _label(container: "Container", name: str) -> str:
-    return (container.config.labels or {}).get(name, "")
+def _name(container: Inspected) -> str:
+    return str(container["Name"]).removeprefix("/")
 
 
-def _bindings(container: "Container") -> list[tuple[str, int]]:
-    ports = container.network_settings.ports or {}
+def _label(container: Inspected, name: str) -> str:
+    return str((container["Config"]["Labels"] or {}).get(name, ""))
+
+
+def _bindings(container: Inspected) -> list[tuple[str, int]]:
+    return _ports(container["NetworkSettings"]["Ports"])
+
+
+def _ports(
+    published: Mapping[str, Sequence[Mapping[str, str]] | None] | None,
+) -> list[tuple[str, int]]:
+    """Return the addresses and ports of this machine, by the port in the container."""
     return [
         (binding["HostIp"], int(binding["HostPort"]))
-        for published in ports.values()
-        for binding in published or ()
+        for bindings in (published or {}).values()
+        for binding in bindings or ()
+        # Empty if Docker is to choose one.
+        if binding["HostPort"]
     ]

@@ -19,7 +19,7 @@ from mlflow_compose.engines.verdict import (
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
-# Seconds. Each poll runs five docker commands, which slow down a starting stack.
+# Seconds. Each poll runs two docker commands, which slow down a starting stack.
 POLL_EVERY = 2
 # Seconds that a command may take to end after SIGTERM.
 ENDS_WITHIN = 10
