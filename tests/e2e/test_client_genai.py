@@ -7,7 +7,7 @@ from .clients.hooks import NOWHERE, REFUSED, SECRET
 from .clients.step import CONTENT
 from .clients.watch import Watched
 
-seen = watch.seen
+seen = watch.everything
 ATTACHMENT = "/ajax-api/3.0/mlflow/get-trace-artifact"
 
 

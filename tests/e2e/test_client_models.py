@@ -5,7 +5,7 @@ import pytest
 from .clients import watch
 from .clients.watch import Watched
 
-seen = watch.seen
+seen = watch.everything
 # Name, and status as MLflow stores it.
 MODEL, READY = "official classifier", "2"
 

@@ -147,7 +147,7 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
 
 
 @docker_only("without Docker there is one S3 server")
-def test_objects_must_move_to_another_provider_and_to_an_external_server(
+def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external_one(
     filled: RunningStack, outside: RunningStack
 ) -> None:
     run = filled.log_run()
@@ -156,13 +156,15 @@ def test_objects_must_move_to_another_provider_and_to_an_external_server(
     image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
     more = settings_file(filled.folder, image)
     data = filled.tool(
-        "migrate-store", "--to", "provider=versitygw", "--settings", more, "--json"
+        *("migrate-store", "--to", "postgres=postgres", "--to", "provider=versitygw"),
+        *("--settings", more, "--json"),
     ).data
-    assert data["kept"] == ["minio_data"]
+    assert sorted(data["kept"]) == ["minio_data", "mlflow_data"]
     assert data["objects"]["count"] == len(before)
     assert filled.settings["S3_PROVIDER"] == "versitygw"
     assert contents(filled, filled.app_key, filled.bucket) == before
-    assert set(filled.ids()) == {"s3", "bucket-init", "mlflow"}
+    assert set(filled.ids()) == {"postgres", "s3", "bucket-init", "mlflow"}
+    assert run.id in filled.stored_runs()
     filled.expect(run)
     volumes = filled.volumes()
 
@@ -174,10 +176,11 @@ def test_objects_must_move_to_another_provider_and_to_an_external_server(
     expect_moved(filled, outside, before)
     assert content_type(outside, outside.root_key, filled.bucket) == kind == "text/x-odd"
     assert filled.api.artifact("GET", run.key).content == run.artifact
-    assert set(filled.ids()) == {"bucket-init", "mlflow"}
+    assert set(filled.ids()) == {"postgres", "bucket-init", "mlflow"}
     assert filled.volumes() == volumes
-    filled.tool("migrate-store", "--prune", "--yes").shows("deleted: minio_data, versitygw_data")
-    assert filled.volumes() == {"mlflow_data", "mlflow_tmp"}
+    output = filled.tool("migrate-store", "--prune", "--yes")
+    output.shows("deleted: minio_data, mlflow_data, versitygw_data")
+    assert filled.volumes() == {"postgres_data", "mlflow_tmp"}
 
 
 def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
@@ -186,6 +189,7 @@ def runs(api: Api, experiments: list[str]) -> dict[str, Any]:
     return {run["info"]["run_id"]: run for run in found}
 
 
+@local_only("the other test moves the data of a stack on Docker to its own servers")
 def test_the_smallest_stack_must_become_the_full_one_and_keep_working(
     make_stack: MakeStack,
 ) -> None:

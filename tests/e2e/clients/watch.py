@@ -22,6 +22,10 @@ MODES = ("proxied", "direct")
 # Steps that take half of the time, each on one engine: both exercise the proxying server, whose
 # code is the same on both. In a container, its folder for temporary files is a volume.
 HEAVY = {"docker": "large_file", "local": "thousand_files"}
+# Access with which a client also uses models, traces and prompts: the same server and the same
+# client on both engines, and each access once.
+COMPLETE = {"docker": "proxied", "local": "direct"}
+PARTIAL = ("log_run", "register", "look_for_nothing", "artifact_names", "other_names")
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,21 @@ def seen(
     return found[MODES.index(request.param)]
 
 
+@pytest.fixture(scope="session")
+def everything(
+    engine: str,
+    shared: RunningStack,
+    outside: RunningStack,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Watched:
+    """Return the results of the engine's client that executed all steps."""
+    found = both(shared, outside, tmp_path_factory.getbasetemp())
+    return found[MODES.index(COMPLETE[engine])]
+
+
 @cache
 def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watched, ...]:
-    """Execute all steps with two stacks in parallel.
+    """Execute the steps with two stacks in parallel.
 
     Cached here, since pytest caches a fixture separately for each module that imports it.
     """
@@ -103,7 +119,7 @@ def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watche
     with ThreadPoolExecutor(len(stacks)) as pool:
         each = zip(stacks, folders, MODES, strict=True)
         work = [
-            pool.submit(run_steps, stack, top, excluded_steps(stack, mode))
+            pool.submit(run_steps, stack, top, chosen_steps(stack, mode))
             for stack, top, mode in each
         ]
         found = [done.result() for done in work]
@@ -113,10 +129,12 @@ def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watche
     )
 
 
-def excluded_steps(stack: RunningStack, mode: str) -> list[str]:
-    """Return the options that make a client skip its heavy steps."""
-    executed = HEAVY[stack.engine] if mode == "proxied" else ""
-    return [f"-{step}" for step in HEAVY.values() if step != executed]
+def chosen_steps(stack: RunningStack, mode: str) -> list[str]:
+    """Return the arguments that choose a client's steps."""
+    heavy = HEAVY[stack.engine] if mode == "proxied" else ""
+    if COMPLETE[stack.engine] == mode:
+        return [f"-{step}" for step in HEAVY.values() if step != heavy]
+    return [*PARTIAL, *([heavy] if heavy else [])]
 
 
 def run_steps(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
