@@ -1,11 +1,15 @@
-"""A server with one worker is one process that serves the same app as `mlflow server`."""
+"""The server imports everything once, and serves the same app as `mlflow server`."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .local_stack import LocalStack
 from .running import RunningStack, local_only
+from .waiting import wait_until
 
 # Prints uvicorn's arguments, the environment and the app that it would serve.
 SHOW = """
@@ -76,12 +80,37 @@ def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_pa
     assert ours == theirs
 
 
-def test_a_server_with_one_worker_must_be_one_process(smallest: RunningStack) -> None:
-    lines = smallest.command_lines("mlflow").splitlines()
+def server_processes(stack: RunningStack) -> list[str]:
+    """Return the command lines of the server and its workers."""
+    lines = stack.command_lines("mlflow").splitlines()
     # A health check may be running too.
-    (server,) = (line for line in lines if "python" in line and " -S " not in line)
+    return [line for line in lines if "python" in line and " -S " not in line]
+
+
+def test_a_server_with_one_worker_must_be_one_process(smallest: RunningStack) -> None:
+    (server,) = server_processes(smallest)
     assert "serve.py" in server
 
 
-def test_several_workers_must_be_run_by_mlflow_server(shared: RunningStack) -> None:
-    assert "serve.py" not in shared.command_lines("mlflow")
+def test_several_workers_must_be_forked_from_the_process_that_imported_the_app(
+    shared: RunningStack,
+) -> None:
+    server, *workers = server_processes(shared)
+    assert len(workers) == int(shared.settings["MLFLOW_WORKERS"]) == 2
+    assert all("serve.py" in line for line in (server, *workers))
+
+
+@local_only("both engines run the same server")
+def test_a_reload_must_replace_every_worker_without_losing_a_request(shared: LocalStack) -> None:
+    server = psutil.Process(shared.pids()["mlflow"])
+    before = {worker.pid for worker in server.children()}
+
+    def is_replaced() -> bool:
+        # Every request must be answered while workers end.
+        assert shared.api.post("experiments/search", max_results=1)
+        now = [worker.pid for worker in server.children() if worker.status() != "zombie"]
+        return len(now) == len(before) and not before & {*now}
+
+    server.send_signal(signal.SIGHUP)
+    wait_until(is_replaced, seconds=30, what="all workers are replaced", poll=0)
+    assert shared.api.post("experiments/search", max_results=1)

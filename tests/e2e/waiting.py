@@ -18,13 +18,15 @@ LOCKS = Path(tempfile.gettempdir()) / "mlflow-compose-test-ports"
 RESERVED: list[TextIO] = []
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float, what: str) -> None:
+def wait_until(
+    condition: Callable[[], object], *, seconds: float, what: str, poll: float = POLL
+) -> None:
     """Return as soon as `condition` holds; fail with `what` if it does not in time."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds * PATIENCE:g} seconds: {what}")
-        time.sleep(POLL)
+        time.sleep(poll)
 
 
 def free_ports(count: int) -> list[int]:
