@@ -65,7 +65,7 @@ class Disk(FakeEngine):
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         if volumes:
-            self._data.remove(known_volumes())
+            self._data.remove(known_volumes(), ())
         return super().stop(progress, volumes=volumes)
 
 

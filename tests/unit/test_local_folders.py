@@ -1,5 +1,7 @@
 """Data folders: each belongs to one stack, and exactly its folders are deleted."""
 
+import errno
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from mlflow_compose.engines.local import folders
 from mlflow_compose.engines.local.availability import check_data
 from mlflow_compose.engines.local.folders import Folders
+from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.ownership import TAKE_OVER
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import Identity, keep_identity, load_identity
@@ -58,7 +61,7 @@ def test_each_folder_must_record_its_owner(home: Path) -> None:
 def test_exactly_the_folders_of_the_stack_must_be_deleted(home: Path) -> None:
     data = created_folders(home)
     (home / "data" / "mine").mkdir()
-    assert data.remove(known_volumes()) == []
+    assert data.remove(known_volumes(), ()) == []
     assert [path.name for path in (home / "data").iterdir()] == ["mine"]
 
 
@@ -66,7 +69,7 @@ def test_nothing_behind_a_link_must_be_deleted(tmp_path: Path, home: Path) -> No
     data = created_folders(home)
     disk = big(tmp_path, home)
     data.create()
-    assert data.remove(known_volumes()) == [str(disk / "minio_data")]
+    assert data.remove(known_volumes(), ()) == [str(disk / "minio_data")]
     assert sorted(path.name for path in disk.iterdir()) == ["minio_data", "thesis.tex"]
     assert (disk / "minio_data" / "content").exists()
     assert not (home / "data" / "minio_data").is_symlink()
@@ -128,7 +131,7 @@ def test_a_copy_may_delete_its_copied_data_before_it_was_started(
     created_folders(home)
     copy = tmp_path / "copy" / "local"
     shutil.copytree(home, copy)
-    replace(other(copy), copied_from=IDENTITY).remove(known_volumes())
+    replace(other(copy), copied_from=IDENTITY).remove(known_volumes(), ())
     assert list((copy / "data").iterdir()) == []
     assert len(list((home / "data").iterdir())) == len(local_stack().volumes)
 
@@ -144,7 +147,7 @@ def test_a_link_above_the_data_must_count_as_a_link(tmp_path: Path, home: Path) 
     found = replace(other(copy), copied_from=IDENTITY)
     with pytest.raises(EngineError, match="holds the data of another stack"):
         found.create()
-    kept = found.remove(known_volumes())
+    kept = found.remove(known_volumes(), ())
     assert kept == [str(disk / name) for name in sorted(local_stack().volumes)]
     assert {(disk / name / "content").exists() for name in local_stack().volumes} == {True}
 
@@ -173,9 +176,60 @@ def test_another_stacks_folder_must_not_be_deleted(home: Path) -> None:
     data = created_folders(home)
     (home / "data" / "minio_data" / NOTE).write_text(f"{OTHER}\n", encoding="ascii")
     with pytest.raises(EngineError, match="so nothing was deleted") as caught:
-        data.remove(known_volumes())
+        data.remove(known_volumes(), ())
     assert TAKE_OVER in (caught.value.hint or "")
     assert len(data.existing) == len(data.used)
+
+
+@pytest.mark.parametrize("below", [".", "datasets/images"])
+def test_data_with_something_mounted_in_it_must_not_be_deleted(home: Path, below: str) -> None:
+    """Neither that folder nor the others: unmounting would come too late for them."""
+    data = created_folders(home)
+    disk = home / "data" / "minio_data" / below
+    disk.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(EngineError, match="so nothing was deleted") as caught:
+        data.remove(known_volumes(), [Path("/"), home / "data", disk])
+    assert f"mounted at {disk}, so" in caught.value.message
+    assert f"umount {disk} " in (caught.value.hint or "")
+    assert {(path / "content").exists() for path in data.used} == {True}
+
+
+def test_a_disk_that_holds_all_data_or_other_files_must_not_prevent_deleting(home: Path) -> None:
+    """As `local/data` on a larger disk."""
+    data = created_folders(home)
+    mounts = [Path("/"), home, home / "data", home / "data" / "mine", home / "data" / "minio"]
+    assert data.remove(known_volumes(), mounts) == []
+    assert data.existing == ()
+
+
+def test_what_cannot_be_deleted_must_be_named_by_its_full_path(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a folder that something was mounted at meanwhile: the error has its name only."""
+    data = created_folders(home)
+
+    def busy(path: Path) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path.name[-4:])
+
+    monkeypatch.setattr(shutil, "rmtree", busy)
+    with pytest.raises(EngineError, match="cannot be deleted completely: data: ") as caught:
+        data.remove(known_volumes(), ())
+    assert caught.value.message.startswith(str(data.existing[0]))
+
+
+def test_every_mount_of_the_machine_must_be_known(tmp_path: Path) -> None:
+    """Folders that are mounted elsewhere on the same disk, too, whatever their names."""
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_text(
+        "26 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+        "97 26 254:0 /home/b /home/it\\040is\\011a\\134disk rw master:2 - ext4 /dev/vda rw\n",
+        encoding="ascii",
+    )
+    assert mount_points(mountinfo) == {Path("/"), Path("/home/it is\ta\\disk")}
+
+
+def test_mounts_must_be_known_on_systems_without_linuxs_list(tmp_path: Path) -> None:
+    assert Path("/") in mount_points(tmp_path / "missing")
 
 
 def test_two_stacks_must_not_share_a_folder_of_the_user(tmp_path: Path, home: Path) -> None:
@@ -208,7 +262,7 @@ def test_roots_database_must_be_deleted_exactly(home: Path, state: Path) -> None
     link = home / "data" / "postgres_data"
     place = link.resolve()
     assert place.parent.parent == state
-    assert data.remove(known_volumes()) == []
+    assert data.remove(known_volumes(), ()) == []
     assert not place.parent.exists()
     assert not link.is_symlink()
     assert neighbour.is_dir()
@@ -227,7 +281,7 @@ def test_a_renamed_stack_of_root_must_keep_its_database(
     new.create()
     Folders(local_stack(ROOTS), renamed / "local").create()
     assert (renamed / "local/data/postgres_data").resolve() == place
-    new.remove(known_volumes())
+    new.remove(known_volumes(), ())
     assert (place / "content").exists()
     assert [path.parent for path in state.glob("*/postgres_data")] == [place.parent]
 
@@ -240,7 +294,7 @@ def test_a_copy_of_roots_stack_must_not_delete_the_originals_database(
     shutil.copytree(home, copy, symlinks=True)
     place = (home / "data" / "postgres_data").resolve()
     found = Folders(replace(local_stack(ROOTS), identity=OTHER), copy, copied_from=IDENTITY)
-    assert found.remove(known_volumes()) == [str(place)]
+    assert found.remove(known_volumes(), ()) == [str(place)]
     assert (place / "content").exists()
     assert list(state.iterdir()) == [place.parent]
 

@@ -17,6 +17,7 @@ from mlflow_compose.engines.base import (
 )
 from mlflow_compose.engines.local import availability, folders, log, packages, processes
 from mlflow_compose.engines.local.folders import Folders
+from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.state import STATES, health, service_status
@@ -168,7 +169,7 @@ class LocalEngine:
                 f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
                 hint="stop it, then run the same command again",
             )
-        return folders.describe_kept(self._data.remove(names))
+        return folders.describe_kept(self._data.remove(names, mount_points()))
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""

@@ -1,6 +1,7 @@
 """The data folders of a stack: create, check and delete them."""
 
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Collection, Container, Iterator, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.engines.data_paths import OTHER_FOLDER, check_is_folder, data_path
+from mlflow_compose.engines.local.mounts import mounted_in
 from mlflow_compose.engines.ownership import (
     TAKE_OVER,
     check_claim,
@@ -109,20 +111,27 @@ class Folders:
         for name in self.stack.folders:
             yield data_path(self.folder, name)
 
-    def remove(self, names: Container[str]) -> list[str]:
+    def remove(self, names: Container[str], mounts: Collection[Path]) -> list[str]:
         """Delete data folders; return those outside of the stack's folder, which are kept.
 
+        Args:
+            names: Names of the folders.
+            mounts: Mount points of this machine.
+
         Raises:
-            EngineError: One of them is another stack's, or cannot be deleted.
+            EngineError: One of them is another stack's, has something mounted in it, or
+                cannot be deleted.
         """
         chosen = [path for path in self.existing if path.name in names]
         for path in chosen:
             self._check_deletable(path)
         created = {path for path in chosen if not _is_inside(path) and self._is_created(path)}
+        inside = [path for path in chosen if _is_inside(path)]
+        _check_nothing_mounted([*inside, *(path.resolve().parent for path in created)], mounts)
         kept = []
         try:
             for path in chosen:
-                if _is_inside(path):
+                if path in inside:
                     shutil.rmtree(path)
                 elif path in created:
                     _remove_created(path)
@@ -131,7 +140,11 @@ class Folders:
                     if path.is_symlink():
                         path.unlink()
         except OSError as error:
-            raise EngineError(f"{error.filename} cannot be deleted: {error.strerror}") from None
+            # Before Python 3.13, the error only has the last part of the path.
+            raise EngineError(
+                f"{path} cannot be deleted completely: {error.filename}: {error.strerror}",
+                hint=f"ls -la {path}/ shows what is left; delete it by hand",
+            ) from None
         return kept
 
     def _check_deletable(self, path: Path) -> None:
@@ -176,6 +189,16 @@ def _new_folder(name: str) -> Path:
         # Whatever root's umask is.
         parent.chmod(PASS_THROUGH)
     return path
+
+
+def _check_nothing_mounted(folders: Collection[Path], mounts: Collection[Path]) -> None:
+    """Make sure that only the stack's own data is deleted, and not what is mounted in it."""
+    if found := [str(path) for path in mounted_in(folders, mounts)]:
+        raise EngineError(
+            f"a disk or another folder is mounted at {', '.join(found)}, so nothing was deleted",
+            hint=f"{shlex.join(['umount', *found])} and the same command again keep what is "
+            "mounted there; or delete the data by hand",
+        )
 
 
 def _remove_created(link: Path) -> None:
