@@ -12,7 +12,7 @@ from mlflow_compose.engines.local import folders
 from mlflow_compose.engines.local.availability import check_data
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.mounts import mount_points
-from mlflow_compose.engines.ownership import TAKE_OVER
+from mlflow_compose.engines.ownership import TAKE_OVER, claim
 from mlflow_compose.errors import EngineError
 from mlflow_compose.identity import Identity, keep_identity, load_identity
 from mlflow_compose.paths import StackPaths, write_state
@@ -230,6 +230,38 @@ def test_every_mount_of_the_machine_must_be_known(tmp_path: Path) -> None:
 
 def test_mounts_must_be_known_on_systems_without_linuxs_list(tmp_path: Path) -> None:
     assert Path("/") in mount_points(tmp_path / "missing")
+
+
+def test_a_folder_without_an_id_must_only_be_deleted_if_the_stack_uses_it(home: Path) -> None:
+    """Services may be started without the tool, or by a version that wrote no ids."""
+    data = created_folders(home)
+    own, mine = home / "data" / "postgres_data", home / "data" / "rclone_data"
+    (own / NOTE).unlink()
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years", encoding="utf-8")
+    assert data.unmarked(known_volumes()) == (mine,)
+    assert mine not in data.chosen(known_volumes())
+    assert data.remove(known_volumes(), ()) == []
+    assert [path.name for path in data.existing] == ["rclone_data"]
+    assert (mine / "thesis.tex").exists()
+    claim(mine, IDENTITY)
+    assert data.unmarked(known_volumes()) == ()
+    data.remove(known_volumes(), ())
+    assert not data.existing
+
+
+@pytest.mark.parametrize(
+    ("outside", "unmarked", "sentence"),
+    [
+        ([], [], ""),
+        (["/big/a"], [], "/big/a is outside of the stack's folder and was kept; delete it by hand"),
+        ([], [Path("/b")], "/b does not carry the stack's id and was kept; delete it by hand"),
+    ],
+)
+def test_folders_that_were_kept_must_be_named(
+    outside: list[str], unmarked: list[Path], sentence: str
+) -> None:
+    assert folders.describe_kept(outside, unmarked) == sentence
 
 
 def test_two_stacks_must_not_share_a_folder_of_the_user(tmp_path: Path, home: Path) -> None:

@@ -163,13 +163,14 @@ class LocalEngine:
 
     def remove_volumes(self, names: Container[str]) -> str:
         """Delete data folders; return a sentence about data elsewhere, which is kept."""
-        chosen = [path for path in self._data.existing if path.name in names]
-        if user := processes.process_using(self._folder, chosen):
+        if user := processes.process_using(self._folder, self._data.chosen(names)):
             raise EngineError(
                 f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
                 hint="stop it, then run the same command again",
             )
-        return folders.describe_kept(self._data.remove(names, mount_points()))
+        unmarked = self._data.unmarked(names)
+        outside = self._data.remove(names, mount_points())
+        return folders.describe_kept(outside, unmarked)
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""

@@ -111,6 +111,20 @@ class Folders:
         for name in self.stack.folders:
             yield data_path(self.folder, name)
 
+    def chosen(self, names: Container[str]) -> tuple[Path, ...]:
+        """Return the existing folders of these names that `remove` deletes."""
+        named = (path for path in self.existing if path.name in names)
+        return tuple(path for path in named if not self._is_unmarked(path))
+
+    def unmarked(self, names: Container[str]) -> tuple[Path, ...]:
+        """Return the existing folders of these names that nothing shows to be the stack's."""
+        named = (path for path in self.existing if path.name in names)
+        return tuple(path for path in named if self._is_unmarked(path))
+
+    def _is_unmarked(self, path: Path) -> bool:
+        """Tell whether a folder carries no id, and is not one that a start would claim."""
+        return path not in self.used and _is_inside(path) and not owner_of(path)
+
     def remove(self, names: Container[str], mounts: Collection[Path]) -> list[str]:
         """Delete data folders; return those outside of the stack's folder, which are kept.
 
@@ -122,7 +136,7 @@ class Folders:
             EngineError: One of them is another stack's, has something mounted in it, or
                 cannot be deleted.
         """
-        chosen = [path for path in self.existing if path.name in names]
+        chosen = self.chosen(names)
         for path in chosen:
             self._check_deletable(path)
         created = {path for path in chosen if not _is_inside(path) and self._is_created(path)}
@@ -175,11 +189,22 @@ def _resolution(path: Path) -> str:
     return f"move {path} somewhere else; the next up creates a new one"
 
 
-def describe_kept(kept: Sequence[str]) -> str:
-    """Return a sentence about folders that were kept, empty if there are none."""
-    if not kept:
-        return ""
-    return f"{', '.join(kept)} is outside of the stack's folder and was kept; delete it by hand"
+def describe_kept(outside: Sequence[str], unmarked: Sequence[Path]) -> str:
+    """Return a sentence about folders that were kept, empty if there are none.
+
+    Args:
+        outside: Folders outside of the stack's folder.
+        unmarked: Folders that carry no id.
+    """
+    reasons = {
+        "is outside of the stack's folder": outside,
+        "does not carry the stack's id": [str(path) for path in unmarked],
+    }
+    return "; ".join(
+        f"{', '.join(kept)} {reason} and was kept; delete it by hand"
+        for reason, kept in reasons.items()
+        if kept
+    )
 
 
 def _new_folder(name: str) -> Path:
