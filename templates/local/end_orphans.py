@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+# Linux's folder of processes, which other systems do not have.
+PROC = Path("/proc")
 # Seconds to wait until killed processes are gone.
 PATIENCE = 10
 
@@ -49,13 +51,22 @@ def belongs(process: psutil.Process, service: str, folder: str) -> bool:
     """Tell whether a process belongs to a service of the stack in `folder`."""
     try:
         found = process.environ()
+        if found.get("STACK_SERVICE") != service or not has_our_root(process.pid):
+            return False
     except (psutil.Error, OSError):
         # It has ended meanwhile, or belongs to another user.
         return False
     here = os.path.realpath(folder)
     home = os.path.realpath(found.get("STACK_FOLDER", here))
     # A copy of the stack's folder has the same id until mlflow-compose renders it.
-    return found.get("STACK_SERVICE") == service and (home == here or not Path(home).exists())
+    return home == here or not Path(home).exists()
+
+
+def has_our_root(pid: int) -> bool:
+    """Tell whether a process has the root directory of this one, unlike those of containers."""
+    if not (PROC / "self" / "root").exists():
+        return True
+    return (PROC / "self" / "root").samefile(PROC / str(pid) / "root")
 
 
 if __name__ == "__main__":

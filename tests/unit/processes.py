@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
 WAIT = "import sys; print('here', flush=True); sys.stdin.read()"
@@ -34,6 +35,17 @@ def child(
         finally:
             process.kill()
             reaper.join()
+
+
+def rooted(proc: Path, **roots: Path) -> Path:
+    """Create a folder of processes as Linux has it, with their root directories; return it."""
+    for process, root in roots.items():
+        root.mkdir(exist_ok=True)
+        link = proc / process.removeprefix("pid") / "root"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(root)
+    return proc
 
 
 def gone() -> int:

@@ -30,7 +30,7 @@ from mlflow_compose.render import render
 from mlflow_compose.stack import Healthcheck, Service
 from tests.unit import samples
 from tests.unit.fakes import ALL_WELL, FakeScreen
-from tests.unit.processes import HOME, MARK, child, gone
+from tests.unit.processes import HOME, MARK, child, gone, rooted
 from tests.unit.samples import local_stack
 
 # Different in each pytest worker, since workers see each other's processes.
@@ -416,6 +416,23 @@ def test_a_process_must_not_belong_to_a_copy_that_claims_the_same_id(tmp_path: P
     with child(environ=marks(folder)) as process:
         assert Owner(IDENTITY, folder).has(process.pid)
         assert not Owner(IDENTITY, copy).has(process.pid)
+
+
+def test_a_process_with_another_root_must_not_belong_to_the_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container, in which another stack has the same id and path."""
+    folder, ours, theirs = tmp_path / "local", tmp_path / "ours", tmp_path / "theirs"
+    monkeypatch.setattr(processes, "PROC", tmp_path / "proc")
+    with child(environ=marks(folder)) as process:
+        owner = Owner(IDENTITY, folder)
+        # Not every system has this folder.
+        assert owner.has(process.pid)
+        rooted(tmp_path / "proc", self=ours)
+        assert not owner.has(process.pid)
+        for root, belongs in ((theirs, False), (ours, True)):
+            rooted(tmp_path / "proc", **{f"pid{process.pid}": root})
+            assert owner.has(process.pid) is belongs
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from mlflow_compose.paths import templates
 from mlflow_compose.settings.validators import one_line
 from mlflow_compose.stack.credentials import rclone_auth_key
-from tests.unit.processes import HOME, MARK, child, gone
+from tests.unit.processes import HOME, MARK, child, gone, rooted
 from tests.unit.samples import IDENTITY, settings
 
 LOCAL = templates() / "local"
@@ -334,6 +334,19 @@ def test_a_process_of_the_original_of_a_copied_stack_must_be_left_alone(
         assert not end_orphans.belongs(other, mark, str(tmp_path / "copy"))
         original.rmdir()
         assert end_orphans.belongs(other, mark, str(tmp_path / "copy"))
+
+
+def test_a_process_in_a_container_must_be_left_alone(
+    end_orphans: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, ours, theirs = f"{IDENTITY}/s3", tmp_path / "ours", tmp_path / "theirs"
+    monkeypatch.setattr(end_orphans, "PROC", tmp_path / "proc")
+    with child(environ={MARK: mark, HOME: str(tmp_path)}) as process:
+        other = psutil.Process(process.pid)
+        assert end_orphans.belongs(other, mark, str(tmp_path))
+        for root, belongs in ((theirs, False), (ours, True)):
+            rooted(tmp_path / "proc", self=ours, **{f"pid{process.pid}": root})
+            assert end_orphans.belongs(other, mark, str(tmp_path)) is belongs
 
 
 def test_an_unmarked_process_must_not_belong_to_the_stack(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Environment variables of every process of a stack: the stack's id, followed by a slash and the
 # name in a service's processes; and the folder of the rendered files.
 MARK, HOME = "STACK_SERVICE", STACK_FOLDER
+# Linux's folder of processes, which other systems do not have.
+PROC = Path("/proc")
 # Seconds until a killed process must be gone, and between checks.
 KILL_TIMEOUT, POLL_EVERY = 10, 0.05
 
@@ -50,7 +52,7 @@ class Owner:
             if found.get(MARK, "").partition("/")[0] != self.identity:
                 return False
             # Root can read every process's environment, and the id is not secret.
-            if process.uids().real not in self._users():
+            if process.uids().real not in self._users() or not _has_our_root(pid):
                 return False
         except (psutil.Error, OSError):
             # It has ended, or is another user's.
@@ -73,6 +75,19 @@ class Owner:
             with suppress(KeyError):
                 found.add(pwd.getpwnam(name).pw_uid)
         return found
+
+
+def _has_our_root(pid: int) -> bool:
+    """Tell whether a process has the root directory of this one: if not, its paths are others.
+
+    This machine may see the processes of containers, and their stacks may have the same path.
+
+    Raises:
+        OSError: The process has ended, or is another user's.
+    """
+    if not (PROC / "self" / "root").exists():
+        return True
+    return (PROC / "self" / "root").samefile(PROC / str(pid) / "root")
 
 
 def _id_of(root: Path) -> str:
