@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from supervisor.states import ProcessStates
 from mlflow_compose import machine
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.choice import Choice, choose
-from mlflow_compose.engines.local import availability, log, processes, state
+from mlflow_compose.engines.local import availability, log, orphans, processes, state
 from mlflow_compose.engines.local.log import read
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.state import health, service_status
@@ -504,7 +505,7 @@ def test_only_orphans_must_be_killed(tmp_path: Path) -> None:
         child(environ=marks(folder, f"{IDENTITY}/s3")) as server,
         child(environ=marks(folder, f"{'f' * 16}/s3")) as other,
     ):
-        processes.end_orphans(Owner(IDENTITY, folder))
+        orphans.end_orphans(Owner(IDENTITY, folder))
         assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -9)
         assert other.poll() is None
 
@@ -524,8 +525,37 @@ def test_orphans_that_exit_meanwhile_must_not_be_an_error(
 
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
-            processes.end_orphans(Owner(IDENTITY, tmp_path))
+            orphans.end_orphans(Owner(IDENTITY, tmp_path))
         assert older.wait(timeout=10) == -9
+
+
+def test_commands_must_be_ended_if_their_starter_was_killed(tmp_path: Path) -> None:
+    """As `import` by `kill -9`: what it started inside would go on writing."""
+    code = (
+        "import subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from mlflow_compose.engines.local.processes import Owner\n"
+        "marks = Owner(sys.argv[1], Path(sys.argv[2])).command_marks\n"
+        "command = subprocess.Popen(['sleep', '60'], env={**marks, 'PATH': '/usr/bin:/bin'})\n"
+        "print('here', flush=True)\n"
+        "print(command.pid, flush=True)\n"
+        "command.wait()\n"
+    )
+    owner, environ = Owner(IDENTITY, tmp_path), {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = (sys.executable, "-c", code, IDENTITY, str(tmp_path))
+    with (
+        child(environ=marks(tmp_path, f"{IDENTITY}/s3")) as server,
+        child(*command, environ=environ) as starter,
+    ):
+        assert starter.stdout is not None
+        number = int(starter.stdout.readline())
+        orphans.end_abandoned_commands(owner)
+        assert not processes.is_gone(number)
+        starter.kill()
+        starter.wait()
+        orphans.end_abandoned_commands(owner)
+        assert processes.is_gone(number)
+        assert server.poll() is None
 
 
 @pytest.mark.parametrize("how", ["works in it", "has a file open", "has its path as an argument"])

@@ -2,13 +2,17 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlflow_compose.engines.base import SharedFolder
+from mlflow_compose.engines.base import ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import one_off
-from mlflow_compose.engines.local import LocalEngine
+from mlflow_compose.engines.local import LocalEngine, orphans
+from mlflow_compose.engines.local.processes import Owner, of
+from mlflow_compose.engines.local.supervisor import is_running
 from mlflow_compose.engines.process import CHUNK, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
@@ -16,6 +20,8 @@ from mlflow_compose.render import render, write
 from mlflow_compose.stack import Machine
 from tests.unit.samples import local_stack
 
+# Its own in each process that runs tests: they see each other's processes.
+IDENTITY = f"{os.getpid():016x}"
 EVERY_BYTE = bytes(range(256))
 TALK = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 1000); sys.exit(3)"
 
@@ -76,7 +82,8 @@ def test_a_folder_that_docker_cannot_mount_must_be_reported() -> None:
 @pytest.fixture
 def local(tmp_path: Path) -> LocalEngine:
     """Return the engine of a rendered stack whose only package is Python."""
-    found = local_stack(Machine(cache=str(tmp_path / "cache"), python="cpython"))
+    machine = Machine(cache=str(tmp_path / "cache"), python="cpython")
+    found = replace(local_stack(machine), identity=IDENTITY)
     paths = StackPaths(tmp_path / ".env")
     write(render(found), paths.local)
     python = Path(found.service("mlflow").image) / "bin" / "python"
@@ -106,6 +113,26 @@ def test_a_command_must_run_with_the_services_environment_and_the_shared_folder(
         "postgres", ["sh", "-c", 'echo "$POSTGRES_DB $SHARED_FOLDER"'], folder=shared
     )
     assert outcome.stdout.decode().split() == ["mlflow", str(tmp_path / "here")]
+
+
+def test_a_command_must_not_seem_to_be_a_service_nor_be_ended_while_it_runs(
+    local: LocalEngine, tmp_path: Path
+) -> None:
+    """It carries the stack's marks, by which it is found if this process is killed."""
+    owner = Owner(IDENTITY, tmp_path / "local")
+    found: list[tuple[int, int, Sequence[ServiceStatus], bool]] = []
+
+    def look(output: bytes) -> None:
+        orphans.end_orphans(owner)
+        orphans.end_abandoned_commands(owner)
+        found.extend(
+            (int(output), process.pid, local.status(), is_running(owner)) for process in of(owner)
+        )
+
+    outcome = local.run("mlflow", ["sh", "-c", "echo $$; sleep 0.5"], on_output=look)
+    assert outcome.exit_code == 0
+    number = found[0][0]
+    assert (number, number, (), False) in found
 
 
 def test_missing_packages_must_be_reported(tmp_path: Path) -> None:

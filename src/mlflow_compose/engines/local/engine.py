@@ -15,7 +15,7 @@ from mlflow_compose.engines.base import (
     ServiceStatus,
     SharedFolder,
 )
-from mlflow_compose.engines.local import availability, folders, log, packages, processes
+from mlflow_compose.engines.local import availability, folders, log, orphans, packages, processes
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
@@ -100,7 +100,7 @@ class LocalEngine:
         with progress.step("Stopping"):
             if self._supervisor.answers():
                 self._supervisor.shut_down()
-            processes.end_orphans(self._owner)
+            orphans.end_orphans(self._owner)
             # Including what a migration left behind.
             return self.remove_volumes(known_volumes()) if volumes else ""
 
@@ -151,7 +151,7 @@ class LocalEngine:
         given = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         if folder:
             given[FOLDER_VARIABLE] = str(folder.path)
-        environ = {**self._environ, **found.environment, **given}
+        environ = {**self._environ, **found.environment, **given, **self._owner.command_marks}
         return run_process(
             command, folder=self._folder, environ=environ, stdin=stdin, on_output=on_output
         )
@@ -202,10 +202,11 @@ class LocalEngine:
             self._supervisor.shut_down()
             running = False
         if not running:
-            processes.end_orphans(self._owner)
+            orphans.end_orphans(self._owner)
             self._start_logs.begin()
             self._supervisor.start(self._environ)
             return
+        orphans.end_abandoned_commands(self._owner)
         for service in reversed(self.stack.services):
             if not service.one_shot and self._is_outdated(service):
                 self._supervisor.stop_process(service.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose import machine
 from mlflow_compose.engines.ports import STACK_FOLDER
-from mlflow_compose.errors import EngineError, FilesError
+from mlflow_compose.errors import FilesError
 from mlflow_compose.identity import read_id
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 # Environment variables of every process of a stack: the stack's id, followed by a slash and the
 # name in a service's processes; and the folder of the rendered files.
 MARK, HOME = "STACK_SERVICE", STACK_FOLDER
+# In place of a service's name: a command, followed by the id of the process that started it.
+COMMAND = "command/"
 # Linux's folder of processes, which other systems do not have.
 PROC = Path("/proc")
-# Seconds until a killed process must be gone, and between checks.
-KILL_TIMEOUT, POLL_EVERY = 10, 0.05
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Owner:
     def marks(self) -> dict[str, str]:
         """The variables that supervisord is started with."""
         return {MARK: self.identity, HOME: str(self.folder)}
+
+    @property
+    def command_marks(self) -> dict[str, str]:
+        """The variables of a command that this process starts beside the services."""
+        return {MARK: f"{self.identity}/{COMMAND}{os.getpid()}", HOME: str(self.folder)}
 
     def has(self, pid: int) -> bool:
         """Tell whether a process was started for this stack."""
@@ -104,29 +109,6 @@ def of(owner: Owner) -> Iterator["Process"]:
     for process in psutil.process_iter():
         if owner.has(process.pid):
             yield process
-
-
-def end_orphans(owner: Owner) -> None:
-    """Kill unsupervised processes left over from an earlier run of the stack.
-
-    Raises:
-        EngineError: A process cannot be killed.
-    """
-    import psutil
-
-    orphans = list(of(owner))
-    for process in orphans:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    deadline = time.monotonic() + KILL_TIMEOUT
-    while (alive := [p for p in orphans if not is_gone(p.pid)]) and time.monotonic() < deadline:
-        time.sleep(POLL_EVERY)
-    if alive:
-        raise EngineError(
-            "processes left over from an earlier start of this stack cannot be ended: "
-            f"{', '.join(str(process.pid) for process in alive)}",
-            hint="end them with the rights of their owner, or restart this machine",
-        )
 
 
 def stack_folder_of(pid: int) -> str:

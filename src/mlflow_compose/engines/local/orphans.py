@@ -1,0 +1,74 @@
+"""End the processes of a stack that neither supervisord nor a command controls any more."""
+
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mlflow_compose.engines.local import processes
+from mlflow_compose.engines.local.processes import Owner, is_gone
+from mlflow_compose.errors import EngineError
+
+if TYPE_CHECKING:
+    from psutil import Process
+
+# Seconds until a killed process must be gone, and between checks.
+KILL_TIMEOUT, POLL_EVERY = 10, 0.05
+
+
+def end_orphans(owner: Owner) -> None:
+    """Kill unsupervised processes left over from an earlier run of the stack.
+
+    Raises:
+        EngineError: A process cannot be killed.
+    """
+    _end([process for process in processes.of(owner) if not _is_in_progress(process)])
+
+
+def end_abandoned_commands(owner: Owner) -> None:
+    """Kill commands whose starter was killed, and no process of a service.
+
+    Raises:
+        EngineError: A process cannot be killed.
+    """
+    commands = [process for process in processes.of(owner) if _starter(process) is not None]
+    _end([process for process in commands if not _is_in_progress(process)])
+
+
+def _starter(process: "Process") -> int | None:
+    """Return the id of the process that started a command, None for any other process."""
+    import psutil
+
+    try:
+        name = process.environ().get(processes.MARK, "").partition("/")[2]
+    except (psutil.Error, OSError):
+        return None
+    number = name.removeprefix(processes.COMMAND)
+    return int(number) if number != name and number.isdecimal() else None
+
+
+def _is_in_progress(process: "Process") -> bool:
+    """Tell whether a command's starter still runs; if not, another process adopted it."""
+    import psutil
+
+    try:
+        return _starter(process) in {parent.pid for parent in process.parents()}
+    except psutil.Error:
+        return False
+
+
+def _end(orphans: Collection["Process"]) -> None:
+    import psutil
+
+    for process in orphans:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + KILL_TIMEOUT
+    while (alive := [p for p in orphans if not is_gone(p.pid)]) and time.monotonic() < deadline:
+        time.sleep(POLL_EVERY)
+    if alive:
+        raise EngineError(
+            "processes left over from an earlier start of this stack cannot be ended: "
+            f"{', '.join(str(process.pid) for process in alive)}",
+            hint="end them with the rights of their owner, or restart this machine",
+        )
