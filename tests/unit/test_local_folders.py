@@ -255,7 +255,7 @@ def test_a_folder_without_an_id_must_only_be_deleted_if_the_stack_uses_it(home: 
     [
         ([], [], ""),
         (["/big/a"], [], "/big/a is outside of the stack's folder and was kept; delete it by hand"),
-        ([], [Path("/b")], "/b does not carry the stack's id and was kept; delete it by hand"),
+        ([], [Path("/b")], "/b does not carry the stack's id and was kept"),
     ],
 )
 def test_folders_that_were_kept_must_be_named(

@@ -11,7 +11,7 @@ import pytest
 from mlflow_compose.engines.base import ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import one_off
 from mlflow_compose.engines.local import LocalEngine, orphans
-from mlflow_compose.engines.local.processes import Owner, of
+from mlflow_compose.engines.local.processes import Owner, is_gone, of
 from mlflow_compose.engines.local.supervisor import is_running
 from mlflow_compose.engines.process import CHUNK, run_process
 from mlflow_compose.errors import EngineError
@@ -133,6 +133,15 @@ def test_a_command_must_not_seem_to_be_a_service_nor_be_ended_while_it_runs(
     assert outcome.exit_code == 0
     number = found[0][0]
     assert (number, number, (), False) in found
+
+
+def test_a_command_must_not_meet_what_a_killed_one_left(local: LocalEngine) -> None:
+    """As an import that is run again after `kill -9`; here, a command leaves one behind."""
+    script = "sleep 60 >/dev/null 2>&1 & echo $!"
+    number = int(local.run("mlflow", ["sh", "-c", script]).stdout)
+    assert not is_gone(number)
+    assert local.run("mlflow", ["true"]).exit_code == 0
+    assert is_gone(number)
 
 
 def test_missing_packages_must_be_reported(tmp_path: Path) -> None:

@@ -146,6 +146,8 @@ class LocalEngine:
         for needed in (programs[0] / "python", self._folder / CONFIGURATION):
             if not needed.exists():
                 return Outcome(1, b"", f"{needed} is missing: mlflow-compose up creates it")
+        # An import that is resumed must not meet what the killed one started.
+        orphans.end_abandoned_commands(self._owner)
         path = os.pathsep.join([*map(str, programs), self._environ.get("PATH", os.defpath)])
         # As in `run.sh`: bytecode next to scripts would make them look changed.
         given = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

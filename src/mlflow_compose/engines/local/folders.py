@@ -196,15 +196,14 @@ def describe_kept(outside: Sequence[str], unmarked: Sequence[Path]) -> str:
         outside: Folders outside of the stack's folder.
         unmarked: Folders that carry no id.
     """
-    reasons = {
-        "is outside of the stack's folder": outside,
-        "does not carry the stack's id": [str(path) for path in unmarked],
-    }
-    return "; ".join(
-        f"{', '.join(kept)} {reason} and was kept; delete it by hand"
-        for reason, kept in reasons.items()
-        if kept
-    )
+    kept = []
+    if outside:
+        names = ", ".join(outside)
+        kept.append(f"{names} is outside of the stack's folder and was kept; delete it by hand")
+    if unmarked:
+        names = ", ".join(map(str, unmarked))
+        kept.append(f"{names} does not carry the stack's id and was kept")
+    return "; ".join(kept)
 
 
 def _new_folder(name: str) -> Path:
