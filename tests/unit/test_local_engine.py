@@ -332,11 +332,13 @@ def test_a_service_that_never_ran_must_not_count_as_exited() -> None:
     assert status_of("STOPPED", started=0).state == "created"
 
 
-def health_of(folder: Path, script: str, *, age: float = 0, timeout: int = 5) -> str:
+def health_of(
+    folder: Path, script: str, *, age: float = 0, timeout: int = 5, waits: int = 0
+) -> str:
     """Return the health of a server with this check that started `age` seconds ago."""
     (folder / "s3").mkdir(exist_ok=True)
     (folder / "s3" / "healthcheck.sh").write_text(script, encoding="utf-8")
-    service = replace(S3, healthcheck=Healthcheck(("CMD",), timeout=timeout))
+    service = replace(S3, healthcheck=Healthcheck(("CMD",), timeout=timeout, waits=waits))
     with child() as running:
         began = psutil.Process(running.pid).create_time()
         with pytest.MonkeyPatch.context() as patch:
@@ -351,9 +353,12 @@ def test_the_health_of_a_server_must_be_that_of_its_check(tmp_path: Path) -> Non
     assert health_of(tmp_path, "test $PWD = nowhere") == "starting"
 
 
+@pytest.mark.parametrize("waits", [0, 4])
 @pytest.mark.parametrize(("age", "word"), [(290, "starting"), (310, "unhealthy")])
-def test_a_slow_start_must_not_count_as_unhealthy(tmp_path: Path, age: float, word: str) -> None:
-    assert health_of(tmp_path, "exit 1", age=age) == word
+def test_a_slow_start_must_not_count_as_unhealthy(
+    tmp_path: Path, age: float, word: str, waits: int
+) -> None:
+    assert health_of(tmp_path, "exit 1", age=age, waits=waits) == word
 
 
 def test_a_hanging_check_must_count_as_no_answer(tmp_path: Path) -> None:

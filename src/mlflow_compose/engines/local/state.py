@@ -89,5 +89,5 @@ def health(
         passed = done.returncode == 0
     if passed:
         return HEALTHY
-    grace_period = check.interval * check.retries
+    grace_period = (check.interval + check.waits) * check.retries
     return UNHEALTHY if processes.age(process.pid) > grace_period else STARTING
