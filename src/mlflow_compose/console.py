@@ -51,6 +51,7 @@ class Console:
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
         """Show `text` while the block runs, then its duration."""
+        text = _safe(text)
         start = time.monotonic()
         self._step, self._last_line = text, start
         if self._silent:
@@ -66,6 +67,7 @@ class Console:
 
     def detail(self, text: str) -> None:
         """Show the latest event of the current step."""
+        text = _safe(text)
         now = time.monotonic()
         if self._silent:
             return
@@ -79,11 +81,11 @@ class Console:
 
     def note(self, text: str) -> None:
         """Show a line that stays on the screen."""
-        self._print(f"note: {text}")
+        self._print(f"note: {_safe(text)}")
 
     def command(self, argv: Sequence[str]) -> None:
         """Show a command that is run, as the user would type it."""
-        text = f"$ {shlex.join(argv)}"
+        text = _safe(f"$ {shlex.join(argv)}")
         self._print(f"\x1b[2m{text}\x1b[0m" if self._color else text)
 
     def line(self, text: str) -> bool:
@@ -119,9 +121,11 @@ class Console:
     @contextmanager
     def _spinner(self, text: str) -> Iterator[None]:
         from rich.console import Console as Terminal
+        from rich.text import Text
 
         terminal = Terminal(file=self._err, no_color=not self._color, highlight=False)
-        with terminal.status(f"{text} …") as status:
+        # As a plain string, brackets in it would be markup.
+        with terminal.status(Text(f"{text} …")) as status:
             self._status = status
             try:
                 yield
@@ -134,8 +138,8 @@ class Console:
 
     def _typed(self, text: str) -> str:
         """Return `text` safe for a terminal, with commands as this user would type them."""
-        text = CONTROLS.sub("\ufffd", text)
-        return re.sub(rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])", lambda _: f"{self.program} ", text)
+        command = rf"(?<![\w/.-]){PROGRAM} (?=[a-z-])"
+        return re.sub(command, lambda _: f"{self.program} ", _safe(text))
 
     def _text(self, command: str, result: Result) -> str:
         """Return the text of a result."""
@@ -171,6 +175,11 @@ class Console:
         if error.hint:
             print(f"hint: {self._typed(error.hint)}", file=self._err)
         self._err.flush()
+
+
+def _safe(text: str) -> str:
+    """Return `text` without control characters."""
+    return CONTROLS.sub("\ufffd", text)
 
 
 def _seconds(start: float) -> str:

@@ -167,3 +167,29 @@ def test_only_commands_must_be_rewritten_as_this_user_types_them() -> None:
     assert err.getvalue() == (
         "error: /etc/mlflow-compose cannot be written\nhint: .venv/bin/mlflow-compose up again\n"
     )
+
+
+@pytest.mark.parametrize("screen", [io.StringIO, Screen])
+def test_texts_of_servers_must_not_control_the_terminal(
+    screen: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress contains names of experiments, and notes contain messages of servers."""
+    monkeypatch.setattr("mlflow_compose.console.DETAIL_EVERY", 0)
+    evil = "\x1b]0;title\x07 \x9b2J"
+    shown, out, err = make(screen(), {"TERM": "xterm"})
+    with shown.step(f"Reading {evil}"):
+        shown.detail(evil)
+        time.sleep(0.2)
+    shown.note(evil)
+    shown.command(["echo", evil])
+    shown.show("up", Result(lines=[evil], errors=(MlflowComposeError(evil, hint=evil),)))
+    for text in (out.getvalue(), err.getvalue()):
+        assert "]0;title" in text
+        assert not re.search(r"\x1b\]|\x07|\x9b", text)
+
+
+def test_brackets_in_a_step_must_not_be_markup() -> None:
+    shown, _, err = make(Screen(), {"TERM": "xterm"})
+    with shown.step("Reading [/runs]"):
+        pass
+    assert "Reading [/runs] … " in err.getvalue()
