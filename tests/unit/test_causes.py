@@ -49,12 +49,12 @@ def texts(node: ast.AST) -> set[str]:
 
 
 def engine(links: dict[str, str] | str, statuses: tuple[ServiceStatus, ...]) -> FakeEngine:
-    """Return an engine whose probe reports these causes, or prints this text."""
+    """Return an engine whose probe only reports these causes, or prints this text."""
     if isinstance(links, str):
         return FakeEngine(stack(), statuses, outcome=Outcome(1, b"", links))
     found = {
         name: {"cause": cause, "detail": f"detail of {name}", "seconds": 0.1}
-        for name, cause in links.items()
+        for name, cause in {**dict.fromkeys(main.CHECKS, ""), **links}.items()
     }
     return FakeEngine(stack(), statuses, outcome=answered(found))
 
@@ -151,7 +151,37 @@ def test_a_probe_that_cannot_run_must_be_reported_without_secrets(message: str) 
 def test_output_of_the_probe_must_be_masked() -> None:
     outcome = {"database": {"cause": "", "detail": SECRETS["PG_PASSWORD"], "seconds": 0.1}}
     found = FakeEngine(stack(), ALL_WELL, outcome=answered(outcome))
-    assert check_links(found) == (Link("database", "", "********", 0.1),)
+    assert check_links(found, only=["database"]) == (Link("database", "", "********", 0.1),)
+
+
+DATABASE = {"cause": "", "detail": "works", "seconds": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({}, "no result of database"),
+        ([], "it must be an object"),
+        ({"database": DATABASE, "evil": DATABASE}, "checks that were not requested"),
+        ({"database": {**DATABASE, "cause": "evil"}}, "unknown cause of database: works"),
+        ({"database": {**DATABASE, "cause": "probe_failed"}}, "unknown cause of database: works"),
+        ({"database": {"cause": ""}}, "it must be an object with the keys cause, detail, seconds"),
+        ({"database": {**DATABASE, "detail": ["works"]}}, "detail must be a string"),
+        ({"database": {**DATABASE, "seconds": "1"}}, "seconds must be a number"),
+        ({"database": {**DATABASE, "seconds": float("nan")}}, "seconds must be a number"),
+        ({"database": {**DATABASE, "seconds": True}}, "seconds must be a number"),
+    ],
+)
+def test_an_answer_that_is_not_that_of_the_checks_must_not_count_as_passed(
+    answer: object, problem: str
+) -> None:
+    found = FakeEngine(stack(), ALL_WELL, outcome=answered(answer))
+    (link,) = check_links(found, only=["database"])
+    assert (link.name, link.cause) == ("probe", "probe_failed")
+    assert problem in link.detail
+    cause = diagnose(found)
+    assert cause is not None
+    assert "could not be checked from inside" in cause.sentence
 
 
 def test_the_probe_must_get_its_request() -> None:

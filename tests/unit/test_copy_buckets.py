@@ -11,14 +11,14 @@ import pytest
 
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.inside import copy_folder as inside
-from mlflow_compose.data.migration import copy_artifacts, copy_objects
+from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import serve
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
-from tests.unit.fakes import FakeEngine, FakeScreen
-from tests.unit.samples import stack
+from tests.unit.fakes import FakeEngine, FakeScreen, answered, failed
+from tests.unit.samples import SECRETS, stack
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,40 @@ def test_an_interrupted_copy_of_a_folder_must_be_resumed(tmp_path: Path) -> None
     contents = {"1/b": b"second", "d": b"unrelated"}
     assert copied(tmp_path, contents) == CopiedObjects(2, 11, 1)
     assert contents == {"1/a": b"first", "1/b": b"second", "d": b"unrelated"}
+
+
+SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({}, "must be an object with the keys rows"),
+        ({"rows": {"runs": "1"}}, "rows must be an integer"),
+        ({"rows": {}}, "no table runs"),
+    ],
+)
+def test_runs_that_were_not_counted_must_be_an_error(answer: object, problem: str) -> None:
+    engine = FakeEngine(stack(), outcome=answered(answer))
+    with pytest.raises(StoreError, match=problem):
+        copy_runs(engine, stack(**SMALL), FakeScreen())
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        answered({"count": 1, "bytes": 2}),
+        answered({"count": 1, "bytes": 2, "sent": "1"}),
+        failed("no", conflicts="1", first="1/a"),
+        failed("no", conflicts=1),
+    ],
+)
+def test_artifacts_that_were_not_counted_must_be_an_error(outcome: Outcome) -> None:
+    with pytest.raises(StoreError, match="the artifacts cannot be copied"):
+        copy_artifacts(FakeEngine(stack(), outcome=outcome), stack(**SMALL), FakeScreen())
+
+
+def test_an_object_in_an_error_must_not_contain_a_secret() -> None:
+    outcome = failed("no", conflicts=1, first=f"1/{SECRETS['PG_PASSWORD']}")
+    with pytest.raises(StoreError, match=r"first 1/\*{8}$"):
+        copy_artifacts(FakeEngine(stack(), outcome=outcome), stack(**SMALL), FakeScreen())

@@ -40,7 +40,7 @@ from mlflow_compose.data.inside.tables import without_computed
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
 from mlflow_compose.result import NoProgress
 from tests.unit.fakes import FakeEngine, answered, failed
-from tests.unit.samples import stack
+from tests.unit.samples import SECRETS, stack
 from tests.unit.test_clients import answers, server
 
 PROXY = "mlflow-artifacts:/"
@@ -623,14 +623,45 @@ def test_a_server_that_is_not_mlflow_must_be_named(status: int, body: str, words
 
 def test_answers_from_inside_must_be_combined() -> None:
     source = Source(FOLDER, "mlruns")
-    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}, "skipped": ["x"]}
-    outcome = answered(counts, {"location": ["/old", "mlflow-artifacts:/7"]})
+    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}}
+    items = [{"location": ["/old", "mlflow-artifacts:/7"]}, {"skipped": SECRETS["PG_PASSWORD"]}]
+    outcome = answered(counts, *items)
     merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), NoProgress())
     assert merged.locations == {"/old": "mlflow-artifacts:/7"}
+    assert merged.skipped == ["********"]
     assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
     outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
     found = stored_objects(FakeEngine(stack(), outcome=outcome), ["7/r1"], NoProgress())
     assert found == {"7/a": 1, "7/b": 2}
+
+
+def test_rows_that_were_not_counted_in_the_stack_must_be_missing() -> None:
+    outcome = answered({"source": {"runs": 2}, "before": {}, "after": {}})
+    engine = FakeEngine(stack(), outcome=outcome)
+    merged = merge_rows(engine, Source(FOLDER, "mlruns"), Path("/given"), NoProgress())
+    assert (merged.before, merged.after) == ({"runs": 0}, {"runs": 0})
+
+
+@pytest.mark.parametrize(
+    ("done", "item"),
+    [
+        ({"source": {"runs": 2}}, {"location": ["/old", "/new"]}),
+        ({"source": {}, "before": {}, "after": {}}, {"location": ["/old"]}),
+        ({"source": {}, "before": {}, "after": {}}, ["/old", "/new"]),
+        ({"source": {"runs": "2"}, "before": {}, "after": {}}, {"skipped": "x"}),
+    ],
+)
+def test_a_merge_with_another_answer_must_be_an_error(done: object, item: object) -> None:
+    engine = FakeEngine(stack(), outcome=answered(done, item))
+    with pytest.raises(SourceError, match="malformed answer"):
+        merge_rows(engine, Source(FOLDER, "mlruns"), Path("/given"), NoProgress())
+
+
+@pytest.mark.parametrize("item", [{"objects": [["7/a", "1"]]}, {"objects": [["7/a"]]}, 1])
+def test_a_list_of_objects_with_another_answer_must_be_an_error(item: object) -> None:
+    engine = FakeEngine(stack(), outcome=answered({}, item))
+    with pytest.raises(SourceError, match="malformed answer"):
+        stored_objects(engine, ["7/r1"], NoProgress())
 
 
 def test_a_failure_inside_must_be_reported_with_a_hint() -> None:

@@ -28,6 +28,7 @@ from mlflow_compose.errors import (
     EnvFileError,
     NotReadyError,
     SettingsError,
+    StoreError,
     UsageError,
     VerifyError,
 )
@@ -125,6 +126,19 @@ def world(tmp_path: Path) -> World:
 
 
 REFUSED = EngineError("it does not start")
+
+
+@pytest.mark.parametrize("answer", [{}, {"rows": {}}, {"rows": ["runs"]}])
+def test_a_malformed_answer_must_restore_the_stack(
+    world: World, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    """It must be noticed before the stack is switched."""
+    monkeypatch.setattr("tests.unit.test_ongoing.COPIED", answered(answer))
+    before = world.env
+    with pytest.raises(StoreError, match="the runs cannot be copied"):
+        world.migrate()
+    assert world.env == before
+    world.expect_restored()
 
 
 def test_files_that_cannot_be_switched_must_be_undone(
@@ -293,7 +307,7 @@ def test_an_env_file_restored_by_hand_must_not_hide_the_new_data(
     world, _ = opened
     world.paths.env_file.write_text(world.move.env.before, encoding="utf-8")
     old = current_plan(world)
-    full = FakeEngine(old.stack, ALL_WELL, outcome=answered({"runs": 1}))
+    full = FakeEngine(old.stack, ALL_WELL, outcome=answered({"runs": 1, "objects": 0}))
     with pytest.raises(DataElsewhereError, match="runs are in "):
         start(old, full, engine_of=lambda _: full)
     start(old, full)

@@ -119,6 +119,15 @@ def test_only_data_that_would_be_hidden_must_count(tmp_path: Path) -> None:
     assert "runs are in" not in caught.value.message
 
 
+@pytest.mark.parametrize("figures", [{}, [], None, {"objects": "0"}])
+def test_an_answer_without_numbers_must_count_as_data(tmp_path: Path, figures: object) -> None:
+    old = plan(tmp_path)
+    start(old)
+    engine = FakeEngine(old.stack, ALL_WELL, outcome=answered(figures))
+    with pytest.raises(DataElsewhereError, match="not counted: malformed answer"):
+        start(plan(tmp_path, "PG_DATABASE=other"), engine)
+
+
 def test_data_that_cannot_be_counted_must_count_as_existing(tmp_path: Path) -> None:
     old = plan(tmp_path)
     start(old)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,9 +11,10 @@ from typing import IO
 
 import pytest
 
-from mlflow_compose.engines import RemoteError, run_modules
+from mlflow_compose.engines import RemoteError, answers, run_modules, shaped
+from mlflow_compose.engines.answers import Reader
 from mlflow_compose.engines.base import Outcome, Output, SharedFolder
-from mlflow_compose.engines.process import run_process
+from mlflow_compose.engines.process import CHUNK, run_process
 from tests.unit.fakes import FakeEngine, failed
 from tests.unit.samples import SECRETS, stack
 
@@ -26,7 +28,7 @@ def main(request):
     answer.progress("half way")
     answer.item({"size": len(request["text"])})
     if request.get("fail"):
-        raise answer.Failure(f"no {request['text']}", code=7)
+        raise answer.Failure(f"no {request['text']}", code=7, key=request["text"])
     return request["text"]
 """
 
@@ -74,6 +76,7 @@ def test_modules_must_run_with_their_imports(sent: ModuleType) -> None:
         HereEngine(stack()),
         [sent],
         {"text": text},
+        str,
         on_progress=progress.append,
         on_item=items.append,
     )
@@ -85,25 +88,25 @@ def test_modules_must_run_with_their_imports(sent: ModuleType) -> None:
 def test_a_failure_must_contain_its_facts_and_no_secret(sent: ModuleType) -> None:
     request = {"text": SECRETS["PG_PASSWORD"], "fail": True}
     with pytest.raises(RemoteError, match=r"^no \*{8}$") as caught:
-        run_modules(HereEngine(stack()), [sent], request)
-    assert caught.value.facts["code"] == 7
+        run_modules(HereEngine(stack()), [sent], request, str)
+    assert caught.value.facts == {"message": "no ********", "code": 7, "key": "********"}
 
 
 def test_a_crash_must_be_reported_by_its_last_line_without_secrets() -> None:
     crashed = Outcome(1, b"", f"Traceback\nKeyError: {SECRETS['PG_PASSWORD']}\n")
     with pytest.raises(RemoteError, match=r"^KeyError: \*{8}$"):
-        run_modules(FakeEngine(stack(), outcome=crashed), [], {})
+        run_modules(FakeEngine(stack(), outcome=crashed), [], {}, dict[str, int])
 
 
 def test_missing_output_must_be_reported() -> None:
     with pytest.raises(RemoteError, match="no output"):
-        run_modules(FakeEngine(stack(), outcome=Outcome(137, b"", "")), [], {})
+        run_modules(FakeEngine(stack(), outcome=Outcome(137, b"", "")), [], {}, dict[str, int])
 
 
 def test_a_result_must_not_count_if_the_process_then_failed() -> None:
     late = Outcome(1, b'{"done": {}}\n', "out of memory\n")
     with pytest.raises(RemoteError, match="out of memory"):
-        run_modules(FakeEngine(stack(), outcome=late), [], {})
+        run_modules(FakeEngine(stack(), outcome=late), [], {}, dict[str, int])
 
 
 def test_lines_must_be_assembled_from_chunks_of_any_size() -> None:
@@ -116,13 +119,116 @@ def test_lines_must_be_assembled_from_chunks_of_any_size() -> None:
                 on_output(bytes([byte]))
             return Outcome(0, b"", "")
 
-    assert run_modules(Dribbling(stack()), [], {}) == "ä" * 100
+    assert run_modules(Dribbling(stack()), [], {}, str) == "ä" * 100
+
+
+def test_progress_must_not_contain_secrets() -> None:
+    said: list[str] = []
+    reader = Reader(said.append, lambda _: None, stack().mask)
+    reader.read(json.dumps({"progress": SECRETS["PG_PASSWORD"]}).encode() + b"\n")
+    assert said == ["********"]
+
+
+def test_parts_of_a_result_must_stay_as_they_are() -> None:
+    """They are data: a key that contains a secret would be another key without it."""
+    items: list[object] = []
+    reader = Reader(lambda _: None, items.append, stack().mask)
+    reader.read(json.dumps({"item": SECRETS["PG_PASSWORD"]}).encode() + b"\n")
+    assert items == [SECRETS["PG_PASSWORD"]]
+
+
+def test_a_long_line_must_be_read_once() -> None:
+    """Joining what was read at every chunk would take minutes."""
+
+    done = json.dumps({"done": "x" * 20_000_000}).encode() + b"\n"
+    reader = Reader(lambda _: None, lambda _: None, str)
+    began = time.process_time()
+    for start in range(0, len(done), CHUNK):
+        reader.read(done[start : start + CHUNK])
+    assert time.process_time() - began < 1
+    assert reader.done == ("x" * 20_000_000,)
+
+
+def test_a_line_without_an_end_must_be_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "LONGEST_LINE", 1024**2)
+    sizes: list[int] = []
+
+    class Endless(FakeEngine):
+        def run(self, *_: object, on_output: Output | None = None, **__: object) -> Outcome:
+            assert on_output is not None
+            while True:
+                sizes.append(CHUNK)
+                on_output(b"x" * CHUNK)
+
+    with pytest.raises(RemoteError, match="a line has more than 1 MB"):
+        run_modules(Endless(stack()), [], {}, str)
+    assert sum(sizes) <= 1024**2 + CHUNK
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (['{"failed": {"message": "full"}}', '{"done": 1}'], "^full$"),
+        (['{"done": 1}', '{"failed": {"message": "full"}}'], "^full$"),
+        (['{"done": 1, "failed": {"message": "full"}}'], "^full$"),
+        (['{"failed": "full"}', '{"done": 1}'], "a failure without a message"),
+        (['{"done": 1}', '{"done": 2}'], "more than one result"),
+        (["[" * 200_000], "no output"),
+        (['{"done": "1"}'], "it must be an integer"),
+        (['{"done": true}'], "it must be an integer"),
+        (['{"done": null}'], "it must be an integer"),
+    ],
+)
+def test_an_answer_that_is_not_in_the_format_must_be_an_error(
+    lines: list[str], problem: str
+) -> None:
+    outcome = Outcome(0, "".join(f"{line}\n" for line in lines).encode(), "")
+    with pytest.raises(RemoteError, match=problem):
+        run_modules(FakeEngine(stack(), outcome=outcome), [], {}, int)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A shape with every kind of value."""
+
+    name: str
+    seconds: float
+    pairs: list[tuple[str, int]]
+    counts: dict[str, int]
+
+
+VALUE = {"name": "x", "seconds": 1.0, "pairs": [["a", 1]], "counts": {"b": 2}}
+
+
+def test_a_result_must_have_its_shape() -> None:
+    assert shaped(VALUE, Shape) == Shape("x", 1.0, [("a", 1)], {"b": 2})
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"name": None}, "name must be a string"),
+        ({"seconds": float("nan")}, "seconds must be a number"),
+        ({"seconds": float("inf")}, "seconds must be a number"),
+        ({"seconds": 10**400}, "seconds must be a number"),
+        ({"pairs": [["a"]]}, "pairs must be a list of 2 values"),
+        ({"pairs": {}}, "pairs must be a list"),
+        ({"counts": {"b": 2.5}}, "counts must be an integer"),
+        ({"counts": []}, "counts must be an object"),
+        ({"other": 1}, "it must be an object with the keys name, seconds, pairs, counts"),
+    ],
+)
+def test_a_result_of_another_shape_must_be_an_error(
+    changed: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(RemoteError, match=problem):
+        shaped({**VALUE, **changed}, Shape)
 
 
 def test_output_after_a_failure_must_not_hide_it() -> None:
     outcome = failed("the database is full", code=1)
     with pytest.raises(RemoteError, match="the database is full"):
-        run_modules(FakeEngine(stack(), outcome=outcome), [], {})
+        run_modules(FakeEngine(stack(), outcome=outcome), [], {}, dict[str, int])
 
 
 def test_the_sent_modules_must_only_need_the_standard_library() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mlflow_compose.actions.down import what_is_lost
 from mlflow_compose.checks.causes import causes, diagnose
+from mlflow_compose.checks.probe.main import CHECKS
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker import engine as docker
 from mlflow_compose.engines.docker import images
@@ -126,7 +127,9 @@ def test_data_of_a_service_must_be_listed_before_it_is_deleted() -> None:
 def test_a_cause_of_a_kind_must_be_known_with_the_service_that_explains_it() -> None:
     assert causes(stack())["seat_down"].sentence == "a seat does not answer"
     ended = ServiceStatus("seat-ada", "exited", exit_code=1)
-    links = {"network": {"cause": "seat_down", "detail": "refused", "seconds": 0.1}}
+    works = {"cause": "", "detail": "works", "seconds": 0.1}
+    refused = {"cause": "seat_down", "detail": "refused", "seconds": 0.1}
+    links = {**dict.fromkeys(CHECKS, works), "network": refused}
     found = diagnose(FakeEngine(stack(), (*ALL_WELL, ended), outcome=answered(links)))
     assert found is not None
     assert found.sentence == "a seat does not answer: seat-ada ended with exit code 1"

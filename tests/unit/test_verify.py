@@ -135,6 +135,15 @@ def running(
             thread.join()
 
 
+def test_an_answer_without_checks_from_inside_must_be_a_failure() -> None:
+    with running(nothing) as (engine, _):
+        engine.outcome = answered({})
+        result = verify(engine, FakeScreen())
+    (error,) = result.errors
+    assert error.message.startswith("probe: the stack could not be checked from inside")
+    assert "no result of database" in error.message
+
+
 def nothing(_: str, answer: object) -> object:
     return answer
 
@@ -336,7 +345,9 @@ def test_an_unpublished_port_must_be_distinguished_from_a_server_that_is_down() 
 @contextmanager
 def silent() -> Iterator[FakeEngine]:
     """Run a server that accepts connections but does not answer, like a stopped process."""
-    found = {"network": {"cause": "mlflow_down", "detail": "timed out", "seconds": 0.1}}
+    works = {"cause": "", "detail": "works", "seconds": 0.1}
+    hangs = {"cause": "mlflow_down", "detail": "timed out", "seconds": 0.1}
+    found = {**dict.fromkeys(main.CHECKS, works), "network": hangs}
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield FakeEngine(
             stack(MLFLOW_PORT=str(server.getsockname()[1]), MLFLOW_AUTH="basic"),
@@ -367,7 +378,7 @@ def test_a_server_that_only_hangs_from_outside_must_be_reported(
 ) -> None:
     monkeypatch.setattr(tracking, "TIMEOUT", 0.2)
     with silent() as engine:
-        engine.outcome = answered({})
+        engine.outcome = None
         (error,) = verify(engine, FakeScreen()).errors
     assert error.message.startswith("health: MLflow answers in its network, but not on this")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mlflow_compose.checks.probe import amounts, artifacts, database, links
 from mlflow_compose.engines import Engine, RemoteError, run_modules
+from mlflow_compose.engines.answers import MALFORMED
 
 # In import order.
 MODULES = (links, database, artifacts, amounts)
@@ -47,6 +48,8 @@ def count(engine: Engine) -> Amounts:
         "bucket": stores.bucket,
     }
     try:
-        return Amounts(run_modules(engine, MODULES, request))
+        figures = run_modules(engine, MODULES, request, dict[str, int])
     except RemoteError as error:
         return Amounts(None, str(error))
+    # Nothing counted is not the same as no data.
+    return Amounts(figures) if "objects" in figures else Amounts(None, f"{MALFORMED}: no objects")

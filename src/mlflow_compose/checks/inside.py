@@ -1,10 +1,13 @@
 """Check a stack from inside the mlflow service."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
 from mlflow_compose.engines import Engine, RemoteError, run_modules
+from mlflow_compose.engines.answers import MALFORMED
+from mlflow_compose.stack import Stack, causes_of
 
 # In import order.
 MODULES = (links, database, artifacts, main)
@@ -27,8 +30,20 @@ class Link:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Finding:
+    """The answer of one check; the attributes are those of `Link`."""
+
+    cause: str
+    detail: str
+    seconds: float
+
+
 def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
-    """Check links from inside; `request` extends the request that every check gets."""
+    """Check links from inside; `request` extends the request that every check gets.
+
+    If they cannot be checked, the only link is a broken one called `probe`.
+    """
     stack, stores = engine.stack, engine.stack.stores
     stack_request = {
         "bucket": stores.bucket,
@@ -42,11 +57,29 @@ def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: AN
         # A folder has no keys.
         "only": [name for name in main.CHECKS if stores.uses_s3 or name != "isolation"],
     }
+    complete = {**stack_request, **request}
     try:
-        found = run_modules(engine, MODULES, {**stack_request, **request})
+        found = run_modules(engine, MODULES, complete, dict[str, _Finding])
+        return _links(found, complete["only"], stack)
     except RemoteError as error:
         return (Link("probe", "probe_failed", str(error), 0.0),)
+
+
+def _links(found: Mapping[str, _Finding], names: Sequence[str], stack: Stack) -> tuple[Link, ...]:
+    """Return the links called `names`; a check without an answer must not count as passed.
+
+    Raises:
+        RemoteError: The findings are not those of these checks.
+    """
+    if missing := [name for name in names if name not in found]:
+        raise RemoteError(f"{MALFORMED}: no result of {', '.join(missing)}")
+    if len(found) > len(names):
+        raise RemoteError(f"{MALFORMED}: results of checks that were not requested")
+    known = {"", *causes_of(stack.stores)}
+    findings = [(name, found[name], stack.mask(found[name].detail)) for name in names]
+    for name, finding, detail in findings:
+        if finding.cause not in known:
+            raise RemoteError(f"{MALFORMED}: unknown cause of {name}: {detail}")
     return tuple(
-        Link(name, link["cause"], engine.stack.mask(link["detail"]), link["seconds"])
-        for name, link in found.items()
+        Link(name, finding.cause, detail, finding.seconds) for name, finding, detail in findings
     )

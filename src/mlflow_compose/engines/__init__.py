@@ -4,11 +4,12 @@ An engine gets a Stack that is already on disk. It starts, stops and inspects se
 knowing what they do, and turns its own failures into errors with a next command.
 """
 
+from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.ports import check_ports, holder_of
-from mlflow_compose.engines.remote import RemoteError, run_modules
+from mlflow_compose.engines.remote import run_modules
 
 __all__ = [
     "Choice",
@@ -23,4 +24,5 @@ __all__ = [
     "holder_of",
     "open_engine",
     "run_modules",
+    "shaped",
 ]

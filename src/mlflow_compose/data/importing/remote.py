@@ -1,9 +1,9 @@
 """Merge rows and list artifacts where MLflow runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow_compose.data.importing.source import Source
 from mlflow_compose.data.inside import (
@@ -16,7 +16,8 @@ from mlflow_compose.data.inside import (
     table_groups,
     tables,
 )
-from mlflow_compose.engines import Engine, RemoteError, SharedFolder, run_modules
+from mlflow_compose.engines import Engine, RemoteError, SharedFolder, run_modules, shaped
+from mlflow_compose.engines.answers import MALFORMED
 from mlflow_compose.errors import SourceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -24,6 +25,7 @@ from mlflow_compose.stack import Stack
 # Each module after those that it imports.
 MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, listing, main)
 PROXY = "mlflow-artifacts:/"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,27 @@ class Merged:
     skipped: Sequence[str]
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """The answer of the merge; the attributes are those of `Merged`."""
+
+    source: dict[str, int]
+    before: dict[str, int]
+    after: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """A part of the list of objects: keys and sizes."""
+
+    objects: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """The answer of the list of objects, which is sent in parts."""
+
+
 def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress) -> Merged:
     """Merge the rows of a source; `folder` holds everything but its artifacts.
 
@@ -58,9 +81,25 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "root": artifact_root(stack),
         "backend": stack.stores.backend_uri,
     }
-    items: list[Mapping[str, Any]] = []
-    done = _run(engine, request, progress, items, SharedFolder(folder))
-    return Merged(locations=dict(item["location"] for item in items), **done)
+    locations: dict[str, str] = {}
+    skipped: list[str] = []
+
+    def add(item: object) -> None:
+        match item:
+            case {"location": [str(old), str(new)]}:
+                locations[old] = new
+            case {"skipped": str(text)}:
+                skipped.append(engine.stack.mask(text))
+            case _:
+                raise RemoteError(f"{MALFORMED}: unknown item")
+
+    counts = _run(engine, request, _Counts, progress, add, SharedFolder(folder))
+    # A kind that was not counted in the stack is missing there.
+    before, after = (
+        {kind: found.get(kind, 0) for kind in counts.source}
+        for found in (counts.before, counts.after)
+    )
+    return Merged(locations, counts.source, before, after, skipped)
 
 
 def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[str, int]:
@@ -81,33 +120,38 @@ def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> M
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
-    items: list[Mapping[str, Any]] = []
-    _run(engine, request, progress, items)
-    return {key: size for item in items for key, size in item["objects"]}
+    sizes: dict[str, int] = {}
+
+    def add(item: object) -> None:
+        sizes.update(shaped(item, _Objects, "an item").objects)
+
+    _run(engine, request, _Nothing, progress, add)
+    return sizes
 
 
-def _run(
+def _run(  # noqa: PLR0913, PLR0917 - independent values
     engine: Engine,
     request: Mapping[str, Any],
+    shape: type[T],
     progress: Progress,
-    items: list[Mapping[str, Any]],
+    on_item: Callable[[object], None],
     folder: SharedFolder | None = None,
-) -> Mapping[str, Any]:
-    """Run the modules; append the parts of their result to `items`, and return the rest."""
+) -> T:
+    """Run the modules; return their result without the parts that `on_item` gets."""
     try:
-        done: Mapping[str, Any] = run_modules(
+        return run_modules(
             engine,
             MODULES,
             request,
+            shape,
             folder=folder,
             on_progress=progress.detail,
-            on_item=items.append,
+            on_item=on_item,
         )
     except RemoteError as error:
         raise SourceError(
             str(error), hint="mlflow-compose verify shows whether the stack is well"
         ) from None
-    return done
 
 
 def artifact_root(stack: Stack) -> str:

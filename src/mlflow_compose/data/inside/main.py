@@ -37,12 +37,9 @@ def merge(request: Request) -> dict[str, Any]:
         source.dispose()
     for old, new in mapping.locations.items():
         item({"location": [old, new]})
-    return {
-        "source": second.source,
-        "before": first.existing,
-        "after": second.existing,
-        "skipped": skipped,
-    }
+    for text in skipped:
+        item({"skipped": text})
+    return {"source": second.source, "before": first.existing, "after": second.existing}
 
 
 def adjustments(mapping: RowMapping) -> list[str]:

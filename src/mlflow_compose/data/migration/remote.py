@@ -1,8 +1,9 @@
 """Copy what only the mlflow service can reach: a SQLite file and a folder of artifacts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TypeVar
 
 from mlflow_compose.data.inside import copy_database, copy_folder, shared, tables
 from mlflow_compose.data.migration.buckets import conflict
@@ -17,6 +18,14 @@ BUNDLED_NOT_EMPTY_HINT = (
     "if it is an interrupted copy, mlflow-compose migrate-store --prune deletes it"
 )
 NOT_EMPTY_HINT = "choose an empty database, such as another PG_DATABASE in the --settings file"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _CopiedRuns:
+    """The answer of the modules that copy a database: the number of rows by table."""
+
+    rows: dict[str, int]
 
 
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
@@ -32,8 +41,12 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
         StoreError: The rows cannot be copied, or the databases differ after copying.
     """
     request = {"source": old.stores.backend_uri, "target": engine.stack.stores.backend_uri}
-    answer = _run(engine, (tables, copy_database), request, progress, "runs")
-    rows: Mapping[str, int] = answer["rows"]
+    rows = _run(engine, (tables, copy_database), request, progress, "runs", _CopiedRuns).rows
+    if "runs" not in rows:
+        raise StoreError(
+            "the runs cannot be copied: the database has no table runs",
+            hint="mlflow-compose verify shows whether the stack is well",
+        )
     return rows
 
 
@@ -50,32 +63,31 @@ def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObje
             object differs after copying.
     """
     request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
-    return CopiedObjects(**_run(engine, (shared, copy_folder), request, progress, "artifacts"))
+    return _run(engine, (shared, copy_folder), request, progress, "artifacts", CopiedObjects)
 
 
-def _run(
+def _run(  # noqa: PLR0913, PLR0917 - independent values
     engine: Engine,
     modules: Sequence[ModuleType],
     request: Mapping[str, str],
     progress: Progress,
     what: str,
-) -> Mapping[str, Any]:
+    shape: type[T],
+) -> T:
     """Run the modules where MLflow runs; return their result."""
     try:
-        answer: Mapping[str, Any] = run_modules(
-            engine, modules, request, on_progress=progress.detail
-        )
+        return run_modules(engine, modules, request, shape, on_progress=progress.detail)
     except RemoteError as error:
         raise _store_error(engine, what, error) from None
-    return answer
 
 
 def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
     """Return the error for runs or artifacts that cannot be copied, with a hint."""
     stack, facts = engine.stack, error.facts
-    if "conflicts" in facts:
-        own = stack.has("s3") and not stack.folders
-        return conflict(stack.stores.bucket, facts["conflicts"], facts["first"], own=own)
+    match facts:
+        case {"conflicts": int(count), "first": str(first)}:
+            own = stack.has("s3") and not stack.folders
+            return conflict(stack.stores.bucket, count, first, own=own)
     hint = RETRY_HINT
     if facts.get("not_empty"):
         hint = BUNDLED_NOT_EMPTY_HINT if stack.has("postgres") else NOT_EMPTY_HINT
