@@ -70,7 +70,7 @@ MAY_USE = {
     "psutil": ("machine.py", "engines/"),
     "supervisor": ("engines/local/",),
     "uv": ("engines/local/",),
-    "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py"),
+    "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py", "engines/answers.py"),
     "pydantic_core": ("settings/",),
     "pydantic_settings": ("settings/model.py", "settings/stores.py"),
     "python_on_whales": ("engines/docker/",),

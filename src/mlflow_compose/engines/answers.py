@@ -1,22 +1,12 @@
 """Read what modules report from inside a service, and refuse what is not in the format."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 
 # Bytes; anything longer would only fill the memory. Lists of any length are sent as items.
 LONGEST_LINE = 64 * 1024 * 1024
 MALFORMED = "malformed answer from inside"
-# Shapes in messages.
-NAMES = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-}
 T = TypeVar("T")
 
 
@@ -105,43 +95,21 @@ def _parsed(line: bytearray) -> object:
         return None
 
 
-def shaped(value: object, shape: type[T], name: str = "it") -> T:
-    """Return a JSON value as a shape.
-
-    Args:
-        value: JSON value.
-        shape: A dataclass with exactly these keys, `dict[str, …]`, `list[…]`, `tuple[…]` of a
-            fixed length, or the type of a plain value.
-        name: Name of the value for the message.
+def shaped(value: object, shape: type[T]) -> T:
+    """Return a JSON value as a dataclass, or as any other type that pydantic knows.
 
     Raises:
         RemoteError: The value has another shape.
     """
-    return cast("T", _shaped(value, shape, name))
+    from pydantic import TypeAdapter, ValidationError
 
-
-def _shaped(value: Any, shape: Any, name: str) -> object:  # noqa: ANN401 - known at run time
-    origin, inner = get_origin(shape), get_args(shape)
-    if is_dataclass(shape) and isinstance(value, dict):
-        hints = get_type_hints(shape)
-        if value.keys() == hints.keys():
-            fields = {key: _shaped(value[key], hint, key) for key, hint in hints.items()}
-            return cast("Any", shape)(**fields)
-    elif origin is dict and isinstance(value, dict):
-        return {key: _shaped(each, inner[1], name) for key, each in value.items()}
-    elif origin is list and isinstance(value, list):
-        return [_shaped(each, inner[0], name) for each in value]
-    elif origin is tuple and isinstance(value, list) and len(value) == len(inner):
-        return tuple(_shaped(each, one, name) for each, one in zip(value, inner, strict=True))
-    elif type(value) is shape and (shape is not float or math.isfinite(value)):
+    try:
+        # From JSON, a list may be a tuple although everything else is strict.
+        return TypeAdapter(shape).validate_json(json.dumps(value, allow_nan=False), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(map(str, first["loc"])) or "it"
+        raise RemoteError(f"{MALFORMED}: {path}: {first['msg']}") from None
+    except ValueError as error:
         # JSON has no NaN, but Python's parser accepts it.
-        return value
-    raise RemoteError(f"{MALFORMED}: {name} must be {_text(shape)}")
-
-
-def _text(shape: Any) -> str:  # noqa: ANN401 - known at run time
-    if is_dataclass(shape):
-        return f"an object with the keys {', '.join(get_type_hints(shape))}"
-    if get_origin(shape) is tuple:
-        return f"a list of {len(get_args(shape))} values"
-    return NAMES[get_origin(shape) or shape]
+        raise RemoteError(f"{MALFORMED}: {error}") from None

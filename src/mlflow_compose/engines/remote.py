@@ -46,7 +46,7 @@ def run_modules(  # noqa: PLR0913 - independent options
         modules: Modules, each after those that it imports. They import only each other,
             `engines.inside`, and what the service's image has.
         request: Argument of `main`, as JSON values.
-        shape: Shape of its result, as in `answers.shaped`.
+        shape: Type of its result: a dataclass, or another that pydantic knows.
         service: Name of a service whose image has Python.
         folder: Folder of this machine that is shared with them.
         on_progress: Called with each text that they report, without secrets.

@@ -123,7 +123,7 @@ def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> M
     sizes: dict[str, int] = {}
 
     def add(item: object) -> None:
-        sizes.update(shaped(item, _Objects, "an item").objects)
+        sizes.update(shaped(item, _Objects).objects)
 
     _run(engine, request, _Nothing, progress, add)
     return sizes
