@@ -3,9 +3,13 @@
 set -eu
 case "$*" in
 *"mlflow server"*)
-    # Partial uploads that a killed server left behind. Nothing permanent is stored there.
-    mkdir -p "$TMPDIR"
-    find "$TMPDIR" -mindepth 1 -delete
+    # A folder of the server's own: TMPDIR may be one that the user mounted, with other files in it.
+    # One for each user, who cannot read those of others.
+    TMPDIR="$TMPDIR/mlflow-uploads-$(id -u)"
+    export TMPDIR
+    (umask 077 && mkdir -p "$TMPDIR")
+    # Partial uploads that a killed server left behind. What cannot be deleted is only reported.
+    find "$TMPDIR" -xdev -mindepth 1 -delete || true
     if [ -n "${PGSERVICEFILE:-}" ]; then
         # In the background, because a shell handles no signals while a foreground command runs.
         python "$(dirname "$0")/check_login.py" &
