@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str, mode: int) -> None:
+def write_whole(path: Path, content: str | bytes, mode: int) -> None:
     """Replace a file as a whole or not at all.
 
     Raises:
@@ -14,8 +14,8 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:

@@ -208,6 +208,20 @@ def test_a_manifest_must_not_contain_a_path_outside_its_folder(user: User, path:
     assert victim.exists()
 
 
+def test_the_users_lines_and_mode_of_the_file_with_the_id_must_stay(user: User) -> None:
+    """They may be in any encoding, and secrets of an override file."""
+    user.has_env()
+    user.types("render")
+    file = user.folder / "compose/.env"
+    own = file.read_bytes().splitlines(keepends=True)[-1]
+    file.write_bytes(b"NAME=M\xfcller\r\nSTACK_IDENTITY=ffffffffffffffff\nTOKEN=\xff\xfe")
+    file.chmod(0o600)
+    assert user.types("render").code == 0
+    assert file.read_bytes() == b"NAME=M\xfcller\r\n" + own + b"TOKEN=\xff\xfe"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert user.types("render", "--check").code == 0
+
+
 def test_rendering_elsewhere_must_not_overwrite_an_env_file(user: User) -> None:
     """Compose requires the name `.env` for the file with the id, which is also the env file's."""
     user.has_env()

@@ -1,7 +1,6 @@
 """Compare trees with the disk, and write them."""
 
 import json
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,15 +9,14 @@ from pathlib import Path
 
 from mlflow_compose.errors import FilesChangedError, FilesError
 from mlflow_compose.paths import SECRETS_DIR
-from mlflow_compose.render.files import diff, digest, read, replace_file
+from mlflow_compose.render.files import diff, digest, read, read_bytes, replace_file, shown
+from mlflow_compose.render.identity_file import with_identity, write_identity
 from mlflow_compose.render.tree import File, Rendering, Tree
 
 MANIFEST = ".manifest.json"
 MANIFEST_VERSION = 1
 FOLDER_MODE = 0o755
 SECRETS_FOLDER_MODE = 0o700
-# In the file from which Compose reads the stack's id; users may add other lines.
-IDENTITY_LINE = re.compile(r"(?m)^STACK_IDENTITY=.*$")
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     with _file_errors(folder, "written"):
         _write(rendering.files, folder, FOLDER_MODE)
         for path, file in rendering.identity.items():
-            text = _with_identity(read(folder / path), file.text) or file.text
-            replace_file(folder / path, File(text, file.mode))
+            write_identity(folder / path, file)
         if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
             _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
         for path in rendering.folders:
@@ -121,20 +118,12 @@ def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
 def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
     """Yield changes of the file with the stack's id; one without an id is not from this tool."""
     for path, file in tree.items():
-        current = read(folder / path)
-        wanted = _with_identity(current, file.text)
+        current = read_bytes(folder / path)
+        wanted = with_identity(current, file.text)
         if current is None or wanted is None or current != wanted:
             action = "create" if current is None else "update"
-            shown = () if wanted is None else diff(current or "", wanted, path)
-            yield Change(path, action, wanted is None, shown)
-
-
-def _with_identity(current: str | None, text: str) -> str | None:
-    """Return a file with its id replaced and all else kept; None if it has no id."""
-    if current is None:
-        return text
-    (line,) = re.findall(IDENTITY_LINE, text)
-    return re.sub(IDENTITY_LINE, line, current) if re.search(IDENTITY_LINE, current) else None
+            lines = () if wanted is None else diff(shown(current or b""), shown(wanted), path)
+            yield Change(path, action, wanted is None, lines)
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:

@@ -18,11 +18,22 @@ def replace_file(path: Path, file: File) -> None:
 
 def read(path: Path) -> str | None:
     """Return the text of a file, None if it does not exist."""
+    # Not in text mode, which would hide changed line endings.
+    content = read_bytes(path)
+    return None if content is None else shown(content)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """Return the content of a file, None if it does not exist."""
     try:
-        # Not in text mode, which would hide changed line endings.
-        return path.read_bytes().decode("utf-8", errors="replace")
+        return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def shown(content: bytes) -> str:
+    """Return the content of a file as text to compare or show, not to write."""
+    return content.decode("utf-8", errors="replace")
 
 
 def digest(text: str) -> str:
