@@ -308,3 +308,47 @@ def test_a_key_must_not_be_shown(tmp_path: Path) -> None:
     assert identity.key not in repr(identity)
     keep_identity(identity, StackPaths(tmp_path / ".env"))
     assert load(tmp_path).key == identity.key
+
+
+def neighbour(user: User) -> Path:
+    """Make a second stack, rendered for both engines; return its folder."""
+    folder = user.folder.parent / "neighbour"
+    folder.mkdir()
+    user.has_env()
+    (folder / ".env").write_bytes(user.env_file.read_bytes())
+    for target in ("compose", "local"):
+        argv = ("--env-file", str(folder / ".env"), "render", "--target", target)
+        assert user.types(*argv).code == 0
+    return folder
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("target", ["compose", "local"])
+def test_the_files_of_another_stack_must_not_be_replaced(user: User, target: str) -> None:
+    """`docker compose down -v`, typed there, would act on the wrong stack."""
+    other = neighbour(user)
+    before = contents(other)
+    user.types("render")
+    result = user.types("render", "--target", target, "--output", f"../neighbour/{target}")
+    assert result.code == 1
+    assert "of another stack" in result.err
+    assert "hint: choose another folder" in result.err
+    assert contents(other) == before
+
+
+def test_a_copy_of_another_stacks_files_must_not_be_replaced(user: User) -> None:
+    shutil.copytree(neighbour(user) / "compose", user.folder / "there")
+    before = contents(user.folder / "there")
+    assert user.types("render", "--output", "there").code == 1
+    assert contents(user.folder / "there") == before
+
+
+def test_a_copied_stack_must_get_its_own_id_in_its_own_folders(user: User) -> None:
+    copy = user.folder.parent / "copy"
+    shutil.copytree(neighbour(user), copy)
+    for output in ((), ("--output", str(copy / "compose"))):
+        assert user.types("--env-file", str(copy / ".env"), "render", *output).code == 0
+        assert read_id(copy) in (copy / "compose/.env").read_text(encoding="utf-8")

@@ -81,3 +81,21 @@ def test_a_foreign_folder_among_ours_must_keep_its_mode(user: User) -> None:
     there.chmod(0o2770)
     assert user.types("render", "--output", "there").code == 0
     assert mode(there) == 0o2770
+
+
+@pytest.mark.parametrize("target", ["compose", "local"])
+def test_secrets_must_not_go_into_an_open_folder_of_the_user(user: User, target: str) -> None:
+    """They would be readable by everyone, and closing it would lock out those who use it."""
+    user.has_env()
+    folder = user.folder / "there" / "secrets"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    (folder / "diary").touch()
+    result = user.types("render", "--target", target, "--output", "there")
+    assert result.code == 1
+    assert "there/secrets" in result.err
+    assert mode(folder) == 0o755
+    assert [path.name for path in folder.iterdir()] == ["diary"]
+    folder.chmod(0o700)
+    assert user.types("render", "--target", target, "--output", "there").code == 0
+    assert mode(folder) == 0o700

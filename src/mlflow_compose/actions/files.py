@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan, check_key
-from mlflow_compose.errors import EnvFileError, FilesChangedError, UsageError
-from mlflow_compose.identity import keep_identity
+from mlflow_compose.errors import EnvFileError, FilesChangedError, FilesError, UsageError
+from mlflow_compose.identity import keep_identity, read_id
 from mlflow_compose.paths import check_path
 from mlflow_compose.payloads import ABSENT, Created, FileChange, Rendered
-from mlflow_compose.render import Change, changes, write
+from mlflow_compose.render import Change, Rendering, changes, identity_in, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import Translation, new_env_text, translate
 from mlflow_compose.settings.envfile import parse, read_text
 from mlflow_compose.settings.load import resolve
+from mlflow_compose.targets import TARGETS
 
 ENV_FILE_MODE = 0o600
 
@@ -85,11 +86,34 @@ def _unwritable(env_file: Path, error: OSError) -> EnvFileError:
 
 
 def render(plan: Plan, folder: Path) -> Result:
-    """Write the files of the stack into `folder`."""
+    """Write the files of the stack into `folder`.
+
+    Raises:
+        FilesError: A file cannot be read or written, or the folder is another stack's.
+        FilesChangedError: A file was edited by hand; nothing is written.
+    """
     check_key(plan)
+    rendering = plan.rendering()
+    _check_folder(plan, rendering, folder)
     keep_identity(plan.identity, plan.paths)
-    done = write(plan.rendering(), folder)
+    done = write(rendering, folder)
     return Result(_data(done, folder), [_line(change, folder) for change in done])
+
+
+def _check_folder(plan: Plan, rendering: Rendering, folder: Path) -> None:
+    """Make sure that a folder is not another stack's, whose lock this command does not hold."""
+    actual, names = folder.resolve(), {target.folder for target in TARGETS.values()}
+    # A copied stack still has the original's id in its own folders.
+    if actual.parent == plan.paths.root and actual.name in names:
+        return
+    found = identity_in(actual, rendering)
+    if not found and actual.name in names:
+        found = read_id(actual.parent)
+    if found not in {"", plan.identity.id}:
+        raise FilesError(
+            f"{folder} has the files of another stack (id {found}), so nothing was written",
+            hint="choose another folder; if that stack is gone, delete this one first",
+        )
 
 
 def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:

@@ -6,6 +6,17 @@ they differ, and never if they were edited by hand: a manifest has the digests o
 
 from mlflow_compose.render.disk import Change, changes, write
 from mlflow_compose.render.files import replace_file
+from mlflow_compose.render.identity_file import identity_in
 from mlflow_compose.render.tree import File, Rendering, Tree, render
 
-__all__ = ["Change", "File", "Rendering", "Tree", "changes", "render", "replace_file", "write"]
+__all__ = [
+    "Change",
+    "File",
+    "Rendering",
+    "Tree",
+    "changes",
+    "identity_in",
+    "render",
+    "replace_file",
+    "write",
+]

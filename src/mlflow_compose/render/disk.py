@@ -47,7 +47,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
         return (
             *_changes(rendering.files, folder),
             *_identity_changes(rendering.identity, folder),
-            *_open_folder(folder / SECRETS_DIR),
+            *(_open_folder(folder / SECRETS_DIR) if _has_secrets(rendering, folder) else ()),
             *(Change(f"{SECRETS_DIR}/{c.path}", c.action, c.by_hand) for c in secrets),
         )
 
@@ -70,10 +70,12 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     if edited := [change.path for change in differing if change.by_hand]:
         raise _edited(edited, folder, rendering.override)
     with _file_errors(folder, "written"):
+        if rendering.secrets:
+            _check_secrets_folder(folder / SECRETS_DIR)
         _write(rendering.files, folder, FOLDER_MODE)
         for path, file in rendering.identity.items():
             write_identity(folder / path, file)
-        if rendering.secrets or (folder / SECRETS_DIR / MANIFEST).exists():
+        if _has_secrets(rendering, folder):
             _write(rendering.secrets, folder / SECRETS_DIR, SECRETS_FOLDER_MODE)
         for path in rendering.folders:
             (folder / path).mkdir(exist_ok=True, mode=stat.S_IRWXU)
@@ -89,6 +91,20 @@ def _file_errors(folder: Path, action: str) -> Iterator[None]:
             f"{error.filename or folder} cannot be {action}: {error.strerror}",
             hint=f"ls -ld {folder} {folder}/* shows owners and modes",
         ) from None
+
+
+def _has_secrets(rendering: Rendering, folder: Path) -> bool:
+    return bool(rendering.secrets) or (folder / SECRETS_DIR / MANIFEST).exists()
+
+
+def _check_secrets_folder(folder: Path) -> None:
+    """Make sure that secrets can be protected without closing a folder of the user's."""
+    if (folder / MANIFEST).exists() or not any(_open_folder(folder)) or not any(folder.iterdir()):
+        return
+    raise FilesError(
+        f"{folder} is not from this tool, and secrets in it could be read by other users",
+        hint=f"choose another folder, or move {folder} away",
+    )
 
 
 def _open_folder(folder: Path) -> Iterator[Change]:

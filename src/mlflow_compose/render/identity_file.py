@@ -5,6 +5,7 @@ It is handled as bytes, since users' lines may be in any encoding.
 
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow_compose.files import write_whole
@@ -16,15 +17,13 @@ ID = re.compile(rb"[0-9a-f]{16}")
 
 
 def identity_in(folder: Path, rendering: Rendering) -> str:
-    """Return the id of the stack whose rendered files are in a folder, empty if there is none.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
+    """Return the id of the stack whose rendered files are in a folder, empty if there is none."""
     for path in rendering.identity:
-        line = LINE.search(read_bytes(folder / path) or b"")
-        if line and (found := ID.search(line[0])):
-            return found[0].decode()
+        # A file that cannot be read is reported by `write`.
+        with suppress(OSError):
+            line = LINE.search(read_bytes(folder / path) or b"")
+            if line and (found := ID.search(line[0])):
+                return found[0].decode()
     return ""
 
 
