@@ -59,9 +59,8 @@ def snapshots(client: "DockerClient", project: str, services: Collection[str]) -
     """
     return [
         _snapshot(container)
-        for container in _of_project(client, project)
-        if _label(container, ONE_OFF_LABEL) != "True"
-        and _label(container, SERVICE_LABEL) in services
+        for container in of_project(client, project)
+        if label(container, ONE_OFF_LABEL) != "True" and label(container, SERVICE_LABEL) in services
     ]
 
 
@@ -72,9 +71,9 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
     """
     return {
         Origin(
-            _name(container), _label(container, STACK_LABEL), Path(_label(container, FOLDER_LABEL))
+            name_of(container), label(container, STACK_LABEL), Path(label(container, FOLDER_LABEL))
         )
-        for container in _of_project(client, project)
+        for container in of_project(client, project)
     }
 
 
@@ -102,7 +101,7 @@ def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict
 def users_of(client: "DockerClient", volume: str) -> dict[str, str]:
     """Return the containers that use a volume, with their stack ids."""
     found = inspect.containers(client, ("volume", volume))
-    return {_name(container): _label(container, STACK_LABEL) for container in found}
+    return {name_of(container): label(container, STACK_LABEL) for container in found}
 
 
 def docker_name(project: str, volume: str) -> str:
@@ -114,7 +113,7 @@ def publishes(client: "DockerClient", project: str, port: int) -> bool:
     """Tell whether a container of a project publishes a port now, also one of an override file."""
     return any(
         port == held
-        for container in _of_project(client, project)
+        for container in of_project(client, project)
         for _, held in _bindings(container)
     )
 
@@ -123,14 +122,15 @@ def owner_of(client: "DockerClient", port: int) -> str | None:
     """Describe the container that holds a port of this machine, None if none does."""
     for container in inspect.containers(client):
         if port in {held for _, held in _bindings(container)}:
-            project = _label(container, PROJECT_LABEL)
-            folder = Path(_label(container, FOLDER_LABEL)).parent
+            project = label(container, PROJECT_LABEL)
+            folder = Path(label(container, FOLDER_LABEL)).parent
             suffix = f" of the stack {project} in {folder}" if project else ""
-            return f"the container {_name(container)}{suffix}"
+            return f"the container {name_of(container)}{suffix}"
     return None
 
 
-def _of_project(client: "DockerClient", project: str) -> list[Inspected]:
+def of_project(client: "DockerClient", project: str) -> list[Inspected]:
+    """Return all containers of a project, stopped and one-off ones too."""
     return inspect.containers(client, ("label", f"{PROJECT_LABEL}={project}"))
 
 
@@ -138,7 +138,7 @@ def _snapshot(container: Inspected) -> Snapshot:
     state = container["State"]
     bindings = _bindings(container)
     status = ServiceStatus(
-        name=_label(container, SERVICE_LABEL),
+        name=label(container, SERVICE_LABEL),
         state=state["Status"],
         health=(state.get("Health") or {}).get("Status", ""),
         exit_code=state["ExitCode"],
@@ -157,11 +157,13 @@ def _reserved(container: Inspected) -> set[int]:
     return {port for _, port in _ports(container["HostConfig"]["PortBindings"])}
 
 
-def _name(container: Inspected) -> str:
+def name_of(container: Inspected) -> str:
+    """Return a container's name."""
     return str(container["Name"]).removeprefix("/")
 
 
-def _label(container: Inspected, name: str) -> str:
+def label(container: Inspected, name: str) -> str:
+    """Return a label of a container, empty without it."""
     return str((container["Config"]["Labels"] or {}).get(name, ""))
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
-from mlflow_compose.engines.docker import availability, data, images, ownership
+from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
     Snapshot,
@@ -77,12 +77,11 @@ class DockerEngine:
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         self._remove_outdated()
+        self._remove_orphans(progress)
         data.claim_folders(self.stack, self._paths.compose)
         began = time.monotonic()
-        progress.command(self.command("up", "--detach", "--wait", "--no-build", "--remove-orphans"))
-        output = self._client.compose.up(
-            detach=True, wait=True, remove_orphans=True, no_build=True, stream_logs=True
-        )
+        progress.command(self.command("up", "--detach", "--wait", "--no-build"))
+        output = self._client.compose.up(detach=True, wait=True, no_build=True, stream_logs=True)
         names = ", ".join(service.name for service in self.stack.services)
         with progress.step(f"Starting {names}"):
             verdict = watch(self.stack, output, self.status, progress, wait_timeout)
@@ -93,14 +92,37 @@ class DockerEngine:
         """Stop and remove all services; with `volumes`, their data too."""
         if volumes:
             self._check_unused(self._volumes(), but=self.stack.identity)
+        others = self._remove_orphans(progress, stopping=True)
+        # Without files, all that is left is not the stack's, but Compose would remove it.
+        if self._paths.compose_files or not others:
+            self._remove_services(progress, volumes=volumes)
+        return self.remove_volumes(self._volumes()) if volumes else ""
+
+    def _remove_services(self, progress: Progress, *, volumes: bool) -> None:
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
         with progress.step("Stopping"), docker_errors(self.stack, "docker compose down"):
             if volumes:
                 # Anonymous volumes only: `down --volumes` would also delete those that an override
                 # file names.
                 self._client.compose.rm(stop=True, volumes=True)
-            self._client.compose.down(remove_orphans=True, quiet=True)
-        return self.remove_volumes(self._volumes()) if volumes else ""
+            self._client.compose.down(quiet=True)
+
+    def _remove_orphans(
+        self, progress: Progress, *, stopping: bool = False
+    ) -> Sequence[orphans.Member]:
+        """Remove containers of services that the stack no longer has; return those of others."""
+        has_files = bool(self._paths.compose_files)
+        with docker_errors(self.stack, "docker compose config"):
+            found = orphans.find(self._client, self.stack, has_files=has_files, stopping=stopping)
+        own = [each for each in found if each.identity == self.stack.identity]
+        others = [each for each in found if each not in own]
+        if own:
+            names = ", ".join(each.name for each in own)
+            with progress.step(f"Removing {names}"), docker_errors(self.stack, "docker rm"):
+                orphans.remove(self._client, own)
+        if others:
+            progress.note(orphans.left_alone(others))
+        return others
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""

@@ -22,7 +22,7 @@ def check_containers(stack: Stack, folder: Path, origins: Collection[Origin]) ->
         origins: Origins of the containers of its project.
 
     Raises:
-        EngineError: One of them is another stack's; Compose would remove it as an orphan.
+        EngineError: One of them is another stack's; Compose would replace it.
     """
     # Containers of an override file carry no id, and after a move they name the old folder.
     own = {origin.folder for origin in origins if origin.identity == stack.identity} | {folder}
