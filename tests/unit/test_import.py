@@ -27,6 +27,7 @@ from mlflow_compose.data.importing.remote import (
     MODULES,
     artifact_root,
     key_of,
+    keys_of,
     merge_rows,
     stored_objects,
 )
@@ -312,7 +313,7 @@ def test_an_unreadable_folder_must_be_named_and_the_rest_imported(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    index = index_artifacts(Folders(()), {str(location): "7/r1/artifacts"}, NoProgress())
+    index = index_artifacts(Folders(()), {str(location): ["7/r1/artifacts"]}, NoProgress())
     assert list(index.artifacts) == ["7/r1/artifacts/plots/a b.png"]
     (text,) = index.skipped
     assert "closed" in text
@@ -371,7 +372,7 @@ class Hostile:
 )
 def test_a_path_that_leads_out_of_its_location_must_be_skipped(path: str) -> None:
     """An HTTP client would resolve the dots and overwrite an artifact of another run."""
-    index = index_artifacts(Hostile(path), {"/location": "7/r1/artifacts"}, NoProgress())
+    index = index_artifacts(Hostile(path), {"/location": ["7/r1/artifacts"]}, NoProgress())
     assert index.artifacts == {}
     assert index.skipped == [f"artifact {path!r} at /location points outside of its folder"]
 
@@ -386,7 +387,7 @@ def test_artifacts_must_be_sent_and_failures_named(tmp_path: Path) -> None:
             raise PermissionError(13, "not for you")
         stored[key] = path.read_bytes()
 
-    index = index_artifacts(source, {location: "7/r1/artifacts"}, NoProgress())
+    index = index_artifacts(source, {location: ["7/r1/artifacts"]}, NoProgress())
     assert index.present({"7/r1/artifacts/bad": 1}) == set()
     problems = send(source, index.artifacts, put, tmp_path, NoProgress())
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
@@ -447,17 +448,34 @@ def test_a_row_must_get_the_stacks_experiment_and_location() -> None:
         "experiment_id": 7,
         "artifact_uri": "mlflow-artifacts:/7/r1/artifacts",
     }
-    assert known.locations == {"/old/mlruns/1/r1/artifacts": "mlflow-artifacts:/7/r1/artifacts"}
+    moved = known.locations["/old/mlruns/1/r1/artifacts"]
+    assert moved == {"r1": "mlflow-artifacts:/7/r1/artifacts"}
     model = {
         "model_id": "m-1",
         "experiment_id": 1,
         "artifact_location": "/old/1/models/m-1/artifacts",
     }
-    moved = known.row("logged_models", model, 7)["artifact_location"]
-    assert moved == "mlflow-artifacts:/7/models/m-1/artifacts"
+    location = known.row("logged_models", model, 7)["artifact_location"]
+    assert location == "mlflow-artifacts:/7/models/m-1/artifacts"
     tag = {"request_id": "tr-1", "key": TRACE_LOCATION, "value": "/old/1/traces/tr-1/artifacts"}
     assert known.row("trace_tags", tag, 7)["value"] == "mlflow-artifacts:/7/traces/tr-1/artifacts"
     assert known.row("trace_tags", {**tag, "key": "other"}, 7)["value"] == tag["value"]
+
+
+def test_runs_with_the_same_artifacts_must_each_get_them(tmp_path: Path) -> None:
+    """A fork of a run refers to the artifacts of the original."""
+    shared = str(mlruns(tmp_path) / "0/r1/artifacts")
+    known = changes()
+    for name in ("r1", "r2"):
+        known.row("runs", {**run_row(shared), "run_uuid": name}, 7)
+    moved = {name: f"mlflow-artifacts:/7/{name}/artifacts" for name in ("r1", "r2")}
+    assert known.locations == {shared: moved}
+    prefixes = keys_of(stack(), {shared: [*moved.values()]})
+    index = index_artifacts(Folders(()), prefixes, NoProgress())
+    assert set(index.artifacts) == {f"7/{name}/artifacts/plots/a b.png" for name in moved}
+    for name, location in moved.items():
+        version = {"source": f"{shared}/model", "storage_location": None, "run_id": name}
+        assert known.row("model_versions", version)["source"] == f"{location}/model"
 
 
 def test_an_existing_row_must_keep_its_artifact_location() -> None:
@@ -624,10 +642,10 @@ def test_a_server_that_is_not_mlflow_must_be_named(status: int, body: str, words
 def test_answers_from_inside_must_be_combined() -> None:
     source = Source(FOLDER, "mlruns")
     counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}}
-    items = [{"location": ["/old", "mlflow-artifacts:/7"]}, {"skipped": SECRETS["PG_PASSWORD"]}]
+    items = [{"location": ["/old", ["mlflow-artifacts:/7"]]}, {"skipped": SECRETS["PG_PASSWORD"]}]
     outcome = answered(counts, *items)
     merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), NoProgress())
-    assert merged.locations == {"/old": "mlflow-artifacts:/7"}
+    assert merged.locations == {"/old": ["mlflow-artifacts:/7"]}
     assert merged.skipped == ["********"]
     assert (merged.source, merged.before, merged.after) == ({"runs": 2}, {"runs": 1}, {"runs": 2})
     outcome = answered({}, {"objects": [["7/a", 1]]}, {"objects": [["7/b", 2]]})
@@ -690,7 +708,7 @@ def test_an_experiment_without_its_folder_must_be_named(tmp_path: Path) -> None:
     """A single run without a folder may just have no artifacts."""
     here = mlruns(tmp_path) / "0"
     runs = [*(f"{here}/{name}/artifacts" for name in ("r1", "r2")), "/gone/7/r3/artifacts"]
-    locations = {location: location for location in (*runs, f"{PROXY}8/r4/artifacts")}
+    locations = {location: [location] for location in (*runs, f"{PROXY}8/r4/artifacts")}
     (text,) = missing_folders(
         locations, index_artifacts(Folders((tmp_path,)), locations, NoProgress())
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing.artifacts import ArtifactSource, Folders, Server
-from mlflow_compose.data.importing.remote import Merged, key_of, merge_rows, stored_objects
+from mlflow_compose.data.importing.remote import Merged, keys_of, merge_rows, stored_objects
 from mlflow_compose.data.importing.report import conflicting, external, missing_folders
 from mlflow_compose.data.importing.server import connect, read
 from mlflow_compose.data.importing.source import FOLDER, SERVER, Source
@@ -132,11 +132,11 @@ class Import:
     ) -> Comparison:
         """Send missing artifacts and count what the stack has afterwards."""
         stack, progress = self._engine.stack, self._progress
-        keys = {old: key_of(stack, new) for old, new in merged.locations.items()}
-        prefixes = {old: key for old, key in keys.items() if key}
+        prefixes = keys_of(stack, merged.locations)
+        keys = [key for found in prefixes.values() for key in found]
         with progress.step("Listing artifacts"):
             index = index_artifacts(artifacts, prefixes, progress)
-            objects = stored_objects(self._engine, prefixes.values(), progress)
+            objects = stored_objects(self._engine, keys, progress)
         before = index.present(objects)
         missing = index.to_send(objects, may_be_partial=bool(stack.stores.artifact_folder))
         conflicts = sorted(index.artifacts.keys() - before - missing.keys())
@@ -146,14 +146,14 @@ class Import:
             with progress.step(f"Importing {len(missing)} of {len(index.artifacts)} artifacts"):
                 problems = send(artifacts, missing, self._put, folder, progress)
             with progress.step("Comparing"):
-                after = index.present(stored_objects(self._engine, prefixes.values(), progress))
+                after = index.present(stored_objects(self._engine, keys, progress))
         return Comparison(
             {**merged.source, **_count(index, set(index.artifacts))},
             {**merged.before, **_count(index, before)},
             {**merged.after, **_count(index, after)},
             (
                 *merged.skipped,
-                *external(merged.locations, prefixes),
+                *external(stack, merged.locations),
                 *missing_folders(prefixes, index),
                 *index.skipped,
                 *conflicting(conflicts),

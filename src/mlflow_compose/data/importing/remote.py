@@ -33,14 +33,15 @@ class Merged:
     """The result of merging a source's rows.
 
     Attributes:
-        locations: Artifact locations in the stack, by those in the source.
+        locations: Artifact locations in the stack, by the one in the source that they are
+            imported from.
         source: Number of rows in the source, by kind.
         before: Number of these that were in the stack before, by kind.
         after: Number of these that are in the stack now, by kind.
         skipped: What is not imported, one sentence each.
     """
 
-    locations: Mapping[str, str]
+    locations: Mapping[str, Sequence[str]]
     source: Mapping[str, int]
     before: Mapping[str, int]
     after: Mapping[str, int]
@@ -81,13 +82,13 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "root": artifact_root(stack),
         "backend": stack.stores.backend_uri,
     }
-    locations: dict[str, str] = {}
+    locations: dict[str, Sequence[str]] = {}
     skipped: list[str] = []
 
     def add(item: object) -> None:
         match item:
-            case {"location": [str(old), str(new)]}:
-                locations[old] = new
+            case {"location": [str(old), [*new]]}:
+                locations[old] = shaped(new, list[str])
             case {"skipped": str(text)}:
                 skipped.append(engine.stack.mask(text))
             case _:
@@ -157,6 +158,15 @@ def _run(  # noqa: PLR0913, PLR0917 - independent values
 def artifact_root(stack: Stack) -> str:
     """Return the artifact root, as the stack's server writes it into its database."""
     return PROXY if stack.artifact_access == "proxied" else stack.stores.artifact_uri
+
+
+def keys_of(stack: Stack, locations: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the keys in the stack by artifact location in the source."""
+    found = {
+        old: [key for key in (key_of(stack, one) for one in new) if key]
+        for old, new in locations.items()
+    }
+    return {old: keys for old, keys in found.items() if keys}
 
 
 def key_of(stack: Stack, location: str) -> str:

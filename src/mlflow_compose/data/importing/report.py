@@ -1,23 +1,25 @@
 """Describe the artifacts that an import leaves out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from mlflow_compose.data.importing.remote import PROXY
+from mlflow_compose.data.importing.remote import PROXY, key_of
 from mlflow_compose.data.importing.transfer import ArtifactIndex
+from mlflow_compose.stack import Stack
 
 
-def external(locations: Mapping[str, str], prefixes: Mapping[str, str]) -> list[str]:
+def external(stack: Stack, locations: Mapping[str, Sequence[str]]) -> list[str]:
     """Describe artifacts that the stack's rows refer to outside of its store."""
     return [
-        f"the artifacts at {old}: in the stack they are at {new}"
+        f"the artifacts at {old}: in the stack they are at {one}"
         for old, new in locations.items()
-        if old not in prefixes
+        for one in new
+        if not key_of(stack, one)
     ]
 
 
-def missing_folders(prefixes: Mapping[str, str], index: ArtifactIndex) -> list[str]:
+def missing_folders(prefixes: Collection[str], index: ArtifactIndex) -> list[str]:
     """Describe artifact folders that do not exist; the user may name another one."""
     if prefixes and not index.artifacts and not index.skipped:
         text = f"artifacts: none found for {len(prefixes)} runs and models"

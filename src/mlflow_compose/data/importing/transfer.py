@@ -1,6 +1,6 @@
 """Send artifacts into a stack as its clients do: through its server, or directly to S3."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,13 +58,13 @@ class ArtifactIndex:
 
 
 def index_artifacts(
-    source: ArtifactSource, prefixes: Mapping[str, str], progress: Progress
+    source: ArtifactSource, prefixes: Mapping[str, Sequence[str]], progress: Progress
 ) -> ArtifactIndex:
     """List the artifacts of a source.
 
     Args:
         source: Source of the artifacts.
-        prefixes: Key prefix in the stack, by artifact location.
+        prefixes: Key prefixes in the stack, by artifact location.
         progress: Receiver of progress.
     """
     index = ArtifactIndex(missing=[location for location in prefixes if not source.has(location)])
@@ -76,7 +76,8 @@ def index_artifacts(
                 index.skipped.append(problem)
             for one in files:
                 if _is_safe(one.path):
-                    index.artifacts[f"{prefixes[location]}/{one.path}"] = one
+                    for prefix in prefixes[location]:
+                        index.artifacts[f"{prefix}/{one.path}"] = one
                 else:
                     index.skipped.append(
                         f"artifact {one.path!r} at {location} points outside of its folder"

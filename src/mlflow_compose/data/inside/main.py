@@ -35,8 +35,8 @@ def merge(request: Request) -> dict[str, Any]:
             second.walk(target, lambda _: None)
             skipped += [*damaged, *second.conflicts.skipped, *unsupported(reading, source_schema)]
         source.dispose()
-    for old, new in mapping.locations.items():
-        item({"location": [old, new]})
+    for old, targets in mapping.locations.items():
+        item({"location": [old, sorted(set(targets.values()))]})
     for text in skipped:
         item({"skipped": text})
     return {"source": second.source, "before": first.existing, "after": second.existing}

@@ -23,7 +23,8 @@ class RowMapping:
     Attributes:
         experiments: Experiment ids in the stack, by their ids in the source.
         uuids: Ids of existing datasets and inputs in the stack, by their ids in the source.
-        locations: Artifact locations in the stack, by those in the source.
+        locations: Artifact locations in the stack by id of the run, model or trace, by those in
+            the source; a location may have several owners, such as a run and its fork.
         truncated: Number of truncated values, by column.
         external: Number of artifact locations that stay the same, by scheme and host.
     """
@@ -39,7 +40,7 @@ class RowMapping:
         self._move_all = move_all
         self.experiments: dict[int, int] = {}
         self.uuids: dict[str, str] = {}
-        self.locations: dict[str, str] = {}
+        self.locations: dict[str, dict[str, str]] = {}
         self.truncated: Counter[str] = Counter()
         self.external: Counter[str] = Counter()
 
@@ -69,10 +70,10 @@ class RowMapping:
             column, name, below = LOCATIONS[table]
             default = f"{self.experiment_location(experiment)}/{below.format(row[name])}"
             new[column] = (existing or {}).get(column) or default
-            self.locations[location] = new[column]
+            self.locations.setdefault(location, {})[row[name]] = new[column]
         if table == "model_versions":
             for column in ("source", "storage_location"):
-                new[column] = self.new_location(row[column])
+                new[column] = self.new_location(row[column], row.get("run_id"))
         return new
 
     def artifact_location(self, table: str, row: Row) -> str:
@@ -86,15 +87,23 @@ class RowMapping:
         self.external[f"{parts.scheme}://{parts.hostname or ''}"] += 1
         return ""
 
-    def new_location(self, uri: str | None) -> str | None:
-        """Return the new location of a path at or below a location that moved."""
+    def new_location(self, uri: str | None, owner: str | None) -> str | None:
+        """Return the new location of a path at or below a location that moved.
+
+        Args:
+            uri: A location in the source.
+            owner: Id of the run whose new location is used if several have the same location.
+        """
         if not uri:
             return uri
         location, rest = normalize(uri), ""
         while location and location not in self.locations:
             location, slash, last = location.rpartition("/")
             rest = f"{slash}{last}{rest}"
-        return f"{self.locations[location]}{rest}" if location else uri
+        if not location:
+            return uri
+        targets = self.locations[location]
+        return f"{targets.get(owner or '') or next(iter(targets.values()))}{rest}"
 
     def fit(self, table: Any, row: Row) -> Row:
         """Return a row that PostgreSQL accepts: SQLite ignores column lengths and allows NUL."""
