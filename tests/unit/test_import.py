@@ -36,6 +36,7 @@ from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
 from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
 from mlflow_compose.data.importing.transfer import ArtifactIndex, index_artifacts, send
+from mlflow_compose.data.inside.main import unmoved as unmoved_versions
 from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, normalize
 from mlflow_compose.data.inside.tables import without_computed
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
@@ -440,6 +441,10 @@ def run_row(uri: str) -> dict[str, Any]:
     return {"run_uuid": "r1", "experiment_id": 1, "artifact_uri": uri}
 
 
+def version_row(source: str | None) -> dict[str, Any]:
+    return {"name": "m", "version": 1, "source": source, "storage_location": source}
+
+
 def test_a_row_must_get_the_stacks_experiment_and_location() -> None:
     known = changes()
     row = known.row("runs", run_row("file:///old/mlruns/1/r1/artifacts"), 7)
@@ -519,9 +524,45 @@ def test_external_artifacts_must_stay_unless_a_server_serves_them(uri: str, now:
 def test_a_model_version_must_follow_its_run(source: str | None, now: str | None) -> None:
     known = changes()
     known.row("runs", run_row("/old/1/r1/artifacts"), 7)
-    version = {"name": "m", "version": 1, "source": source, "storage_location": source}
-    found = known.row("model_versions", version)
+    found = known.row("model_versions", version_row(source))
     assert (found["source"], found["storage_location"]) == (now, now)
+
+
+@pytest.mark.parametrize(
+    ("source", "move_all", "unmoved"),
+    [
+        ("/elsewhere/models/m1", False, True),
+        ("file:///elsewhere/models/m1", False, True),
+        ("mlflow-artifacts:/models/m1", False, True),
+        ("s3://other/models/m1", False, False),
+        ("s3://other/models/m1", True, True),
+        ("models:/m-1", True, False),
+        ("runs:/r1/model", True, False),
+        ("/old/1/r1/artifacts/model", False, False),
+        (None, False, False),
+    ],
+)
+def test_a_model_version_without_a_run_must_be_named(
+    source: str | None, *, move_all: bool, unmoved: bool
+) -> None:
+    """The stack refers to a place that is gone once the source was deleted."""
+    known = changes(move_all=move_all)
+    known.row("runs", run_row("/old/1/r1/artifacts"), 7)
+    for _ in ("import", "compare"):
+        known.row("model_versions", version_row(source))
+    texts = unmoved_versions(known)
+    assert len(texts) == unmoved
+    assert all("version 1 of model m" in text and str(source) in text for text in texts)
+
+
+def test_a_deleted_model_version_must_not_be_named() -> None:
+    """MLflow overwrites its source when it deletes it."""
+    known = changes()
+    known.row(
+        "model_versions",
+        {**version_row("REDACTED-SOURCE-PATH"), "current_stage": "Deleted_Internal"},
+    )
+    assert known.unmoved == {}
 
 
 def test_a_value_that_postgresql_rejects_must_be_truncated_and_counted() -> None:
@@ -641,7 +682,12 @@ def test_a_server_that_is_not_mlflow_must_be_named(status: int, body: str, words
 
 def test_answers_from_inside_must_be_combined() -> None:
     source = Source(FOLDER, "mlruns")
-    counts = {"source": {"runs": 2}, "before": {"runs": 1}, "after": {"runs": 2}}
+    counts = {
+        "source": {"runs": 2},
+        "before": {"runs": 1},
+        "after": {"runs": 2},
+        "lost": {"damaged entries": ["y"]},
+    }
     items = [{"location": ["/old", ["mlflow-artifacts:/7"]]}, {"skipped": SECRETS["PG_PASSWORD"]}]
     outcome = answered(counts, *items)
     merged = merge_rows(FakeEngine(stack(), outcome=outcome), source, Path("/given"), NoProgress())
@@ -654,7 +700,7 @@ def test_answers_from_inside_must_be_combined() -> None:
 
 
 def test_rows_that_were_not_counted_in_the_stack_must_be_missing() -> None:
-    outcome = answered({"source": {"runs": 2}, "before": {}, "after": {}})
+    outcome = answered({"source": {"runs": 2}, "before": {}, "after": {}, "lost": {}})
     engine = FakeEngine(stack(), outcome=outcome)
     merged = merge_rows(engine, Source(FOLDER, "mlruns"), Path("/given"), NoProgress())
     assert (merged.before, merged.after) == ({"runs": 0}, {"runs": 0})
@@ -664,9 +710,9 @@ def test_rows_that_were_not_counted_in_the_stack_must_be_missing() -> None:
     ("done", "item"),
     [
         ({"source": {"runs": 2}}, {"location": ["/old", "/new"]}),
-        ({"source": {}, "before": {}, "after": {}}, {"location": ["/old"]}),
-        ({"source": {}, "before": {}, "after": {}}, ["/old", "/new"]),
-        ({"source": {"runs": "2"}, "before": {}, "after": {}}, {"skipped": "x"}),
+        ({"source": {}, "before": {}, "after": {}, "lost": {}}, {"location": ["/old"]}),
+        ({"source": {}, "before": {}, "after": {}, "lost": {}}, ["/old", "/new"]),
+        ({"source": {"runs": "2"}, "before": {}, "after": {}, "lost": {}}, {"skipped": "x"}),
     ],
 )
 def test_a_merge_with_another_answer_must_be_an_error(done: object, item: object) -> None:
@@ -700,6 +746,8 @@ def test_missing_rows_must_be_an_error_that_names_them() -> None:
     assert isinstance(error, IncompleteError)
     assert "2 tags" in error.message
     assert _lines(lost)[-1] == "  x"
+    (damaged,) = _errors(replace(whole, lost={"damaged entries": 2}))
+    assert damaged.message == "not in the stack: 2 damaged entries"
     (unread,) = _errors(replace(whole, unread=1))
     assert "artifacts of 1 runs" in unread.message
 

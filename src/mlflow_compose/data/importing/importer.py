@@ -1,7 +1,8 @@
 """Import a source into a running stack: rows inside the stack, artifacts from this machine."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
@@ -32,6 +33,7 @@ class Comparison:
         before: Number of these that were in the stack before.
         after: Number of these that are in the stack now.
         skipped: What is not imported, one sentence each.
+        lost: Number of what is missing besides, by kind.
         unread: Number of runs and models whose artifacts cannot all be listed.
     """
 
@@ -39,6 +41,7 @@ class Comparison:
     before: Counts
     after: Counts
     skipped: tuple[str, ...]
+    lost: Counts = field(default_factory=dict)
     unread: int = 0
 
     @property
@@ -153,13 +156,15 @@ class Import:
             {**merged.after, **_count(index, after)},
             (
                 *merged.skipped,
+                *chain.from_iterable(merged.lost.values()),
                 *external(stack, merged.locations),
                 *missing_folders(prefixes, index),
                 *index.skipped,
                 *conflicting(conflicts),
                 *problems,
             ),
-            len(index.skipped),
+            lost={kind: len(found) for kind, found in merged.lost.items() if found},
+            unread=len(index.skipped),
         )
 
 
@@ -195,7 +200,8 @@ def _lines(comparison: Comparison) -> list[str]:
 
 
 def _errors(comparison: Comparison) -> tuple[MlflowComposeError, ...]:
-    lost = [f"{number} {kind}" for kind, number in comparison.missing.items()]
+    missing = {**comparison.missing, **comparison.lost}
+    lost = [f"{number} {kind}" for kind, number in missing.items()]
     if comparison.unread:
         lost.append(f"artifacts of {comparison.unread} runs or models that cannot be listed")
     if not lost:

@@ -39,6 +39,7 @@ class Merged:
         before: Number of these that were in the stack before, by kind.
         after: Number of these that are in the stack now, by kind.
         skipped: What is not imported, one sentence each.
+        lost: What is missing although no number above shows it, one sentence each, by kind.
     """
 
     locations: Mapping[str, Sequence[str]]
@@ -46,6 +47,7 @@ class Merged:
     before: Mapping[str, int]
     after: Mapping[str, int]
     skipped: Sequence[str]
+    lost: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class _Counts:
     source: dict[str, int]
     before: dict[str, int]
     after: dict[str, int]
+    lost: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
             case {"location": [str(old), [*new]]}:
                 locations[old] = shaped(new, list[str])
             case {"skipped": str(text)}:
-                skipped.append(engine.stack.mask(text))
+                skipped.append(stack.mask(text))
             case _:
                 raise RemoteError(f"{MALFORMED}: unknown item")
 
@@ -100,7 +103,8 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         {kind: found.get(kind, 0) for kind in counts.source}
         for found in (counts.before, counts.after)
     )
-    return Merged(locations, counts.source, before, after, skipped)
+    lost = {kind: [*map(stack.mask, texts)] for kind, texts in counts.lost.items()}
+    return Merged(locations, counts.source, before, after, skipped, lost)
 
 
 def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> Mapping[str, int]:

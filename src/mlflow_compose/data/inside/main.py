@@ -39,7 +39,12 @@ def merge(request: Request) -> dict[str, Any]:
         item({"location": [old, sorted(set(targets.values()))]})
     for text in skipped:
         item({"skipped": text})
-    return {"source": second.source, "before": first.existing, "after": second.existing}
+    return {
+        "source": second.source,
+        "before": first.existing,
+        "after": second.existing,
+        "lost": {"model versions' artifacts": unmoved(mapping)},
+    }
 
 
 def adjustments(mapping: RowMapping) -> list[str]:
@@ -51,6 +56,15 @@ def adjustments(mapping: RowMapping) -> list[str]:
             for root, number in external
         ),
         *(f"{number} values of {name} were truncated" for name, number in truncated),
+    ]
+
+
+def unmoved(mapping: RowMapping) -> list[str]:
+    """Describe model versions that still refer to artifacts that only the source can reach."""
+    return [
+        f"the artifacts of version {version} of model {name}: they belong to no run or logged "
+        f"model, so the version still refers to {location}"
+        for (name, version), location in sorted(mapping.unmoved.items())
     ]
 
 

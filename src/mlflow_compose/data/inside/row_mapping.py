@@ -8,6 +8,10 @@ Row = dict[str, Any]
 TRACE_LOCATION = "mlflow.artifactLocation"
 # Schemes of locations that only the source can reach: folders, and its server's proxy.
 MOVABLE = ("", "file", "mlflow-artifacts")
+# Schemes that name a run or a model, which every server resolves by itself.
+REFERENCES = ("runs", "models")
+# Stage of a deleted model version, whose source MLflow overwrites.
+DELETED_STAGE = "Deleted_Internal"
 # By table: the column with the artifact location, the key column, and the default path below the
 # experiment (`SqlAlchemyStore.create_run`, `create_logged_model`, `_get_trace_artifact_…`).
 LOCATIONS = {
@@ -27,6 +31,8 @@ class RowMapping:
             the source; a location may have several owners, such as a run and its fork.
         truncated: Number of truncated values, by column.
         external: Number of artifact locations that stay the same, by scheme and host.
+        unmoved: Location of a model version that belongs to no run, model or trace, by its name and
+            number; only the source can reach it.
     """
 
     def __init__(self, root: str, *, move_all: bool) -> None:
@@ -43,6 +49,7 @@ class RowMapping:
         self.locations: dict[str, dict[str, str]] = {}
         self.truncated: Counter[str] = Counter()
         self.external: Counter[str] = Counter()
+        self.unmoved: dict[tuple[str, int], str] = {}
 
     def experiment_location(self, experiment: int) -> str:
         """Return MLflow's default location for the artifacts of an experiment in the stack."""
@@ -73,7 +80,7 @@ class RowMapping:
             self.locations.setdefault(location, {})[row[name]] = new[column]
         if table == "model_versions":
             for column in ("source", "storage_location"):
-                new[column] = self.new_location(row[column], row.get("run_id"))
+                new[column] = self._version_location(row, column)
         return new
 
     def artifact_location(self, table: str, row: Row) -> str:
@@ -87,23 +94,33 @@ class RowMapping:
         self.external[f"{parts.scheme}://{parts.hostname or ''}"] += 1
         return ""
 
-    def new_location(self, uri: str | None, owner: str | None) -> str | None:
-        """Return the new location of a path at or below a location that moved.
+    def _version_location(self, row: Row, column: str) -> str | None:
+        """Return the new location of a model version, or the old one if it does not move."""
+        uri: str | None = row[column]
+        if not uri:
+            return uri
+        if new := self._new_location(uri, row.get("run_id") or ""):
+            return new
+        stays = scheme(uri) in REFERENCES if self._move_all else scheme(uri) not in MOVABLE
+        if not stays and row.get("current_stage") != DELETED_STAGE:
+            self.unmoved[row["name"], row["version"]] = uri
+        return uri
+
+    def _new_location(self, uri: str, owner: str) -> str:
+        """Return the new location of a path at or below a location that moved; empty if it stays.
 
         Args:
             uri: A location in the source.
             owner: Id of the run whose new location is used if several have the same location.
         """
-        if not uri:
-            return uri
         location, rest = normalize(uri), ""
         while location and location not in self.locations:
             location, slash, last = location.rpartition("/")
             rest = f"{slash}{last}{rest}"
         if not location:
-            return uri
+            return ""
         targets = self.locations[location]
-        return f"{targets.get(owner or '') or next(iter(targets.values()))}{rest}"
+        return f"{targets.get(owner) or next(iter(targets.values()))}{rest}"
 
     def fit(self, table: Any, row: Row) -> Row:
         """Return a row that PostgreSQL accepts: SQLite ignores column lengths and allows NUL."""
