@@ -152,7 +152,13 @@ def test_code_that_runs_inside_a_service_must_only_use_what_the_image_has(folder
     modules = {module for path in folder.glob("*.py") for module in imports(tree_of(path))}
     ours = {module for module in modules if module.startswith("mlflow_compose.")}
     libraries = {module.split(".")[0] for module in modules - ours}
-    assert libraries - sys.stdlib_module_names <= {"boto3", "botocore", "mlflow", "sqlalchemy"}
+    assert libraries - sys.stdlib_module_names <= {
+        "boto3",
+        "botocore",
+        "mlflow",
+        "sqlalchemy",
+        "yaml",
+    }
     sent = tuple(f"mlflow_compose.{name}" for name in (name_of(folder).replace("/", "."), COMMON))
     assert all(module.startswith(sent) for module in ours)
 

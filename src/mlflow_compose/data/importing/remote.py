@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from mlflow_compose.data.importing.source import Source
 from mlflow_compose.data.inside import (
     conflicts,
+    damaged,
     listing,
     main,
     merge,
@@ -23,7 +24,7 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 # Each module after those that it imports.
-MODULES = (tables, table_groups, row_mapping, conflicts, merge, store, listing, main)
+MODULES = (tables, table_groups, row_mapping, conflicts, merge, damaged, store, listing, main)
 PROXY = "mlflow-artifacts:/"
 T = TypeVar("T")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_compose.data.inside import listing, tables
+from mlflow_compose.data.inside.damaged import find_damaged
 from mlflow_compose.data.inside.merge import Merge
 from mlflow_compose.data.inside.row_mapping import RowMapping
-from mlflow_compose.data.inside.store import open_source, skipped_folders
+from mlflow_compose.data.inside.store import RUNS, known_keys, open_source
 from mlflow_compose.data.inside.table_groups import KINDS, SERVER_TABLES
 from mlflow_compose.engines.inside.answer import Request, item, progress
 
@@ -23,7 +24,8 @@ def merge(request: Request) -> dict[str, Any]:
     target = tables.open_database(request["backend"])
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
         source = open_source(request["kind"], staged, Path(scratch).resolve(), progress)
-        damaged = skipped_folders(source, staged) if request["kind"] == "folder" else []
+        is_folder = request["kind"] == "folder"
+        damaged = find_damaged(staged / RUNS, known_keys(source)) if is_folder else []
         source_schema, target_schema = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
             first = Merge(reading, source_schema, target_schema, mapping, write=True)
@@ -33,7 +35,7 @@ def merge(request: Request) -> dict[str, Any]:
             progress("comparing")
             second = Merge(reading, source_schema, target_schema, mapping, write=False)
             second.walk(target, lambda _: None)
-            skipped += [*damaged, *second.conflicts.skipped, *unsupported(reading, source_schema)]
+            skipped += [*second.conflicts.skipped, *unsupported(reading, source_schema)]
         source.dispose()
     for old, targets in mapping.locations.items():
         item({"location": [old, sorted(set(targets.values()))]})
@@ -43,7 +45,7 @@ def merge(request: Request) -> dict[str, Any]:
         "source": second.source,
         "before": first.existing,
         "after": second.existing,
-        "lost": {"model versions' artifacts": unmoved(mapping)},
+        "lost": {"damaged entries": damaged, "model versions' artifacts": unmoved(mapping)},
     }
 
 

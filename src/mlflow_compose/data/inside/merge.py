@@ -17,7 +17,13 @@ from mlflow_compose.data.inside.table_groups import (
     REGISTRY,
     TableGroup,
 )
-from mlflow_compose.data.inside.tables import OnProgress, chunks, insert_missing, rows
+from mlflow_compose.data.inside.tables import (
+    OnProgress,
+    chunks,
+    insert_missing,
+    rows,
+    with_experiment,
+)
 
 # Parents whose children are queried together; long metric histories are large.
 PARENTS = 50
@@ -133,7 +139,9 @@ class Merge:
         conditions = [table.c[column].in_(keys)] if column else []
         if name == "logged_model_metrics":
             # A folder has no foreign keys, so the run may have been deleted.
-            conditions.append(table.c.run_id.in_(runs.select().with_only_columns(runs.c.run_uuid)))
+            known = with_experiment(self._source_tables, runs)
+            ids = runs.select().where(known).with_only_columns(runs.c.run_uuid)
+            conditions += [table.c.run_id.in_(ids), with_experiment(self._source_tables, table)]
         return rows(self._reading, table, *conditions)
 
     def _merge_group(

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mlflow_compose.data.inside.damaged import unreadable
 from mlflow_compose.data.inside.tables import (
     CHUNK_ROWS,
     CopyError,
@@ -19,12 +19,25 @@ from mlflow_compose.data.inside.tables import (
     open_database,
     reflected,
     upgrade,
+    with_experiment,
 )
 
 # Names in the staging folder (`importing/staging.py`, `importing/importer.py`).
 DATABASE, ROWS, RUNS = "mlflow.db", "rows.jsonl", "mlruns"
 # Columns that the REST API does not return.
 DEFAULTS = {"workspace": "default"}
+# Columns that identify what a folder has in files.
+KEYS = {
+    "experiments": ("experiment_id",),
+    "runs": ("run_uuid",),
+    "trace_info": ("request_id",),
+    "assessments": ("assessment_id",),
+    "logged_models": ("model_id",),
+    "registered_models": ("name",),
+    "model_versions": ("name", "version"),
+}
+# Number of damaged files that an error names.
+NAMED = 5
 
 
 def open_source(kind: str, staged: Path, scratch: Path, on_progress: OnProgress) -> Any:
@@ -73,44 +86,23 @@ def _migrate(staged: Path, uri: str, on_progress: OnProgress) -> None:
             if last.startswith("["):
                 on_progress(last)
     if process.returncode:
-        raise CopyError(f"mlflow migrate-filestore failed: {last}")
+        damaged = ", ".join(str(path.relative_to(staged)) for path in unreadable(staged)[:NAMED])
+        cause = f"; these files are damaged: {damaged}" if damaged else ""
+        raise CopyError(f"mlflow migrate-filestore failed: {last}{cause}")
 
 
-def skipped_folders(engine: Any, staged: Path) -> list[str]:
-    """Describe the folders that MLflow's command skipped.
-
-    It skips folders with a damaged `meta.yaml` and still succeeds (`fs2db._utils.safe_read_yaml`).
-    """
-    top = staged / RUNS
-    experiments = [
-        folder
-        for parent in (top, top / ".trash")
-        for folder in parent.glob("*")
-        if folder.name.isdigit()
-    ]
-    found = {
-        ("experiment", "experiments", "experiment_id"): experiments,
-        ("run", "runs", "run_uuid"): _folders_with_meta(experiments, "*"),
-        ("logged model", "logged_models", "model_id"): _folders_with_meta(experiments, "models/*"),
-        ("registered model", "registered_models", "name"): _folders_with_meta([top], "models/*"),
-    }
-    skipped = []
+def known_keys(engine: Any) -> dict[str, set[str]]:
+    """Return the keys of what was converted from a folder, by table."""
+    known = {}
     with engine.connect() as reading:
         tables = reflected(engine).tables
-        for (kind, name, column), folders in found.items():
-            query = tables[name].select().with_only_columns(tables[name].c[column])
-            known = {str(row[0]) for row in reading.execute(query)}
-            skipped += [
-                f"{kind} {folder.name}: its meta.yaml is damaged or missing"
-                for folder in folders
-                if folder.name not in known
-            ]
-    return skipped
-
-
-def _folders_with_meta(parents: Iterable[Path], pattern: str) -> list[Path]:
-    found = (path for parent in parents for path in parent.glob(f"{pattern}/meta.yaml"))
-    return sorted(path.parent for path in found)
+        for name, columns in KEYS.items():
+            table = tables[name]
+            query = table.select().with_only_columns(*(table.c[column] for column in columns))
+            if name == "runs":
+                query = query.where(with_experiment(tables, table))
+            known[name] = {"/".join(map(str, row)) for row in reading.execute(query)}
+    return known
 
 
 def _load_rows(engine: Any, file: Path) -> None:

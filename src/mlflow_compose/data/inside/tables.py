@@ -167,6 +167,13 @@ def rows(connection: Any, table: Any, *conditions: Any) -> Iterator[Row]:
     return (dict(row) for row in connection.execute(query).mappings())
 
 
+def with_experiment(tables: Any, table: Any) -> Any:
+    """Return the condition that a row's experiment exists; a folder has no foreign keys."""
+    experiments = tables["experiments"]
+    ids = experiments.select().with_only_columns(experiments.c.experiment_id)
+    return table.c.experiment_id.in_(ids)
+
+
 def count(connection: Any, table: Any) -> int:
     """Return the number of rows of a table."""
     from sqlalchemy import func, select
