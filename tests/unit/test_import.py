@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -19,10 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mlflow_compose.clients import Tracking
+from mlflow_compose.clients import Tracking, TrackingError
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.artifacts import Artifact, Folders
 from mlflow_compose.data.importing.importer import Comparison, _errors, _lines
+from mlflow_compose.data.importing.journal import JOURNAL, interrupted, journaled
 from mlflow_compose.data.importing.remote import (
     MODULES,
     artifact_root,
@@ -40,6 +41,7 @@ from mlflow_compose.data.inside.main import unmoved as unmoved_versions
 from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, normalize
 from mlflow_compose.data.inside.tables import without_computed
 from mlflow_compose.errors import FilesError, IncompleteError, SourceError
+from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import NoProgress
 from tests.unit.fakes import FakeEngine, answered, failed
 from tests.unit.samples import SECRETS, stack
@@ -397,22 +399,63 @@ def test_artifacts_must_be_sent_and_failures_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("objects", "may_be_partial", "sent"),
+    ("objects", "partial", "sent"),
     [
-        ({}, False, True),
-        ({"7/model": 3}, False, False),
-        ({"7/model": 2}, False, False),
-        ({"7/model": 4}, False, False),
-        ({"7/model": 2}, True, True),
-        ({"7/model": 4}, True, False),
+        ({}, [], True),
+        ({"7/model": 3}, [], False),
+        ({"7/model": 2}, [], False),
+        ({"7/model": 4}, [], False),
+        ({"7/model": 2}, ["7/other"], False),
+        ({"7/model": 2}, ["7/model"], True),
+        ({"7/model": 4}, ["7/model"], False),
     ],
 )
 def test_existing_objects_must_not_be_overwritten(
-    objects: Mapping[str, int], *, may_be_partial: bool, sent: bool
+    objects: Mapping[str, int], partial: Collection[str], *, sent: bool
 ) -> None:
-    """Only a folder can hold a partial file of a killed import."""
+    """A shorter file may be newer, unless a killed import was sending it."""
     index = ArtifactIndex({"7/model": Artifact("/old", "model", 3)})
-    assert bool(index.to_send(objects, may_be_partial=may_be_partial)) == sent
+    assert bool(index.to_send(objects, partial)) == sent
+
+
+def test_only_artifacts_that_were_being_sent_must_be_sent_again(tmp_path: Path) -> None:
+    """Threads end as if the process was killed: nothing is written after that."""
+    paths = StackPaths(tmp_path / ".env")
+    assert interrupted(paths) == set()
+    file = tmp_path / "model"
+
+    def put(key: str, path: Path) -> None:
+        if key.startswith("killed"):
+            raise SystemExit(key, path)
+
+    def run_until_killed() -> None:
+        with journaled(put, paths, ["earlier\n", "repeated"]) as record:
+            for key in ("done", "repeated", "killed \u2028 ü"):
+                record(key, file)
+
+    with pytest.raises(SystemExit):
+        run_until_killed()
+    with (paths.state / JOURNAL).open("a") as journal:
+        journal.write('["begin", "cut o')
+    left = {"earlier\n", "killed \u2028 ü"}
+    assert interrupted(paths) == left
+    with journaled(put, paths, left - {"earlier\n"}) as record:
+        record("done", file)
+    assert interrupted(paths) == left - {"earlier\n"}
+
+
+def test_an_artifact_that_failed_must_be_sent_again(tmp_path: Path) -> None:
+    """The disk of the stack may have been full."""
+    paths = StackPaths(tmp_path / ".env")
+    source, location = Folders(()), str(mlruns(tmp_path) / "0/r1/artifacts")
+    index = index_artifacts(source, {location: ["7/r1/artifacts"]}, NoProgress())
+
+    def put(key: str, path: Path) -> None:
+        raise TrackingError(f"no space left for {key} {path}", status=500)
+
+    with journaled(put, paths, ()) as record:
+        assert send(source, index.artifacts, record, tmp_path, NoProgress())
+    assert interrupted(paths) == set(index.artifacts)
 
 
 @pytest.mark.parametrize(

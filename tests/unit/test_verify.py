@@ -21,6 +21,7 @@ from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
 from mlflow_compose.data.importing.source import FOLDER, Source
 from mlflow_compose.errors import EngineError, OtherStackError
+from mlflow_compose.paths import StackPaths
 from mlflow_compose.payloads import as_json
 from mlflow_compose.result import Result
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
@@ -221,7 +222,7 @@ def test_a_server_that_replays_the_id_must_get_no_secret(tmp_path: Path) -> None
         importing = Import(Source(FOLDER, "x"), engine, put, FakeScreen(), check_owner)
         (error,) = verify(engine, FakeScreen()).errors
         with pytest.raises(OtherStackError) as caught:
-            importing.run(tmp_path)
+            importing.run(StackPaths(tmp_path / ".env"))
     assert mlflow.requests == [("/health", False)] * 2
     port = engine.stack.urls["mlflow"].rpartition(":")[2]
     words = f"port {port} answers as this stack, but does not belong to it: "
@@ -365,7 +366,7 @@ def test_a_hanging_server_of_the_stack_must_be_recognized(
         put = sender(engine.stack)
         importing = Import(Source(FOLDER, "x"), engine, put, FakeScreen(), check_owner)
         with pytest.raises(EngineError, match=r"is running, but .* does not answer") as caught:
-            importing.run(tmp_path)
+            importing.run(StackPaths(tmp_path / ".env"))
     assert steps(result) == ["health"]
     (error,) = result.errors
     assert error.message == "health: MLflow does not answer inside its network (timed out)"

@@ -22,4 +22,4 @@ def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> R
         IncompleteError: The stack stopped answering.
     """
     importing = Import(source, engine, sender(plan.stack), progress, check_owner)
-    return importing.run(plan.paths.root)
+    return importing.run(plan.paths)

@@ -1,12 +1,14 @@
 """Import a source into a running stack: rows inside the stack, artifacts from this machine."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from mlflow_compose.clients import NoAnswer, Tracking, TrackingError, Unreachable
 from mlflow_compose.data.importing.artifacts import ArtifactSource, Folders, Server
+from mlflow_compose.data.importing.journal import interrupted, journaled
 from mlflow_compose.data.importing.remote import Merged, keys_of, merge_rows, stored_objects
 from mlflow_compose.data.importing.report import conflicting, external, missing_folders
 from mlflow_compose.data.importing.server import connect, read
@@ -15,6 +17,7 @@ from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, st
 from mlflow_compose.data.importing.transfer import ArtifactIndex, Put, index_artifacts, send
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, IncompleteError, MlflowComposeError
+from mlflow_compose.paths import StackPaths
 from mlflow_compose.payloads import Compared, Imported
 from mlflow_compose.result import Progress, Result
 
@@ -80,21 +83,22 @@ class Import:
         self._put = put
         self._progress = progress
 
-    def run(self, root: Path) -> Result:
-        """Import everything, then count both sides; `root` is the stack's directory.
+    def run(self, paths: StackPaths) -> Result:
+        """Import everything, then count both sides; `paths` are the stack's files.
 
         Raises:
+            FilesError: A file of the stack cannot be read or written.
             EngineError: The stack is not running.
             SourceError: The source cannot be read.
             IncompleteError: The stack stopped answering.
         """
         self._check()
-        with staging(root) as folder:
+        with staging(paths.root) as folder:
             with self._progress.step(f"Reading {self._source.name}"):
                 artifacts, skipped = self._stage(folder)
             with self._progress.step("Importing experiments, runs and models"):
                 merged = merge_rows(self._engine, self._source, folder, self._progress)
-            comparison = self._send_artifacts(artifacts, merged, folder)
+            comparison = self._send_artifacts(artifacts, merged, folder, paths)
         comparison = replace(comparison, skipped=(*skipped, *comparison.skipped))
         return Result(_payload(self._source, comparison), _lines(comparison), _errors(comparison))
 
@@ -131,7 +135,7 @@ class Import:
         return Folders(source.artifacts), []
 
     def _send_artifacts(
-        self, artifacts: ArtifactSource, merged: Merged, folder: Path
+        self, artifacts: ArtifactSource, merged: Merged, folder: Path, paths: StackPaths
     ) -> Comparison:
         """Send missing artifacts and count what the stack has afterwards."""
         stack, progress = self._engine.stack, self._progress
@@ -141,13 +145,19 @@ class Import:
             index = index_artifacts(artifacts, prefixes, progress)
             objects = stored_objects(self._engine, keys, progress)
         before = index.present(objects)
-        missing = index.to_send(objects, may_be_partial=bool(stack.stores.artifact_folder))
+        # S3 stores objects completely or not at all.
+        in_folder = bool(stack.stores.artifact_folder)
+        partial = interrupted(paths) - before if in_folder else set()
+        missing = index.to_send(objects, partial)
         conflicts = sorted(index.artifacts.keys() - before - missing.keys())
         problems: list[str] = []
         after = before
+        journal = journaled(self._put, paths, partial) if in_folder else nullcontext(self._put)
+        with journal as put:
+            if missing:
+                with progress.step(f"Importing {len(missing)} of {len(index.artifacts)} artifacts"):
+                    problems = send(artifacts, missing, put, folder, progress)
         if missing:
-            with progress.step(f"Importing {len(missing)} of {len(index.artifacts)} artifacts"):
-                problems = send(artifacts, missing, self._put, folder, progress)
             with progress.step("Comparing"):
                 after = index.present(stored_objects(self._engine, keys, progress))
         return Comparison(

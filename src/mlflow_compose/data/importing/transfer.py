@@ -1,6 +1,6 @@
 """Send artifacts into a stack as its clients do: through its server, or directly to S3."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,18 +38,18 @@ class ArtifactIndex:
         """Return the keys of artifacts that the stack has completely."""
         return {key for key, one in self.artifacts.items() if objects.get(key) == one.size}
 
-    def to_send(self, objects: Mapping[str, int], *, may_be_partial: bool) -> dict[str, Artifact]:
+    def to_send(self, objects: Mapping[str, int], partial: Collection[str]) -> dict[str, Artifact]:
         """Return the artifacts to send; existing objects are not overwritten.
 
         Args:
             objects: Size of the stack's objects, by key.
-            may_be_partial: Whether a shorter file may be the remains of a killed import; S3 stores
-                objects completely or not at all.
+            partial: Keys that were being sent when an import was killed; a shorter file there is
+                what it left.
         """
         return {
             key: one
             for key, one in self.artifacts.items()
-            if key not in objects or (may_be_partial and objects[key] < one.size)
+            if key not in objects or (key in partial and objects[key] < one.size)
         }
 
     def bytes(self, keys: set[str]) -> int:
