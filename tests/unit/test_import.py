@@ -776,6 +776,10 @@ def test_a_failure_inside_must_be_reported_with_a_hint() -> None:
     with pytest.raises(SourceError, match="newer") as caught:
         stored_objects(engine, ["7/r1"], NoProgress())
     assert "mlflow-compose verify" in (caught.value.hint or "")
+    damaged = FakeEngine(stack(), outcome=failed("these files are damaged: x", damaged=True))
+    with pytest.raises(SourceError) as caught:
+        stored_objects(damaged, ["7/r1"], NoProgress())
+    assert "repair these files" in (caught.value.hint or "")
 
 
 def test_missing_rows_must_be_an_error_that_names_them() -> None:

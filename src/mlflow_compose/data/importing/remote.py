@@ -26,6 +26,8 @@ from mlflow_compose.stack import Stack
 # Each module after those that it imports.
 MODULES = (tables, table_groups, row_mapping, conflicts, merge, damaged, store, listing, main)
 PROXY = "mlflow-artifacts:/"
+STACK_HINT = "mlflow-compose verify shows whether the stack is well"
+DAMAGED_HINT = "repair these files or move them away, then run the same command again"
 T = TypeVar("T")
 
 
@@ -155,9 +157,8 @@ def _run(  # noqa: PLR0913, PLR0917 - independent values
             on_item=on_item,
         )
     except RemoteError as error:
-        raise SourceError(
-            str(error), hint="mlflow-compose verify shows whether the stack is well"
-        ) from None
+        hint = DAMAGED_HINT if error.facts.get("damaged") else STACK_HINT
+        raise SourceError(str(error), hint=hint) from None
 
 
 def artifact_root(stack: Stack) -> str:

@@ -88,7 +88,7 @@ def _migrate(staged: Path, uri: str, on_progress: OnProgress) -> None:
     if process.returncode:
         damaged = ", ".join(str(path.relative_to(staged)) for path in unreadable(staged)[:NAMED])
         cause = f"; these files are damaged: {damaged}" if damaged else ""
-        raise CopyError(f"mlflow migrate-filestore failed: {last}{cause}")
+        raise CopyError(f"mlflow migrate-filestore failed: {last}{cause}", damaged=bool(damaged))
 
 
 def known_keys(engine: Any) -> dict[str, set[str]]:
