@@ -97,6 +97,7 @@ SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
 
 SQLITE = {"BACKEND_STORE": "sqlite"}
 OUTSIDE = {"MINIO_HOST": "objects.lab"}
+OUTSIDE_LINES = ("MINIO_HOST=objects.lab",)
 
 
 def names(middle: Stack) -> list[str]:
@@ -225,6 +226,40 @@ def test_settings_that_would_lose_data_must_be_refused(case: str, tmp_path: Path
     old = plan(tmp_path, "BACKEND_STORE=sqlite", f"STACK_ENGINE={engine}")
     with pytest.raises((UsageError, EnvFileError), match=message):
         plan_migration(old, [to], more, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COMPOSE_PROJECT_NAME=other",
+        "STACK_ENGINE=docker",
+        "MLFLOW_PORT=5001",
+        "MLFLOW_ARTIFACT_ACCESS=direct",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT=7",
+    ],
+)
+def test_only_settings_of_stores_must_change_on_the_way(line: str, tmp_path: Path) -> None:
+    """Under another name, the servers would run on new, empty volumes, and nothing be copied."""
+    more = tmp_path / "new.env"
+    more.write_text(f"MLFLOW_BUCKET_NAME=mlflow\nMINIO_IMAGE=mirror/gw:1\n{line}\n")
+    name = line.partition("=")[0]
+    with pytest.raises(UsageError, match=f"^{name} cannot change during a migration"):
+        plan_migration(plan(tmp_path), ["provider=versitygw"], more, {})
+
+
+def test_another_name_must_be_refused_wherever_it_comes_from(tmp_path: Path) -> None:
+    old, new = plan(tmp_path), plan(tmp_path, "COMPOSE_PROJECT_NAME=other", *OUTSIDE_LINES)
+    with pytest.raises(UsageError, match="COMPOSE_PROJECT_NAME cannot change"):
+        refuse(old, new)
+
+
+def test_a_whole_env_file_must_do_as_settings_file(tmp_path: Path) -> None:
+    """Other settings in it are the same as before."""
+    lines = ("COMPOSE_PROJECT_NAME=mine", "MLFLOW_PORT=5001", "MLFLOW_HTTP_REQUEST_TIMEOUT=7")
+    old, more = plan(tmp_path, *lines), tmp_path / "new.env"
+    text = env_text(*lines, "MLFLOW_BUCKET_NAME=team", "MLFLOW_WORKERS=2", "PG_MEMORY=1g")
+    more.write_text(text, encoding="utf-8")
+    assert plan_migration(old, ["s3=http://objects.lab:9000"], more, {}).new.stack.name == "mine"
 
 
 def test_line_endings_must_be_preserved(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mlflow_compose.actions.plan import Plan, check_key, load_plan
 from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import data_path
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
+from mlflow_compose.settings import belongs_to_store, changed_names
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
 from mlflow_compose.stack import LOCAL_PROVIDERS, migration, needs_docker
@@ -92,8 +93,26 @@ def plan_migration(
                 hint=f"unset {name}",
             )
     new = load_plan(loaded, old.paths, environ, old.target, identity=old.identity)
+    _check_names(old, new, more)
     refuse(old, new)
     return MigrationPlan(old, new, env, _free_port())
+
+
+def _check_names(old: Plan, new: Plan, more: Path | None) -> None:
+    """Make sure that only settings of stores change: others may locate the old data.
+
+    Raises:
+        UsageError: Another setting changes, too.
+    """
+    changed = changed_names(old.loaded.settings, new.loaded.settings)
+    if others := [name for name in changed if not belongs_to_store(name)]:
+        file = more.name if more else new.paths.env_file.name
+        raise UsageError(
+            f"{', '.join(others)} cannot change during a migration, but {file} sets "
+            f"{'it' if len(others) == 1 else 'them'}",
+            hint=f"leave only settings of the stores in {file}; change others in "
+            f"{new.paths.env_file.name}, then mlflow-compose up",
+        )
 
 
 def refuse(before: Plan, after: Plan) -> None:
@@ -103,34 +122,43 @@ def refuse(before: Plan, after: Plan) -> None:
         UsageError: This migration is not possible.
     """
     old, new = before.stack, after.stack
+    if old.name != new.name:
+        raise UsageError(
+            f"COMPOSE_PROJECT_NAME cannot change during a migration, got {new.name} for {old.name}"
+        )
     moves_objects = old.stores.artifacts != new.stores.artifacts
     moves_runs = old.stores.runs != new.stores.runs
-    without_containers = not new.site.in_containers
-    if without_containers and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
+    if not new.site.in_containers and new.has("s3") and new.s3_provider not in LOCAL_PROVIDERS:
         raise UsageError(needs_docker(new.s3_provider))
     if not (moves_objects or moves_runs):
         raise UsageError("the data is already there; there is nothing to move")
-    if moves_objects and not new.stores.uses_s3:
-        raise UsageError("artifacts can only be moved to a bucket, not to a folder")
-    if moves_objects and migration.stays(old, new):
-        raise UsageError(
-            "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION cannot change "
-            "if the S3 server stays the same"
-        )
-    if without_containers and old.has("s3") and new.has("s3") and moves_objects:
-        raise UsageError("without Docker, MINIO_VOLUME_PATH cannot change: there is one S3 server")
     if moves_runs and old.stores.uses_postgres:
         raise UsageError("runs can only be moved from SQLite to PostgreSQL")
-    if moves_objects and (folder := _same_folder(before, after)):
-        raise UsageError(
-            f"MINIO_VOLUME_PATH ({folder}) holds the old objects; two servers cannot share it",
-            hint="set another or an empty MINIO_VOLUME_PATH in the --settings file",
-        )
+    if moves_objects:
+        _refuse_objects(before, after)
     if about := migration.same_secret(old, new):
         raise UsageError(f"a secret cannot change during a migration: {about}")
     if old.artifact_access == "direct" and old.stores.bucket != new.stores.bucket:
         raise UsageError(
             "MLFLOW_BUCKET_NAME cannot change: with direct access, runs contain its name"
+        )
+
+
+def _refuse_objects(before: Plan, after: Plan) -> None:
+    old, new = before.stack, after.stack
+    if not new.stores.uses_s3:
+        raise UsageError("artifacts can only be moved to a bucket, not to a folder")
+    if migration.stays(old, new):
+        raise UsageError(
+            "MLFLOW_BUCKET_NAME, MINIO_PORT and AWS_DEFAULT_REGION cannot change "
+            "if the S3 server stays the same"
+        )
+    if not new.site.in_containers and old.has("s3") and new.has("s3"):
+        raise UsageError("without Docker, MINIO_VOLUME_PATH cannot change: there is one S3 server")
+    if folder := _same_folder(before, after):
+        raise UsageError(
+            f"MINIO_VOLUME_PATH ({folder}) holds the old objects; two servers cannot share it",
+            hint="set another or an empty MINIO_VOLUME_PATH in the --settings file",
         )
 
 

@@ -7,13 +7,15 @@ problems of an env file.
 
 from mlflow_compose.settings.example import example_text, new_env_text, reference_page
 from mlflow_compose.settings.load import Loaded, load
-from mlflow_compose.settings.model import Settings, declared
+from mlflow_compose.settings.model import Settings, belongs_to_store, changed_names, declared
 from mlflow_compose.settings.translate import Translation, translate
 
 __all__ = [
     "Loaded",
     "Settings",
     "Translation",
+    "belongs_to_store",
+    "changed_names",
     "declared",
     "example_text",
     "load",

@@ -30,6 +30,9 @@ from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, S
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
 
 PINNED_MLFLOW = "3.17.2"
+# Settings of a store besides those in StoreSettings.
+STORE_IMAGES_AND_MEMORY = ("postgres_image", "minio_image", "pg_memory", "minio_memory")
+STORE_PREFIX = "MLFLOW_S3_"
 
 
 class Settings(StoreSettings):
@@ -161,3 +164,19 @@ def declared() -> Iterator[tuple[str, FieldInfo]]:
         for name, info in Settings.model_fields.items():
             if section_of(info) == section:
                 yield name.upper(), info
+
+
+def belongs_to_store(name: str) -> bool:
+    """Tell whether a variable belongs to one of the two stores, or to the server that runs it."""
+    fields = {*StoreSettings.model_fields, *STORE_IMAGES_AND_MEMORY, "mlflow_bucket_name"}
+    return name.lower() in fields or name.startswith(STORE_PREFIX)
+
+
+def changed_names(old: Settings, new: Settings) -> tuple[str, ...]:
+    """Return the variables that differ, sorted."""
+    before, after = (
+        {**{name.upper(): value for name, value in found}, **found.server_variables}
+        for found in (old, new)
+    )
+    names = (before.keys() | after.keys()) - {"SERVER_VARIABLES"}
+    return tuple(sorted(name for name in names if before.get(name) != after.get(name)))
