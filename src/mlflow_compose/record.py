@@ -5,7 +5,7 @@ left over, so that nothing else is deleted; and the engine that runs it.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ class Record:
         left_over: By engine, the volumes whose data a migration copied to other stores.
         left_behind: By engine, the volumes with data that was not copied when the stack started
             on other stores.
+        other_buckets: By engine and volume, the buckets that a migration did not copy.
         folders: By engine, the folders of this machine that held data, as the rendered files
             spell them, each with the stack id that it carried.
     """
@@ -34,6 +35,7 @@ class Record:
     places: Mapping[str, Places] = field(default_factory=dict)
     left_over: Mapping[str, Collection[str]] = field(default_factory=dict)
     left_behind: Mapping[str, Collection[str]] = field(default_factory=dict)
+    other_buckets: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
@@ -65,6 +67,7 @@ class Record:
             places=places,
             left_over=_without(self.left_over, engine),
             left_behind=_without(self.left_behind, engine),
+            other_buckets=_without(self.other_buckets, engine),
             folders=_without(self.folders, engine),
         )
 
@@ -95,6 +98,22 @@ class Record:
         """Return the record before a start that leaves the data in some volumes behind."""
         left = sorted({*self.left_behind_on(engine), *volumes})
         return replace(self, left_behind={**self.left_behind, engine: left})
+
+    def with_other_buckets(
+        self, engine: str, volumes: Collection[str], buckets: Sequence[str]
+    ) -> "Record":
+        """Return the record with the buckets in these volumes that a migration did not copy."""
+        before = self.other_buckets.get(engine, {})
+        found = {name: held for name, held in before.items() if name not in volumes}
+        if buckets:
+            found |= {name: list(buckets) for name in volumes}
+        return replace(self, other_buckets={**self.other_buckets, engine: found})
+
+    def not_copied(self, engine: str) -> Mapping[str, Sequence[str]]:
+        """Return the left-over volumes that hold other buckets: `prune` must not delete them."""
+        left_over = self.left_over.get(engine, ())
+        found = self.other_buckets.get(engine, {}).items()
+        return {name: buckets for name, buckets in found if name in left_over}
 
     def pruned(self, engine: str, volumes: Collection[str]) -> "Record":
         """Return the record after left-over volumes were deleted."""

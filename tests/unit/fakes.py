@@ -119,6 +119,9 @@ class FakeEngine:
         self._called(f"remove_volumes {' '.join(names)}")
         return ""
 
+    def removal_command(self, volume: str) -> list[str]:
+        return ["fake", "rm", volume]
+
     def held_ports(self) -> frozenset[int]:
         self._called("held_ports")
         if self.held is None:

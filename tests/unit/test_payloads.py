@@ -42,11 +42,11 @@ def test_absent_keys_must_be_omitted_but_null_values_kept() -> None:
 @pytest.mark.parametrize(
     ("value", "payload", "problem"),
     [
-        ({"removed": ["a"]}, Pruned, ""),
-        ({"removed": "a"}, Pruned, "data.removed is not of type"),
-        ({"removed": [1]}, Pruned, "data.removed[] is not of type"),
+        ({"removed": ["a"], "kept": {}}, Pruned, ""),
+        ({"removed": "a", "kept": {}}, Pruned, "data.removed is not of type"),
+        ({"removed": [1], "kept": {}}, Pruned, "data.removed[] is not of type"),
         ({}, Pruned, "data has the keys"),
-        ({"removed": [], "more": 1}, Pruned, "data has the keys"),
+        ({"removed": [], "kept": {}, "more": 1}, Pruned, "data has the keys"),
         ({"changes": [], "folder": "."}, Rendered, "data has the keys"),
         ({"folder": ".", "changes": [{"path": "a"}]}, Rendered, "data.changes[] has the keys"),
         ({"state": "running", "pid": None, "since": None}, Migration, ""),

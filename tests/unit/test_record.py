@@ -92,3 +92,22 @@ def test_a_damaged_record_must_be_reported(paths: StackPaths, text: str) -> None
     with pytest.raises(FilesError, match="is damaged") as caught:
         read_record(paths)
     assert "delete" in (caught.value.hint or "")
+
+
+def test_buckets_that_were_not_copied_must_be_remembered_with_their_volume(
+    paths: StackPaths,
+) -> None:
+    record = Record().moved("docker", PLACES, ["a", "b"])
+    held = record.with_other_buckets("docker", ["a"], ["mine"])
+    write_record(held, paths)
+    assert read_record(paths).not_copied("docker") == {"a": ["mine"]}
+    assert record.not_copied("docker") == held.not_copied("local") == {}
+    assert held.started("docker", PLACES, ["a"]).not_copied("docker") == {}
+    assert held.with_other_buckets("docker", ["a"], ()).not_copied("docker") == {}
+
+
+def test_a_record_of_an_earlier_version_must_be_read(paths: StackPaths) -> None:
+    paths.state.mkdir()
+    text = '{"left_over": {"docker": ["a"]}, "folders": {}}'
+    (paths.state / "record.json").write_text(text, encoding="utf-8")
+    assert read_record(paths).not_copied("docker") == {}

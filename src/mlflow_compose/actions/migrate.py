@@ -8,6 +8,7 @@ from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.folders import record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere
 from mlflow_compose.actions.migration_plan import MigrationPlan
+from mlflow_compose.actions.old_server import other_buckets
 from mlflow_compose.actions.ongoing import mark, unmark
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.rollback import roll_back
@@ -21,7 +22,7 @@ from mlflow_compose.payloads import Absent, CopiedObjects, Migrated
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import migration
+from mlflow_compose.stack import Stack, migration
 
 PRUNE = "mlflow-compose migrate-store --prune deletes"
 STAYS = (
@@ -65,7 +66,8 @@ def migrate_store(
         progress.note(roll_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
     kept = _start_new(move, engine_of(move.new), progress, wait_timeout)
-    return Result(replace(copied, kept=kept), [*_copied_lines(copied), *_kept_lines(kept)])
+    lines = [*_copied_lines(copied), *_kept_lines(move.old.stack, kept, copied.other_buckets)]
+    return Result(replace(copied, kept=kept), lines)
 
 
 def _check(
@@ -88,7 +90,8 @@ def _begin(move: MigrationPlan, engine: Engine) -> None:
     existing = {*engine.unused_volumes(), *move.old.stack.volumes}
     created = {*move.new.stack.volumes} - existing
     paths, site = move.old.paths, move.old.stack.site
-    write_record(read_record(paths).moved(site.engine, places_of(move.old), created), paths)
+    record = read_record(paths).with_other_buckets(site.engine, created, ())
+    write_record(record.moved(site.engine, places_of(move.old), created), paths)
     mark(paths)
 
 
@@ -142,16 +145,27 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
     check_ports(engine)
     engine.prepare(progress)
     engine.start(progress, wait_timeout=wait_timeout)
-    copied = Migrated(kept=())
+    copied = Migrated(kept=(), other_buckets=())
     if move.moves_objects:
         with progress.step("Copying objects"):
             copied = replace(copied, objects=_copy_objects(move, engine, progress))
+        with _s3_errors():
+            copied = replace(copied, other_buckets=other_buckets(move.old))
+        _record_other_buckets(move, copied.other_buckets)
     if move.moves_runs:
         if cause := external_database(engine):
             raise StoreError(cause.sentence, hint=cause.hint)
         with progress.step("Copying runs"):
             copied = replace(copied, rows=copy_runs(engine, move.old.stack, progress))
     return copied
+
+
+def _record_other_buckets(move: MigrationPlan, buckets: Sequence[str]) -> None:
+    """Record the buckets that were not copied, before anything can count as left over."""
+    paths, stack = move.old.paths, move.old.stack
+    volumes = migration.objects_volumes(stack)
+    record = read_record(paths).with_other_buckets(stack.site.engine, volumes, buckets)
+    write_record(record, paths)
 
 
 def _check_bucket(move: MigrationPlan) -> None:
@@ -201,6 +215,12 @@ def _copied_lines(copied: Migrated) -> list[str]:
     return lines
 
 
-def _kept_lines(volumes: Sequence[str]) -> list[str]:
-    names = ", ".join(volumes)
-    return [f"the old data is kept in {names}; {PRUNE} it"] if volumes else []
+def _kept_lines(old: Stack, volumes: Sequence[str], buckets: Sequence[str]) -> list[str]:
+    """Say which volumes keep the old data, and which buckets only the old server has."""
+    held = migration.objects_volumes(old) if buckets else ()
+    lines = [f"{bucket}: another bucket of the old S3 server, not copied" for bucket in buckets]
+    if stay := [name for name in volumes if name in held]:
+        lines.append(f"the old data is kept in {', '.join(stay)}; --prune leaves it alone")
+    if others := [name for name in volumes if name not in held]:
+        lines.append(f"the old data is kept in {', '.join(others)}; {PRUNE} it")
+    return lines

@@ -1,6 +1,7 @@
-"""`migrate-store --prune`: delete the data that migrations left behind, and nothing else."""
+"""`migrate-store --prune`: delete the data that migrations copied, and nothing else."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan
@@ -12,7 +13,7 @@ from mlflow_compose.result import Result
 
 
 def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
-    """Return the existing volumes that migrations left behind.
+    """Return the existing volumes that migrations left behind, and copied completely.
 
     Raises:
         EngineError: The engine cannot be used.
@@ -31,12 +32,29 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
             f"{', '.join(again)} is in use again, so it is not deleted",
             hint="mlflow-compose status shows where the data is",
         )
-    return tuple(sorted(left_over & {*engine.unused_volumes()}))
+    existing = left_over & {*engine.unused_volumes()}
+    return tuple(sorted(existing - _kept(plan, engine).keys()))
 
 
 def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
     """Delete volumes that migrations left behind."""
     outside = engine.remove_volumes(volumes)
     write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
-    message = f"deleted: {', '.join(volumes)}" if volumes else "there is no unused data"
-    return Result(Pruned(volumes), [message, *([outside] if outside else [])])
+    kept = _kept(plan, engine)
+    lines = [f"deleted: {', '.join(volumes)}"] if volumes else []
+    lines += [*([outside] if outside else []), *_kept_lines(kept, engine)]
+    return Result(Pruned(volumes, kept), lines or ["there is no unused data"])
+
+
+def _kept(plan: Plan, engine: Engine) -> Mapping[str, Sequence[str]]:
+    """Return the unused volumes that hold buckets that were not copied, with these buckets."""
+    found = read_record(plan.paths).not_copied(plan.stack.site.engine)
+    existing = engine.unused_volumes()
+    return {name: buckets for name, buckets in sorted(found.items()) if name in existing}
+
+
+def _kept_lines(kept: Mapping[str, Sequence[str]], engine: Engine) -> Iterator[str]:
+    for name, buckets in kept.items():
+        yield f"{name} was not deleted: it also holds buckets that were not copied:"
+        yield from (f"  {bucket}" for bucket in buckets)
+        yield f"{shlex.join(engine.removal_command(name))} deletes it with all of them"

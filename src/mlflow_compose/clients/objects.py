@@ -76,6 +76,12 @@ class Objects:
         with _errors_of("get_object", self.endpoint):
             return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
+    def buckets(self) -> tuple[str, ...]:
+        """Return the names of all buckets that the key may see."""
+        with _errors_of("list_buckets", self.endpoint):
+            pages = self._client.get_paginator("list_buckets").paginate()
+            return tuple(found["Name"] for page in pages for found in page.get("Buckets", []))
+
     def sizes(self) -> dict[str, int]:
         """Return every object's size in bytes, by its key."""
         with _errors_of("list_objects_v2", self.endpoint):

@@ -186,6 +186,9 @@ class Engine(Protocol):
             EngineError: One of them could not be deleted, or is in use.
         """
 
+    def removal_command(self, volume: str) -> list[str]:
+        """Return the command that deletes a volume by hand, whatever it holds."""
+
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
 

@@ -21,7 +21,8 @@ class Migrated:
 
     objects: CopiedObjects | Absent = optional_key("Objects, if artifacts were moved.")
     rows: Mapping[str, int] | Absent = optional_key("Rows by table, if runs were moved.")
-    kept: Sequence[str] = key("Volumes that keep the old data until `--prune`.")
+    kept: Sequence[str] = key("Volumes that keep the old data.")
+    other_buckets: Sequence[str] = key("Other buckets of the old S3 server, which were not copied.")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Pruned:
     """`migrate-store --prune`."""
 
     removed: Sequence[str] = key("Volumes that were deleted.")
+    kept: Mapping[str, Sequence[str]] = key(
+        "Volumes that were not deleted, with their buckets that were never copied."
+    )
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ def kept(old: Stack, new: Stack) -> tuple[str, ...]:
     return tuple(name for name in old.volumes if name not in new.volumes)
 
 
+def objects_volumes(stack: Stack) -> tuple[str, ...]:
+    """Return the volumes of the bundled S3 server, with all of its buckets."""
+    mounts = stack.service(s3.NAME).volumes if stack.has(s3.NAME) else ()
+    return tuple(mount.source for mount in mounts if isinstance(mount, Volume))
+
+
 def same_secret(old: Stack, new: Stack) -> str:
     """Describe a secret that both S3 servers need with different texts; empty if there is none."""
     if not _has_two(old, new):

@@ -166,6 +166,10 @@ class DockerEngine:
             self._client.volume.remove([docker_name(self.stack.name, name) for name in found])
         return ""
 
+    def removal_command(self, volume: str) -> list[str]:
+        """Return the command that deletes a volume by hand, whatever it holds."""
+        return ["docker", "volume", "rm", docker_name(self.stack.name, volume)]
+
     def _check_unused(self, volumes: Collection[str], *, but: str = "") -> None:
         """Make sure that no container uses volumes, except for containers of the stack `but`."""
         with docker_errors(self.stack, "docker ps"):

@@ -174,6 +174,10 @@ class LocalEngine:
         outside = self._data.remove(names, mount_points())
         return folders.describe_kept(outside, unmarked)
 
+    def removal_command(self, volume: str) -> list[str]:
+        """Return the command that deletes a data folder by hand, whatever it holds."""
+        return ["rm", "-r", str(self._folder / folders.DATA / volume)]
+
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
         # Including orphans of an earlier run, which a start ends.

@@ -1,0 +1,150 @@
+"""Buckets of the old S3 server that a migration does not copy: they are named, and stay."""
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose import actions
+from mlflow_compose.actions import MigrationPlan, Plan, migrate, old_server
+from mlflow_compose.clients import Objects, ObjectsError
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import EngineError, StoreError
+from mlflow_compose.payloads import CopiedObjects, Migrated, Pruned
+from mlflow_compose.record import Record, read_record, write_record
+from mlflow_compose.result import Result
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.test_clients import Answer, answers, server
+from tests.unit.test_migrate import move, plan
+
+KEPT = {"minio_data": ["datasets", "thesis"]}
+BUCKETS = (
+    '<?xml version="1.0"?><ListAllMyBucketsResult><Buckets>'
+    "<Bucket><Name>thesis</Name></Bucket><Bucket><Name>mlflow</Name></Bucket>"
+    "<Bucket><Name>lost+found</Name></Bucket><Bucket><Name>datasets</Name></Bucket>"
+    "</Buckets></ListAllMyBucketsResult>"
+)
+
+
+def port_of(url: str) -> str:
+    return url.rpartition(":")[2]
+
+
+def remembering(asked: list[str]) -> Answer:
+    """Answer with the buckets, and remember who asked."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.headers["Authorization"])
+        answers(200, BUCKETS)(request)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ((), "root-of-the-sample"),
+        (("S3_PROVIDER=rclone",), "app-key-of-the-sample"),
+        (("STACK_ENGINE=local",), "app-key-of-the-sample"),
+    ],
+)
+def test_the_key_that_sees_all_must_be_used(
+    lines: tuple[str, ...], key: str, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    with server(remembering(asked)) as url:
+        old = plan(tmp_path, f"MINIO_PORT={port_of(url)}", *lines)
+        assert old_server.other_buckets(old) == ("datasets", "thesis")
+    assert f"Credential={key}/" in asked[0]
+
+
+def test_a_server_of_somebody_else_must_not_be_asked(tmp_path: Path) -> None:
+    assert old_server.other_buckets(plan(tmp_path, "MINIO_HOST=objects.lab")) == ()
+
+
+# --- the migration
+
+World = tuple[MigrationPlan, Callable[[], Result]]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a migration to another server, whose old server has other buckets."""
+    found = move(tmp_path, "provider=versitygw")
+
+    def engine_of(plan: Plan) -> Engine:
+        ports = frozenset(port.published for _, port in plan.stack.ports)
+        return FakeEngine(plan.stack, ALL_WELL, held=ports)
+
+    monkeypatch.setattr(migrate, "copy_objects", lambda *_, **__: CopiedObjects(1, 2, 1))
+    monkeypatch.setattr(migrate, "verify", lambda *_: Result())
+    monkeypatch.setattr(Objects, "buckets", lambda _: ("thesis", "mlflow", "datasets"))
+    return found, lambda: actions.migrate_store(found, engine_of, FakeScreen(), wait_timeout=5)
+
+
+def test_what_was_not_copied_must_be_named(world: World) -> None:
+    _, migrate_store = world
+    result = migrate_store()
+    assert isinstance(result.data, Migrated)
+    assert result.data.other_buckets == ("datasets", "thesis")
+    assert result.data.kept == ["minio_data"]
+    text = "\n".join(result.lines)
+    assert "datasets: another bucket of the old S3 server, not copied\nthesis: " in text
+    assert "kept in minio_data; --prune leaves it alone" in text
+    assert "--prune deletes" not in text
+
+
+def test_what_was_not_copied_must_never_be_deleted(world: World) -> None:
+    found, migrate_store = world
+    migrate_store()
+    engine = FakeEngine(found.new.stack, unused=("minio_data",))
+    assert actions.unused(found.new, engine) == ()
+    result = actions.prune(found.new, engine, ())
+    assert result.data == Pruned((), KEPT)
+    assert result.lines == [
+        "minio_data was not deleted: it also holds buckets that were not copied:",
+        "  datasets",
+        "  thesis",
+        "fake rm minio_data deletes it with all of them",
+    ]
+
+
+def test_it_must_be_recorded_before_the_stack_can_switch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `kill -9`, `up` finishes the migration and does not ask the old server."""
+    found, migrate_store = world
+
+    def fail(*_: object) -> None:
+        raise EngineError("the machine ends here")
+
+    monkeypatch.setattr(migrate, "_switch", fail)
+    with pytest.raises(EngineError):
+        migrate_store()
+    assert read_record(found.old.paths).other_buckets == {"docker": KEPT}
+
+
+def test_without_other_buckets_everything_must_be_deletable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if there were some at an earlier migration."""
+    found, migrate_store = world
+    paths = found.old.paths
+    write_record(Record(other_buckets={"docker": KEPT}), paths)
+    monkeypatch.setattr(Objects, "buckets", lambda _: ("mlflow",))
+    assert "--prune deletes it" in migrate_store().lines[-1]
+    assert actions.unused(found.new, FakeEngine(found.new.stack, unused=("minio_data",))) == (
+        "minio_data",
+    )
+
+
+def test_a_server_that_does_not_list_its_buckets_must_stop_the_migration(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Objects) -> tuple[str, ...]:
+        raise ObjectsError("list_buckets was refused: AccessDenied")
+
+    monkeypatch.setattr(Objects, "buckets", fail)
+    with pytest.raises(StoreError, match="list_buckets was refused"):
+        world[1]()
