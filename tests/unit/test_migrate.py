@@ -278,6 +278,8 @@ def test_line_endings_must_be_preserved(tmp_path: Path) -> None:
         ("provider=versitygw", ("STACK_ENGINE=local",), "needs Docker"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=/srv/objects",), "two servers cannot share"),
         ("provider=versitygw", ("MINIO_VOLUME_PATH=../objects",), "two servers cannot share"),
+        ("s3=http://127.0.0.1:9000", ("STACK_ENGINE=local",), "lead to this stack's own S3 server"),
+        ("s3=http://host.docker.internal:9000", (), "lead to this stack's own S3 server"),
     ],
 )
 def test_impossible_moves_must_be_refused(

@@ -1,6 +1,7 @@
 """Buckets of the old S3 server that a migration does not copy: they are named, and stay."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlflow_compose import actions
 from mlflow_compose.actions import MigrationPlan, Plan, migrate, old_server
 from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.engines import Engine
-from mlflow_compose.errors import EngineError, StoreError
+from mlflow_compose.errors import EngineError, StoreError, UsageError
 from mlflow_compose.payloads import CopiedObjects, Migrated, Pruned
 from mlflow_compose.record import Record, read_record, write_record
 from mlflow_compose.result import Result
@@ -148,3 +149,70 @@ def test_a_server_that_does_not_list_its_buckets_must_stop_the_migration(
     monkeypatch.setattr(Objects, "buckets", fail)
     with pytest.raises(StoreError, match="list_buckets was refused"):
         world[1]()
+
+
+# --- a target that is the old server
+
+
+@dataclass(frozen=True)
+class Memory(Objects):
+    """A server in memory: its buckets by name, each with its keys."""
+
+    held: dict[str, list[str]] = field(default_factory=dict)
+    is_full: bool = False
+
+    def buckets(self) -> tuple[str, ...]:
+        return tuple(self.held)
+
+    def put(self, key: str, content: bytes) -> None:
+        del content
+        if self.is_full:
+            raise ObjectsError("put_object was refused: XMinioStorageFull")
+        self.held[self.bucket].append(key)
+
+    def delete(self, key: str) -> None:
+        self.held[self.bucket].remove(key)
+
+    def has(self, key: str) -> bool:
+        return any(found.startswith(key) for found in self.held[self.bucket])
+
+    def check(self) -> None:
+        assert self.bucket in self.held
+
+
+def server_with(*buckets: str, is_full: bool = False) -> Memory:
+    held: dict[str, list[str]] = {name: ["a"] for name in buckets}
+    return Memory("http://s3.lab", buckets[0], ("", ""), "", held=held, is_full=is_full)
+
+
+@pytest.mark.parametrize("bucket", ["mlflow", "team"])
+def test_the_old_server_under_another_address_must_be_known(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = server_with("mlflow", "team")
+    monkeypatch.setattr(old_server, "administrator", lambda _: own)
+    assert old_server.serves(plan(tmp_path), replace(own, bucket=bucket))
+    assert own.held == {"mlflow": ["a"], "team": ["a"]}
+
+
+@pytest.mark.parametrize("own", [server_with("mlflow"), server_with("mlflow", is_full=True)])
+def test_another_server_must_not_be_taken_for_it(
+    own: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_server, "administrator", lambda _: own)
+    old = plan(tmp_path)
+    for target in (server_with("mlflow"), server_with("team", "mlflow")):
+        assert not old_server.serves(old, target)
+        assert target.held["mlflow"] == own.held["mlflow"] == ["a"]
+
+
+def test_a_migration_to_itself_must_be_refused_before_anything_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, own = move(tmp_path, "s3=http://s3.lab:80"), server_with("mlflow")
+    monkeypatch.setattr(old_server, "administrator", lambda _: own)
+    monkeypatch.setattr(Objects, "of", lambda *_: own)
+    engine = FakeEngine(found.old.stack, ALL_WELL)
+    with pytest.raises(UsageError, match=r"http://s3.lab\) lead to this stack's own S3 server"):
+        actions.migrate_store(found, lambda _: engine, FakeScreen(), wait_timeout=5)
+    assert "start" not in engine.calls

@@ -7,8 +7,8 @@ from dataclasses import replace
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.folders import record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere
-from mlflow_compose.actions.migration_plan import MigrationPlan
-from mlflow_compose.actions.old_server import other_buckets
+from mlflow_compose.actions.migration_plan import MigrationPlan, own_server
+from mlflow_compose.actions.old_server import other_buckets, serves
 from mlflow_compose.actions.ongoing import mark, unmark
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.rollback import roll_back
@@ -178,6 +178,8 @@ def _check_bucket(move: MigrationPlan) -> None:
         if move.new.loaded.settings.mlflow_bucket_create:
             target.create_bucket()
         target.check()
+        if serves(move.old, target):
+            raise own_server(target.endpoint)
 
 
 def _copy_objects(move: MigrationPlan, engine: Engine, progress: Progress) -> CopiedObjects:

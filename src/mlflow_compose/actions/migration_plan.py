@@ -155,11 +155,22 @@ def _refuse_objects(before: Plan, after: Plan) -> None:
         )
     if not new.site.in_containers and old.has("s3") and new.has("s3"):
         raise UsageError("without Docker, MINIO_VOLUME_PATH cannot change: there is one S3 server")
+    if old.has("s3") and not new.has("s3") and old.s3_url == new.s3_url:
+        raise own_server(new.s3_url)
     if folder := _same_folder(before, after):
         raise UsageError(
             f"MINIO_VOLUME_PATH ({folder}) holds the old objects; two servers cannot share it",
             hint="set another or an empty MINIO_VOLUME_PATH in the --settings file",
         )
+
+
+def own_server(url: str | None) -> UsageError:
+    """Return the error for a migration to the stack's own S3 server under another address."""
+    return UsageError(
+        f"MINIO_HOST and MINIO_PORT ({url}) lead to this stack's own S3 server, "
+        "which would not run any more",
+        hint="choose another server",
+    )
 
 
 def _same_folder(before: Plan, after: Plan) -> str:

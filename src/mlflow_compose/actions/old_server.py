@@ -1,14 +1,16 @@
-"""What the old S3 server of a migration has besides the stack's bucket."""
+"""The old S3 server of a migration: its other buckets, and whether it is the new one, too."""
 
+import secrets
 from dataclasses import replace
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.clients import Objects
+from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.credentials import reveal
 
 # Every new disk has it, and servers that keep plain files list it as a bucket.
 NO_BUCKET = "lost+found"
+PROBE = ".mlflow-compose-probe-"
 
 
 def other_buckets(old: Plan) -> tuple[str, ...]:
@@ -21,6 +23,31 @@ def other_buckets(old: Plan) -> tuple[str, ...]:
         return ()
     found = {*administrator(old).buckets()} - {old.stack.stores.bucket, NO_BUCKET}
     return tuple(sorted(found))
+
+
+def serves(old: Plan, target: Objects) -> bool:
+    """Tell whether a bucket is on the bundled S3 server of a stack, under whatever address.
+
+    It is if an object that is stored in the server's bucket of that name appears in it.
+
+    Raises:
+        ObjectsError: One of the servers refused a request, or did not answer.
+    """
+    if not old.stack.has(s3.NAME):
+        return False
+    server = administrator(old)
+    if target.bucket not in server.buckets():
+        return False
+    probed, key = replace(server, bucket=target.bucket), PROBE + secrets.token_hex(8)
+    try:
+        probed.put(key, b"")
+    except ObjectsError:
+        # A full disk is a reason to move, and does not keep the objects from being read.
+        return False
+    try:
+        return target.has(key)
+    finally:
+        probed.delete(key)
 
 
 def administrator(plan: Plan) -> Objects:

@@ -71,6 +71,17 @@ class Objects:
         with _errors_of("put_object", self.endpoint):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        with _errors_of("delete_object", self.endpoint):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is an object whose key starts with this one."""
+        with _errors_of("list_objects_v2", self.endpoint):
+            found = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
+            return bool(found.get("Contents"))
+
     def get(self, key: str) -> bytes:
         """Fetch an object."""
         with _errors_of("get_object", self.endpoint):
