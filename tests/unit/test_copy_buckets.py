@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.inside import copy_folder as inside
+from mlflow_compose.data.inside import tables
 from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
@@ -112,16 +114,23 @@ class Body(io.BytesIO):
             yield chunk
 
 
-def copied(folder: Path, contents: dict[str, bytes]) -> CopiedObjects:
-    """Copy a folder of two artifacts; the code for the mlflow service runs in this process."""
-    (folder / "1").mkdir()
+def filled(folder: Path) -> Path:
+    """Make a folder of two artifacts."""
+    (folder / "1").mkdir(parents=True)
     (folder / "1/a").write_bytes(b"first")
     (folder / "1/b").write_bytes(b"second")
+    return folder
+
+
+def copied(folder: Path, contents: dict[str, bytes], runs: int = 1) -> CopiedObjects:
+    """Copy a folder; the code for the mlflow service runs in this process."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(s3, "client", lambda: Client(contents))
+        patch.setattr(inside, "run_count", lambda _: runs)
+        patch.setattr(tables, "database_errors", contextlib.nullcontext)
         with contextlib.suppress(SystemExit):
-            serve(inside.main, {"folder": str(folder), "bucket": "team"})
+            serve(inside.main, {"folder": str(folder), "bucket": "team", "backend": "sqlite://"})
     engine = FakeEngine(stack(), outcome=Outcome(0, printed.getvalue().encode(), ""))
     return copy_artifacts(engine, stack(ARTIFACT_STORE="local"), FakeScreen())
 
@@ -129,14 +138,67 @@ def copied(folder: Path, contents: dict[str, bytes]) -> CopiedObjects:
 def test_a_folder_must_not_overwrite_different_objects(tmp_path: Path) -> None:
     contents = {"1/b": b"different"}
     with pytest.raises(StoreError, match=r"already holds 1 object .* first 1/b$"):
-        copied(tmp_path, contents)
+        copied(filled(tmp_path), contents)
     assert contents == {"1/b": b"different"}
 
 
 def test_an_interrupted_copy_of_a_folder_must_be_resumed(tmp_path: Path) -> None:
     contents = {"1/b": b"second", "d": b"unrelated"}
-    assert copied(tmp_path, contents) == CopiedObjects(2, 11, 1)
+    assert copied(filled(tmp_path), contents) == CopiedObjects(2, 11, 1)
     assert contents == {"1/a": b"first", "1/b": b"second", "d": b"unrelated"}
+
+
+def test_a_folder_without_artifacts_may_be_missing(tmp_path: Path) -> None:
+    """MLflow creates it with the first one."""
+    assert copied(tmp_path / "artifacts", {}, runs=0) == CopiedObjects(0, 0, 0)
+
+
+def test_a_missing_folder_must_be_named(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    with pytest.raises(StoreError, match=r"artifacts does not exist, but .* 3 runs") as caught:
+        copied(folder, {}, runs=3)
+    assert "mount its disk" in str(caught.value.hint)
+    folder.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"artifacts does not exist$"):
+        copied(folder, {}, runs=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("elsewhere", "1/link is a link to a folder"), ("nowhere", "neither a file nor a folder")],
+)
+def test_links_that_would_be_left_out_must_be_named(target: str, said: str, tmp_path: Path) -> None:
+    folder = filled(tmp_path / "artifacts")
+    filled(tmp_path / "elsewhere")
+    (folder / "1/link").symlink_to(tmp_path / target)
+    contents: dict[str, bytes] = {}
+    with pytest.raises(StoreError, match=said):
+        copied(folder, contents)
+    assert contents == {}
+
+
+def test_the_folder_itself_and_a_file_may_be_links(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.symlink_to(filled(tmp_path / "disk"))
+    (folder / "c").symlink_to(tmp_path / "disk/1/a")
+    contents: dict[str, bytes] = {}
+    assert copied(folder, contents).count == 3
+    assert contents["c"] == b"first"
+
+
+def test_a_subfolder_that_cannot_be_read_must_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, scandir = filled(tmp_path), os.scandir
+
+    def refused(path: str) -> object:
+        if str(path).endswith("/1"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(StoreError, match=r"Permission denied: .*/1'"):
+        copied(folder, {})
 
 
 SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
@@ -145,8 +207,8 @@ SMALL = {"BACKEND_STORE": "sqlite", "ARTIFACT_STORE": "local"}
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({}, "must be an object with the keys rows"),
-        ({"rows": {"runs": "1"}}, "rows must be an integer"),
+        ({}, "rows: Field required"),
+        ({"rows": {"runs": "1"}}, "rows.runs: Input should be a valid integer"),
         ({"rows": {}}, "no table runs"),
     ],
 )

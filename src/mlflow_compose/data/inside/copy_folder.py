@@ -1,11 +1,13 @@
 """Copy a folder of artifacts into a bucket and compare both."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+from mlflow_compose.data.inside import tables
 from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS, content_type
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import Failure, Request, progress
@@ -19,15 +21,47 @@ def main(request: Request) -> dict[str, int]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return copy(Path(request["folder"]), request["bucket"])
+        with tables.database_errors():
+            files = files_of(Path(request["folder"]), request["backend"])
+        return copy(files, request["bucket"])
     except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
         raise Failure(str(error)) from error
 
 
-def copy(folder: Path, bucket: str) -> dict[str, int]:
+def files_of(folder: Path, backend: str) -> dict[str, Path]:
+    """Return every file below the folder by its key; raise if anything could not be copied."""
+    if not folder.is_dir():
+        # MLflow creates it with the first artifact.
+        if folder.is_symlink() or (runs := run_count(backend)):
+            known = "" if folder.is_symlink() else f", but the database has {runs} runs"
+            raise Failure(f"the folder {folder} does not exist{known}", no_folder=True)
+        return {}
+    found = []
+    for top, folders, names in os.walk(folder, onerror=failed):
+        if links := [name for name in folders if Path(top, name).is_symlink()]:
+            raise Failure(f"{Path(top, links[0])} is a link to a folder", link=True)
+        paths = [Path(top, name) for name in names]
+        if others := [path for path in paths if not path.is_file()]:
+            raise Failure(f"{others[0]} is neither a file nor a folder")
+        found += paths
+    return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
+
+
+def failed(error: OSError) -> None:
+    """Raise for a folder that cannot be read, which `os.walk` would leave out."""
+    raise error
+
+
+def run_count(backend: str) -> int:
+    """Return the number of runs in the database."""
+    from sqlalchemy import text
+
+    with tables.open_database(backend).connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM runs")).scalar())
+
+
+def copy(files: dict[str, Path], bucket: str) -> dict[str, int]:
     """Copy missing files; return the number of files, and of those sent."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {path.relative_to(folder).as_posix(): path for path in paths}
     client = s3.client()
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
         existing = files.keys() & keys(client, bucket)
@@ -39,8 +73,8 @@ def copy(folder: Path, bucket: str) -> dict[str, int]:
         work = pool.map(lambda key: upload(client, files[key], bucket, key), new)
         for number, _ in enumerate(work, start=1):
             progress(f"{number} of {len(new)} artifacts")
-    size = sum(path.stat().st_size for path in paths)
-    return {"count": len(paths), "bytes": size, "sent": len(new)}
+    size = sum(path.stat().st_size for path in files.values())
+    return {"count": len(files), "bytes": size, "sent": len(new)}
 
 
 def keys(client: Any, bucket: str) -> set[str]:

@@ -18,6 +18,12 @@ BUNDLED_NOT_EMPTY_HINT = (
     "if it is an interrupted copy, mlflow-compose migrate-store --prune deletes it"
 )
 NOT_EMPTY_HINT = "choose an empty database, such as another PG_DATABASE in the --settings file"
+# By the facts that the code inside reports.
+FOLDER_HINTS = {
+    "no_folder": "mount its disk; if no run has artifacts, "
+    "mlflow-compose verify creates the folder",
+    "link": "put the folder itself in place of the link, then run the same command again",
+}
 T = TypeVar("T")
 
 
@@ -62,8 +68,13 @@ def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObje
         StoreError: The bucket has different objects under the same keys, or copying fails, or an
             object differs after copying.
     """
-    request = {"folder": old.stores.artifact_folder, "bucket": engine.stack.stores.bucket}
-    return _run(engine, (shared, copy_folder), request, progress, "artifacts", CopiedObjects)
+    request = {
+        "folder": old.stores.artifact_folder,
+        "bucket": engine.stack.stores.bucket,
+        "backend": old.stores.backend_uri,
+    }
+    modules = (tables, shared, copy_folder)
+    return _run(engine, modules, request, progress, "artifacts", CopiedObjects)
 
 
 def _run(  # noqa: PLR0913, PLR0917 - independent values
@@ -88,7 +99,7 @@ def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
         case {"conflicts": int(count), "first": str(first)}:
             own = stack.has("s3") and not stack.folders
             return conflict(stack.stores.bucket, count, first, own=own)
-    hint = RETRY_HINT
+    hint = next((hint for fact, hint in FOLDER_HINTS.items() if fact in facts), RETRY_HINT)
     if facts.get("not_empty"):
         hint = BUNDLED_NOT_EMPTY_HINT if stack.has("postgres") else NOT_EMPTY_HINT
     return StoreError(f"the {what} cannot be copied: {error}", hint=hint)
