@@ -74,6 +74,11 @@ def test_an_unusable_bucket_must_be_reported_before_anything_stops(
         "migrate-store", "--to", f"s3={outside.s3_url}", "--settings", more, code=1
     )
     output.shows("error: the objects cannot be copied", "InvalidAccessKeyId")
+    # The stack's own server, under another name of this machine.
+    own = filled.s3_url.replace("127.0.0.1", "localhost")
+    output = filled.tool("migrate-store", "--to", f"s3={own}", code=2)
+    output.shows("lead to this stack's own S3 server")
+    assert not [key for key in contents(filled, filled.app_key, filled.bucket) if "probe" in key]
     assert (filled.env_file.read_text(), filled.starts()) == (before, starts)
 
 
@@ -153,6 +158,9 @@ def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external
     run = filled.log_run()
     before = contents(filled, filled.app_key, filled.bucket)
     kind = content_type(filled, filled.app_key, filled.bucket)
+    # The user's own bucket, which an experiment names.
+    filled.s3(filled.root_key).create_bucket(Bucket="thesis")
+    filled.api.post("experiments/create", name="thesis", artifact_location="s3://thesis/1")
     image = {"MINIO_IMAGE": image_settings("versitygw").get("MINIO_IMAGE", "")}
     more = settings_file(filled.folder, image)
     data = filled.tool(
@@ -160,6 +168,8 @@ def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external
         *("--settings", more, "--json"),
     ).data
     assert sorted(data["kept"]) == ["minio_data", "mlflow_data"]
+    assert data["other_buckets"] == ["thesis"]
+    assert data["other_locations"] == {"thesis": 1}
     assert data["objects"]["count"] == len(before)
     assert filled.settings["S3_PROVIDER"] == "versitygw"
     assert contents(filled, filled.app_key, filled.bucket) == before
@@ -179,8 +189,10 @@ def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external
     assert set(filled.ids()) == {"postgres", "bucket-init", "mlflow"}
     assert filled.volumes() == volumes
     output = filled.tool("migrate-store", "--prune", "--yes")
-    output.shows("deleted: minio_data, mlflow_data, versitygw_data")
-    assert filled.volumes() == {"postgres_data", "mlflow_tmp"}
+    output.shows(
+        "deleted: mlflow_data, versitygw_data", "minio_data was not deleted", "docker volume rm"
+    )
+    assert filled.volumes() == {"minio_data", "postgres_data", "mlflow_tmp"}
 
 
 def runs(api: Api, experiments: list[str]) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import actions
-from mlflow_compose.actions import MigrationPlan, Plan, migrate, old_server
+from mlflow_compose.actions import MigrationPlan, Plan, migrate, old_server, plan_migration
+from mlflow_compose.actions.locations import other_locations
 from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError, StoreError, UsageError
 from mlflow_compose.payloads import CopiedObjects, Migrated, Pruned
 from mlflow_compose.record import Record, read_record, write_record
 from mlflow_compose.result import Result
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.test_clients import Answer, answers, server
 from tests.unit.test_migrate import move, plan
 
@@ -76,7 +77,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
     def engine_of(plan: Plan) -> Engine:
         ports = frozenset(port.published for _, port in plan.stack.ports)
-        return FakeEngine(plan.stack, ALL_WELL, held=ports)
+        locations = answered({"buckets": {"mlflow": 2, "thesis": 1}})
+        return FakeEngine(plan.stack, ALL_WELL, held=ports, outcome=locations)
 
     monkeypatch.setattr(migrate, "copy_objects", lambda *_, **__: CopiedObjects(1, 2, 1))
     monkeypatch.setattr(migrate, "verify", lambda *_: Result())
@@ -89,9 +91,13 @@ def test_what_was_not_copied_must_be_named(world: World) -> None:
     result = migrate_store()
     assert isinstance(result.data, Migrated)
     assert result.data.other_buckets == ("datasets", "thesis")
+    assert result.data.other_locations == {"thesis": 1}
     assert result.data.kept == ["minio_data"]
     text = "\n".join(result.lines)
     assert "datasets: another bucket of the old S3 server, not copied\nthesis: " in text
+    assert (
+        "thesis: another bucket, not copied; artifact locations in the database name it (1)" in text
+    )
     assert "kept in minio_data; --prune leaves it alone" in text
     assert "--prune deletes" not in text
 
@@ -149,6 +155,22 @@ def test_a_server_that_does_not_list_its_buckets_must_stop_the_migration(
     monkeypatch.setattr(Objects, "buckets", fail)
     with pytest.raises(StoreError, match="list_buckets was refused"):
         world[1]()
+
+
+def test_a_bucket_that_runs_name_must_keep_its_name(tmp_path: Path) -> None:
+    """Also if they were logged with direct access, and it is off by now."""
+    more = tmp_path / "new.env"
+    more.write_text("MLFLOW_BUCKET_NAME=team\n", encoding="utf-8")
+    found = plan_migration(plan(tmp_path), ["s3=http://objects.lab:9000"], more, {})
+    for buckets, refused in (({"mlflow": 2}, True), ({"thesis": 2}, False), ({}, False)):
+        engine = FakeEngine(found.old.stack, outcome=answered({"buckets": buckets}))
+        if refused:
+            with pytest.raises(
+                UsageError, match=r"MLFLOW_BUCKET_NAME cannot change.* mlflow \(2\)$"
+            ):
+                other_locations(found, engine, FakeScreen())
+        else:
+            assert other_locations(found, engine, FakeScreen()) == buckets
 
 
 # --- a target that is the old server

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.folders import record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere
+from mlflow_compose.actions.locations import other_locations
 from mlflow_compose.actions.migration_plan import MigrationPlan, own_server
 from mlflow_compose.actions.old_server import other_buckets, serves
 from mlflow_compose.actions.ongoing import mark, unmark
@@ -57,6 +58,7 @@ def migrate_store(
     engine = engine_of(move.old)
     _check(move, engine, engine_of, progress)
     _check_bucket(move)
+    locations = other_locations(move, engine, progress)
     _begin(move, engine)
     try:
         copied = _copy(move, engine_of(move.intermediate), progress, wait_timeout)
@@ -66,8 +68,8 @@ def migrate_store(
         progress.note(roll_back(move, engine, progress, wait_timeout, interrupted=interrupted))
         raise
     kept = _start_new(move, engine_of(move.new), progress, wait_timeout)
-    lines = [*_copied_lines(copied), *_kept_lines(move.old.stack, kept, copied.other_buckets)]
-    return Result(replace(copied, kept=kept), lines)
+    copied = replace(copied, kept=kept, other_locations=locations)
+    return Result(copied, [*_copied_lines(copied), *_kept_lines(move.old.stack, copied)])
 
 
 def _check(
@@ -145,7 +147,7 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
     check_ports(engine)
     engine.prepare(progress)
     engine.start(progress, wait_timeout=wait_timeout)
-    copied = Migrated(kept=(), other_buckets=())
+    copied = Migrated(kept=(), other_buckets=(), other_locations={})
     if move.moves_objects:
         with progress.step("Copying objects"):
             copied = replace(copied, objects=_copy_objects(move, engine, progress))
@@ -217,10 +219,16 @@ def _copied_lines(copied: Migrated) -> list[str]:
     return lines
 
 
-def _kept_lines(old: Stack, volumes: Sequence[str], buckets: Sequence[str]) -> list[str]:
-    """Say which volumes keep the old data, and which buckets only the old server has."""
+def _kept_lines(old: Stack, copied: Migrated) -> list[str]:
+    """Say what was not copied, and which volumes keep the old data."""
+    buckets, volumes = copied.other_buckets, copied.kept
     held = migration.objects_volumes(old) if buckets else ()
     lines = [f"{bucket}: another bucket of the old S3 server, not copied" for bucket in buckets]
+    lines += [
+        f"{bucket}: another bucket, not copied; artifact locations in the database name it "
+        f"({count})"
+        for bucket, count in copied.other_locations.items()
+    ]
     if stay := [name for name in volumes if name in held]:
         lines.append(f"the old data is kept in {', '.join(stay)}; --prune leaves it alone")
     if others := [name for name in volumes if name not in held]:

@@ -23,6 +23,10 @@ class Migrated:
     rows: Mapping[str, int] | Absent = optional_key("Rows by table, if runs were moved.")
     kept: Sequence[str] = key("Volumes that keep the old data.")
     other_buckets: Sequence[str] = key("Other buckets of the old S3 server, which were not copied.")
+    other_locations: Mapping[str, int] = key(
+        "Number of artifact locations in the database that name another bucket, by bucket; "
+        "their objects were not copied."
+    )
 
 
 @dataclass(frozen=True)

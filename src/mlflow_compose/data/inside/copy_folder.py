@@ -33,7 +33,7 @@ def files_of(folder: Path, backend: str) -> dict[str, Path]:
     if not folder.is_dir():
         # MLflow creates it with the first artifact.
         if folder.is_symlink() or (runs := run_count(backend)):
-            known = "" if folder.is_symlink() else f", but the database has {runs} runs"
+            known = "" if folder.is_symlink() else f", but the database has runs ({runs})"
             raise Failure(f"the folder {folder} does not exist{known}", no_folder=True)
         return {}
     found = []

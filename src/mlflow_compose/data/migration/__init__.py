@@ -6,6 +6,6 @@ machine, and `remote` copies what only the mlflow service can reach.
 
 from mlflow_compose.data.migration.buckets import copy as copy_objects
 from mlflow_compose.data.migration.destination import changes
-from mlflow_compose.data.migration.remote import copy_artifacts, copy_runs
+from mlflow_compose.data.migration.remote import copy_artifacts, copy_runs, named_buckets
 
-__all__ = ["changes", "copy_artifacts", "copy_objects", "copy_runs"]
+__all__ = ["changes", "copy_artifacts", "copy_objects", "copy_runs", "named_buckets"]

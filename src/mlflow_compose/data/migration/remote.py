@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TypeVar
 
-from mlflow_compose.data.inside import copy_database, copy_folder, shared, tables
+from mlflow_compose.data.inside import copy_database, copy_folder, locations, shared, tables
 from mlflow_compose.data.migration.buckets import conflict
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import StoreError
@@ -34,6 +34,13 @@ class _CopiedRuns:
     rows: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Locations:
+    """The answer of the module that reads artifact locations: their number by bucket."""
+
+    buckets: dict[str, int]
+
+
 def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, int]:
     """Copy every row of a database and compare both; return the number of rows by table.
 
@@ -54,6 +61,17 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
             hint="mlflow-compose verify shows whether the stack is well",
         )
     return rows
+
+
+def named_buckets(engine: Engine, progress: Progress) -> Mapping[str, int]:
+    """Return the number of artifact locations in the stack's database, by the bucket they name.
+
+    Raises:
+        StoreError: They cannot be read.
+    """
+    request = {"backend": engine.stack.stores.backend_uri}
+    modules, what = (tables, locations), "artifact locations"
+    return _run(engine, modules, request, progress, what, _Locations, done="read").buckets
 
 
 def copy_artifacts(engine: Engine, old: Stack, progress: Progress) -> CopiedObjects:
@@ -84,16 +102,17 @@ def _run(  # noqa: PLR0913, PLR0917 - independent values
     progress: Progress,
     what: str,
     shape: type[T],
+    done: str = "copied",
 ) -> T:
     """Run the modules where MLflow runs; return their result."""
     try:
         return run_modules(engine, modules, request, shape, on_progress=progress.detail)
     except RemoteError as error:
-        raise _store_error(engine, what, error) from None
+        raise _store_error(engine, f"the {what} cannot be {done}", error) from None
 
 
-def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
-    """Return the error for runs or artifacts that cannot be copied, with a hint."""
+def _store_error(engine: Engine, problem: str, error: RemoteError) -> StoreError:
+    """Return the error for runs or artifacts that cannot be copied or read, with a hint."""
     stack, facts = engine.stack, error.facts
     match facts:
         case {"conflicts": int(count), "first": str(first)}:
@@ -102,4 +121,4 @@ def _store_error(engine: Engine, what: str, error: RemoteError) -> StoreError:
     hint = next((hint for fact, hint in FOLDER_HINTS.items() if fact in facts), RETRY_HINT)
     if facts.get("not_empty"):
         hint = BUNDLED_NOT_EMPTY_HINT if stack.has("postgres") else NOT_EMPTY_HINT
-    return StoreError(f"the {what} cannot be copied: {error}", hint=hint)
+    return StoreError(f"{problem}: {error}", hint=hint)
