@@ -161,15 +161,24 @@ DATABASE = {"cause": "", "detail": "works", "seconds": 0.1}
     ("answer", "problem"),
     [
         ({}, "no result of database"),
-        ([], "it must be an object"),
+        ([], "it: Input should be an object"),
         ({"database": DATABASE, "evil": DATABASE}, "checks that were not requested"),
         ({"database": {**DATABASE, "cause": "evil"}}, "unknown cause of database: works"),
         ({"database": {**DATABASE, "cause": "probe_failed"}}, "unknown cause of database: works"),
-        ({"database": {"cause": ""}}, "it must be an object with the keys cause, detail, seconds"),
-        ({"database": {**DATABASE, "detail": ["works"]}}, "detail must be a string"),
-        ({"database": {**DATABASE, "seconds": "1"}}, "seconds must be a number"),
-        ({"database": {**DATABASE, "seconds": float("nan")}}, "seconds must be a number"),
-        ({"database": {**DATABASE, "seconds": True}}, "seconds must be a number"),
+        ({"database": {"cause": ""}}, "database.detail: Field required"),
+        (
+            {"database": {**DATABASE, "detail": ["works"]}},
+            "database.detail: Input should be a valid string",
+        ),
+        (
+            {"database": {**DATABASE, "seconds": "1"}},
+            "database.seconds: Input should be a valid number",
+        ),
+        ({"database": {**DATABASE, "seconds": float("nan")}}, "not JSON compliant"),
+        (
+            {"database": {**DATABASE, "seconds": True}},
+            "database.seconds: Input should be a valid number",
+        ),
     ],
 )
 def test_an_answer_that_is_not_that_of_the_checks_must_not_count_as_passed(
