@@ -1,7 +1,7 @@
 """A stack on the Docker engine."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +19,10 @@ NEVER = "0001-01-01T00:00:00Z"
 def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> Said:
     """Run a docker command."""
     return run("docker", *arguments, code=code, given=given)
+
+
+def _is_one_off(container: Mapping[str, Any]) -> bool:
+    return bool(container["Config"]["Labels"].get(ONE_OFF) == "True")
 
 
 class DockerStack(RunningStack):
@@ -57,14 +61,20 @@ class DockerStack(RunningStack):
 
     def containers(self) -> dict[str, Any]:
         """Return `docker inspect` of every container of the stack, by service."""
-        ids = self._list("ps", "--all")
-        # A container that is removed meanwhile is not an error.
-        found = json.loads(docker("inspect", *ids, code=None).out) if ids else []
         return {
             container["Config"]["Labels"][SERVICE]: container
-            for container in found
-            if container["Config"]["Labels"].get(ONE_OFF) != "True"
+            for container in self._inspected()
+            if not _is_one_off(container)
         }
+
+    def one_offs(self) -> list[str]:
+        """Return the names of containers that run a single command."""
+        return [found["Name"] for found in self._inspected() if _is_one_off(found)]
+
+    def _inspected(self) -> Iterable[Any]:
+        ids = self._list("ps", "--all")
+        # A container that is removed meanwhile is not an error.
+        return json.loads(docker("inspect", *ids, code=None).out) if ids else ()
 
     def image(self, service: str) -> str:
         """Return the image name of a service."""

@@ -1,5 +1,7 @@
 """Commands run inside a service: stdin, stdout, exit code and a mounted folder, on both engines."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from mlflow_compose.actions import load_plan, read_settings
 from mlflow_compose.engines import Engine, SharedFolder, open_engine
 from mlflow_compose.targets import target_of
 
-from .running import SERVERS, RunningStack
+from .docker_stack import DockerStack
+from .running import SERVERS, RunningStack, docker_only
 from .tool import environment
 
 EVERY_BYTE = bytes(range(256)) * 1000
@@ -69,3 +72,21 @@ def test_a_folder_must_be_readable_and_if_allowed_writable(inside: Engine, tmp_p
 def test_the_exit_code_and_stderr_of_a_command_must_be_returned(inside: Engine) -> None:
     outcome = inside.run("mlflow", ["sh", "-c", "echo no room >&2; exit 7"])
     assert (outcome.exit_code, outcome.last_line) == (7, "no room")
+
+
+@docker_only("processes of this machine are ended by the unit tests of signals")
+@pytest.mark.parametrize("seconds", [0.03, 0.045, 0.06])
+def test_no_container_must_be_created_after_an_interruption(
+    inside: Engine, shared: RunningStack, seconds: float
+) -> None:
+    """By then, Compose has started but has not yet asked for the container."""
+    assert isinstance(shared, DockerStack)
+    main = threading.main_thread().ident
+    assert main
+    timer = threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        inside.run("mlflow", ["sleep", "60"])
+    # Takes longer than whatever may still be starting.
+    assert inside.run("mlflow", ["true"]).exit_code == 0
+    assert shared.one_offs() == []

@@ -4,17 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
 from mlflow_compose.cli.signals import Ended, cancelled_by
 from mlflow_compose.console import Console
+from mlflow_compose.engines import process as engines_process
 from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.docker.one_off import run_once
 from mlflow_compose.engines.docker.watch import watch
+from mlflow_compose.engines.local.processes import is_gone
 from mlflow_compose.engines.process import run_process
 from tests.unit.fakes import FakeScreen
 from tests.unit.processes import child
@@ -102,8 +109,15 @@ def interrupt(output: bytes) -> None:
 
 
 def sleeping_processes() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [process for process in children if process.cmdline() == SLEEP]
+    return [child for child in psutil.Process().children(recursive=True) if sleeps(child)]
+
+
+def sleeps(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline() == SLEEP
+    except psutil.NoSuchProcess:
+        # Also if it has ended and its exit code is not read yet.
+        return False
 
 
 def test_a_process_next_to_a_service_must_end_with_the_command(tmp_path: Path) -> None:
@@ -111,6 +125,106 @@ def test_a_process_next_to_a_service_must_end_with_the_command(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         run_process(["sh", "-c", script], folder=tmp_path, on_output=interrupt)
     assert sleeping_processes() == []
+
+
+@dataclass
+class Started:
+    """Collects the process numbers that a command prints, then interrupts."""
+
+    text: bytes = b""
+
+    def interrupt(self, output: bytes) -> None:
+        self.text += output
+        raise KeyboardInterrupt
+
+    def interrupt_soon(self, output: bytes) -> None:
+        self.text += output
+        main = threading.main_thread().ident
+        assert main
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+    @property
+    def alive(self) -> list[int]:
+        """Those that still run."""
+        pids = list(map(int, self.text.split()))
+        assert pids
+        return [pid for pid in pids if not is_gone(pid)]
+
+
+def test_processes_that_a_command_started_must_end_with_it() -> None:
+    started = Started()
+    with pytest.raises(KeyboardInterrupt):
+        run_process(["sh", "-c", "sleep 60 & echo $$ $!; wait"], on_output=started.interrupt)
+    assert started.alive == []
+
+
+def test_a_command_that_closed_its_output_must_be_ended() -> None:
+    started = Started()
+    script = "sleep 60 >/dev/null & echo $$ $!; exec >&-; wait"
+    with pytest.raises(KeyboardInterrupt):
+        run_process(["sh", "-c", script], on_output=started.interrupt_soon)
+    assert started.alive == []
+
+
+def test_a_command_that_ignores_signals_must_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines_process, "ENDS_WITHIN", 0.3)
+    started = Started()
+    script = 'trap "" TERM; sleep 60 & echo $$ $!; wait'
+    with pytest.raises(KeyboardInterrupt):
+        run_process(["sh", "-c", script], on_output=started.interrupt)
+    assert started.alive == []
+
+
+def test_a_process_that_a_command_starts_while_it_ends_must_end_as_well(tmp_path: Path) -> None:
+    late = tmp_path / "late"
+    started = Started()
+    script = (
+        "trap 'sleep 60 & echo $! > late; wait; exit' TERM; echo $$; while :; do sleep 0.1; done"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run_process(["sh", "-c", script], folder=tmp_path, on_output=started.interrupt)
+    assert is_gone(int(late.read_text()))
+
+
+@dataclass
+class FakeContainers:
+    """Containers of an engine that takes a moment to create one.
+
+    Attributes:
+        started: Processes of the command that asks for it.
+        looks: Number of looks until it exists.
+    """
+
+    started: Started
+    looks: int
+    removed: list[str] = field(default_factory=list)
+
+    def exists(self, name: str) -> bool:
+        del name
+        assert self.started.alive == []
+        self.looks -= 1
+        return self.looks <= 0
+
+    def remove(self, name: str, *, force: bool) -> None:
+        assert force
+        self.removed.append(name)
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_container_must_be_removed_once_nothing_can_create_it_again(
+    tmp_path: Path, looks: int
+) -> None:
+    """Docker's command runs Compose as a process of its own."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nsleep 60 & echo $$ $!; wait\n", encoding="utf-8")
+    docker.chmod(0o755)
+    started = Started()
+    containers = FakeContainers(started, looks)
+    config = SimpleNamespace(compose_project_name="mlflow", docker_compose_cmd=[docker])
+    client: Any = SimpleNamespace(client_config=config, container=containers)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(client, "mlflow", ["true"], on_output=started.interrupt)
+    assert [name.startswith("mlflow-mlflow-run-") for name in containers.removed] == [True]
 
 
 def test_compose_must_stop_starting_services_when_the_command_ends() -> None:

@@ -1,28 +1,34 @@
-"""Run a command to its end, and pass its output on while it runs."""
+"""Run a command to its end, pass its output on while it runs, and end it with its descendants."""
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from mlflow_compose.engines.base import Outcome, Output
 
+if TYPE_CHECKING:
+    from psutil import Process
+
 # Bytes of output in memory at a time, however fast the command writes.
 CHUNK = 64 * 1024
+# Seconds that processes may take to end after SIGTERM, and between checks.
+ENDS_WITHIN, POLL_EVERY = 10, 0.1
 
 
-def run_process(  # noqa: PLR0913 - independent options
+def run_process(
     command: Sequence[str],
     *,
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
     stdin: IO[bytes] | None = None,
     on_output: Output | None = None,
-    before_kill: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run a command to its end; if that is interrupted, kill it.
+    """Run a command to its end; if that is interrupted, end it and all that it started.
 
     Args:
         command: Program and arguments.
@@ -30,7 +36,6 @@ def run_process(  # noqa: PLR0913 - independent options
         environ: Its complete environment; by default that of this process.
         stdin: File that it reads as standard input.
         on_output: Called with standard output as it arrives; the outcome then has no stdout.
-        before_kill: Called before the command is killed.
     """
     chunks: list[bytes] = []
     # Errors go to a file: a pipe that is only read at the end would fill up and block.
@@ -49,10 +54,95 @@ def run_process(  # noqa: PLR0913 - independent options
                 output = process.stdout
                 for chunk in iter(partial(output.read, CHUNK), b"") if output else ():
                     (on_output or chunks.append)(chunk)
+                # It may have closed its output long before it ends.
+                process.wait()
             except BaseException:
-                before_kill()
-                process.kill()
+                _end(process)
+                # Popen does not after a KeyboardInterrupt.
+                process.wait()
                 raise
         errors.seek(0)
         stderr = errors.read().decode(errors="replace")
     return Outcome(process.returncode, b"".join(chunks), stderr)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        terminate([psutil.Process(process.pid)])
+
+
+def children() -> set["Process"]:
+    """Return all descendants of this process."""
+    import psutil
+
+    return _descendants(psutil.Process())
+
+
+def terminate(processes: Iterable["Process"]) -> None:
+    """End processes and their descendants, and return when they have ended.
+
+    Docker's command runs Compose as a process of its own, which would survive it.
+    """
+    import psutil
+
+    asked = _suspended(processes)
+    _ask(asked)
+    deadline = time.monotonic() + ENDS_WITHIN
+    while (alive := set(filter(_is_alive, asked))) and time.monotonic() < deadline:
+        # A process that handles SIGTERM may start another one even after it.
+        late = set().union(*map(_descendants, alive)) - asked
+        _ask(late)
+        asked |= late
+        time.sleep(POLL_EVERY)
+    killed = _suspended(alive)
+    for process in killed:
+        with suppress(psutil.Error):
+            process.kill()
+    deadline = time.monotonic() + ENDS_WITHIN
+    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
+        time.sleep(POLL_EVERY)
+
+
+def _ask(processes: Iterable["Process"]) -> None:
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.Error):
+            process.terminate()
+        with suppress(psutil.Error):
+            process.resume()
+
+
+def _suspended(processes: Iterable["Process"]) -> set["Process"]:
+    """Suspend processes and their descendants, so that none starts another one meanwhile."""
+    import psutil
+
+    found: set[Process] = set()
+    new = set(processes)
+    while new:
+        for process in new:
+            with suppress(psutil.Error):
+                process.suspend()
+        found |= new
+        new = set().union(*map(_descendants, new)) - found
+    return found
+
+
+def _descendants(process: "Process") -> set["Process"]:
+    import psutil
+
+    with suppress(psutil.Error):
+        return set(process.children(recursive=True))
+    return set()
+
+
+def _is_alive(process: "Process") -> bool:
+    import psutil
+
+    try:
+        # A zombie has ended, and in a container it may never be collected.
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return psutil.pid_exists(process.pid)

@@ -1,6 +1,7 @@
 """Run a command once, in a separate container with a service's configuration."""
 
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Path of the shared folder in a container.
 MOUNT_POINT = "/mnt/shared"
+# Seconds until the engine has created a container that was requested, and between checks.
+CREATED_WITHIN, POLL_EVERY = 1, 0.1
 
 
 def run_once(  # noqa: PLR0913 - independent options
@@ -33,26 +36,30 @@ def run_once(  # noqa: PLR0913 - independent options
     Raises:
         EngineError: The folder cannot be mounted.
     """
-    from python_on_whales.exceptions import DockerException
-
     program, *arguments = command
     name = f"{client.client_config.compose_project_name}-{service}-run-{secrets.token_hex(6)}"
     options = ["--rm", "--no-deps", "--no-TTY", "--name", name, "--entrypoint", program]
     run = [*map(str, client.client_config.docker_compose_cmd), "run", *options, *_mount(folder)]
 
-    def remove() -> None:
-        # PID 1 in the container ignores signals.
-        with suppress(DockerException):
-            client.container.remove(name, force=True)
-
     try:
-        return run_process(
-            [*run, service, *arguments], stdin=stdin, on_output=on_output, before_kill=remove
-        )
+        return run_process([*run, service, *arguments], stdin=stdin, on_output=on_output)
     except BaseException:
-        # Again: it may only have been created meanwhile.
-        remove()
+        # Only now that Compose has ended: it would create the container after its removal.
+        _remove(client, name)
         raise
+
+
+def _remove(client: "DockerClient", name: str) -> None:
+    """Remove a container, which the engine may be about to create."""
+    from python_on_whales.exceptions import DockerException
+
+    deadline = time.monotonic() + CREATED_WITHIN
+    with suppress(DockerException):
+        while not (found := client.container.exists(name)) and time.monotonic() < deadline:
+            time.sleep(POLL_EVERY)
+        if found:
+            # PID 1 in the container may ignore signals.
+            client.container.remove(name, force=True)
 
 
 def _mount(folder: SharedFolder | None) -> Sequence[str]:

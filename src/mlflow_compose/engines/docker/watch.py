@@ -6,10 +6,10 @@ Compose neither gives up on a service that keeps restarting nor reports which on
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlflow_compose.engines.base import CREATED, RUNNING, ServiceStatus
+from mlflow_compose.engines.process import children, terminate
 from mlflow_compose.engines.verdict import (
     RESTARTS_TO_GIVE_UP,
     Verdict,
@@ -21,8 +21,6 @@ from mlflow_compose.stack import Stack
 
 # Seconds. Each poll runs two docker commands, which slow down a starting stack.
 POLL_EVERY = 2
-# Seconds that a command may take to end after SIGTERM.
-ENDS_WITHIN = 10
 
 
 @dataclass
@@ -83,7 +81,8 @@ def watch(
                 culprit = find_culprit(stack, before, now)
                 return Verdict(stream.lines, failed=True, late=not given_up, culprit=culprit)
     finally:
-        # Given up or interrupted: nothing may continue to start services.
+        # Given up or interrupted: nothing may continue to start services. python-on-whales does not
+        # provide a handle to its commands.
         terminate(children() - unrelated)
     if stream.error is None:
         return Verdict(stream.lines)
@@ -106,25 +105,3 @@ def _milestones(progress: Progress) -> Callable[[str], None]:
                 progress.detail(f"{name} {state.lower()}")
 
     return on_line
-
-
-def children() -> set[int]:
-    """Return the ids of all descendants of this process."""
-    import psutil
-
-    return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-def terminate(pids: Iterable[int]) -> None:
-    """End processes; python-on-whales does not provide a handle to its commands."""
-    import psutil
-
-    found = []
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            found.append(psutil.Process(pid))
-            found[-1].terminate()
-    _, alive = psutil.wait_procs(found, timeout=ENDS_WITHIN)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
