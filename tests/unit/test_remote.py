@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import IO
 
@@ -31,6 +32,17 @@ def main(request):
         raise answer.Failure(f"no {request['text']}", code=7, key=request["text"])
     return request["text"]
 """
+# Uses a folder for temporary files until another process ends.
+WAITING = """
+import subprocess
+import tempfile
+from mlflow_compose.engines.inside import answer
+
+def main(request):
+    with tempfile.TemporaryDirectory(prefix="import-", dir=request["folder"]) as folder:
+        answer.progress(folder)
+        subprocess.run(["sleep", "60"])
+"""
 
 
 @dataclass
@@ -53,17 +65,17 @@ class HereEngine(FakeEngine):
         return run_process(argv, stdin=stdin, on_output=on_output)
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a module with the source above."""
-    module = ModuleType("mlflow_compose.sent")
+@pytest.fixture(params=[SENT], ids=["answering"])
+def sent(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
+    """Return a module with one of the sources above."""
+    module = ModuleType("mlflow_compose.sent", doc=request.param)
     monkeypatch.setattr("inspect.getsource", _source_of)
     return module
 
 
 def _source_of(module: ModuleType) -> str:
     if module.__name__ == "mlflow_compose.sent":
-        return SENT
+        return str(module.__doc__)
     loader = module.__spec__.loader if module.__spec__ else None
     return str(loader.get_source(module.__name__))  # type: ignore[union-attr]
 
@@ -107,6 +119,24 @@ def test_a_result_must_not_count_if_the_process_then_failed() -> None:
     late = Outcome(1, b'{"done": {}}\n', "out of memory\n")
     with pytest.raises(RemoteError, match="out of memory"):
         run_modules(FakeEngine(stack(), outcome=late), [], {}, dict[str, int])
+
+
+@pytest.mark.parametrize("sent", [WAITING], ids=["waiting"], indirect=True)
+def test_temporary_files_must_be_removed_if_the_command_is_interrupted(
+    sent: ModuleType, tmp_path: Path
+) -> None:
+    folders: list[str] = []
+
+    def interrupt(folder: str) -> None:
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_modules(
+            HereEngine(stack()), [sent], {"folder": str(tmp_path)}, str, on_progress=interrupt
+        )
+    assert folders
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lines_must_be_assembled_from_chunks_of_any_size() -> None:

@@ -21,7 +21,9 @@ for name, source in given["modules"].items():
     module = sys.modules[name] = types.ModuleType(name)
     setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
     exec(compile(source, name, "exec"), module.__dict__)
-sys.modules["mlflow_compose.engines.inside.answer"].serve(module.main, given["request"])
+answer = sys.modules["mlflow_compose.engines.inside.answer"]
+answer.exit_on_signals()
+answer.serve(module.main, given["request"])
 """
 # Sent before all other modules.
 COMMON = (answer, s3)

@@ -5,11 +5,18 @@
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 Request = Mapping[str, Any]
+
+# Windows, where this module is only imported, has no SIGHUP.
+ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 class Failure(Exception):  # noqa: N818 - an outcome, not a bug
@@ -32,6 +39,22 @@ def progress(text: str) -> None:
 def item(value: object) -> None:
     """Report a part of the result as soon as it is known."""
     _write(item=value)
+
+
+def exit_on_signals() -> None:
+    """Turn every signal that ends this process into an exception, so that cleanup runs."""
+    for number in ENDING:
+        # A signal that is ignored, as with nohup, stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    del frame
+    for each in ENDING:
+        # Later ones do not disturb the cleanup.
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def serve(work: Callable[[Request], Any], request: Request) -> None:
