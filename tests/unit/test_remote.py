@@ -110,9 +110,16 @@ def test_a_crash_must_be_reported_by_its_last_line_without_secrets() -> None:
         run_modules(FakeEngine(stack(), outcome=crashed), [], {}, dict[str, int])
 
 
-def test_missing_output_must_be_reported() -> None:
-    with pytest.raises(RemoteError, match="no output"):
+def test_missing_output_must_be_reported_with_how_it_ended() -> None:
+    with pytest.raises(RemoteError, match=r"^no output \(ended by SIGKILL, exit code 137\)$"):
         run_modules(FakeEngine(stack(), outcome=Outcome(137, b"", "")), [], {}, dict[str, int])
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b'\n{"progress": "text"}\n'])
+def test_a_crash_must_be_reported_by_what_it_printed_besides_its_answers(end: bytes) -> None:
+    output = b'{"progress": "text"}\na warning\nno room' + end
+    with pytest.raises(RemoteError, match=r"^no room \(exit code 4\)$"):
+        run_modules(FakeEngine(stack(), outcome=Outcome(4, output, "\n")), [], {}, str)
 
 
 def test_a_result_must_not_count_if_the_process_then_failed() -> None:
@@ -203,7 +210,7 @@ def test_a_line_without_an_end_must_be_an_error(monkeypatch: pytest.MonkeyPatch)
         (['{"done": 1, "failed": {"message": "full"}}'], "^full$"),
         (['{"failed": "full"}', '{"done": 1}'], "a failure without a message"),
         (['{"done": 1}', '{"done": 2}'], "more than one result"),
-        (["[" * 200_000], "no output"),
+        (["[" * 200_000], r"^\[{1,990} \(exit code 0\)$"),
         (['{"done": "1"}'], "it: Input should be a valid integer"),
         (['{"done": true}'], "it: Input should be a valid integer"),
         (['{"done": null}'], "it: Input should be a valid integer"),

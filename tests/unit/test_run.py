@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.engines.base import ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import one_off
 from mlflow_compose.engines.local import LocalEngine, orphans
 from mlflow_compose.engines.local.processes import Owner, is_gone, of
 from mlflow_compose.engines.local.supervisor import is_running
-from mlflow_compose.engines.process import CHUNK, run_process
+from mlflow_compose.engines.process import CHUNK, KEPT_ERRORS, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.render import render, write
@@ -64,8 +64,35 @@ def test_all_output_must_be_kept_without_a_reader() -> None:
 
 
 def test_errors_of_any_length_must_not_stop_a_command() -> None:
-    outcome = run_process([sys.executable, "-c", "import sys; sys.stderr.write('x' * 200_000)"])
-    assert len(outcome.stderr) == 200_000
+    write = "import sys; sys.stderr.write('x' * 200_000 + 'the end')"
+    outcome = run_process([sys.executable, "-c", write])
+    assert outcome.stderr.endswith("the end")
+    assert len(outcome.stderr) == KEPT_ERRORS
+
+
+def test_a_signal_must_be_reported_as_in_a_shell() -> None:
+    """As Docker reports it."""
+    outcome = run_process(["sh", "-c", "kill -9 $$"])
+    assert outcome.exit_code == 137
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "stderr", "text"),
+    [
+        (7, b"", "first\nno room\n", "no room (exit code 7)"),
+        (1, b"", "KeyError: 'x'\n", "KeyError: 'x'"),
+        # Compose's empty line.
+        (4, b"no room\n", "\n", "no room (exit code 4)"),
+        (1, b"", "\n", "no output (exit code 1)"),
+        (137, b"", "", "no output (ended by SIGKILL, exit code 137)"),
+        (137, b"", "a warning\n", "a warning (ended by SIGKILL, exit code 137)"),
+        (255, b"", "", "no output (exit code 255)"),
+    ],
+)
+def test_a_failure_must_be_described_by_its_last_line_and_its_end(
+    code: int, stdout: bytes, stderr: str, text: str
+) -> None:
+    assert Outcome(code, stdout, stderr).failure == text
 
 
 @pytest.mark.parametrize("writable", [True, False])

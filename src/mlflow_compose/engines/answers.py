@@ -47,6 +47,12 @@ class Reader:
         self._line = bytearray()
         self.done: tuple[Any, ...] = ()
         self.failed: Mapping[str, Any] | None = None
+        self._other = b""
+
+    @property
+    def other(self) -> bytes:
+        """The last line that is no answer, such as an error that ended the modules."""
+        return bytes(self._line) if self._line.strip() else self._other
 
     def read(self, chunk: bytes) -> None:
         """Parse the lines that a chunk completes.
@@ -85,6 +91,8 @@ class Reader:
                 self._on_progress(self._mask(text))
             case {"item": value}:
                 self._on_item(value)
+            case _ if line.strip():
+                self._other = bytes(line)
 
 
 def _parsed(line: bytearray) -> object:

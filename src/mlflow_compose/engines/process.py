@@ -1,5 +1,6 @@
 """Run a command to its end, pass its output on while it runs, and end it with its descendants."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -9,13 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output
+from mlflow_compose.engines.base import SIGNALED, Outcome, Output
 
 if TYPE_CHECKING:
     from psutil import Process
 
 # Bytes of output in memory at a time, however fast the command writes.
 CHUNK = 64 * 1024
+# Bytes at the end of standard error that are kept.
+KEPT_ERRORS = 64 * 1024
 # Seconds that processes may take to end after SIGTERM, and between checks.
 ENDS_WITHIN, POLL_EVERY = 10, 0.1
 
@@ -61,9 +64,10 @@ def run_process(
                 # Popen does not after a KeyboardInterrupt.
                 process.wait()
                 raise
-        errors.seek(0)
+        errors.seek(max(errors.seek(0, os.SEEK_END) - KEPT_ERRORS, 0))
         stderr = errors.read().decode(errors="replace")
-    return Outcome(process.returncode, b"".join(chunks), stderr)
+    code = process.returncode
+    return Outcome(SIGNALED - code if code < 0 else code, b"".join(chunks), stderr)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import IO, Any, TypeVar
 
@@ -27,6 +28,8 @@ answer.serve(module.main, given["request"])
 """
 # Sent before all other modules.
 COMMON = (answer, s3)
+# Characters at the end of a crash's message that are kept.
+LONGEST_MESSAGE = 1000
 T = TypeVar("T")
 
 
@@ -64,7 +67,9 @@ def run_modules(  # noqa: PLR0913 - independent options
         outcome = engine.run(service, command, stdin=stdin, folder=folder, on_output=reader.read)
     if reader.done and not reader.failed and not outcome.exit_code:
         return shaped(reader.done[0], shape)
-    facts = reader.failed or {"message": mask(outcome.last_line)}
+    # Shortened without secrets, of which no part must remain.
+    failure = mask(replace(outcome, stdout=reader.other).failure)[-LONGEST_MESSAGE:]
+    facts = reader.failed or {"message": failure}
     raise RemoteError(facts["message"], facts)
 
 
