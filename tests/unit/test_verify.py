@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -324,6 +326,23 @@ def test_a_broken_link_inside_must_be_reported_with_its_cause() -> None:
     assert steps(result)[-1] == "isolation"
     (error,) = result.errors
     assert "the application's key may use buckets other than MLFLOW_BUCKET_NAME" in error.message
+
+
+# The second check waits like a query without an answer.
+HANGING = """
+import time
+from mlflow_compose.checks.probe import main
+from mlflow_compose.engines.inside import answer
+main.DEADLINE = 0.2
+main.CHECKS = {"bucket": lambda _: "fine", "database": lambda _: time.sleep(60)}
+answer.serve(main.main, {"only": ["bucket", "database"]})
+"""
+
+
+def test_a_check_without_an_answer_must_be_named() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGING], check=False, stdout=subprocess.PIPE)
+    failed = {"message": "the check 'database' had no answer within 0.2 seconds"}
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"failed": failed})
 
 
 def test_the_cause_of_a_failure_must_be_searched_from_inside() -> None:

@@ -1,5 +1,6 @@
 """Check the links of the stack from inside."""
 
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -7,6 +8,10 @@ from collections.abc import Callable, Mapping
 
 from mlflow_compose.checks.probe import artifacts, database
 from mlflow_compose.checks.probe.links import BrokenLink, Request
+from mlflow_compose.engines.inside import answer
+
+# Seconds for all checks: a server may accept a connection and then never answer.
+DEADLINE = 120
 
 
 def check_network(request: Request) -> str:
@@ -16,8 +21,8 @@ def check_network(request: Request) -> str:
     try:
         # Bypass the environment's proxy: it cannot resolve the names of this network.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=10) as answer:
-            return f"{server} answered {answer.status}"
+        with opener.open(url, timeout=10) as response:
+            return f"{server} answered {response.status}"
     except urllib.error.HTTPError as error:
         if error.code == 401:  # noqa: PLR2004 - it answers, but requires a login
             return f"{server} answered 401: login is on"
@@ -61,4 +66,18 @@ def outcome(check: Callable[[Request], str], request: Request) -> dict[str, obje
 
 def main(request: Request) -> dict[str, dict[str, object]]:
     """Run the checks that the request names; return their outcomes."""
-    return {name: outcome(CHECKS[name], request) for name in request["only"]}
+    found: dict[str, dict[str, object]] = {}
+
+    def give_up() -> None:
+        (name, *_) = (name for name in request["only"] if name not in found)
+        answer.give_up(f"the check {name!r} had no answer within {DEADLINE} seconds")
+
+    watchdog = threading.Timer(DEADLINE, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        for name in request["only"]:
+            found[name] = outcome(CHECKS[name], request)
+    finally:
+        watchdog.cancel()
+    return found

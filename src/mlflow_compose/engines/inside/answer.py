@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -55,6 +56,13 @@ def _exit(number: int, frame: FrameType | None) -> None:
         # Later ones do not disturb the cleanup.
         signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)
+
+
+def give_up(message: str) -> None:
+    """Report a failure from another thread than the one that works, and end the process."""
+    _write(failed={"message": message})
+    # The working thread may never return.
+    os._exit(1)
 
 
 def serve(work: Callable[[Request], Any], request: Request) -> None:
