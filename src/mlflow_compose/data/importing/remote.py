@@ -13,6 +13,7 @@ from mlflow_compose.data.inside import (
     main,
     merge,
     row_mapping,
+    scratch,
     store,
     table_groups,
     tables,
@@ -24,7 +25,18 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 # Each module after those that it imports.
-MODULES = (tables, table_groups, row_mapping, conflicts, merge, damaged, store, listing, main)
+MODULES = (
+    tables,
+    table_groups,
+    row_mapping,
+    conflicts,
+    merge,
+    damaged,
+    scratch,
+    store,
+    listing,
+    main,
+)
 PROXY = "mlflow-artifacts:/"
 STACK_HINT = "mlflow-compose verify shows whether the stack is well"
 DAMAGED_HINT = "repair these files or move them away, then run the same command again"

@@ -1,7 +1,6 @@
 """Merge a source into the stack's database, and list the stack's artifacts."""
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from mlflow_compose.data.inside import listing, tables
 from mlflow_compose.data.inside.damaged import find_damaged
 from mlflow_compose.data.inside.merge import Merge
 from mlflow_compose.data.inside.row_mapping import RowMapping
+from mlflow_compose.data.inside.scratch import scratch_folder
 from mlflow_compose.data.inside.store import RUNS, known_keys, open_source
 from mlflow_compose.data.inside.table_groups import KINDS, SERVER_TABLES
 from mlflow_compose.engines.inside.answer import Request, item, progress
@@ -22,8 +22,8 @@ def merge(request: Request) -> dict[str, Any]:
     mapping = RowMapping(request["root"], move_all=request["kind"] == "server")
     staged = Path(os.environ["SHARED_FOLDER"])
     target = tables.open_database(request["backend"])
-    with tempfile.TemporaryDirectory(prefix="import-") as scratch:
-        source = open_source(request["kind"], staged, Path(scratch).resolve(), progress)
+    with scratch_folder() as scratch:
+        source = open_source(request["kind"], staged, scratch, progress)
         is_folder = request["kind"] == "folder"
         damaged = find_damaged(staged / RUNS, known_keys(source)) if is_folder else []
         source_schema, target_schema = tables.reflected(source), tables.reflected(target)
