@@ -197,7 +197,7 @@ def import_all(stack: RunningStack, source: Source) -> dict[str, Any]:
     """Import; only the folder is not complete, since one of its runs is damaged."""
     output = stack.tool("import", source.location, "--json", code=int(source.name == "folder"))
     errors = [error["message"] for error in output.envelope["errors"]]
-    assert errors == ["not in the stack: 1 damaged entries"] * output.code
+    assert errors == ["not in the stack: 1 damaged entry"] * output.code
     return output.data
 
 

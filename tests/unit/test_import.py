@@ -795,8 +795,10 @@ def test_missing_rows_must_be_an_error_that_names_them() -> None:
     assert _lines(lost)[-1] == "  x"
     (damaged,) = _errors(replace(whole, lost={"damaged entries": 2}))
     assert damaged.message == "not in the stack: 2 damaged entries"
+    (single,) = _errors(replace(whole, lost={"damaged entries": 1}, after={"runs": 1, "tags": 3}))
+    assert single.message == "not in the stack: 1 run, 1 damaged entry"
     (unread,) = _errors(replace(whole, unread=1))
-    assert "artifacts of 1 runs" in unread.message
+    assert "artifacts of 1 run or model" in unread.message
 
 
 def test_an_experiment_without_its_folder_must_be_named(tmp_path: Path) -> None:

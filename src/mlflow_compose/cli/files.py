@@ -43,7 +43,7 @@ def render(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="What to render: compose or local. Default: what STACK_ENGINE runs.",
+            help="What to render: compose or local. Default: the one that STACK_ENGINE uses.",
         ),
     ] = None,
     output: Annotated[

@@ -15,7 +15,7 @@ Every command with its options. This page is generated from the code; `mlflow-co
 
 ## Global options
 
-They may stand before or after the command.
+They may come before or after the command.
 
 """
 FOOTER = """

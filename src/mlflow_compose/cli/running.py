@@ -58,7 +58,11 @@ def up(
 def down(
     ctx: typer.Context,
     volumes: Annotated[
-        bool, typer.Option("--volumes", help="Also delete the data: runs and artifacts.")
+        bool,
+        typer.Option(
+            "--volumes",
+            help="Also delete the data: runs, artifacts, and all buckets of the bundled S3 server.",
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:

@@ -81,7 +81,7 @@ class StoreSettings(BaseSettings):
     )
     s3_provider: Literal["minio", "versitygw", "rclone", "seaweedfs", "rustfs"] = setting(
         "minio",
-        "Bundled S3 server: minio, versitygw, rclone, seaweedfs or rustfs; their data is separate.",
+        "Bundled S3 server: minio, versitygw, rclone, seaweedfs or rustfs; each has its own data.",
         section=S3,
     )
     minio_host: Host = setting(
@@ -112,11 +112,11 @@ class StoreSettings(BaseSettings):
     )
     minio_access_key: KeyId = setting(
         Generated(20),
-        "Access key id of the application, which may use only the bucket.",
+        "S3 access key id that MLflow uses; limited to the bucket if the server supports it.",
         section=S3,
     )
     minio_secret_access_key: LongSecret = setting(
-        Generated(40), "Secret access key of the application, at least 8 characters.", section=S3
+        Generated(40), "S3 secret access key that MLflow uses, at least 8 characters.", section=S3
     )
     minio_root_user: KeyId = setting(
         Generated(20),

@@ -24,6 +24,11 @@ from mlflow_compose.result import Progress, Result
 FILES, BYTES = "artifact files", "artifact bytes"
 ROWS_FILE = "rows.jsonl"
 SHOWN = 20
+# Singular of kinds that do not just drop their last letter.
+SINGULAR = {
+    "damaged entries": "damaged entry",
+    "model versions' artifacts": "model version's artifacts",
+}
 Counts = Mapping[str, int]
 
 
@@ -211,9 +216,10 @@ def _lines(comparison: Comparison) -> list[str]:
 
 def _errors(comparison: Comparison) -> tuple[MlflowComposeError, ...]:
     missing = {**comparison.missing, **comparison.lost}
-    lost = [f"{number} {kind}" for kind, number in missing.items()]
-    if comparison.unread:
-        lost.append(f"artifacts of {comparison.unread} runs or models that cannot be listed")
+    lost = [_amount(number, kind) for kind, number in missing.items()]
+    if unread := comparison.unread:
+        owners = "1 run or model" if unread == 1 else f"{unread} runs or models"
+        lost.append(f"artifacts of {owners}, which cannot all be listed")
     if not lost:
         return ()
     text = ", ".join(lost)
@@ -223,3 +229,9 @@ def _errors(comparison: Comparison) -> tuple[MlflowComposeError, ...]:
             hint="the list of what was not imported says why",
         ),
     )
+
+
+def _amount(number: int, kind: str) -> str:
+    if number == 1:
+        kind = SINGULAR.get(kind, kind.removesuffix("s"))
+    return f"{number} {kind}"
