@@ -93,7 +93,7 @@ def test_a_start_must_remove_only_containers_of_the_stack(
     engine(docker, paths, monkeypatch).start(screen, wait_timeout=1)
     assert docker.removed == ["lab-postgres-1"]
     assert "remove_orphans" not in docker.compose_calls["up"]
-    assert any("lab-extra-1 was left alone" in line for line in screen.shown)
+    assert any("lab-extra-1 is not part of this stack" in line for line in screen.shown)
 
 
 def test_a_service_of_the_override_file_must_not_be_reported(
@@ -113,7 +113,7 @@ def test_a_stop_must_remove_only_containers_of_the_stack(
     engine(docker, paths, monkeypatch).stop(screen, volumes=volumes)
     assert docker.removed == ["lab-mlflow-run-1", "lab-postgres-1"]
     assert docker.compose_calls["down"] == {"quiet": True}
-    assert any("lab-extra-1 was left alone" in line for line in screen.shown)
+    assert any("lab-extra-1 is not part of this stack" in line for line in screen.shown)
 
 
 @pytest.mark.parametrize(("others", "called"), [((), {"down"}), ((EXTRA,), set())])

@@ -126,7 +126,7 @@ def test_an_unmounted_folder_of_the_user_must_be_reported(tmp_path: Path) -> Non
     line = f"MINIO_VOLUME_PATH={objects}"
     up(plan(tmp_path / "stack", line))
     unmount(objects)
-    with pytest.raises(EngineError, match=f"{GONE} {objects}, which does not hold it now"):
+    with pytest.raises(EngineError, match=f"{GONE} {objects}, which no longer holds it"):
         up(plan(tmp_path / "stack", line))
     objects.rmdir()
     with pytest.raises(EngineError, match=GONE):
@@ -199,7 +199,7 @@ def test_the_docker_engine_must_miss_a_folder_of_the_user_too(tmp_path: Path) ->
     claim_folders(engine.stack, paths.compose)
     assert engine.data_folders() == (OBJECTS,)
     unmount(objects)
-    with pytest.raises(EngineError, match=f"{GONE} {objects}, which does not hold it now"):
+    with pytest.raises(EngineError, match=f"{GONE} {objects}, which no longer holds it"):
         engine.check_data(start_empty=True, held=engine.stack.folders)
     engine.check_data(start_empty=True, held=["../what-it-used-before"])
 

@@ -99,7 +99,7 @@ def test_a_damaged_file_must_be_named(
     [
         (f"{RUN}/inputs/i1/meta.yaml", "{source_type: CODE, source_id: x}", "input i1 of run r1"),
         (f"{RUN}/inputs/i1/meta.yaml", "{source_id: gone}", "its dataset is damaged or missing"),
-        (f"{MODEL}/metrics/train/loss", f"{POINT} my leaves d1", "1 points of metric train/loss"),
+        (f"{MODEL}/metrics/train/loss", f"{POINT} my leaves d1", "1 point of metric train/loss"),
         (f"{MODEL}/metrics/train/loss", "17 0.5 0 gone", "run gone is damaged or was deleted"),
         ("models/own/aliases/champion", "two", "alias champion of model own"),
         ("old/1/meta.yaml", "name: leaves", "folder old"),

@@ -151,7 +151,7 @@ def test_no_server_must_be_started_for_counting_if_the_data_is_not_mounted(tmp_p
     """It would create an empty stack there, and not find the hidden data."""
     old = plan(tmp_path)
     start(old)
-    missing = EngineError("the data of this stack was in /mnt/disk, which does not hold it now")
+    missing = EngineError("the data of this stack was in /mnt/disk, which no longer holds it")
     engine = FakeEngine(old.stack, problems={"check_data": missing})
     with pytest.raises(DataElsewhereError, match="not counted: the data of this stack was in"):
         start(plan(tmp_path, "PG_DATABASE=other"), engine)

@@ -197,7 +197,7 @@ def test_a_line_without_an_end_must_be_an_error(monkeypatch: pytest.MonkeyPatch)
                 sizes.append(CHUNK)
                 on_output(b"x" * CHUNK)
 
-    with pytest.raises(RemoteError, match="a line has more than 1 MB"):
+    with pytest.raises(RemoteError, match="a line is longer than 1 MB"):
         run_modules(Endless(stack()), [], {}, str)
     assert sum(sizes) <= 1024**2 + CHUNK
 

@@ -111,8 +111,8 @@ def _check_folder(plan: Plan, rendering: Rendering, folder: Path) -> None:
         found = read_id(actual.parent)
     if found not in {"", plan.identity.id}:
         raise FilesError(
-            f"{folder} has the files of another stack (id {found}), so nothing was written",
-            hint="choose another folder; if that stack is gone, delete this one first",
+            f"{folder} contains the files of another stack (id {found}), so nothing was written",
+            hint="choose another folder, or delete this one if that stack is gone",
         )
 
 

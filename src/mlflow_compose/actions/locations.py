@@ -26,7 +26,7 @@ def other_locations(move: MigrationPlan, engine: Engine, progress: Progress) -> 
         raise UsageError(
             f"MLFLOW_BUCKET_NAME cannot change: artifact locations in the database name the bucket "
             f"{old.bucket} ({moved})",
-            hint=f"create a bucket of that name there, and set MLFLOW_BUCKET_NAME={old.bucket} in "
-            "the --settings file",
+            hint="create a bucket of that name on the new S3 server, and set "
+            f"MLFLOW_BUCKET_NAME={old.bucket} in the --settings file",
         )
     return found

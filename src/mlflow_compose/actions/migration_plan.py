@@ -110,7 +110,7 @@ def _check_names(old: Plan, new: Plan, more: Path | None) -> None:
         raise UsageError(
             f"{', '.join(others)} cannot change during a migration, but {file} sets "
             f"{'it' if len(others) == 1 else 'them'}",
-            hint=f"leave only settings of the stores in {file}; change others in "
+            hint=f"keep only settings of the stores in {file}; change others in "
             f"{new.paths.env_file.name}, then mlflow-compose up",
         )
 
@@ -140,7 +140,7 @@ def refuse(before: Plan, after: Plan) -> None:
         raise UsageError(f"a secret cannot change during a migration: {about}")
     if old.artifact_access == "direct" and old.stores.bucket != new.stores.bucket:
         raise UsageError(
-            "MLFLOW_BUCKET_NAME cannot change: with direct access, runs contain its name"
+            "MLFLOW_BUCKET_NAME cannot change: with direct access, artifact locations contain it"
         )
 
 
@@ -160,7 +160,7 @@ def _refuse_objects(before: Plan, after: Plan) -> None:
     if folder := _same_folder(before, after):
         raise UsageError(
             f"MINIO_VOLUME_PATH ({folder}) holds the old objects; two servers cannot share it",
-            hint="set another or an empty MINIO_VOLUME_PATH in the --settings file",
+            hint="set another MINIO_VOLUME_PATH, or an empty one, in the --settings file",
         )
 
 
@@ -168,7 +168,7 @@ def own_server(url: str | None) -> UsageError:
     """Return the error for a migration to the stack's own S3 server under another address."""
     return UsageError(
         f"MINIO_HOST and MINIO_PORT ({url}) lead to this stack's own S3 server, "
-        "which would not run any more",
+        "which does not run after the migration",
         hint="choose another server",
     )
 

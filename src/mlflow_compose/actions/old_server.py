@@ -1,4 +1,4 @@
-"""The old S3 server of a migration: its other buckets, and whether it is the new one, too."""
+"""The old S3 server of a migration: its other buckets, and whether it is also the new one."""
 
 import secrets
 from dataclasses import replace
@@ -8,7 +8,7 @@ from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.credentials import reveal
 
-# Every new disk has it, and servers that keep plain files list it as a bucket.
+# A folder on every new ext4 disk, which servers that keep plain files list as a bucket.
 NO_BUCKET = "lost+found"
 PROBE = ".mlflow-compose-probe-"
 
@@ -26,9 +26,9 @@ def other_buckets(old: Plan) -> tuple[str, ...]:
 
 
 def serves(old: Plan, target: Objects) -> bool:
-    """Tell whether a bucket is on the bundled S3 server of a stack, under whatever address.
+    """Tell whether a bucket is on the bundled S3 server of a stack, even under another address.
 
-    It is if an object that is stored in the server's bucket of that name appears in it.
+    This is tested by storing an object in the server's bucket of that name.
 
     Raises:
         ObjectsError: One of the servers refused a request, or did not answer.
@@ -42,7 +42,7 @@ def serves(old: Plan, target: Objects) -> bool:
     try:
         probed.put(key, b"")
     except ObjectsError:
-        # A full disk is a reason to move, and does not keep the objects from being read.
+        # Such as a full disk, which is a reason to move; its objects can still be read.
         return False
     try:
         return target.has(key)
@@ -51,7 +51,7 @@ def serves(old: Plan, target: Objects) -> bool:
 
 
 def administrator(plan: Plan) -> Objects:
-    """Return a client of a bundled S3 server with the key that may do everything."""
+    """Return a client of a bundled S3 server with the root key."""
     client, settings = Objects.of(plan.stack), plan.loaded.settings
     if plan.stack.has_one_key:
         return client

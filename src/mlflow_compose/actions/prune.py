@@ -13,7 +13,7 @@ from mlflow_compose.result import Result
 
 
 def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
-    """Return the existing volumes that migrations left behind, and copied completely.
+    """Return the existing volumes that migrations left behind after copying all of their data.
 
     Raises:
         EngineError: The engine cannot be used.
@@ -47,7 +47,7 @@ def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
 
 
 def _kept(plan: Plan, engine: Engine) -> Mapping[str, Sequence[str]]:
-    """Return the unused volumes that hold buckets that were not copied, with these buckets."""
+    """Return the unused volumes with buckets that were not copied, and these buckets."""
     found = read_record(plan.paths).not_copied(plan.stack.site.engine)
     existing = engine.unused_volumes()
     return {name: buckets for name, buckets in sorted(found.items()) if name in existing}

@@ -72,7 +72,7 @@ class Reader:
         self._line += part
         if len(self._line) > LONGEST_LINE:
             limit = LONGEST_LINE // 1024**2
-            raise RemoteError(f"{MALFORMED}: a line has more than {limit} MB")
+            raise RemoteError(f"{MALFORMED}: a line is longer than {limit} MB")
 
     def _parse(self, line: bytearray) -> None:
         match _parsed(line):

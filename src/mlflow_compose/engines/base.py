@@ -210,7 +210,7 @@ class Engine(Protocol):
         """
 
     def removal_command(self, volume: str) -> list[str]:
-        """Return the command that deletes a volume by hand, whatever it holds."""
+        """Return the command with which a user can delete a volume and everything in it."""
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""

@@ -60,8 +60,8 @@ def check_is_folder(path: Path) -> None:
         if stat.S_ISLNK(mode) and not path.exists():
             raise EngineError(
                 f"{path} points to {path.readlink()}, which does not exist",
-                hint=f"put the data back there; rm {path} and mlflow-compose up --start-empty "
-                "start without it",
+                hint=f"put the data back there; to start without it, rm {path} and run "
+                "mlflow-compose up --start-empty",
             )
         is_folder = path.is_dir()
     except FileNotFoundError:

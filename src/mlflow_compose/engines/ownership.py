@@ -50,7 +50,7 @@ def check_held(folder: Path, names: Collection[str]) -> None:
             real = Path(os.path.realpath(path))
             where = f"{path}, which is {real}," if real != path else f"{path}"
             raise EngineError(
-                f"the data of this stack was in {where}, which does not hold it now",
+                f"the data of this stack was in {where}, which no longer holds it",
                 hint="if it is on another disk, mount it; mlflow-compose up --start-empty starts "
                 "without the data",
             )

@@ -61,7 +61,7 @@ def run_process(
                 process.wait()
             except BaseException:
                 _end(process)
-                # Popen does not after a KeyboardInterrupt.
+                # Popen itself does not wait after a KeyboardInterrupt.
                 process.wait()
                 raise
         errors.seek(max(errors.seek(0, os.SEEK_END) - KEPT_ERRORS, 0))
@@ -87,7 +87,7 @@ def children() -> set["Process"]:
 def terminate(processes: Iterable["Process"]) -> None:
     """End processes and their descendants, and return when they have ended.
 
-    Docker's command runs Compose as a process of its own, which would survive it.
+    The docker command runs Compose as a separate process, which would survive it.
     """
     import psutil
 
@@ -95,7 +95,7 @@ def terminate(processes: Iterable["Process"]) -> None:
     _ask(asked)
     deadline = time.monotonic() + ENDS_WITHIN
     while (alive := set(filter(_is_alive, asked))) and time.monotonic() < deadline:
-        # A process that handles SIGTERM may start another one even after it.
+        # A process that handles SIGTERM may still start other ones.
         late = set().union(*map(_descendants, alive)) - asked
         _ask(late)
         asked |= late

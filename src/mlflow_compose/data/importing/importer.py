@@ -117,7 +117,7 @@ class Import:
         except NoAnswer as error:
             raise EngineError(
                 f"the stack {stack.name} is running, but {error}",
-                hint="mlflow-compose verify names the broken link",
+                hint="mlflow-compose verify shows what is broken",
             ) from None
         except Unreachable:
             raise EngineError(
@@ -126,7 +126,7 @@ class Import:
         except TrackingError as error:
             raise EngineError(
                 f"the stack rejects the import: {error}",
-                hint="mlflow-compose verify names the broken link",
+                hint="mlflow-compose verify shows what is broken",
             ) from None
 
     def _stage(self, folder: Path) -> tuple[ArtifactSource, list[str]]:

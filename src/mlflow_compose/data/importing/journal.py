@@ -1,7 +1,7 @@
 """Record which artifacts are being sent, so that a killed import is resumed exactly there.
 
-A folder may hold half a file after a kill. Its size alone cannot tell that from a shorter file that
-a client stored after an earlier import.
+After a kill, a folder may contain an incomplete file. Its size alone does not distinguish it from a
+shorter file that a client stored after an earlier import.
 """
 
 import json
@@ -19,7 +19,7 @@ BEGIN, END = "begin", "end"
 
 
 def interrupted(paths: StackPaths) -> set[str]:
-    """Return the keys of artifacts of which earlier imports may have stored a part.
+    """Return the keys of artifacts that earlier imports may have stored incompletely.
 
     Raises:
         FilesError: The journal cannot be read.
@@ -55,12 +55,12 @@ def _event(line: str) -> object:
 def journaled(put: Put, paths: StackPaths, earlier: Collection[str]) -> Iterator[Put]:
     """Provide a `put` that records each key before it is sent, and after the stack has it.
 
-    A key that failed stays in the journal, since the stack may have a part of the artifact.
+    A key that failed stays in the journal, since the stack may have an incomplete artifact.
 
     Args:
         put: Function that stores a file in the stack.
         paths: Files of the stack.
-        earlier: Keys of artifacts of which the stack still may have a part.
+        earlier: Keys of artifacts that may still be incomplete in the stack.
 
     Raises:
         FilesError: The journal cannot be written.

@@ -38,7 +38,7 @@ MODULES = (
     main,
 )
 PROXY = "mlflow-artifacts:/"
-STACK_HINT = "mlflow-compose verify shows whether the stack is well"
+STACK_HINT = "mlflow-compose verify shows whether the stack works"
 DAMAGED_HINT = "repair these files or move them away, then run the same command again"
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from mlflow_compose.stack import Stack
 def external(stack: Stack, locations: Mapping[str, Sequence[str]]) -> list[str]:
     """Describe artifacts that the stack's rows refer to outside of its store."""
     return [
-        f"the artifacts at {old}: in the stack they are at {one}"
+        f"the artifacts at {old}: the stack refers to {one} instead"
         for old, new in locations.items()
         for one in new
         if not key_of(stack, one)

@@ -43,8 +43,8 @@ class ArtifactIndex:
 
         Args:
             objects: Size of the stack's objects, by key.
-            partial: Keys that were being sent when an import was killed; a shorter file there is
-                what it left.
+            partial: Keys that were being sent when an import was killed, so that a shorter file
+                there is incomplete.
         """
         return {
             key: one

@@ -1,7 +1,7 @@
-"""Find what MLflow's command skipped in an mlruns folder.
+"""Find what `mlflow migrate-filestore` skipped in an mlruns folder.
 
-`mlflow migrate-filestore` skips a file that it cannot read and still succeeds
-(`mlflow.store.fs2db._utils.safe_read_yaml`), and so do some of its other steps. The docstrings of
+It skips files that it cannot read and still succeeds (`mlflow.store.fs2db._utils.safe_read_yaml`);
+so do some of its other steps. The docstrings of
 `mlflow.store.fs2db._tracking` and `_registry` show the layout.
 """
 
@@ -17,7 +17,7 @@ NOT_RUNS = ("tags", "datasets", "traces", MODELS, TRASH)
 # Folders whose files have any name and any content.
 VALUES = {"params", "tags", "metrics", "request_metadata"}
 SKIPPED = "mlflow migrate-filestore skipped it"
-# Numbers of words in a line of a logged model's metric: without and with a dataset.
+# Number of words per line in a metric file of a logged model: without and with a dataset.
 POINT_WORDS = (4, 6)
 # Keys in the database that the folder was converted to, by table; those of model versions are
 # NAME/VERSION.
@@ -31,7 +31,7 @@ def find_damaged(top: Path, known: Known) -> list[str]:
         if _is_number(folder.name):
             found += _experiment(folder, known)
         elif folder.name not in {MODELS, TRASH} and any(folder.rglob(META)):
-            found.append(f"folder {folder.name}: the name of an experiment's folder is a number")
+            found.append(f"folder {folder.name}: an experiment's folder must be named by a number")
     for folder in _subfolders(top / MODELS):
         found += _registered_model(folder, known)
     return found
@@ -108,7 +108,8 @@ def _logged_model(folder: Path, known: Known) -> Iterator[str]:
         if path.is_file():
             key = path.relative_to(folder / "metrics").as_posix()
             for problem, number in _skipped_points(path, known["runs"]).items():
-                yield f"{number} points of metric {key} of logged model {folder.name}: {problem}"
+                points = "1 point" if number == 1 else f"{number} points"
+                yield f"{points} of metric {key} of logged model {folder.name}: {problem}"
 
 
 def _skipped_points(path: Path, runs: Collection[str]) -> Counter[str]:

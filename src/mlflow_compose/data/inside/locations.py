@@ -6,7 +6,7 @@ from mlflow_compose.data.inside import tables
 from mlflow_compose.engines.inside.answer import Request
 
 SCHEME = "s3://"
-# Tables with the columns of which the first that is set is where the artifacts are.
+# Columns with artifact locations, by table; the first one that is set counts.
 COLUMNS = {
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),

@@ -1,4 +1,4 @@
-"""A folder for the copy of a source, and the folders that killed imports left."""
+"""A temporary folder for the copy of a source; removes those that killed imports left."""
 
 import shutil
 import tempfile
@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "mlflow-compose-import-"
-# Locked while its import runs. Unlike a process number, that means the same in every container.
+# Locked while its import runs. Unlike a process number, a lock works across containers.
 LOCK = ".mlflow-compose-lock"
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Provide a folder, and remove it afterwards."""
-    # Windows, where this module is only imported, does not have it.
+    """Provide a temporary folder, and remove it afterwards."""
+    # Not available on Windows, where this module is only imported.
     import fcntl
 
     remove_abandoned()
@@ -28,7 +28,7 @@ def remove_abandoned() -> None:
     import fcntl
 
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{LOCK}"):
-        # Its import is running, or it is another user's.
+        # Locked or inaccessible: its import is running, or it belongs to another user.
         with suppress(OSError), path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent, ignore_errors=True)

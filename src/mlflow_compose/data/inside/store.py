@@ -26,7 +26,7 @@ from mlflow_compose.data.inside.tables import (
 DATABASE, ROWS, RUNS = "mlflow.db", "rows.jsonl", "mlruns"
 # Columns that the REST API does not return.
 DEFAULTS = {"workspace": "default"}
-# Columns that identify what a folder has in files.
+# Key columns of what an mlruns folder keeps in files.
 KEYS = {
     "experiments": ("experiment_id",),
     "runs": ("run_uuid",),

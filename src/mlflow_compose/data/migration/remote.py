@@ -58,7 +58,7 @@ def copy_runs(engine: Engine, old: Stack, progress: Progress) -> Mapping[str, in
     if "runs" not in rows:
         raise StoreError(
             "the runs cannot be copied: the database has no table runs",
-            hint="mlflow-compose verify shows whether the stack is well",
+            hint="mlflow-compose verify shows whether the stack works",
         )
     return rows
 

@@ -167,7 +167,7 @@ class DockerEngine:
         return ""
 
     def removal_command(self, volume: str) -> list[str]:
-        """Return the command that deletes a volume by hand, whatever it holds."""
+        """Return the command with which a user can delete a volume and everything in it."""
         return ["docker", "volume", "rm", docker_name(self.stack.name, volume)]
 
     def _check_unused(self, volumes: Collection[str], *, but: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Containers of the project that belong to none of its services, such as those of an old setting.
+"""Containers of the project that belong to no service, such as those of an earlier setting.
 
 Compose's `--remove-orphans` would also remove containers that users add to the project with more
 Compose files than the tool knows, so the stack's own are removed one by one.
@@ -63,7 +63,7 @@ def find(
     services = {service.name for service in stack.services} if has_files else set()
     found = orphans(members, services, stopping=stopping)
     if found and has_files:
-        # Services of the override file are none; only Compose knows its services.
+        # Only Compose knows the override file's services, whose containers are no orphans.
         services |= {*client.compose.config(return_json=True)["services"]}
         found = orphans(members, services, stopping=stopping)
     return found
@@ -88,7 +88,7 @@ def remove(client: "DockerClient", members: Iterable[Member]) -> None:
     from python_on_whales.exceptions import NoSuchContainer
 
     for member in members:
-        # It may be gone meanwhile.
+        # It may be gone by now.
         with suppress(NoSuchContainer):
             client.container.stop(member.name)
             if not member.removes_itself:
@@ -98,9 +98,10 @@ def remove(client: "DockerClient", members: Iterable[Member]) -> None:
 def left_alone(members: Sequence[Member]) -> str:
     """Return a sentence about orphans that do not belong to the stack."""
     names = [member.name for member in members]
-    subject, verb = ("container", "was") if len(names) == 1 else ("containers", "were")
+    one = len(names) == 1
+    subject, verb, past = ("container", "is", "was") if one else ("containers", "are", "were")
     return (
-        f"not part of this stack, so the {subject} {', '.join(names)} {verb} left alone; "
+        f"the {subject} {', '.join(names)} {verb} not part of this stack and {past} left alone; "
         f"docker rm --force {' '.join(names)} removes what you no longer need"
     )
 

@@ -175,7 +175,7 @@ class LocalEngine:
         return folders.describe_kept(outside, unmarked)
 
     def removal_command(self, volume: str) -> list[str]:
-        """Return the command that deletes a data folder by hand, whatever it holds."""
+        """Return the command with which a user can delete a data folder and everything in it."""
         return ["rm", "-r", str(self._folder / folders.DATA / volume)]
 
     def held_ports(self) -> frozenset[int]:

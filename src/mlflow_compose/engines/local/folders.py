@@ -210,7 +210,7 @@ def _new_folder(name: str) -> Path:
     path = STATE / secrets.token_hex(6) / name
     path.mkdir(parents=True, mode=stat.S_IRWXU)
     for parent in (STATE, path.parent):
-        # Whatever root's umask is.
+        # Regardless of root's umask.
         parent.chmod(PASS_THROUGH)
     return path
 
@@ -220,8 +220,8 @@ def _check_nothing_mounted(folders: Collection[Path], mounts: Collection[Path]) 
     if found := [str(path) for path in mounted_in(folders, mounts)]:
         raise EngineError(
             f"a disk or another folder is mounted at {', '.join(found)}, so nothing was deleted",
-            hint=f"{shlex.join(['umount', *found])} and the same command again keep what is "
-            "mounted there; or delete the data by hand",
+            hint=f"to keep what is mounted there, run {shlex.join(['umount', *found])} "
+            "and then the same command again; or delete the data by hand",
         )
 
 

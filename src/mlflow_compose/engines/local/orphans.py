@@ -70,5 +70,5 @@ def _end(orphans: Collection["Process"]) -> None:
         raise EngineError(
             "processes left over from an earlier start of this stack cannot be ended: "
             f"{', '.join(str(process.pid) for process in alive)}",
-            hint="end them with the rights of their owner, or restart this machine",
+            hint="end them as their owner or as root, or restart this machine",
         )

@@ -95,8 +95,8 @@ def _works(folder: Path) -> bool:
 def _unchecked(folder: Path, reason: str) -> BuildError:
     return BuildError(
         f"the packages in {folder} cannot be checked: {reason}",
-        hint="run the same command again; if that does not help and no other stack runs from "
-        f"there, rm -r {shlex.quote(str(folder))} has them installed again",
+        hint="run the same command again; if that does not help and no other stack uses them, run "
+        f"rm -r {shlex.quote(str(folder))}, and the next up installs them again",
     )
 
 

@@ -173,7 +173,8 @@ EXTERNAL_CAUSES: Mapping[str, Cause] = {
         "create it there (CREATE DATABASE, CREATE ROLE), or set PG_DATABASE and PG_USER in .env",
     ),
     "pg_old": Cause(
-        "the database server is too old", "set PG_HOST in .env to PostgreSQL 12 or newer"
+        "the database server is too old",
+        "set PG_HOST in .env to a server with PostgreSQL 12 or newer",
     ),
 }
 
