@@ -10,7 +10,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── FilesError               1  files of the stack cannot be read or written
 ├── TemplatesMissingError    1  the installation is incomplete
 ├── EngineError              1  the engine cannot be used, or a call to it failed
-│   └── BuildError           1  the image could not be built
+│   └── BuildError           1  the image could not be built, or packages not installed
 ├── PortTakenError           1  another process listens on a published port
 ├── OtherStackError          1  the server on a port is not this stack's
 ├── DataElsewhereError       1  the settings would hide data that the stack has
@@ -97,7 +97,7 @@ class EngineError(MlflowComposeError):
 
 
 class BuildError(EngineError):
-    """The image could not be built."""
+    """The image could not be built, or the packages could not be installed."""
 
     code = "build"
 
@@ -174,7 +174,7 @@ class StoreError(MlflowComposeError):
 
 
 class SourceError(MlflowComposeError):
-    """The source of an import does not exist, is something else, or denies access."""
+    """The source of an import does not exist, is not an MLflow store, or denies access."""
 
     code = "source"
 

@@ -101,7 +101,9 @@ def import_(
     ],
     artifacts: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the artifacts. Default: next to the database."),
+        typer.Option(
+            metavar="DIR", help="Folder of the artifacts, if they are not found automatically."
+        ),
     ] = None,
 ) -> None:
     """Import experiments, runs, artifacts and models.

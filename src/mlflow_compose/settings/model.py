@@ -73,7 +73,7 @@ class Settings(StoreSettings):
     mlflow_workers: Workers = setting(2, "Number of MLflow server processes.", section=MLFLOW)
     mlflow_jobs: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument
-        "Run MLflow's background jobs: 8 more processes, 1.5 GB of memory.",
+        "Run MLflow's background jobs, which need 8 more processes and 1.5 GB of memory.",
         section=MLFLOW,
     )
     mlflow_auth: Literal["none", "basic"] = setting(

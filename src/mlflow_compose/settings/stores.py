@@ -136,7 +136,7 @@ class StoreSettings(BaseSettings):
         "Folder on this machine for the objects; empty: a volume (minio_data for minio).",
         section=S3,
     )
-    aws_default_region: Region = setting("us-east-1", "Region of the S3 requests.", section=S3)
+    aws_default_region: Region = setting("us-east-1", "Region for S3 requests.", section=S3)
 
     @property
     def has_console(self) -> bool:

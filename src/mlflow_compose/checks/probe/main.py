@@ -1,4 +1,4 @@
-"""Check the links of the stack from inside."""
+"""Check from inside the stack whether its parts work together."""
 
 import threading
 import time

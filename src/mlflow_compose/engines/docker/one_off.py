@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Path of the shared folder in a container.
 MOUNT_POINT = "/mnt/shared"
-# Seconds until the engine has created a container that was requested, and between checks.
+# Seconds that the engine may take to create a requested container, and between checks.
 CREATED_WITHIN, POLL_EVERY = 1, 0.1
 
 

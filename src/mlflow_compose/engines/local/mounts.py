@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-# Linux's list, which unlike the devices of files also shows folders that are mounted elsewhere.
+# Linux's list, which also shows bind mounts from the same disk; `st_dev` does not.
 MOUNTINFO = Path("/proc/self/mountinfo")
 MOUNT_POINT = 4
 
