@@ -21,7 +21,7 @@ class Store:
     """Where a store is."""
 
     kind: str = key("`postgres`, `sqlite`, `s3` or `folder`.")
-    external: bool = key("Whether the stack does not run this server.")
+    external: bool = key("Whether the server is external: not run by the stack.")
     host: str | Absent = optional_key("Host of a database.")
     port: int | Absent = optional_key("Port of a database.")
     database: str | Absent = optional_key("Name of a database.")
@@ -46,11 +46,11 @@ class Stores:
 
 @dataclass(frozen=True)
 class Migration:
-    """A migration that has begun and not ended."""
+    """A migration that is running or was interrupted."""
 
     state: str = key("`running` or `interrupted`.")
-    pid: int | None = key("Process that works on the stack now, if any.")
-    since: str | None = key("When it began (ISO 8601), if it runs.")
+    pid: int | None = key("Id of the process that is working on the stack now, if any.")
+    since: str | None = key("When that process began to work on the stack (ISO 8601), if any.")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Step:
     name: str = key("Name of the check.")
     ok: bool = key("Whether it passed.")
     seconds: float = key("Duration in seconds.")
-    detail: str = key("What was seen.")
+    detail: str = key("Finding of the check.")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Status:
     services: Sequence[ServiceState] = key("Services in start order; empty if nothing runs.")
     urls: Mapping[str, str] = key("URLs for this machine by name: `mlflow`, `s3`, `console`.")
     stores: Stores = key("Where runs and artifacts are.")
-    migration: Migration | None = key("Migration that has not ended, if any.")
+    migration: Migration | None = key("Migration that is running or was interrupted, if any.")
 
 
 @dataclass(frozen=True)

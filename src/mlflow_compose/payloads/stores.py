@@ -35,13 +35,13 @@ class Pruned:
 
     removed: Sequence[str] = key("Volumes that were deleted.")
     kept: Mapping[str, Sequence[str]] = key(
-        "Volumes that were not deleted, with their buckets that were never copied."
+        "Volumes that were not deleted, with the buckets in them that were not copied."
     )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """How much of a kind is on both sides after an import."""
+    """Numbers of one kind in the source and in the stack after an import."""
 
     source: int = key("Number in the source.")
     stack: int = key("Number of these that are in the stack.")
@@ -55,4 +55,4 @@ class Imported:
     brought: Mapping[str, int] = key("Number of new rows and artifacts by kind.")
     already_there: Mapping[str, int] = key("Number that the stack had before, by kind.")
     left: Sequence[str] = key("What was not imported, one sentence each.")
-    compared: Mapping[str, Compared] = key("Numbers on both sides by kind.")
+    compared: Mapping[str, Compared] = key("Numbers in the source and in the stack, by kind.")

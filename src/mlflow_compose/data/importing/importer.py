@@ -41,7 +41,7 @@ class Comparison:
         before: Number of these that were in the stack before.
         after: Number of these that are in the stack now.
         skipped: What is not imported, one sentence each.
-        lost: Number of what is missing besides, by kind.
+        lost: Number of other things that are missing, by kind.
         unread: Number of runs and models whose artifacts cannot all be listed.
     """
 

@@ -54,7 +54,7 @@ class Merged:
         before: Number of these that were in the stack before, by kind.
         after: Number of these that are in the stack now, by kind.
         skipped: What is not imported, one sentence each.
-        lost: What is missing although no number above shows it, one sentence each, by kind.
+        lost: What is missing without being counted above, one sentence each, by kind.
     """
 
     locations: Mapping[str, Sequence[str]]
