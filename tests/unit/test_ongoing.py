@@ -347,7 +347,7 @@ def test_an_edit_during_a_migration_must_not_be_overwritten(
     assert now == {**was, "MLFLOW_WORKERS": "5"}
     assert ["MLFLOW_WORKERS=4" in text for text in during] == [True]
     assert any(
-        ".env was edited during the migration; mlflow-compose up applies it" in line
+        ".env was edited during the migration; mlflow-compose up applies the changes" in line
         for line in screen.shown
     )
     world.expect_restored()

@@ -102,7 +102,8 @@ def _switch(move: MigrationPlan, progress: Progress) -> None:
     mark(move.old.paths, places_of(move.new))
     if move.env.apply():
         name = move.env.path.name
-        progress.note(f"{name} was edited during the migration; mlflow-compose up applies it")
+        edited = f"{name} was edited during the migration"
+        progress.note(f"{edited}; mlflow-compose up applies the changes")
     write(move.new.rendering(), move.new.folder)
 
 

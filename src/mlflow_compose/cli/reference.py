@@ -23,7 +23,7 @@ FOOTER = """
 
 0 for success, 1 for a failure, 2 for a wrong command line or setting, 3 for a service that did not
 become healthy in time; [all of them](exit-codes.md). With `--json`, every command prints one
-[JSON object](json.md), also if it fails.
+[JSON object](json.md), even if it fails.
 """
 
 

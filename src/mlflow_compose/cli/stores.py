@@ -48,7 +48,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
 ) -> None:
     """Move the data to another S3 server or to PostgreSQL.
 
-    MLflow is unavailable meanwhile. The old data is kept until you run --prune.
+    MLflow is unavailable during the migration. The old data is kept until you run --prune.
     """
     from mlflow_compose import actions
 

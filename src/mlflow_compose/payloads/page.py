@@ -12,7 +12,7 @@ from mlflow_compose.payloads import BY_COMMAND, Absent, Help, Version
 HEADER = """\
 # JSON output
 
-With `--json`, every command prints one JSON object to standard output and nothing else, also if it
+With `--json`, every command prints one JSON object to standard output and nothing else, even if it
 fails. This page is generated from the code.
 
 ```json

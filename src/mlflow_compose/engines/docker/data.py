@@ -58,7 +58,7 @@ def check_hosts(stack: Stack) -> None:
     for name, host in stack.site.servers.items():
         if host in {"localhost", "::1"} or host.startswith("127."):
             raise SettingsError(
-                f"{name} must not be {host} with Docker: there it is the container itself",
+                f"{name} must not be {host} with Docker: that is the container itself",
                 hint=f"{name}={THIS_MACHINE} is this machine; the server must not only listen on "
                 "loopback",
             )
