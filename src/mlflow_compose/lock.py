@@ -69,7 +69,11 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
     except Timeout:
         raise _busy(holder(paths)) from None
     except (OSError, NotImplementedError) as error:
-        why = error.strerror if isinstance(error, OSError) else "the file system has no locks"
+        why = (
+            error.strerror
+            if isinstance(error, OSError)
+            else "the file system does not support locks"
+        )
         raise FilesError(
             f"{folder / LOCK}, the lock of the stack, cannot be acquired: {why}",
             hint=f"ls -ld {folder} {folder}/* shows the files and their owner",

@@ -21,8 +21,8 @@ from .tracking import MLFLOW, Api
 from .waiting import free_ports
 
 LABEL = "mlflow-compose.stack"
-OTHER_STACK, NO_STACK = "answers as another stack", "does not answer as this stack"
-REPLAYED = "answers as this stack, but does not belong to it"
+OTHER_STACK, NO_STACK = "belongs to another stack", "is not this stack's"
+REPLAYED = "reports this stack's id, but is not part of it"
 UP = ("up", "--no-verify", f"--wait-timeout={WAIT_TIMEOUT}")
 DELETE = ("down", "--volumes", "--yes")
 PRUNE = ("migrate-store", "--prune", "--yes")

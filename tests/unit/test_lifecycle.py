@@ -219,7 +219,7 @@ def test_down_must_report_that_it_keeps_a_folder_of_this_machine(tmp_path: Path)
     found = plan(tmp_path, "MINIO_VOLUME_PATH=/srv/objects")
     engine = FakeEngine(found.stack, ALL_WELL)
     (line,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
-    assert line == "stopped; the volumes were deleted; what is in /srv/objects is kept"
+    assert line == "stopped; the volumes were deleted; the data in /srv/objects is kept"
 
 
 def test_down_must_report_that_it_keeps_external_data(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_down_must_report_that_it_keeps_external_data(tmp_path: Path) -> None:
     engine = FakeEngine(found.stack, ALL_WELL)
     (line,) = actions.down(found, engine, FakeScreen(), volumes=True).lines
     assert line == (
-        "stopped; the volumes were deleted; what is in PostgreSQL at db.lab:5432/mlflow, "
+        "stopped; the volumes were deleted; the data in PostgreSQL at db.lab:5432/mlflow, "
         "TLS prefer and s3://mlflow at Amazon, region us-east-1 is kept"
     )
 
@@ -248,7 +248,7 @@ def test_the_question_must_list_the_data_to_be_lost(
     assert actions.what_is_lost(engine) == f"Delete {lost} of the stack mlflow?"
     engine.unused = ("minio_data",)
     question = actions.what_is_lost(engine)
-    assert question == f"Delete {lost} of the stack mlflow, and what it kept before in minio_data?"
+    assert question == f"Delete {lost} of the stack mlflow, and the older data in minio_data?"
 
 
 def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) -> None:

@@ -195,10 +195,10 @@ def test_created_data_must_be_checked_and_removed_from_inside() -> None:
 @pytest.mark.parametrize(
     ("stranger", "sentence"),
     [
-        (f"{'f' * 16}/lab", "answers as another stack (lab"),
-        ("", "does not answer as this stack"),
-        (IDENTITY[:-1], "does not answer as this stack"),
-        (f"{'f' * 16}/\x1b[2Jlab", "does not answer as this stack"),
+        (f"{'f' * 16}/lab", "belongs to another stack (lab"),
+        ("", "is not this stack's"),
+        (IDENTITY[:-1], "is not this stack's"),
+        (f"{'f' * 16}/\x1b[2Jlab", "is not this stack's"),
     ],
 )
 def test_another_server_must_get_no_secret_and_a_single_request(
@@ -227,7 +227,7 @@ def test_a_server_that_replays_the_id_must_get_no_secret(tmp_path: Path) -> None
             importing.run(StackPaths(tmp_path / ".env"))
     assert mlflow.requests == [("/health", False)] * 2
     port = engine.stack.urls["mlflow"].rpartition(":")[2]
-    words = f"port {port} answers as this stack, but does not belong to it: "
+    words = f"the server on port {port} reports this stack's id, but is not part of it: "
     for found in (error, caught.value):
         assert found.message.startswith(words)
         assert f"(pid {os.getpid()})" in found.message
@@ -411,7 +411,7 @@ def test_a_hanging_server_of_another_stack_must_be_recognized(
         engine.held = frozenset()
         (error,) = verify(engine, FakeScreen()).errors
     assert error.code == "other_stack"
-    assert "does not answer as this stack" in error.message
+    assert "is not this stack's" in error.message
     assert f"(pid {os.getpid()})" in error.message
 
 

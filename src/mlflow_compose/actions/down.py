@@ -21,7 +21,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
     _update_record(plan, stack, volumes=volumes)
     message = "stopped" if before else "nothing was running"
     if volumes:
-        kept = f"; what is in {' and '.join(external)} is kept" if external else ""
+        kept = f"; the data in {' and '.join(external)} is kept" if external else ""
         message += f"; the volumes were deleted{kept}{f'; {outside}' if outside else ''}"
     elif before:
         message += "; the data is kept, mlflow-compose up starts the stack again"
@@ -47,5 +47,5 @@ def what_is_lost(engine: Engine) -> str:
     stack, old = engine.stack, engine.unused_volumes()
     *others, last = stack.own_data or ("",)
     own = f"{', '.join(others)} and {last}" if others else last
-    more = f", and what it kept before in {' and '.join(old)}" if old else ""
+    more = f", and the older data in {' and '.join(old)}" if old else ""
     return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"

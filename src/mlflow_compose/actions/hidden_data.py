@@ -87,7 +87,7 @@ def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -
         if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):
             return count(engine)
         if RUNNING in states.values():
-            return Amounts(None, "the stack runs, but not all of its servers do")
+            return Amounts(None, "the stack is running, but some of its servers are not")
         return _count_stopped(old, engine_of, progress)
     except MlflowComposeError as error:
         return Amounts(None, error.message)

@@ -37,9 +37,11 @@ def _sentence(engine: Engine, port: int, identity: str, name: str) -> str:
     holder = holder_of(engine, port)
     if identity == engine.stack.identity:
         return (
-            f"port {port} answers as this stack, but does not belong to it: "
-            f"{holder or 'another process'} holds it"
+            f"the server on port {port} reports this stack's id, but is not part of it: "
+            f"{holder or 'another process'} holds the port"
         )
     if identity:
-        return f"port {port} answers as another stack ({name}{f', {holder}' if holder else ''})"
-    return f"port {port} does not answer as this stack{f'; {holder} holds it' if holder else ''}"
+        about = f"{name}, {holder}" if holder else name
+        return f"the server on port {port} belongs to another stack ({about})"
+    about = f"; {holder} holds the port" if holder else ""
+    return f"the server on port {port} is not this stack's{about}"
