@@ -20,22 +20,27 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any
 
 import mlflow.server
 import uvicorn
 from mlflow.cli import cli
 from sqlalchemy import Engine
 
-# Number of leading words in the command of MLflow: python -m uvicorn OPTIONS APP.
-PYTHON_M_UVICORN = 3
+# The command of MLflow is: python -m uvicorn OPTIONS APP.
+UVICORN = ["-m", "uvicorn"]
+start_process = mlflow.server._exec_cmd  # noqa: SLF001 - there is no public hook
 
 
 def run_uvicorn(
-    command: Sequence[str], *, extra_env: Mapping[str, str], **options: object
-) -> NoReturn:
+    command: Sequence[str], *, extra_env: Mapping[str, str], **options: Any
+) -> object:
     """Run in this process what `mlflow.server._run_server` (3.17) would start in another."""
-    del options
+    _, *words = command
+    if words[: len(UVICORN)] != UVICORN:
+        # Options of the command can choose another server.
+        gc.enable()
+        return start_process(command, extra_env=extra_env, **options)
     os.environ.update(extra_env)
     # MLflow's app reads the environment on import, which happened before it was complete.
     for name in [*sys.modules]:
@@ -44,7 +49,7 @@ def run_uvicorn(
     # The command ends with MODULE:APP.
     import_module(command[-1].partition(":")[0])
     share_with_workers()
-    uvicorn.main(command[PYTHON_M_UVICORN:], prog_name="uvicorn")
+    uvicorn.main(words[len(UVICORN) :], prog_name="uvicorn")
     raise SystemExit
 
 
@@ -53,14 +58,18 @@ def share_with_workers() -> None:
     if sys.platform == "linux":
         # uvicorn 0.54 has no option for it. Libraries of macOS do not survive a fork.
         vars(uvicorn._subprocess)["spawn"] = multiprocessing.get_context("fork")  # noqa: SLF001
-    # MLflow's command has opened connections, and no two processes may use the same one.
-    for engine in [found for found in gc.get_objects() if isinstance(found, Engine)]:
+    # MLflow's command has opened connections, and no two processes may use the same one. Only the
+    # type is asked: a proxy would ask what it stands for, which may be gone.
+    for engine in [found for found in gc.get_objects() if issubclass(type(found), Engine)]:
         engine.dispose()
+    if numpy_random := sys.modules.get("numpy.random"):
+        # Unlike Python's, its numbers would be the same in all workers.
+        os.register_at_fork(after_in_child=numpy_random.seed)
     # What was imported stays: collections that looked at it would also copy its memory.
     gc.freeze()
     gc.enable()
 
 
 if __name__ == "__main__":
-    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001 - there is no public hook
+    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001
     cli(prog_name="mlflow")

@@ -28,7 +28,7 @@ def without_docker(tmp_path: Path) -> str:
     """Return a PATH without a docker command."""
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
-    for name in ("sh", "env", "dirname", "touch", "sleep", "find", "mkdir", "rm"):
+    for name in ("sh", "env", "dirname", "touch", "sleep", "find", "id", "mkdir", "rm"):
         link = folder / name
         if not link.exists():
             link.symlink_to(f"/bin/{name}" if Path(f"/bin/{name}").exists() else f"/usr/bin/{name}")

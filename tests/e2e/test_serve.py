@@ -15,6 +15,16 @@ from .waiting import wait_until
 SHOW = """
 import gc, json, os, re, sys
 
+def drawn():
+    # The first number that a forked worker draws.
+    import numpy
+    read, write = os.pipe()
+    if not os.fork():
+        os.write(write, numpy.random.bytes(8))
+        os._exit(0)
+    os.wait()
+    return os.read(read, 8).hex()
+
 def paths(routes):
     for route in routes:
         router = getattr(route, "original_router", None)
@@ -32,6 +42,7 @@ def show(command):
         "middleware": [re.sub(" at 0x[0-9a-f]+", "", str(one)) for one in app.user_middleware],
         "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
         "collects_garbage": gc.isenabled(),
+        "drawn": [drawn(), drawn()],
         "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
     }))
 """
@@ -77,6 +88,9 @@ def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_pa
     assert len(ours["routes"]) > 10
     assert ours["middleware"]
     assert ours["collects_garbage"]
+    first, second = ours.pop("drawn")
+    assert first != second
+    del theirs["drawn"]
     assert ours == theirs
 
 

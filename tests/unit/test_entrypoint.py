@@ -14,7 +14,13 @@ OWN = f"mlflow-uploads-{os.getuid()}"
 def run(tmp: Path, *command: str) -> Path:
     """Run the entry point; return the TMPDIR that the command was given."""
     argv = ("sh", str(SCRIPT), *PRINT, *command)
-    environ = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp), "SECRETS_DIR": str(tmp / "none")}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "TMPDIR": str(tmp),
+        "SECRETS_DIR": str(tmp / "none"),
+        # Only a command that starts with `mlflow server` may be replaced by the launcher.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     done = subprocess.run(argv, env=environ, check=True, capture_output=True, text=True)
     return Path(done.stdout)
 

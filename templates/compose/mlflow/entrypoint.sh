@@ -24,7 +24,7 @@ if [ -f "$SECRETS_DIR/mlflow_env" ]; then
     . "$SECRETS_DIR/mlflow_env"
 fi
 case "${MLFLOW_SERVER_ENABLE_JOB_EXECUTION:-} $* " in
-"false "*"mlflow server"*)
+"false mlflow server "* | "false python -m mlflow server "*)
     # Without jobs, which need MLflow's own parent process, everything can be imported once.
     while [ "$1" != server ]; do shift; done
     exec python "$(dirname "$0")/serve.py" "$@"
