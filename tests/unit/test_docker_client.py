@@ -21,6 +21,7 @@ MISLEADING = {
     "COMPOSE_DISABLE_ENV_FILE": "1",
     "COMPOSE_FILE": "/nonexistent/compose.yaml",
     "COMPOSE_IGNORE_ORPHANS": "1",
+    "COMPOSE_REMOVE_ORPHANS": "1",
 }
 
 

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 DOCKER = "docker"
-# Variables that point Compose to other files; the last one would make it reject options of `up`.
+# Variables that point Compose to other files, or let it remove containers that are not the stack's.
 # COMPOSE_PROFILES stays: it selects services that an override file adds.
 REDIRECTING = (
     "COMPOSE_DISABLE_ENV_FILE",
     "COMPOSE_ENV_FILES",
     "COMPOSE_FILE",
     "COMPOSE_IGNORE_ORPHANS",
+    "COMPOSE_REMOVE_ORPHANS",
 )
 
 

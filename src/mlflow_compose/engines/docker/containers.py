@@ -120,7 +120,7 @@ def publishes(client: "DockerClient", project: str, port: int) -> bool:
 
 def owner_of(client: "DockerClient", port: int) -> str | None:
     """Describe the container that holds a port of this machine, None if none does."""
-    for container in inspect.containers(client):
+    for container in inspect.containers(client, ("status", "running")):
         if port in {held for _, held in _bindings(container)}:
             project = label(container, PROJECT_LABEL)
             folder = Path(label(container, FOLDER_LABEL)).parent

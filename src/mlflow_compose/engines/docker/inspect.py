@@ -15,34 +15,28 @@ Inspected: TypeAlias = Mapping[str, Any]
 
 def containers(client: "DockerClient", *filters: "ContainerListFilter") -> list[Inspected]:
     """Return the containers that match all filters, stopped ones too."""
-    from python_on_whales.exceptions import NoSuchContainer
-
-    while True:
-        listed = client.container.list(all=True, filters=list(filters))
-        try:
-            return _inspect(client, "container", [each.id for each in listed])
-        except NoSuchContainer:
-            # One was removed between listing and inspecting.
-            continue
+    listed = client.container.list(all=True, filters=list(filters))
+    return _inspect(client, "container", [each.id for each in listed])
 
 
 def volumes(client: "DockerClient", *filters: "VolumeListFilter") -> list[Inspected]:
     """Return the volumes that match all filters."""
-    from python_on_whales.exceptions import NoSuchVolume
-
-    while True:
-        listed = client.volume.list(filters=list(filters))
-        try:
-            return _inspect(client, "volume", [each.name for each in listed])
-        except NoSuchVolume:
-            continue
+    listed = client.volume.list(filters=list(filters))
+    return _inspect(client, "volume", [each.name for each in listed])
 
 
 def _inspect(client: "DockerClient", kind: str, names: Sequence[str]) -> list[Inspected]:
+    """Inspect objects; one that is gone meanwhile, or that Docker cannot inspect, is left out."""
+    from python_on_whales.exceptions import NoSuchContainer, NoSuchVolume
     from python_on_whales.utils import run
 
     if not names:
         return []
     command = [*client.client_config.docker_cmd, kind, "inspect", *names]
-    found: list[Inspected] = json.loads(str(run(command)))
+    try:
+        found: list[Inspected] = json.loads(str(run(command)))
+    except (NoSuchContainer, NoSuchVolume):
+        if len(names) == 1:
+            return []
+        return [each for name in names for each in _inspect(client, kind, [name])]
     return found
