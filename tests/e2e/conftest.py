@@ -18,7 +18,7 @@ from .outside import SETTINGS
 from .running import RunningStack
 from .security import lan_address
 from .small import SMALLEST
-from .tool import CHECKOUT, SCRIPT, Said
+from .tool import CHECKOUT, SCRIPT, Output
 from .waiting import free_ports
 
 MakeStack = Callable[..., RunningStack]
@@ -33,7 +33,7 @@ class ColdStart(NamedTuple):
     """A stack and the output of its first start."""
 
     stack: RunningStack
-    said: Said
+    output: Output
 
 
 @pytest.hookimpl(wrapper=True)
@@ -147,21 +147,21 @@ def shared(cold_start: ColdStart) -> RunningStack:
 
 
 @pytest.fixture(scope="module")
-def _worn(_make_for_module: MakeStack) -> RunningStack:
+def _reused(_make_for_module: MakeStack) -> RunningStack:
     return _make_for_module()
 
 
 @pytest.fixture
-def mended(_worn: RunningStack) -> RunningStack:
+def mended(_reused: RunningStack) -> RunningStack:
     """Return a running stack that tests may break in ways that `up` repairs.
 
     A test that repairs the stack itself sets `is_well` at the end, which saves the next test an
     `up`.
     """
-    if not _worn.is_well:
-        _worn.mend()
-    _worn.is_well = False
-    return _worn
+    if not _reused.is_well:
+        _reused.mend()
+    _reused.is_well = False
+    return _reused
 
 
 @pytest.fixture(scope="session")

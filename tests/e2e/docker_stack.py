@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .images import image_settings
 from .running import SERVERS, RunningStack
-from .tool import Said, run
+from .tool import Output, run
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -16,7 +16,7 @@ ONE_OFF = "com.docker.compose.oneoff"
 NEVER = "0001-01-01T00:00:00Z"
 
 
-def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> Said:
+def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> Output:
     """Run a docker command."""
     return run("docker", *arguments, code=code, given=given)
 
@@ -45,7 +45,7 @@ class DockerStack(RunningStack):
         """Folder of the rendered files."""
         return self.folder / "compose"
 
-    def compose(self, *arguments: str, code: int | None = 0) -> Said:
+    def compose(self, *arguments: str, code: int | None = 0) -> Output:
         """Run plain `docker compose` in the rendered folder, with no tool involved."""
         return run("docker", "compose", *arguments, code=code, folder=self.compose_folder)
 

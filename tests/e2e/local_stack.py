@@ -147,8 +147,8 @@ class LocalStack(RunningStack):
         logs = self.local_folder / "logs"
         if logs.exists():
             shutil.copytree(logs, folder, dirs_exist_ok=True)
-            said: Any = subprocess.run(
+            listed: Any = subprocess.run(
                 ["ps", "-eo", "pid,ppid,etime,args"], capture_output=True, check=False
             )
-            (folder / "ps.txt").write_bytes(said.stdout)
+            (folder / "ps.txt").write_bytes(listed.stdout)
             (folder / "status.txt").write_text(self.supervisorctl("status"), encoding="utf-8")

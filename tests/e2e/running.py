@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 
 from mlflow_compose.settings.quoting import quote
 
-from .tool import Said, environment, tool
+from .tool import Output, environment, tool
 from .tracking import Api
 from .waiting import free_ports, wait_until
 
@@ -86,13 +86,13 @@ class RunningStack(ABC):
 
     # --- as its owner uses it
 
-    def tool(self, *arguments: str, code: int | None = 0, **more: str) -> Said:
+    def tool(self, *arguments: str, code: int | None = 0, **more: str) -> Output:
         """Run `mlflow-compose` in the stack's folder; `more` is added to the environment."""
         if "up" in arguments and "--wait-timeout" not in arguments:
             arguments = (*arguments, f"--wait-timeout={WAIT_TIMEOUT}")
         return tool(*arguments, code=code, folder=self.folder, env=environment(**more))
 
-    def up(self, *arguments: str, code: int | None = 0) -> Said:
+    def up(self, *arguments: str, code: int | None = 0) -> Output:
         """Start the stack without verifying it."""
         return self.tool("up", "--no-verify", *arguments, code=code)
 
@@ -103,7 +103,7 @@ class RunningStack(ABC):
             self.purge()
             self.up()
 
-    def verify(self) -> Said:
+    def verify(self) -> Output:
         """Run `verify`, which must succeed."""
         return self.tool("verify")
 

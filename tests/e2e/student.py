@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .tool import CHECKOUT, Said, environment, run
+from .tool import CHECKOUT, Output, environment, run
 from .waiting import free_ports
 
 NOBODY = "nobody"
@@ -75,11 +75,11 @@ class Student:
         }
         return environment(**{**own, **more})
 
-    def types(self, *arguments: str, code: int | None = 0, **more: str) -> Said:
+    def types(self, *arguments: str, code: int | None = 0, **more: str) -> Output:
         """Run one command line."""
         with self.started(*arguments, **more) as process:
             out, err = process.communicate(timeout=300)
-        output = Said(arguments, process.returncode, out, err)
+        output = Output(arguments, process.returncode, out, err)
         assert code is None or output.code == code, f"expected exit code {code}: {output}"
         assert "Traceback" not in output.text, output
         return output

@@ -18,7 +18,7 @@ from .docker_calls import DockerCalls
 from .docker_stack import DockerStack, docker
 from .images import known_images
 from .running import docker_only
-from .tool import Said
+from .tool import Output
 
 pytestmark = docker_only("it is about how an image is built")
 
@@ -84,7 +84,7 @@ class Built(NamedTuple):
     """A running stack whose image was built from the index, and the output of its start."""
 
     stack: DockerStack
-    output: Said
+    output: Output
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +215,6 @@ def prepare(make_stack: MakeStack, **settings: str) -> DockerStack:
     return stack
 
 
-def hint(output: Said) -> str:
+def hint(output: Output) -> str:
     """Return the hint in a command's output."""
     return output.err.partition("hint: ")[2]

@@ -10,7 +10,7 @@ import pytest
 from .conftest import MakeStack
 from .running import Run, RunningStack, local_only
 from .small import SMALLEST, is_up, kept, rendered
-from .tool import Said
+from .tool import Output
 
 EMPTY = "--start-empty"
 SameState = tuple[dict[str, str], dict[str, str], dict[str, bytes], set[str]]
@@ -84,7 +84,7 @@ def expect_refusal(filled: Filled, change: Change) -> None:
     assert filled.state() == before
 
 
-def expect_figure(output: Said, number: int, kind: str) -> None:
+def expect_figure(output: Output, number: int, kind: str) -> None:
     """Assert that the output contains a number, and not as the end of a larger one."""
     count = f"{number} {kind}{'' if number == 1 else 's'}"
     assert re.search(rf"(?<!\d){re.escape(count)}\b", output.text), output

@@ -9,7 +9,7 @@ from .conftest import MakeStack
 from .docker_stack import DockerStack
 from .running import WAIT_TIMEOUT, RunningStack, docker_only
 from .small import SMALLEST
-from .tool import Said
+from .tool import Output
 
 OVERRIDE = "it breaks the stack with Compose's override file"
 # MinIO reserves `minio`, which S3's rules allow.
@@ -103,7 +103,7 @@ def fails_soon(stack: DockerStack, service: str, command: str, words: str) -> No
     output.shows(words, f"hint: mlflow-compose logs {service}")
 
 
-def failed_at(stack: DockerStack, service: str) -> Said:
+def failed_at(stack: DockerStack, service: str) -> Output:
     """Start a stack that must fail at a service before MLflow is started."""
     output = stack.up(code=1)
     output.shows(f"error: {service} ended with exit code 1", f"hint: mlflow-compose logs {service}")

@@ -16,7 +16,7 @@ from .mlruns import Mlruns
 from .running import WAIT_TIMEOUT, RunningStack, docker_only, local_only
 from .small import NOTHING, SMALLEST, Kept, identity, is_up, kept, rendered
 from .stranger import HEADER, stranger
-from .tool import Said, environment, tool
+from .tool import Output, environment, tool
 from .tracking import MLFLOW, Api
 from .waiting import free_ports
 
@@ -64,7 +64,7 @@ def other_paths(stack: RunningStack, top: Path) -> dict[str, str]:
     return {"folder": f"{top}/folder/.env", "file": f"{top}/elsewhere.env", "dots": dots}
 
 
-def types(path: str, *command: str) -> Said:
+def types(path: str, *command: str) -> Output:
     """Run a command for an env file from another folder."""
     return tool("--env-file", path, *command, folder=Path("/"), env=environment())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .docker_stack import docker
-from .tool import SCRIPT, Said, environment, run, tool
+from .tool import SCRIPT, Output, environment, run, tool
 
 pytestmark = pytest.mark.docker
 
@@ -60,7 +60,7 @@ def test_a_missing_compose_must_be_reported(folder: Path) -> None:
     output.shows("Docker Compose v2 is not", "hint: ")
 
 
-def without_compose(folder: Path) -> Said:
+def without_compose(folder: Path) -> Output:
     """Run `up` in a mount namespace that hides Docker's plugins."""
     namespace = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
     if not shutil.which("unshare") or run(*namespace, "true", code=None).code:

@@ -15,7 +15,7 @@ from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
 from .running import docker_only
 from .security import refused_with
-from .tool import Said
+from .tool import Output
 
 pytestmark = docker_only("without Docker, the S3 server is always rclone")
 
@@ -38,7 +38,7 @@ class Provided(NamedTuple):
     """A stack with another S3 server, and what was observed during its start."""
 
     stack: DockerStack
-    output: Said
+    output: Output
     markers: Markers
     processes: Processes
 

@@ -12,7 +12,7 @@ from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
 from .running import RunningStack, docker_only
 from .security import administration
-from .tool import SCRIPT, Said, environment, run
+from .tool import SCRIPT, Output, environment, run
 
 pytestmark = docker_only("it looks into containers and images")
 
@@ -47,7 +47,7 @@ class Marked(NamedTuple):
 
     stack: DockerStack
     markers: Markers
-    outputs: dict[str, Said]
+    outputs: dict[str, Output]
     processes: Processes
 
     def expect_no_secret(self, *texts: str) -> None:
@@ -221,7 +221,7 @@ def test_a_secret_that_the_database_or_s3_rejects_must_not_show(marked: Marked) 
         root.user_add(key, secret)
 
 
-def run_failing(marked: Marked, *commands: str) -> list[Said]:
+def run_failing(marked: Marked, *commands: str) -> list[Output]:
     """Run commands that must all fail, and assert that no secret shows anywhere."""
     outputs = [marked.stack.tool(*command.split(), code=1) for command in commands]
     # Not with `tool`: a server's log may contain tracebacks.

@@ -14,10 +14,10 @@ from .local_stack import LocalStack
 from .page import NAMES, PORT, PORTS, secret_of, volume
 from .running import WAIT_TIMEOUT, RunningStack, local_only
 from .small import SMALLEST
-from .tool import CHECKOUT, Said, environment, run
+from .tool import CHECKOUT, Output, environment, run
 from .waiting import free_ports
 
-Tool = Callable[..., Said]
+Tool = Callable[..., Output]
 Ports = Mapping[str, int]
 
 
@@ -39,7 +39,7 @@ def tool(stack: RunningStack, ports: Ports) -> Tool:
     path = os.pathsep.join((str(CHECKOUT / "src"), str(CHECKOUT)))
     env = environment(PYTHONPATH=path, **{PORTS: ",".join(map(str, ports.values()))})
 
-    def command(*arguments: str) -> Said:
+    def command(*arguments: str) -> Output:
         argv = (sys.executable, "-m", "tests.e2e.page", *arguments)
         return run(*argv, folder=stack.folder, env=env)
 
@@ -69,7 +69,7 @@ def has_data(stack: RunningStack, name: str) -> bool:
     return volume(name) in stack.volumes()
 
 
-def pages(output: Said) -> list[dict[str, Any]]:
+def pages(output: Output) -> list[dict[str, Any]]:
     """Return the services of a command's JSON output that are pages."""
     return [dict(service) for service in output.data["services"] if service["name"] in NAMES]
 

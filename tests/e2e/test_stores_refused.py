@@ -10,7 +10,7 @@ from .local_stack import LocalStack
 from .outside import database, objects
 from .running import RunningStack, docker_only, local_only
 from .small import SMALLEST
-from .tool import Said, run
+from .tool import Output, run
 from .waiting import free_ports
 
 SAME = "the same code talks to the same servers on both engines, and this one starts faster"
@@ -93,7 +93,7 @@ def test_a_key_that_an_s3_server_refuses_must_keep_mlflow_from_starting(
     assert with_external_bucket.health("mlflow") != "healthy"
 
 
-def bucket_job(stack: RunningStack) -> Said:
+def bucket_job(stack: RunningStack) -> Output:
     """Run only the bucket job, as supervisord does for `up`, which shows its output."""
     assert isinstance(stack, LocalStack)
     stack.tool("render")

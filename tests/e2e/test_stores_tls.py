@@ -59,7 +59,7 @@ def secured(secured_start: ColdStart) -> RunningStack:
 def test_servers_with_a_valid_certificate_must_be_used(
     secured_start: ColdStart, postgres: TlsPostgres, s3: TlsS3
 ) -> None:
-    secured, data = secured_start.stack, secured_start.said.data
+    secured, data = secured_start.stack, secured_start.output.data
     assert [service["name"] for service in data["services"]] == ["bucket-init", "mlflow"]
     assert all(step["ok"] for step in data["steps"])
     run = secured.log_run()
@@ -72,7 +72,7 @@ def test_servers_with_a_valid_certificate_must_be_used(
 def test_the_output_of_status_and_up_must_name_the_external_servers(
     secured_start: ColdStart, postgres: TlsPostgres, s3: TlsS3
 ) -> None:
-    secured, data = secured_start.stack, secured_start.said.data
+    secured, data = secured_start.stack, secured_start.output.data
     name = secured.settings["PG_DATABASE"]
     runs = f"at {postgres.host}:{postgres.port}/{name}, TLS verify-full"
     artifacts = f"s3://mlflow at https://{s3.host}:{s3.port}"

@@ -19,7 +19,7 @@ KEPT_PREFIXES = ("DOCKER_", "BUILDKIT_")
 
 
 @dataclass(frozen=True)
-class Said:
+class Output:
     """The output and the exit code of a command."""
 
     argv: Sequence[str]
@@ -73,7 +73,7 @@ def run(
     env: Mapping[str, str] | None = None,
     given: str | None = None,
     seconds: float = 600,
-) -> Said:
+) -> Output:
     """Run a command until it exits.
 
     Args:
@@ -95,9 +95,9 @@ def run(
         timeout=seconds,
         check=False,
     )
-    said = Said(argv, done.returncode, done.stdout, done.stderr)
-    assert code is None or said.code == code, f"expected exit code {code}: {said}"
-    return said
+    output = Output(argv, done.returncode, done.stdout, done.stderr)
+    assert code is None or output.code == code, f"expected exit code {code}: {output}"
+    return output
 
 
 def tool(
@@ -106,8 +106,8 @@ def tool(
     folder: Path,
     env: Mapping[str, str] | None = None,
     seconds: float = 600,
-) -> Said:
+) -> Output:
     """Run `mlflow-compose`, which must never print a traceback."""
-    said = run(str(SCRIPT), *arguments, code=code, folder=folder, env=env, seconds=seconds)
-    assert "Traceback" not in said.text, said
-    return said
+    output = run(str(SCRIPT), *arguments, code=code, folder=folder, env=env, seconds=seconds)
+    assert "Traceback" not in output.text, output
+    return output
