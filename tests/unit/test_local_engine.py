@@ -564,7 +564,7 @@ def test_commands_must_be_ended_if_their_starter_was_killed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("how", ["works in it", "has a file open", "has its path as an argument"])
-def test_a_process_that_uses_the_data_must_be_reported_whoever_started_it(
+def test_a_process_that_uses_the_data_must_be_reported_whatever_started_it(
     tmp_path: Path, how: str
 ) -> None:
     data, other = tmp_path / "data/mlflow_data", tmp_path / "data/mlflow_tmp"

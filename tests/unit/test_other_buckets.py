@@ -61,7 +61,7 @@ def test_the_key_that_sees_all_must_be_used(
     assert f"Credential={key}/" in asked[0]
 
 
-def test_a_server_of_somebody_else_must_not_be_asked(tmp_path: Path) -> None:
+def test_an_external_server_must_not_be_asked(tmp_path: Path) -> None:
     assert old_server.other_buckets(plan(tmp_path, "MINIO_HOST=objects.lab")) == ()
 
 

@@ -8,7 +8,7 @@ Row = dict[str, Any]
 TRACE_LOCATION = "mlflow.artifactLocation"
 # Schemes of locations that only the source can reach: folders, and its server's proxy.
 MOVABLE = ("", "file", "mlflow-artifacts")
-# Schemes that name a run or a model, which every server resolves by itself.
+# Schemes that name a run or a model, which every server resolves on its own.
 REFERENCES = ("runs", "models")
 # Stage of a deleted model version, whose source MLflow overwrites.
 DELETED_STAGE = "Deleted_Internal"
