@@ -26,7 +26,8 @@ class Record:
         left_over: By engine, the volumes whose data a migration copied to other stores.
         left_behind: By engine, the volumes with data that was not copied when the stack started
             on other stores.
-        other_buckets: By engine and volume, the buckets that a migration did not copy.
+        other_buckets: By engine and volume, the buckets that a migration did not copy; a volume
+            of an S3 server is missing if they are unknown.
         folders: By engine, the folders of this machine that held data, as the rendered files
             spell them, each with the stack id that it carried.
     """
@@ -41,11 +42,17 @@ class Record:
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record after a start, with the data in these places and volumes."""
         left = sorted({*self.left_over.get(engine, ())} - {*volumes})
+        # Users may now create more buckets in them.
+        known = {
+            name: _without(found, *volumes) if name == engine else found
+            for name, found in self.other_buckets.items()
+        }
         return replace(
             self,
             started_on=engine,
             places={**self.places, engine: dict(places)},
             left_over={**self.left_over, engine: left},
+            other_buckets=known,
         )
 
     def stopped(self, engine: str) -> "Record":
@@ -103,17 +110,24 @@ class Record:
         self, engine: str, volumes: Collection[str], buckets: Sequence[str]
     ) -> "Record":
         """Return the record with the buckets in these volumes that a migration did not copy."""
-        before = self.other_buckets.get(engine, {})
-        found = {name: held for name, held in before.items() if name not in volumes}
-        if buckets:
-            found |= {name: list(buckets) for name in volumes}
+        found = {**self.other_buckets.get(engine, {}), **{name: list(buckets) for name in volumes}}
         return replace(self, other_buckets={**self.other_buckets, engine: found})
 
-    def not_copied(self, engine: str) -> Mapping[str, Sequence[str]]:
-        """Return the left-over volumes that hold other buckets: `prune` must not delete them."""
+    def not_copied(self, engine: str, servers: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Return the left-over volumes that `prune` must not delete, with their other buckets.
+
+        The list is empty if these are unknown, since earlier versions did not record them.
+
+        Args:
+            engine: Engine that has the volumes.
+            servers: Volumes of S3 servers.
+        """
+        known = self.other_buckets.get(engine, {})
+        unknown = {*servers} - known.keys()
         left_over = self.left_over.get(engine, ())
-        found = self.other_buckets.get(engine, {}).items()
-        return {name: buckets for name, buckets in found if name in left_over}
+        return {
+            name: known.get(name, ()) for name in left_over if name in unknown or known.get(name)
+        }
 
     def pruned(self, engine: str, volumes: Collection[str]) -> "Record":
         """Return the record after left-over volumes were deleted."""
@@ -121,8 +135,8 @@ class Record:
         return replace(self, left_over={**self.left_over, engine: left})
 
 
-def _without(found: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != key}
+def _without(found: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in keys}
 
 
 def read_record(paths: StackPaths) -> Record:

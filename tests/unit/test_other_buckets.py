@@ -16,6 +16,7 @@ from mlflow_compose.errors import EngineError, StoreError, UsageError
 from mlflow_compose.payloads import CopiedObjects, Migrated, Pruned
 from mlflow_compose.record import Record, read_record, write_record
 from mlflow_compose.result import Result
+from mlflow_compose.stack import PROVIDERS
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.test_clients import Answer, answers, server
 from tests.unit.test_migrate import move, plan
@@ -117,6 +118,25 @@ def test_what_was_not_copied_must_never_be_deleted(world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize("volume", [provider.volume for provider in PROVIDERS.values()])
+def test_a_volume_of_an_earlier_version_must_never_be_deleted(volume: str, tmp_path: Path) -> None:
+    """It did not record which buckets were not copied."""
+    found = plan(tmp_path, "BACKEND_STORE=sqlite", "ARTIFACT_STORE=local")
+    found.paths.state.mkdir(exist_ok=True)
+    text = f'{{"left_over": {{"docker": ["postgres_data", "{volume}"]}}}}'
+    (found.paths.state / "record.json").write_text(text, encoding="utf-8")
+    engine = FakeEngine(found.stack, unused=("postgres_data", volume))
+    assert actions.unused(found, engine) == ("postgres_data",)
+    result = actions.prune(found, engine, ("postgres_data",))
+    assert result.data == Pruned(("postgres_data",), {volume: ()})
+    assert result.lines == [
+        "deleted: postgres_data",
+        f"{volume} was not deleted: it is unknown whether all of its buckets were copied",
+        f"fake rm {volume} deletes it with all of them",
+    ]
+    assert list(read_record(found.paths).left_over["docker"]) == [volume]
+
+
 def test_it_must_be_recorded_before_the_stack_can_switch(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +149,8 @@ def test_it_must_be_recorded_before_the_stack_can_switch(
     monkeypatch.setattr(migrate, "_switch", fail)
     with pytest.raises(EngineError):
         migrate_store()
-    assert read_record(found.old.paths).other_buckets == {"docker": KEPT}
+    recorded = read_record(found.old.paths).other_buckets["docker"]
+    assert recorded["minio_data"] == KEPT["minio_data"]
 
 
 def test_without_other_buckets_everything_must_be_deletable(

@@ -100,14 +100,27 @@ def test_buckets_that_were_not_copied_must_be_remembered_with_their_volume(
     record = Record().moved("docker", PLACES, ["a", "b"])
     held = record.with_other_buckets("docker", ["a"], ["mine"])
     write_record(held, paths)
-    assert read_record(paths).not_copied("docker") == {"a": ["mine"]}
-    assert record.not_copied("docker") == held.not_copied("local") == {}
-    assert held.started("docker", PLACES, ["a"]).not_copied("docker") == {}
-    assert held.with_other_buckets("docker", ["a"], ()).not_copied("docker") == {}
+    assert read_record(paths).not_copied("docker", []) == {"a": ["mine"]}
+    assert record.not_copied("docker", []) == held.not_copied("local", ["a"]) == {}
+    assert held.started("docker", PLACES, ["a"]).not_copied("docker", ["a"]) == {}
+    assert held.with_other_buckets("docker", ["a"], ()).not_copied("docker", ["a"]) == {}
 
 
-def test_a_record_of_an_earlier_version_must_be_read(paths: StackPaths) -> None:
+def test_buckets_of_an_s3_server_must_be_unknown_if_they_were_not_recorded(
+    paths: StackPaths,
+) -> None:
+    """As in the record of an earlier version."""
     paths.state.mkdir()
-    text = '{"left_over": {"docker": ["a"]}, "folders": {}}'
+    text = '{"left_over": {"docker": ["a", "b"]}, "folders": {}}'
     (paths.state / "record.json").write_text(text, encoding="utf-8")
-    assert read_record(paths).not_copied("docker") == {}
+    old = read_record(paths)
+    assert old.not_copied("docker", ["a", "c"]) == {"a": ()}
+    known = old.with_other_buckets("docker", ["a"], ())
+    assert known.not_copied("docker", ["a"]) == {}
+
+
+def test_buckets_of_volumes_that_are_used_again_must_become_unknown() -> None:
+    """The user may create more of them."""
+    known = Record().moved("docker", PLACES, ["a"]).with_other_buckets("docker", ["a"], ())
+    again = known.started("docker", PLACES, ["a"]).moved("docker", PLACES, ["a"])
+    assert again.not_copied("docker", ["a"]) == {"a": ()}

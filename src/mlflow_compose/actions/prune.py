@@ -10,6 +10,7 @@ from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import Pruned
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Result
+from mlflow_compose.stack import PROVIDERS
 
 
 def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
@@ -47,14 +48,18 @@ def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
 
 
 def _kept(plan: Plan, engine: Engine) -> Mapping[str, Sequence[str]]:
-    """Return the unused volumes with buckets that were not copied, and these buckets."""
-    found = read_record(plan.paths).not_copied(plan.stack.site.engine)
+    """Return the unused volumes with buckets that were not copied, which may be unknown."""
+    servers = {provider.volume for provider in PROVIDERS.values()}
+    found = read_record(plan.paths).not_copied(plan.stack.site.engine, servers)
     existing = engine.unused_volumes()
     return {name: buckets for name, buckets in sorted(found.items()) if name in existing}
 
 
 def _kept_lines(kept: Mapping[str, Sequence[str]], engine: Engine) -> Iterator[str]:
     for name, buckets in kept.items():
-        yield f"{name} was not deleted: it also holds buckets that were not copied:"
+        if buckets:
+            yield f"{name} was not deleted: it also holds buckets that were not copied:"
+        else:
+            yield f"{name} was not deleted: it is unknown whether all of its buckets were copied"
         yield from (f"  {bucket}" for bucket in buckets)
         yield f"{shlex.join(engine.removal_command(name))} deletes it with all of them"

@@ -35,7 +35,8 @@ class Pruned:
 
     removed: Sequence[str] = key("Volumes that were deleted.")
     kept: Mapping[str, Sequence[str]] = key(
-        "Volumes that were not deleted, with the buckets in them that were not copied."
+        "Volumes that were not deleted, with the buckets in them that were not copied; "
+        "an empty list if these are unknown."
     )
 
 
