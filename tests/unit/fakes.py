@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -115,9 +115,9 @@ class FakeEngine:
     def unused_volumes(self) -> tuple[str, ...]:
         return self.unused
 
-    def remove_volumes(self, names: Collection[str]) -> str:
+    def remove_volumes(self, names: Collection[str]) -> Removed:
         self._called(f"remove_volumes {' '.join(names)}")
-        return ""
+        return Removed(tuple(names))
 
     def removal_command(self, volume: str) -> list[str]:
         return ["fake", "rm", volume]

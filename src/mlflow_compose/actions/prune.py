@@ -38,13 +38,14 @@ def unused(plan: Plan, engine: Engine) -> tuple[str, ...]:
 
 
 def prune(plan: Plan, engine: Engine, volumes: Sequence[str]) -> Result:
-    """Delete volumes that migrations left behind."""
-    outside = engine.remove_volumes(volumes)
-    write_record(read_record(plan.paths).pruned(plan.stack.site.engine, volumes), plan.paths)
+    """Delete volumes that migrations left behind; report and forget those that are gone."""
+    removed = engine.remove_volumes(volumes)
+    record = read_record(plan.paths).pruned(plan.stack.site.engine, removed.volumes)
+    write_record(record, plan.paths)
     kept = _kept(plan, engine)
-    lines = [f"deleted: {', '.join(volumes)}"] if volumes else []
-    lines += [*([outside] if outside else []), *_kept_lines(kept, engine)]
-    return Result(Pruned(volumes, kept), lines or ["there is no unused data"])
+    lines = [f"deleted: {', '.join(removed.volumes)}"] if removed.volumes else []
+    lines += [*([removed.kept] if removed.kept else []), *_kept_lines(kept, engine)]
+    return Result(Pruned(removed.volumes, kept), lines or ["there is no unused data"])
 
 
 def _kept(plan: Plan, engine: Engine) -> Mapping[str, Sequence[str]]:

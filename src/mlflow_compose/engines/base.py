@@ -60,6 +60,19 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """What a removal of volumes did.
+
+    Attributes:
+        volumes: Names of those that were deleted with their data.
+        kept: A sentence about data that was kept, empty if none was.
+    """
+
+    volumes: tuple[str, ...] = ()
+    kept: str = ""
+
+
+@dataclass(frozen=True)
 class SharedFolder:
     """A folder of this machine that is shared with a command.
 
@@ -199,11 +212,8 @@ class Engine(Protocol):
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the volumes of the stack that its services no longer use."""
 
-    def remove_volumes(self, names: Collection[str]) -> str:
+    def remove_volumes(self, names: Collection[str]) -> Removed:
         """Delete volumes of the stack with their data.
-
-        Returns:
-            A sentence about data that was kept, empty if none was.
 
         Raises:
             EngineError: One of them could not be deleted, or is in use.

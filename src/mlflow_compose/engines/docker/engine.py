@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import open_client
 from mlflow_compose.engines.docker.containers import (
@@ -96,7 +96,7 @@ class DockerEngine:
         # Without files, all that is left is not the stack's, but Compose would remove it.
         if self._paths.compose_files or not others:
             self._remove_services(progress, volumes=volumes)
-        return self.remove_volumes(self._volumes()) if volumes else ""
+        return self.remove_volumes(self._volumes()).kept if volumes else ""
 
     def _remove_services(self, progress: Progress, *, volumes: bool) -> None:
         progress.command(self.command("down", *(["--volumes"] if volumes else [])))
@@ -158,13 +158,13 @@ class DockerEngine:
         """Return the volumes of the stack that its services no longer use."""
         return tuple(sorted(self._volumes() - {*self.stack.volumes}))
 
-    def remove_volumes(self, names: Collection[str]) -> str:
+    def remove_volumes(self, names: Collection[str]) -> Removed:
         """Delete volumes of the stack with their data."""
         found = sorted(self._volumes() & {*names})
         self._check_unused(found)
         with docker_errors(self.stack, "docker volume rm"):
             self._client.volume.remove([docker_name(self.stack.name, name) for name in found])
-        return ""
+        return Removed(tuple(found))
 
     def removal_command(self, volume: str) -> list[str]:
         """Return the command with which a user can delete a volume and everything in it."""

@@ -12,6 +12,7 @@ from mlflow_compose.engines.base import (
     RUNNING,
     Outcome,
     Output,
+    Removed,
     ServiceStatus,
     SharedFolder,
 )
@@ -102,7 +103,7 @@ class LocalEngine:
                 self._supervisor.shut_down()
             orphans.end_orphans(self._owner)
             # Including what a migration left behind.
-            return self.remove_volumes(known_volumes()) if volumes else ""
+            return self.remove_volumes(known_volumes()).kept if volumes else ""
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
@@ -163,16 +164,20 @@ class LocalEngine:
         unused = (path for path in self._data.existing if path not in self._data.used)
         return tuple(path.name for path in unused if path.name in known_volumes())
 
-    def remove_volumes(self, names: Container[str]) -> str:
-        """Delete data folders; return a sentence about data elsewhere, which is kept."""
-        if user := processes.process_using(self._folder, self._data.chosen(names)):
+    def remove_volumes(self, names: Container[str]) -> Removed:
+        """Delete data folders, except those elsewhere and those without the stack's id."""
+        chosen = self._data.chosen(names)
+        if user := processes.process_using(self._folder, chosen):
             raise EngineError(
                 f"{user} uses the data in {self._folder / folders.DATA}, so nothing was deleted",
                 hint="stop it, then run the same command again",
             )
+        # A link does not lead anywhere once it is deleted.
+        places = {path.name: str(path.resolve()) for path in chosen}
         unmarked = self._data.unmarked(names)
         outside = self._data.remove(names, mount_points())
-        return folders.describe_kept(outside, unmarked)
+        removed = tuple(name for name, place in places.items() if place not in outside)
+        return Removed(removed, folders.describe_kept(outside, unmarked))
 
     def removal_command(self, volume: str) -> list[str]:
         """Return the command with which a user can delete a data folder and everything in it."""
