@@ -582,6 +582,8 @@ def test_a_model_version_must_follow_its_run(source: str | None, now: str | None
         ("models:/m-1", True, False),
         ("runs:/r1/model", True, False),
         ("/old/1/r1/artifacts/model", False, False),
+        ("dummy-source", False, False),
+        ("prompt-template", True, False),
         (None, False, False),
     ],
 )

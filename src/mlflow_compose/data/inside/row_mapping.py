@@ -10,6 +10,8 @@ TRACE_LOCATION = "mlflow.artifactLocation"
 MOVABLE = ("", "file", "mlflow-artifacts")
 # Schemes that name a run or a model, which every server resolves on its own.
 REFERENCES = ("runs", "models")
+# Sources of prompt versions, which have no artifacts (`mlflow/prompt/constants.py`).
+NO_ARTIFACTS = ("dummy-source", "prompt-template")
 # Stage of a deleted model version, whose source MLflow overwrites.
 DELETED_STAGE = "Deleted_Internal"
 # By table: the column with the artifact location, the key column, and the default path below the
@@ -97,7 +99,7 @@ class RowMapping:
     def _version_location(self, row: Row, column: str) -> str | None:
         """Return the new location of a model version, or the old one if it does not move."""
         uri: str | None = row[column]
-        if not uri:
+        if not uri or uri in NO_ARTIFACTS:
             return uri
         if new := self._new_location(uri, row.get("run_id") or ""):
             return new
