@@ -56,6 +56,57 @@ def test_a_folder_that_was_read_completely_must_have_nothing_damaged(folder: Pat
     assert unreadable(folder) == []
 
 
+@pytest.mark.parametrize("name", ["1/datasets/d2", f"{RUN}/inputs/i3", f"{RUN}/outputs/m-2"])
+def test_an_empty_folder_must_not_count_as_damaged(name: str, folder: Path) -> None:
+    (folder / name).mkdir()
+    assert find_damaged(folder, KNOWN) == []
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        "",
+        "1",
+        "1/datasets",
+        "1/traces",
+        f"{TRACE}/assessments",
+        "1/models",
+        f"{MODEL}/metrics",
+        RUN,
+        f"{RUN}/inputs",
+        f"{RUN}/outputs",
+        "models",
+        "models/own",
+        "models/own/aliases",
+    ],
+)
+@pytest.mark.parametrize("name", [".DS_Store", ".backup/meta.yaml", "empty/.DS_Store"])
+def test_what_other_programs_hide_must_not_count_as_damaged(
+    top: str, name: str, folder: Path
+) -> None:
+    path = folder / top / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("Bud1", encoding="utf-8")
+    assert find_damaged(folder, KNOWN) == []
+
+
+@pytest.mark.parametrize("top", ["1", "1/traces", "1/models", "models"])
+def test_a_folder_of_other_files_must_not_count_as_damaged(top: str, folder: Path) -> None:
+    path = folder / top / "notes" / "ideas.txt"
+    path.parent.mkdir()
+    path.touch()
+    assert find_damaged(folder, KNOWN) == []
+
+
+@pytest.mark.parametrize("name", ["params/lr", "metrics/loss", "tags/mlflow.user", "artifacts/x"])
+def test_a_run_without_its_file_must_be_named(name: str, folder: Path) -> None:
+    path = folder / "1" / "r3" / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    (text,) = find_damaged(folder, KNOWN)
+    assert text == "run r3: its meta.yaml is missing"
+
+
 def test_a_file_on_which_mlflows_command_fails_must_be_named(folder: Path) -> None:
     (folder / VERSION).write_text("only a text", encoding="utf-8")
     assert unreadable(folder) == [folder / VERSION]

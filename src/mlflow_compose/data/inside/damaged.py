@@ -13,7 +13,20 @@ from typing import Any
 META, TRACE_META = "meta.yaml", "trace_info.yaml"
 TRASH, MODELS = ".trash", "models"
 # Subfolders of an experiment that are not runs.
-NOT_RUNS = ("tags", "datasets", "traces", MODELS, TRASH)
+NOT_RUNS = ("tags", "datasets", "traces", MODELS)
+# What MLflow creates in the folder of a run, trace, logged model or registered model.
+OWN = (
+    META,
+    TRACE_META,
+    "params",
+    "metrics",
+    "tags",
+    "artifacts",
+    "request_metadata",
+    "assessments",
+    "aliases",
+    "version-*",
+)
 # Folders whose files have any name and any content.
 VALUES = {"params", "tags", "metrics", "request_metadata"}
 SKIPPED = "mlflow migrate-filestore skipped it"
@@ -30,7 +43,7 @@ def find_damaged(top: Path, known: Known) -> list[str]:
     for folder in (*_subfolders(top), *_subfolders(top / TRASH)):
         if _is_number(folder.name):
             found += _experiment(folder, known)
-        elif folder.name not in {MODELS, TRASH} and any(folder.rglob(META)):
+        elif folder.name != MODELS and any(folder.rglob(META)):
             found.append(f"folder {folder.name}: an experiment's folder must be named by a number")
     for folder in _subfolders(top / MODELS):
         found += _registered_model(folder, known)
@@ -56,7 +69,7 @@ def _experiment(folder: Path, known: Known) -> Iterator[str]:
         return
     datasets = {path for path in _subfolders(folder / "datasets") if _read(path / META) is not None}
     for path in _subfolders(folder / "datasets"):
-        if path not in datasets:
+        if path not in datasets and _has_files(path):
             yield f"dataset {path.name} of experiment {folder.name}: {_problem(path / META)}"
     names = {path.name for path in datasets}
     for run in _subfolders(folder):
@@ -70,30 +83,30 @@ def _experiment(folder: Path, known: Known) -> Iterator[str]:
 
 def _run(folder: Path, known: Known, datasets: Collection[str]) -> Iterator[str]:
     if problem := _missing(folder, META, known["runs"], ("run_uuid", "run_id")):
-        # Other programs create hidden folders too.
-        if _has_files(folder) and not folder.name.startswith("."):
+        if _is_mlflows(folder):
             yield f"run {folder.name}: {problem}"
         return
     for path in _subfolders(folder / "inputs"):
         meta = _read(path / META)
         kind = (meta or {}).get("source_type", "DATASET")
         if meta is None:
-            yield f"input {path.name} of run {folder.name}: {_problem(path / META)}"
+            if _has_files(path):
+                yield f"input {path.name} of run {folder.name}: {_problem(path / META)}"
         elif kind == "DATASET" and meta.get("source_id") not in datasets:
             yield f"input {path.name} of run {folder.name}: its dataset is damaged or missing"
         elif kind not in {"DATASET", "MODEL"}:
             yield f"input {path.name} of run {folder.name}: {SKIPPED}"
     for path in _subfolders(folder / "outputs"):
-        if _read(path / META) is None:
+        if _read(path / META) is None and _has_files(path):
             yield f"output {path.name} of run {folder.name}: {_problem(path / META)}"
 
 
 def _trace(folder: Path, known: Known) -> Iterator[str]:
     if problem := _missing(folder, TRACE_META, known["trace_info"], ("trace_id", "request_id")):
-        if _has_files(folder):
+        if _is_mlflows(folder):
             yield f"trace {folder.name}: {problem}"
         return
-    for path in sorted(folder.glob("assessments/*.yaml")):
+    for path in _files(folder, "assessments/*.yaml"):
         keys = {path.stem, str((_read(path) or {}).get("assessment_id"))}
         if keys.isdisjoint(known["assessments"]):
             yield f"assessment {path.stem} of trace {folder.name}: {_problem(path)}"
@@ -101,15 +114,14 @@ def _trace(folder: Path, known: Known) -> Iterator[str]:
 
 def _logged_model(folder: Path, known: Known) -> Iterator[str]:
     if problem := _missing(folder, META, known["logged_models"], ("model_id",)):
-        if _has_files(folder):
+        if _is_mlflows(folder):
             yield f"logged model {folder.name}: {problem}"
         return
-    for path in sorted(folder.glob("metrics/**/*")):
-        if path.is_file():
-            key = path.relative_to(folder / "metrics").as_posix()
-            for problem, number in _skipped_points(path, known["runs"]).items():
-                points = "1 point" if number == 1 else f"{number} points"
-                yield f"{points} of metric {key} of logged model {folder.name}: {problem}"
+    for path in _files(folder, "metrics/**/*"):
+        key = path.relative_to(folder / "metrics").as_posix()
+        for problem, number in _skipped_points(path, known["runs"]).items():
+            points = "1 point" if number == 1 else f"{number} points"
+            yield f"{points} of metric {key} of logged model {folder.name}: {problem}"
 
 
 def _skipped_points(path: Path, runs: Collection[str]) -> Counter[str]:
@@ -127,7 +139,7 @@ def _skipped_points(path: Path, runs: Collection[str]) -> Counter[str]:
 
 def _registered_model(folder: Path, known: Known) -> Iterator[str]:
     if problem := _missing(folder, META, known["registered_models"], ("name",)):
-        if _has_files(folder):
+        if _is_mlflows(folder):
             yield f"registered model {folder.name} and everything in it: {problem}"
         return
     name = (_read(folder / META) or {}).get("name", folder.name)
@@ -138,8 +150,8 @@ def _registered_model(folder: Path, known: Known) -> Iterator[str]:
         versions = {version, str((_read(path / META) or {}).get("version"))}
         if {f"{name}/{one}" for one in versions}.isdisjoint(known["model_versions"]):
             yield f"version {version} of model {name}: {_problem(path / META)}"
-    for path in sorted(folder.glob("aliases/*")):
-        if path.is_file() and not _is_number(path.read_text(encoding="utf-8", errors="replace")):
+    for path in _files(folder, "aliases/*"):
+        if not _is_number(path.read_text(encoding="utf-8", errors="replace")):
             yield f"alias {path.name} of model {name}: it does not refer to a version"
 
 
@@ -185,12 +197,30 @@ def _load(path: Path) -> Any:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.is_dir())
+    """Return the subfolders; other programs create hidden ones."""
+    return sorted(
+        path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files below a folder that match a pattern and are not hidden there."""
+    return sorted(
+        path
+        for path in folder.glob(pattern)
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def _has_files(folder: Path) -> bool:
     """Tell whether a folder holds anything; MLflow leaves empty ones."""
-    return any(path.is_file() for path in folder.rglob("*"))
+    return bool(_files(folder, "**/*"))
+
+
+def _is_mlflows(folder: Path) -> bool:
+    """Tell whether a folder holds anything of MLflow, and not only files of another program."""
+    return any(any(folder.glob(name)) for name in OWN) and _has_files(folder)
 
 
 def _is_number(text: str) -> bool:
