@@ -186,17 +186,36 @@ def test_the_folder_itself_and_a_file_may_be_links(tmp_path: Path) -> None:
     assert contents["c"] == b"first"
 
 
-def test_a_subfolder_that_cannot_be_read_must_be_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, scandir = filled(tmp_path), os.scandir
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let a folder be unreadable, also for root."""
+    scandir = os.scandir
 
     def refused(path: str) -> object:
-        if str(path).endswith("/1"):
+        if Path(path) == folder:
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refused)
+
+
+def test_a_disk_of_artifacts_must_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only root may read the folder that each disk has at its top."""
+    folder, contents = filled(tmp_path), dict[str, bytes]()
+    (folder / "lost+found").mkdir()
+    (folder / "1" / "lost+found").mkdir()
+    (folder / "1" / "lost+found" / "c").write_bytes(b"third")
+    refuse(monkeypatch, folder / "lost+found")
+    assert copied(folder, contents).count == 3
+    assert contents["1/lost+found/c"] == b"third"
+
+
+def test_a_subfolder_that_cannot_be_read_must_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(tmp_path)
+    refuse(monkeypatch, folder / "1")
     with pytest.raises(StoreError, match=r"Permission denied: .*/1'"):
         copied(folder, {})
 

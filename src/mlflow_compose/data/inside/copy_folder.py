@@ -13,6 +13,8 @@ from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import Failure, Request, progress
 
 CHUNK_BYTES = 1024 * 1024
+# The folder at the top of a disk, which only root may read and MLflow does not use.
+OF_DISK = "lost+found"
 
 
 def main(request: Request) -> dict[str, int]:
@@ -38,6 +40,8 @@ def files_of(folder: Path, backend: str) -> dict[str, Path]:
         return {}
     found = []
     for top, folders, names in os.walk(folder, onerror=failed):
+        if Path(top) == folder and OF_DISK in folders:
+            folders.remove(OF_DISK)
         if links := [name for name in folders if Path(top, name).is_symlink()]:
             raise Failure(f"{Path(top, links[0])} is a link to a folder", link=True)
         paths = [Path(top, name) for name in names]
