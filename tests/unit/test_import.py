@@ -32,7 +32,7 @@ from mlflow_compose.data.importing.remote import (
     merge_rows,
     stored_objects,
 )
-from mlflow_compose.data.importing.report import missing_folders
+from mlflow_compose.data.importing.report import conflicting, missing_folders
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
 from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
@@ -416,6 +416,28 @@ def test_existing_objects_must_not_be_overwritten(
     """A shorter file may be newer, unless a killed import was sending it."""
     index = ArtifactIndex({"7/model": Artifact("/old", "model", 3)})
     assert bool(index.to_send(objects, partial)) == sent
+
+
+def test_a_different_artifact_must_be_named_with_both_sizes() -> None:
+    index = ArtifactIndex({"7/model": Artifact("/old", "model", 3)})
+    (text,) = conflicting(["7/model"], index, {"7/model": 2, "7/other": 1})
+    assert text.startswith("artifact 7/model: ")
+    assert "2 instead of 3 bytes" in text
+    assert "delete that one in the stack and run the same command again" in text
+
+
+def test_an_artifact_must_be_recorded_on_the_disk_before_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure keeps nothing that is only in memory."""
+    paths, synced = StackPaths(tmp_path / ".env"), list[str]()
+    with journaled(lambda key, _: synced.append(key), paths, ()) as record:
+        monkeypatch.setattr(
+            os, "fsync", lambda _: synced.append((paths.state / JOURNAL).read_text())
+        )
+        record("7/model", tmp_path)
+        monkeypatch.undo()
+    assert synced == ['["begin", "7/model"]\n', "7/model"]
 
 
 def test_only_artifacts_that_were_being_sent_must_be_sent_again(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ class Import:
                 *external(stack, merged.locations),
                 *missing_folders(prefixes, index),
                 *index.skipped,
-                *conflicting(conflicts),
+                *conflicting(conflicts, index, objects),
                 *problems,
             ),
             lost={kind: len(found) for kind, found in merged.lost.items() if found},

@@ -5,6 +5,7 @@ shorter file that a client stored after an earlier import.
 """
 
 import json
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,9 @@ def journaled(put: Put, paths: StackPaths, earlier: Collection[str]) -> Iterator
                 (partial.add if event == BEGIN else partial.discard)(key)
                 file.write(_line(event, key))
                 file.flush()
+                if event == BEGIN:
+                    # Otherwise a power failure may lose the record, but keep part of the artifact.
+                    os.fsync(file.fileno())
 
         def recorded(key: str, path: Path) -> None:
             record(BEGIN, key)

@@ -42,6 +42,17 @@ def _experiment(location: str) -> str:
     return str(folder.parent if folder.name in {"models", "traces"} else folder)
 
 
-def conflicting(keys: Sequence[str]) -> list[str]:
-    """Describe artifacts that differ in the stack, which keeps its own."""
-    return [f"artifact {key}: the stack has a different one" for key in keys]
+def conflicting(keys: Sequence[str], index: ArtifactIndex, objects: Mapping[str, int]) -> list[str]:
+    """Describe artifacts that differ in the stack, which keeps its own.
+
+    Args:
+        keys: Keys of these artifacts.
+        index: Artifacts of the source.
+        objects: Size of the stack's objects, by key.
+    """
+    return [
+        f"artifact {key}: the stack has a different one ({objects[key]} instead of "
+        f"{index.artifacts[key].size} bytes); to import it, delete that one in the stack and run "
+        "the same command again"
+        for key in keys
+    ]
