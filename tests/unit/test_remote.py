@@ -1,6 +1,7 @@
 """Modules that are sent into a service, and their answers."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from mlflow_compose.engines import RemoteError, answers, run_modules, shaped
 from mlflow_compose.engines.answers import Reader
 from mlflow_compose.engines.base import Outcome, Output, SharedFolder
 from mlflow_compose.engines.process import CHUNK, run_process
-from tests.unit.fakes import FakeEngine, failed
+from tests.unit.fakes import FakeEngine, answered, failed
 from tests.unit.samples import SECRETS, stack
 
 # Source of the module that the tests send: it reports twice, then echoes or fails.
@@ -239,6 +240,16 @@ VALUE = {"name": "x", "seconds": 1.0, "pairs": [["a", 1]], "counts": {"b": 2}}
 
 def test_a_result_must_have_its_shape() -> None:
     assert shaped(VALUE, Shape) == Shape("x", 1.0, [("a", 1)], {"b": 2})
+
+
+def test_a_name_that_is_not_utf8_must_stay_exact() -> None:
+    """The listing of a folder has it, such as one from Latin-1."""
+    name = os.fsdecode("café".encode("latin-1"))
+    outcome = answered({"name": name, "seconds": 1, "pairs": [[name, 1]], "counts": {name: 2}})
+    found = run_modules(FakeEngine(stack(), outcome=outcome), [], {}, Shape)
+    assert found == Shape(name, 1.0, [(name, 1)], {name: 2})
+    with pytest.raises(RemoteError, match="Input should be a valid integer"):
+        shaped({**VALUE, "counts": {name: "2"}}, Shape)
 
 
 @pytest.mark.parametrize(

@@ -111,9 +111,14 @@ def shaped(value: object, shape: type[T]) -> T:
     """
     from pydantic import TypeAdapter, ValidationError
 
+    adapter = TypeAdapter(shape)
     try:
-        # From JSON, a list may be a tuple although everything else is strict.
-        return TypeAdapter(shape).validate_json(json.dumps(value, allow_nan=False), strict=True)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        # From JSON, a list may be a tuple although everything else is strict. Python has names of
+        # files that are not UTF-8 as lone surrogates, which JSON does not have.
+        adapter.validate_json(text.encode(errors="replace"), strict=True)
+        # Not strict, but a value with this shape is not converted.
+        return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(map(str, first["loc"])) or "it"
