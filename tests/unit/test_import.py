@@ -36,7 +36,7 @@ from mlflow_compose.data.importing.report import conflicting, missing_folders
 from mlflow_compose.data.importing.server import Reading, connect
 from mlflow_compose.data.importing.source import FOLDER, SERVER, SQLITE, Source, recognise
 from mlflow_compose.data.importing.staging import copy_database, copy_mlruns, staging
-from mlflow_compose.data.importing.transfer import ArtifactIndex, index_artifacts, send
+from mlflow_compose.data.importing.transfer import ArtifactIndex, index_artifacts, send, sender
 from mlflow_compose.data.inside.main import unmoved as unmoved_versions
 from mlflow_compose.data.inside.row_mapping import TRACE_LOCATION, RowMapping, normalize
 from mlflow_compose.data.inside.tables import without_computed
@@ -396,6 +396,21 @@ def test_artifacts_must_be_sent_and_failures_named(tmp_path: Path) -> None:
     assert stored == {"7/r1/artifacts/plots/a b.png": b"artifacts/plots/a b.png"}
     assert problems == ["artifact 7/r1/artifacts/bad: [Errno 13] not for you"]
     assert index.present({"7/r1/artifacts/bad": 0}) == {"7/r1/artifacts/bad"}
+
+
+@pytest.mark.parametrize("access", ["proxied", "direct"])
+def test_an_artifact_whose_name_is_not_utf8_must_be_named(access: str, tmp_path: Path) -> None:
+    """Neither HTTP nor S3 has such names; the other artifacts are sent."""
+    location = mlruns(tmp_path) / "0/r1/artifacts"
+    name = os.fsdecode("café".encode("latin-1"))
+    (location / name).touch()
+    source = Folders(())
+    index = index_artifacts(source, {str(location): ["7"]}, NoProgress())
+    only = {f"7/{name}": index.artifacts[f"7/{name}"]}
+    put = sender(stack(MLFLOW_ARTIFACT_ACCESS=access))
+    assert send(source, only, put, tmp_path, NoProgress()) == [
+        f"artifact 7/{name}: its name is not UTF-8"
+    ]
 
 
 @pytest.mark.parametrize(

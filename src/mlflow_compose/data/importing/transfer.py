@@ -138,6 +138,8 @@ def send(
     total = sum(one.size for one in artifacts.values())
 
     def move(key: str, artifact: Artifact) -> None:
+        # Neither HTTP nor S3 has other names.
+        key.encode("utf-8")
         path = scratch / f"artifact-{next(names)}"
         try:
             put(key, source.fetch(artifact, path))
@@ -172,6 +174,8 @@ def _problem(future: Future[None]) -> str:
         future.result()
     except Unreachable as error:
         raise IncompleteError(str(error), hint="run the same command again to continue") from None
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
     except (TrackingError, ObjectsError, OSError) as error:
         return str(error)
     return ""
