@@ -89,8 +89,6 @@ def terminate(processes: Iterable["Process"]) -> None:
 
     The docker command runs Compose as a separate process, which would survive it.
     """
-    import psutil
-
     asked = _suspended(processes)
     _ask(asked)
     deadline = time.monotonic() + ENDS_WITHIN
@@ -100,13 +98,21 @@ def terminate(processes: Iterable["Process"]) -> None:
         _ask(late)
         asked |= late
         time.sleep(POLL_EVERY)
-    killed = _suspended(alive)
-    for process in killed:
+    kill(_suspended(alive))
+
+
+def kill(processes: Iterable["Process"]) -> set["Process"]:
+    """Kill processes, and return those that are still alive after `ENDS_WITHIN`."""
+    import psutil
+
+    alive = set(processes)
+    for process in alive:
         with suppress(psutil.Error):
             process.kill()
     deadline = time.monotonic() + ENDS_WITHIN
-    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
+    while (alive := set(filter(_is_alive, alive))) and time.monotonic() < deadline:
         time.sleep(POLL_EVERY)
+    return alive
 
 
 def _ask(processes: Iterable["Process"]) -> None:

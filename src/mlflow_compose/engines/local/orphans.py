@@ -1,19 +1,15 @@
 """End the processes of a stack that neither supervisord nor a command controls any more."""
 
-import time
 from collections.abc import Collection
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.local import processes
-from mlflow_compose.engines.local.processes import Owner, is_gone
+from mlflow_compose.engines.local.processes import Owner
+from mlflow_compose.engines.process import kill
 from mlflow_compose.errors import EngineError
 
 if TYPE_CHECKING:
     from psutil import Process
-
-# Seconds until a killed process must be gone, and between checks.
-KILL_TIMEOUT, POLL_EVERY = 10, 0.05
 
 
 def end_orphans(owner: Owner) -> None:
@@ -58,17 +54,9 @@ def _is_in_progress(process: "Process") -> bool:
 
 
 def _end(orphans: Collection["Process"]) -> None:
-    import psutil
-
-    for process in orphans:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    deadline = time.monotonic() + KILL_TIMEOUT
-    while (alive := [p for p in orphans if not is_gone(p.pid)]) and time.monotonic() < deadline:
-        time.sleep(POLL_EVERY)
-    if alive:
+    if alive := kill(orphans):
         raise EngineError(
             "processes left over from an earlier start of this stack cannot be ended: "
-            f"{', '.join(str(process.pid) for process in alive)}",
+            f"{', '.join(sorted(str(process.pid) for process in alive))}",
             hint="end them as their owner or as root, or restart this machine",
         )
