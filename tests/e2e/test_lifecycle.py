@@ -182,11 +182,13 @@ def test_the_data_must_survive_a_renamed_folder_but_not_down_with_volumes_and_ye
     other: RunningStack, tmp_path: Path
 ) -> None:
     run, home = other.log_run(), other.folder
-    moved = home.rename(tmp_path / "moved")
+    # So long that supervisord's socket no longer fits in there.
+    moved = home.rename(tmp_path / ("moved" * 20))
     other.folder, other.env_file = moved, moved / ".env"
     try:
         other.up()
         other.expect(run)
+        assert "not properly shut down" not in other.tool("logs", "postgres").out
         other.tool("down", "--volumes", "--yes")
         assert other.ids() == {}
         assert other.volumes() == set()

@@ -511,8 +511,32 @@ def test_only_orphans_must_be_killed(tmp_path: Path) -> None:
         child(environ=marks(folder, f"{'f' * 16}/s3")) as other,
     ):
         orphans.end_orphans(Owner(IDENTITY, folder))
-        assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -9)
+        assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-15, -9)
         assert other.poll() is None
+
+
+def test_a_supervisord_out_of_reach_must_stop_its_servers_itself(tmp_path: Path) -> None:
+    """It could restart a server that is killed before it, and a killed database must recover."""
+    folder = create_stack(tmp_path / "stack", IDENTITY)
+    code = (
+        "import os, signal, subprocess, sys\n"
+        "mark = os.environ['STACK_SERVICE'] + '/postgres'\n"
+        "environ = {**os.environ, 'STACK_SERVICE': mark}\n"
+        "server = subprocess.Popen(['sleep', '60'], env=environ)\n"
+        "def stop(*_):\n"
+        "    server.send_signal(signal.SIGINT)\n"
+        "    print(server.wait(), flush=True)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "print('here', flush=True)\n"
+        "signal.pause()\n"
+    )
+    environ = {**marks(folder), "PATH": "/usr/bin:/bin"}
+    with child(sys.executable, "-c", code, environ=environ) as supervisor:
+        orphans.end_orphans(Owner(IDENTITY, folder))
+        assert supervisor.wait(timeout=10) == 0
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.read() == "-2\n"
 
 
 def test_orphans_that_exit_meanwhile_must_not_be_an_error(
@@ -531,7 +555,7 @@ def test_orphans_that_exit_meanwhile_must_not_be_an_error(
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
             orphans.end_orphans(Owner(IDENTITY, tmp_path))
-        assert older.wait(timeout=10) == -9
+        assert older.wait(timeout=10) == -15
 
 
 def test_commands_must_be_ended_if_their_starter_was_killed(tmp_path: Path) -> None:

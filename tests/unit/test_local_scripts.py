@@ -118,19 +118,19 @@ def test_a_lock_without_a_process_id_must_be_removed(
     """A full disk or a power failure leaves such files."""
     lock = tmp_path / "postmaster.pid"
     lock.write_text(text, encoding="utf-8")
-    postgres.drop_stale_lock(lock)
+    assert postgres.drop_stale_lock(lock)
     assert not lock.exists()
 
 
 def test_a_lock_that_is_not_text_must_be_removed(postgres: ModuleType, tmp_path: Path) -> None:
     lock = tmp_path / "postmaster.pid"
     lock.write_bytes(b"\xff\xfe\n")
-    postgres.drop_stale_lock(lock)
+    assert postgres.drop_stale_lock(lock)
     assert not lock.exists()
 
 
 def test_a_missing_lock_must_not_be_an_error(postgres: ModuleType, tmp_path: Path) -> None:
-    postgres.drop_stale_lock(tmp_path / "postmaster.pid")
+    assert not postgres.drop_stale_lock(tmp_path / "postmaster.pid")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,7 +141,7 @@ def test_the_lock_of_a_server_that_no_longer_runs_must_be_removed(
     pid = gone() if whose == "a process that ended" else os.getpid()
     lock = tmp_path / "postmaster.pid"
     lock.write_text(f"{pid}\n/data\n1763700000\n5432\n", encoding="utf-8")
-    postgres.drop_stale_lock(lock)
+    assert postgres.drop_stale_lock(lock)
     assert not lock.exists()
 
 
@@ -164,7 +164,7 @@ def test_the_lock_of_a_running_server_must_stay(
     """Two servers would corrupt the same files."""
     lock = tmp_path / "postmaster.pid"
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
-    postgres.drop_stale_lock(lock)
+    assert not postgres.drop_stale_lock(lock)
     assert lock.read_text(encoding="utf-8").startswith(f"{running_server.pid}\n")
 
 
@@ -175,8 +175,19 @@ def test_a_lock_with_the_process_id_of_another_stacks_server_must_be_removed(
     lock = tmp_path / "other" / "postmaster.pid"
     lock.parent.mkdir()
     lock.write_text(f"{running_server.pid}\n/data\n", encoding="utf-8")
-    postgres.drop_stale_lock(lock)
+    assert postgres.drop_stale_lock(lock)
     assert not lock.exists()
+
+
+def test_the_processes_of_a_killed_server_must_be_ended(
+    postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
+) -> None:
+    """PostgreSQL does not start while they use its memory, and a busy one may take long to end."""
+    (tmp_path / "other").mkdir()
+    postgres.end_children(tmp_path / "other")
+    assert running_server.poll() is None
+    postgres.end_children(tmp_path)
+    assert running_server.wait(timeout=10) == -9
 
 
 def test_a_partial_database_must_not_be_kept_if_its_creation_fails(

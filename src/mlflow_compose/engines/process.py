@@ -105,11 +105,17 @@ def kill(processes: Iterable["Process"]) -> set["Process"]:
     """Kill processes, and return those that are still alive after `ENDS_WITHIN`."""
     import psutil
 
-    alive = set(processes)
-    for process in alive:
+    killed = set(processes)
+    for process in killed:
         with suppress(psutil.Error):
             process.kill()
-    deadline = time.monotonic() + ENDS_WITHIN
+    return wait_for_end(killed, ENDS_WITHIN)
+
+
+def wait_for_end(processes: Iterable["Process"], seconds: float) -> set["Process"]:
+    """Wait until processes have ended, and return those that are still alive after `seconds`."""
+    alive = set(processes)
+    deadline = time.monotonic() + seconds
     while (alive := set(filter(_is_alive, alive))) and time.monotonic() < deadline:
         time.sleep(POLL_EVERY)
     return alive

@@ -11,7 +11,9 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,6 +27,8 @@ MASK = "********"
 STATE = Path("/var/lib/mlflow-compose")
 # File in each data folder with the id of the stack that it belongs to.
 NOTE = ".mlflow-compose"
+# Seconds to wait until killed processes are gone.
+PATIENCE = 10
 
 
 def main(environ: Mapping[str, str]) -> None:
@@ -38,7 +42,8 @@ def main(environ: Mapping[str, str]) -> None:
         become(find_user(environ["RUN_AS"]), data.parent)
     if not data.exists():
         make_database(data, environ["POSTGRES_USER"], environ["POSTGRES_DB"], password)
-    drop_stale_lock(data / "postmaster.pid")
+    if drop_stale_lock(data / "postmaster.pid"):
+        end_children(data)
     settings = {
         "listen_addresses": environ["LISTEN_ADDRESSES"],
         "port": environ["PGPORT"],
@@ -150,21 +155,52 @@ def run(command: list[str], given: str, *, secret: str = "") -> None:
         sys.exit(f"{command[0]} failed with exit code {done.returncode}")
 
 
-def drop_stale_lock(lock: Path) -> None:
-    """Remove the lock file of a server that no longer runs.
+def drop_stale_lock(lock: Path) -> bool:
+    """Remove the lock file of a server that no longer runs, and tell whether there was one.
 
     PostgreSQL does this itself, unless another process has the same id by now.
     """
     try:
         owner = psutil.Process(int(lock.read_text(encoding="utf-8").split()[0]))
         # Servers of other stacks have that name too, but run in their own data folders.
-        stale = owner.name() != "postgres" or Path(owner.cwd()) != lock.parent
+        stale = not is_server_in(lock.parent, owner)
     except (psutil.Error, ValueError, IndexError):
         stale = True
     except FileNotFoundError:
-        return
+        return False
     if stale:
         lock.unlink()
+    return stale
+
+
+def end_children(data: Path) -> None:
+    """Kill the processes of a killed server, whose memory PostgreSQL would refuse to start beside.
+
+    They end by themselves, but not at once. No mark shows whose they are: PostgreSQL overwrites
+    the environment of its processes with their titles.
+    """
+    left = [process for process in psutil.process_iter() if is_child_in(data, process)]
+    for process in left:
+        print(f"killing process {process.pid}, left over from a server that was killed")
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    deadline = time.monotonic() + PATIENCE
+    while any(is_child_in(data, process) for process in left) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def is_child_in(data: Path, process: psutil.Process) -> bool:
+    """Tell whether a process is one of PostgreSQL's that works in a data folder."""
+    try:
+        return is_server_in(data, process)
+    except (psutil.Error, OSError):
+        # It has ended, or belongs to another user.
+        return False
+
+
+def is_server_in(data: Path, process: psutil.Process) -> bool:
+    """Tell the same of a process that exists."""
+    return process.name() == "postgres" and Path(process.cwd()) == data
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """End the processes of a stack that neither supervisord nor a command controls any more."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.process import kill
+from mlflow_compose.engines.local.supervisor import ENDS_WITHIN
+from mlflow_compose.engines.process import kill, wait_for_end
 from mlflow_compose.errors import EngineError
 
 if TYPE_CHECKING:
@@ -13,11 +15,21 @@ if TYPE_CHECKING:
 
 
 def end_orphans(owner: Owner) -> None:
-    """Kill unsupervised processes left over from an earlier run of the stack.
+    """End processes left over from an earlier run of the stack.
+
+    A supervisord that cannot be reached stops its services itself: in a renamed folder, its socket
+    may be elsewhere. If it were killed together with them, it could restart one before it ends.
 
     Raises:
         EngineError: A process cannot be killed.
     """
+    import psutil
+
+    supervisors = [process for process in processes.of(owner) if _name(process) == ""]
+    for process in supervisors:
+        with suppress(psutil.Error):
+            process.terminate()
+    kill(wait_for_end(supervisors, ENDS_WITHIN))
     _end([process for process in processes.of(owner) if not _is_in_progress(process)])
 
 
@@ -33,14 +45,19 @@ def end_abandoned_commands(owner: Owner) -> None:
 
 def _starter(process: "Process") -> int | None:
     """Return the id of the process that started a command, None for any other process."""
+    name = _name(process) or ""
+    number = name.removeprefix(processes.COMMAND)
+    return int(number) if number != name and number.isdecimal() else None
+
+
+def _name(process: "Process") -> str | None:
+    """Return the name in a process's mark, empty for supervisord, None if it has ended."""
     import psutil
 
     try:
-        name = process.environ().get(processes.MARK, "").partition("/")[2]
+        return process.environ().get(processes.MARK, "").partition("/")[2]
     except (psutil.Error, OSError):
         return None
-    number = name.removeprefix(processes.COMMAND)
-    return int(number) if number != name and number.isdecimal() else None
 
 
 def _is_in_progress(process: "Process") -> bool:
