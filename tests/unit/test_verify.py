@@ -17,7 +17,7 @@ import pytest
 
 from mlflow_compose.checks import check_owner, verify
 from mlflow_compose.checks.probe import main
-from mlflow_compose.checks.proof import LARGE, MULTIPART, PREFIX
+from mlflow_compose.checks.proof import MULTIPART, PREFIX, large
 from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
@@ -176,8 +176,8 @@ def test_a_working_stack_must_be_proven_step_by_step() -> None:
         assert set(step) == {"name", "ok", "seconds", "detail"}
         assert step["ok"]
         assert step["seconds"] >= 0
-    assert len(LARGE) == 20 * 2**20
-    assert LARGE in mlflow.objects.values()
+    assert len(large()) == 20 * 2**20
+    assert large() in mlflow.objects.values()
     assert all(line.startswith("ok ") for line in result.lines)
     assert mlflow.names[0].startswith(PREFIX)
 

@@ -11,7 +11,6 @@ from mlflow_compose.stack import Stack
 MULTIPART = ("multipart_uploads_enabled", "multipart_downloads_enabled")
 PREFIX = "mlflow-compose-verify"
 SMALL = b"proof\n" * 100
-LARGE = bytes(range(256)) * (20 * 1024 * 4)
 PARAM, METRIC, TAG = ("optimizer", "adam"), ("loss", 0.5), ("stage", "proof")
 # The format of MLflow's ids. They become parts of paths, so nothing else is accepted.
 EXPERIMENT_ID, RUN_ID = re.compile(r"[0-9]+"), re.compile(r"[0-9a-f]{32}")
@@ -52,7 +51,7 @@ class Proof:
             ("experiment", self.experiment),
             ("run", self.run),
             ("artifact", lambda: self.artifact("notes/small.txt", SMALL)),
-            ("artifact 20 MB", lambda: self.artifact("large.bin", LARGE)),
+            ("artifact 20 MB", lambda: self.artifact("large.bin", large())),
             ("model", self.register),
             ("search", self.search),
         )
@@ -156,6 +155,11 @@ class Proof:
             "name": self.name if self.created else "",
             "objects": self.objects,
         }
+
+
+def large() -> bytes:
+    """Return the content of the large artifact: 20 MB."""
+    return bytes(range(256)) * (20 * 2**20 // 256)
 
 
 def _id(kind: str, form: re.Pattern[str], found: object) -> str:
