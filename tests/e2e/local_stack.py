@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import psutil
 
+from .forked import run_forked
 from .running import SERVERS, RunningStack
 from .tool import environment, run
 
@@ -38,9 +39,11 @@ class LocalStack(RunningStack):
         """Addresses of the database, which has no private network on this engine."""
         return [f"127.0.0.1:{self.settings['PG_PORT']}"]
 
-    def supervisorctl(self, *arguments: str, code: int | None = None) -> str:
+    def supervisorctl(self, *arguments: str) -> str:
         """Run plain `supervisorctl` in the rendered folder, with no tool involved."""
-        return run("supervisorctl", *arguments, code=code, folder=self.local_folder).out
+        argv = ("supervisorctl", *arguments)
+        _, out, _ = run_forked(argv, folder=self.local_folder, env=environment(), seconds=120)
+        return out
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each service that supervisord runs."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from tests.contract import check_envelope
 
+from .forked import run_forked
+
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(sys.executable).with_name("mlflow-compose")
 # A stack is configured by its .env only: settings in the tests' environment would override it.
@@ -108,6 +110,9 @@ def tool(
     seconds: float = 600,
 ) -> Output:
     """Run `mlflow-compose`, which must never print a traceback."""
-    output = run(str(SCRIPT), *arguments, code=code, folder=folder, env=env, seconds=seconds)
+    argv = (str(SCRIPT), *arguments)
+    chosen = environment() if env is None else env
+    output = Output(argv, *run_forked(argv, folder=folder, env=chosen, seconds=seconds))
     assert "Traceback" not in output.text, output
+    assert code is None or output.code == code, f"expected exit code {code}: {output}"
     return output
