@@ -33,7 +33,7 @@ def paths(routes):
 def show(command):
     from uvicorn.importer import import_from_string
     app = import_from_string(command[-1])
-    from mlflow.server import app as flask
+    from mlflow.server import app as flask, handlers
     hooks = (flask.before_request_funcs, flask.after_request_funcs, flask.teardown_request_funcs)
     print("SHOWN", json.dumps({
         "command": [str(word) for word in command],
@@ -43,6 +43,7 @@ def show(command):
         "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
         "collects_garbage": gc.isenabled(),
         "drawn": [drawn(), drawn()],
+        "connects_on_first_request": handlers._tracking_store is None,
         "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
     }))
 """
@@ -91,6 +92,8 @@ def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_pa
     first, second = ours.pop("drawn")
     assert first != second
     del theirs["drawn"]
+    assert not ours.pop("connects_on_first_request")
+    assert theirs.pop("connects_on_first_request")
     assert ours == theirs
 
 
@@ -114,6 +117,14 @@ def test_several_workers_must_be_forked_from_the_process_that_imported_the_app(
     assert all("serve.py" in line for line in (server, *workers))
 
 
+def lives(worker: psutil.Process) -> bool:
+    """Tell whether a worker has not ended, even if its exit code was not collected."""
+    try:
+        return bool(worker.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 @local_only("both engines run the same server")
 def test_a_reload_must_replace_every_worker_without_losing_a_request(shared: LocalStack) -> None:
     server = psutil.Process(shared.pids()["mlflow"])
@@ -122,7 +133,7 @@ def test_a_reload_must_replace_every_worker_without_losing_a_request(shared: Loc
     def is_replaced() -> bool:
         # Every request must be answered while workers end.
         assert shared.api.post("experiments/search", max_results=1)
-        now = [worker.pid for worker in server.children() if worker.status() != "zombie"]
+        now = [worker.pid for worker in server.children() if lives(worker)]
         return len(now) == len(before) and not before & {*now}
 
     server.send_signal(signal.SIGHUP)

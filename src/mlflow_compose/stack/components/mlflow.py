@@ -27,7 +27,7 @@ from mlflow_compose.stack.stores import VOLUME, Stores
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
 # Parts of the image that the server needs without a container, too.
-SHARED = ("plugins/", "entrypoint.sh", "check_login.py", "serve.py")
+SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "serve.py")
 
 # Python images have no curl. -S skips `site`: 20 ms instead of 80. The probe waits for a starting
 # server, so that a long interval does not delay the result.

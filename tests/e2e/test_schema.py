@@ -1,0 +1,105 @@
+"""The tables of a new stack are those that MLflow's migrations create."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.paths import templates
+from mlflow_compose.settings import Settings
+
+from .running import RunningStack
+
+HEADER = f"-- MLflow {Settings.model_fields['mlflow_version'].default}\n"
+# Runs all migrations on an empty database.
+MIGRATE = """
+import sys
+from mlflow.store.db.utils import _initialize_tables
+from sqlalchemy import create_engine
+
+_initialize_tables(create_engine(sys.argv[1]))
+"""
+# Does so in SQLite; prints the statements that recreate that database and the one of a stack.
+MIGRATE_SQLITE = """
+import json, sqlite3, sys, tempfile
+from mlflow.store.db.utils import _initialize_tables
+from sqlalchemy import create_engine
+
+with tempfile.NamedTemporaryFile() as file:
+    _initialize_tables(create_engine(f"sqlite:///{file.name}"))
+    migrated, used = (sqlite3.connect(name) for name in (file.name, sys.argv[1]))
+    print("SHOWN", json.dumps([*migrated.iterdump()]), json.dumps([*used.iterdump()]), sep="\\n")
+"""
+# What MLflow logs when it does so.
+MIGRATED = "Creating initial MLflow database tables"
+DATABASES = {"docker": "/data/mlflow.db", "local": "data/mlflow_data/mlflow.db"}
+# What pg_dump writes besides statements about MLflow's objects.
+NOISE = re.compile(r"--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict ")
+# How it writes `column IN (...)`, from which PostgreSQL would make something else.
+IN = re.compile(r"\((\w+)\)::text = ANY \(\(ARRAY\[(.*?)\]\)::text\[\]\)")
+
+
+def schema(kind: str) -> Path:
+    """Return the file that a stack's tables are created from."""
+    return templates() / "compose" / "mlflow" / "schema" / f"{kind}.sql"
+
+
+@pytest.fixture
+def migrated(shared: RunningStack) -> Iterator[str]:
+    """Return the name of a second database, which is dropped afterwards."""
+    shared.sql("CREATE DATABASE migrated")
+    yield "migrated"
+    shared.sql("DROP DATABASE migrated WITH (FORCE)")
+
+
+def dump_of(stack: RunningStack, database: str, *options: str) -> str:
+    """Return the statements that recreate a database of PostgreSQL."""
+    login = ("-U", "mlflow", "-d", database, "--no-owner", "--no-privileges")
+    dump = stack.execute("postgres", "pg_dump", *login, *options)
+    # In the schema that comes first on the user's search path.
+    lines = (line.replace("public.", "") for line in dump.splitlines())
+    kept = "".join(f"{line}\n" for line in lines if line and not NOISE.match(line))
+    return IN.sub(lambda found: f"{found[1]} IN ({found[2]})", kept)
+
+
+def test_the_tables_in_postgresql_must_be_those_of_the_migrations(
+    shared: RunningStack, migrated: str, *, update_golden: bool
+) -> None:
+    uri = f"postgresql+psycopg2:///{migrated}?service=mlflow"
+    shared.execute("mlflow", "python", "-c", MIGRATE, uri)
+    expected = HEADER + dump_of(shared, migrated, "--inserts")
+    if update_golden:
+        schema("postgresql").write_text(expected, encoding="utf-8", newline="\n")
+    assert schema("postgresql").read_text(encoding="utf-8") == expected
+    ours, theirs = (dump_of(shared, name, "--schema-only") for name in ("mlflow", migrated))
+    assert ours == theirs
+    assert MIGRATED not in shared.tool("logs", "mlflow").out
+
+
+def in_any_order(script: Iterable[str]) -> list[list[str]]:
+    """Return statements and their parts sorted: SQLAlchemy's order differs from run to run."""
+    return sorted(sorted(re.split(r",?\s*\n\s*", statement)) for statement in script)
+
+
+def created(script: Iterable[str]) -> list[list[str]]:
+    """Return only the statements that create something."""
+    return in_any_order(statement for statement in script if statement.startswith("CREATE "))
+
+
+def test_the_tables_in_sqlite_must_be_those_of_the_migrations(
+    smallest: RunningStack, *, update_golden: bool
+) -> None:
+    path = DATABASES[smallest.engine]
+    output = smallest.execute("mlflow", "python", "-c", MIGRATE_SQLITE, path)
+    migrated, used = map(json.loads, output.rpartition("SHOWN\n")[2].splitlines())
+    if update_golden:
+        text = HEADER + "".join(f"{statement}\n" for statement in migrated)
+        schema("sqlite").write_text(text, encoding="utf-8", newline="\n")
+    prepared = sqlite3.connect(":memory:")
+    prepared.executescript(schema("sqlite").read_text(encoding="utf-8"))
+    assert in_any_order(prepared.iterdump()) == in_any_order(migrated)
+    assert created(used) == created(migrated)
+    assert MIGRATED not in smallest.tool("logs", "mlflow").out
