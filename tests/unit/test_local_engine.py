@@ -20,7 +20,7 @@ from mlflow_compose.engines.choice import Choice, choose
 from mlflow_compose.engines.local import availability, log, orphans, processes, state
 from mlflow_compose.engines.local.log import read
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.local.state import health, service_status
+from mlflow_compose.engines.local.state import HealthChecks, health, service_status
 from mlflow_compose.engines.local.supervisor import Process, is_running
 from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.verdict import Verdict
@@ -367,6 +367,24 @@ def test_a_hanging_check_must_count_as_no_answer(tmp_path: Path) -> None:
 
 def test_a_job_must_have_no_health(tmp_path: Path) -> None:
     assert health(JOB, Process("bucket-init", "RUNNING", 1, 1, 0), tmp_path, ENVIRON) == ""
+
+
+def test_a_check_that_passed_must_not_be_repeated_until_the_start_is_over(tmp_path: Path) -> None:
+    (tmp_path / "s3").mkdir()
+    (tmp_path / "s3" / "healthcheck.sh").write_text("echo >>calls", encoding="utf-8")
+    calls = tmp_path / "calls"
+    service = replace(S3, healthcheck=Healthcheck(("CMD",)))
+    checks = HealthChecks(tmp_path, ENVIRON)
+    running = Process("s3", "RUNNING", os.getpid(), 1, 0)
+    for process, timeout, expected in (
+        (running, 5, 1),
+        (running, 5, 1),
+        (replace(running, state="STARTING", pid=os.getppid()), 5, 2),
+        (running, None, 3),
+    ):
+        assert checks.run(service, process, timeout) == "healthy"
+        assert len(calls.read_text(encoding="utf-8").splitlines()) == expected
+    assert checks.run(service, replace(running, state="BACKOFF"), 5) == ""
 
 
 def create_stack(root: Path, identity: str) -> Path:

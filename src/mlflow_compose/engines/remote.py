@@ -15,7 +15,9 @@ from mlflow_compose.engines.inside import answer, s3
 
 # This package is not installed there: the modules are created from their sources.
 LOADER = """
-import json, sys, types
+import gc, json, sys, types
+# Imports allocate a lot and free little.
+gc.disable()
 given = json.load(sys.stdin)
 for name, source in given["modules"].items():
     package, _, last = name.rpartition(".")
@@ -23,6 +25,7 @@ for name, source in given["modules"].items():
     setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
     exec(compile(source, name, "exec"), module.__dict__)
 answer = sys.modules["mlflow_compose.engines.inside.answer"]
+gc.enable()
 answer.exit_on_signals()
 answer.serve(module.main, given["request"])
 """

@@ -9,7 +9,6 @@ from typing import IO
 
 from mlflow_compose.engines.base import (
     FOLDER_VARIABLE,
-    RUNNING,
     Outcome,
     Output,
     Removed,
@@ -21,8 +20,8 @@ from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.local.state import STATES, health, service_status
-from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Process, Supervisor
+from mlflow_compose.engines.local.state import HealthChecks, service_status
+from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.process import run_process
 from mlflow_compose.engines.verdict import failure
@@ -58,6 +57,7 @@ class LocalEngine:
         self._environ = {name: environ[name] for name in INHERITED if name in environ}
         # Start times seen so far, by service: supervisord does not count restarts.
         self._starts: dict[str, set[int]] = {}
+        self._checks = HealthChecks(self._folder, self._environ)
         names = (service.name for service in stack.services)
         self._start_logs = log.StartLogs(paths.local / LOGS, names)
 
@@ -119,7 +119,8 @@ class LocalEngine:
         for name in found:
             self._starts.setdefault(name, set()).add(found[name].started)
         with ThreadPoolExecutor(len(known) or 1) as pool:
-            health = list(pool.map(lambda service: self._health(service, found, timeout), known))
+            answers = pool.map(lambda one: self._checks.run(one, found[one.name], timeout), known)
+            health = list(answers)
         return tuple(
             service_status(service, found[service.name], answers, self._restarts(service))
             for service, answers in zip(known, health, strict=True)
@@ -233,11 +234,6 @@ class LocalEngine:
         if self._supervisor.processes()[service.name].state == "BACKOFF":
             return True
         return changed_since_start(self._folder, service)
-
-    def _health(self, service: Service, found: Mapping[str, Process], timeout: float | None) -> str:
-        if STATES.get(found[service.name].state) != RUNNING:
-            return ""
-        return health(service, found[service.name], self._folder, self._environ, timeout)
 
     def _restarts(self, service: Service) -> int:
         # 0 is the start time of a service that was never started.

@@ -54,6 +54,35 @@ def service_status(service: Service, process: Process, health: str, restarts: in
     )
 
 
+class HealthChecks:
+    """The health checks of a stack, which are not repeated during a start once they passed."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = environ
+        # Names and pids of servers that passed.
+        self._passed: set[tuple[str, int]] = set()
+
+    def run(self, service: Service, process: Process, timeout: float | None) -> str:
+        """Return the health of a service, empty if it does not run.
+
+        Args:
+            service: Service to check.
+            process: Its state in supervisord.
+            timeout: Seconds that a check during a start may take; None at any other time.
+        """
+        if STATES.get(process.state) != RUNNING:
+            return ""
+        key = (service.name, process.pid)
+        # Another check would only slow down the servers that still start.
+        if timeout and key in self._passed:
+            return HEALTHY
+        found = health(service, process, self._folder, self._environ, timeout)
+        if found == HEALTHY:
+            self._passed.add(key)
+        return found
+
+
 def health(
     service: Service,
     process: Process,
