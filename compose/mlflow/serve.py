@@ -17,7 +17,6 @@ if __name__ == "__main__":
     # Imports allocate a lot and free little: collecting would take a fifth of the startup time.
     gc.disable()
 
-import argparse
 import multiprocessing
 import os
 import sys
@@ -28,46 +27,45 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.server
+import mlflow.store.db.utils
 import uvicorn
 from mlflow.cli import cli
-from sqlalchemy import Engine, create_engine, inspect, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
 
 # The command of MLflow is: python -m uvicorn OPTIONS APP.
 UVICORN = ["-m", "uvicorn"]
 # What MLflow's migrations create, by kind of database; a test compares them.
 SCHEMAS = Path(__file__).with_name("schema")
-start_process = mlflow.server._exec_cmd  # noqa: SLF001 - there is no public hook
+# There are no public hooks.
+start_process = mlflow.server._exec_cmd  # noqa: SLF001
+migrate = mlflow.store.db.utils._initialize_tables  # noqa: SLF001
 
 
-def backend_store(arguments: Sequence[str]) -> str | None:
-    """Return the URI of the backend store among the arguments of the command."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--backend-store-uri")
-    given, _ = parser.parse_known_args(arguments)
-    uri: str | None = given.backend_store_uri
-    return uri
+def initialize_tables(engine: Engine) -> None:
+    """Create the tables that a database lacks, by one script if it is empty."""
+    if not create_tables(engine):
+        migrate(engine)
 
 
-def create_tables(uri: str) -> None:
-    """Create all tables if the database is empty, completely or not at all.
+def create_tables(engine: Engine) -> bool:
+    """Create all tables of an empty database, or nothing; return whether it did.
 
-    Versions and databases without a prepared schema are left to MLflow's migrations, and a database
-    that does not answer yet to its patience.
+    Kinds of databases and versions of MLflow without a prepared schema are left to the migrations.
     """
-    file = SCHEMAS / f"{make_url(uri).get_backend_name()}.sql"
+    file = SCHEMAS / f"{engine.name}.sql"
     script = file.read_text(encoding="utf-8") if file.exists() else ""
-    if script.partition("\n")[0] != f"-- MLflow {mlflow.__version__}":
-        return
-    engine = create_engine(uri)
-    with suppress(OperationalError):
-        if inspect(engine).get_table_names():
-            return
+    prepared = script.partition("\n")[0] == f"-- MLflow {mlflow.__version__}"
+    if not prepared or inspect(engine).get_table_names():
+        return False
+    # If it fails, the migrations are tried, and MLflow reports why they fail too.
+    with suppress(SQLAlchemyError, engine.dialect.dbapi.Error):
         with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             # SQLite's other method executes only one statement.
             getattr(cursor, "executescript", cursor.execute)(script)
             connection.commit()
-    engine.dispose()
+        return True
+    return False
 
 
 def run_uvicorn(
@@ -120,7 +118,6 @@ def share_with_workers() -> None:
 
 
 if __name__ == "__main__":
-    if uri := backend_store(sys.argv[1:]):
-        create_tables(uri)
+    mlflow.store.db.utils._initialize_tables = initialize_tables  # noqa: SLF001
     mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001
     cli(prog_name="mlflow")

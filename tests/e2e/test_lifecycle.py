@@ -1,6 +1,7 @@
 """From nothing to a proven stack and through its life: only data explicitly deleted is lost."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from .conftest import ColdStart, MakeStack
 from .running import SERVERS, RunningStack, local_only
 from .test_verify import expect_broken
-from .tool import SCRIPT, environment
+from .tool import SCRIPT, environment, tool
 from .waiting import wait_until
 
 STEPS = [
@@ -178,6 +179,14 @@ def test_two_stacks_must_not_see_each_others_runs(
     mended.is_well = True
 
 
+def stack_in(folder: Path, engine: str) -> Path:
+    """Render another stack into a folder; return the folder of its rendered files."""
+    folder.mkdir()
+    tool("init", "--set", f"STACK_ENGINE={engine}", folder=folder)
+    tool("render", folder=folder)
+    return folder / {"docker": "compose"}.get(engine, engine)
+
+
 def test_the_data_must_survive_a_renamed_folder_but_not_down_with_volumes_and_yes(
     other: RunningStack, tmp_path: Path
 ) -> None:
@@ -185,14 +194,19 @@ def test_the_data_must_survive_a_renamed_folder_but_not_down_with_volumes_and_ye
     # So long that supervisord's socket no longer fits in there.
     moved = home.rename(tmp_path / ("moved" * 20))
     other.folder, other.env_file = moved, moved / ".env"
+    pid_file = stack_in(home, other.engine) / "run" / "supervisord.pid"
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
+    pid_file.touch()
     try:
         other.up()
+        assert pid_file.exists()
         other.expect(run)
         assert "not properly shut down" not in other.tool("logs", "postgres").out
         other.tool("down", "--volumes", "--yes")
         assert other.ids() == {}
         assert other.volumes() == set()
     finally:
+        shutil.rmtree(home)
         moved.rename(home)
         other.folder, other.env_file = home, home / ".env"
 

@@ -62,6 +62,8 @@ def dump_of(stack: RunningStack, database: str, *options: str) -> str:
     # In the schema that comes first on the user's search path.
     lines = (line.replace("public.", "") for line in dump.splitlines())
     kept = "".join(f"{line}\n" for line in lines if line and not NOISE.match(line))
+    # As MLflow does: a function outlives the tables that a user dropped.
+    kept = kept.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     return IN.sub(lambda found: f"{found[1]} IN ({found[2]})", kept)
 
 

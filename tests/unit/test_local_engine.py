@@ -369,7 +369,9 @@ def test_a_job_must_have_no_health(tmp_path: Path) -> None:
     assert health(JOB, Process("bucket-init", "RUNNING", 1, 1, 0), tmp_path, ENVIRON) == ""
 
 
-def test_a_check_that_passed_must_not_be_repeated_until_the_start_is_over(tmp_path: Path) -> None:
+def test_a_check_that_passed_must_rarely_be_repeated_during_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "healthcheck.sh").write_text("echo >>calls", encoding="utf-8")
     calls = tmp_path / "calls"
@@ -385,6 +387,9 @@ def test_a_check_that_passed_must_not_be_repeated_until_the_start_is_over(tmp_pa
         assert checks.run(service, process, timeout) == "healthy"
         assert len(calls.read_text(encoding="utf-8").splitlines()) == expected
     assert checks.run(service, replace(running, state="BACKOFF"), 5) == ""
+    monkeypatch.setattr(state, "REPEAT_AFTER", 0)
+    (tmp_path / "s3" / "healthcheck.sh").write_text("exit 1", encoding="utf-8")
+    assert checks.run(service, running, 5) == "starting"
 
 
 def create_stack(root: Path, identity: str) -> Path:
@@ -529,32 +534,25 @@ def test_only_orphans_must_be_killed(tmp_path: Path) -> None:
         child(environ=marks(folder, f"{'f' * 16}/s3")) as other,
     ):
         orphans.end_orphans(Owner(IDENTITY, folder))
-        assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-15, -9)
+        assert (supervisor.wait(timeout=10), server.wait(timeout=10)) == (-9, -15)
         assert other.poll() is None
 
 
-def test_a_supervisord_out_of_reach_must_stop_its_servers_itself(tmp_path: Path) -> None:
-    """It could restart a server that is killed before it, and a killed database must recover."""
+def test_a_supervisord_out_of_reach_must_not_restart_what_is_ended(tmp_path: Path) -> None:
     folder = create_stack(tmp_path / "stack", IDENTITY)
     code = (
-        "import os, signal, subprocess, sys\n"
+        "import os, subprocess\n"
         "mark = os.environ['STACK_SERVICE'] + '/postgres'\n"
         "environ = {**os.environ, 'STACK_SERVICE': mark}\n"
-        "server = subprocess.Popen(['sleep', '60'], env=environ)\n"
-        "def stop(*_):\n"
-        "    server.send_signal(signal.SIGINT)\n"
-        "    print(server.wait(), flush=True)\n"
-        "    sys.exit()\n"
-        "signal.signal(signal.SIGTERM, stop)\n"
-        "print('here', flush=True)\n"
-        "signal.pause()\n"
+        "while True:\n"
+        "    with subprocess.Popen(['sleep', '60'], env=environ):\n"
+        "        print('here', flush=True)\n"
     )
-    environ = {**marks(folder), "PATH": "/usr/bin:/bin"}
-    with child(sys.executable, "-c", code, environ=environ) as supervisor:
-        orphans.end_orphans(Owner(IDENTITY, folder))
-        assert supervisor.wait(timeout=10) == 0
-        assert supervisor.stdout is not None
-        assert supervisor.stdout.read() == "-2\n"
+    owner = Owner(IDENTITY, folder)
+    with child(sys.executable, "-c", code, environ={**marks(folder), "PATH": "/usr/bin:/bin"}):
+        assert len(list(processes.of(owner))) == 2
+        orphans.end_orphans(owner)
+        assert list(processes.of(owner)) == []
 
 
 def test_orphans_that_exit_meanwhile_must_not_be_an_error(
@@ -573,7 +571,7 @@ def test_orphans_that_exit_meanwhile_must_not_be_an_error(
         with monkeypatch.context() as patch:
             patch.setattr(psutil, "pids", looked_at)
             orphans.end_orphans(Owner(IDENTITY, tmp_path))
-        assert older.wait(timeout=10) == -15
+        assert older.wait(timeout=10) == -9
 
 
 def test_commands_must_be_ended_if_their_starter_was_killed(tmp_path: Path) -> None:

@@ -179,15 +179,47 @@ def test_a_lock_with_the_process_id_of_another_stacks_server_must_be_removed(
     assert not lock.exists()
 
 
-def test_the_processes_of_a_killed_server_must_be_ended(
+def test_the_lock_of_a_single_user_session_must_stay(
     postgres: ModuleType, tmp_path: Path, running_server: "subprocess.Popen[str]"
 ) -> None:
-    """PostgreSQL does not start while they use its memory, and a busy one may take long to end."""
-    (tmp_path / "other").mkdir()
-    postgres.end_children(tmp_path / "other")
+    """As of `postgres --single`, with which a user repairs the database."""
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"-{running_server.pid}\n/data\n", encoding="utf-8")
+    assert not postgres.drop_stale_lock(lock)
+    assert lock.exists()
+
+
+def test_a_start_must_wait_for_the_processes_of_a_killed_server(
+    postgres: ModuleType,
+    tmp_path: Path,
+    running_server: "subprocess.Popen[str]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL does not start while they use its memory."""
+    waited = []
+
+    def end_at_the_third(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            running_server.communicate("\n")
+
+    monkeypatch.setattr(postgres.time, "sleep", end_at_the_third)
+    postgres.wait_for_children(tmp_path / "other")
+    assert waited == []
+    postgres.wait_for_children(tmp_path)
+    assert len(waited) == 3
+
+
+def test_a_start_must_not_wait_forever_for_another_process(
+    postgres: ModuleType,
+    tmp_path: Path,
+    running_server: "subprocess.Popen[str]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL then says what is wrong; nothing is killed."""
+    monkeypatch.setattr(postgres, "PATIENCE", 0.1)
+    postgres.wait_for_children(tmp_path)
     assert running_server.poll() is None
-    postgres.end_children(tmp_path)
-    assert running_server.wait(timeout=10) == -9
 
 
 def test_a_partial_database_must_not_be_kept_if_its_creation_fails(

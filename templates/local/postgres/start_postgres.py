@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,7 +26,7 @@ MASK = "********"
 STATE = Path("/var/lib/mlflow-compose")
 # File in each data folder with the id of the stack that it belongs to.
 NOTE = ".mlflow-compose"
-# Seconds to wait until killed processes are gone.
+# Seconds to wait for the processes of a killed server.
 PATIENCE = 10
 
 
@@ -43,7 +42,7 @@ def main(environ: Mapping[str, str]) -> None:
     if not data.exists():
         make_database(data, environ["POSTGRES_USER"], environ["POSTGRES_DB"], password)
     if drop_stale_lock(data / "postmaster.pid"):
-        end_children(data)
+        wait_for_children(data)
     settings = {
         "listen_addresses": environ["LISTEN_ADDRESSES"],
         "port": environ["PGPORT"],
@@ -161,9 +160,10 @@ def drop_stale_lock(lock: Path) -> bool:
     PostgreSQL does this itself, unless another process has the same id by now.
     """
     try:
-        owner = psutil.Process(int(lock.read_text(encoding="utf-8").split()[0]))
+        # A single-user session writes a negative one.
+        pid = abs(int(lock.read_text(encoding="utf-8").split()[0]))
         # Servers of other stacks have that name too, but run in their own data folders.
-        stale = not is_server_in(lock.parent, owner)
+        stale = not is_server_in(lock.parent, psutil.Process(pid))
     except (psutil.Error, ValueError, IndexError):
         stale = True
     except FileNotFoundError:
@@ -173,19 +173,16 @@ def drop_stale_lock(lock: Path) -> bool:
     return stale
 
 
-def end_children(data: Path) -> None:
-    """Kill the processes of a killed server, whose memory PostgreSQL would refuse to start beside.
+def wait_for_children(data: Path) -> None:
+    """Wait for the processes of a killed server: PostgreSQL does not start beside their memory.
 
     They end by themselves, but not at once. No mark shows whose they are: PostgreSQL overwrites
     the environment of its processes with their titles.
     """
-    left = [process for process in psutil.process_iter() if is_child_in(data, process)]
-    for process in left:
-        print(f"killing process {process.pid}, left over from a server that was killed")
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
     deadline = time.monotonic() + PATIENCE
-    while any(is_child_in(data, process) for process in left) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if not any(is_child_in(data, process) for process in psutil.process_iter()):
+            return
         time.sleep(0.05)
 
 

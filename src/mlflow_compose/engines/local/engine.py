@@ -99,7 +99,7 @@ class LocalEngine:
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop all services; with `volumes`, delete their data too."""
         with progress.step("Stopping"):
-            if self._supervisor.answers():
+            if self._supervisor.answers() and not self._supervisor.was_moved():
                 self._supervisor.shut_down()
             orphans.end_orphans(self._owner)
             # Including what a migration left behind.
@@ -209,8 +209,9 @@ class LocalEngine:
         running = self._supervisor.answers()
         configuration = self._folder / CONFIGURATION
         mark = self._folder / RUN / "supervisord.pid"
-        changed = running and changed_since(mark, configuration)
-        if changed or (running and self._supervisor.was_moved()):
+        if running and self._supervisor.was_moved():
+            running = False
+        elif running and changed_since(mark, configuration):
             self._supervisor.shut_down()
             running = False
         if not running:

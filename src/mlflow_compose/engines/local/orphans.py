@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.processes import Owner
-from mlflow_compose.engines.local.supervisor import ENDS_WITHIN
-from mlflow_compose.engines.process import kill, wait_for_end
+from mlflow_compose.engines.process import ENDS_WITHIN, kill, wait_for_end
 from mlflow_compose.errors import EngineError
 
 if TYPE_CHECKING:
@@ -17,20 +16,20 @@ if TYPE_CHECKING:
 def end_orphans(owner: Owner) -> None:
     """End processes left over from an earlier run of the stack.
 
-    A supervisord that cannot be reached stops its services itself: in a renamed folder, its socket
-    may be elsewhere. If it were killed together with them, it could restart one before it ends.
+    First its supervisord, which cannot be reached or was started in another folder: it would
+    restart servers, and as it ends, delete files in that folder, where another stack may be by now.
 
     Raises:
-        EngineError: A process cannot be killed.
+        EngineError: A process cannot be ended.
     """
     import psutil
 
-    supervisors = [process for process in processes.of(owner) if _name(process) == ""]
-    for process in supervisors:
+    kill(process for process in processes.of(owner) if _name(process) == "")
+    left = [process for process in processes.of(owner) if not _is_in_progress(process)]
+    for process in left:
         with suppress(psutil.Error):
             process.terminate()
-    kill(wait_for_end(supervisors, ENDS_WITHIN))
-    _end([process for process in processes.of(owner) if not _is_in_progress(process)])
+    _end(wait_for_end(left, ENDS_WITHIN))
 
 
 def end_abandoned_commands(owner: Owner) -> None:

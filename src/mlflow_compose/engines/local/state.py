@@ -1,6 +1,8 @@
 """The status of services, from supervisord and from health checks."""
 
+import math
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.supervisor import Process
 from mlflow_compose.stack import Service
 
+# Seconds after which a check that passed is repeated while other servers start.
+REPEAT_AFTER = 5
 # supervisord's states, in Docker's terms.
 STATES = {
     "STARTING": RUNNING,
@@ -55,13 +59,13 @@ def service_status(service: Service, process: Process, health: str, restarts: in
 
 
 class HealthChecks:
-    """The health checks of a stack, which are not repeated during a start once they passed."""
+    """The health checks of a stack, which are rarely repeated during a start once they passed."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self._folder = folder
         self._environ = environ
-        # Names and pids of servers that passed.
-        self._passed: set[tuple[str, int]] = set()
+        # When a server passed, by its name and pid.
+        self._passed: dict[tuple[str, int], float] = {}
 
     def run(self, service: Service, process: Process, timeout: float | None) -> str:
         """Return the health of a service, empty if it does not run.
@@ -73,13 +77,13 @@ class HealthChecks:
         """
         if STATES.get(process.state) != RUNNING:
             return ""
-        key = (service.name, process.pid)
-        # Another check would only slow down the servers that still start.
-        if timeout and key in self._passed:
+        key, now = (service.name, process.pid), time.monotonic()
+        # Checks at every poll would only slow down the servers that still start.
+        if timeout and now - self._passed.get(key, -math.inf) < REPEAT_AFTER:
             return HEALTHY
         found = health(service, process, self._folder, self._environ, timeout)
         if found == HEALTHY:
-            self._passed.add(key)
+            self._passed[key] = now
         return found
 
 

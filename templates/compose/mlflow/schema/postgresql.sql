@@ -1,5 +1,5 @@
 -- MLflow 3.17.2
-CREATE FUNCTION prevent_secrets_aad_mutation() RETURNS trigger
+CREATE OR REPLACE FUNCTION prevent_secrets_aad_mutation() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
