@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -107,6 +108,7 @@ def real_index() -> str:
     return str(PyPI.simple_url).rstrip("/")
 
 
+@cache
 def address_for_builds(image: str) -> str:
     """Return this machine's address as seen by builds: the container's default gateway."""
     routes = docker("run", "--rm", "--entrypoint=cat", image, "/proc/net/route").out.splitlines()
