@@ -31,6 +31,12 @@ def hopeless(_make_for_module: MakeStack) -> RunningStack:
     return _make_for_module(MLFLOW_BUCKET_NAME=FORBIDDEN)
 
 
+@pytest.fixture(scope="module")
+def lonely(_make_for_module: MakeStack) -> RunningStack:
+    """Return a stack of MLflow alone, which tests keep from starting in different ways."""
+    return _make_for_module(**SMALLEST)
+
+
 @docker_only(OVERRIDE)
 def test_a_wrong_root_password_must_be_reported_and_stop_the_start(hopeless: DockerStack) -> None:
     hopeless.override("secrets: {s3_root_key: {file: ./wrong_root_key}}")
@@ -78,15 +84,15 @@ def test_a_server_that_cannot_start_must_make_up_fail_long_before_the_timeout(
 
 @docker_only(OVERRIDE)
 def test_an_mlflow_that_cannot_start_must_make_up_fail_long_before_the_timeout(
-    make_stack: MakeStack,
+    lonely: DockerStack,
 ) -> None:
-    stack = make_stack(**SMALLEST)
-    assert isinstance(stack, DockerStack)
-    fails_soon(stack, "mlflow", "[mlflow, server, --no-such-option]", "no-such-option")
+    fails_soon(lonely, "mlflow", "[mlflow, server, --no-such-option]", "no-such-option")
 
 
-def test_a_start_that_takes_too_long_must_end_with_code_3(make_stack: MakeStack) -> None:
-    output = make_stack(**SMALLEST).up("--wait-timeout", "1", "--json", code=3)
+def test_a_start_that_takes_too_long_must_end_with_code_3(lonely: RunningStack) -> None:
+    if isinstance(lonely, DockerStack):
+        lonely.override("services: {mlflow: {command: [sleep, infinity]}}")
+    output = lonely.up("--wait-timeout", "1", "--json", code=3)
     (error,) = output.envelope["errors"]
     assert error["code"] == "not_ready"
     assert "1 second" in error["message"]
