@@ -1,29 +1,17 @@
-"""`up` alone applies a change in `.env`, and stored data stays."""
+"""`up` alone applies a change in `.env`, and stored data stays.
+
+Changed secrets of S3 are proven in test_security_odd.py.
+"""
 
 import secrets
 import time
+from functools import partial
 
-import pytest
-from botocore.exceptions import ClientError
-
-from .running import WAIT_TIMEOUT, RunningStack
-
-
-def test_changed_secrets_of_s3_must_replace_the_old_ones(mended: RunningStack) -> None:
-    """Both the application's key and, if the S3 server has one, the root key."""
-    run, old, root = mended.log_run(), mended.app_key, mended.root_key
-    new = {
-        name: secrets.token_hex(20) for name in ("MINIO_SECRET_ACCESS_KEY", "MINIO_ROOT_PASSWORD")
-    }
-    mended.write(**new)
-    mended.up()
-    assert refused(mended, old) == "SignatureDoesNotMatch"
-    assert refused(mended, root) == "SignatureDoesNotMatch"
-    assert run.key in mended.objects()
-    mended.expect(run)
-    mended.is_well = True
+from .running import WAIT_TIMEOUT, RunningStack, local_only
+from .security import refused_with
 
 
+@local_only("on Docker, test_security_markers proves it, and that no secret shows")
 def test_a_changed_database_password_must_be_reported_and_not_block_other_changes(
     mended: RunningStack,
 ) -> None:
@@ -36,11 +24,13 @@ def test_a_changed_database_password_must_be_reported_and_not_block_other_change
         assert time.monotonic() - start < WAIT_TIMEOUT / 3
         output.shows("PostgreSQL refuses PG_PASSWORD")
     mended.up()
-    assert refused(mended, old) == "InvalidAccessKeyId"
+    listing = partial(mended.s3(old).list_objects_v2, Bucket=mended.bucket)
+    assert refused_with(listing) == "InvalidAccessKeyId"
     mended.expect(run)
     mended.is_well = True
 
 
+@local_only("on Docker, test_plain_compose proves it, together with an override")
 def test_a_changed_port_must_recreate_only_mlflow(mended: RunningStack, free_port: int) -> None:
     run, before, starts = mended.log_run(), mended.ids(), mended.starts()
     mended.write(MLFLOW_PORT=str(free_port))
@@ -50,10 +40,3 @@ def test_a_changed_port_must_recreate_only_mlflow(mended: RunningStack, free_por
     assert {name for name in after if after[name] != before[name]} == {"mlflow"}
     mended.expect(run)
     mended.is_well = True
-
-
-def refused(stack: RunningStack, key: tuple[str, str]) -> str:
-    """Return the error code with which S3 rejects a key."""
-    with pytest.raises(ClientError) as caught:
-        stack.s3(key).list_objects_v2(Bucket=stack.bucket)
-    return str(caught.value.response["Error"]["Code"])

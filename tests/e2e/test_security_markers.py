@@ -2,6 +2,8 @@
 
 import stat
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +12,10 @@ import pytest
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
-from .running import RunningStack, docker_only
-from .security import administration
+from .running import WAIT_TIMEOUT, RunningStack, docker_only
+from .security import administration, refused_with
 from .tool import SCRIPT, Output, environment, run
+from .tracking import Api
 
 pytestmark = docker_only("it looks into containers and images")
 
@@ -197,40 +200,52 @@ def test_files_with_secrets_must_be_closed_to_others(marked: Marked) -> None:
 # --- when something fails
 
 
-def test_a_secret_that_the_database_or_s3_rejects_must_not_show(marked: Marked) -> None:
-    """The secret is changed outside the stack, so everything that uses it fails.
+def test_a_changed_database_password_must_be_reported_and_not_block_other_changes(
+    marked: Marked,
+) -> None:
+    """The database keeps its initial password; a new S3 key revokes the old one.
 
-    First the password in the database, then the application's secret in the S3 server.
+    No secret shows, neither the rejected one nor those of the stack.
     """
-    stack, role = marked.stack, "ALTER ROLE mlflow PASSWORD '{}'"
-    stack.sql(role.format("another"))
-    try:
-        stack.restart("mlflow")
-        outputs = run_failing(marked, "verify", "up", "up --json")
-        assert "PG_PASSWORD" in outputs[1].err
-    finally:
-        stack.sql(role.format(marked.markers["PG_PASSWORD"]))
-    stack.restart("mlflow")
-    stack.wait_until_healthy("mlflow")
+    stack, new = marked.stack, Markers("PG_PASSWORD", "MINIO_ACCESS_KEY")
+    admin = Api(stack.url, ("admin", marked.markers["MLFLOW_ADMIN_PASSWORD"]))
+    run, old = stack.log_run(admin), stack.app_key
+    stack.write(MINIO_ACCESS_KEY=new["MINIO_ACCESS_KEY"])
+    with stack.changed(PG_PASSWORD=new["PG_PASSWORD"]):
+        start = time.monotonic()
+        outputs = run_failing(marked, new, "up")
+        assert time.monotonic() - start < WAIT_TIMEOUT / 3
+        outputs[0].shows("PostgreSQL refuses PG_PASSWORD")
+        run_failing(marked, new, "up --json", "verify")
+    stack.up()
+    listing = partial(stack.s3(old).list_objects_v2, Bucket=stack.bucket)
+    assert refused_with(listing) == "InvalidAccessKeyId"
+    stack.expect(run, admin)
+
+
+def test_a_secret_that_s3_rejects_must_not_show(marked: Marked) -> None:
+    """The application's secret is changed outside the stack, in the S3 server."""
+    stack, another = marked.stack, Markers("another secret")
     root, (key, secret) = administration(stack, stack.root_key), stack.app_key
-    root.user_add(key, "another-secret")
+    root.user_add(key, another["another secret"])
     try:
-        outputs = run_failing(marked, "verify", "verify --json")
+        outputs = run_failing(marked, another, "verify", "verify --json")
         assert "MINIO_SECRET_ACCESS_KEY" in outputs[0].err
     finally:
         root.user_add(key, secret)
 
 
-def run_failing(marked: Marked, *commands: str) -> list[Output]:
+def run_failing(marked: Marked, more: Markers, *commands: str) -> list[Output]:
     """Run commands that must all fail, and assert that no secret shows anywhere."""
     outputs = [marked.stack.tool(*command.split(), code=1) for command in commands]
     # Not with `tool`: a server's log may contain tracebacks.
     logs = run(str(SCRIPT), "logs", folder=marked.stack.folder)
-    look = [logs, marked.stack.tool("status", "--json")]
-    for output in (*outputs, *look):
-        marked.expect_no_secret(output.text)
+    texts = [output.text for output in (*outputs, logs, marked.stack.tool("status", "--json"))]
     for container in marked.stack.ids().values():
-        marked.expect_no_secret(docker("logs", container).text, docker("inspect", container).text)
+        texts += [docker("logs", container).text, docker("inspect", container).text]
+    for text in texts:
+        marked.expect_no_secret(text)
+    assert more.found_in(*texts) == set()
     return outputs
 
 

@@ -61,12 +61,18 @@ def test_s3_must_accept_exactly_odd_secrets(odd: RunningStack) -> None:
     expect_keys(odd, application=odd_secret(odd.engine), root=UNICODE)
 
 
-def test_s3_secrets_must_be_changeable_to_odd_ones(classroom: Classroom) -> None:
-    stack = classroom.stack
+def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(classroom: Classroom) -> None:
+    """Both the application's key and, if the S3 server has one, the root key."""
+    stack, run = classroom.stack, classroom.stack.log_run(classroom.admin)
+    old = (stack.app_key, stack.root_key)
     changed = LONG if not stack.one_key else LONG.replace(",", "")
     stack.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
     stack.up()
     expect_keys(stack, application=changed, root=ODD)
+    for key in old:
+        expect_mismatch(stack, key)
+    assert run.key in stack.objects()
+    stack.expect(run, classroom.admin)
     stack.expect(stack.log_run(classroom.admin), classroom.admin)
 
 
@@ -84,6 +90,10 @@ def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:
     for (key_id, found), expected in keys:
         assert found == expected
         stack.s3((key_id, expected)).list_objects_v2(Bucket=stack.bucket)
-        clipped = stack.s3((key_id, expected[:-1]))
-        listing = partial(clipped.list_objects_v2, Bucket=stack.bucket)
-        assert refused_with(listing) == "SignatureDoesNotMatch"
+        expect_mismatch(stack, (key_id, expected[:-1]))
+
+
+def expect_mismatch(stack: RunningStack, key: tuple[str, str]) -> None:
+    """Assert that S3 knows a key but refuses this secret."""
+    listing = partial(stack.s3(key).list_objects_v2, Bucket=stack.bucket)
+    assert refused_with(listing) == "SignatureDoesNotMatch"
