@@ -78,7 +78,7 @@ def expressions(block: Block) -> Iterator[str]:
         yield re.escape(" ".join(line.split())).replace(PLACEHOLDER, ".*")
 
 
-@local_only("they differ in one line, which stops a server; test_verify does so on each engine")
+@local_only("they differ in one line, which stops a server; test_verify does so on Docker")
 def test_the_tutorials_must_work_as_written(stack: RunningStack) -> None:
     reader = Reader(stack)
     reader.follows(FIRST, "2. Start a stack")

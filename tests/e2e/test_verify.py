@@ -17,10 +17,15 @@ ALTER ROLE mlflow PASSWORD '{}';
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE usename = 'mlflow' AND pid <> pg_backend_pid();
 """
+# The tutorial, which test_docs.py follows without Docker, stops the database there.
+SAME_CHECKS = docker_only("the same checks run inside both engines; test_docs breaks the other one")
 # --allowed-hosts values with which MLflow refuses clients on this machine or inside the network.
 REFUSING = ("mlflow,mlflow:*", "127.0.0.1,127.0.0.1:*")
+# Without Docker, the port is the server's own, so nothing answers from inside either.
+NO_ANSWER = {"docker": "its port is not published", "local": "MLflow does not answer"}
 
 
+@SAME_CHECKS
 def test_a_stopped_server_must_be_reported(mended: RunningStack) -> None:
     for service, cause in (("postgres", "PostgreSQL"), ("s3", "S3")):
         mended.stop(service)
@@ -30,6 +35,7 @@ def test_a_stopped_server_must_be_reported(mended: RunningStack) -> None:
     mended.is_well = True
 
 
+@SAME_CHECKS
 def test_a_changed_database_password_must_be_reported(mended: RunningStack) -> None:
     password = mended.settings["PG_PASSWORD"]
     mended.sql(CHANGE_PASSWORD.format("another one"))
@@ -40,6 +46,7 @@ def test_a_changed_database_password_must_be_reported(mended: RunningStack) -> N
     mended.is_well = True
 
 
+@SAME_CHECKS
 def test_a_deleted_bucket_must_be_reported(mended: RunningStack) -> None:
     s3 = mended.s3(mended.root_key)
     for key in mended.objects():
@@ -64,31 +71,34 @@ def test_a_changed_or_deleted_application_key_must_be_reported(
     mended.is_well = True
 
 
-def test_missing_rendered_files_must_not_cause_a_traceback(mended: RunningStack) -> None:
+def test_missing_rendered_files_must_not_cause_a_traceback(shared: RunningStack) -> None:
     """As after `rm -r local` under a running stack."""
-    folder = mended.folder / ("compose" if mended.engine == "docker" else "local")
-    away = folder.rename(mended.folder / "away")
+    folder = shared.folder / ("compose" if shared.engine == "docker" else "local")
+    away = folder.rename(shared.folder / "away")
     try:
-        (error,) = mended.tool("verify", "--json", code=1).envelope["errors"]
+        (error,) = shared.tool("verify", "--json", code=1).envelope["errors"]
         assert "mlflow-compose" in error["hint"]
-        mended.tool("status")
+        shared.tool("status")
         # Only the job's log: the servers' logs may have tracebacks from what earlier tests broke.
-        mended.tool("logs", "bucket-init", code=None)
+        shared.tool("logs", "bucket-init", code=None)
     finally:
         away.rename(folder)
-    mended.is_well = True
 
 
-def test_an_unreachable_mlflow_must_be_reported(mended: RunningStack) -> None:
+@docker_only("without Docker, the next test proves it; the answers to a Host header are MLflow's")
+def test_a_stopped_or_refusing_mlflow_must_be_reported(mended: DockerStack) -> None:
     mended.stop("mlflow")
     expect_broken(mended, "MLflow", hint="mlflow-compose")
-    if isinstance(mended, DockerStack):
-        command = mended.containers()["mlflow"]["Config"]["Cmd"]
-        for allowed in REFUSING:
-            change_mlflow(mended, f"command: {with_allowed_hosts(command, allowed)}")
-            expect_broken(mended, "MLflow refuses the Host header", hint="MLFLOW_ALLOWED_HOSTS")
-        change_mlflow(mended, "ports: !reset []")
-        expect_broken(mended, "its port is not published", hint="mlflow-compose up")
+    command = mended.containers()["mlflow"]["Config"]["Cmd"]
+    for allowed in REFUSING:
+        change_mlflow(mended, f"command: {with_allowed_hosts(command, allowed)}")
+        expect_broken(mended, "MLflow refuses the Host header", hint="MLFLOW_ALLOWED_HOSTS")
+
+
+def test_an_unreachable_mlflow_must_be_reported(shared: RunningStack, free_port: int) -> None:
+    """It runs, but not on the port in `.env`: nobody has run `up` yet, which would apply it."""
+    with shared.changed(MLFLOW_PORT=str(free_port)):
+        expect_broken(shared, NO_ANSWER[shared.engine], hint="mlflow-compose")
 
 
 def with_allowed_hosts(command: list[str], allowed: str) -> list[str]:
