@@ -60,6 +60,8 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
     assert docker.tool("status", "--json").data["engine"] == "local"
     docker.tool("down")
     assert local.pids() == {}
+    before = contents(local)
+    assert before[Path("objects", local.bucket, other.key)] == other.artifact
     output = docker.up("--engine", "docker", "--start-empty", code=1)
     output.shows("MINIO_VOLUME_PATH", "files of another server than S3_PROVIDER minio")
 
@@ -67,7 +69,12 @@ def test_auto_must_stay_with_the_engine_that_has_the_data(
         docker.tool("up", "--no-verify")
         docker.expect(run)
         assert kept(docker).runs == [run.id]
-        docker.tool("down")
+    assert contents(local) == before
+    assert kept(local).runs == [other.id]
 
-    docker.tool("up", "--no-verify", "--engine", "local")
-    local.expect(other)
+
+def contents(stack: LocalStack) -> dict[Path, bytes]:
+    """Return the local engine's files with data, by their paths in the stack's folder."""
+    folders = (stack.local_folder / "data", stack.folder / "objects")
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(stack.folder): path.read_bytes() for path in files}
