@@ -1,11 +1,13 @@
 """Secrets with any characters: the servers accept exactly the value in `.env`."""
 
+import time
+import uuid
 from functools import partial
 
 import pytest
 
 from .classroom import ADMIN, LONG, ODD, UNICODE, Classroom, odd_secret
-from .running import RunningStack
+from .running import WAIT_TIMEOUT, RunningStack, local_only
 from .security import refused_with
 from .tracking import Api
 
@@ -48,6 +50,7 @@ def test_mlflow_must_accept_exactly_an_odd_admin_password(classroom: Classroom) 
     assert clipped.call("GET", "/version").status_code == 401
 
 
+@local_only("settings are checked before an engine is involved")
 @pytest.mark.parametrize("name", ["MLFLOW_ADMIN_USERNAME", "MLFLOW_ADMIN_PASSWORD"])
 def test_a_login_that_mlflow_does_not_support_must_be_refused(
     stack: RunningStack, name: str
@@ -62,11 +65,17 @@ def test_s3_must_accept_exactly_odd_secrets(odd: RunningStack) -> None:
 
 
 def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(classroom: Classroom) -> None:
-    """Both the application's key and, if the S3 server has one, the root key."""
+    """Both the application's key and, if the S3 server has one, the root key.
+
+    Without Docker, the first attempt also changes the database's password, which must be reported
+    and not block the other changes; on Docker, test_security_markers proves that.
+    """
     stack, run = classroom.stack, classroom.stack.log_run(classroom.admin)
     old = (stack.app_key, stack.root_key)
     changed = LONG if not stack.one_key else LONG.replace(",", "")
     stack.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
+    if stack.engine == "local":
+        expect_refused_database(stack)
     stack.up()
     expect_keys(stack, application=changed, root=ODD)
     for key in old:
@@ -80,6 +89,15 @@ def log_in(stack: RunningStack, password: str) -> str:
     """Return whether the database accepts a password from MLflow's environment."""
     names = (stack.settings["PG_USER"], stack.settings["PG_DATABASE"])
     return stack.execute("mlflow", "python", "-c", LOG_IN, *names, given=password).strip()
+
+
+def expect_refused_database(stack: RunningStack) -> None:
+    """Change the database's password, which keeps its initial one, in `.env` for one start."""
+    with stack.changed(PG_PASSWORD=uuid.uuid4().hex):
+        start = time.monotonic()
+        output = stack.up(code=1)
+        assert time.monotonic() - start < WAIT_TIMEOUT / 3
+    output.shows("PostgreSQL refuses PG_PASSWORD")
 
 
 def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:
