@@ -69,7 +69,7 @@ def how_to_inspect(stack: RunningStack) -> str:
 
 OTHER = {"docker": "local_only", "local": "docker_only"}
 # Session-scoped stack fixtures; a test is grouped by the first one that it uses.
-SESSION_STACKS = ("cold_start", "outside", "smallest", "classroom")
+SESSION_STACKS = ("cold_start", "outside", "smallest", "classroom", "composed")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -184,6 +184,18 @@ def outside(_make_for_session: MakeStack) -> RunningStack:
 def classroom(engine: str, _make_for_session: MakeStack) -> Classroom:
     """Return a stack with login and odd secrets that is published on the network."""
     return open_classroom(_make_for_session, engine)
+
+
+@pytest.fixture(scope="session")
+def composed(_make_for_session: MakeStack) -> DockerStack:
+    """Return a stack that plain Docker Compose started; tests break it as with `mended`."""
+    stack = _make_for_session()
+    assert isinstance(stack, DockerStack)
+    stack.tool("render")
+    stack.compose("config", "--quiet")
+    stack.compose("up", "--detach", "--wait")
+    stack.is_well = True
+    return stack
 
 
 @pytest.fixture(scope="session")

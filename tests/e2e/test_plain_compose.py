@@ -9,12 +9,10 @@ pytestmark = docker_only("it is about Docker Compose")
 
 
 def test_rendered_files_must_work_with_plain_compose_and_the_users_override(
-    stack: DockerStack, free_port: int
+    composed: DockerStack, free_port: int
 ) -> None:
     """A changed port and an override of MLflow recreate only MLflow."""
-    stack.tool("render")
-    stack.compose("config", "--quiet")
-    stack.compose("up", "--detach", "--wait")
+    stack = composed
     run, ids, starts = stack.log_run(), stack.ids(), stack.starts()
     stack.expect(run)
     stack.up()

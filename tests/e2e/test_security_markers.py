@@ -14,6 +14,7 @@ from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
 from .running import WAIT_TIMEOUT, RunningStack, docker_only
 from .security import administration, refused_with
+from .test_verify import expect_broken
 from .tool import SCRIPT, Output, environment, run
 from .tracking import Api
 
@@ -223,14 +224,17 @@ def test_a_changed_database_password_must_be_reported_and_not_block_other_change
     stack.expect(run, admin)
 
 
-def test_a_secret_that_s3_rejects_must_not_show(marked: Marked) -> None:
+def test_a_secret_that_s3_rejects_must_be_reported_and_not_show(marked: Marked) -> None:
     """The application's secret is changed outside the stack, in the S3 server."""
     stack, another = marked.stack, Markers("another secret")
     root, (key, secret) = administration(stack, stack.root_key), stack.app_key
     root.user_add(key, another["another secret"])
     try:
-        outputs = run_failing(marked, another, "verify", "verify --json")
-        assert "MINIO_SECRET_ACCESS_KEY" in outputs[0].err
+        output = expect_broken(stack, "S3 refuses the application's key", hint="mlflow-compose up")
+        assert another.found_in(output.text) == set()
+        marked.expect_no_secret(output.text)
+        (shown,) = run_failing(marked, another, "verify")
+        assert "MINIO_SECRET_ACCESS_KEY" in shown.err
     finally:
         root.user_add(key, secret)
 
