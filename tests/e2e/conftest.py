@@ -70,6 +70,8 @@ def how_to_inspect(stack: RunningStack) -> str:
 OTHER = {"docker": "local_only", "local": "docker_only"}
 # Session-scoped stack fixtures; a test is grouped by the first one that it uses.
 SESSION_STACKS = ("cold_start", "outside", "smallest", "classroom", "composed")
+# Those of the results of MLflow's own client, which pytest does not know: see clients/watch.py.
+CLIENT_STACKS = {"docker": "cold_start", "local": "outside"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -82,7 +84,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if marker := item.get_closest_marker(OTHER[engine]):
             item.add_marker(pytest.mark.skip(reason=f"not on {engine}: {marker.args[0]}"))
-        used = [name for name in SESSION_STACKS if name in getattr(item, "fixturenames", ())]
+        names = {*getattr(item, "fixturenames", ())}
+        if "seen" in names:
+            names.add(CLIENT_STACKS[engine])
+        used = [name for name in SESSION_STACKS if name in names]
         item.add_marker(pytest.mark.xdist_group(f"{engine}-{[*used, item.path.stem][0]}"))
 
 

@@ -1,12 +1,10 @@
 """Artifacts through the server: a bucket and a folder must give the same answers."""
 
 import uuid
-from pathlib import Path
 
 import pytest
 
-from .running import CONTENT, Run, RunningStack, local_only
-from .test_client import client
+from .running import CONTENT, Run, RunningStack
 from .tracking import ARTIFACTS, Api
 
 MISSING = "no/such/file.bin"
@@ -88,16 +86,6 @@ def test_a_bucket_must_be_listed_like_any_store(in_bucket: tuple[Api, str], list
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_a_folder_must_be_listed_like_any_store(in_folder: tuple[Api, str], listing: str) -> None:
     expect_listing(*in_folder, listing)
-
-
-@local_only("the client is the same; the tests above compare the answers on both engines")
-def test_a_client_must_learn_at_once_that_an_artifact_is_missing(
-    shared: RunningStack, tmp_path: Path
-) -> None:
-    """MLflow's own client retries for minutes after a status of 500."""
-    seen = client(shared, "look_for_nothing", tmp_path)
-    assert seen["error"] == "RESOURCE_DOES_NOT_EXIST"
-    assert seen["requests"] == 1
 
 
 def experiment_at(api: Api, location: str) -> Run:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,14 +17,16 @@ from tests.e2e.tracking import Api
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-MODES = ("proxied", "direct")
-# Steps that take half of the time, each on one engine: both exercise the proxying server, whose
-# code is the same on both. In a container, its folder for temporary files is a volume.
-HEAVY = {"docker": "large_file", "local": "thousand_files"}
-# Access with which a client also uses models, traces and prompts: the same server and the same
-# client on both engines, and each access once.
-COMPLETE = {"docker": "proxied", "local": "direct"}
-PARTIAL = ("log_run", "register", "look_for_nothing", "artifact_names", "other_names")
+# Access of the client on each engine: server, client and steps are the same on both, so each access
+# is used once, and with it one of the two S3 servers. `outside` has direct access.
+MODES = {"docker": "proxied", "local": "direct"}
+STACKS = {"docker": "shared", "local": "outside"}
+# Steps that take most of the time, each on one engine. Large and numerous files exercise the
+# proxying server; in a container, its folder for temporary files is a volume.
+ONLY = {
+    "docker": ("thousand_files", "large_file"),
+    "local": ("autolog", "evaluate", "judge"),
+}
 
 
 @dataclass(frozen=True)
@@ -84,57 +85,27 @@ class Watched:
         self.stack.s3().delete_objects(Bucket=self.stack.bucket, Delete={"Objects": listed})
 
 
-@pytest.fixture(scope="session", params=MODES)
-def seen(
-    request: pytest.FixtureRequest,
-    shared: RunningStack,
-    outside: RunningStack,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Watched:
-    """Return the client's results, with proxied and with direct artifact access."""
-    found = both(shared, outside, tmp_path_factory.getbasetemp())
-    return found[MODES.index(request.param)]
-
-
 @pytest.fixture(scope="session")
-def everything(
-    engine: str,
-    shared: RunningStack,
-    outside: RunningStack,
-    tmp_path_factory: pytest.TempPathFactory,
+def seen(
+    engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Watched:
-    """Return the results of the engine's client that executed all steps."""
-    found = both(shared, outside, tmp_path_factory.getbasetemp())
-    return found[MODES.index(COMPLETE[engine])]
+    """Return the results of the engine's client.
+
+    It requests its stack by name, so that no other one is started; conftest.py knows it too.
+    """
+    stack = request.getfixturevalue(STACKS[engine])
+    return watched(stack, tmp_path_factory.getbasetemp() / f"client-of-{stack.name}")
 
 
 @cache
-def both(shared: RunningStack, outside: RunningStack, top: Path) -> tuple[Watched, ...]:
-    """Execute the steps with two stacks in parallel.
+def watched(stack: RunningStack, folder: Path) -> Watched:
+    """Execute the steps of a stack's engine.
 
     Cached here, since pytest caches a fixture separately for each module that imports it.
     """
-    stacks = (shared, outside)
-    folders = [top / f"client-of-{stack.name}" for stack in stacks]
-    with ThreadPoolExecutor(len(stacks)) as pool:
-        each = zip(stacks, folders, MODES, strict=True)
-        work = [
-            pool.submit(run_steps, stack, top, chosen_steps(stack, mode))
-            for stack, top, mode in each
-        ]
-        found = [done.result() for done in work]
-    return tuple(
-        Watched(mode, stack, results)
-        for mode, stack, results in zip(MODES, stacks, found, strict=True)
-    )
-
-
-def chosen_steps(stack: RunningStack, mode: str) -> list[str]:
-    """Return the arguments that choose a client's steps."""
-    heavy = HEAVY[stack.engine] if mode == "proxied" else ""
-    if COMPLETE[stack.engine] == mode:
-        return [f"-{step}" for step in HEAVY.values() if step != heavy]
-    return [*PARTIAL, *([heavy] if heavy else [])]
+    others = [step for engine, steps in ONLY.items() if engine != stack.engine for step in steps]
+    found = run_steps(stack, folder, [f"-{step}" for step in others])
+    return Watched(MODES[stack.engine], stack, found)
 
 
 def run_steps(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
