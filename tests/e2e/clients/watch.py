@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 # is used once, and with it one of the two S3 servers. `outside` has direct access.
 MODES = {"docker": "proxied", "local": "direct"}
 STACKS = {"docker": "shared", "local": "outside"}
-# Steps that take most of the time, each on one engine. Large and numerous files exercise the
-# proxying server; in a container, its folder for temporary files is a volume.
-ONLY = {
-    "docker": ("thousand_files", "large_file"),
-    "local": ("autolog", "evaluate", "judge"),
-}
+# Steps that take most of the time, each on one engine. A large file exercises the proxying server;
+# in a container, its folder for temporary files is a volume.
+ONLY = {"docker": ("large_file",), "local": ("autolog", "evaluate", "judge")}
+# Steps of a client of their own: on the local engine, but with proxied access.
+APART = ("thousand_files",)
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,14 @@ def watched(stack: RunningStack, folder: Path) -> Watched:
     Cached here, since pytest caches a fixture separately for each module that imports it.
     """
     others = [step for engine, steps in ONLY.items() if engine != stack.engine for step in steps]
-    found = run_steps(stack, folder, [f"-{step}" for step in others])
+    found = run_steps(stack, folder, [f"-{step}" for step in (*APART, *others)])
     return Watched(MODES[stack.engine], stack, found)
+
+
+@pytest.fixture
+def apart(shared: RunningStack, tmp_path: Path) -> Watched:
+    """Return the results of a client of its own that has proxied access."""
+    return Watched("proxied", shared, run_steps(shared, tmp_path / "client", APART))
 
 
 def run_steps(stack: RunningStack, folder: Path, steps: Iterable[str]) -> dict[str, dict[str, Any]]:
