@@ -6,17 +6,19 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from .conftest import ColdStart, _stacks
 from .local_stack import LocalStack
 from .markers import Markers
-from .running import SERVERS, WAIT_TIMEOUT, local_only
+from .running import SERVERS, WAIT_TIMEOUT, RunningStack, local_only
 from .security import lan_address
 from .small import processes_in
+from .test_lifecycle import expect_separate
 from .tool import SCRIPT, environment, run, tool
 from .tracking import Api
 from .waiting import wait_until
@@ -27,7 +29,8 @@ SECRETS = (
     *("PG_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"),
     *("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MLFLOW_ADMIN_PASSWORD"),
 )
-ODD_NAME = "a path with spaces, 'quotes' and $HOME %(here)s"
+# So short that supervisord's socket fits in there.
+ODD_NAME = "a, 'b' $HOME %(here)s"
 
 
 def kill(*processes: psutil.Process) -> None:
@@ -46,40 +49,71 @@ def pid_file(stack: LocalStack) -> Path:
     return stack.local_folder / "run" / "supervisord.pid"
 
 
+@pytest.fixture(scope="module")
+def markers() -> Markers:
+    """Return the secrets of the stack that these tests break."""
+    return Markers(*SECRETS)
+
+
+@pytest.fixture(scope="module")
+def started(
+    engine: str, markers: Markers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ColdStart]:
+    """Return a stack in a folder with an odd name, with login, and the output of its start."""
+    for make in _stacks(engine, lambda: tmp_path_factory.mktemp(ODD_NAME), is_shared=True):
+        stack = make(MLFLOW_AUTH="basic", **markers.texts)
+        output = stack.up()
+        stack.is_well = True
+        yield ColdStart(stack, output)
+
+
+@pytest.fixture(scope="module")
+def _reused(started: ColdStart) -> RunningStack:
+    return started.stack
+
+
+@pytest.fixture(scope="module")
+def admin(started: ColdStart, markers: Markers) -> Api:
+    """Return the API of that stack with the admin's login."""
+    return Api(started.stack.url, ("admin", markers["MLFLOW_ADMIN_PASSWORD"]))
+
+
 # --- after a crash
 
 
-def test_up_must_recover_after_kill_9_of_supervisord(mended: LocalStack) -> None:
+def test_up_must_recover_after_kill_9_of_supervisord(mended: LocalStack, admin: Api) -> None:
     """Orphaned servers are stopped, not left running next to the new ones."""
-    run, orphans = mended.log_run(), set(mended.pids().values())
+    run, orphans = mended.log_run(admin), set(mended.pids().values())
     kill(supervisor(mended))
     assert mended.tool("status", "--json").data["services"] == []
     mended.up()
-    mended.expect(run)
+    mended.expect(run, admin)
     assert orphans.isdisjoint(psutil.pids())
     assert set(mended.pids().values()) <= {process.pid for process in mended.processes()}
     mended.is_well = True
 
 
-def test_the_stack_must_recover_after_kill_9_of_all_processes(mended: LocalStack) -> None:
+def test_the_stack_must_recover_after_kill_9_of_all_processes(
+    mended: LocalStack, admin: Api
+) -> None:
     """As after a power failure."""
-    run = mended.log_run()
+    run = mended.log_run(admin)
     kill(*mended.processes())
     assert list(mended.processes()) == []
     mended.up()
-    mended.expect(run)
+    mended.expect(run, admin)
     mended.is_well = True
 
 
 def test_stale_files_must_not_block_a_start_or_stay_readable_by_others(
-    mended: LocalStack,
+    mended: LocalStack, admin: Api
 ) -> None:
     """After a reboot, the pids in a lock file and a pid file may belong to other programs.
 
     Logs and pid files are closed to others whatever the user's umask, and whatever mode an earlier
     version gave their folders.
     """
-    run = mended.log_run()
+    run = mended.log_run(admin)
     lock = mended.local_folder / "data" / "postgres_data" / "pgdata" / "postmaster.pid"
     lines = lock.read_text(encoding="utf-8").splitlines()
     kill(*mended.processes())
@@ -94,10 +128,33 @@ def test_stale_files_must_not_block_a_start_or_stay_readable_by_others(
         mended.up()
     finally:
         os.umask(before)
-    mended.expect(run)
+    mended.expect(run, admin)
     assert supervisor(mended).pid != os.getpid()
     modes = [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
     assert modes == [0o700, 0o700]
+    mended.is_well = True
+
+
+def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_with_an_odd_name(
+    started: ColdStart, mended: LocalStack, admin: Api, markers: Markers
+) -> None:
+    """A secret is in its secret file and nowhere else, also after the crashes above."""
+    output = [started.output.text]
+    logged = mended.log_run(admin)
+    lines = ("up --no-verify", "status", "logs", "config", "verify", "logs mlflow --tail 1")
+    output += [mended.tool(*line.split()).text for line in lines]
+    mended.expect(logged, admin)
+    assert output[-1].startswith("mlflow | ")
+
+    assert markers.found_in("\n".join(output)) == set()
+    for process in mended.processes():
+        assert markers.found_in(" ".join(process.cmdline())) == set()
+    data, secrets = mended.local_folder / "data", mended.local_folder / "secrets"
+    for file in mended.local_folder.rglob("*"):
+        if file.is_file() and not file.is_relative_to(data) and not file.is_relative_to(secrets):
+            assert markers.found_in(file.read_bytes().decode(errors="replace")) == set(), file
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in secrets.glob("[!.]*")} == {0o600}
     mended.is_well = True
 
 
@@ -182,32 +239,6 @@ def test_a_published_database_must_require_the_password_from_the_network(
 # --- unusual folders and users
 
 
-def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_with_an_odd_name(
-    stack_in: Callable[..., LocalStack], tmp_path: Path
-) -> None:
-    """A secret is in its secret file and nowhere else."""
-    markers = Markers(*SECRETS)
-    values = {name: markers[name] for name in SECRETS}
-    stack = stack_in(tmp_path / ODD_NAME, MLFLOW_AUTH="basic", **values)
-    admin = Api(stack.url, ("admin", markers["MLFLOW_ADMIN_PASSWORD"]))
-    output = [stack.up().text]
-    logged = stack.log_run(admin)
-    lines = ("up --no-verify", "status", "logs", "config", "verify", "logs mlflow --tail 1")
-    output += [stack.tool(*line.split()).text for line in lines]
-    stack.expect(logged, admin)
-    assert output[-1].startswith("mlflow | ")
-
-    assert markers.found_in("\n".join(output)) == set()
-    for process in stack.processes():
-        assert markers.found_in(" ".join(process.cmdline())) == set()
-    data, secrets = stack.local_folder / "data", stack.local_folder / "secrets"
-    for file in stack.local_folder.rglob("*"):
-        if file.is_file() and not file.is_relative_to(data) and not file.is_relative_to(secrets):
-            assert markers.found_in(file.read_bytes().decode(errors="replace")) == set(), file
-    assert secrets.stat().st_mode & 0o777 == 0o700
-    assert {file.stat().st_mode & 0o777 for file in secrets.glob("[!.]*")} == {0o600}
-
-
 def test_a_stack_must_run_with_a_strict_umask_in_a_folder_with_a_long_path(
     stack_in: Callable[..., LocalStack], tmp_path: Path
 ) -> None:
@@ -238,8 +269,7 @@ def test_a_stack_must_run_with_a_strict_umask_in_a_folder_with_a_long_path(
 def test_plain_supervisord_must_run_the_stack_and_logs_must_follow_it(
     shared: LocalStack, stack: LocalStack
 ) -> None:
-    """After `render` alone; `shared` has installed the packages."""
-    assert shared.pids()
+    """After `render` alone; `shared` has installed the packages, and sees none of its runs."""
     stack.tool("render")
     run("supervisord", folder=stack.local_folder)
     command = [sys.executable, "-m", "mlflow_compose", "logs", "mlflow", "--follow", "--tail", "0"]
@@ -248,6 +278,7 @@ def test_plain_supervisord_must_run_the_stack_and_logs_must_follow_it(
             stack.wait_until_healthy(*SERVERS)
             logged = stack.log_run()
             stack.expect(logged)
+            expect_separate(shared, stack)
         finally:
             stack.tool("down")
         output, _ = follower.communicate(timeout=30)
