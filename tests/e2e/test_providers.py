@@ -15,6 +15,8 @@ from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
 from .running import docker_only
 from .security import refused_with
+from .small import is_up
+from .test_changed_settings import CHANGES, expect_refusals, filled
 from .tool import Output
 
 pytestmark = docker_only("without Docker, the S3 server is always rclone")
@@ -119,19 +121,10 @@ def test_a_second_up_must_change_nothing(other: Provided) -> None:
     assert {**ids, "bucket-init": ""} == {**before[0], "bucket-init": ""}
 
 
-def test_stored_data_must_survive_down_and_up(other: Provided) -> None:
-    run = other.stack.log_run()
-    other.stack.tool("down")
-    other.stack.up()
-    other.stack.expect(run)
-    name = other.stack.settings["S3_PROVIDER"]
-    database = "mlflow_data" if DATABASES[name] else "postgres_data"
-    assert other.stack.volumes() == {f"{name}_data", database, "mlflow_tmp"}
-
-
 def test_a_change_of_the_s3_server_must_be_refused_before_anything_happens(other: Provided) -> None:
     """The new server would start empty, and all artifacts would appear lost."""
     stack, name = other.stack, other.stack.settings["S3_PROVIDER"]
+    stack.log_run()
     before, volumes = stack.ids(), stack.volumes()
     rendered = (stack.compose_folder / "docker-compose.yaml").read_bytes()
     with stack.changed(S3_PROVIDER="minio"):
@@ -142,6 +135,30 @@ def test_a_change_of_the_s3_server_must_be_refused_before_anything_happens(other
         stack.tool("status").shows("running (healthy)")
     assert (stack.ids(), stack.volumes()) == (before, volumes)
     assert (stack.compose_folder / "docker-compose.yaml").read_bytes() == rendered
+
+
+def test_stored_data_must_survive_down_and_up_and_never_be_hidden(versitygw: DockerStack) -> None:
+    """While it is stopped, it does not start on another bucket."""
+    full = filled(versitygw)
+    versitygw.tool("down")
+    expect_refusals(full, CHANGES["bucket"])
+    assert not is_up(versitygw)
+    versitygw.up()
+    versitygw.expect(full.run)
+    assert versitygw.volumes() == {"versitygw_data", "postgres_data", "mlflow_tmp"}
+
+
+def test_stored_objects_must_survive_down_and_a_new_container(
+    provided: Callable[[str], Provided],
+) -> None:
+    """The last test of this stack; test_stores.py shows that the SQLite file survives as well."""
+    stack = provided("rclone").stack
+    run = stack.log_run()
+    stack.tool("down")
+    stack.compose("up", "--detach", "--wait", "s3")
+    stored = stack.s3().get_object(Bucket=stack.bucket, Key=run.key)["Body"].read()
+    assert stored == run.artifact
+    assert stack.volumes() == {"rclone_data", "mlflow_data", "mlflow_tmp"}
 
 
 # --- the application's key, for servers with users
