@@ -237,7 +237,7 @@ def test_a_folder_must_belong_to_one_env_file(neighbours: Neighbours) -> None:
         for command in commands:
             output = stack.tool("--env-file", second.name, *command, code=2)
             assert re.search(r"(?<!\w)\.env\b", output.text), output
-            assert (kept(stack), rendered(stack), stack.starts(), is_up(stack)) == before
+        assert (kept(stack), rendered(stack), stack.starts(), is_up(stack)) == before
         second.unlink()
 
 
