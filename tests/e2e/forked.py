@@ -18,6 +18,7 @@ from pathlib import Path
 # The modules with the `main` of each script.
 SCRIPTS = {
     "mlflow-compose": "mlflow_compose.__main__",
+    "mlflow-compose-with-pages": "tests.e2e.page",
     "supervisorctl": "supervisor.supervisorctl",
 }
 # All that they import, most of it only when needed.

@@ -1,14 +1,14 @@
 """The tool with one more kind of service, a small web page, defined like any service module.
 
-A stack gets two pages, each with a port, a secret and a volume. `python -m tests.e2e.page up` runs
-the command line with them.
+A stack gets two pages, each with a port, a secret and a volume. `main` runs the command line with
+them; the script that forked.py starts as PROGRAM calls it.
 """
 
 import os
 from dataclasses import replace
 from typing import Any
 
-from mlflow_compose.cli import main
+from mlflow_compose.cli import main as run_tool
 from mlflow_compose.stack import services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.service import (
@@ -20,6 +20,7 @@ from mlflow_compose.stack.service import (
     Volume,
 )
 
+PROGRAM = "mlflow-compose-with-pages"
 NAMES, PORT = ("page-ada", "page-ben"), 8000
 # Ports on this machine, comma-separated, one for each page.
 PORTS = "PAGE_PORTS"
@@ -102,7 +103,9 @@ def _names(_: Surroundings) -> tuple[str, ...]:
 
 PAGE = Kind(_names, in_container, on_machine, volumes=frozenset({"page-*_data"}))
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Run the tool with one more kind of service."""
     known: Any = services
     known.KINDS = (*services.KINDS, PAGE)
-    main()
+    run_tool()

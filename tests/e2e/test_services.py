@@ -1,8 +1,6 @@
 """Adding a kind of service takes one module: every command of the tool then handles it."""
 
-import os
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +8,12 @@ import pytest
 import requests
 
 from .conftest import MakeStack
+from .forked import run_forked
 from .local_stack import LocalStack
-from .page import NAMES, PORT, PORTS, secret_of, volume
+from .page import NAMES, PORT, PORTS, PROGRAM, secret_of, volume
 from .running import WAIT_TIMEOUT, RunningStack
 from .small import SMALLEST
-from .tool import CHECKOUT, Output, environment, run
+from .tool import Output, environment
 from .waiting import free_ports
 
 Tool = Callable[..., Output]
@@ -36,12 +35,13 @@ def ports() -> Ports:
 @pytest.fixture
 def tool(stack: RunningStack, ports: Ports) -> Tool:
     """Return a function that runs the tool with one more kind of service."""
-    path = os.pathsep.join((str(CHECKOUT / "src"), str(CHECKOUT)))
-    env = environment(PYTHONPATH=path, **{PORTS: ",".join(map(str, ports.values()))})
+    env = environment(**{PORTS: ",".join(map(str, ports.values()))})
 
     def command(*arguments: str) -> Output:
-        argv = (sys.executable, "-m", "tests.e2e.page", *arguments)
-        return run(*argv, folder=stack.folder, env=env)
+        argv = (PROGRAM, *arguments)
+        output = Output(argv, *run_forked(argv, folder=stack.folder, env=env, seconds=600))
+        assert output.code == 0, output
+        return output
 
     return command
 
