@@ -1,36 +1,51 @@
-"""Objects that a migration moves, and its targets, inspected without the tool."""
+"""Migrations: objects and targets, inspected without the tool, and processes under way."""
 
 import hashlib
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from mlflow_compose.settings.quoting import quote
 
 from .outside import objects
 from .running import RunningStack
+from .tool import SCRIPT, environment
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 ODD = "a folder/ü & 漢 (1).txt"
+
+
+def keys(client: "S3Client", bucket: str) -> list[str]:
+    """Return the keys of all objects in a bucket."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [file["Key"] for page in pages for file in page.get("Contents", [])]
 
 
 def contents(stack: RunningStack, key: tuple[str, str], bucket: str) -> dict[str, str]:
     """Return the SHA-256 of every object in a bucket of a stack's S3 server."""
     client = stack.s3(key)
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-    keys = [file["Key"] for page in pages for file in page.get("Contents", [])]
     return {
-        key: hashlib.sha256(client.get_object(Bucket=bucket, Key=key)["Body"].read()).hexdigest()
-        for key in keys
+        name: hashlib.sha256(client.get_object(Bucket=bucket, Key=name)["Body"].read()).hexdigest()
+        for name in keys(client, bucket)
     }
 
 
 def content_type(stack: RunningStack, key: tuple[str, str], bucket: str) -> str:
     """Return the content type of the oddly named object in a bucket of a stack's S3 server."""
-    (odd,) = (name for name in contents(stack, key, bucket) if name.endswith(ODD))
-    return stack.s3(key).head_object(Bucket=bucket, Key=odd)["ContentType"]
+    client = stack.s3(key)
+    (odd,) = (name for name in keys(client, bucket) if name.endswith(ODD))
+    return client.head_object(Bucket=bucket, Key=odd)["ContentType"]
 
 
-def has_objects(stack: RunningStack, bucket: str) -> bool:
+def has_objects(client: "S3Client", bucket: str) -> bool:
     """Tell whether a bucket exists and has an object."""
-    client = stack.s3(stack.root_key)
     names = [found["Name"] for found in client.list_buckets()["Buckets"]]
     return bucket in names and "Contents" in client.list_objects_v2(Bucket=bucket)
 
@@ -59,3 +74,40 @@ def to_database(stack: RunningStack, settings: dict[str, str]) -> tuple[str, ...
     address = f"postgres={settings['PG_HOST']}:{settings['PG_PORT']}"
     named = {name: text for name, text in settings.items() if name not in {"PG_HOST", "PG_PORT"}}
     return "--to", address, "--settings", settings_file(stack.folder, named)
+
+
+@contextmanager
+def moving(
+    stack: RunningStack, *command: str, until: str = "Copying objects"
+) -> Iterator["subprocess.Popen[str]"]:
+    """Suspend a migration at one of its steps; it has its own session, as in a terminal."""
+    with subprocess.Popen(
+        [SCRIPT, *command],
+        cwd=stack.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        before = []
+        for line in process.stdout:
+            before.append(line)
+            if line.startswith(until):
+                break
+        else:
+            pytest.fail("".join(before))
+        process.send_signal(signal.SIGSTOP)
+        yield process
+        process.kill()
+
+
+def move_unread(stack: RunningStack, *command: str) -> None:
+    """Run a migration that nobody reads to the end, as with `2>&1 | head -1`."""
+    with moving(stack, *command) as process:
+        assert process.stdout
+        process.stdout.close()
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(timeout=180) == 0
+    assert stack.tool("status", "--json").data["migration"] is None

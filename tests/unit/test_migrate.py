@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,12 +13,18 @@ from mlflow_compose.actions import MigrationPlan, Plan, load_plan, plan_migratio
 from mlflow_compose.actions.migration_plan import refuse
 from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import Engine
-from mlflow_compose.errors import EngineError, EnvFileError, SettingsError, UsageError
+from mlflow_compose.errors import (
+    EngineError,
+    EnvFileError,
+    SettingsError,
+    StoreError,
+    UsageError,
+)
 from mlflow_compose.render import render
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.migration import intermediate, objects_url
 from mlflow_compose.targets import COMPOSE, LOCAL
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.samples import env_text, local_stack, settings, stack
 
 HTTPS_443 = {"MINIO_HOST": "objects.lab", "MINIO_PORT": "443", "MINIO_STORAGE_USE_HTTPS": "true"}
@@ -322,18 +329,37 @@ def test_settings_that_up_refuses_must_be_refused_before_anything_is_stopped(
     assert old.calls == ["check", "check_data"]
 
 
-def test_the_stack_must_be_restored_whatever_fails(tmp_path: Path) -> None:
-    found = move(tmp_path, "postgres=postgres", "BACKEND_STORE=sqlite")
+UNKNOWN_HOST = {"database": {"cause": "pg_host", "detail": "no address", "seconds": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("to", "failure", "message"),
+    [
+        (
+            "postgres=postgres",
+            {"problems": {"start": EngineError("it does not start")}},
+            "it does not start",
+        ),
+        (
+            "postgres=no.such.host.invalid",
+            {"outcome": answered(UNKNOWN_HOST)},
+            r"PG_HOST does not resolve \(no address\)",
+        ),
+    ],
+    ids=["a server", "the new database"],
+)
+def test_the_stack_must_be_restored_whatever_fails(
+    tmp_path: Path, to: str, failure: Mapping[str, Any], message: str
+) -> None:
+    found = move(tmp_path, to, "BACKEND_STORE=sqlite")
     old = FakeEngine(found.old.stack, statuses=ALL_WELL)
-    middle = FakeEngine(
-        found.intermediate.stack, problems={"start": EngineError("it does not start")}
-    )
+    middle = FakeEngine(found.intermediate.stack, **failure)
 
     def engine_of(plan: Plan) -> Engine:
         return old if plan is found.old else middle
 
     before = (tmp_path / ".env").read_text(encoding="utf-8")
-    with pytest.raises(EngineError):
+    with pytest.raises((EngineError, StoreError), match=message):
         actions.migrate_store(found, engine_of, FakeScreen(), wait_timeout=5)
     assert (tmp_path / ".env").read_text(encoding="utf-8") == before
     assert old.calls[-1] == "start"
