@@ -22,6 +22,7 @@ from .moves import (
 from .outside import database
 from .running import RunningStack, docker_only, local_only
 from .small import SMALLEST
+from .test_stores import expect_proven
 from .tool import SCRIPT, environment
 from .tracking import Api
 from .waiting import wait_until
@@ -51,10 +52,12 @@ def kill_when(
 
 @pytest.fixture(scope="module")
 def filled(_make_for_module: MakeStack) -> RunningStack:
-    """Return a small running stack with artifacts, one of them large, one oddly named."""
+    """Return a proven stack with a file and a bucket of artifacts, one large, one oddly named."""
     stack = _make_for_module(BACKEND_STORE="sqlite")
-    stack.up()
+    expect_proven(stack.tool("up", "--json").data, ["s3", "bucket-init", "mlflow"])
+    assert stack.volumes() == {"mlflow_data", "mlflow_tmp", "minio_data"}
     run, client = stack.log_run(), stack.s3()
+    stack.expect(run)
     small = {f"many/{number}": b"%d" % number for number in range(60)}
     for name, content in {"large.bin": LARGE, ODD: b"odd", "empty": b"", **small}.items():
         client.put_object(
@@ -152,6 +155,8 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     assert contents(filled, filled.app_key, filled.bucket).items() >= before.items()
     assert later.id in outside.sql(stored)
     filled.tool("migrate-store", "--prune", code=2).shows("add --yes to confirm")
+    services = filled.tool("status", "--json").data["services"]
+    assert [service["name"] for service in services] == ["s3", "bucket-init", "mlflow"]
     # The objects are in use again.
     filled.tool("migrate-store", "--prune", "--yes").shows("deleted: mlflow_data")
     assert filled.volumes() == {"minio_data", "mlflow_tmp"}

@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import MakeStack
 from .outside import database, objects
-from .running import Run, RunningStack, local_only
+from .running import Run, RunningStack, docker_only, local_only
 
 
 class Pair(NamedTuple):
@@ -31,9 +31,9 @@ class Pair(NamedTuple):
 
 FILE, FOLDER = {"BACKEND_STORE": "sqlite"}, {"ARTIFACT_STORE": "local"}
 # Other scenarios cover bundled PostgreSQL with a bundled bucket; the last test here covers a file
-# and a folder, and test_stores_tls.py covers external PostgreSQL with an external bucket.
+# and a folder, test_stores_tls.py covers external PostgreSQL with an external bucket, and
+# test_migrate.py starts on a file and a bucket, and goes on to external PostgreSQL and a bucket.
 PAIRS: Mapping[str, Pair] = {
-    "a file and a bucket": Pair(["s3", "bucket-init", "mlflow"], FILE),
     "a file and a new external bucket": Pair(
         ["bucket-init", "mlflow"], FILE, objects=True, is_created=True
     ),
@@ -43,10 +43,13 @@ PAIRS: Mapping[str, Pair] = {
     "external PostgreSQL and a bucket": Pair(["s3", "bucket-init", "mlflow"], database=True),
 }
 # On Docker, only a stack that reaches one server in its own network and one outside of it: the
-# engines handle the two stores independently, and the stacks of test_migrate.py start on a file
-# with a bucket and on PostgreSQL with an external bucket that has to be created.
-ON_BOTH = ("external PostgreSQL and a bucket",)
-SAME = "the same code talks to the same servers on both engines, and this one starts faster"
+# engines handle the two stores independently, and a stack of test_migrate.py goes on to PostgreSQL
+# and an external bucket that has to be created.
+ON_DOCKER = "external PostgreSQL and a bucket"
+MARKS = {ON_DOCKER: docker_only("test_migrate.py proves this pair without Docker")}
+SAME = local_only(
+    "the same code talks to the same servers on both engines, and this one starts faster"
+)
 
 
 def new_bucket(outside: RunningStack) -> dict[str, str]:
@@ -76,7 +79,7 @@ def expect(stack: RunningStack, run: Run) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in ON_BOTH else local_only(SAME)) for name in PAIRS],
+    [pytest.param(name, marks=MARKS.get(name, SAME)) for name in PAIRS],
 )
 def test_each_pair_of_stores_must_be_proven_and_usable(
     name: str, outside: RunningStack, make_stack: MakeStack
