@@ -22,7 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="Write what is rendered now into tests/golden, compose/ and .env.example.",
+        help="Write what is rendered now into tests/golden, compose/ and .env.example, "
+        "and the tables that MLflow's migrations create into its schema.",
     )
     parser.addoption(
         "--keep-failed",

@@ -24,7 +24,7 @@ SCRIPTS = {
 # All that they import, most of it only when needed.
 PRELOADED = (
     *("mlflow_compose.cli", "mlflow_compose.actions", "python_on_whales", "boto3", "psutil"),
-    *("supervisor.xmlrpc", "supervisor.supervisorctl", __name__),
+    *("supervisor.xmlrpc", "supervisor.supervisorctl", "tests.e2e.rendered", __name__),
 )
 
 

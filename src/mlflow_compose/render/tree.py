@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from functools import cache
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
@@ -69,7 +70,7 @@ def render(stack: Stack) -> Rendering:
 
 
 def _rendered_files(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
-    environment = _environment()
+    environment = _environment(paths.templates())
     builds = {service.folder: service.build for service in reversed(stack.built)}
     for name in filter(lambda name: _is_needed(name, stack), paths.sources(folder)):
         for service in stack.services if name.startswith(PER_SERVICE) else (None,):
@@ -119,11 +120,13 @@ def _secrets(stack: Stack, mode: int) -> Tree:
     return {secret.name: File(secret.text, mode) for secret in stack.secrets if secret.file is None}
 
 
-def _environment() -> "Environment":
+@cache
+def _environment(folder: Path) -> "Environment":
+    """Return an environment, which keeps the templates that it has compiled."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(paths.templates()),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         # YAML, Dockerfiles and requirements, not HTML; filters quote.
         autoescape=False,  # noqa: S701
