@@ -104,7 +104,7 @@ def moving(
 
 
 def move_unread(stack: RunningStack, *command: str) -> None:
-    """Run a migration that nobody reads to the end, as with `2>&1 | head -1`."""
+    """Run a migration whose output is not read to the end, as with `2>&1 | head -1`."""
     with moving(stack, *command) as process:
         assert process.stdout
         process.stdout.close()

@@ -34,7 +34,7 @@ def test_a_file_that_is_not_a_database_must_be_reported(make_stack: MakeStack) -
     file = stack.folder / "local/data/mlflow_data/mlflow.db"
     file.parent.mkdir(parents=True)
     file.write_bytes(secrets.token_bytes(4096))
-    # Without waiting for it to fail again and again.
+    # Without waiting until it has failed several times.
     output = stack.up("--wait-timeout", "1", code=3)
     output.shows("error: the SQLite file cannot be used", "not a database")
 

@@ -99,7 +99,7 @@ def test_a_stopped_or_refusing_mlflow_must_be_reported(mended: DockerStack) -> N
 
 
 def test_an_unreachable_mlflow_must_be_reported(shared: RunningStack, free_port: int) -> None:
-    """It runs, but not on the port in `.env`: nobody has run `up` yet, which would apply it."""
+    """It runs, but not on the port in `.env`: `up`, which would apply it, has not been run yet."""
     with shared.changed(MLFLOW_PORT=str(free_port)):
         expect_broken(shared, NO_ANSWER[shared.engine], hint="mlflow-compose")
 

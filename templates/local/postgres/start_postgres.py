@@ -181,23 +181,18 @@ def wait_for_children(data: Path) -> None:
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if not any(is_child_in(data, process) for process in psutil.process_iter()):
+        if not any(is_server_in(data, process) for process in psutil.process_iter()):
             return
         time.sleep(0.05)
 
 
-def is_child_in(data: Path, process: psutil.Process) -> bool:
+def is_server_in(data: Path, process: psutil.Process) -> bool:
     """Tell whether a process is one of PostgreSQL's that works in a data folder."""
     try:
-        return is_server_in(data, process)
+        return process.name() == "postgres" and Path(process.cwd()) == data
     except (psutil.Error, OSError):
         # It has ended, or belongs to another user.
         return False
-
-
-def is_server_in(data: Path, process: psutil.Process) -> bool:
-    """Tell the same of a process that exists."""
-    return process.name() == "postgres" and Path(process.cwd()) == data
 
 
 if __name__ == "__main__":
