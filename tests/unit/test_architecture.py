@@ -22,6 +22,10 @@ from mlflow_compose.paths import templates
 from tests.unit.samples import ROOT, SOURCE, env_text
 
 FILES = sorted(SOURCE.rglob("*.py"))
+# A comparison with the name of an engine or target.
+ENGINE_NAME = re.compile(
+    r"(engine|target)(\.name)? (==|!=|in|is) .*(LOCAL|DOCKER|COMPOSE|'(local|docker|compose)')"
+)
 TEMPLATES = sorted(templates().rglob("*.j2"))
 # Run by Python in a container, where the rules below do not apply.
 INSIDE = (SOURCE / "checks" / "probe", SOURCE / "data" / "inside", SOURCE / "engines" / "inside")
@@ -187,6 +191,19 @@ def environments(path: Path) -> Iterator[str]:
 def test_the_environment_must_be_read_in_one_place() -> None:
     files = [path for path in OUTSIDE if name_of(path) != "cli/run.py"]
     assert offenders(files, environments) == []
+
+
+def engine_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Compare) and ENGINE_NAME.search(text := ast.unparse(node)):
+            yield f"line {node.lineno} compares {text}"
+
+
+def test_no_room_must_ask_which_engine_or_target_it_is() -> None:
+    """They say what they can do; only settings depend on the value of STACK_ENGINE."""
+    files = [path for path in FILES if room_of(path) != "settings"]
+    assert offenders(files, engine_names) == []
+    assert offenders([SOURCE / "settings" / "rules.py"], engine_names) != []
 
 
 def lengths(path: Path) -> Iterator[str]:
