@@ -7,7 +7,11 @@ command has prepared, and several workers are forked from it.
 
     python serve.py server --workers=2 ...
 
-The tables of an empty database are created at once, not by some fifty migrations one by one.
+The tables of an empty database are created at once, not by some fifty migrations one by one. A
+worker that has grown beyond WORKER_MEMORY (mebibytes) is replaced between requests.
+
+All of this depends on names that MLflow does not publish: other versions than those in SERIES run
+as `mlflow server` does.
 """
 # ruff: noqa: E402
 
@@ -17,14 +21,18 @@ if __name__ == "__main__":
     # Imports allocate a lot and free little: collecting would take a fifth of the startup time.
     gc.disable()
 
-import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from importlib import import_module
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import mlflow.server
 import mlflow.store.db.utils
@@ -35,17 +43,33 @@ from sqlalchemy.exc import SQLAlchemyError
 
 # The command of MLflow is: python -m uvicorn OPTIONS APP.
 UVICORN = ["-m", "uvicorn"]
+# Versions for which a test compares the app with that of `mlflow server`.
+SERIES = "3.17."
+MEBIBYTE = 1024 * 1024
+# Seconds between two looks at a worker's memory.
+LOOK_EVERY = 5
 # What MLflow's migrations create, by kind of database; a test compares them.
 SCHEMAS = Path(__file__).with_name("schema")
-# There are no public hooks.
-start_process = mlflow.server._exec_cmd  # noqa: SLF001
-migrate = mlflow.store.db.utils._initialize_tables  # noqa: SLF001
 
 
-def initialize_tables(engine: Engine) -> None:
-    """Create the tables that a database lacks, by one script if it is empty."""
-    if not create_tables(engine):
-        migrate(engine)
+def prepare() -> None:
+    """Put the functions below in place of MLflow's; it has no public hooks."""
+    migrate = mlflow.store.db.utils._initialize_tables  # noqa: SLF001
+    start_process = mlflow.server._exec_cmd  # noqa: SLF001
+
+    def initialize_tables(engine: Engine) -> None:
+        if not create_tables(engine):
+            migrate(engine)
+
+    def run(command: Sequence[str], **options: Any) -> object:
+        # Options of the command can choose another server.
+        if [*command[1:3]] == UVICORN:
+            run_uvicorn(command, options["extra_env"])
+        gc.enable()
+        return start_process(command, **options)
+
+    mlflow.store.db.utils._initialize_tables = initialize_tables  # noqa: SLF001
+    mlflow.server._exec_cmd = run  # noqa: SLF001
 
 
 def create_tables(engine: Engine) -> bool:
@@ -68,15 +92,8 @@ def create_tables(engine: Engine) -> bool:
     return False
 
 
-def run_uvicorn(
-    command: Sequence[str], *, extra_env: Mapping[str, str], **options: Any
-) -> object:
+def run_uvicorn(command: Sequence[str], extra_env: Mapping[str, str]) -> NoReturn:
     """Run in this process what `mlflow.server._run_server` (3.17) would start in another."""
-    _, *words = command
-    if words[: len(UVICORN)] != UVICORN:
-        # Options of the command can choose another server.
-        gc.enable()
-        return start_process(command, extra_env=extra_env, **options)
     os.environ.update(extra_env)
     # MLflow's app reads the environment on import, which happened before it was complete.
     for name in [*sys.modules]:
@@ -86,7 +103,7 @@ def run_uvicorn(
     import_module(command[-1].partition(":")[0])
     open_stores()
     share_with_workers()
-    uvicorn.main(words[len(UVICORN) :], prog_name="uvicorn")
+    uvicorn.main([*command[1 + len(UVICORN) :]], prog_name="uvicorn")
     raise SystemExit
 
 
@@ -104,7 +121,7 @@ def share_with_workers() -> None:
     """Let uvicorn fork its workers, which then share the memory of all that was imported."""
     if sys.platform == "linux":
         # uvicorn 0.54 has no option for it. Libraries of macOS do not survive a fork.
-        vars(uvicorn._subprocess)["spawn"] = multiprocessing.get_context("fork")  # noqa: SLF001
+        vars(uvicorn._subprocess)["spawn"] = SimpleNamespace(Process=Worker)  # noqa: SLF001
     # No two processes may use the same connection. Only the type is asked: a proxy would ask what it
     # stands for, which may be gone.
     for engine in [found for found in gc.get_objects() if issubclass(type(found), Engine)]:
@@ -117,7 +134,37 @@ def share_with_workers() -> None:
     gc.enable()
 
 
+class Worker(ForkProcess):
+    """A worker of uvicorn, forked from this process."""
+
+    def run(self) -> None:
+        """Serve until the supervisor ends it, or until it needs too much memory."""
+        if limit := int(os.environ.get("WORKER_MEMORY", "0")) * MEBIBYTE:
+            threading.Thread(target=end_above, args=(limit,), daemon=True).start()
+        super().run()
+
+
+def end_above(limit: int) -> None:
+    """End this process gracefully, once its memory is above the limit in bytes.
+
+    Requests that it has accepted are answered first; the supervisor then starts another worker.
+    """
+    time.sleep(LOOK_EVERY)
+    while resident_memory() <= limit:
+        time.sleep(LOOK_EVERY)
+    print(f"worker {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def resident_memory() -> int:
+    """Return the memory of this process in bytes, including what it shares with its parent."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 if __name__ == "__main__":
-    mlflow.store.db.utils._initialize_tables = initialize_tables  # noqa: SLF001
-    mlflow.server._exec_cmd = run_uvicorn  # noqa: SLF001
+    if mlflow.__version__.startswith(SERIES):
+        prepare()
+    else:
+        gc.enable()
     cli(prog_name="mlflow")

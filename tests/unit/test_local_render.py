@@ -223,7 +223,7 @@ def test_a_changed_setting_must_only_update_the_files_that_use_it(user: User) ->
     """Otherwise, servers would be restarted without need."""
     user.has_env("STACK_ENGINE=local")
     user.types("render")
-    user.has_env("STACK_ENGINE=local", "MLFLOW_WORKERS=3")
+    user.has_env("STACK_ENGINE=local", "MLFLOW_ALLOWED_HOSTS=lab")
     assert user.types("render").out == "update  local/mlflow/run.sh\n"
 
 

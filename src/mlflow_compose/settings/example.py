@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mlflow_compose.settings.fields import generated_of, section_of
 from mlflow_compose.settings.model import declared
+from mlflow_compose.settings.profiles import DEPENDS_ON_PROFILE, PROFILES, profile_of
 from mlflow_compose.settings.quoting import quote
 
 ALPHABET = string.ascii_letters + string.digits
@@ -17,6 +18,7 @@ EXAMPLE_HEADER = """\
 # Every setting of a stack, with its default.
 # `mlflow-compose init` creates a .env file with these settings and random secrets.
 # Values are literal: $NAME is not expanded. Quote values that contain # or a quote: 'it\\'s'.
+# Lines such as #MLFLOW_WORKERS=2 depend on STACK_PROFILE unless the # is removed.
 """
 REFERENCE_HEADER = """\
 # Variables
@@ -43,6 +45,13 @@ instead. The name of a setting in quotes, in lower case or with hyphens is an er
 With Docker, `PG_HOST=localhost` or `MINIO_HOST=127.0.0.1` would mean the container itself, so both
 are rejected. Use `host.docker.internal` for a server on this machine, on Linux too.
 """
+PROFILES_HEADER = """
+## Profiles
+
+`STACK_PROFILE` only changes the defaults of these variables:
+[which profile to choose](../how-to/profiles.md).
+
+"""
 NEW_HEADER = """\
 # The settings of one stack. This file contains passwords: do not share it.
 # Lines such as #MLFLOW_PORT=5000 show defaults; remove the # to change one.
@@ -52,7 +61,11 @@ NEW_HEADER = """\
 
 def example_text() -> str:
     """Return the text of `.env.example`: every setting with its description and default."""
-    return EXAMPLE_HEADER + "".join(_lines({}, default=""))
+    # Written values would override the profile's.
+    written = {
+        name: default_text(info) for name, info in declared() if name not in DEPENDS_ON_PROFILE
+    }
+    return EXAMPLE_HEADER + "".join(_lines(written))
 
 
 def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], str]) -> str:
@@ -71,22 +84,23 @@ def new_env_text(given: Mapping[str, str], *, choice: Callable[[Sequence[str]], 
     own = {name: value for name, value in given.items() if name in names}
     others = [f"{name}={quote(value)}\n" for name, value in given.items() if name not in names]
     more = ["\n# --- Other variables\n", *others] if others else []
-    return NEW_HEADER + "".join(_lines({**values, **own}, default="#")) + "".join(more)
+    return NEW_HEADER + "".join(_lines({**values, **own})) + "".join(more)
 
 
-def _lines(values: Mapping[str, str], *, default: str) -> Iterator[str]:
-    """Yield the lines of every setting; `default` precedes settings without a value."""
+def _lines(values: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of every setting; those without a value show their default as a comment."""
+    profile = profile_of(values)
     for section, fields in groupby(declared(), key=lambda item: section_of(item[1])):
         yield f"\n# --- {section}\n"
         for name, info in fields:
-            start = "" if name in values else default
-            value = values.get(name, default_text(info))
+            start = "" if name in values else "#"
+            value = values.get(name, profile.get(name, default_text(info)))
             yield f"# {info.description}\n{start}{name}={quote(value)}\n"
 
 
 def reference_page() -> str:
     """Return the text of `docs/reference/variables.md`: every setting, in tables."""
-    return REFERENCE_HEADER + "".join(_tables())
+    return REFERENCE_HEADER + "".join(_tables()) + PROFILES_HEADER + "".join(_profiles())
 
 
 def _tables() -> Iterator[str]:
@@ -96,6 +110,15 @@ def _tables() -> Iterator[str]:
             text = default_text(info)
             default = "random" if generated_of(info) else f"`{text}`" if text else "empty"
             yield f"| `{name}` | {default} | {info.description} |\n"
+
+
+def _profiles() -> Iterator[str]:
+    yield f"| Variable | {' | '.join(PROFILES)} |\n|---|{'---|' * len(PROFILES)}\n"
+    defaults = {name: default_text(info) for name, info in declared()}
+    for name in sorted(DEPENDS_ON_PROFILE):
+        chosen = [values.get(name, defaults.get(name, "")) for values in PROFILES.values()]
+        shown = " | ".join(f"`{value}`" if value else "MLflow's default" for value in chosen)
+        yield f"| `{name}` | {shown} |\n"
 
 
 def default_text(info: FieldInfo) -> str:

@@ -28,6 +28,7 @@ from mlflow_compose.settings.validators import (
     one_line,
     secret,
     whole_number,
+    worker_memory,
 )
 
 
@@ -103,6 +104,10 @@ Memory = Annotated[
         "must be a size in Compose notation, such as 512m or 2g, or empty",
     ),
 ]
+Size = Annotated[
+    str, matches(r"\d+[mgMG][bB]?", "must be a size in Compose notation, such as 512m or 2g")
+]
+WorkerMemory = Annotated[Memory, AfterValidator(worker_memory)]
 Secret = Annotated[SecretStr, secret(1)]
 LongSecret = Annotated[SecretStr, secret(8)]
 KeyId = Annotated[SecretStr, secret(3), AfterValidator(key_id)]

@@ -16,6 +16,7 @@ from mlflow_compose.settings.file_rules import is_secret, name_problems, notes, 
 from mlflow_compose.settings.model import Settings, declared
 from mlflow_compose.settings.names import Kind, kind_of
 from mlflow_compose.settings.problem import Problem, fit_to_print
+from mlflow_compose.settings.profiles import PROFILE, profile_of
 from mlflow_compose.settings.rules import check
 
 ENVIRONMENT = "environment"
@@ -33,7 +34,8 @@ class Loaded:
 
     Attributes:
         settings: Validated settings.
-        sources: Origin by variable: the env file's name, "environment" or "default".
+        sources: Origin by variable: the env file's name, "environment", "STACK_PROFILE" or
+            "default".
         overrides: Variables whose value the environment changes.
         foreign: Names in the env file that belong to other applications.
         notes: Remarks about the env file that are not errors.
@@ -65,9 +67,12 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     """
     names = dict(declared())
     kinds = {name: kind_of(name, names) for name in file.values}
+    profile = profile_of({**file.values, **environ})
     server = {name for name, kind in kinds.items() if kind is Kind.SERVER}
-    overrides = {name: environ[name] for name in sorted({*names, *server} & environ.keys())}
-    written = {**file.values, **overrides}
+    server |= profile.keys() - names.keys()
+    known = {*names, *server}
+    overrides = {name: environ[name] for name in sorted(known & environ.keys())}
+    written = {**profile, **file.values, **overrides}
     values = {name: written[name] for name in names if name in written}
     settings, problems = validate(
         values, {name: written[name] for name in sorted(server)}, names=list(names)
@@ -88,12 +93,10 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     return Loaded(
         settings=settings,
         sources={
-            name: ENVIRONMENT
-            if name in overrides
-            else env_file.name
-            if name in file.values
-            else DEFAULT
-            for name in (*names, *sorted(server))
+            **dict.fromkeys((*names, *sorted(server)), DEFAULT),
+            **dict.fromkeys(profile, PROFILE),
+            **dict.fromkeys((name for name in file.values if name in known), env_file.name),
+            **dict.fromkeys(overrides, ENVIRONMENT),
         },
         overrides=tuple(name for name in overrides if overrides[name] != file.values.get(name)),
         foreign=tuple(sorted(name for name, kind in kinds.items() if kind is Kind.FOREIGN)),

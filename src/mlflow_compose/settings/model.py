@@ -21,17 +21,27 @@ from mlflow_compose.settings.fields import (
     OptionalImage,
     Port,
     ProjectName,
+    Size,
     Version,
+    WorkerMemory,
     Workers,
     section_of,
     setting,
 )
+from mlflow_compose.settings.profiles import Profile
 from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, STACK
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
 
 PINNED_MLFLOW = "3.17.2"
 # Settings of a store besides those in StoreSettings.
-STORE_IMAGES_AND_MEMORY = ("postgres_image", "minio_image", "pg_memory", "minio_memory")
+STORE_IMAGES_AND_MEMORY = (
+    "postgres_image",
+    "minio_image",
+    "pg_memory",
+    "minio_memory",
+    "pg_shared_buffers",
+    "minio_memory_target",
+)
 STORE_PREFIX = "MLFLOW_S3_"
 
 
@@ -58,6 +68,12 @@ class Settings(StoreSettings):
     stack_bind_address: IpAddress = setting(
         "127.0.0.1",
         "Address that published ports bind to; non-loopback ones require MLFLOW_AUTH=basic.",
+        section=STACK,
+    )
+
+    stack_profile: Profile = setting(
+        "default",
+        "Defaults for a machine: default, small (little memory) or fast (docs/how-to/profiles.md).",
         section=STACK,
     )
 
@@ -129,6 +145,17 @@ class Settings(StoreSettings):
     mlflow_memory: Memory = setting("", "Memory limit of mlflow.", section=MEMORY)
     pg_memory: Memory = setting("", "Memory limit of postgres.", section=MEMORY)
     minio_memory: Memory = setting("", "Memory limit of s3.", section=MEMORY)
+    mlflow_worker_memory: WorkerMemory = setting(
+        "1g",
+        "Memory above which an MLflow server process is replaced between requests.",
+        section=MEMORY,
+    )
+    pg_shared_buffers: Size = setting(
+        "64m", "Memory in which the bundled PostgreSQL caches its data.", section=MEMORY
+    )
+    minio_memory_target: Memory = setting(
+        "96m", "Memory that s3 tries to stay below; it never fails because of it.", section=MEMORY
+    )
 
     # Not a setting: variables that MLflow defines for its server, passed through unchanged.
     server_variables: Mapping[str, str] = Field(default={}, repr=False, exclude=True)

@@ -5,5 +5,5 @@ MLFLOW = "MLflow"
 POSTGRES = "Backend store (runs, params, metrics): PostgreSQL or SQLite"
 S3 = "Artifact store: S3 or a folder"
 IMAGES = "Images"
-MEMORY = "Memory limits, such as 512m or 2g; empty: no limit"
+MEMORY = "Memory, such as 512m or 2g; empty: no limit"
 SECTIONS = (STACK, MLFLOW, POSTGRES, S3, IMAGES, MEMORY)

@@ -5,12 +5,16 @@ import re
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from mlflow_compose.settings.sizes import mebibytes
+
 # libpq's service file and botocore's credentials file have one value per line, and libpq reads at
 # most 1,024 bytes of it: 240 characters of up to four bytes fit.
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
 MAX_PORT: int = 65535
 OLDEST_MLFLOW = (3, 5, 0)
+# Mebibytes: a worker starts with 200.
+LEAST_WORKER_MEMORY = 300
 
 
 def whole_number(low: int, high: int) -> BeforeValidator:
@@ -44,6 +48,13 @@ def matches(pattern: str, rule: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def worker_memory(value: str) -> str:
+    """Accept sizes that are larger than a process that has served nothing yet."""
+    if value and mebibytes(value) < LEAST_WORKER_MEMORY:
+        raise ValueError(f"must be at least {LEAST_WORKER_MEMORY}m, or empty for no limit")
+    return value
 
 
 def bucket(value: str) -> str:

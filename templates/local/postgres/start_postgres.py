@@ -2,7 +2,7 @@
 
 The variables are those of the official image (POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD_FILE,
 PGDATA), and PGPORT, LISTEN_ADDRESSES and RUN_AS: the user to switch to if root starts the server,
-since PostgreSQL refuses to run as root.
+since PostgreSQL refuses to run as root. The arguments are options of the server.
 """
 
 import os
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -30,8 +30,8 @@ NOTE = ".mlflow-compose"
 PATIENCE = 10
 
 
-def main(environ: Mapping[str, str]) -> None:
-    """Start the server in place of this process; return only by an exception."""
+def main(environ: Mapping[str, str], options: Sequence[str]) -> None:
+    """Start the server, with options, in place of this process; return only by an exception."""
     if environ["RUN_AS"]:
         make_folder(Path(environ["PGDATA"]).parent, environ["STACK_SERVICE"].partition("/")[0])
     # The parent folder may be a link to a place that users other than root can reach.
@@ -49,9 +49,9 @@ def main(environ: Mapping[str, str]) -> None:
         # Clients connect over TCP; the path of a socket is limited to about 100 characters.
         "unix_socket_directories": "",
     }
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    own = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     sys.stdout.flush()
-    os.execvp("postgres", ["postgres", "-D", str(data), *options])
+    os.execvp("postgres", ["postgres", "-D", str(data), *options, *own])
 
 
 def make_folder(folder: Path, identity: str, state: Path = STATE) -> None:
@@ -196,4 +196,4 @@ def is_server_in(data: Path, process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
-    main(os.environ)
+    main(os.environ, sys.argv[1:])

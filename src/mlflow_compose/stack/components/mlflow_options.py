@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.clients import s3_environment
 from mlflow_compose.stack.components.kind import Surroundings
@@ -43,6 +44,9 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # More pools of free memory than that only make the server larger.
+        "MALLOC_ARENA_MAX": "2",
+        **_worker_memory(settings),
         # Empty: its built-in list of models. Fetching a newer one hangs without Internet access.
         "MLFLOW_MODEL_CATALOG_URI": "",
         # Each worker caches these for 60 and 600 s, and would miss a new webhook or budget that
@@ -65,6 +69,12 @@ def environment(around: Surroundings) -> Mapping[str, str]:
     return {**own, **dict(sorted(passed_through.items()))}
 
 
+def _worker_memory(settings: Settings) -> Mapping[str, str]:
+    """Return the variable of `serve.py`, in mebibytes."""
+    limit = settings.mlflow_worker_memory
+    return {"WORKER_MEMORY": str(mebibytes(limit))} if limit else {}
+
+
 def _stores_environment(around: Surroundings) -> Mapping[str, str]:
     settings, site, found = around.settings, around.site, {}
     if around.stores.uses_postgres:
@@ -72,6 +82,9 @@ def _stores_environment(around: Surroundings) -> Mapping[str, str]:
     if around.stores.uses_s3:
         found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.APP_KEY)
         found |= s3_environment(settings, site, around.home)
+        if around.stores.bundles_s3:
+            # Read by the plugin `proxied_s3`.
+            found["S3_IS_BUNDLED"] = "true"
         if site.s3:
             found["MLFLOW_S3_ENDPOINT_URL"] = site.s3
     return found

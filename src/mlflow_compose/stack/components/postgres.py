@@ -7,6 +7,7 @@ from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.components.postgres_options import options
 from mlflow_compose.stack.service import Healthcheck, PublishedPort, Service, Volume
 from mlflow_compose.stack.site import LOOPBACK, database_addresses
 
@@ -27,6 +28,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         about=ABOUT,
         image=settings.postgres_image,
         restart="unless-stopped",
+        command=("postgres", *options(settings)),
         environment={
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,
@@ -57,7 +59,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         about=ABOUT,
         image=around.image,
         restart="unless-stopped",
-        command=("python", "postgres/start_postgres.py"),
+        command=("python", "postgres/start_postgres.py", *options(settings)),
         # Named as in the official image.
         environment={
             "POSTGRES_USER": settings.pg_user,

@@ -10,8 +10,7 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PORT, PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
-from mlflow_compose.stack.providers.provider import DATA
-from mlflow_compose.stack.providers.rclone import MEMORY
+from mlflow_compose.stack.providers.provider import DATA, memory_of_go
 from mlflow_compose.stack.service import (
     Bind,
     Healthcheck,
@@ -74,7 +73,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
             "S3_ADDRESS": f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
             "S3_FOLDER": data.target,
             "AUTH_KEY_FILE": around.site.secret(credentials.RCLONE_AUTH_KEY),
-            **MEMORY,
+            **memory_of_go(settings),
         },
         secrets=(key,),
         volumes=(data,),

@@ -1,14 +1,18 @@
 """MinIO: a maintained fork with the same command, variables and format on disk."""
 
 import re
+from collections.abc import Mapping
 
 from mlflow_compose.settings import Settings
+from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
 from mlflow_compose.stack.site import Site
 
 # The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
+# Requests at the same time: more than the connections of any MLflow server.
+REQUESTS = 1000
 # Includes mirrors, which keep the path, and all of MinIO's images on quay.io.
 WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 
@@ -25,12 +29,25 @@ def launch(settings: Settings, site: Site) -> Launch:
             "MINIO_BROWSER": "on" if console else "off",
             # No update checks: the image is pinned.
             "MINIO_UPDATE": "off",
+            **_memory(settings),
         },
         secrets=(
             credentials.minio_root_user(settings),
             credentials.minio_root_password(settings),
         ),
     )
+
+
+def _memory(settings: Settings) -> Mapping[str, str]:
+    """Return the variables of its memory; it ignores GOMEMLIMIT (`cmd/server-rlimit.go`)."""
+    target = settings.minio_memory_target
+    if not target:
+        return {}
+    return {
+        "MINIO_MEMLIMIT": f"{mebibytes(target)}MiB",
+        # Otherwise, it refuses more than a number that it derives from the memory: 31 for 96 MiB.
+        "MINIO_API_REQUESTS_MAX": str(REQUESTS),
+    }
 
 
 def is_withdrawn(image: str) -> bool:

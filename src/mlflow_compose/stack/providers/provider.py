@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_compose.settings import Settings
+from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
@@ -32,6 +33,12 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretFile, ...] = ()
     entrypoint: tuple[str, ...] = ()
+
+
+def memory_of_go(settings: Settings) -> Mapping[str, str]:
+    """Return the variables with which a server written in Go tries to need little memory."""
+    target = settings.minio_memory_target
+    return {"GOMEMLIMIT": f"{mebibytes(target)}MiB"} if target else {}
 
 
 @dataclass(frozen=True)

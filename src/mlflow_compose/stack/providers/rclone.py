@@ -2,11 +2,15 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
+from mlflow_compose.stack.providers.provider import (
+    DATA,
+    PORT,
+    WGET,
+    Launch,
+    Provider,
+    memory_of_go,
+)
 from mlflow_compose.stack.site import Site
-
-# Otherwise, it does not release the memory of large uploads.
-MEMORY = {"GOMEMLIMIT": "64MiB"}
 
 
 def launch(settings: Settings, site: Site) -> Launch:
@@ -20,7 +24,7 @@ def launch(settings: Settings, site: Site) -> Launch:
     return Launch(
         entrypoint=("sh", "-c"),
         command=(script,),
-        environment=MEMORY,
+        environment=memory_of_go(settings),
         secrets=(key,),
     )
 

@@ -2,7 +2,13 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.providers.provider import PORT, WGET, Launch, Provider
+from mlflow_compose.stack.providers.provider import (
+    PORT,
+    WGET,
+    Launch,
+    Provider,
+    memory_of_go,
+)
 from mlflow_compose.stack.site import Site
 
 READY = "/healthz"
@@ -24,6 +30,7 @@ def launch(settings: Settings, site: Site) -> Launch:
             # The entry point's default reserves gigabytes for each bucket.
             "-master.volumePreallocate=false",
         ),
+        environment=memory_of_go(settings),
         secrets=(identities,),
     )
 

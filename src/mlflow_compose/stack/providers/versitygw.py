@@ -2,7 +2,14 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.providers.provider import DATA, PORT, WGET, Launch, Provider
+from mlflow_compose.stack.providers.provider import (
+    DATA,
+    PORT,
+    WGET,
+    Launch,
+    Provider,
+    memory_of_go,
+)
 from mlflow_compose.stack.site import Site
 
 OBJECTS = f"{DATA}/objects"
@@ -30,6 +37,7 @@ def launch(settings: Settings, site: Site) -> Launch:
             "VGW_KEEP_ALIVE": "true",
             # Otherwise it logs every request.
             "VGW_QUIET": "true",
+            **memory_of_go(settings),
         },
         secrets=(
             credentials.minio_root_user(settings),

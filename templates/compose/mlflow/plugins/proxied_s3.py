@@ -6,6 +6,10 @@ setting prevents this. The URLs contain the endpoint of the server, `http://s3:9
 outside of its network cannot reach: every download would hang for minutes before it falls back to
 the proxy. This repository does the same work but cannot presign, so clients do not ask.
 
+Uploads are passed on while they arrive, in parts, instead of being stored first. With the S3 server
+of the stack, which is on the same private network, transfers cost less: payloads are not hashed
+with SHA-256 on both sides (their CRC stays), and downloads are one stream, faster than several.
+
 The response for a missing artifact must be 404, as from a server with a folder. MLflow's S3
 repository causes a 500, which clients retry for minutes; and MLflow's clients do ask for artifacts
 that may be missing (`runs:/ID/model` of a model, which is stored elsewhere since MLflow 3).
@@ -13,24 +17,63 @@ that may be missing (`runs:/ID/model` of a model, which is stored elsewhere sinc
 MLflow finds this repository by the entry point beside this file.
 """
 
+import asyncio
+import os
 import posixpath
 import shutil
+from collections.abc import AsyncIterable, Coroutine, Mapping
+from mimetypes import guess_type
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repo import ArtifactRepository, StreamUploadMixin
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from own_locations import check_place
 
 # Responses to HEAD have no body, so the status is their only code.
 MISSING = {"404", "NoSuchKey"}
-# Bytes. Larger objects are fetched in parts.
+# Bytes. Larger objects are sent in parts, and fetched in parts from an external server.
 LARGE = 8 * 1024 * 1024
+# Parts of an upload in memory: one arrives while the others are sent.
+PARTS_IN_MEMORY = 3
+# Bytes that are written at once.
+BLOCK = 256 * 1024
+# Whether the S3 server belongs to the stack.
+BUNDLED_BY = "S3_IS_BUNDLED"
 
 
-class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
+class ArrivingFile:
+    """Bytes that arrive in an event loop, as a file that other threads read."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = aiter(chunks)
+        self._loop = asyncio.get_running_loop()
+        self._rest = bytearray()
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end; wait until they have arrived."""
+        arrived: Coroutine[Any, Any, bytes] = self._collect(size)
+        return asyncio.run_coroutine_threadsafe(arrived, self._loop).result()
+
+    async def discard(self) -> None:
+        """Wait for the end of the bytes, and ignore them."""
+        async for _ in self._chunks:
+            pass
+
+    async def _collect(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                break
+            self._rest += chunk
+        found = bytes(self._rest[:size])
+        del self._rest[:size]
+        return found
+
+
+class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # type: ignore[misc] # mlflow is not typed
     """MLflow's S3 repository with the basic interface: no presigned URLs, no multipart."""
 
     def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
@@ -41,6 +84,64 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
         self._s3.log_artifact(local_file, artifact_path)
+
+    async def log_artifact_from_async_stream(
+        self,
+        chunks: AsyncIterable[bytes],
+        artifact_file_name: str,
+        artifact_path: str | None = None,
+    ) -> None:
+        """Upload what arrives; nothing is stored if it does not arrive completely."""
+        arriving = ArrivingFile(chunks)
+        try:
+            await asyncio.to_thread(
+                self.log_artifact_from_stream, arriving, artifact_file_name, artifact_path
+            )
+        except BaseException:
+            # A client that is still sending would see a broken connection instead of the error.
+            await arriving.discard()
+            raise
+
+    def log_artifact_from_stream(
+        self,
+        stream: BinaryIO | ArrivingFile,
+        artifact_file_name: str,
+        artifact_path: str | None = None,
+    ) -> None:
+        """Upload a stream."""
+        from boto3.s3.transfer import TransferConfig
+
+        bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
+        name = posixpath.basename(artifact_file_name)
+        transfer = TransferConfig(
+            multipart_threshold=LARGE,
+            multipart_chunksize=LARGE,
+            max_concurrency=PARTS_IN_MEMORY - 1,
+        )
+        transfer.max_in_memory_upload_chunks = PARTS_IN_MEMORY
+        self._client().upload_fileobj(
+            stream,
+            Bucket=bucket,
+            Key=posixpath.join(root, artifact_path or "", name),
+            ExtraArgs=self._upload_arguments(name),
+            Config=transfer,
+        )
+
+    def _upload_arguments(self, name: str) -> Mapping[str, Any]:
+        """Return the arguments that MLflow's repository passes for a file."""
+        content_type, encoding = guess_type(name)
+        guessed = {"ContentType": content_type, "ContentEncoding": encoding}
+        return {
+            **{key: value for key, value in guessed.items() if value},
+            **getattr(self._s3, "_bucket_owner_params", {}),
+            **(self._s3.get_s3_file_upload_extra_args() or {}),
+        }
+
+    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+        client = self._s3._get_s3_client()  # noqa: SLF001
+        if _is_bundled():
+            client.meta.config.s3["payload_signing_enabled"] = False
+        return client
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload a folder."""
@@ -79,17 +180,17 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
         bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
         key = posixpath.join(root, remote_file_path)
         try:
-            found = self._s3._get_s3_client().get_object(  # noqa: SLF001
+            found = self._client().get_object(
                 Bucket=bucket, Key=key, **getattr(self._s3, "_bucket_owner_params", {})
             )
-            if found["ContentLength"] > LARGE:
+            if found["ContentLength"] > LARGE and not _is_bundled():
                 found["Body"].close()
                 # In parts, several in parallel.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
                 return
             try:
                 with Path(local_path).open("wb") as file:
-                    shutil.copyfileobj(found["Body"], file)
+                    shutil.copyfileobj(found["Body"], file, BLOCK)
             except (HTTPClientError, IncompleteReadError):
                 # The connection broke: only boto3's download retries the body.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
@@ -99,3 +200,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository):  # type: ignore[misc] # m
             raise MlflowException(
                 f"No such artifact: '{remote_file_path}'", error_code=RESOURCE_DOES_NOT_EXIST
             ) from None
+
+
+def _is_bundled() -> bool:
+    return os.environ.get(BUNDLED_BY) == "true"

@@ -14,7 +14,7 @@ export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ADDRESS=127.0.0.1:9000
 export S3_FOLDER=data/minio_data
 export AUTH_KEY_FILE=secrets/rclone_auth_key
-export GOMEMLIMIT=64MiB
+export GOMEMLIMIT=96MiB
 
 # Data folders, which other users cannot read.
 (umask 077 && mkdir -p data/minio_data)

@@ -14,7 +14,7 @@ export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export S3_ADDRESS=192.0.2.10:9000
 export S3_FOLDER=../data/objects
 export AUTH_KEY_FILE=secrets/rclone_auth_key
-export GOMEMLIMIT=64MiB
+export GOMEMLIMIT=96MiB
 
 # `mlflow-compose up` restarts the service if one of its files is newer than this mark.
 touch run/s3.started

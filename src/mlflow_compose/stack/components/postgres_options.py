@@ -1,0 +1,41 @@
+"""Options of the PostgreSQL server."""
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.sizes import mebibytes
+
+# MLflow's pools, unless its variables change them (SQLAlchemy's defaults).
+POOL_SIZE, MAX_OVERFLOW = 5, 10
+# Pools of each process: runs and the registry; one more each for logins and for jobs.
+POOLS = 2
+# Processes that MLflow adds for jobs.
+JOB_PROCESSES = 9
+# Connections for `verify`, for psql and for those that only a superuser may use.
+RESERVE = 20
+
+
+def options(settings: Settings) -> tuple[str, ...]:
+    """Return the options that fit MLflow; what makes a commit durable keeps its default."""
+    chosen = {
+        "shared_buffers": f"{mebibytes(settings.pg_shared_buffers)}MB",
+        "max_connections": str(connections(settings)),
+        # Only large servers gain from them, and the host has to reserve them.
+        "huge_pages": "off",
+        # Compiling takes longer than most of MLflow's queries, and 50 MB in each connection.
+        "jit": "off",
+    }
+    return tuple(f"--{name}={value}" for name, value in chosen.items())
+
+
+def connections(settings: Settings) -> int:
+    """Return how many connections all of MLflow's pools can hold, and some more."""
+    size = _number(settings, "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", POOL_SIZE)
+    overflow = _number(settings, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", MAX_OVERFLOW)
+    processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
+    pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
+    return processes * pools * (size + overflow) + RESERVE
+
+
+def _number(settings: Settings, variable: str, default: int) -> int:
+    text = settings.server_variables.get(variable, "")
+    # MLflow ignores 0.
+    return int(text) or default if text.isdecimal() else default
