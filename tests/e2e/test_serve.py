@@ -2,15 +2,22 @@
 
 import json
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from .local_stack import LocalStack
 from .running import RunningStack, local_only
-from .waiting import wait_until
+from .tracking import Api
+from .waiting import free_ports, wait_until
 
+CONNECTIONS = 8
 # Prints uvicorn's arguments, the environment and the app that it would serve.
 SHOW = """
 import gc, json, os, re, sys
@@ -117,6 +124,20 @@ def test_several_workers_must_be_forked_from_the_process_that_imported_the_app(
     assert all("serve.py" in line for line in (server, *workers))
 
 
+@contextmanager
+def connected(api: Api) -> Iterator[socket.socket]:
+    """Open a connection on which no request is sent yet."""
+    port = int(api.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        yield connection
+
+
+def listens(worker: psutil.Process) -> bool:
+    """Tell whether a worker accepts connections."""
+    found = worker.net_connections(kind="tcp")
+    return any(connection.status == psutil.CONN_LISTEN for connection in found)
+
+
 def lives(worker: psutil.Process) -> bool:
     """Tell whether a worker has not ended, even if its exit code was not collected."""
     try:
@@ -138,4 +159,72 @@ def test_a_reload_must_replace_every_worker_without_losing_a_request(shared: Loc
 
     server.send_signal(signal.SIGHUP)
     wait_until(is_replaced, seconds=30, what="all workers are replaced", poll=0)
+    assert shared.api.post("experiments/search", max_results=1)
+
+
+def answers(api: Api) -> bool:
+    """Tell whether a server can be reached."""
+    try:
+        return api.call("GET", "/health").ok
+    except requests.ConnectionError:
+        return False
+
+
+@contextmanager
+def server_with(
+    stack: LocalStack, folder: Path, **variables: str
+) -> Iterator[tuple[psutil.Process, Api]]:
+    """Start a second server beside a stack, with the stack's packages and a database of its own."""
+    (port,) = free_ports(1)
+    environ = {**psutil.Process(stack.pids()["mlflow"]).environ(), **variables}
+    # It does not belong to the stack.
+    del environ["STACK_SERVICE"], environ["STACK_FOLDER"]
+    command = (
+        *("python", "mlflow/serve.py", "server", f"--port={port}", "--workers=2"),
+        *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
+        "--uvicorn-opts=--loop uvloop --http httptools",
+    )
+    with psutil.Popen(command, cwd=stack.local_folder, env=environ) as server:
+        try:
+            api = Api(f"http://127.0.0.1:{port}")
+            wait_until(partial(answers, api), seconds=60, what="the server answers")
+            yield server, api
+        finally:
+            server.terminate()
+
+
+@local_only("both engines run the same server")
+def test_a_worker_that_has_grown_too_large_must_be_replaced_between_requests(
+    shared: LocalStack, tmp_path: Path
+) -> None:
+    with server_with(shared, tmp_path, WORKER_MEMORY="1") as (server, api):
+        before = {worker.pid for worker in server.children()}
+
+        def is_replaced() -> bool:
+            assert api.post("experiments/search", max_results=1)
+            return not before & {worker.pid for worker in server.children() if lives(worker)}
+
+        wait_until(is_replaced, seconds=30, what="all workers are replaced", poll=0)
+        assert api.post("experiments/search", max_results=1)
+
+
+@local_only("both engines run the same server")
+def test_a_worker_that_ends_must_answer_on_every_connection_that_it_has_accepted(
+    shared: LocalStack,
+) -> None:
+    workers = psutil.Process(shared.pids()["mlflow"]).children()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connected(shared.api)) for _ in range(CONNECTIONS)]
+        for worker in workers:
+            worker.terminate()
+        wait_until(
+            lambda: not any(lives(worker) and listens(worker) for worker in workers),
+            seconds=10,
+            what="the workers accept no more connections",
+            poll=0,
+        )
+        for connection in connections:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(64).startswith(b"HTTP/1.1 200 OK")
+    # Not before the new ones are there, for the next test.
     assert shared.api.post("experiments/search", max_results=1)

@@ -1,5 +1,6 @@
 """STACK_PROFILE chooses defaults of other variables, and nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mlflow_compose.settings.example import new_env_text
 from mlflow_compose.settings.names import Kind, kind_of
 from mlflow_compose.settings.profiles import DEPENDS_ON_PROFILE, PROFILES
 from mlflow_compose.settings.sizes import mebibytes
+from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components.postgres_options import connections
 from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, loaded, local_stack, settings, stack
@@ -119,9 +121,9 @@ def test_postgresql_must_accept_every_connection_of_mlflows_pools(
 
 
 @pytest.mark.parametrize("build", [stack, local_stack])
-def test_what_makes_a_commit_durable_must_keep_its_default(build: type[object]) -> None:
+def test_what_makes_a_commit_durable_must_keep_its_default(build: Callable[..., Stack]) -> None:
     for profile in PROFILES:
-        services = build(STACK_PROFILE=profile).services  # type: ignore[attr-defined]
+        services = build(STACK_PROFILE=profile).services
         (postgres,) = [service for service in services if service.name == "postgres"]
         options = " ".join(postgres.command)
         assert "shared_buffers=" in options

@@ -1,4 +1,4 @@
-"""The artifact repository plugin must cope with a server that breaks connections."""
+"""The artifact repository plugin, with servers that break connections or refuse uploads."""
 
 import os
 import subprocess
@@ -18,6 +18,41 @@ from proxied_s3 import ProxiedS3ArtifactRepository
 
 repository = ProxiedS3ArtifactRepository("s3://bucket/artifacts")
 print(repository.download_artifacts("file.bin", sys.argv[1]))
+"""
+
+# Prints what an upload ends with, and how much of the arriving bytes was taken.
+STORE = """
+import asyncio
+from proxied_s3 import ProxiedS3ArtifactRepository
+
+taken = 0
+
+async def chunks():
+    global taken
+    for _ in range(300):
+        taken += 100_000
+        yield bytes(100_000)
+
+async def main():
+    repository = ProxiedS3ArtifactRepository("s3://bucket/artifacts")
+    try:
+        await repository.log_artifact_from_async_stream(first(chunks()), "file.bin")
+        print("stored")
+    except Exception as error:
+        print(type(error).__name__)
+    print(taken)
+"""
+SMALL = """
+async def first(chunks):
+    async for chunk in chunks:
+        yield chunk
+        break
+
+asyncio.run(main())
+"""
+WHOLE = """
+first = lambda chunks: chunks
+asyncio.run(main())
 """
 
 
@@ -40,6 +75,14 @@ class Breaking(BaseHTTPRequestHandler):
         self.wfile.write(CONTENT if is_complete else CONTENT[: len(CONTENT) // 2])
         self.close_connection = True
 
+    def do_PUT(self) -> None:
+        """Accept only payloads that the client has not hashed with SHA-256."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_unsigned = self.headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        self.send_response(200 if is_unsigned and self.headers["x-amz-checksum-crc32"] else 403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         """Print nothing."""
 
@@ -54,7 +97,8 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -> None:
+def repository(code: str, address: str, home: Path, *arguments: str, **more: str) -> list[str]:
+    """Run code with the plugin, for a server at an address; return the lines that it prints."""
     environ = {
         "PYTHONPATH": str(PLUGINS),
         "MLFLOW_S3_ENDPOINT_URL": address,
@@ -62,10 +106,29 @@ def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
         "NO_PROXY": "127.0.0.1",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "PATH": os.environ["PATH"],
+        **more,
     }
-    command = [sys.executable, "-c", FETCH, str(tmp_path)]
+    command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert Path(done.stdout.splitlines()[-1]).read_bytes() == CONTENT
+    return done.stdout.splitlines()
+
+
+def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -> None:
+    *_, path = repository(FETCH, address, tmp_path, str(tmp_path))
+    assert Path(path).read_bytes() == CONTENT
+
+
+def test_payloads_must_be_signed_except_for_the_server_of_the_stack(
+    address: str, tmp_path: Path
+) -> None:
+    assert repository(STORE + SMALL, address, tmp_path)[0] == "ClientError"
+    assert repository(STORE + SMALL, address, tmp_path, S3_IS_BUNDLED="true")[0] == "stored"
+
+
+def test_a_refused_upload_must_be_received_to_the_end(address: str, tmp_path: Path) -> None:
+    """Otherwise, a client that is still sending would see a broken connection, not the reason."""
+    error, taken = repository(STORE + WHOLE, address, tmp_path)
+    assert (error, int(taken)) == ("ClientError", 30_000_000)

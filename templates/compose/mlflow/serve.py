@@ -21,6 +21,7 @@ if __name__ == "__main__":
     # Imports allocate a lot and free little: collecting would take a fifth of the startup time.
     gc.disable()
 
+import asyncio
 import os
 import signal
 import sys
@@ -31,6 +32,7 @@ from contextlib import closing, suppress
 from importlib import import_module
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+from socket import socket
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -46,8 +48,8 @@ UVICORN = ["-m", "uvicorn"]
 # Versions for which a test compares the app with that of `mlflow server`.
 SERIES = "3.17."
 MEBIBYTE = 1024 * 1024
-# Seconds between two looks at a worker's memory.
-LOOK_EVERY = 5
+# Seconds between two looks at a worker's memory, and that a worker waits for first requests.
+LOOK_EVERY, PATIENCE = 5, 3
 # What MLflow's migrations create, by kind of database; a test compares them.
 SCHEMAS = Path(__file__).with_name("schema")
 
@@ -70,6 +72,28 @@ def prepare() -> None:
 
     mlflow.store.db.utils._initialize_tables = initialize_tables  # noqa: SLF001
     mlflow.server._exec_cmd = run  # noqa: SLF001
+    keep_first_requests()
+
+
+def keep_first_requests() -> None:
+    """Let a worker that ends answer the first request of each connection that it has accepted.
+
+    uvicorn closes connections on which no request has arrived yet, and clients lose that request.
+    """
+    shut_down = uvicorn.Server.shutdown
+
+    async def shutdown(server: uvicorn.Server, sockets: list[socket] | None = None) -> None:
+        for listening in server.servers:
+            listening.close()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and any(
+            getattr(connection, "cycle", connection) is None
+            for connection in server.server_state.connections
+        ):
+            await asyncio.sleep(0.01)
+        await shut_down(server, sockets)
+
+    vars(uvicorn.server)["Server"].shutdown = shutdown
 
 
 def create_tables(engine: Engine) -> bool:

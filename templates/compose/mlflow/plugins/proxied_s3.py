@@ -52,8 +52,8 @@ class ArrivingFile:
         self._loop = asyncio.get_running_loop()
         self._rest = bytearray()
 
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end; wait until they have arrived."""
+    def read(self, size: int = -1) -> bytes:
+        """Return `size` bytes, fewer only at the end, or all; wait until they have arrived."""
         arrived: Coroutine[Any, Any, bytes] = self._collect(size)
         return asyncio.run_coroutine_threadsafe(arrived, self._loop).result()
 
@@ -63,13 +63,14 @@ class ArrivingFile:
             pass
 
     async def _collect(self, size: int) -> bytes:
-        while len(self._rest) < size:
+        while size < 0 or len(self._rest) < size:
             chunk = await anext(self._chunks, None)
             if chunk is None:
                 break
             self._rest += chunk
-        found = bytes(self._rest[:size])
-        del self._rest[:size]
+        length = len(self._rest) if size < 0 else size
+        found = bytes(self._rest[:length])
+        del self._rest[:length]
         return found
 
 
