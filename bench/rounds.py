@@ -74,15 +74,15 @@ class Bench:
 
     def prepare(self, stacks: Mapping[str, Stack]) -> None:
         """Build and install everything, ours first, and measure the images."""
-        ours = [stack for stack in stacks.values() if isinstance(stack, OurStack)]
+        ours = {name: one for name, one in stacks.items() if isinstance(one, OurStack)}
         for name, stack in sorted(stacks.items(), key=lambda item: item[0] == PLAIN):
             self.progress(f"{name}: prepare")
             if isinstance(stack, PlainStack):
-                self.prepare_plain(stack, ours)
+                self.prepare_plain(stack, [*ours.values()])
             else:
                 stack.prepare()
-        if ours:
-            self.measure_images(stacks, ours[0])
+        for name, stack in list(ours.items())[:1]:
+            self.measure_images(name, stack)
 
     def prepare_plain(self, stack: PlainStack, ours: Sequence[OurStack]) -> None:
         """Prepare the plain stack, with our image if its own cannot be built."""
@@ -96,15 +96,15 @@ class Bench:
             stack.use_image(ours[0].image())
         stack.prepare()
 
-    def measure_images(self, stacks: Mapping[str, Stack], ours: OurStack) -> None:
-        """Record the sizes of images, and how long a build takes."""
+    def measure_images(self, name: str, ours: OurStack) -> None:
+        """Record the sizes of images, and how long a build of ours takes: all stacks share it."""
         base = images.size(images.base_images()["PYTHON_IMAGE"])
-        self.record("default", "image", images.size(ours.image()) - base)
-        if PLAIN in stacks and images.exists(images.PLAIN_IMAGE):
+        self.record(name, "image", images.size(ours.image()) - base)
+        if images.exists(images.PLAIN_IMAGE):
             self.record(PLAIN, "image", images.size(images.PLAIN_IMAGE) - base)
         if not self.quick:
-            self.progress("default: build of the image")
-            self.record("default", "build", images.build_seconds(ours.folder))
+            self.progress(f"{name}: build of the image")
+            self.record(name, "build", images.build_seconds(ours.folder))
 
     def measure(self, subject: Subject, stack: Stack, number: int) -> None:
         """Measure a subject in a round."""

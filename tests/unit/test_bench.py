@@ -7,7 +7,7 @@ import pytest
 
 from bench import constants, plot, recovery, table
 from bench.figures import FIGURES, Figure
-from bench.machine import cpu_model, memory_gib, numbers
+from bench.machine import Machine, cpu_model, memory_gib, numbers
 from bench.processes import listeners
 from bench.report import Report, changes, from_json, same_class, to_json
 from bench.subjects import PLAIN, SUBJECTS, due
@@ -15,7 +15,7 @@ from tests.unit.samples import ROOT
 
 PUBLISHED = ROOT / "docs" / "benchmark"
 BY_NAME = {figure.name: figure for figure in FIGURES}
-MACHINE = {
+MACHINE: Machine = {
     "cores": 2,
     "cpu": "Example 9000",
     "memory_gib": 24,
@@ -136,7 +136,7 @@ def test_changes_must_compare_ratios_if_there_are_any() -> None:
 
 
 def test_another_machine_must_be_mentioned() -> None:
-    other = {**MACHINE, "cores": 8}
+    other: Machine = {**MACHINE, "cores": 8}
     assert not same_class(MACHINE, other)
     assert same_class(MACHINE, {**MACHINE, "kernel": "6.2"})
     before = sample()
