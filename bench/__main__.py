@@ -16,7 +16,7 @@ from bench import constants, plot, table
 from bench.commands import CommandError
 from bench.report import Report, from_json, to_json
 from bench.rounds import Bench
-from bench.subjects import SUBJECTS, Subject
+from bench.subjects import PLAIN, SUBJECTS, Subject
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "docs" / "benchmark"
@@ -34,6 +34,8 @@ def main() -> None:
     show(report, earlier)
     write(report, options.output, options.output)
     print(f"\nwritten to {options.output}")
+    if options.publish and PLAIN not in report.subjects:
+        sys.exit("not published, because the plain stack was not measured")
     if options.publish:
         write(report, PUBLISHED, CONSTANTS.parent)
         print(f"published in {PUBLISHED.relative_to(ROOT)}")
@@ -98,8 +100,9 @@ def load(path: Path) -> Report:
 
 def show(report: Report, earlier: Report | None) -> None:
     """Print the results, and the change since the published ones."""
-    print("\nHow many times better than the plain stack (target):\n")
-    print(table.terminal(table.ratio_rows(report)))
+    if PLAIN in report.subjects:
+        print("\nHow many times better than the plain stack (target):\n")
+        print(table.terminal(table.ratio_rows(report)))
     print("\nMedians (smallest to largest):\n")
     print(table.terminal(table.median_rows(report)))
     for note in report.notes:
@@ -115,9 +118,10 @@ def write(report: Report, folder: Path, for_constants: Path) -> None:
     files = {
         folder / "results.json": to_json(report),
         folder / "README.md": table.page(report),
-        folder / "ratios.svg": plot.svg(report),
         for_constants / "constants.json": constants.to_json(report),
     }
+    if plot.plotted(report):
+        files[folder / "ratios.svg"] = plot.svg(report)
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
 

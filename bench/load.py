@@ -2,6 +2,7 @@
 
 import multiprocessing
 import secrets
+import signal
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -101,6 +102,9 @@ _barriers: list[Barrier] = []
 
 
 def _wait_with(barrier: Barrier) -> None:
+    # Ctrl-C reaches every process of the terminal; the parent ends these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _barriers.append(barrier)
 
 

@@ -10,6 +10,8 @@ from bench.commands import CommandError, run
 from mlflow_compose.settings.model import PINNED_MLFLOW
 
 Machine = Mapping[str, str | int]
+# Version of a Docker engine that is not running.
+NONE = "none"
 # What two machines must share for absolute values to be comparable.
 CLASS = ("cores", "cpu", "memory_gib")
 
@@ -32,7 +34,7 @@ def docker_version() -> str:
     try:
         return numbers(run("docker", "version", "--format", "{{.Server.Version}}"))
     except (CommandError, FileNotFoundError):
-        return "none"
+        return NONE
 
 
 def numbers(version: str) -> str:

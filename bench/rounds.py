@@ -1,7 +1,6 @@
 """Runs the rounds: every stack once, one after the other, then all of them again."""
 
 import datetime as dt
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from bench import images
 from bench.commands import CommandError
 from bench.docker import OurStack, PlainStack
 from bench.local import LocalStack
-from bench.machine import this_machine
+from bench.machine import NONE, docker_version, this_machine
 from bench.measuring import Progress, measure
 from bench.report import Report, rounded
 from bench.stack import Stack
@@ -21,7 +20,7 @@ FALLBACK = (
     "The plain stack used the image of this project: its own could not be built. MLflow's"
     " defaults are slower than that."
 )
-NO_DOCKER = "Docker is missing: only the stack without Docker was measured."
+NO_DOCKER = "No Docker engine is running: only the stack without Docker was measured."
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Bench:
 
     def run(self) -> Iterator[Report]:
         """Run all rounds; yield the results after each."""
-        if shutil.which("docker") is None:
+        if docker_version() == NONE:
             self.subjects = [one for one in self.subjects if one.kind is Kind.LOCAL]
             self.notes.append(NO_DOCKER)
             self.progress(NO_DOCKER)
