@@ -46,11 +46,10 @@ def targets(default: float, small: float, fast: float) -> Mapping[str, float]:
     return {"default": default, "small": small, "fast": fast}
 
 
-def memory_of_services(when: str) -> tuple[Figure, ...]:
+def memory_of_services(key: str, when: str) -> tuple[Figure, ...]:
     """Return one figure of memory for each service."""
     return tuple(
-        Figure(f"memory_{name}_{when}", f"memory of {name}, {when}", "MB", LESS)
-        for name in SERVICES
+        Figure(f"memory_{name}_{key}", f"memory of {name}, {when}", "MB", LESS) for name in SERVICES
     )
 
 
@@ -58,9 +57,9 @@ FIGURES = (
     Figure("cold_up", "start with empty volumes", "s", LESS, targets(3, 3, 2.5)),
     Figure("second_up", "`up` of a running stack", "s", LESS),
     Figure("memory_fresh", "memory, fresh", "MB", LESS),
-    *memory_of_services("fresh"),
+    *memory_of_services("fresh", "fresh"),
     Figure("memory_loaded", "memory, after load", "MB", LESS, targets(5, 8, 3.5)),
-    *memory_of_services("loaded"),
+    *memory_of_services("loaded", "after load"),
     Figure("log_metric_1", "log-metric, 1 client", "/s", MORE, targets(7, 5, 8)),
     Figure("log_metric_8", "log-metric, 8 clients", "/s", MORE, targets(1.8, 1, 2.5)),
     Figure("log_batch", "log-batch, metrics", "/s", MORE, targets(1.6, 1, 2)),

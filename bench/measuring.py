@@ -1,7 +1,7 @@
 """Measures one stack in one round, from its first start to its removal."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from collections.abc import Set as AbstractSet
 
 from bench import data, load, recovery
@@ -13,7 +13,7 @@ from bench.stack import Stack
 from bench.subjects import Part
 
 IDLE_SECONDS = 60
-Values = Iterator[tuple[str, float]]
+Values = Generator[tuple[str, float], None, None]
 Progress = Callable[[str], None]
 
 
@@ -39,17 +39,6 @@ def memory(stack: Stack, when: str) -> Values:
     yield f"memory_{when}", pss(stack.first_processes())
     for name in SERVICES:
         yield f"memory_{name}_{when}", found[name]
-
-
-def commands(stack: Stack, _: Api) -> Values:
-    """Yield the durations of commands of the tool."""
-    yield "second_up", seconds(stack.up)
-    if stack.environment_file:
-        env = ("--env-file", stack.environment_file)
-        yield "help", median_seconds(lambda: tool("--help"))
-        yield "render", median_seconds(lambda: tool(*env, "render"))
-        yield "status", median_seconds(lambda: tool(*env, "status"))
-        yield "verify", seconds(lambda: tool(*env, "verify"))
 
 
 def idle(stack: Stack, _: Api) -> Values:
@@ -84,6 +73,17 @@ def memory_after_load(stack: Stack, _: Api) -> Values:
     yield from memory(stack, "loaded")
 
 
+def commands(stack: Stack, _: Api) -> Values:
+    """Yield the durations of commands of the tool."""
+    yield "second_up", seconds(stack.up)
+    if stack.environment_file:
+        env = ("--env-file", stack.environment_file)
+        yield "help", median_seconds(lambda: tool("--help"))
+        yield "render", median_seconds(lambda: tool(*env, "render"))
+        yield "status", median_seconds(lambda: tool(*env, "status"))
+        yield "verify", seconds(lambda: tool(*env, "verify"))
+
+
 def much_data(stack: Stack, api: Api) -> Values:
     """Yield figures of many runs and of a long metric, and how large they are."""
     empty = data.size(stack)
@@ -108,12 +108,12 @@ def kills(stack: Stack, _: Api) -> Values:
 
 
 PARTS: Mapping[Part, Callable[[Stack, Api], Values]] = {
-    Part.COMMANDS: commands,
     Part.IDLE: idle,
     Part.METRICS: metrics,
     Part.SEARCH: search,
     Part.ARTIFACTS: artifacts,
     Part.MEMORY: memory_after_load,
+    Part.COMMANDS: commands,
     Part.DATA: much_data,
     Part.RECOVERY: kills,
 }

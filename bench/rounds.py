@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,10 +110,13 @@ class Bench:
         """Measure a subject in a round."""
         left_out = ONCE if self.quick or number > 1 else set()
         where = f"round {number}/{self.rounds}, {subject.name}"
-        for name, value in measure(
+        values = measure(
             stack, subject.parts - left_out, lambda what: self.progress(f"{where}: {what}")
-        ):
-            self.record(subject.name, name, value)
+        )
+        # Closing it removes the stack, also if an interrupt arrives between two values.
+        with closing(values):
+            for name, value in values:
+                self.record(subject.name, name, value)
 
     def record(self, subject: str, figure: str, value: float) -> None:
         """Keep a measured value."""

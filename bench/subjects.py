@@ -18,12 +18,12 @@ class Kind(Enum):
 class Part(Enum):
     """Groups of figures, in the order in which they are measured."""
 
-    COMMANDS = "--help, render, status, second up, verify"
     IDLE = "processor time while idle"
     METRICS = "log-metric, log-batch"
     SEARCH = "search in 100 runs"
     ARTIFACTS = "artifacts of 64 MB"
     MEMORY = "memory after load"
+    COMMANDS = "--help, render, status, second up, verify"
     DATA = "5,000 runs, 100,000 points of a metric"
     RECOVERY = "kill -9 of a worker, then of the server"
 

@@ -48,9 +48,10 @@ def page(report: Report) -> str:
 
 def machine_line(report: Report) -> str:
     """Return when and on what the report was made."""
-    machine = report.machine
+    machine, rounds = report.machine, report.rounds
+    times = "1 round" if rounds == 1 else f"up to {rounds} rounds"
     return (
-        f"{report.date}, {report.rounds} rounds: {machine['cores']} cores ({machine['cpu']}),"
+        f"{report.date}, {times}: {machine['cores']} cores ({machine['cpu']}),"
         f" {machine['memory_gib']} GiB,\nLinux {machine['kernel']}, Docker {machine['docker']},"
         f" MLflow {machine['mlflow']}.\n"
     )

@@ -8,9 +8,10 @@ import pytest
 from bench import constants, plot, recovery, table
 from bench.figures import FIGURES, Figure
 from bench.machine import Machine, cpu_model, memory_gib, numbers
+from bench.measuring import PARTS
 from bench.processes import listeners
 from bench.report import Report, changes, from_json, same_class, to_json
-from bench.subjects import PLAIN, SUBJECTS, due
+from bench.subjects import PLAIN, SUBJECTS, Part, due
 from tests.unit.samples import ROOT
 
 PUBLISHED = ROOT / "docs" / "benchmark"
@@ -67,6 +68,10 @@ def test_names_of_figures_and_targets_must_match() -> None:
         assert not figure.baseline or figure.baseline in BY_NAME
 
 
+def test_parts_must_be_measured_in_the_order_in_which_they_are_listed() -> None:
+    assert list(PARTS) == list(Part)
+
+
 def test_a_report_must_survive_json() -> None:
     report = sample()
     assert from_json(to_json(report)) == Report(
@@ -101,7 +106,7 @@ def test_the_table_must_show_medians_with_their_spread() -> None:
 
 def test_the_page_must_name_machine_settings_and_remarks() -> None:
     text = table.page(sample())
-    assert "2026-11-28, 3 rounds: 2 cores (Example 9000), 24 GiB" in text
+    assert "2026-11-28, up to 3 rounds: 2 cores (Example 9000), 24 GiB" in text
     assert "- small: `MLFLOW_WORKERS=1`" in text
     assert text.endswith("- A remark.\n")
 
