@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -91,32 +92,36 @@ def many_clients(api: Api) -> float:
     Each is a process: threads of one would measure Python's interpreter lock.
     """
     context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(CLIENTS, timeout=TIMEOUT)
-    with context.Pool(CLIENTS, initializer=_wait_with, initargs=(barrier,)) as pool:
-        times = pool.map(_client, [api] * CLIENTS, chunksize=1)
-    start, end = min(first for first, _ in times), max(last for _, last in times)
-    return CLIENTS * REQUESTS_PER_CLIENT / (end - start)
+    barrier, times = context.Barrier(CLIENTS, timeout=TIMEOUT), context.SimpleQueue()
+    clients = [context.Process(target=client, args=(api, barrier, times)) for _ in range(CLIENTS)]
+    try:
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+    finally:
+        for one in clients:
+            if one.pid:
+                one.kill()
+    if any(one.exitcode for one in clients):
+        raise RuntimeError("a client failed")
+    found: list[tuple[float, float]] = [times.get() for _ in clients]
+    taken = max(end for _, end in found) - min(start for start, _ in found)
+    return CLIENTS * REQUESTS_PER_CLIENT / taken
 
 
-_barriers: list[Barrier] = []
-
-
-def _wait_with(barrier: Barrier) -> None:
+def client(api: Api, barrier: Barrier, times: "SimpleQueue[tuple[float, float]]") -> None:
+    """Log metrics when all clients are ready; put when it began and ended."""
     # Ctrl-C reaches every process of the terminal; the parent ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _barriers.append(barrier)
-
-
-def _client(api: Api) -> tuple[float, float]:
-    """Log metrics when all clients are ready; return when it began and ended."""
     with api.session() as session:
         run = api.run(session)
         api.log_metrics(session, run, WARM_UP_PER_CLIENT)
-        _barriers[0].wait()
+        barrier.wait()
         start = time.perf_counter()
         api.log_metrics(session, run, REQUESTS_PER_CLIENT)
-        return start, time.perf_counter()
+        times.put((start, time.perf_counter()))
 
 
 def batches(api: Api) -> float:
