@@ -31,8 +31,8 @@ format: $(VENV)/.dev ## Format the code and apply safe fixes
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 
-bench: $(VENV)/.dev ## Compare times and memory with a plain stack
-	$(VENV)/bin/python bench/run.py
+bench: $(VENV)/.dev ## Compare with a plain stack; ARGS="--quick" takes three minutes
+	$(VENV)/bin/python -m bench $(ARGS)
 
 golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)

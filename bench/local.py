@@ -1,51 +1,83 @@
-"""Measure the stack without Docker."""
+"""The stack without Docker."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from measure import MEBIBYTE, free_ports, pss, seconds, tool
+from bench.commands import free_ports, run, tool
+from bench.stack import access
+from mlflow_compose.settings.envfile import read
 
-# Variables of every process: the stack's id with the service's name, and the folder of the stack.
-SERVICE, FOLDER = "STACK_SERVICE", "STACK_FOLDER"
-# Number of processes to list individually.
-LARGEST = 6
-
-
-def measure_local(folder: Path) -> None:
-    """Start a stack without Docker twice, and print its times and memory."""
-    mlflow, s3, database = free_ports(3)
-    given = {
-        "STACK_ENGINE": "local",
-        "MLFLOW_PORT": mlflow,
-        "MINIO_PORT": s3,
-        "PG_PORT": database,
-    }
-    env = ("--env-file", str(folder / ".env"))
-    tool(*env, "init", *(f"--set={name}={value}" for name, value in given.items()))
-    try:
-        # The first start may install packages, so the second is the one to compare.
-        first = seconds(lambda: tool(*env, "up"))
-        tool(*env, "down")
-        second = seconds(lambda: tool(*env, "up"))
-        memory = {name: pss([process]) for name, process in named(folder)}
-        total = pss(process for _, process in named(folder))
-    finally:
-        tool(*env, "down", "--volumes", "--yes")
-    print(f"\nwithout Docker: first up {first:.1f} s, next {second:.1f} s (wanted: 180, 15)")
-    print(f"memory (PSS) after verify: {total / MEBIBYTE:.0f} MB (wanted: 900)")
-    for name, size in sorted(memory.items(), key=lambda pair: -pair[1])[:LARGEST]:
-        print(f"  {size / MEBIBYTE:6.0f} MB  {name}")
+# Variable of every process: the stack's id and the service's name.
+SERVICE = "STACK_SERVICE"
 
 
-def named(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """Yield every process of the stack with a descriptive name."""
-    for process in psutil.process_iter():
+class LocalStack:
+    """A stack of this project without Docker."""
+
+    restarts = True
+
+    def __init__(self, settings: Mapping[str, str], folder: Path) -> None:
+        """Write the `.env` of a stack into a folder."""
+        self.mlflow_port, s3, self.database_port = free_ports(3)
+        given = {
+            "MLFLOW_PORT": self.mlflow_port,
+            "MINIO_PORT": s3,
+            "PG_PORT": self.database_port,
+            **settings,
+        }
+        self.folder = folder / "local"
+        self.environment_file = str(folder / ".env")
+        self.env = ("--env-file", self.environment_file)
+        tool(*self.env, "init", *(f"--set={name}={value}" for name, value in given.items()))
+        self.url = f"http://127.0.0.1:{self.mlflow_port}"
+        self.s3, self.login = access(folder / ".env")
+        self.password = read(folder / ".env").values["PG_PASSWORD"]
+
+    def prepare(self) -> None:
+        """Install all packages, by starting once."""
         try:
-            environ = process.environ()
-        except psutil.Error:
-            continue
-        if environ.get(FOLDER) == str((folder / "local").resolve()):
-            name = environ.get(SERVICE, "").partition("/")[2] or "supervisord"
-            yield f"{name} {process.pid}", process
+            self.up()
+        finally:
+            self.down()
+
+    def up(self) -> None:
+        """Start the stack and wait until it is healthy."""
+        tool(*self.env, "up", "--no-verify")
+
+    def down(self) -> None:
+        """Stop the stack and delete its data."""
+        tool(*self.env, "down", "--volumes", "--yes")
+
+    def supervisor(self) -> psutil.Process:
+        """Return supervisord's process."""
+        (path,) = self.folder.rglob("supervisord.pid")
+        return psutil.Process(int(path.read_text(encoding="ascii")))
+
+    def services(self) -> Mapping[str, int]:
+        """Return the first process of each service."""
+        found = {}
+        for process in self.supervisor().children():
+            with suppress(psutil.Error):
+                name = process.environ().get(SERVICE, "").rpartition("/")[2]
+                found[name or process.name()] = process.pid
+        return found
+
+    def first_processes(self) -> list[int]:
+        """Return supervisord's process, which starts all others."""
+        return [self.supervisor().pid]
+
+    def overhead(self) -> list[int]:
+        """Return no process: supervisord is part of the stack."""
+        return []
+
+    def sql(self, statements: str) -> str:
+        """Run SQL with the psql of the running server's packages."""
+        server = psutil.Process(self.services()["postgres"])
+        psql = Path(server.exe()).with_name("psql")
+        options = ("-qtA", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "mlflow")
+        port = ("-p", str(self.database_port))
+        environ = {"PGPASSWORD": self.password}
+        return run(str(psql), *options, *port, "mlflow", environ=environ, text=statements)
