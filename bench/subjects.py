@@ -56,8 +56,8 @@ STACK_ONLY = frozenset(Part) - {Part.COMMANDS}
 SUBJECTS = (
     Subject(PLAIN, Kind.PLAIN),
     Subject("default", Kind.DOCKER),
-    Subject("small", Kind.DOCKER, {"MLFLOW_WORKERS": "1"}, every=2, parts=STACK_ONLY),
-    Subject("fast", Kind.DOCKER, {"MLFLOW_WORKERS": "4"}, every=2, parts=STACK_ONLY),
+    Subject("small", Kind.DOCKER, {"STACK_PROFILE": "small"}, every=2, parts=STACK_ONLY),
+    Subject("fast", Kind.DOCKER, {"STACK_PROFILE": "fast"}, every=2, parts=STACK_ONLY),
     Subject("local", Kind.LOCAL, {"STACK_ENGINE": "local"}, every=2),
     Subject(
         "login", Kind.DOCKER, {"MLFLOW_AUTH": "basic"}, every=5, parts=frozenset({Part.METRICS})
