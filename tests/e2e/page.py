@@ -80,7 +80,7 @@ def _page(around: Surroundings, name: str, address: str, port: int, folder: str)
         secrets=(secret,),
         volumes=(Volume(volume(name), folder, holds="visits"),),
         ports=(published,),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", PROBE.format(port=port))),
+        healthcheck=Healthcheck(("python", "-S", "-c", PROBE.format(port=port))),
         depends_on=around.present({"mlflow": HEALTHY}),
     )
 

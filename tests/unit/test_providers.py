@@ -47,7 +47,7 @@ def test_name_endpoint_and_port_must_be_the_same_for_every_provider(name: str) -
     s3 = found.service("s3")
     assert [port.text for port in s3.ports if port.name == "s3"] == ["127.0.0.1:9000:9000"]
     assert s3.healthcheck is not None
-    assert "127.0.0.1:9000" in " ".join(s3.healthcheck.test)
+    assert "127.0.0.1:9000" in " ".join(s3.healthcheck.command)
     assert found.service("mlflow") == stack().service("mlflow")
 
 

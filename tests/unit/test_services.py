@@ -57,7 +57,7 @@ def seat(around: Surroundings, name: str, port: int, folder: str) -> Service:
         secrets=(secret,),
         volumes=(Volume(f"{name}_data", folder, holds="notebooks"),),
         ports=(published,),
-        healthcheck=Healthcheck(test=("CMD", "true")),
+        healthcheck=Healthcheck(("true",)),
     )
 
 

@@ -44,7 +44,7 @@ def test_the_same_settings_must_give_the_same_stack() -> None:
 def test_every_server_must_have_a_healthcheck_and_be_restarted(name: str) -> None:
     service = stack().service(name)
     assert service.healthcheck is not None
-    assert service.healthcheck.test[0] == "CMD"
+    assert service.healthcheck.command
     assert service.restart == "unless-stopped"
     assert not service.one_shot
 
@@ -60,7 +60,7 @@ def test_postgres_must_be_checked_over_the_network() -> None:
     """On the socket, the temporary server that initdb starts would answer."""
     check = stack(PG_USER="u").service("postgres").healthcheck
     assert check is not None
-    assert check.test[:6] == ("CMD", "pg_isready", "-h", "127.0.0.1", "-U", "u")
+    assert check.command[:5] == ("pg_isready", "-h", "127.0.0.1", "-U", "u")
 
 
 def test_postgres_must_store_its_data_where_every_major_version_finds_it() -> None:

@@ -15,6 +15,9 @@ NEVER = "never"
 # Unlikely to be a user of the host, whose files a container must not access.
 USER = 10001
 
+# File that a container's first successful health check creates.
+CHECKED = "/dev/shm/healthy"  # noqa: S108 - in a container of its own
+
 # Seconds after which a server that does not answer counts as broken, not slow.
 PATIENCE = 300
 
@@ -105,26 +108,33 @@ class Healthcheck:
     """How the engine checks that a service works; times are in seconds.
 
     Attributes:
-        test: Command, after Compose's `CMD`.
-        interval: Time between two checks.
-        timeout: Time after which a check has failed.
-        waits: Time that the test itself waits for a server that does not listen yet.
+        command: Command that succeeds if the service works.
+        timeout: Time after which the command has failed.
+        waits: Time that the command itself waits for a server that does not listen yet.
 
     There is no start period: during one, Docker 25 and newer check every 5 seconds, whatever the
     interval, and older engines reject the key that changes this. Each check is a new process in the
-    container, so an idle server is checked seldom; services that wait for a starting server poll
-    it themselves.
+    container, so the interval must not be short for long. Services that wait for a starting server
+    poll it themselves.
     """
 
-    test: tuple[str, ...]
-    interval: int = 5
+    command: tuple[str, ...]
     timeout: int = 5
     waits: int = 0
+    interval: ClassVar[int] = 1
+    # Time that a check takes once the service is healthy.
+    pause: ClassVar[int] = 4
 
     @property
-    def command(self) -> tuple[str, ...]:
-        """The test without Compose's `CMD`."""
-        return self.test[1:]
+    def shell(self) -> str:
+        """The command and the pause as a line of shell; /dev/shm is empty when a container starts."""
+        again = f"test -e {CHECKED} && sleep {self.pause} || touch {CHECKED}"
+        return f"{shlex.join(self.command)} && {{ {again}; }}"
+
+    @property
+    def limit(self) -> int:
+        """Time that the line of shell may take."""
+        return self.timeout + self.pause
 
     @property
     def retries(self) -> int:

@@ -32,10 +32,10 @@ SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "serve.py")
 # Python images have no curl. -S skips `site`: 20 ms instead of 80. The probe waits for a starting
 # server, so that a long interval does not delay the result.
 PROBE = (
-    "import socket, time; server = ({host!r}, {port}); "
+    'import socket, time; server = ("{host}", {port}); '
     "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
     "s = socket.create_connection(server, 4); "
-    r"s.sendall(b'GET /health HTTP/1.0\r\n\r\n'); raise SystemExit(b' 200 ' not in s.recv(64))"
+    r's.sendall(b"GET /health HTTP/1.0\r\n\r\n"); raise SystemExit(b" 200 " not in s.recv(64))'
 )
 
 
@@ -96,9 +96,7 @@ def _server(around: Surroundings, name: str) -> Service:
                 "http",
             ),
         ),
-        healthcheck=Healthcheck(
-            test=("CMD", "python", "-S", "-c", _probe(site)), timeout=10, waits=4
-        ),
+        healthcheck=Healthcheck(("python", "-S", "-c", _probe(site)), timeout=10, waits=4),
         extra_hosts=site.extra_hosts,
         # A ready-made image needs no build files.
         folder=NAME if build else "",

@@ -41,7 +41,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         ports=_ports(settings),
         healthcheck=Healthcheck(
             # Without -h, the temporary server that initdb starts would count as healthy.
-            test=("CMD", "pg_isready", "-h", LOOPBACK, *_login(settings)),
+            ("pg_isready", "-h", LOOPBACK, *_login(settings)),
         ),
         memory=settings.pg_memory or None,
     )
@@ -73,9 +73,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         secrets=(password,),
         volumes=(data,),
         ports=tuple(_port(address, port, port) for address in addresses),
-        healthcheck=Healthcheck(
-            test=("CMD", "pg_isready", "-h", LOOPBACK, "-p", str(port), *_login(settings))
-        ),
+        healthcheck=Healthcheck(("pg_isready", "-h", LOOPBACK, "-p", str(port), *_login(settings))),
         # Fast shutdown: ends sessions and flushes data. TERM waits for clients to disconnect.
         stop_signal="INT",
         folder=NAME,

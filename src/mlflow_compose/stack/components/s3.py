@@ -51,7 +51,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         secrets=launch.secrets,
         volumes=(data,),
         ports=_ports(settings),
-        healthcheck=Healthcheck(test=("CMD", *provider.health)),
+        healthcheck=Healthcheck(provider.health),
         memory=settings.minio_memory or None,
     )
 
@@ -78,7 +78,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         secrets=(key,),
         volumes=(data,),
         ports=(PublishedPort(NAME, "MINIO_PORT", address, port, port, "S3", "http"),),
-        healthcheck=Healthcheck(test=("CMD", "python", "-S", "-c", probe)),
+        healthcheck=Healthcheck(("python", "-S", "-c", probe)),
         folder=NAME,
     )
 
