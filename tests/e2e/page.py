@@ -11,14 +11,8 @@ from typing import Any
 from mlflow_compose.cli import main as run_tool
 from mlflow_compose.stack import services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
-from mlflow_compose.stack.service import (
-    HEALTHY,
-    Healthcheck,
-    PublishedPort,
-    SecretFile,
-    Service,
-    Volume,
-)
+from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.service import HEALTHY, PublishedPort, SecretFile, Service, Volume
 
 PROGRAM = "mlflow-compose-with-pages"
 NAMES, PORT = ("page-ada", "page-ben"), 8000

@@ -7,6 +7,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
+from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import (
@@ -16,15 +17,7 @@ from mlflow_compose.stack.providers import (
     is_withdrawn,
     needs_docker,
 )
-from mlflow_compose.stack.service import (
-    Bind,
-    Build,
-    Healthcheck,
-    PublishedPort,
-    SecretFile,
-    Service,
-    Volume,
-)
+from mlflow_compose.stack.service import Bind, Build, PublishedPort, SecretFile, Service, Volume
 from mlflow_compose.stack.services import causes_of, known_volumes
 from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site, local_site
 

@@ -9,12 +9,12 @@ from mlflow_compose.stack.clients import database_secrets, s3_secrets
 from mlflow_compose.stack.components import bucket_init, postgres
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.mlflow_options import command, environment
+from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.service import (
     COMPLETED,
     HEALTHY,
     NEVER,
     STARTED,
-    Healthcheck,
     PublishedPort,
     SecretFile,
     Service,

@@ -8,7 +8,8 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.postgres_options import options
-from mlflow_compose.stack.service import Healthcheck, PublishedPort, Service, Volume
+from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.service import PublishedPort, Service, Volume
 from mlflow_compose.stack.site import LOOPBACK, database_addresses
 
 if TYPE_CHECKING:
