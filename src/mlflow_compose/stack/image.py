@@ -52,7 +52,8 @@ def package_folder(
         home: The env file's folder, relative to the rendered files.
         machine: Machine to install on.
     """
-    build = image_build(settings, lock, home, servers)
+    # The image is compiled by its recipe instead, once it has deleted what no server uses.
+    build = image_build(settings, lock, home, "--compile-bytecode", servers=servers)
     build = replace(build, contents=f"{build.contents}, PostgreSQL and rclone")
     return Image(environment_folder(settings, build, machine), build)
 
@@ -78,13 +79,14 @@ def environment_folder(settings: Settings, build: Build, machine: Machine) -> st
     return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest}"
 
 
-def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> Build:
+def image_build(settings: Settings, lock: str, home: str, *added: str, servers: str = "") -> Build:
     """Return how the image, or the folder of packages, is built.
 
     Args:
         settings: Validated settings.
         lock: Requirements that pin every package of the default MLflow.
         home: The env file's folder, relative to the rendered files.
+        added: More options of the command that installs them.
         servers: Requirements of servers that are installed as packages, too.
     """
     pinned = settings.mlflow_version == PINNED_MLFLOW
@@ -95,7 +97,7 @@ def image_build(settings: Settings, lock: str, home: str, servers: str = "") -> 
         context="./mlflow",
         base=settings.python_image,
         requirements=text + servers,
-        install_options=("--only-binary", ":all:", "--compile-bytecode", *options),
+        install_options=("--only-binary", ":all:", *added, *options),
         contents=f"MLflow {settings.mlflow_version}",
         secrets=_build_secrets(settings, home),
     )
