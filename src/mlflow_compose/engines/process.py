@@ -60,7 +60,7 @@ def run_process(
                 # It may have closed its output long before it ends.
                 process.wait()
             except BaseException:
-                _end(process)
+                end(process)
                 # Popen itself does not wait after a KeyboardInterrupt.
                 process.wait()
                 raise
@@ -70,7 +70,8 @@ def run_process(
     return Outcome(SIGNALED - code if code < 0 else code, b"".join(chunks), stderr)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that this one started, and its descendants."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):
