@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import call, open_client
 from mlflow_compose.engines.docker.containers import (
@@ -146,7 +146,7 @@ class DockerEngine:
             for _, line in output:
                 yield self.stack.mask(line.decode(errors="replace").rstrip("\n"))
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -154,10 +154,17 @@ class DockerEngine:
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
         """Run a command in a separate container with a service's configuration."""
         return run_once(
-            self._client, service, command, stdin=stdin, folder=folder, on_output=on_output
+            self._client,
+            service,
+            command,
+            stdin=stdin,
+            folder=folder,
+            on_output=on_output,
+            on_start=on_start,
         )
 
     def unused_volumes(self) -> tuple[str, ...]:
