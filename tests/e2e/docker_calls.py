@@ -5,10 +5,10 @@ import shlex
 import shutil
 from pathlib import Path
 
-# Appends its arguments to a file, then executes the real command.
+# Appends its arguments to a file, as one line, then executes the real command.
 WRAPPER = """\
 #!/bin/sh
-printf '%s\\n' "$*" >> {log}
+echo "$(printf '%s ' "$@" | tr '\\n' ' ')" >> {log}
 exec {docker} "$@"
 """
 

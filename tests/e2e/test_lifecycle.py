@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ColdStart, MakeStack
+from .docker_calls import DockerCalls
 from .running import SERVERS, RunningStack, docker_only, local_only
 from .test_verify import expect_broken
 from .tool import SCRIPT, environment, tool
@@ -72,6 +73,34 @@ def test_a_second_up_must_recreate_nothing_and_accept_its_own_ports(
     assert "taken" not in shared.up().text
     assert shared.ids() == ids
     assert shared.starts() == starts
+
+
+# `Engine.check`, and a look at the containers.
+CHECK = ["compose", "container list", "container inspect", "volume list"]
+LOOK = ["container list", "container inspect"]
+
+
+@docker_only("it counts docker commands")
+def test_docker_must_not_be_asked_the_same_twice(shared: RunningStack, tmp_path: Path) -> None:
+    """Each command takes some hundredths of a second, on a slow machine tenths."""
+
+    def asked(command: str) -> list[str]:
+        calls = DockerCalls(tmp_path / command)
+        shared.tool(command, PATH=calls.path)
+        words = (line.split() for line in calls.lines)
+        return [word if word == "compose" else f"{word} {next_}" for word, next_, *_ in words]
+
+    assert sorted(asked("status")) == sorted(CHECK)
+    proof = [*LOOK, "compose"]
+    found = asked("verify")
+    assert (sorted(found[:4]), found[4:]) == (sorted(CHECK), proof)
+    found = asked("up")
+    before = [*CHECK, "image inspect", *LOOK, "compose"]
+    assert sorted(found[:8]) == sorted(before)
+    # While Compose starts services, the engine looks every two seconds.
+    while found[8:10] == LOOK and found[10:11] != ["compose"]:
+        del found[8:10]
+    assert found[8:] == [*proof, *LOOK]
 
 
 def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:

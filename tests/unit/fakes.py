@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -94,7 +94,7 @@ class FakeEngine:
         self._called(f"logs {' '.join(services)} follow={follow} tail={tail}")
         yield from ("one", "two")
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -102,9 +102,14 @@ class FakeEngine:
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
-        del command, folder
-        request = json.load(stdin)["request"] if stdin else {}
+        del command, folder, on_start
+        modules, request = (stdin.readline(), stdin.readline()) if stdin else (b"{}", b"{}")
+        assert json.loads(modules) is not None
+        if not request:
+            return Outcome(0, b"", "")
+        request = json.loads(request)
         self.calls.append(f"run {service} {json.dumps(request)}")
         outcome = self.outcome or well(request)
         if on_output is None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,16 @@ from typing import Any
 import pytest
 from python_on_whales import DockerClient
 
-from mlflow_compose.engines.docker.containers import _snapshot, publishes, snapshots
+from mlflow_compose.engines.docker.containers import (
+    _snapshot,
+    of_project,
+    publishes,
+    snapshots,
+    volumes_of,
+)
 from mlflow_compose.engines.docker.outdated import outdated
+from mlflow_compose.engines.docker.view import VALID_FOR, View
+from mlflow_compose.stack import known_volumes
 from tests.unit.samples import stack
 
 BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
@@ -63,14 +72,14 @@ def test_a_container_must_only_count_as_publishing_a_port_while_it_has_it(
     status: str, ports: dict[str, Any], port: int, tmp_path: Path, *, found: bool
 ) -> None:
     client = docker(tmp_path, {"0123": container(status, ports)})
-    assert publishes(client, "lab", port) is found
+    assert publishes(of_project(client, "lab"), port) is found
     listing, _ = calls(tmp_path)
     assert "--filter label=com.docker.compose.project=lab" in listing
 
 
 def test_all_containers_must_be_inspected_by_one_command(tmp_path: Path) -> None:
     client = docker(tmp_path, {name: container("running", BOUND) for name in ("1", "2", "3")})
-    assert len(snapshots(client, "lab", ["mlflow"])) == 3
+    assert len(snapshots(of_project(client, "lab"), ["mlflow"])) == 3
     assert [call.split()[:2] for call in calls(tmp_path)] == [
         ["container", "list"],
         ["container", "inspect"],
@@ -79,8 +88,39 @@ def test_all_containers_must_be_inspected_by_one_command(tmp_path: Path) -> None
 
 def test_a_container_that_is_removed_while_it_is_inspected_must_not_matter(tmp_path: Path) -> None:
     client = docker(tmp_path, {"1": container("running", BOUND)}, removed=True)
-    assert len(snapshots(client, "lab", ["mlflow"])) == 1
+    assert len(snapshots(of_project(client, "lab"), ["mlflow"])) == 1
     assert len(calls(tmp_path)) == 4
+
+
+def test_volumes_must_be_listed_with_their_ids_by_one_command(tmp_path: Path) -> None:
+    client = docker(tmp_path, {})
+    listed = "lab_postgres_data\t0123\nlab_minio_data\t\nmy_lab_postgres_data\t0456\n"
+    (tmp_path / "volumes").write_text(listed)
+    found = volumes_of(client, "lab", known_volumes())
+    assert found == {"postgres_data": "0123", "minio_data": ""}
+    assert len(calls(tmp_path)) == 1
+
+
+def test_a_look_must_only_answer_the_questions_that_follow_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = docker(tmp_path, {"0123": container("running", BOUND)})
+    (tmp_path / "volumes").touch()
+    view = View(stack(), lambda: client)
+    view.keep(view.look())
+    asked = len(calls(tmp_path))
+    assert len(view.containers()) == 1
+    assert view.volumes() == {}
+    assert len(calls(tmp_path)) == asked
+    view.containers()
+    view.volumes()
+    assert len(calls(tmp_path)) == asked + 3
+    view.keep(view.look())
+    asked = len(calls(tmp_path))
+    later = time.monotonic() + VALID_FOR
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    view.containers()
+    assert len(calls(tmp_path)) == asked + 2
 
 
 DOCKER = """\
@@ -88,6 +128,7 @@ DOCKER = """\
 cd "$(dirname "$0")" || exit
 echo "$*" >>calls
 case "$*" in
+"volume list"*) cat volumes ;;
 "container list"*) cat listed && cp remaining listed ;;
 *gone*) echo "Error: No such container: gone" >&2 && exit 1 ;;
 *) cat inspected ;;

@@ -46,6 +46,7 @@ def _inspect(monkeypatch: pytest.MonkeyPatch) -> None:
         return [container(member) for member in client.members]
 
     monkeypatch.setattr(inspect, "containers", inspected)
+    monkeypatch.setattr(inspect, "volumes", lambda *_: {})
 
 
 class Docker:
@@ -65,7 +66,7 @@ class Docker:
             down=lambda **options: self._called("down", options),
             rm=lambda **options: self._called("rm", options),
         )
-        self.volume = SimpleNamespace(list=lambda **_: [], remove=lambda _: None)
+        self.volume = SimpleNamespace(remove=lambda _: None)
 
     def _called(self, command: str, options: dict[str, Any]) -> Iterator[Any]:
         self.compose_calls[command] = options

@@ -13,10 +13,11 @@ from typing import IO
 
 import pytest
 
-from mlflow_compose.engines import RemoteError, answers, run_modules, shaped
+from mlflow_compose.engines import Loading, RemoteError, answers, remote, run_modules, shaped
 from mlflow_compose.engines.answers import Reader
-from mlflow_compose.engines.base import Outcome, Output, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, SharedFolder, Start
 from mlflow_compose.engines.process import CHUNK, run_process
+from mlflow_compose.errors import EngineError
 from tests.unit.fakes import FakeEngine, answered, failed
 from tests.unit.samples import SECRETS, stack
 
@@ -50,7 +51,7 @@ def main(request):
 class HereEngine(FakeEngine):
     """Runs commands on this machine in a Python that cannot import this package."""
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -58,12 +59,13 @@ class HereEngine(FakeEngine):
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
         del service, folder
         python, *arguments = command
         assert python == "python"
         argv = [sys.executable, "-I", "-S", *arguments]
-        return run_process(argv, stdin=stdin, on_output=on_output)
+        return run_process(argv, stdin=stdin, on_output=on_output, on_start=on_start)
 
 
 @pytest.fixture(params=[SENT], ids=["answering"])
@@ -285,3 +287,78 @@ def test_output_after_a_failure_must_not_hide_it() -> None:
 def test_the_sent_modules_must_only_need_the_standard_library() -> None:
     code = "import mlflow_compose.engines.inside.answer, mlflow_compose.engines.inside.s3"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Reports when it is loaded, and ignores the request's end.
+LOADED = """
+import pathlib, time
+
+def prepare():
+    pathlib.Path({path!r}).touch()
+
+def main(request):
+    if request["hangs"]:
+        time.sleep(60)
+    return request
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a module that creates the file `loaded` when it is loaded."""
+    source = LOADED.format(path=str(tmp_path / "loaded"))
+    monkeypatch.setattr("inspect.getsource", _source_of)
+    return ModuleType("mlflow_compose.sent", doc=source)
+
+
+def test_modules_must_be_loaded_before_their_request_is_known(
+    loaded: ModuleType, tmp_path: Path
+) -> None:
+    loading = Loading(HereEngine(stack()), [loaded], dict[str, bool])
+    wait_for(tmp_path / "loaded")
+    assert loading.call({"hangs": False}) == {"hangs": False}
+    loading.close()
+
+
+def test_modules_without_a_request_must_end(loaded: ModuleType, tmp_path: Path) -> None:
+    loading = Loading(HereEngine(stack()), [loaded], dict[str, bool])
+    wait_for(tmp_path / "loaded")
+    before = time.monotonic()
+    loading.close()
+    assert time.monotonic() - before < remote.ENDS_WITHIN
+
+
+def test_modules_must_end_when_the_command_is_interrupted(
+    loaded: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = Loading(HereEngine(stack()), [loaded], dict[str, bool])
+    wait_for(tmp_path / "loaded")
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            loading.call({"hangs": True})
+    before = time.monotonic()
+    loading.close()
+    assert time.monotonic() - before < 30
+
+
+def test_a_failure_of_the_engine_must_be_raised_by_the_call() -> None:
+    class Broken(FakeEngine):
+        def run(self, *_: object, **__: object) -> Outcome:
+            raise EngineError("no")
+
+    loading = Loading(Broken(stack()), [], dict[str, bool])
+    with pytest.raises(EngineError, match="no"):
+        loading.call({})
+    loading.close()
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -144,6 +144,7 @@ def test_every_missing_image_must_be_built(monkeypatch: pytest.MonkeyPatch, tmp_
     }
     client = SimpleNamespace(image=SimpleNamespace(exists=here.__contains__))
     monkeypatch.setattr(docker, "open_client", lambda *_: client)
+    monkeypatch.setattr(images, "complete", lambda *_: False)
     monkeypatch.setattr(images, "missing", lambda *_: {})
     monkeypatch.setattr(images, "build", lambda _, __, one, ___: built.append(one.name))
     docker.DockerEngine(found, StackPaths(tmp_path / ".env")).prepare(FakeScreen())

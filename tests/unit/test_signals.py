@@ -242,7 +242,7 @@ def test_compose_must_stop_starting_services_when_the_command_ends() -> None:
         return ()
 
     with pytest.raises(KeyboardInterrupt):
-        watch(stack(), starting(), look, FakeScreen(), wait_timeout=30)
+        watch(stack(), starting(), (), look, FakeScreen(), wait_timeout=30)
     assert looks[-1] == 1
     assert sleeping_processes() == []
 

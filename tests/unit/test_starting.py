@@ -91,12 +91,12 @@ def test_a_server_that_keeps_exiting_must_fail_the_start_at_once() -> None:
         ended.wait(20)
         yield ("stderr", b"done\n")
 
-    looks = iter([0, 1])
+    looks = iter([1])
 
     def look() -> tuple[ServiceStatus, ...]:
         return (mlflow("restarting", restarts=next(looks, 2)),)
 
-    verdict = watch(stack(), output(), look, FakeScreen(), wait_timeout=20)
+    verdict = watch(stack(), output(), (mlflow("restarting"),), look, FakeScreen(), wait_timeout=20)
     ended.set()
     assert verdict.failed
     assert not verdict.late
@@ -112,7 +112,7 @@ def test_a_server_that_takes_too_long_must_be_reported_as_late() -> None:
         yield ("stderr", b"done\n")
 
     waits = mlflow(health="starting")
-    verdict = watch(stack(), output(), lambda: (waits,), FakeScreen(), wait_timeout=0.1)
+    verdict = watch(stack(), output(), (waits,), lambda: (waits,), FakeScreen(), wait_timeout=0.1)
     ended.set()
     assert verdict.failed
     assert verdict.late
@@ -122,7 +122,7 @@ def test_a_server_that_takes_too_long_must_be_reported_as_late() -> None:
 def test_the_output_of_compose_must_be_shown_immediately() -> None:
     screen = FakeScreen()
     lines = [("stderr", b" Container x-mlflow-1  Healthy \n"), ("stderr", b"other words of it\n")]
-    verdict = watch(stack(), iter(lines), lambda: ALL_WELL, screen, wait_timeout=20)
+    verdict = watch(stack(), iter(lines), ALL_WELL, lambda: ALL_WELL, screen, wait_timeout=20)
     assert not verdict.failed
     assert screen.shown == ["x-mlflow-1 healthy"]
     assert verdict.lines == [" Container x-mlflow-1  Healthy", "other words of it"]
@@ -134,7 +134,7 @@ def test_a_command_that_fails_must_blame_the_service_that_failed() -> None:
         raise DockerException(["docker"], 1, b"", b"dependency failed to start")
 
     failed = ServiceStatus("bucket-init", "exited", exit_code=1)
-    verdict = watch(stack(), output(), lambda: (failed,), FakeScreen(), wait_timeout=20)
+    verdict = watch(stack(), output(), (), lambda: (failed,), FakeScreen(), wait_timeout=20)
     assert verdict.failed
     assert verdict.culprit is failed
 

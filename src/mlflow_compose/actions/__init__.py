@@ -1,13 +1,13 @@
 """What the commands do: each action is a short list of named steps that other packages implement.
 
 An action gets what it needs (stack, engine, a receiver of progress) and returns a Result; it does
-not print, and does not depend on the command line.
+not print, and does not depend on the command line. `importing` is not imported here: no other
+command needs its modules.
 """
 
 from mlflow_compose.actions.changed import check_name
 from mlflow_compose.actions.down import down, what_is_lost
 from mlflow_compose.actions.files import compare, init, render
-from mlflow_compose.actions.importing import import_
 from mlflow_compose.actions.lifecycle import logs, prove, status, up
 from mlflow_compose.actions.migrate import migrate_store
 from mlflow_compose.actions.migration_plan import MigrationPlan, plan_migration
@@ -15,7 +15,6 @@ from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.prune import prune, unused
 from mlflow_compose.actions.settings import config, list_settings
-from mlflow_compose.data.importing import recognise
 
 __all__ = [
     "MigrationPlan",
@@ -24,7 +23,6 @@ __all__ = [
     "compare",
     "config",
     "down",
-    "import_",
     "init",
     "list_settings",
     "load_plan",
@@ -35,7 +33,6 @@ __all__ = [
     "prove",
     "prune",
     "read_settings",
-    "recognise",
     "render",
     "status",
     "unused",

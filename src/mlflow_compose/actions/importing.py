@@ -2,9 +2,11 @@
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.checks import check_owner
-from mlflow_compose.data.importing import Import, Source, sender
+from mlflow_compose.data.importing import Import, Source, recognise, sender
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress, Result
+
+__all__ = ["import_", "recognise"]
 
 
 def import_(plan: Plan, engine: Engine, progress: Progress, source: Source) -> Result:

@@ -89,6 +89,8 @@ def _check_data(
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
+        # Counting may have started and removed containers of this stack.
+        engine.check()
     held = held_folders(plan) if engine_of else ()
     engine.check_data(start_empty=change is not None or engine_of is None, held=held)
     return change

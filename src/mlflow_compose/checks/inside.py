@@ -1,11 +1,11 @@
 """Check a stack from inside the mlflow service."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
-from mlflow_compose.engines import Engine, RemoteError, run_modules
+from mlflow_compose.engines import Engine, Loading, RemoteError, run_modules
 from mlflow_compose.engines.answers import MALFORMED
 from mlflow_compose.stack import Stack, causes_of
 
@@ -39,11 +39,51 @@ class _Finding:
     seconds: float
 
 
+class Probe:
+    """The checks, loaded inside while the steps from outside still run."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loading: Loading[dict[str, _Finding]] | None = None
+
+    def load(self) -> None:
+        """Start loading."""
+        self._loading = Loading(self._engine, MODULES, dict[str, _Finding])
+
+    def check_links(self, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
+        """Check links like the function, with what was loaded, if anything was."""
+        loading, self._loading = self._loading, None
+        if loading is None:
+            return check_links(self._engine, **request)
+        try:
+            return _checked(self._engine, loading.call, request)
+        finally:
+            loading.close()
+
+    def close(self) -> None:
+        """End what was loaded and not used."""
+        if self._loading:
+            self._loading.close()
+            self._loading = None
+
+
 def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
     """Check links from inside; `request` extends the request that every check gets.
 
     If they cannot be checked, the only link is a broken one called `probe`.
     """
+
+    def call(complete: Mapping[str, Any]) -> dict[str, _Finding]:
+        return run_modules(engine, MODULES, complete, dict[str, _Finding])
+
+    return _checked(engine, call, request)
+
+
+def _checked(
+    engine: Engine,
+    call: Callable[[Mapping[str, Any]], dict[str, _Finding]],
+    request: Mapping[str, Any],
+) -> tuple[Link, ...]:
     stack, stores = engine.stack, engine.stack.stores
     stack_request = {
         "bucket": stores.bucket,
@@ -59,8 +99,7 @@ def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: AN
     }
     complete = {**stack_request, **request}
     try:
-        found = run_modules(engine, MODULES, complete, dict[str, _Finding])
-        return _links(found, complete["only"], stack)
+        return _links(call(complete), complete["only"], stack)
     except RemoteError as error:
         return (Link("probe", "probe_failed", str(error), 0.0),)
 

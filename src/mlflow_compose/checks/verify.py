@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from mlflow_compose.checks.causes import causes, diagnose
-from mlflow_compose.checks.inside import check_links
+from mlflow_compose.checks.inside import Probe, check_links
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
@@ -26,35 +26,50 @@ def verify(engine: Engine, progress: Progress) -> Result:
     steps: list[Step] = []
     store = _shown("bucket", engine.stack)
     with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}"):
+        probe = Probe(engine)
         try:
-            failure = _outside(proof, engine, steps, progress)
+            failure = _outside(proof, engine, probe, steps, progress)
+            if failure is None or proof.created:
+                progress.detail("from inside")
+                failure = _inside(proof, engine, probe, steps, failure)
         except OtherStackError as error:
             return Result(Verified(()), errors=(error,))
-        except KeyboardInterrupt:
-            check_links(engine, **proof.request)
-            raise
-        if failure is None or proof.created:
-            progress.detail("from inside")
-            failure = _inside(proof, engine, steps, failure)
+        finally:
+            probe.close()
     data = Verified(steps)
     lines = [_line(step) for step in steps]
     return Result(data, lines, (failure,) if failure else ())
 
 
-def _actions(proof: Proof, engine: Engine) -> tuple[tuple[str, Callable[[], str]], ...]:
+def _actions(
+    proof: Proof, engine: Engine, probe: Probe
+) -> tuple[tuple[str, Callable[[], str]], ...]:
     """Return a user's steps, after a check that the server is this stack's."""
 
     def health() -> str:
         check_owner(engine)
-        return proof.health()
+        answer = proof.health()
+        probe.load()
+        return answer
 
     return (("health", health), *proof.outside)
 
 
 def _outside(
-    proof: Proof, engine: Engine, steps: list[Step], progress: Progress
+    proof: Proof, engine: Engine, probe: Probe, steps: list[Step], progress: Progress
 ) -> VerifyError | None:
-    for name, action in _actions(proof, engine):
+    try:
+        return _steps_outside(proof, engine, probe, steps, progress)
+    except KeyboardInterrupt:
+        probe.close()
+        check_links(engine, **proof.request)
+        raise
+
+
+def _steps_outside(
+    proof: Proof, engine: Engine, probe: Probe, steps: list[Step], progress: Progress
+) -> VerifyError | None:
+    for name, action in _actions(proof, engine, probe):
         progress.detail(name)
         start = time.perf_counter()
         try:
@@ -74,10 +89,14 @@ def _outside(
 
 
 def _inside(
-    proof: Proof, engine: Engine, steps: list[Step], failure: VerifyError | None
+    proof: Proof,
+    engine: Engine,
+    probe: Probe,
+    steps: list[Step],
+    failure: VerifyError | None,
 ) -> VerifyError | None:
     """Check from inside and clean up; after a failure, only clean up."""
-    for link in check_links(engine, **proof.request):
+    for link in probe.check_links(**proof.request):
         if failure is None:
             name = _shown(link.name, engine.stack)
             step = Step(name, not link.cause, link.seconds, link.detail)

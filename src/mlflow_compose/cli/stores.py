@@ -110,11 +110,11 @@ def import_(
 
     Run it again to add what is new.
     """
-    from mlflow_compose import actions
+    from mlflow_compose.actions.importing import import_, recognise
 
     context = context_of(ctx)
-    found = actions.recognise(source, artifacts, context.environ)
+    found = recognise(source, artifacts, context.environ)
     with context.locked():
         plan = context.chosen_plan()
-        result = actions.import_(plan, context.engine(plan), context.console, found)
+        result = import_(plan, context.engine(plan), context.console, found)
     context.show(result)

@@ -3,8 +3,6 @@
 `importing/` imports data of other MLflow stores into a stack, `migration/` moves a stack from one
 store to another. The modules in `inside/` are sent to where MLflow runs: they may only import each
 other, `engines.inside` and what MLflow's image has.
+
+Both are imported where they are used: each has many modules, and most commands need neither.
 """
-
-from mlflow_compose.data import importing, migration
-
-__all__ = ["importing", "migration"]

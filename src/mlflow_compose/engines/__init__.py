@@ -9,11 +9,12 @@ from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFo
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.ports import check_ports, holder_of
-from mlflow_compose.engines.remote import run_modules
+from mlflow_compose.engines.remote import Loading, run_modules
 
 __all__ = [
     "Choice",
     "Engine",
+    "Loading",
     "Outcome",
     "RemoteError",
     "ServiceStatus",

@@ -1,6 +1,7 @@
 """What every engine can do."""
 
 import signal
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ NO_OUTPUT = "no output"
 
 # Called with each chunk of a command's output as it arrives.
 Output = Callable[[bytes], None]
+# Called with the process once it runs.
+Start = Callable[["subprocess.Popen[bytes]"], None]
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ class Engine(Protocol):
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines of the named services, of all if none is named."""
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -191,6 +194,7 @@ class Engine(Protocol):
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
         """Run a command with a service's network, user, environment and secrets.
 
@@ -204,6 +208,8 @@ class Engine(Protocol):
                 the variable FOLDER_VARIABLE.
             on_output: Called with standard output as it arrives, byte for byte; the outcome then
                 has no stdout.
+            on_start: Called with the process of this machine that runs the command; to give up
+                waiting from another thread, pass it to `process.end`.
 
         Raises:
             EngineError: The folder cannot be mounted.

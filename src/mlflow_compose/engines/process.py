@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import SIGNALED, Outcome, Output
+from mlflow_compose.engines.base import SIGNALED, Outcome, Output, Start
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -23,13 +23,14 @@ KEPT_ERRORS = 64 * 1024
 ENDS_WITHIN, POLL_EVERY = 10, 0.1
 
 
-def run_process(
+def run_process(  # noqa: PLR0913 - independent options
     command: Sequence[str],
     *,
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
     stdin: IO[bytes] | None = None,
     on_output: Output | None = None,
+    on_start: Start | None = None,
 ) -> Outcome:
     """Run a command to its end; if that is interrupted, end it and all that it started.
 
@@ -39,6 +40,7 @@ def run_process(
         environ: Its complete environment; by default that of this process.
         stdin: File that it reads as standard input.
         on_output: Called with standard output as it arrives; the outcome then has no stdout.
+        on_start: Called with the process once it runs.
     """
     chunks: list[bytes] = []
     # Errors go to a file: a pipe that is only read at the end would fill up and block.
@@ -53,14 +55,11 @@ def run_process(
             bufsize=0,
         ) as process:
             try:
-                # Typed as optional, but PIPE guarantees it.
-                output = process.stdout
-                for chunk in iter(partial(output.read, CHUNK), b"") if output else ():
-                    (on_output or chunks.append)(chunk)
-                # It may have closed its output long before it ends.
-                process.wait()
+                if on_start:
+                    on_start(process)
+                _read(process, on_output or chunks.append)
             except BaseException:
-                _end(process)
+                end(process)
                 # Popen itself does not wait after a KeyboardInterrupt.
                 process.wait()
                 raise
@@ -70,7 +69,18 @@ def run_process(
     return Outcome(SIGNALED - code if code < 0 else code, b"".join(chunks), stderr)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _read(process: "subprocess.Popen[bytes]", on_output: Output) -> None:
+    """Pass on the output of a process until it ends."""
+    # Typed as optional, but PIPE guarantees it.
+    output = process.stdout
+    for chunk in iter(partial(output.read, CHUNK), b"") if output else ():
+        on_output(chunk)
+    # It may have closed its output long before it ends.
+    process.wait()
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that this one started, and its descendants."""
     import psutil
 
     with suppress(psutil.NoSuchProcess):

@@ -1,7 +1,7 @@
 """The artifact store: a bucket, or a folder."""
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,7 @@ def remove_file(folder: Path, key: str) -> None:
         parent.rmdir()
 
 
+@cache
 def client() -> Any:  # noqa: ANN401 - boto3 creates its clients at run time
     """Return an S3 client with short timeouts."""
     return s3.client(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})

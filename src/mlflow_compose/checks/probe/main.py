@@ -1,10 +1,12 @@
 """Check from inside the stack whether its parts work together."""
 
+import os
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from mlflow_compose.checks.probe import artifacts, database
 from mlflow_compose.checks.probe.links import BrokenLink, Request
@@ -12,6 +14,18 @@ from mlflow_compose.engines.inside import answer
 
 # Seconds for all checks: a server may accept a connection and then never answer.
 DEADLINE = 120
+
+
+def prepare() -> None:
+    """Import what the checks need, while the request is still unknown."""
+    # A check reports what is missing, if the stack needs it.
+    with suppress(ImportError):
+        from sqlalchemy.dialects.postgresql.psycopg2 import dialect
+
+        dialect.import_dbapi()
+    if os.environ.get("MLFLOW_S3_ENDPOINT_URL"):
+        with suppress(ImportError):
+            artifacts.client()
 
 
 def check_network(request: Request) -> str:

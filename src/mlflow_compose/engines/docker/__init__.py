@@ -3,7 +3,8 @@
 `engine.py` is the interface to the rest of the project; `client.py` calls docker,
 `availability.py` finds out why it cannot be used, `images.py` pulls and builds images, `watch.py`
 follows `docker compose up`, `inspect.py` reads many containers or volumes at once, `containers.py`
-draws conclusions from them, `failures.py` turns Docker's failures into errors.
+draws conclusions from them, `view.py` decides when to read them again, `failures.py` turns Docker's
+failures into errors.
 """
 
 from mlflow_compose.engines.docker.engine import DockerEngine

@@ -1,49 +1,79 @@
 """Find out whether Docker can be used, and what is missing if not."""
 
 import shutil
-from typing import TYPE_CHECKING
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
+from mlflow_compose.engines.docker.client import DOCKER
 from mlflow_compose.engines.docker.failures import last_line
+from mlflow_compose.engines.process import end
 from mlflow_compose.errors import EngineError
 
-if TYPE_CHECKING:
-    from python_on_whales import DockerClient
-
 INSTALL = "see https://docs.docker.com/get-started/get-docker/"
+T = TypeVar("T")
 
 
-def check(client: "DockerClient") -> None:
+def check(command: Sequence[str], look: Callable[[], T]) -> T:
     """Make sure that Docker and Compose v2 are installed and that the engine answers.
+
+    Args:
+        command: The docker command.
+        look: Asks the engine something.
+
+    Returns:
+        The answer to `look`.
 
     Raises:
         EngineError: Something is missing; the message names it.
     """
-    from python_on_whales import ClientNotFoundError
-    from python_on_whales.exceptions import DockerException
+    if shutil.which(DOCKER) is None:
+        raise _not_installed()
+    with _compose_version(command) as process:
+        # It takes about 0.1 s, as long as importing python-on-whales, and longer than `look`.
+        from python_on_whales.exceptions import DockerException
 
-    try:
-        client.compose.version()
-    except ClientNotFoundError:
-        raise _not_installed() from None
-    except DockerException:
-        raise EngineError(
-            "Docker Compose v2 is not installed (docker compose version failed)",
-            hint="see https://docs.docker.com/compose/install/",
-        ) from None
-    try:
-        client.container.list()
-    except DockerException as error:
-        raise engine_problem(error.stderr or "") from None
+        try:
+            return look()
+        except DockerException as error:
+            raise engine_problem(error.stderr or "") from None
+        finally:
+            # Without Compose, this takes precedence: nothing else can be done either.
+            if process.wait():
+                raise EngineError(
+                    "Docker Compose v2 is not installed (docker compose version failed)",
+                    hint="see https://docs.docker.com/compose/install/",
+                ) from None
+
+
+@contextmanager
+def _compose_version(command: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `docker compose version` beside the block; it has ended when the block is left."""
+    with subprocess.Popen(  # noqa: S603 - a list from this package
+        [*command, "compose", "version"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+            process.wait()
+        except BaseException:
+            end(process)
+            raise
 
 
 def problem() -> EngineError | None:
     """Return why Docker cannot be used, None if it can."""
-    from python_on_whales import DockerClient
 
-    if shutil.which("docker") is None:
-        return _not_installed()
+    def look() -> None:
+        from python_on_whales import DockerClient
+
+        DockerClient().container.list()
+
     try:
-        check(DockerClient())
+        check([DOCKER], look)
     except EngineError as error:
         return error
     return None

@@ -1,6 +1,6 @@
 """Inspect the containers and volumes of a stack."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,19 +52,16 @@ class Snapshot:
     held: frozenset[int]
 
 
-def snapshots(client: "DockerClient", project: str, services: Collection[str]) -> list[Snapshot]:
-    """Return the containers of a project's services, without one-off containers.
-
-    They are found by label, so the rendered files need not exist.
-    """
+def snapshots(containers: Iterable[Inspected], services: Collection[str]) -> list[Snapshot]:
+    """Return the containers of a project's services, without one-off containers."""
     return [
         _snapshot(container)
-        for container in of_project(client, project)
+        for container in containers
         if label(container, ONE_OFF_LABEL) != "True" and label(container, SERVICE_LABEL) in services
     ]
 
 
-def origins_of(client: "DockerClient", project: str) -> set[Origin]:
+def origins_of(containers: Iterable[Inspected]) -> set[Origin]:
     """Return the origins of a project's containers.
 
     All of its containers count, also those of services that an override file adds.
@@ -73,7 +70,7 @@ def origins_of(client: "DockerClient", project: str) -> set[Origin]:
         Origin(
             name_of(container), label(container, STACK_LABEL), Path(label(container, FOLDER_LABEL))
         )
-        for container in of_project(client, project)
+        for container in containers
     }
 
 
@@ -90,11 +87,10 @@ def volumes_of(client: "DockerClient", project: str, names: VolumeNames) -> dict
     """
     prefix = docker_name(project, "")
     return {
-        name: (volume["Labels"] or {}).get(STACK_LABEL, "")
-        for volume in inspect.volumes(client, ("name", prefix))
+        name: identity
+        for volume, identity in inspect.volumes(client, prefix, STACK_LABEL).items()
         # The filter matches anywhere in the name.
-        if volume["Name"].startswith(prefix)
-        and (name := volume["Name"].removeprefix(prefix)) in names
+        if volume.startswith(prefix) and (name := volume.removeprefix(prefix)) in names
     }
 
 
@@ -109,13 +105,9 @@ def docker_name(project: str, volume: str) -> str:
     return f"{project}_{volume}"
 
 
-def publishes(client: "DockerClient", project: str, port: int) -> bool:
+def publishes(containers: Iterable[Inspected], port: int) -> bool:
     """Tell whether a container of a project publishes a port now, also one of an override file."""
-    return any(
-        port == held
-        for container in of_project(client, project)
-        for _, held in _bindings(container)
-    )
+    return any(port == held for container in containers for _, held in _bindings(container))
 
 
 def owner_of(client: "DockerClient", port: int) -> str | None:
@@ -130,7 +122,10 @@ def owner_of(client: "DockerClient", port: int) -> str | None:
 
 
 def of_project(client: "DockerClient", project: str) -> list[Inspected]:
-    """Return all containers of a project, stopped and one-off ones too."""
+    """Return all containers of a project, stopped and one-off ones too.
+
+    They are found by label, so the rendered files need not exist.
+    """
     return inspect.containers(client, ("label", f"{PROJECT_LABEL}={project}"))
 
 

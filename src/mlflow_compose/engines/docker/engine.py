@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
-from mlflow_compose.engines.docker.client import open_client
+from mlflow_compose.engines.docker.client import call, open_client
 from mlflow_compose.engines.docker.containers import (
     Snapshot,
     docker_name,
@@ -18,18 +18,18 @@ from mlflow_compose.engines.docker.containers import (
     publishes,
     snapshots,
     users_of,
-    volumes_of,
 )
 from mlflow_compose.engines.docker.failures import docker_errors, last_line, last_lines
 from mlflow_compose.engines.docker.one_off import run_once
 from mlflow_compose.engines.docker.outdated import outdated
+from mlflow_compose.engines.docker.view import Containers, View
 from mlflow_compose.engines.docker.watch import watch
 from mlflow_compose.engines.ownership import check_held, marked
 from mlflow_compose.engines.verdict import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import Stack, known_volumes
+from mlflow_compose.stack import Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -43,6 +43,7 @@ class DockerEngine:
     def __init__(self, stack: Stack, paths: StackPaths) -> None:
         self.stack = stack
         self._paths = paths
+        self._view = View(stack, lambda: self._client)
 
     @property
     def _client(self) -> "DockerClient":
@@ -51,8 +52,11 @@ class DockerEngine:
 
     def check(self) -> None:
         """Make sure that Docker and Compose v2 are installed and that the engine answers."""
-        availability.check(self._client)
-        self._check_name()
+        found = availability.check(call(self.stack.identity), self._view.look)
+        # No other stack may have this name: its data would be used or deleted.
+        ownership.check_containers(self.stack, self._paths.compose, origins_of(found.containers))
+        ownership.check_volumes(self.stack, found.volumes)
+        self._view.keep(found)
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that existing data belongs to the servers that will run."""
@@ -66,6 +70,8 @@ class DockerEngine:
 
     def prepare(self, progress: Progress) -> None:
         """Pull and build missing images."""
+        if images.complete(self._client, self.stack):
+            return
         if missing := images.missing(self._client, self.stack):
             progress.command(self.command("pull", *missing))
             images.pull(self._client, self.stack, missing, progress)
@@ -76,15 +82,16 @@ class DockerEngine:
 
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
-        self._remove_outdated()
-        self._remove_orphans(progress)
+        containers = self._without_outdated(self._view.containers_now())
+        self._remove_orphans(progress, containers)
         data.claim_folders(self.stack, self._paths.compose)
         began = time.monotonic()
         progress.command(self.command("up", "--detach", "--wait", "--no-build"))
         output = self._client.compose.up(detach=True, wait=True, no_build=True, stream_logs=True)
         names = ", ".join(service.name for service in self.stack.services)
         with progress.step(f"Starting {names}"):
-            verdict = watch(self.stack, output, self.status, progress, wait_timeout)
+            before = self._statuses(containers)
+            verdict = watch(self.stack, output, before, self.status, progress, wait_timeout)
         if verdict.failed:
             raise self._failure(verdict, wait_timeout, began)
 
@@ -92,7 +99,7 @@ class DockerEngine:
         """Stop and remove all services; with `volumes`, their data too."""
         if volumes:
             self._check_unused(self._volumes(), but=self.stack.identity)
-        others = self._remove_orphans(progress, stopping=True)
+        others = self._remove_orphans(progress, self._view.containers_now(), stopping=True)
         # Without files, all that is left is not the stack's, but Compose would remove it.
         if self._paths.compose_files or not others:
             self._remove_services(progress, volumes=volumes)
@@ -108,12 +115,14 @@ class DockerEngine:
             self._client.compose.down(quiet=True)
 
     def _remove_orphans(
-        self, progress: Progress, *, stopping: bool = False
+        self, progress: Progress, containers: Containers, *, stopping: bool = False
     ) -> Sequence[orphans.Member]:
         """Remove containers of services that the stack no longer has; return those of others."""
         has_files = bool(self._paths.compose_files)
         with docker_errors(self.stack, "docker compose config"):
-            found = orphans.find(self._client, self.stack, has_files=has_files, stopping=stopping)
+            found = orphans.find(
+                self._client, self.stack, containers, has_files=has_files, stopping=stopping
+            )
         own = [each for each in found if each.identity == self.stack.identity]
         others = [each for each in found if each not in own]
         if own:
@@ -126,10 +135,7 @@ class DockerEngine:
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
-        order = [service.name for service in self.stack.services]
-        with docker_errors(self.stack, "docker ps"):
-            found = [each.status for each in self._snapshots()]
-        return tuple(sorted(found, key=lambda status: order.index(status.name)))
+        return self._statuses(self._view.containers())
 
     def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
         """Yield log lines of the named services, of all if none is named."""
@@ -140,7 +146,7 @@ class DockerEngine:
             for _, line in output:
                 yield self.stack.mask(line.decode(errors="replace").rstrip("\n"))
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -148,10 +154,17 @@ class DockerEngine:
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
         """Run a command in a separate container with a service's configuration."""
         return run_once(
-            self._client, service, command, stdin=stdin, folder=folder, on_output=on_output
+            self._client,
+            service,
+            command,
+            stdin=stdin,
+            folder=folder,
+            on_output=on_output,
+            on_start=on_start,
         )
 
     def unused_volumes(self) -> tuple[str, ...]:
@@ -179,19 +192,17 @@ class DockerEngine:
 
     def _volumes(self) -> set[str]:
         """Return the volumes that carry this stack's id."""
-        with docker_errors(self.stack, "docker volume ls"):
-            found = volumes_of(self._client, self.stack.name, known_volumes())
-        return {name for name, identity in found.items() if identity == self.stack.identity}
+        found = self._view.volumes().items()
+        return {name for name, identity in found if identity == self.stack.identity}
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
-        with docker_errors(self.stack, "docker ps"):
-            return frozenset(port for each in self._snapshots() for port in each.held)
+        found = self._snapshots(self._view.containers())
+        return frozenset(port for each in found for port in each.held)
 
     def listens_on(self, port: int) -> bool:
         """Tell whether the stack itself listens on a port of this machine right now."""
-        with docker_errors(self.stack, "docker ps"):
-            return publishes(self._client, self.stack.name, port)
+        return publishes(self._view.containers_now(), port)
 
     def owner_of(self, port: int) -> str | None:
         """Describe the container that holds a port of this machine, None if none does."""
@@ -202,23 +213,23 @@ class DockerEngine:
         folder = os.path.relpath(self._paths.compose)
         return ["docker", "compose", "--project-directory", folder, *arguments]
 
-    def _snapshots(self) -> list[Snapshot]:
-        services = {service.name for service in self.stack.services}
-        return snapshots(self._client, self.stack.name, services)
+    def _snapshots(self, containers: Containers) -> list[Snapshot]:
+        return snapshots(containers, {service.name for service in self.stack.services})
 
-    def _check_name(self) -> None:
-        """Make sure that no other stack has this name: its data would be used or deleted."""
-        with docker_errors(self.stack, "docker ps"):
-            origins = origins_of(self._client, self.stack.name)
-            volumes = volumes_of(self._client, self.stack.name, known_volumes())
-        ownership.check_containers(self.stack, self._paths.compose, origins)
-        ownership.check_volumes(self.stack, volumes)
+    def _statuses(self, containers: Containers) -> tuple[ServiceStatus, ...]:
+        order = [service.name for service in self.stack.services]
+        found = [each.status for each in self._snapshots(containers)]
+        return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
-    def _remove_outdated(self) -> None:
+    def _without_outdated(self, containers: Containers) -> Containers:
+        """Remove containers that Compose would reuse in vain; return those that are left."""
+        secrets = self._paths.compose / SECRETS_DIR
+        found = outdated(self.stack, secrets, self._snapshots(containers))
+        if not found:
+            return containers
         with docker_errors(self.stack, "docker compose rm"):
-            found = outdated(self.stack, self._paths.compose / SECRETS_DIR, self._snapshots())
-            if found:
-                self._client.compose.rm(found, stop=True)
+            self._client.compose.rm(found, stop=True)
+        return self._view.containers_now()
 
     def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
         culprit = verdict.culprit

@@ -6,11 +6,17 @@
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.docker.failures import build_failed, pull_failed
+from mlflow_compose.engines.docker.inspect import has_images
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
+
+
+def complete(client: "DockerClient", stack: Stack) -> bool:
+    """Tell whether all images of a stack exist."""
+    return has_images(client, sorted({service.image for service in stack.services}))
 
 
 def missing(client: "DockerClient", stack: Stack) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Inspect many objects of Docker with one command; python-on-whales runs one for each."""
+"""Read many objects of Docker with one command; python-on-whales runs one for each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
     from python_on_whales.components.container.cli_wrapper import ContainerListFilter
-    from python_on_whales.components.volume.cli_wrapper import VolumeListFilter
 
 # What `docker inspect` prints about an object.
 Inspected: TypeAlias = Mapping[str, Any]
@@ -16,27 +15,43 @@ Inspected: TypeAlias = Mapping[str, Any]
 def containers(client: "DockerClient", *filters: "ContainerListFilter") -> list[Inspected]:
     """Return the containers that match all filters, stopped ones too."""
     listed = client.container.list(all=True, filters=list(filters))
-    return _inspect(client, "container", [each.id for each in listed])
+    return _inspect(client, [each.id for each in listed])
 
 
-def volumes(client: "DockerClient", *filters: "VolumeListFilter") -> list[Inspected]:
-    """Return the volumes that match all filters."""
-    listed = client.volume.list(filters=list(filters))
-    return _inspect(client, "volume", [each.name for each in listed])
+def volumes(client: "DockerClient", part: str, label: str) -> dict[str, str]:
+    """Return a label of the volumes with `part` in their names, by name; empty without it."""
+    from python_on_whales.utils import run
+
+    shown = f'{{{{.Name}}}}\t{{{{.Label "{label}"}}}}'
+    command = ["volume", "list", "--filter", f"name={part}", "--format", shown]
+    lines = str(run([*client.client_config.docker_cmd, *command])).splitlines()
+    return {name: value for name, _, value in (line.partition("\t") for line in lines)}
 
 
-def _inspect(client: "DockerClient", kind: str, names: Sequence[str]) -> list[Inspected]:
-    """Inspect objects; one that is gone meanwhile, or that Docker cannot inspect, is left out."""
-    from python_on_whales.exceptions import NoSuchContainer, NoSuchVolume
+def has_images(client: "DockerClient", names: Sequence[str]) -> bool:
+    """Tell whether all these images exist."""
+    from python_on_whales.exceptions import NoSuchImage
+    from python_on_whales.utils import run
+
+    try:
+        run([*client.client_config.docker_cmd, "image", "inspect", *names])
+    except NoSuchImage:
+        return False
+    return True
+
+
+def _inspect(client: "DockerClient", names: Sequence[str]) -> list[Inspected]:
+    """Inspect containers; one that is gone meanwhile is left out."""
+    from python_on_whales.exceptions import NoSuchContainer
     from python_on_whales.utils import run
 
     if not names:
         return []
-    command = [*client.client_config.docker_cmd, kind, "inspect", *names]
+    command = [*client.client_config.docker_cmd, "container", "inspect", *names]
     try:
         found: list[Inspected] = json.loads(str(run(command)))
-    except (NoSuchContainer, NoSuchVolume):
+    except NoSuchContainer:
         if len(names) == 1:
             return []
-        return [each for name in names for each in _inspect(client, kind, [name])]
+        return [each for name in names for each in _inspect(client, [name])]
     return found

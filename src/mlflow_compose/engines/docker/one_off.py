@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import FOLDER_VARIABLE, Outcome, Output, SharedFolder
+from mlflow_compose.engines.base import (
+    FOLDER_VARIABLE,
+    SIGNALED,
+    Outcome,
+    Output,
+    SharedFolder,
+    Start,
+)
 from mlflow_compose.engines.process import run_process
 from mlflow_compose.errors import EngineError
 
@@ -27,6 +34,7 @@ def run_once(  # noqa: PLR0913 - independent options
     stdin: IO[bytes] | None = None,
     folder: SharedFolder | None = None,
     on_output: Output | None = None,
+    on_start: Start | None = None,
 ) -> Outcome:
     """Run a command to its end, without the image's entry point.
 
@@ -42,11 +50,17 @@ def run_once(  # noqa: PLR0913 - independent options
     run = [*map(str, client.client_config.docker_compose_cmd), "run", *options, *_mount(folder)]
 
     try:
-        return run_process([*run, service, *arguments], stdin=stdin, on_output=on_output)
+        outcome = run_process(
+            [*run, service, *arguments], stdin=stdin, on_output=on_output, on_start=on_start
+        )
     except BaseException:
         # Only now that Compose has ended: it would create the container after its removal.
         _remove(client, name)
         raise
+    if outcome.exit_code > SIGNALED:
+        # If it was Compose that was ended, the container is still there.
+        _remove(client, name)
+    return outcome
 
 
 def _remove(client: "DockerClient", name: str) -> None:

@@ -16,7 +16,6 @@ from mlflow_compose.engines.docker.containers import (
     STACK_LABEL,
     label,
     name_of,
-    of_project,
 )
 from mlflow_compose.engines.docker.inspect import Inspected
 from mlflow_compose.stack import Stack
@@ -49,17 +48,23 @@ class Member:
 
 
 def find(
-    client: "DockerClient", stack: Stack, *, has_files: bool, stopping: bool
+    client: "DockerClient",
+    stack: Stack,
+    containers: Iterable[Inspected],
+    *,
+    has_files: bool,
+    stopping: bool,
 ) -> Sequence[Member]:
     """Return the orphans of a stack's project, by name.
 
     Args:
         client: Docker client.
         stack: Stack to start or stop.
+        containers: Containers of its project.
         has_files: Whether there are Compose files; without them, every container is an orphan.
         stopping: Whether commands that still run in one-off containers count.
     """
-    members = members_of(client, stack.name)
+    members = [_member(container) for container in containers]
     services = {service.name for service in stack.services} if has_files else set()
     found = orphans(members, services, stopping=stopping)
     if found and has_files:
@@ -104,11 +109,6 @@ def left_alone(members: Sequence[Member]) -> str:
         f"the {subject} {', '.join(names)} {verb} not part of this stack and {past} left alone; "
         f"docker rm --force {' '.join(names)} removes what you no longer need"
     )
-
-
-def members_of(client: "DockerClient", project: str) -> list[Member]:
-    """Return all containers of a project."""
-    return [_member(container) for container in of_project(client, project)]
 
 
 def _member(container: Inspected) -> Member:

@@ -50,9 +50,10 @@ class Stream:
             self.ended.set()
 
 
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - independent values
     stack: Stack,
     output: Iterable[tuple[str, bytes]],
+    before: Sequence[ServiceStatus],
     look: Callable[[], Sequence[ServiceStatus]],
     progress: Progress,
     wait_timeout: float,
@@ -62,13 +63,14 @@ def watch(
     Args:
         stack: Stack to start.
         output: Output of the command, which starts when this is first read.
+        before: Status of the services before the start.
         look: Returns the status of the services.
         progress: Receiver of progress.
         wait_timeout: Seconds until every service must be healthy.
     """
     from python_on_whales.exceptions import DockerException
 
-    before, deadline = look(), time.monotonic() + wait_timeout
+    deadline = time.monotonic() + wait_timeout
     unrelated = children()
     stream = Stream()
     on_line = _milestones(progress)

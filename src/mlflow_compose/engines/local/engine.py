@@ -14,6 +14,7 @@ from mlflow_compose.engines.base import (
     Removed,
     ServiceStatus,
     SharedFolder,
+    Start,
 )
 from mlflow_compose.engines.local import availability, folders, log, orphans, packages, processes
 from mlflow_compose.engines.local.folders import Folders
@@ -133,7 +134,7 @@ class LocalEngine:
         for line in log.read(self._folder / LOGS, names, tail=tail, follow=running):
             yield self.stack.mask(line)
 
-    def run(
+    def run(  # noqa: PLR0913 - independent options
         self,
         service: str,
         command: Sequence[str],
@@ -141,6 +142,7 @@ class LocalEngine:
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
+        on_start: Start | None = None,
     ) -> Outcome:
         """Run a command with the packages, the environment and the secrets of a service."""
         found = self.stack.service(service)
@@ -157,7 +159,12 @@ class LocalEngine:
             given[FOLDER_VARIABLE] = str(folder.path)
         environ = {**self._environ, **found.environment, **given, **self._owner.command_marks}
         return run_process(
-            command, folder=self._folder, environ=environ, stdin=stdin, on_output=on_output
+            command,
+            folder=self._folder,
+            environ=environ,
+            stdin=stdin,
+            on_output=on_output,
+            on_start=on_start,
         )
 
     def unused_volumes(self) -> tuple[str, ...]:
