@@ -373,7 +373,8 @@ def test_a_server_must_be_checked_where_it_listens(
     name: str, port: int, address: str, checked: str
 ) -> None:
     values = {**OPEN, **DIRECT, **PORTS, "STACK_BIND_ADDRESS": address}
-    assert f"('{checked}', {port})" in check(name, **values).command[-1]
+    code = check(name, **values).command[-1].replace('"', "'")
+    assert f"('{checked}', {port})" in code
 
 
 @contextmanager
