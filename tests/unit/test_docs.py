@@ -24,7 +24,13 @@ BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
 LANGUAGES = {"bash", "dotenv", "json", "mermaid", "python", "text"}
 # Environment variables of a stack's processes.
-INSIDE = {"STACK_SERVICE", "STACK_FOLDER", "STACK_IDENTITY"}
+INSIDE = {
+    "MINIO_API_REQUESTS_MAX",
+    "MINIO_MEMLIMIT",
+    "STACK_SERVICE",
+    "STACK_FOLDER",
+    "STACK_IDENTITY",
+}
 # Programs in shell blocks, apart from the tool and make.
 PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
             "read", "supervisorctl", "tar", "."}  # fmt: skip
