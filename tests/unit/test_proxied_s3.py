@@ -125,7 +125,7 @@ def test_payloads_must_be_signed_except_for_the_server_of_the_stack(
     address: str, tmp_path: Path
 ) -> None:
     assert repository(STORE + SMALL, address, tmp_path)[0] == "ClientError"
-    assert repository(STORE + SMALL, address, tmp_path, S3_IS_BUNDLED="true")[0] == "stored"
+    assert repository(STORE + SMALL, address, tmp_path, BUNDLED_S3="true")[0] == "stored"
 
 
 def test_a_refused_upload_must_be_received_to_the_end(address: str, tmp_path: Path) -> None:

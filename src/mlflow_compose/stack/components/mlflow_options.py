@@ -84,7 +84,7 @@ def _stores_environment(around: Surroundings) -> Mapping[str, str]:
         found |= s3_environment(settings, site, around.home)
         if around.stores.bundles_s3:
             # Read by the plugin `proxied_s3`.
-            found["S3_IS_BUNDLED"] = "true"
+            found["BUNDLED_S3"] = "true"
         if site.s3:
             found["MLFLOW_S3_ENDPOINT_URL"] = site.s3
     return found

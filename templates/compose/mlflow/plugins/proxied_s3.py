@@ -41,7 +41,7 @@ PARTS_IN_MEMORY = 3
 # Bytes that are written at once.
 BLOCK = 256 * 1024
 # Whether the S3 server belongs to the stack.
-BUNDLED_BY = "S3_IS_BUNDLED"
+BUNDLED_BY = "BUNDLED_S3"
 
 
 class ArrivingFile:
