@@ -32,6 +32,18 @@ def drawn():
     os.wait()
     return os.read(read, 8).hex()
 
+def statements(handlers):
+    # What logging a metric for the second time asks the database.
+    import sqlalchemy, mlflow.entities
+    store, found = handlers._get_tracking_store(), []
+    run = store.create_run("0", "me", 0, [], "run").info.run_id
+    log = lambda step: store.log_metric(run, mlflow.entities.Metric("loss", 0.5, step, step))
+    log(0)
+    listen = lambda *arguments: found.append(arguments[2].split()[0])
+    sqlalchemy.event.listen(store.engine, "before_cursor_execute", listen)
+    log(1)
+    return found
+
 def paths(routes):
     for route in routes:
         router = getattr(route, "original_router", None)
@@ -51,6 +63,7 @@ def show(command):
         "collects_garbage": gc.isenabled(),
         "drawn": [drawn(), drawn()],
         "connects_on_first_request": handlers._tracking_store is None,
+        "statements": statements(handlers),
         "hooks": [[hook.__qualname__ for name in found for hook in found[name]] for found in hooks],
     }))
 """
@@ -99,6 +112,7 @@ def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_pa
     first, second = ours.pop("drawn")
     assert first != second
     del theirs["drawn"]
+    assert ours["statements"] == ["SELECT", "INSERT", "SELECT", "SELECT", "UPDATE"]
     assert not ours.pop("connects_on_first_request")
     assert theirs.pop("connects_on_first_request")
     assert ours == theirs

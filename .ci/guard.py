@@ -1,0 +1,52 @@
+"""Compare what a fresh stack needs with what it needed before: processes and memory.
+
+guard.py PROJECT: exit with 1 if a service of this Compose project has more processes or memory than
+below. Such counts hardly depend on the machine; times do, so `make bench` measures those.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.processes import pss, tree
+
+# Processes and megabytes (PSS) of each service, right after `make up` has proven the stack. A
+# health check may be running too: a shell and its command.
+EXPECTED = {"mlflow": (3, 290), "s3": (1, 105), "postgres": (12, 60)}
+CHECK = 2
+MARGIN = 1.15
+
+
+def main(project: str) -> int:
+    """Print what each service needs, and return whether one needs too much."""
+    failed = False
+    for service, (processes, memory) in EXPECTED.items():
+        pid = container_pid(project, service)
+        count, size = len(tree(pid)), pss([pid])
+        too_much = count > processes + CHECK or size > memory * MARGIN
+        failed |= too_much
+        print(
+            f"{service:<9} {count:2} processes, {size:4.0f} MB"
+            f" (expected: {processes}, {memory} MB){' TOO MUCH' if too_much else ''}"
+        )
+    return int(failed)
+
+
+def container_pid(project: str, service: str) -> int:
+    """Return the first process of a service's container."""
+    labels = f"com.docker.compose.project={project}", f"com.docker.compose.service={service}"
+    filters = [word for label in labels for word in ("--filter", f"label={label}")]
+    container = docker("ps", "--quiet", *filters)
+    return int(docker("inspect", "--format", "{{.State.Pid}}", container))
+
+
+def docker(*arguments: str) -> str:
+    """Run a docker command and return its output."""
+    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
