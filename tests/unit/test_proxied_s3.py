@@ -55,6 +55,33 @@ first = lambda chunks: chunks
 asyncio.run(main())
 """
 
+# Uploads that all end only after all of them have begun.
+MANY = """
+import asyncio
+from proxied_s3 import STREAMS, ProxiedS3ArtifactRepository
+
+begun = 0
+
+async def chunks(all_begun):
+    global begun
+    begun += 1
+    if begun == STREAMS * 2:
+        all_begun.set()
+    yield b"first"
+    await all_begun.wait()
+    yield b"last"
+
+async def main():
+    repository, all_begun = ProxiedS3ArtifactRepository("s3://bucket/artifacts"), asyncio.Event()
+    store = repository.log_artifact_from_async_stream
+    uploads = [store(chunks(all_begun), f"{number}.bin") for number in range(STREAMS * 2)]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*uploads)
+    print("stored", len(uploads))
+
+asyncio.run(main())
+"""
+
 
 class Breaking(BaseHTTPRequestHandler):
     """Responds like S3, but breaks off the first body half way."""
@@ -126,6 +153,11 @@ def test_payloads_must_be_signed_except_for_the_server_of_the_stack(
 ) -> None:
     assert repository(STORE + SMALL, address, tmp_path)[0] == "ClientError"
     assert repository(STORE + SMALL, address, tmp_path, BUNDLED_S3="true")[0] == "stored"
+
+
+def test_slow_uploads_must_not_wait_for_each_other(address: str, tmp_path: Path) -> None:
+    found = repository(MANY, address, tmp_path, BUNDLED_S3="true", AWS_MAX_ATTEMPTS="1")
+    assert found == ["stored 8"]
 
 
 def test_a_refused_upload_must_be_received_to_the_end(address: str, tmp_path: Path) -> None:

@@ -16,6 +16,14 @@ from mlflow_compose.stack.stores import Stores
 # (`mlflow/prompt/constants.py`).
 OWN_SOURCES = "^(mlflow-artifacts:|models:|runs:|dummy-source$|prompt-template$)"
 
+# glibc keeps pools of freed memory, and blocks of megabytes in them once one was freed. Two pools
+# are enough, and large blocks go back to the system.
+ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+}
+
 
 def command(around: Surroundings) -> tuple[str, ...]:
     """Return the command that starts the server."""
@@ -44,8 +52,7 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        # More pools of free memory than that only make the server larger.
-        "MALLOC_ARENA_MAX": "2",
+        **ALLOCATOR,
         **_worker_memory(settings),
         # Empty: its built-in list of models. Fetching a newer one hangs without Internet access.
         "MLFLOW_MODEL_CATALOG_URI": "",

@@ -21,7 +21,11 @@ import asyncio
 import os
 import posixpath
 import shutil
+import tempfile
+import threading
 from collections.abc import AsyncIterable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -38,6 +42,11 @@ MISSING = {"404", "NoSuchKey"}
 LARGE = 8 * 1024 * 1024
 # Parts of an upload in memory: one arrives while the others are sent.
 PARTS_IN_MEMORY = 3
+# Uploads that are passed on while they arrive, in each process; more would need too much memory.
+STREAMS = 4
+FREE = threading.Semaphore(STREAMS)
+# Of their own: a slow client holds its thread until all has arrived.
+THREADS = ThreadPoolExecutor(STREAMS)
 # Bytes that are written at once.
 BLOCK = 256 * 1024
 # Whether the S3 server belongs to the stack.
@@ -69,7 +78,8 @@ class ArrivingFile:
                 break
             self._rest += chunk
         length = len(self._rest) if size < 0 else size
-        found = bytes(self._rest[:length])
+        with memoryview(self._rest) as arrived:
+            found = bytes(arrived[:length])
         del self._rest[:length]
         return found
 
@@ -93,15 +103,31 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         artifact_path: str | None = None,
     ) -> None:
         """Upload what arrives; nothing is stored if it does not arrive completely."""
+        name = posixpath.basename(artifact_file_name)
+        if not FREE.acquire(blocking=False):
+            await self._upload_later(chunks, name, artifact_path)
+            return
         arriving = ArrivingFile(chunks)
+        upload = partial(self.log_artifact_from_stream, arriving, name, artifact_path)
         try:
-            await asyncio.to_thread(
-                self.log_artifact_from_stream, arriving, artifact_file_name, artifact_path
-            )
+            await asyncio.get_running_loop().run_in_executor(THREADS, upload)
         except BaseException:
             # A client that is still sending would see a broken connection instead of the error.
             await arriving.discard()
             raise
+        finally:
+            FREE.release()
+
+    async def _upload_later(
+        self, chunks: AsyncIterable[bytes], name: str, artifact_path: str | None
+    ) -> None:
+        """Store what arrives in a file first, as MLflow does."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            with path.open("wb") as file:
+                async for chunk in chunks:
+                    await asyncio.to_thread(file.write, chunk)
+            await asyncio.to_thread(self.log_artifact, str(path), artifact_path)
 
     def log_artifact_from_stream(
         self,
