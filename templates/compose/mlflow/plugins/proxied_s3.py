@@ -103,10 +103,25 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         artifact_path: str | None = None,
     ) -> None:
         """Upload what arrives; nothing is stored if it does not arrive completely."""
+        from starlette.requests import ClientDisconnect
+
         name = posixpath.basename(artifact_file_name)
-        if not FREE.acquire(blocking=False):
-            await self._upload_later(chunks, name, artifact_path)
-            return
+        is_free = FREE.acquire(blocking=False)
+        try:
+            await (self._upload_now if is_free else self._upload_later)(chunks, name, artifact_path)
+        except ClientDisconnect:
+            # Nobody receives this; without it, the log would show a traceback.
+            raise MlflowException(
+                f"The upload of '{name}' was broken off", error_code=INVALID_PARAMETER_VALUE
+            ) from None
+        finally:
+            if is_free:
+                FREE.release()
+
+    async def _upload_now(
+        self, chunks: AsyncIterable[bytes], name: str, artifact_path: str | None
+    ) -> None:
+        """Pass on what arrives."""
         arriving = ArrivingFile(chunks)
         upload = partial(self.log_artifact_from_stream, arriving, name, artifact_path)
         try:
@@ -115,8 +130,6 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
             # A client that is still sending would see a broken connection instead of the error.
             await arriving.discard()
             raise
-        finally:
-            FREE.release()
 
     async def _upload_later(
         self, chunks: AsyncIterable[bytes], name: str, artifact_path: str | None
