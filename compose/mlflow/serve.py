@@ -22,9 +22,11 @@ if __name__ == "__main__":
     gc.disable()
 
 import asyncio
+import fcntl
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -163,6 +165,9 @@ class Worker(ForkProcess):
 
     def run(self) -> None:
         """Serve until the supervisor ends it, or until it needs too much memory."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Until uvicorn sets its own, those of the supervisor would only be put in its queue.
+            signal.signal(number, signal.SIG_DFL)
         if limit := int(os.environ.get("WORKER_MEMORY", "0")) * MEBIBYTE:
             threading.Thread(target=end_above, args=(limit,), daemon=True).start()
         super().run()
@@ -172,10 +177,14 @@ def end_above(limit: int) -> None:
     """End this process gracefully, once its memory is above the limit in bytes.
 
     Requests that it has accepted are answered first; the supervisor then starts another worker.
+    Only one worker at a time: meanwhile, the others accept all connections.
     """
     time.sleep(LOOK_EVERY)
     while resident_memory() <= limit:
         time.sleep(LOOK_EVERY)
+    # Held until this process has ended.
+    lock = os.open(Path(tempfile.gettempdir()) / "ending-worker", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     print(f"worker {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -17,6 +17,7 @@ from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, loaded, local_stack, settings, stack
 
 SMALL = {"STACK_PROFILE": "small"}
+LONG = "long enough 12"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -106,12 +107,16 @@ def test_a_size_must_be_converted(size: str, expected: int) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, 2 * 2 * 15 + 20),
-        (SMALL, 1 * 2 * 15 + 20),
+        ({}, 100),
+        (SMALL, 100),
+        ({"MLFLOW_WORKERS": "7"}, 7 * 2 * 15 + 20),
         ({"STACK_PROFILE": "fast"}, 4 * 2 * 30 + 20),
-        ({"MLFLOW_AUTH": "basic", "MLFLOW_ADMIN_PASSWORD": "long enough 12"}, 2 * 3 * 15 + 20),
+        (
+            {"MLFLOW_WORKERS": "3", "MLFLOW_AUTH": "basic", "MLFLOW_ADMIN_PASSWORD": LONG},
+            3 * 3 * 15 + 20,
+        ),
         ({"MLFLOW_JOBS": "true"}, 11 * 3 * 15 + 20),
-        ({"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "0"}, 2 * 2 * 15 + 20),
+        ({"MLFLOW_WORKERS": "7", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "0"}, 7 * 2 * 15 + 20),
     ],
 )
 def test_postgresql_must_accept_every_connection_of_mlflows_pools(
@@ -136,3 +141,29 @@ def test_a_worker_must_be_allowed_more_memory_than_it_starts_with(user: User) ->
     result = user.types("config")
     assert result.code == 2
     assert "MLFLOW_WORKER_MEMORY  must be at least 300m, or empty for no limit" in result.err
+
+
+@pytest.mark.parametrize("build", [stack, local_stack])
+def test_without_shared_buffers_the_images_own_options_must_count(
+    build: Callable[..., Stack],
+) -> None:
+    (postgres,) = [s for s in build(PG_SHARED_BUFFERS="").services if s.name == "postgres"]
+    assert not [word for word in postgres.command if word.startswith("--")]
+
+
+def test_a_memory_target_must_stay_below_the_limit() -> None:
+    def chosen(**values: str) -> tuple[str | None, str | None]:
+        found = stack(**values).service("s3").environment
+        return found.get("MINIO_MEMLIMIT"), found.get("MINIO_API_REQUESTS_MAX")
+
+    assert chosen() == ("96MiB", "1000")
+    assert chosen(MINIO_MEMORY="90m") == ("72MiB", "30")
+    assert chosen(MINIO_MEMORY="2g") == ("96MiB", "682")
+    assert chosen(MINIO_MEMORY_TARGET="") == (None, None)
+
+
+def test_a_memory_target_must_not_be_too_small_to_work(user: User) -> None:
+    user.has_env("MINIO_MEMORY_TARGET=1m")
+    result = user.types("config")
+    assert result.code == 2
+    assert "MINIO_MEMORY_TARGET  must be at least 32m, or empty for no target" in result.err

@@ -58,14 +58,15 @@ asyncio.run(main())
 # Uploads that all end only after all of them have begun.
 MANY = """
 import asyncio
-from proxied_s3 import STREAMS, ProxiedS3ArtifactRepository
+from proxied_s3 import ProxiedS3ArtifactRepository
 
-begun = 0
+# More than the event loop's own threads.
+COUNT, begun = 40, 0
 
 async def chunks(all_begun):
     global begun
     begun += 1
-    if begun == STREAMS * 2:
+    if begun == COUNT:
         all_begun.set()
     yield b"first"
     await all_begun.wait()
@@ -74,12 +75,21 @@ async def chunks(all_begun):
 async def main():
     repository, all_begun = ProxiedS3ArtifactRepository("s3://bucket/artifacts"), asyncio.Event()
     store = repository.log_artifact_from_async_stream
-    uploads = [store(chunks(all_begun), f"{number}.bin") for number in range(STREAMS * 2)]
+    uploads = [store(chunks(all_begun), f"{number}.bin") for number in range(COUNT)]
     async with asyncio.timeout(30):
         await asyncio.gather(*uploads)
     print("stored", len(uploads))
 
 asyncio.run(main())
+"""
+
+OLDER = """
+from mlflow.store.artifact import artifact_repo
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+del artifact_repo.StreamUploadMixin
+import proxied_s3
+print(proxied_s3.ProxiedS3ArtifactRepository.__name__)
 """
 
 
@@ -157,10 +167,27 @@ def test_payloads_must_be_signed_except_for_the_server_of_the_stack(
 
 def test_slow_uploads_must_not_wait_for_each_other(address: str, tmp_path: Path) -> None:
     found = repository(MANY, address, tmp_path, BUNDLED_S3="true", AWS_MAX_ATTEMPTS="1")
-    assert found == ["stored 8"]
+    assert found == ["stored 40"]
 
 
 def test_a_refused_upload_must_be_received_to_the_end(address: str, tmp_path: Path) -> None:
     """Otherwise, a client that is still sending would see a broken connection, not the reason."""
     error, taken = repository(STORE + WHOLE, address, tmp_path)
     assert (error, int(taken)) == ("ClientError", 30_000_000)
+
+
+def test_versions_of_mlflow_without_streams_must_have_the_plugin_too(
+    address: str, tmp_path: Path
+) -> None:
+    """Its check of locations would be missing as well: MLflow only warns about a plugin's error."""
+    assert repository(OLDER, address, tmp_path) == ["ProxiedS3ArtifactRepository"]
+
+
+def test_a_file_that_s3_has_not_enough_parts_for_must_be_refused(
+    address: str, tmp_path: Path
+) -> None:
+    code = STORE.replace(
+        "async def main", "import proxied_s3\nproxied_s3.LARGEST = 1000\nasync def main"
+    )
+    error, _ = repository(code + WHOLE, address, tmp_path)
+    assert error == "MlflowException"

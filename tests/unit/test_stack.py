@@ -319,5 +319,5 @@ def test_a_slow_start_must_not_count_as_unhealthy() -> None:
     """Each server may be silent for five minutes before Compose gives up."""
     checks = [service.healthcheck for service in stack().services if service.healthcheck]
     assert len(checks) == 3
-    silence = [(check.interval + check.waits) * check.retries for check in checks]
+    silence = [(check.interval + check.pause) * check.retries for check in checks]
     assert all(290 < seconds <= 300 for seconds in silence)

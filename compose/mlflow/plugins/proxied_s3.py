@@ -32,16 +32,23 @@ from typing import Any, BinaryIO
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
-from mlflow.store.artifact.artifact_repo import ArtifactRepository, StreamUploadMixin
+from mlflow.store.artifact import artifact_repo
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from own_locations import check_place
 
+# MLflow before 3.15 has no streams: it stores an upload in a file first.
+StreamUploadMixin: Any = getattr(artifact_repo, "StreamUploadMixin", object)
 # Responses to HEAD have no body, so the status is their only code.
 MISSING = {"404", "NoSuchKey"}
 # Bytes. Larger objects are sent in parts, and fetched in parts from an external server.
 LARGE = 8 * 1024 * 1024
 # Parts of an upload in memory: one arrives while the others are sent.
 PARTS_IN_MEMORY = 3
+# Bytes: S3 allows 10,000 parts, and the length of a stream is not known in advance.
+LARGEST = 10_000 * LARGE
+# Seconds that a client may send nothing.
+STALLED = 300
 # Uploads that are passed on while they arrive, in each process; more would need too much memory.
 STREAMS = 4
 FREE = threading.Semaphore(STREAMS)
@@ -60,6 +67,7 @@ class ArrivingFile:
         self._chunks = aiter(chunks)
         self._loop = asyncio.get_running_loop()
         self._rest = bytearray()
+        self._length = 0
 
     def read(self, size: int = -1) -> bytes:
         """Return `size` bytes, fewer only at the end, or all; wait until they have arrived."""
@@ -73,9 +81,17 @@ class ArrivingFile:
 
     async def _collect(self, size: int) -> bytes:
         while size < 0 or len(self._rest) < size:
-            chunk = await anext(self._chunks, None)
+            async with asyncio.timeout(STALLED):
+                chunk = await anext(self._chunks, None)
             if chunk is None:
                 break
+            self._length += len(chunk)
+            if self._length > LARGEST:
+                raise MlflowException(
+                    f"A file through the server may have {LARGEST >> 30} GiB; larger ones need "
+                    "direct access",
+                    error_code=INVALID_PARAMETER_VALUE,
+                )
             self._rest += chunk
         length = len(self._rest) if size < 0 else size
         with memoryview(self._rest) as arrived:
@@ -94,6 +110,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
+        self._client()
         self._s3.log_artifact(local_file, artifact_path)
 
     async def log_artifact_from_async_stream(
@@ -126,7 +143,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         upload = partial(self.log_artifact_from_stream, arriving, name, artifact_path)
         try:
             await asyncio.get_running_loop().run_in_executor(THREADS, upload)
-        except BaseException:
+        except Exception:
             # A client that is still sending would see a broken connection instead of the error.
             await arriving.discard()
             raise
@@ -178,6 +195,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         }
 
     def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+        """Return the client that MLflow's repository uses too; it is another one every 5 minutes."""
         client = self._s3._get_s3_client()  # noqa: SLF001
         if _is_bundled():
             client.meta.config.s3["payload_signing_enabled"] = False
@@ -185,6 +203,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload a folder."""
+        self._client()
         self._s3.log_artifacts(local_dir, artifact_path)
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
@@ -215,7 +234,12 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         """Fetch a file; boto3's download asks for the size first, half the time of a small file."""
-        from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+        from botocore.exceptions import (
+            ClientError,
+            FlexibleChecksumError,
+            HTTPClientError,
+            IncompleteReadError,
+        )
 
         bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
         key = posixpath.join(root, remote_file_path)
@@ -231,7 +255,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
             try:
                 with Path(local_path).open("wb") as file:
                     shutil.copyfileobj(found["Body"], file, BLOCK)
-            except (HTTPClientError, IncompleteReadError):
+            except (FlexibleChecksumError, HTTPClientError, IncompleteReadError):
                 # The connection broke: only boto3's download retries the body.
                 self._s3._download_file(remote_file_path, local_path)  # noqa: SLF001
         except ClientError as error:

@@ -11,7 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mlflow_compose.settings.validators import (
+    LEAST_WORKER_MEMORY,
     MAX_PORT,
+    at_least,
     bucket,
     console_address,
     database_name,
@@ -28,7 +30,6 @@ from mlflow_compose.settings.validators import (
     one_line,
     secret,
     whole_number,
-    worker_memory,
 )
 
 
@@ -104,10 +105,9 @@ Memory = Annotated[
         "must be a size in Compose notation, such as 512m or 2g, or empty",
     ),
 ]
-Size = Annotated[
-    str, matches(r"\d+[mgMG][bB]?", "must be a size in Compose notation, such as 512m or 2g")
-]
-WorkerMemory = Annotated[Memory, AfterValidator(worker_memory)]
+SharedBuffers = Annotated[Memory, AfterValidator(at_least(1, "PostgreSQL's own options"))]
+MemoryTarget = Annotated[Memory, AfterValidator(at_least(32, "no target"))]
+WorkerMemory = Annotated[Memory, AfterValidator(at_least(LEAST_WORKER_MEMORY, "no limit"))]
 Secret = Annotated[SecretStr, secret(1)]
 LongSecret = Annotated[SecretStr, secret(8)]
 KeyId = Annotated[SecretStr, secret(3), AfterValidator(key_id)]

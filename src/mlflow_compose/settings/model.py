@@ -17,11 +17,12 @@ from mlflow_compose.settings.fields import (
     LoginName,
     LoginPassword,
     Memory,
+    MemoryTarget,
     OneLine,
     OptionalImage,
     Port,
     ProjectName,
-    Size,
+    SharedBuffers,
     Version,
     WorkerMemory,
     Workers,
@@ -147,13 +148,15 @@ class Settings(StoreSettings):
     minio_memory: Memory = setting("", "Memory limit of s3.", section=MEMORY)
     mlflow_worker_memory: WorkerMemory = setting(
         "1g",
-        "Memory above which an MLflow server process is replaced between requests.",
+        "Memory above which one of several MLflow server processes is replaced (on Linux).",
         section=MEMORY,
     )
-    pg_shared_buffers: Size = setting(
-        "64m", "Memory in which the bundled PostgreSQL caches its data.", section=MEMORY
+    pg_shared_buffers: SharedBuffers = setting(
+        "64m",
+        "Memory in which the bundled PostgreSQL caches its data; empty: start it without options.",
+        section=MEMORY,
     )
-    minio_memory_target: Memory = setting(
+    minio_memory_target: MemoryTarget = setting(
         "96m", "Memory that s3 tries to stay below; it never fails because of it.", section=MEMORY
     )
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -50,11 +51,15 @@ def matches(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def worker_memory(value: str) -> str:
-    """Accept sizes that are larger than a process that has served nothing yet."""
-    if value and mebibytes(value) < LEAST_WORKER_MEMORY:
-        raise ValueError(f"must be at least {LEAST_WORKER_MEMORY}m, or empty for no limit")
-    return value
+def at_least(least: int, empty: str) -> Callable[[str], str]:
+    """Accept sizes from a number of mebibytes on, and nothing; `empty` says what that means."""
+
+    def check(value: str) -> str:
+        if value and mebibytes(value) < least:
+            raise ValueError(f"must be at least {least}m, or empty for {empty}")
+        return value
+
+    return check
 
 
 def bucket(value: str) -> str:

@@ -4,9 +4,9 @@ import shlex
 from dataclasses import dataclass
 from typing import ClassVar
 
-# File that a container's first successful health check creates.
+# File that a container's first successful check creates; it only makes later checks less frequent.
 CHECKED = "/dev/shm/healthy"  # noqa: S108 - in a container of its own
-# Seconds after which a server that does not answer counts as broken, not slow.
+# Seconds for which a starting server may refuse connections without counting as broken.
 PATIENCE = 300
 
 
@@ -29,17 +29,21 @@ class Healthcheck:
     timeout: int = 5
     waits: int = 0
     interval: ClassVar[int] = 1
-    # Time that a check takes once the service is healthy.
+    # Time that a check takes once the service is healthy, or until it has failed.
     pause: ClassVar[int] = 4
 
     @property
     def shell(self) -> str:
-        """The command and the pause, as a line of shell.
+        """The command as a line of shell that tries until it succeeds, and then pauses.
 
-        /dev/shm is empty whenever a container starts.
+        The first success of a container does not pause: /dev/shm is empty whenever one starts.
         """
-        again = f"test -e {CHECKED} && sleep {self.pause} || touch {CHECKED}"
-        return f"{shlex.join(self.command)} && {{ {again}; }}"
+        success = f"{{ test -e {CHECKED} && sleep {self.pause}; touch {CHECKED}; exit 0; }}"
+        attempt = f"{shlex.join(self.command)} && {success}"
+        if self.waits:
+            return f"{attempt}; exit 1"
+        tries = " ".join(map(str, range(1, self.pause + 1)))
+        return f"for try in {tries}; do {attempt}; sleep 1; done; exit 1"
 
     @property
     def limit(self) -> int:
@@ -49,4 +53,4 @@ class Healthcheck:
     @property
     def retries(self) -> int:
         """Failures in a row that make it unhealthy; a slow start must not."""
-        return PATIENCE // (self.interval + self.waits)
+        return PATIENCE // (self.interval + self.pause)

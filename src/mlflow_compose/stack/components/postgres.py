@@ -29,7 +29,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         about=ABOUT,
         image=settings.postgres_image,
         restart="unless-stopped",
-        command=("postgres", *options(settings)),
+        command=("postgres", *chosen) if (chosen := options(settings)) else (),
         environment={
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,

@@ -9,12 +9,19 @@ POOL_SIZE, MAX_OVERFLOW = 5, 10
 POOLS = 2
 # Processes that MLflow adds for jobs.
 JOB_PROCESSES = 9
-# Connections for `verify`, for psql and for those that only a superuser may use.
+# Connections for `verify`, for other programs and for those that only a superuser may use.
 RESERVE = 20
+# PostgreSQL's default.
+LEAST = 100
 
 
 def options(settings: Settings) -> tuple[str, ...]:
-    """Return the options that fit MLflow; what makes a commit durable keeps its default."""
+    """Return the options that fit MLflow; what makes a commit durable keeps its default.
+
+    None without PG_SHARED_BUFFERS: options override postgresql.conf and ALTER SYSTEM.
+    """
+    if not settings.pg_shared_buffers:
+        return ()
     chosen = {
         "shared_buffers": f"{mebibytes(settings.pg_shared_buffers)}MB",
         "max_connections": str(connections(settings)),
@@ -32,7 +39,7 @@ def connections(settings: Settings) -> int:
     overflow = _number(settings, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", MAX_OVERFLOW)
     processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
     pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
-    return processes * pools * (size + overflow) + RESERVE
+    return max(LEAST, processes * pools * (size + overflow) + RESERVE)
 
 
 def _number(settings: Settings, variable: str, default: int) -> int:

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.providers.provider import CURL, DATA, PORT, Launch, Provider
+from mlflow_compose.stack.providers.provider import (
+    CURL,
+    DATA,
+    PORT,
+    Launch,
+    Provider,
+    memory_target,
+)
 from mlflow_compose.stack.site import Site
 
 # The only one of MinIO's three health checks that fails until buckets and users are loaded.
 READY = "/minio/health/cluster"
 # Requests at the same time: more than the connections of any MLflow server.
 REQUESTS = 1000
+# Mebibytes that MinIO reckons with for each (`cmd/handler-api.go`).
+REQUEST = 3
 # Includes mirrors, which keep the path, and all of MinIO's images on quay.io.
 WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 
@@ -40,14 +49,12 @@ def launch(settings: Settings, site: Site) -> Launch:
 
 def _memory(settings: Settings) -> Mapping[str, str]:
     """Return the variables of its memory; it ignores GOMEMLIMIT (`cmd/server-rlimit.go`)."""
-    target = settings.minio_memory_target
-    if not target:
+    if not (target := memory_target(settings)):
         return {}
-    return {
-        "MINIO_MEMLIMIT": f"{mebibytes(target)}MiB",
-        # Otherwise, it refuses more than a number that it derives from the memory: 31 for 96 MiB.
-        "MINIO_API_REQUESTS_MAX": str(REQUESTS),
-    }
+    # Otherwise, it derives the number of requests from the target: it would refuse more than 31.
+    limit = settings.minio_memory
+    requests = mebibytes(limit) // REQUEST if limit else REQUESTS
+    return {"MINIO_MEMLIMIT": f"{target}MiB", "MINIO_API_REQUESTS_MAX": str(requests)}
 
 
 def is_withdrawn(image: str) -> bool:

@@ -37,8 +37,17 @@ class Launch:
 
 def memory_of_go(settings: Settings) -> Mapping[str, str]:
     """Return the variables with which a server written in Go tries to need little memory."""
-    target = settings.minio_memory_target
-    return {"GOMEMLIMIT": f"{mebibytes(target)}MiB"} if target else {}
+    target = memory_target(settings)
+    return {"GOMEMLIMIT": f"{target}MiB"} if target else {}
+
+
+def memory_target(settings: Settings) -> int:
+    """Return the memory that the server tries to stay below, in mebibytes; 0 for any."""
+    target, limit = settings.minio_memory_target, settings.minio_memory
+    if not target:
+        return 0
+    # Some room below the limit, at which the container would be killed.
+    return min(mebibytes(target), mebibytes(limit) * 4 // 5) if limit else mebibytes(target)
 
 
 @dataclass(frozen=True)
