@@ -42,7 +42,8 @@ def statements(handlers):
     listen = lambda *arguments: found.append(arguments[2].split()[0])
     sqlalchemy.event.listen(store.engine, "before_cursor_execute", listen)
     log(1)
-    return found
+    # PRAGMA: settings of SQLite, for each connection.
+    return [statement for statement in found if statement != "PRAGMA"]
 
 def paths(routes):
     for route in routes:
