@@ -134,13 +134,18 @@ def run_uvicorn(command: Sequence[str], extra_env: Mapping[str, str]) -> NoRetur
 
 
 def open_stores() -> None:
-    """Connect to the database once for all workers, each of which would do so on its first request.
+    """Open the stores once for all workers, each of which would do so on its first request.
 
-    Until then, a worker could not even tell its version while the database is down.
+    Until then, a worker could not even tell its version while the database is down. And boto3 needs
+    24 MB for a client of S3, which the workers share that way.
     """
     server = import_module("mlflow.server")
     if not os.environ.get(server.ARTIFACTS_ONLY_ENV_VAR):
         server.handlers.initialize_backend_stores()
+    if os.environ.get(server.SERVE_ARTIFACTS_ENV_VAR) == "true":
+        repository = server.handlers._get_artifact_repo_mlflow_artifacts()  # noqa: SLF001
+        if load := getattr(repository, "load_client", None):
+            load()
 
 
 def share_with_workers() -> None:

@@ -83,6 +83,13 @@ async def main():
 asyncio.run(main())
 """
 
+LOAD = """
+import sys
+from proxied_s3 import ProxiedS3ArtifactRepository
+
+ProxiedS3ArtifactRepository("s3://bucket/artifacts").load_client()
+print("boto3" in sys.modules)
+"""
 OLDER = """
 from mlflow.store.artifact import artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
@@ -191,3 +198,9 @@ def test_a_file_that_s3_has_not_enough_parts_for_must_be_refused(
     )
     error, _ = repository(code + WHOLE, address, tmp_path)
     assert error == "MlflowException"
+
+
+def test_only_the_client_of_the_stacks_server_must_be_loaded_early(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:1"
+    assert repository(LOAD, nowhere, tmp_path, BUNDLED_S3="true") == ["True"]
+    assert repository(LOAD, "not-a-url", tmp_path) == ["False"]

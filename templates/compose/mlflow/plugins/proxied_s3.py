@@ -108,6 +108,14 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         super().__init__(artifact_uri, *args, **options)
         self._s3 = S3ArtifactRepository(artifact_uri, *args, **options)
 
+    def load_client(self) -> None:
+        """Load what a client of the stack's S3 server needs; nothing is sent.
+
+        With an external one, wrong settings would prevent the start of the tracking server.
+        """
+        if _is_bundled():
+            self._client()
+
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
         self._client()
