@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -70,13 +71,13 @@ class LocalStack(RunningStack):
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def starts(self) -> dict[str, str]:
-        """Return each server's pid and start time."""
-        pids = self.pids()
-        return {
-            name: f"{pids[name]} since {psutil.Process(pids[name]).create_time()}"
-            for name in SERVERS
-            if name in pids
-        }
+        """Return each server's pid and start time, except for servers that have just ended."""
+        pids, found = self.pids(), {}
+        for name in SERVERS:
+            if name in pids:
+                with suppress(psutil.NoSuchProcess):
+                    found[name] = f"{pids[name]} since {psutil.Process(pids[name]).create_time()}"
+        return found
 
     def volumes(self) -> set[str]:
         """Return the names of the data folders."""
@@ -138,7 +139,8 @@ class LocalStack(RunningStack):
         self.tool("down", "--volumes", "--yes", code=None)
         left = list(self.processes())
         for process in left:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(left, timeout=10)
         database = self.local_folder / "data" / "postgres_data"
         if database.is_symlink():

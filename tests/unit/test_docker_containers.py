@@ -94,11 +94,30 @@ def test_a_container_that_is_removed_while_it_is_inspected_must_not_matter(tmp_p
 
 def test_volumes_must_be_listed_with_their_ids_by_one_command(tmp_path: Path) -> None:
     client = docker(tmp_path, {})
-    listed = "lab_postgres_data\t0123\nlab_minio_data\t\nmy_lab_postgres_data\t0456\n"
-    (tmp_path / "volumes").write_text(listed)
+    list_volumes(
+        tmp_path,
+        {"lab_postgres_data": "0123", "lab_minio_data": "", "my_lab_postgres_data": "0456"},
+    )
     found = volumes_of(client, "lab", known_volumes())
     assert found == {"postgres_data": "0123", "minio_data": ""}
-    assert len(calls(tmp_path)) == 1
+    (call,) = calls(tmp_path)
+    assert call.endswith('--format [{{json .Name}},{{json (.Label "mlflow-compose.stack")}}]')
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\t", "\u2028", '"]\n["'])
+def test_a_label_must_not_forge_the_id_of_another_volume(tmp_path: Path, end: str) -> None:
+    """`down --volumes` deletes the volumes that have the stack's id."""
+    client = docker(tmp_path, {})
+    forged = f"x{end}lab_postgres_data\t0123{end}"
+    list_volumes(tmp_path, {"lab_postgres_data": "", "lab_minio_data": forged})
+    found = volumes_of(client, "lab", known_volumes())
+    assert found == {"postgres_data": "", "minio_data": forged}
+
+
+def list_volumes(folder: Path, labels: dict[str, str]) -> None:
+    """Let the docker command below list volumes with labels."""
+    lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in labels.items()]
+    (folder / "volumes").write_text("".join(lines), encoding="utf-8")
 
 
 def test_a_look_must_only_answer_the_questions_that_follow_at_once(
@@ -119,6 +138,26 @@ def test_a_look_must_only_answer_the_questions_that_follow_at_once(
     asked = len(calls(tmp_path))
     later = time.monotonic() + VALID_FOR
     monkeypatch.setattr(time, "monotonic", lambda: later)
+    view.containers()
+    assert len(calls(tmp_path)) == asked + 2
+
+
+def test_a_look_must_be_as_old_as_its_first_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = docker(tmp_path, {"0123": container("running", BOUND)})
+    (tmp_path / "volumes").touch()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+
+    def slow() -> DockerClient:
+        nonlocal now
+        now += VALID_FOR
+        return client
+
+    view = View(stack(), slow)
+    view.keep(view.look())
+    asked = len(calls(tmp_path))
     view.containers()
     assert len(calls(tmp_path)) == asked + 2
 

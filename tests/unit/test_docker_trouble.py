@@ -1,6 +1,11 @@
 """Docker can be missing in four ways; each has its own error message and hint."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +49,31 @@ def test_a_missing_compose_must_be_reported(user: User, bin_folder: Path) -> Non
     assert result.code == 1
     assert result.err.startswith("error: Docker Compose v2 is not installed")
     assert "hint: see https://docs.docker.com/compose/install/" in result.err
+
+
+@pytest.mark.parametrize("engine", ["docker", "auto"])
+def test_ctrl_c_while_docker_is_asked_must_end_the_command(
+    user: User, bin_folder: Path, engine: str
+) -> None:
+    """It also ends `docker compose version`, which must not look as if Compose were missing."""
+    user.has_env(f"STACK_ENGINE={engine}")
+    asked = bin_folder / "asked"
+    has_docker(bin_folder, f'echo "$*" >>"{asked}"; exec sleep 60')
+    with subprocess.Popen(
+        [sys.executable, "-m", "mlflow_compose", "status"],
+        cwd=user.folder,
+        env={**os.environ, "PATH": f"{bin_folder}:/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not asked.exists() or asked.read_text().count("\n") < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "error: interrupted\n")
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """Modules that are sent into a service, and their answers."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from types import ModuleType
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -355,6 +357,122 @@ def test_a_failure_of_the_engine_must_be_raised_by_the_call() -> None:
     with pytest.raises(EngineError, match="no"):
         loading.call({})
     loading.close()
+
+
+@pytest.fixture
+def small_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrink pipes to a page, as Linux does for a user who has many."""
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        pytest.skip("this system cannot shrink a pipe")
+    create = os.pipe
+
+    def small() -> tuple[int, int]:
+        reading, writing = create()
+        # Rounded up to the size of a page.
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        return reading, writing
+
+    monkeypatch.setattr(os, "pipe", small)
+
+
+# More than fits into a pipe.
+LONG = {"hangs": False, "text": "x" * 200_000}
+
+
+@pytest.mark.usefixtures("small_pipes")
+def test_modules_and_request_must_reach_a_small_pipe(loaded: ModuleType) -> None:
+    def use() -> None:
+        loading = Loading(HereEngine(stack()), [loaded], dict[str, bool | str])
+        assert loading.call(LONG) == LONG
+        loading.close()
+
+    assert_returns(use)
+
+
+@pytest.mark.usefixtures("small_pipes")
+def test_a_failure_of_the_engine_must_not_leave_a_request_waiting_for_a_reader() -> None:
+    class Broken(FakeEngine):
+        def run(self, *_: object, **__: object) -> Outcome:
+            raise EngineError("no")
+
+    def use() -> None:
+        loading = Loading(Broken(stack()), [], dict[str, bool])
+        with pytest.raises(EngineError, match="no"):
+            loading.call(LONG)
+        loading.close()
+
+    assert_returns(use)
+
+
+@pytest.mark.usefixtures("small_pipes")
+def test_modules_that_end_early_must_not_leave_a_request_waiting_for_a_reader() -> None:
+    class Ending(HereEngine):
+        def run(self, service: str, command: Sequence[str], **options: Any) -> Outcome:  # noqa: ANN401 - passed on
+            del command
+            return super().run(
+                service, ["python", "-c", "raise SystemExit('no memory')"], **options
+            )
+
+    def use() -> None:
+        loading = Loading(Ending(stack()), [], dict[str, bool])
+        with pytest.raises(RemoteError, match="no memory"):
+            loading.call(LONG)
+        assert not loading.has_started_work
+        loading.close()
+
+    assert_returns(use)
+
+
+def assert_returns(work: Callable[[], None]) -> None:
+    """Do some work in another thread, which must end soon."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+def test_modules_must_have_begun_once_they_got_the_request(loaded: ModuleType) -> None:
+    """Also if they then fail without an answer."""
+    loading = Loading(HereEngine(stack()), [loaded], dict[str, bool])
+    with pytest.raises(RemoteError, match="KeyError"):
+        loading.call({})
+    assert loading.has_started_work
+    loading.close()
+
+
+UNPREPARED = """
+def prepare():
+    raise ValueError("no endpoint")
+
+def main(request):
+    return request
+"""
+
+
+@pytest.mark.parametrize("sent", [UNPREPARED], ids=["unprepared"], indirect=True)
+def test_preparing_must_not_fail_the_work(sent: ModuleType) -> None:
+    """A step that needs what is missing reports it."""
+    loading = Loading(HereEngine(stack()), [sent], dict[str, bool])
+    assert loading.call({"done": True}) == {"done": True}
+    loading.close()
+
+
+def test_only_modules_that_wait_for_their_request_must_prepare(
+    loaded: ModuleType, tmp_path: Path
+) -> None:
+    request = {"hangs": False}
+    assert run_modules(HereEngine(stack()), [loaded], request, dict[str, bool]) == request
+    assert not (tmp_path / "loaded").exists()
 
 
 def wait_for(path: Path) -> None:

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from threading import Event, Thread
+from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,6 +23,7 @@ from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
 from mlflow_compose.data.importing.source import FOLDER, Source
+from mlflow_compose.engines.base import Outcome
 from mlflow_compose.errors import EngineError, OtherStackError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.payloads import as_json
@@ -190,6 +192,117 @@ def test_created_data_must_be_checked_and_removed_from_inside() -> None:
     assert request["run_id"] == RUN
     assert [request["name"]] == mlflow.names
     assert request["objects"] == {key: len(content) for key, content in mlflow.objects.items()}
+
+
+UNASKED = "run without a request"
+
+
+@dataclass
+class WatchedEngine(FakeEngine):
+    """Tells when the probe is started, and records when it ends without a request.
+
+    Attributes:
+        started: Whether a probe was started.
+        broken: Number of the next probes that end while they are loaded.
+    """
+
+    started: Event = field(default_factory=Event)
+    broken: int = 0
+
+    @property
+    def runs(self) -> list[str]:
+        """The requests, and the probes that ended without one."""
+        return [call for call in self.calls if call.startswith("run ")]
+
+    def run(self, service: str, *_: object, stdin: IO[bytes] | None = None, **more: Any) -> Outcome:  # noqa: ANN401 - passed on
+        self.started.set()
+        if self.broken:
+            self.broken -= 1
+            return Outcome(137, b"", "")
+        chunks: list[bytes] = []
+
+        def on_output(chunk: bytes) -> None:
+            chunks.append(chunk)
+            more["on_output"](chunk)
+
+        outcome = super().run(service, (), stdin=stdin, on_output=on_output)
+        if not chunks:
+            self.calls.append(UNASKED)
+        return outcome
+
+
+@contextmanager
+def watched(twist: Twist) -> Iterator[WatchedEngine]:
+    """Run a tracking server, and an engine that watches the probe."""
+    with running(twist) as (engine, _):
+        yield WatchedEngine(**vars(engine))
+
+
+def test_the_probe_must_be_loaded_while_the_steps_from_outside_run() -> None:
+    found: list[bool] = []
+
+    def twist(endpoint: str, answer: object) -> object:
+        if endpoint == "experiments/create":
+            # The server answers in another thread.
+            found.append(engine.started.wait(10))
+        return answer
+
+    with watched(twist) as engine:
+        assert verify(engine, FakeScreen()).ok
+    assert found == [True]
+    assert [RUN in call for call in engine.runs] == [True]
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_probe_that_ends_while_it_is_loaded_must_be_replaced(broken: int) -> None:
+    """Nothing was checked or removed yet; only the second failure says that something is wrong."""
+    with watched(nothing) as engine:
+        engine.broken = broken
+        result = verify(engine, FakeScreen())
+    assert result.ok is (broken == 1)
+    assert len(engine.runs) == 2 - broken
+
+
+def test_a_probe_that_got_its_request_must_not_be_repeated() -> None:
+    with watched(nothing) as engine:
+        engine.outcome = Outcome(137, b'{"progress": "started"}\n', "")
+        result = verify(engine, FakeScreen())
+    assert result.errors[0].message.startswith("probe: the stack could not be checked from inside")
+    assert len(engine.runs) == 1
+
+
+@dataclass
+class RaisingScreen(FakeScreen):
+    """Raises an exception when a step begins."""
+
+    step_name: str = ""
+    error: BaseException | None = None
+
+    def detail(self, text: str) -> None:
+        if text == self.step_name and self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("step", ["version", "run"])
+def test_a_loaded_probe_must_end_if_the_server_turns_out_to_be_another_stacks(step: str) -> None:
+    with watched(nothing) as engine:
+        result = verify(engine, RaisingScreen(step_name=step, error=OtherStackError("another's")))
+    assert not result.ok
+    assert engine.runs == [UNASKED]
+
+
+def test_a_loaded_probe_must_end_with_ctrl_c_and_another_one_clean_up() -> None:
+    with watched(nothing) as engine, pytest.raises(KeyboardInterrupt):
+        verify(engine, RaisingScreen(step_name="artifact", error=KeyboardInterrupt()))
+    ended, cleaned = engine.runs
+    assert ended == UNASKED
+    assert RUN in cleaned
+
+
+def test_a_loaded_probe_must_end_if_a_step_fails_before_anything_is_created() -> None:
+    with watched(changed("/version", "2.0.0")) as engine:
+        assert not verify(engine, FakeScreen()).ok
+    assert UNASKED in engine.runs
 
 
 @pytest.mark.parametrize(

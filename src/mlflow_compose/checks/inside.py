@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mlflow_compose.checks.probe import artifacts, database, links, main
 from mlflow_compose.engines import Engine, Loading, RemoteError, run_modules
 from mlflow_compose.engines.answers import MALFORMED
+from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Stack, causes_of
 
 # In import order.
@@ -39,16 +41,19 @@ class _Finding:
     seconds: float
 
 
+_Findings = dict[str, _Finding]
+
+
 class Probe:
     """The checks, loaded inside while the steps from outside still run."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._loading: Loading[dict[str, _Finding]] | None = None
+        self._loading: Loading[_Findings] | None = None
 
     def load(self) -> None:
         """Start loading."""
-        self._loading = Loading(self._engine, MODULES, dict[str, _Finding])
+        self._loading = Loading(self._engine, MODULES, _Findings)
 
     def check_links(self, **request: Any) -> tuple[Link, ...]:  # noqa: ANN401 - JSON
         """Check links like the function, with what was loaded, if anything was."""
@@ -56,9 +61,18 @@ class Probe:
         if loading is None:
             return check_links(self._engine, **request)
         try:
-            return _checked(self._engine, loading.call, request)
+            return _checked(self._engine, partial(self._call, loading), request)
         finally:
             loading.close()
+
+    def _call(self, loading: Loading[_Findings], request: Mapping[str, Any]) -> _Findings:
+        """Check with what was loaded, and once more if that ended before it did anything."""
+        try:
+            return loading.call(request)
+        except (RemoteError, EngineError):
+            if loading.has_started_work:
+                raise
+            return _run(self._engine, request)
 
     def close(self) -> None:
         """End what was loaded and not used."""
@@ -72,16 +86,16 @@ def check_links(engine: Engine, **request: Any) -> tuple[Link, ...]:  # noqa: AN
 
     If they cannot be checked, the only link is a broken one called `probe`.
     """
+    return _checked(engine, partial(_run, engine), request)
 
-    def call(complete: Mapping[str, Any]) -> dict[str, _Finding]:
-        return run_modules(engine, MODULES, complete, dict[str, _Finding])
 
-    return _checked(engine, call, request)
+def _run(engine: Engine, request: Mapping[str, Any]) -> _Findings:
+    return run_modules(engine, MODULES, request, _Findings)
 
 
 def _checked(
     engine: Engine,
-    call: Callable[[Mapping[str, Any]], dict[str, _Finding]],
+    call: Callable[[Mapping[str, Any]], _Findings],
     request: Mapping[str, Any],
 ) -> tuple[Link, ...]:
     stack, stores = engine.stack, engine.stack.stores

@@ -6,8 +6,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from queue import SimpleQueue
 from threading import Thread
 from types import ModuleType
 from typing import IO, Any, Generic, TypeVar
@@ -18,8 +19,8 @@ from mlflow_compose.engines.inside import answer, s3
 from mlflow_compose.engines.process import end
 
 # This package is not installed there: the modules are created from their sources.
-LOADER = """
-import gc, json, sys, types
+LOAD = """
+import contextlib, gc, json, sys, types
 # Imports allocate a lot and free little.
 gc.disable()
 for name, source in json.loads(sys.stdin.readline()).items():
@@ -28,16 +29,30 @@ for name, source in json.loads(sys.stdin.readline()).items():
     setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
     exec(compile(source, name, "exec"), module.__dict__)
 answer = sys.modules["mlflow_compose.engines.inside.answer"]
-getattr(module, "prepare", lambda: None)()
+"""
+# The work itself reports what is missing.
+PREPARE = """
+with contextlib.suppress(Exception):
+    getattr(module, "prepare", lambda: None)()
+"""
+READ = """
 gc.enable()
 answer.exit_on_signals()
+request = sys.stdin.readline()
+"""
+REPORT_START = """
+if request:
+    answer.progress("started")
+"""
+SERVE = """
 # Without a request, nothing is to be done any more.
-if request := sys.stdin.readline():
+if request:
     answer.serve(module.main, json.loads(request))
 """
+LOADER = LOAD + READ + SERVE
+WAITING_LOADER = LOAD + PREPARE + READ + REPORT_START + SERVE
 # Seconds.
 ENDS_WITHIN = 10
-COMMAND = ("python", "-c", LOADER)
 # Sent before all other modules.
 COMMON = (answer, s3)
 # Characters at the end of a crash's message that are kept.
@@ -74,7 +89,9 @@ def run_modules(  # noqa: PLR0913 - independent options
     """
     reader = Reader(on_progress, on_item, engine.stack.mask)
     with _input_file(modules, request) as stdin:
-        outcome = engine.run(service, COMMAND, stdin=stdin, folder=folder, on_output=reader.read)
+        outcome = engine.run(
+            service, ("python", "-c", LOADER), stdin=stdin, folder=folder, on_output=reader.read
+        )
     return _result(reader, outcome, shape, engine.stack.mask)
 
 
@@ -113,28 +130,39 @@ def _line(value: object) -> bytes:
 class Loading(Generic[T]):
     """Modules that are loaded inside of the mlflow service, in the background.
 
-    Starting a container and importing libraries takes longer than many a request. `call` sends the
-    request once it is known; if there is none, `close` ends them.
+    Starting a container and importing libraries takes longer than many a request. The last module
+    may have a function `prepare`, which imports what its work needs. `call` sends the request once
+    it is known; if there is none, `close` ends them.
     """
 
     def __init__(self, engine: Engine, modules: Sequence[ModuleType], shape: type[T]) -> None:
-        """Start loading; the modules and the request must fit into the buffer of a pipe."""
+        """Start loading."""
         self._engine, self._shape = engine, shape
-        self._reader = Reader(lambda _: None, lambda _: None, engine.stack.mask)
+        self._reader = Reader(self._reported, self._reported, engine.stack.mask)
+        self._is_called = self._has_reported = False
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: Outcome | Exception | None = None
+        # Lines to send; None ends them.
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._lines.put(_line(_sources(modules)))
         reading, writing = os.pipe()
-        # Open here until the end: a request that is sent too late must not be an error of its own.
-        self._stdin = os.fdopen(reading, "rb")
-        self._requests = os.fdopen(writing, "wb", buffering=0)
-        self._requests.write(_line(_sources(modules)))
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, args=[os.fdopen(reading, "rb")], daemon=True)
+        # A thread of its own: a pipe may be too small for a line that nothing reads yet.
+        self._sender = Thread(target=self._send, args=[os.fdopen(writing, "wb")], daemon=True)
         self._thread.start()
+        self._sender.start()
+
+    @property
+    def has_started_work(self) -> bool:
+        """Whether the modules got the request, so that they may have done something."""
+        answered = self._reader.done or self._reader.failed is not None
+        return self._has_reported or bool(answered)
 
     def call(self, request: Mapping[str, Any]) -> T:
         """Send the request, and return the result like `run_modules`."""
-        self._requests.write(_line(request))
-        self._requests.close()
+        self._is_called = True
+        self._lines.put(_line(request))
+        self._lines.put(None)
         self._thread.join()
         if isinstance(self._ended, Outcome):
             return _result(self._reader, self._ended, self._shape, self._engine.stack.mask)
@@ -142,26 +170,38 @@ class Loading(Generic[T]):
 
     def close(self) -> None:
         """End the modules, if they have not ended, and everything that runs them."""
-        if not self._requests.closed:
-            self._requests.close()
+        if not self._is_called:
+            self._lines.put(None)
             # Without a request, they end by themselves.
             self._thread.join(ENDS_WITHIN)
         if self._thread.is_alive() and self._process:
             end(self._process)
         self._thread.join()
-        self._stdin.close()
+        self._sender.join(ENDS_WITHIN)
 
-    def _run(self) -> None:
-        try:
-            self._ended = self._engine.run(
-                "mlflow",
-                COMMAND,
-                stdin=self._stdin,
-                on_output=self._reader.read,
-                on_start=self._started,
-            )
-        except Exception as error:  # noqa: BLE001 - raised again by `call`
-            self._ended = error
+    def _run(self, stdin: IO[bytes]) -> None:
+        # Once the modules have ended, nothing reads the pipe any more, and sending fails.
+        with stdin:
+            try:
+                self._ended = self._engine.run(
+                    "mlflow",
+                    ("python", "-c", WAITING_LOADER),
+                    stdin=stdin,
+                    on_output=self._reader.read,
+                    on_start=self._started,
+                )
+            except Exception as error:  # noqa: BLE001 - raised again by `call`
+                self._ended = error
+
+    def _send(self, requests: IO[bytes]) -> None:
+        # That they ended before they read everything is reported by `call`.
+        with suppress(BrokenPipeError), requests:
+            while line := self._lines.get():
+                requests.write(line)
+                requests.flush()
 
     def _started(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
+
+    def _reported(self, _: object) -> None:
+        self._has_reported = True

@@ -17,7 +17,7 @@ DEADLINE = 120
 
 
 def prepare() -> None:
-    """Import what the checks need, while the request is still unknown."""
+    """Import what the checks need, while the request is still unknown; errors are ignored."""
     # A check reports what is missing, if the stack needs it.
     with suppress(ImportError):
         from sqlalchemy.dialects.postgresql.psycopg2 import dialect

@@ -35,16 +35,24 @@ def check(command: Sequence[str], look: Callable[[], T]) -> T:
         from python_on_whales.exceptions import DockerException
 
         try:
-            return look()
+            found = look()
         except DockerException as error:
-            raise engine_problem(error.stderr or "") from None
-        finally:
-            # Without Compose, this takes precedence: nothing else can be done either.
-            if process.wait():
-                raise EngineError(
-                    "Docker Compose v2 is not installed (docker compose version failed)",
-                    hint="see https://docs.docker.com/compose/install/",
-                ) from None
+            # Without Compose, that takes precedence: nothing else can be done either.
+            raise _compose_problem(process) or engine_problem(error.stderr or "") from None
+        # Not after Ctrl-C, which ends this process as well.
+        if missing := _compose_problem(process):
+            raise missing
+        return found
+
+
+def _compose_problem(process: "subprocess.Popen[bytes]") -> EngineError | None:
+    """Wait for `docker compose version`; return why Compose cannot be used, None if it can."""
+    if not process.wait():
+        return None
+    return EngineError(
+        "Docker Compose v2 is not installed (docker compose version failed)",
+        hint="see https://docs.docker.com/compose/install/",
+    )
 
 
 @contextmanager

@@ -22,10 +22,11 @@ def volumes(client: "DockerClient", part: str, label: str) -> dict[str, str]:
     """Return a label of the volumes with `part` in their names, by name; empty without it."""
     from python_on_whales.utils import run
 
-    shown = f'{{{{.Name}}}}\t{{{{.Label "{label}"}}}}'
+    # JSON, in which a label with a line break cannot look like another volume's line.
+    shown = f'[{{{{json .Name}}}},{{{{json (.Label "{label}")}}}}]'
     command = ["volume", "list", "--filter", f"name={part}", "--format", shown]
-    lines = str(run([*client.client_config.docker_cmd, *command])).splitlines()
-    return {name: value for name, _, value in (line.partition("\t") for line in lines)}
+    lines = str(run([*client.client_config.docker_cmd, *command])).split("\n")
+    return dict(json.loads(line) for line in lines if line)
 
 
 def has_images(client: "DockerClient", names: Sequence[str]) -> bool:

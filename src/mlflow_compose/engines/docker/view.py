@@ -18,13 +18,20 @@ Containers: TypeAlias = Sequence[Inspected]
 Volumes: TypeAlias = Mapping[str, str]
 
 # Seconds after which Docker is asked again: some commands wait between two questions.
-VALID_FOR = 1.0
+VALID_FOR = 2.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """A project at one moment."""
+    """A project at one moment.
 
+    Attributes:
+        began: Time on the monotonic clock before anything was read.
+        containers: Its containers.
+        volumes: Stack ids of its volumes.
+    """
+
+    began: float
     containers: Containers
     volumes: Volumes
 
@@ -40,14 +47,14 @@ class View:
 
     def look(self) -> Look:
         """Read containers and volumes."""
-        client = self._client()
+        began, client = time.monotonic(), self._client()
         volumes = volumes_of(client, self._stack.name, known_volumes())
-        return Look(of_project(client, self._stack.name), volumes)
+        return Look(began, of_project(client, self._stack.name), volumes)
 
     def keep(self, look: Look) -> None:
         """Keep a look for the questions that follow at once."""
         self._containers, self._volumes = look.containers, look.volumes
-        self._kept_until = time.monotonic() + VALID_FOR
+        self._kept_until = look.began + VALID_FOR
 
     def containers(self) -> Containers:
         """Return the containers as they are now, or as they were in the look that was kept."""
