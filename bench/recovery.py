@@ -49,7 +49,8 @@ def keep_asking(
         samples: list[Sample] = []
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=CLIENT_TIMEOUT)
         with closing(connection):
-            ask(connection)
+            while not ask(connection) and not over.wait(CLIENT_INTERVAL):
+                continue
             connected.wait()
             while not over.wait(CLIENT_INTERVAL):
                 start = time.perf_counter()
