@@ -5,18 +5,21 @@ Everything that is started is removed at the end, also if it fails or is interru
 """
 
 import argparse
+import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from bench import constants, plot, table
-from bench.commands import CommandError
+from bench.commands import BenchError, StillRunningError
 from bench.report import Report, from_json, to_json
 from bench.rounds import Bench
 from bench.subjects import PLAIN, SUBJECTS, Subject
+from mlflow_compose.cli.signals import raise_signals
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "docs" / "benchmark"
@@ -27,7 +30,8 @@ QUICK_SUBJECTS = "plain,default"
 def main() -> None:
     """Measure, print, and write the results."""
     options = arguments()
-    signal.signal(signal.SIGTERM, terminated)
+    raise_signals()
+    check_output(options.output)
     before = PUBLISHED / "results.json"
     earlier = from_json(before.read_text(encoding="utf-8")) if before.exists() else None
     report = load(options.results) if options.results else measure(options)
@@ -72,9 +76,29 @@ def chosen(names: str) -> list[Subject]:
     return [subject for name, subject in known.items() if name in wanted]
 
 
-def terminated(*_: object) -> NoReturn:
-    """End as after Ctrl-C, so that everything is removed."""
-    sys.exit(128 + signal.SIGTERM)
+def check_output(folder: Path) -> None:
+    """Refuse a folder with a README.md that this program did not write."""
+    path = folder / "README.md"
+    if path.exists() and not table.is_page(path.read_text(encoding="utf-8", errors="replace")):
+        raise BenchError(
+            f"--output would replace {path}, which the benchmark did not write\n"
+            "hint: choose another folder"
+        )
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Provide a folder for the files of stacks; it stays if a stack may still need it."""
+    folder = Path(tempfile.mkdtemp(prefix="mlflow-compose-bench-"))
+    keep = False
+    try:
+        yield folder
+    except StillRunningError:
+        keep = True
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
 
 
 def measure(options: argparse.Namespace) -> Report:
@@ -84,8 +108,8 @@ def measure(options: argparse.Namespace) -> Report:
     def progress(what: str) -> None:
         print(f"{time.monotonic() - start:5.0f} s  {what}", flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="mlflow-compose-bench-") as folder:
-        bench = Bench(options.subjects, options.rounds, options.quick, Path(folder), progress)
+    with scratch() as folder:
+        bench = Bench(options.subjects, options.rounds, options.quick, folder, progress)
         for report in bench.run():
             options.output.mkdir(parents=True, exist_ok=True)
             (options.output / "results.json").write_text(to_json(report), encoding="utf-8")
@@ -129,7 +153,7 @@ def write(report: Report, folder: Path, for_constants: Path) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except CommandError as error:
+    except BenchError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    except KeyboardInterrupt as end:
+        sys.exit(128 + getattr(end, "number", signal.SIGINT))

@@ -7,8 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+
+import psutil
+
+from bench.processes import tree
 
 TOOL = Path(sys.executable).with_name("mlflow-compose")
 IMAGES = ("PYTHON_IMAGE", "POSTGRES_IMAGE", "MINIO_IMAGE")
@@ -17,8 +21,16 @@ PREFIXES = ("MLFLOW_", "PG_", "POSTGRES_", "MINIO_", "STACK_", "COMPOSE_", "S3_"
 REPEATS = 3
 
 
-class CommandError(Exception):
+class BenchError(Exception):
+    """The benchmark cannot go on: one sentence, and a hint in a second line."""
+
+
+class CommandError(BenchError):
     """A command failed."""
+
+
+class StillRunningError(CommandError):
+    """A stack could not be stopped, so its files must stay."""
 
 
 def environment() -> dict[str, str]:
@@ -36,18 +48,32 @@ def tool(*arguments: str) -> str:
 
 
 def run(*argv: str, environ: Mapping[str, str] | None = None, text: str = "") -> str:
-    """Run a command with a text as its input, and return its output."""
-    done = subprocess.run(
+    """Run a command with a text as its input, and return its output.
+
+    If this process is interrupted, the command ends first: what it is starting would otherwise
+    outlive the cleanup.
+    """
+    with subprocess.Popen(
         argv,
-        input=text,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**environment(), **(environ or {})},
-        check=False,
-    )
-    if done.returncode:
-        raise CommandError(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    ) as process:
+        try:
+            output, errors = process.communicate(text)
+        except BaseException:
+            # All of them: the docker command runs Compose as a separate process.
+            for one in tree(process.pid):
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
+            # It may still write, so wait() could block both.
+            process.communicate()
+            raise
+    if process.returncode:
+        raise CommandError(f"{' '.join(argv)} failed:\n{output}{errors}")
+    return output
 
 
 def seconds(action: Callable[[], object]) -> float:

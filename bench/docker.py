@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.commands import CommandError, free_ports, run, tool
-from bench.images import PLAIN_IMAGE, build_plain
+from bench.commands import CommandError, StillRunningError, free_ports, run, tool
+from bench.images import build_plain, exists, plain_image
+from bench.preconditions import check_process
 from bench.processes import named, parent
 from bench.stack import S3, access
 
@@ -26,9 +27,13 @@ class DockerStack:
 
     def services(self) -> Mapping[str, int]:
         """Return the first process of each running service."""
-        form = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.State.Pid}}}}'
+        form = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.State.Pid}}}} {{{{.Id}}}}'
         lines = run("docker", "inspect", "--format", form, *self.containers()).splitlines()
-        return {name: int(pid) for name, pid in (line.split() for line in lines)}
+        found = {}
+        for name, pid, container in (line.split() for line in lines):
+            check_process(container, int(pid))
+            found[name] = int(pid)
+        return found
 
     def containers(self, *filters: str) -> list[str]:
         """Return the ids of running containers."""
@@ -57,7 +62,14 @@ class DockerStack:
 
     def remove(self) -> None:
         """Remove what is left of the stack, by the name of its project."""
-        run("docker", "compose", "--project-name", self.project, "down", "--volumes")
+        down = ("docker", "compose", "--project-name", self.project, "down", "--volumes")
+        try:
+            run(*down)
+        except CommandError as error:
+            raise StillRunningError(
+                f"{error}\nthe stack may still be running, so its files stay\n"
+                f"hint: {' '.join(down)}"
+            ) from error
 
 
 class PlainStack(DockerStack):
@@ -75,7 +87,7 @@ class PlainStack(DockerStack):
         self.s3 = S3(f"http://127.0.0.1:{s3}", "minioadmin", "minioadmin")
         self.environ = {
             **images,
-            "MLFLOW_IMAGE": PLAIN_IMAGE,
+            "MLFLOW_IMAGE": plain_image(images["PYTHON_IMAGE"]),
             "PORT": str(port),
             "S3_PORT": str(s3),
         }
@@ -129,10 +141,12 @@ class OurStack(DockerStack):
         self.s3, self.login = access(folder / ".env")
 
     def prepare(self) -> None:
-        """Build the image of MLflow, and pull the others if they are missing."""
+        """Build the image of MLflow and pull the others, if they are missing."""
         tool(*self.env, "render")
-        # First of all, because bucket-init uses this image too.
-        self.compose("build")
+        # First of all, because bucket-init uses this image too. An existing one may be the image
+        # of other stacks, and a build would move its name to another image.
+        if not exists(self.image()):
+            self.compose("build")
         self.compose("pull", "--ignore-buildable", "--policy", "missing")
 
     def compose(self, *arguments: str) -> str:

@@ -1,5 +1,6 @@
 """Images: the one of the plain stack, sizes, and how long a build of ours takes."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mlflow_compose.settings.model import PINNED_MLFLOW
 from mlflow_compose.stack import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
-PLAIN_IMAGE = f"mlflow-compose-bench-plain:{PINNED_MLFLOW}"
+PLAIN = ROOT / "bench" / "plain"
 
 
 def base_images() -> dict[str, str]:
@@ -20,19 +21,27 @@ def base_images() -> dict[str, str]:
     return {name: os.environ.get(name, defaults[name]) for name in IMAGES}
 
 
+def plain_image(python: str) -> str:
+    """Return the name of the plain stack's image: another one for another base or Dockerfile."""
+    content = python + (PLAIN / "Dockerfile").read_text(encoding="utf-8")
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"mlflow-compose-bench-plain:{PINNED_MLFLOW}-{digest[:12]}"
+
+
 def build_plain(python: str) -> None:
-    """Build the image of the plain stack if there is none for this version of MLflow."""
-    if exists(PLAIN_IMAGE):
+    """Build the image of the plain stack if there is none for this version of MLflow and base."""
+    image = plain_image(python)
+    if exists(image):
         return
     index = "--secret=id=pip_index_url,env=PIP_INDEX_URL"
     run(
         "docker",
         "build",
-        f"--tag={PLAIN_IMAGE}",
+        f"--tag={image}",
         f"--build-arg=PYTHON_IMAGE={python}",
         f"--build-arg=MLFLOW_VERSION={PINNED_MLFLOW}",
         *((index,) if os.environ.get("PIP_INDEX_URL") else ()),
-        str(ROOT / "bench" / "plain"),
+        str(PLAIN),
         environ={"DOCKER_BUILDKIT": "1"},
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.commands import free_ports, run, tool
+from bench.commands import CommandError, StillRunningError, free_ports, run, tool
 from bench.stack import access
 from mlflow_compose.settings.envfile import read
 
@@ -49,7 +49,14 @@ class LocalStack:
 
     def down(self) -> None:
         """Stop the stack and delete its data."""
-        tool(*self.env, "down", "--volumes", "--yes")
+        try:
+            tool(*self.env, "down", "--volumes", "--yes")
+        except CommandError as error:
+            again = f"mlflow-compose --env-file {self.environment_file} down --volumes --yes"
+            raise StillRunningError(
+                f"{error}\nthe stack may still be running, so its files stay in"
+                f" {self.folder.parent}\nhint: {again}"
+            ) from error
 
     def supervisor(self) -> psutil.Process:
         """Return supervisord's process."""

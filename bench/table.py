@@ -8,11 +8,13 @@ from bench.subjects import PLAIN
 
 # Changes below this are noise.
 NOISE = 0.05
-INTRODUCTION = """\
-# Benchmark
-
+TITLE = "# Benchmark\n"
+# A sentence of every page, by which an earlier one is recognized.
+WRITTEN = "`make bench` measures them and writes this page"
+INTRODUCTION = f"""\
+{TITLE}
 Stacks of this project next to [a plain Compose file](../../bench/plain/docker-compose.yaml) that
-runs the same versions with MLflow's defaults. `make bench` measures them and writes this page;
+runs the same versions with MLflow's defaults. {WRITTEN};
 [how it does that](../architecture/performance.md#the-benchmark).
 """
 RATIOS = """\
@@ -44,6 +46,11 @@ def page(report: Report) -> str:
         *(f"- {note}" for note in report.notes),
     )
     return "\n".join(part for part in parts if part).rstrip() + "\n"
+
+
+def is_page(text: str) -> bool:
+    """Return whether a text is a page that this module wrote."""
+    return text.startswith(TITLE) and WRITTEN in text
 
 
 def machine_line(report: Report) -> str:

@@ -9,7 +9,7 @@ from bench import constants, plot, recovery, table
 from bench.figures import FIGURES, Figure
 from bench.machine import Machine, cpu_model, memory_gib, numbers
 from bench.measuring import PARTS
-from bench.processes import listeners
+from bench.processes import ESTABLISHED, LISTENING, inodes
 from bench.report import Report, changes, from_json, same_class, to_json
 from bench.subjects import PLAIN, SUBJECTS, Part, due
 from tests.unit.samples import ROOT
@@ -38,7 +38,7 @@ VALUES = {
 
 def sample(**values: dict[str, list[float]]) -> Report:
     subjects: dict[str, dict[str, str]] = {PLAIN: {}, "default": {}}
-    subjects |= {"small": {"MLFLOW_WORKERS": "1"}, "fast": {"MLFLOW_WORKERS": "4"}}
+    subjects |= {"small": {"STACK_PROFILE": "small"}, "fast": {"STACK_PROFILE": "fast"}}
     return Report("2026-11-28", 3, MACHINE, subjects, {**VALUES, **values}, ("A remark.",))
 
 
@@ -107,7 +107,7 @@ def test_the_table_must_show_medians_with_their_spread() -> None:
 def test_the_page_must_name_machine_settings_and_remarks() -> None:
     text = table.page(sample())
     assert "2026-11-28, up to 3 rounds: 2 cores (Example 9000), 24 GiB" in text
-    assert "- small: `MLFLOW_WORKERS=1`" in text
+    assert "- small: `STACK_PROFILE=small`" in text
     assert text.endswith("- A remark.\n")
 
 
@@ -203,7 +203,8 @@ def test_listening_sockets_must_be_found_by_port() -> None:
         "   1: 0100007F:1388 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 0 0 222 1\n"
         "   2: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 333 1\n"
     )
-    assert list(listeners(text, 5000)) == ["111"]
+    assert list(inodes(text, 5000, LISTENING)) == ["111"]
+    assert list(inodes(text, 5000, ESTABLISHED)) == ["222"]
 
 
 def test_subjects_must_be_measured_in_the_first_and_in_every_nth_round() -> None:
