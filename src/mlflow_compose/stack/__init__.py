@@ -7,7 +7,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
-from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.healthcheck import PATIENCE, Healthcheck
 from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import (
@@ -25,6 +25,7 @@ __all__ = [
     "DOCKER",
     "LOCAL",
     "LOCAL_PROVIDERS",
+    "PATIENCE",
     "PROVIDERS",
     "REQUIREMENTS",
     "Bind",

@@ -18,7 +18,7 @@ from mlflow_compose.engines.base import (
 )
 from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.supervisor import Process
-from mlflow_compose.stack import Service
+from mlflow_compose.stack import PATIENCE, Service
 
 # Seconds after which a check that passed is repeated while other servers start.
 REPEAT_AFTER = 5
@@ -122,5 +122,4 @@ def health(
         passed = done.returncode == 0
     if passed:
         return HEALTHY
-    grace_period = (check.interval + check.waits) * check.retries
-    return UNHEALTHY if processes.age(process.pid) > grace_period else STARTING
+    return UNHEALTHY if processes.age(process.pid) > PATIENCE else STARTING
