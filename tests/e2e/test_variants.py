@@ -33,6 +33,9 @@ CHANGED = {"MINIO_VOLUME_PATH": FOLDER, "PG_PUBLISH": "true"}
 # Jobs could fail on the container's read-only file system.
 JOBS = {"MLFLOW_JOBS": "true"}
 RENAMED = {"MLFLOW_BUCKET_NAME": "team.blue-7", "AWS_DEFAULT_REGION": "eu-central-1"}
+# More server processes, larger pools and buffers.
+FAST = {"STACK_PROFILE": "fast", "MLFLOW_WORKERS": "4"}
+SMALL = {"STACK_PROFILE": "small"}
 LIMITS = {"MLFLOW_MEMORY": "1500m", "PG_MEMORY": "512m", "MINIO_MEMORY": "1g"}
 MEBIBYTE = 1024 * 1024
 
@@ -64,7 +67,13 @@ def taken_over(stack: RunningStack, styles: Sequence[str], foreign: Path) -> Run
         pytest.param(
             "postgres and a bucket", JOBS, "tracker|runs", "team", marks=docker_only(ONCE)
         ),
-        pytest.param("colons", RENAMED, "tracker|mlflow", "team.blue-7", marks=local_only(ONCE)),
+        pytest.param(
+            "colons",
+            {**RENAMED, **FAST},
+            "tracker|mlflow",
+            "team.blue-7",
+            marks=local_only(ONCE),
+        ),
     ],
     ids=["postgres and a bucket", "colons"],
 )
@@ -81,6 +90,10 @@ def test_an_objects_folder_a_published_database_and_background_jobs_must_work(
     assert stack.volumes() == {"mlflow_tmp", "postgres_data"}
     assert is_postgres(int(stack.settings["PG_PORT"])), "the database must answer on this machine"
     assert ("huey" in stack.command_lines("mlflow")) == (more == JOBS)
+    fast = more.get("STACK_PROFILE") == "fast"
+    assert stack.sql("SHOW shared_buffers") == ["256MB" if fast else "64MB"]
+    # One process with nine for jobs, or four with larger pools.
+    assert stack.sql("SHOW max_connections") == ["260" if fast else "470"]
 
 
 def is_postgres(port: int) -> bool:
@@ -103,7 +116,7 @@ def test_direct_access_must_store_artifacts_without_the_server(outside: RunningS
 @docker_only("the local engine has one PostgreSQL version, no memory limits and no console")
 def test_an_older_postgres_other_names_limits_and_no_console_must_work(take_over: TakeOver) -> None:
     older = {"POSTGRES_IMAGE": known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")}
-    settings = {**older, **RENAMED, **LIMITS, "MINIO_CONSOLE_ADDRESS": ""}
+    settings = {**older, **RENAMED, **LIMITS, **SMALL, "MINIO_CONSOLE_ADDRESS": ""}
     stack, output = take_over(["login", "chains of references"], settings)
     assert isinstance(stack, DockerStack)
     assert stack.sql("SELECT current_user, current_database()") == ["lab|lab_runs"]
@@ -111,6 +124,7 @@ def test_an_older_postgres_other_names_limits_and_no_console_must_work(take_over
     login = Api(stack.url, ("teacher", stack.settings["MLFLOW_ADMIN_PASSWORD"]))
     assert login.get("users/get", username="teacher")["user"]["is_admin"]
     assert stack.sql("SELECT count(*) FROM runs") == ["0"]
+    assert stack.sql("SHOW shared_buffers") == ["32MB"]
     assert (stack.bucket, stack.objects()) == ("team.blue-7", {})
     memory = {name: box["HostConfig"]["Memory"] for name, box in stack.containers().items()}
     assert memory == {
