@@ -51,12 +51,12 @@ def test_a_missing_compose_must_be_reported(user: User, bin_folder: Path) -> Non
     assert "hint: see https://docs.docker.com/compose/install/" in result.err
 
 
-@pytest.mark.parametrize("engine", ["docker", "auto"])
+@pytest.mark.parametrize("chosen", ["docker", "auto"])
 def test_ctrl_c_while_docker_is_asked_must_end_the_command(
-    user: User, bin_folder: Path, engine: str
+    user: User, bin_folder: Path, chosen: str
 ) -> None:
     """It also ends `docker compose version`, which must not look as if Compose were missing."""
-    user.has_env(f"STACK_ENGINE={engine}")
+    user.has_env(f"STACK_ENGINE={chosen}")
     asked = bin_folder / "asked"
     has_docker(bin_folder, f'echo "$*" >>"{asked}"; exec sleep 60')
     with subprocess.Popen(
