@@ -76,13 +76,16 @@ class ArrivingFile:
 
     async def discard(self) -> None:
         """Wait for the end of the bytes, and ignore them."""
-        async for _ in self._chunks:
+        while await self._next() is not None:
             pass
+
+    async def _next(self) -> bytes | None:
+        async with asyncio.timeout(STALLED):
+            return await anext(self._chunks, None)
 
     async def _collect(self, size: int) -> bytes:
         while size < 0 or len(self._rest) < size:
-            async with asyncio.timeout(STALLED):
-                chunk = await anext(self._chunks, None)
+            chunk = await self._next()
             if chunk is None:
                 break
             self._length += len(chunk)
@@ -100,13 +103,24 @@ class ArrivingFile:
         return found
 
 
+class StackS3ArtifactRepository(S3ArtifactRepository):  # type: ignore[misc] # mlflow is not typed
+    """MLflow's S3 repository, which does not hash payloads for the stack's own server."""
+
+    def _get_s3_client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+        """Return a client that MLflow keeps for five minutes."""
+        client = super()._get_s3_client()
+        if _is_bundled():
+            client.meta.config.s3["payload_signing_enabled"] = False
+        return client
+
+
 class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # type: ignore[misc] # mlflow is not typed
     """MLflow's S3 repository with the basic interface: no presigned URLs, no multipart."""
 
     def __init__(self, artifact_uri: str, *args: Any, **options: Any) -> None:  # noqa: ANN401
         check_place(artifact_uri)
         super().__init__(artifact_uri, *args, **options)
-        self._s3 = S3ArtifactRepository(artifact_uri, *args, **options)
+        self._s3 = StackS3ArtifactRepository(artifact_uri, *args, **options)
 
     def load_client(self) -> None:
         """Load what a client of the stack's S3 server needs; nothing is sent.
@@ -114,11 +128,10 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         With an external one, wrong settings would prevent the start of the tracking server.
         """
         if _is_bundled():
-            self._client()
+            self._s3._get_s3_client()  # noqa: SLF001
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file."""
-        self._client()
         self._s3.log_artifact(local_file, artifact_path)
 
     async def log_artifact_from_async_stream(
@@ -135,7 +148,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         try:
             await (self._upload_now if is_free else self._upload_later)(chunks, name, artifact_path)
         except ClientDisconnect:
-            # Nobody receives this; without it, the log would show a traceback.
+            # The client is gone. Without this, the log would show a traceback.
             raise MlflowException(
                 f"The upload of '{name}' was broken off", error_code=INVALID_PARAMETER_VALUE
             ) from None
@@ -184,7 +197,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
             max_concurrency=PARTS_IN_MEMORY - 1,
         )
         transfer.max_in_memory_upload_chunks = PARTS_IN_MEMORY
-        self._client().upload_fileobj(
+        self._s3._get_s3_client().upload_fileobj(  # noqa: SLF001
             stream,
             Bucket=bucket,
             Key=posixpath.join(root, artifact_path or "", name),
@@ -202,16 +215,8 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
             **(self._s3.get_s3_file_upload_extra_args() or {}),
         }
 
-    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-        """Return the client that MLflow's repository uses too; it is another one every 5 minutes."""
-        client = self._s3._get_s3_client()  # noqa: SLF001
-        if _is_bundled():
-            client.meta.config.s3["payload_signing_enabled"] = False
-        return client
-
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload a folder."""
-        self._client()
         self._s3.log_artifacts(local_dir, artifact_path)
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
@@ -252,7 +257,7 @@ class ProxiedS3ArtifactRepository(ArtifactRepository, StreamUploadMixin):  # typ
         bucket, root = self._s3.parse_s3_compliant_uri(self.artifact_uri)
         key = posixpath.join(root, remote_file_path)
         try:
-            found = self._client().get_object(
+            found = self._s3._get_s3_client().get_object(  # noqa: SLF001
                 Bucket=bucket, Key=key, **getattr(self._s3, "_bucket_owner_params", {})
             )
             if found["ContentLength"] > LARGE and not _is_bundled():
