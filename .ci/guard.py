@@ -6,14 +6,13 @@ root it compares nothing: the processes of containers belong to other users.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.commands import BenchError
-from bench.preconditions import check_process
+from bench.docker import services
 from bench.processes import pss, tree
 
 # Processes and megabytes (PSS) of each service, right after `make up` has proven the stack. A
@@ -28,9 +27,9 @@ def main(project: str) -> int:
     if os.geteuid() != 0:
         print("not compared: only root can see the memory of containers' processes")
         return 0
-    failed = False
+    failed, running = False, services(project)
     for service, (processes, memory) in EXPECTED.items():
-        pid = container_pid(project, service)
+        pid = running[service]
         count, size = len(tree(pid)), pss([pid])
         too_much = count > processes + CHECK or size > memory * MARGIN
         failed |= too_much
@@ -39,22 +38,6 @@ def main(project: str) -> int:
             f" (expected: {processes}, {memory} MB){' TOO MUCH' if too_much else ''}"
         )
     return int(failed)
-
-
-def container_pid(project: str, service: str) -> int:
-    """Return the first process of a service's container."""
-    labels = f"com.docker.compose.project={project}", f"com.docker.compose.service={service}"
-    filters = [word for label in labels for word in ("--filter", f"label={label}")]
-    container = docker("ps", "--quiet", "--no-trunc", *filters)
-    pid = int(docker("inspect", "--format", "{{.State.Pid}}", container))
-    check_process(container, pid)
-    return pid
-
-
-def docker(*arguments: str) -> str:
-    """Run a docker command and return its output."""
-    done = subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,24 @@ MLFLOW_PORT = 5000
 SERVICE_LABEL = "com.docker.compose.service"
 
 
+def services(project: str) -> Mapping[str, int]:
+    """Return the first process of each running service of a Compose project."""
+    form = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.State.Pid}}}} {{{{.Id}}}}'
+    lines = run("docker", "inspect", "--format", form, *containers(project)).splitlines()
+    found = {}
+    for name, pid, container in (line.split() for line in lines):
+        check_process(container, int(pid))
+        found[name] = int(pid)
+    return found
+
+
+def containers(project: str, *filters: str) -> list[str]:
+    """Return the ids of the running containers of a Compose project."""
+    label = f"label=com.docker.compose.project={project}"
+    options = [word for one in (label, *filters) for word in ("--filter", one)]
+    return run("docker", "ps", "--quiet", *options).split()
+
+
 class DockerStack:
     """What stacks on Docker have in common, found by the name of their Compose project."""
 
@@ -27,19 +45,7 @@ class DockerStack:
 
     def services(self) -> Mapping[str, int]:
         """Return the first process of each running service."""
-        form = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.State.Pid}}}} {{{{.Id}}}}'
-        lines = run("docker", "inspect", "--format", form, *self.containers()).splitlines()
-        found = {}
-        for name, pid, container in (line.split() for line in lines):
-            check_process(container, int(pid))
-            found[name] = int(pid)
-        return found
-
-    def containers(self, *filters: str) -> list[str]:
-        """Return the ids of running containers."""
-        label = f"label=com.docker.compose.project={self.project}"
-        options = [word for one in (label, *filters) for word in ("--filter", one)]
-        return run("docker", "ps", "--quiet", *options).split()
+        return services(self.project)
 
     def first_processes(self) -> list[int]:
         """Return the first process of each container."""
@@ -56,7 +62,7 @@ class DockerStack:
 
     def sql(self, statements: str) -> str:
         """Run SQL in the container of PostgreSQL."""
-        (container,) = self.containers(f"label={SERVICE_LABEL}=postgres")
+        (container,) = containers(self.project, f"label={SERVICE_LABEL}=postgres")
         psql = ("psql", "-qtA", "-v", "ON_ERROR_STOP=1", "-U", "mlflow", "mlflow")
         return run("docker", "exec", "-i", container, *psql, text=statements)
 
