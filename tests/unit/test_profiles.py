@@ -116,6 +116,7 @@ def test_a_size_must_be_converted(size: str, expected: int) -> None:
             3 * 3 * 15 + 20,
         ),
         ({"MLFLOW_JOBS": "true"}, 11 * 3 * 15 + 20),
+        ({"MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "1000000"}, 2000),
         ({"MLFLOW_WORKERS": "7", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "0"}, 7 * 2 * 15 + 20),
     ],
 )

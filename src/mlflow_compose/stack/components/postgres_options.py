@@ -11,8 +11,9 @@ POOLS = 2
 JOB_PROCESSES = 9
 # Connections for `verify`, for other programs and for those that only a superuser may use.
 RESERVE = 20
-# PostgreSQL's default.
-LEAST = 100
+# PostgreSQL's default, and more than MLflow's threads can use: an overflow may be set to a number
+# that only means any.
+LEAST, MOST = 100, 2000
 
 
 def options(settings: Settings) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ def connections(settings: Settings) -> int:
     overflow = _number(settings, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", MAX_OVERFLOW)
     processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
     pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
-    return max(LEAST, processes * pools * (size + overflow) + RESERVE)
+    return min(MOST, max(LEAST, processes * pools * (size + overflow) + RESERVE))
 
 
 def _number(settings: Settings, variable: str, default: int) -> int:
