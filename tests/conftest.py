@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Leave the stacks of failed tests running, and print how to inspect and remove them.",
     )
+    parser.addoption(
+        "--stack-profile",
+        metavar="NAME",
+        help="Run the end-to-end scenarios on stacks with this STACK_PROFILE.",
+    )
 
 
 def pytest_configure() -> None:

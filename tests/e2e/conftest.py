@@ -36,6 +36,12 @@ class ColdStart(NamedTuple):
     output: Output
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all stacks the profile that was asked for, instead of a single worker."""
+    if profile := config.getoption("--stack-profile"):
+        RunningStack.defaults = {"STACK_PROFILE": profile}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

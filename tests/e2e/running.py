@@ -51,6 +51,8 @@ class RunningStack(ABC):
     """A stack with its own name, folder and ports; each engine has a subclass."""
 
     engine: ClassVar[str]
+    # Settings of every stack. Workers are half the work of a start: only the session's stack has two.
+    defaults: ClassVar[Mapping[str, str]] = {"MLFLOW_WORKERS": "1"}
     # Whether the S3 server has a single key instead of a root key and users.
     one_key: bool = False
 
@@ -72,8 +74,7 @@ class RunningStack(ABC):
             "MINIO_PORT": str(s3),
             "MINIO_CONSOLE_ADDRESS": f":{console}",
             "PG_PORT": str(database),
-            # Workers are half the work of a start; only the session's stack has the default number.
-            "MLFLOW_WORKERS": "1",
+            **self.defaults,
             **settings,
         }
         pairs = [word for pair in chosen.items() for word in ("--set", "=".join(pair))]
