@@ -11,6 +11,7 @@ import pytest
 from tests.summary import KEPT
 
 from .classroom import Classroom, open_classroom
+from .docker_calls import DockerCalls
 from .docker_stack import DockerStack
 from .local_stack import LocalStack
 from .mlruns import Mlruns, write_mlruns
@@ -145,10 +146,18 @@ def stack(make_stack: MakeStack) -> RunningStack:
 
 
 @pytest.fixture(scope="session")
-def cold_start(_make_for_session: MakeStack) -> ColdStart:
+def first_calls(engine: str, tmp_path_factory: pytest.TempPathFactory) -> DockerCalls | None:
+    """Return the docker commands of the first start of the session's stack."""
+    folder = tmp_path_factory.mktemp("docker") / "calls"
+    return DockerCalls(folder) if engine == "docker" else None
+
+
+@pytest.fixture(scope="session")
+def cold_start(_make_for_session: MakeStack, first_calls: DockerCalls | None) -> ColdStart:
     """Return the session's stack with the output of its first `up --json`."""
     stack = _make_for_session(MLFLOW_WORKERS="2")
-    return ColdStart(stack, stack.tool("up", "--json"))
+    recorded = {"PATH": first_calls.path} if first_calls else {}
+    return ColdStart(stack, stack.tool("up", "--json", **recorded))
 
 
 @pytest.fixture(scope="session")

@@ -34,3 +34,9 @@ class DockerCalls:
     def lines(self) -> list[str]:
         """Return the arguments of every call."""
         return self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
+
+    @property
+    def commands(self) -> list[str]:
+        """Return the command of every call: `compose`, `container list` and so on."""
+        words = (line.split() for line in self.lines)
+        return [word if word == "compose" else f"{word} {next_}" for word, next_, *_ in words]

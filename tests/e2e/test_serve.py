@@ -3,13 +3,14 @@
 import json
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
 from .local_stack import LocalStack
@@ -53,6 +54,7 @@ def paths(routes):
 def show(command):
     from uvicorn.importer import import_from_string
     app = import_from_string(command[-1])
+    app = app() if "--factory" in command else app
     from mlflow.server import app as flask, handlers
     hooks = (flask.before_request_funcs, flask.after_request_funcs, flask.teardown_request_funcs)
     print("SHOWN", json.dumps({
@@ -89,23 +91,43 @@ cli(prog_name="mlflow")
 """
 
 
-def served_app(stack: LocalStack, capture: str, folder: Path) -> dict[str, Any]:
+LOGIN = """
+[mlflow]
+default_permission = NO_PERMISSIONS
+database_uri = sqlite:///{folder}/mlflow.db
+admin_username = admin
+admin_password = a password for tests
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+"""
+
+
+def served_app(
+    stack: LocalStack, capture: str, folder: Path, more: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what `mlflow server` would serve, captured by the code in `capture`."""
+    login = folder / "login.ini"
+    login.write_text(LOGIN.format(folder=folder), encoding="utf-8")
+    variables = (f"MLFLOW_AUTH_CONFIG_PATH={login}", "MLFLOW_FLASK_SERVER_SECRET_KEY=for tests")
     options = (
+        *more,
         *("--host=127.0.0.1", "--port=5000", "--workers=1", "--allowed-hosts=localhost,mlflow:*"),
         *("--cors-allowed-origins=http://lab", "--uvicorn-opts=--loop uvloop"),
         *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
     )
-    output = stack.execute("mlflow", "python", "-c", SHOW + capture, "server", *options)
+    command = ("env", *variables, "python", "-c", SHOW + capture, "server", *options)
+    output = stack.execute("mlflow", *command)
     line = next(line for line in output.splitlines() if line.startswith("SHOWN "))
     found: dict[str, Any] = json.loads(line.removeprefix("SHOWN "))
     return found
 
 
 @local_only("the image has the same packages")
-def test_the_served_app_must_be_that_of_mlflow_server(shared: LocalStack, tmp_path: Path) -> None:
-    ours = served_app(shared, IN_ONE_PROCESS, tmp_path)
-    theirs = served_app(shared, IN_ANOTHER_PROCESS, tmp_path)
+@pytest.mark.parametrize("more", [(), ("--app-name=basic-auth",)], ids=["open", "login"])
+def test_the_served_app_must_be_that_of_mlflow_server(
+    shared: LocalStack, tmp_path: Path, more: Sequence[str]
+) -> None:
+    ours = served_app(shared, IN_ONE_PROCESS, tmp_path, more)
+    theirs = served_app(shared, IN_ANOTHER_PROCESS, tmp_path, more)
     assert ours["environment"]["MLFLOW_SERVER_ALLOWED_HOSTS"] == "localhost,mlflow:*"
     assert len(ours["routes"]) > 10
     assert ours["middleware"]
@@ -127,6 +149,8 @@ def server_processes(stack: RunningStack) -> list[str]:
 
 
 def test_a_server_with_one_worker_must_be_one_process(smallest: RunningStack) -> None:
+    if smallest.settings.get("STACK_PROFILE") == "fast":
+        pytest.skip("the profile has several workers")
     (server,) = server_processes(smallest)
     assert "serve.py" in server
 

@@ -31,7 +31,7 @@ SECRETS = frozenset(name for name, info in declared() if generated_of(info))
 FOLDER = "data/objects"
 CHANGED = {"MINIO_VOLUME_PATH": FOLDER, "PG_PUBLISH": "true"}
 # Jobs could fail on the container's read-only file system.
-JOBS = {"MLFLOW_JOBS": "true"}
+JOBS = {"MLFLOW_JOBS": "true", "STACK_PROFILE": "default", "MLFLOW_WORKERS": "1"}
 RENAMED = {"MLFLOW_BUCKET_NAME": "team.blue-7", "AWS_DEFAULT_REGION": "eu-central-1"}
 # More server processes, larger pools and buffers.
 FAST = {"STACK_PROFILE": "fast", "MLFLOW_WORKERS": "4"}
