@@ -51,7 +51,7 @@ class RunningStack(ABC):
     """A stack with its own name, folder and ports; each engine has a subclass."""
 
     engine: ClassVar[str]
-    # Settings of every stack. Only the session's has two workers: they are half the work of a start.
+    # Settings of every stack. Workers are half the work of a start; only the session has two.
     defaults: ClassVar[Mapping[str, str]] = {"MLFLOW_WORKERS": "1"}
     # Whether the S3 server has a single key instead of a root key and users.
     one_key: bool = False
