@@ -1,5 +1,6 @@
 """Stacks for scenarios: created when first needed, always removed, with logs kept on failure."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -156,8 +157,8 @@ def first_calls(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Docker
 def cold_start(_make_for_session: MakeStack, first_calls: DockerCalls | None) -> ColdStart:
     """Return the session's stack with the output of its first `up --json`."""
     stack = _make_for_session(MLFLOW_WORKERS="2")
-    recorded = {"PATH": first_calls.path} if first_calls else {}
-    return ColdStart(stack, stack.tool("up", "--json", **recorded))
+    path = first_calls.path if first_calls else os.environ["PATH"]
+    return ColdStart(stack, stack.tool("up", "--json", PATH=path))
 
 
 @pytest.fixture(scope="session")
