@@ -17,6 +17,8 @@ from .tool import Output, environment, run
 
 # Reserved for documentation, so that nothing uses it (RFC 5737); each machine gets a part of it.
 RESERVED, PREFIX = IPv4Network("198.51.100.0/24"), 30
+# `ip netns exec` mounts files in a namespace's folder over those in /etc.
+MOUNTED = Path("/etc/netns")
 NEEDED = ("ip", "iptables")
 
 
@@ -49,14 +51,13 @@ class OtherMachine:
 
     @contextmanager
     def knowing(self, host: str, address: str) -> Iterator[None]:
-        """Let a name resolve there: `ip netns exec` mounts this file as /etc/hosts."""
-        folder = Path("/etc/netns") / self.name
-        folder.mkdir(parents=True)
-        (folder / "hosts").write_text(f"{address} {host}\n", encoding="utf-8")
+        """Let a name resolve there."""
+        hosts = MOUNTED / self.name / "hosts"
+        hosts.write_text(f"{address} {host}\n", encoding="utf-8")
         try:
             yield
         finally:
-            shutil.rmtree(folder)
+            hosts.unlink()
 
 
 def unused_network() -> IPv4Network:
@@ -76,7 +77,10 @@ def other_machine() -> Iterator[OtherMachine]:
     # The prefix of virtual interfaces, which are not among this machine's addresses.
     here, there = f"veth{name[4:]}", "eth0"
     run("ip", "netns", "add", name)
+    (MOUNTED / name).mkdir(parents=True)
     try:
+        # Nothing listens there, so that names without an entry fail at once.
+        (MOUNTED / name / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="utf-8")
         run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", name)
         gateway, address = map(str, unused_network().hosts())
         run("ip", "address", "add", f"{gateway}/{PREFIX}", "dev", here)
@@ -90,3 +94,4 @@ def other_machine() -> Iterator[OtherMachine]:
     finally:
         # With it, both ends of the cable.
         run("ip", "netns", "delete", name)
+        shutil.rmtree(MOUNTED / name)
