@@ -28,6 +28,8 @@ class Reader:
         self._typed = {
             "mlflow-compose init": f"mlflow-compose init {given}",
             "mlflow-compose up": f"mlflow-compose up --wait-timeout={WAIT_TIMEOUT}",
+            # Where the README's readers have it.
+            ".venv/bin/mlflow-compose": "mlflow-compose",
             "127.0.0.1:5000": f"127.0.0.1:{ports['MLFLOW_PORT']}",
         }
         self._shown = {ports["MLFLOW_PORT"]: "5000", ports["MINIO_PORT"]: "9000"}

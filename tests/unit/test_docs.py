@@ -32,8 +32,8 @@ INSIDE = {
     "STACK_IDENTITY",
 }
 # Programs in shell blocks, apart from the tool and make.
-PROGRAMS = {"cd", "curl", "docker", "export", "for", "mkdir", "pip", "printf", "python", "python3",
-            "read", "supervisorctl", "tar", "."}  # fmt: skip
+PROGRAMS = {"cd", "curl", "docker", "eval", "export", "for", "mkdir", "pip", "printf", "python",
+            "python3", "read", "source", "supervisorctl", "tar", "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
 
 

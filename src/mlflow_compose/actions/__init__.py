@@ -6,6 +6,7 @@ command needs its modules.
 """
 
 from mlflow_compose.actions.changed import check_name
+from mlflow_compose.actions.connect import env, open_url, write_check
 from mlflow_compose.actions.down import down, what_is_lost
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import logs, prove, status, up
@@ -23,12 +24,14 @@ __all__ = [
     "compare",
     "config",
     "down",
+    "env",
     "init",
     "list_settings",
     "load_plan",
     "logs",
     "migrate_store",
     "ongoing_migration",
+    "open_url",
     "plan_migration",
     "prove",
     "prune",
@@ -38,4 +41,5 @@ __all__ = [
     "unused",
     "up",
     "what_is_lost",
+    "write_check",
 ]

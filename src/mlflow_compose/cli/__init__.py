@@ -1,7 +1,7 @@
 """The command line: each command calls one action and shows its result, without logic.
 
-`app.py` defines the application and its global options; `files.py`, `running.py` and `stores.py`
-define its commands. `run.py` is the process around them: global options anywhere on the line, one
+`app.py` defines the application and its global options; the modules that it adds define the
+commands. `run.py` is the process around them: global options anywhere on the line, one
 envelope with `--json`, exit codes, no traceback for errors that a user can cause.
 """
 

@@ -7,6 +7,7 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.files import (
     Config,
     Created,
@@ -70,6 +71,8 @@ Payload = (
     | Migrated
     | Pruned
     | Imported
+    | ClientVariables
+    | Opened
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -83,6 +86,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "verify": (Verified,),
     "migrate-store": (Migrated, Pruned),
     "import": (Imported,),
+    "env": (ClientVariables,),
+    "open": (Opened,),
 }
 
 __all__ = [
@@ -90,6 +95,7 @@ __all__ = [
     "BY_COMMAND",
     "NOTHING",
     "Absent",
+    "ClientVariables",
     "Compared",
     "Config",
     "CopiedObjects",
@@ -102,6 +108,7 @@ __all__ = [
     "Migrated",
     "Migration",
     "Nothing",
+    "Opened",
     "Payload",
     "Pruned",
     "Rendered",

@@ -1,0 +1,106 @@
+"""`env` and `open`."""
+
+import os
+import socket
+import sys
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow_compose import machine
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.connect import check_script, client_environment, written
+from mlflow_compose.connect.variables import ClientEnvironment
+from mlflow_compose.errors import FilesError, ServiceError, UsageError
+from mlflow_compose.paths import sources
+from mlflow_compose.payloads import ClientVariables, Opened
+from mlflow_compose.result import Result
+from mlflow_compose.settings.rules import is_loopback
+
+# Seconds.
+TIMEOUT = 3
+SCRIPT = "check_client.py"
+SECRET_MODE, PLAIN_MODE = 0o600, 0o644
+
+
+def env(plan: Plan, place: str, format_name: str, *, secrets: bool) -> Result:
+    """Return what a client must set, as lines of a format."""
+    found = client_environment(plan.stack, place, lan_host(plan))
+    return Result(
+        _payload(found, place, secrets=secrets), written(found, format_name, secrets=secrets)
+    )
+
+
+def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:
+    """Write the program with which another machine checks its connection.
+
+    Raises:
+        FilesError: The file exists or cannot be written.
+    """
+    found = client_environment(plan.stack, place, lan_host(plan))
+    text = check_script(sources("client")[SCRIPT], plan.stack, found, secrets=secrets)
+    _create(file, text, SECRET_MODE if secrets else PLAIN_MODE)
+    lines = [
+        f"wrote {file}",
+        f"copy it to the other machine, and run it there: python3 {file.name}",
+    ]
+    return Result(_payload(found, place, secrets=secrets), lines)
+
+
+def open_url(plan: Plan, name: str, environ: Mapping[str, str]) -> Result:
+    """Open the URL of a server in the browser.
+
+    Raises:
+        UsageError: The stack has no such URL.
+        ServiceError: Nothing answers there.
+    """
+    urls = plan.stack.urls
+    if name not in urls:
+        raise UsageError(f"the stack has no URL {name}", hint=f"its URLs are {', '.join(urls)}")
+    url = urls[name]
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), TIMEOUT).close()
+    except OSError:
+        raise ServiceError(
+            f"nothing answers at {url}", service=name, hint="mlflow-compose up starts the stack"
+        ) from None
+    opened = can_show(environ, sys.platform) and webbrowser.open(url)
+    return Result(Opened(url, opened), [url if opened else f"open {url} in a browser"])
+
+
+def can_show(environ: Mapping[str, str], platform: str) -> bool:
+    """Tell whether this machine can show a browser's window.
+
+    Without a display, Python would start a browser for the terminal.
+    """
+    is_desktop = platform in {"darwin", "win32"}
+    return is_desktop or bool({"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & {*environ})
+
+
+def lan_host(plan: Plan) -> str:
+    """Return the address of this machine for others, empty if they cannot reach the stack."""
+    address = plan.loaded.settings.stack_bind_address
+    if is_loopback(address):
+        return ""
+    if address not in machine.ANY_ADDRESS:
+        return address
+    return min(machine.own_addresses(), default=socket.gethostname())
+
+
+def _payload(found: ClientEnvironment, place: str, *, secrets: bool) -> ClientVariables:
+    values, hidden = found.values(secrets=secrets), found.hidden(secrets=secrets)
+    return ClientVariables(place, values, hidden, found.notes)
+
+
+def _create(file: Path, text: str, mode: int) -> None:
+    """Write a file that does not exist yet: it may be somebody's own program."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(descriptor, "w", encoding="utf-8") as new:  # noqa: PTH123 - a descriptor
+            new.write(text)
+    except OSError as error:
+        raise FilesError(
+            f"{file} cannot be written: {error.strerror}", hint="choose another path for --check"
+        ) from None

@@ -1,0 +1,71 @@
+"""Commands that connect a client to a stack."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlflow_compose.cli.context import choices, context_of
+from mlflow_compose.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command(epilog='Example: eval "$(mlflow-compose env --secrets)"')
+def env(
+    ctx: typer.Context,
+    place: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="PLACE",
+            help="Where the client runs: host, container, lan (another machine) or direct (on "
+            "this machine, with S3).",
+        ),
+    ] = "host",
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="bash, dotenv, fish, powershell, json, python, r or jupyter.",
+        ),
+    ] = "bash",
+    secrets: Annotated[bool, typer.Option("--secrets", help="Include passwords and keys.")] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a program that another machine checks its connection with; needs --for "
+            "lan.",
+        ),
+    ] = None,
+) -> None:
+    """Print what a client must set to use the stack."""
+    from mlflow_compose import actions
+    from mlflow_compose.connect import FORMATS, PLACES
+
+    if place not in PLACES:
+        raise UsageError(f"--for must be {choices(*PLACES)}, got {place}")
+    if format_name not in FORMATS:
+        raise UsageError(f"--format must be {choices(*FORMATS)}, got {format_name}")
+    if check and place != "lan":
+        raise UsageError("--check is for other machines", hint="add --for lan")
+    plan = context_of(ctx).chosen_plan()
+    if check:
+        context_of(ctx).show(actions.write_check(plan, place, check, secrets=secrets))
+    context_of(ctx).show(actions.env(plan, place, format_name, secrets=secrets))
+
+
+@app.command("open", epilog="Example: mlflow-compose open")
+def open_(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the URL: mlflow, s3 or console.")
+    ] = "mlflow",
+) -> None:
+    """Open MLflow, or another server of the stack, in the browser."""
+    from mlflow_compose import actions
+
+    context = context_of(ctx)
+    context.show(actions.open_url(context.chosen_plan(), name, context.environ))

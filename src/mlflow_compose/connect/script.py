@@ -1,0 +1,35 @@
+"""The program with which another machine checks its connection to the stack."""
+
+from pprint import pformat
+
+from mlflow_compose.connect.variables import ClientEnvironment
+from mlflow_compose.stack import Stack
+
+CALL = """
+
+if __name__ == "__main__":
+    raise SystemExit(main({stack}))
+"""
+
+
+def check_script(
+    source: str, stack: Stack, environment: ClientEnvironment, *, secrets: bool
+) -> str:
+    """Return the program: `templates/client/check_client.py`, called with facts about the stack.
+
+    Args:
+        source: Text of that file.
+        stack: The stack.
+        environment: Variables of clients on other machines.
+        secrets: Whether the program contains their secret values; if not, it takes them from its
+            environment, or asks.
+    """
+    facts = {
+        "name": stack.name,
+        "id": stack.identity,
+        "login": stack.login is not None,
+        "bucket": stack.stores.bucket,
+        "variables": dict(environment.values(secrets=secrets)),
+        "hidden": [*environment.hidden(secrets=secrets)],
+    }
+    return source + CALL.format(stack=pformat(facts, sort_dicts=False))

@@ -1,0 +1,144 @@
+"""The variables of a client, by where it runs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow_compose.errors import UsageError
+from mlflow_compose.stack import Stack
+from mlflow_compose.stack.site import THIS_MACHINE, url_host
+
+HOST, CONTAINER, LAN, DIRECT = "host", "container", "lan", "direct"
+PLACES: Mapping[str, str] = {
+    HOST: "a program on this machine",
+    CONTAINER: "a container on the stack's network",
+    LAN: "a program on another machine",
+    DIRECT: "a program on this machine that also uses S3 itself",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable."""
+
+    name: str
+    value: str = field(repr=False)
+    is_secret: bool = False
+
+
+@dataclass(frozen=True)
+class ClientEnvironment:
+    """Everything that a client must set.
+
+    Attributes:
+        variables: The variables, secrets included.
+        notes: What is not said by a variable, as sentences.
+    """
+
+    variables: tuple[Variable, ...]
+    notes: tuple[str, ...] = ()
+
+    def values(self, *, secrets: bool) -> Mapping[str, str]:
+        """Return the values by name, with or without those of secrets."""
+        return {one.name: one.value for one in self.variables if secrets or not one.is_secret}
+
+    def hidden(self, *, secrets: bool) -> tuple[str, ...]:
+        """Return the names whose values are left out."""
+        return tuple(one.name for one in self.variables if one.is_secret and not secrets)
+
+
+def client_environment(stack: Stack, place: str, lan_host: str) -> ClientEnvironment:
+    """Return what a client must set.
+
+    Args:
+        stack: The stack.
+        place: Where the client runs, a key of PLACES.
+        lan_host: Name or address of this machine for others, empty if only this machine may
+            connect.
+
+    Raises:
+        UsageError: Clients in that place cannot use the stack.
+    """
+    _check(stack, place, lan_host)
+    found = [Variable("MLFLOW_TRACKING_URI", _tracking_uri(stack, place, lan_host))]
+    if stack.login:
+        name, password = stack.login
+        found += [
+            Variable("MLFLOW_TRACKING_USERNAME", name),
+            Variable("MLFLOW_TRACKING_PASSWORD", password, is_secret=True),
+        ]
+    if _uses_s3(stack, place):
+        found += _s3_variables(stack, place, lan_host)
+    return ClientEnvironment(tuple(found), tuple(_notes(stack, place)))
+
+
+def s3_endpoint(stack: Stack, place: str, lan_host: str) -> str:
+    """Return the S3 endpoint URL for clients in a place, empty for Amazon's."""
+    if place == CONTAINER:
+        return stack.site.s3
+    if place != LAN:
+        return stack.s3_url or ""
+    if not stack.s3_provider:
+        return stack.site.s3.replace(THIS_MACHINE, lan_host)
+    return f"http://{url_host(lan_host)}:{_published(stack, 's3')}"
+
+
+def _check(stack: Stack, place: str, lan_host: str) -> None:
+    if place == LAN and not lan_host:
+        raise UsageError(
+            "other machines cannot reach the stack: STACK_BIND_ADDRESS is a loopback address",
+            hint="set STACK_BIND_ADDRESS=0.0.0.0 and MLFLOW_AUTH=basic in .env, then "
+            "mlflow-compose up",
+        )
+    if place == CONTAINER and not stack.site.in_containers:
+        raise UsageError(
+            "the stack runs without Docker, so it has no network for containers",
+            hint="mlflow-compose env --for host",
+        )
+    if place == DIRECT and not stack.stores.uses_s3:
+        raise UsageError(
+            "the stack has no S3 server: its artifacts are in a folder (ARTIFACT_STORE=local)",
+            hint="mlflow-compose env --for host",
+        )
+
+
+def _tracking_uri(stack: Stack, place: str, lan_host: str) -> str:
+    if place == CONTAINER:
+        return stack.site.tracking
+    if place == LAN:
+        return f"http://{url_host(lan_host)}:{_published(stack, 'mlflow')}"
+    return stack.urls["mlflow"]
+
+
+def _published(stack: Stack, name: str) -> int:
+    return next(port.published for _, port in stack.ports if port.name == name)
+
+
+def _uses_s3(stack: Stack, place: str) -> bool:
+    return stack.stores.uses_s3 and DIRECT in {place, stack.artifact_access}
+
+
+def _s3_variables(stack: Stack, place: str, lan_host: str) -> Iterator[Variable]:
+    if endpoint := s3_endpoint(stack, place, lan_host):
+        yield Variable("MLFLOW_S3_ENDPOINT_URL", endpoint)
+        # What boto3 and other programs read.
+        yield Variable("AWS_ENDPOINT_URL_S3", endpoint)
+    key_id, secret = stack.app_key
+    yield Variable("AWS_ACCESS_KEY_ID", key_id, is_secret=True)
+    yield Variable("AWS_SECRET_ACCESS_KEY", secret, is_secret=True)
+    yield Variable("AWS_DEFAULT_REGION", stack.region)
+    if stack.ca_certs and place in {HOST, DIRECT}:
+        yield Variable("AWS_CA_BUNDLE", str(Path(stack.ca_certs).absolute()))
+    if stack.checksums != "when_supported":
+        yield Variable("AWS_REQUEST_CHECKSUM_CALCULATION", stack.checksums)
+        yield Variable("AWS_RESPONSE_CHECKSUM_VALIDATION", stack.checksums)
+
+
+def _notes(stack: Stack, place: str) -> Iterator[str]:
+    if place == CONTAINER:
+        yield f"start the container with --network {stack.name}_{stack.network}"
+    if stack.ca_certs and _uses_s3(stack, place) and place in {CONTAINER, LAN}:
+        yield (
+            "S3 is verified with MINIO_STORAGE_CA_CERTS: copy that file there, and set "
+            "AWS_CA_BUNDLE to its path"
+        )
