@@ -21,6 +21,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── StoreError               1  an external database or S3 server cannot be used
 ├── SourceError              1  the source of an import cannot be read
 ├── IncompleteError          1  an import is not complete
+├── QueryError               1  the database refuses a query
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
     ├── ServiceFailedError   1  it exited, or its one-shot job failed
@@ -183,6 +184,12 @@ class IncompleteError(MlflowComposeError):
     """An import is not complete."""
 
     code = "incomplete"
+
+
+class QueryError(MlflowComposeError):
+    """The database refuses a query, or is not reachable."""
+
+    code = "query"
 
 
 class NotReadyError(ServiceError):

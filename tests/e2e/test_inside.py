@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.actions import load_plan, read_settings
-from mlflow_compose.engines import Engine, SharedFolder, open_engine
-from mlflow_compose.targets import target_of
+from mlflow_compose.engines import Engine, SharedFolder
 
 from .docker_stack import DockerStack
+from .inside import engine_of
 from .running import SERVERS, RunningStack, docker_only
-from .tool import environment
 
 EVERY_BYTE = bytes(range(256)) * 1000
 # Calls `pg_dump` with nothing but the service's own secrets.
@@ -22,10 +20,7 @@ CONNECT = 'export PGPASSWORD="$(cat "$POSTGRES_PASSWORD_FILE")"; exec "$@"'
 @pytest.fixture
 def inside(shared: RunningStack) -> Engine:
     """Return the engine of the session's stack."""
-    world = environment()
-    loaded, paths = read_settings(shared.env_file, world)
-    plan = load_plan(loaded, paths, world, target_of(shared.engine))
-    return open_engine(plan.stack, plan.paths, plan.identity, world)
+    return engine_of(shared)
 
 
 @pytest.mark.parametrize("service", SERVERS)

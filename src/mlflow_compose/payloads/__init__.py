@@ -18,6 +18,7 @@ from mlflow_compose.payloads.files import (
     SettingsList,
 )
 from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
+from mlflow_compose.payloads.queries import QueryList, QueryResult
 from mlflow_compose.payloads.running import (
     Logs,
     Migration,
@@ -73,6 +74,8 @@ Payload = (
     | Imported
     | ClientVariables
     | Opened
+    | QueryResult
+    | QueryList
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -88,6 +91,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "import": (Imported,),
     "env": (ClientVariables,),
     "open": (Opened,),
+    "sql": (QueryResult, QueryList),
 }
 
 __all__ = [
@@ -111,6 +115,8 @@ __all__ = [
     "Opened",
     "Payload",
     "Pruned",
+    "QueryList",
+    "QueryResult",
     "Rendered",
     "ServiceState",
     "Setting",

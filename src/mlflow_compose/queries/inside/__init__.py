@@ -1,0 +1,1 @@
+"""Modules that run a query inside the mlflow service."""

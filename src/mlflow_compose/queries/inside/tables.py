@@ -1,0 +1,43 @@
+"""The tables that queries may read."""
+
+# No table with a secret in it, not even an encrypted one: logins, webhooks, keys of the gateway,
+# tokens, and arguments of jobs. Tables of later MLflow versions are added here once they are known.
+READABLE = frozenset(
+    {
+        "alembic_version",
+        "assessments",
+        "datasets",
+        "entity_associations",
+        "evaluation_dataset_records",
+        "evaluation_dataset_tags",
+        "evaluation_datasets",
+        "experiment_tags",
+        "experiments",
+        "input_tags",
+        "inputs",
+        "issues",
+        "latest_metrics",
+        "logged_model_metrics",
+        "logged_model_params",
+        "logged_model_tags",
+        "logged_models",
+        "metrics",
+        "model_version_tags",
+        "model_versions",
+        "params",
+        "registered_model_aliases",
+        "registered_model_tags",
+        "registered_models",
+        "runs",
+        "scorer_versions",
+        "scorers",
+        "span_metrics",
+        "spans",
+        "tags",
+        "trace_info",
+        "trace_metrics",
+        "trace_request_metadata",
+        "trace_tags",
+        "workspaces",
+    }
+)

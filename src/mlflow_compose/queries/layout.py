@@ -1,0 +1,68 @@
+"""How rows are shown: as a table, or as CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow_compose.queries.read import Row
+
+# A longer text would push the next columns off the screen.
+WIDEST = 60
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to show rows.
+
+    Attributes:
+        lines: Returns the lines of a result, or of a part of one that has only rows.
+        limit: Number of rows that are shown unless another is asked for, 0 for all.
+        in_parts: Whether parts are shown as they arrive.
+    """
+
+    lines: Callable[[Sequence[str], Sequence[Row]], Iterator[str]]
+    limit: int = 0
+    in_parts: bool = False
+
+
+def table(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a table with aligned columns; numbers are aligned at the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in (columns, ["-" * width for width in widths]):
+        yield "  ".join(map(str.ljust, line, widths)).rstrip()
+    for row, shown in zip(rows, cells, strict=True):
+        aligned = (
+            text.rjust(width) if isinstance(value, int | float) else text.ljust(width)
+            for value, text, width in zip(row, shown, widths, strict=True)
+        )
+        yield "  ".join(aligned).rstrip()
+
+
+def comma_separated(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield CSV (RFC 4180); a missing value is empty."""
+    for row in (*([columns] if columns else []), *rows):
+        text = io.StringIO()
+        # Python quotes line breaks only if they end lines, too.
+        csv.writer(text, lineterminator="\n").writerow(row)
+        yield text.getvalue().removesuffix("\n")
+
+
+def as_json(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a JSON array with an object for each row."""
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    yield from json.dumps(found, indent=2, ensure_ascii=False).splitlines()
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "table": Layout(table, limit=1000),
+    "csv": Layout(comma_separated, in_parts=True),
+    "json": Layout(as_json),
+}
