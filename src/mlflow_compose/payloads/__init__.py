@@ -7,6 +7,7 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_compose.payloads.dvc import DvcRemote
 from mlflow_compose.payloads.files import (
     Config,
     Created,
@@ -70,6 +71,7 @@ Payload = (
     | Migrated
     | Pruned
     | Imported
+    | DvcRemote
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -83,6 +85,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "verify": (Verified,),
     "migrate-store": (Migrated, Pruned),
     "import": (Imported,),
+    "dvc": (DvcRemote,),
 }
 
 __all__ = [
@@ -95,6 +98,7 @@ __all__ = [
     "CopiedObjects",
     "Created",
     "DeclaredSetting",
+    "DvcRemote",
     "FileChange",
     "Help",
     "Imported",
