@@ -16,6 +16,7 @@ SERVER = job_module("s3_server")
 APP_KEY = job_module("app_key")
 VERSITYGW = job_module("app_key_versitygw")
 ROOT = SERVER.Key("root-id", "root-secret")
+POLICY = "mlflow-compose-application"
 APP = SERVER.Key("app@id+1", 'app <&"> secret')
 
 
@@ -154,8 +155,8 @@ def test_former_keys_and_former_buckets_must_lose_their_access(
 def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     admin = "/rustfs/admin/v3"
     known = {
-        APP.id: {"policyName": APP_KEY.POLICY_NAME},
-        "old-id": {"policyName": f"another,{APP_KEY.POLICY_NAME}"},
+        APP.id: {"policyName": POLICY},
+        "old-id": {"policyName": f"another,{POLICY}"},
         "stranger": {"policyName": "another"},
         "nobody": {},
     }
@@ -163,12 +164,12 @@ def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     result = APP_KEY.make_app_key(job("rustfs"))
     assert result == "application key limited to bucket data; former keys deleted: 1"
     policy, user, attached, _, removed = requests.sent
-    assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
+    assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": POLICY})
     assert json.loads(policy[2]) == APP_KEY.policy("data")
     assert user[:2] == (f"PUT {admin}/add-user", {"accessKey": APP.id})
     assert json.loads(user[2]) == {"secretKey": APP.secret, "status": "enabled"}
     assert attached[1] == {
-        "policyName": APP_KEY.POLICY_NAME,
+        "policyName": POLICY,
         "userOrGroup": APP.id,
         "isGroup": "false",
     }

@@ -63,7 +63,7 @@ def quoted(name: str, value: str) -> str:
 
 def _unquoted(value: str) -> str:
     match = re.fullmatch(r"(\"|')(.*)\1\s*(#.*)?", value)
-    return match[2] if match else value.split(" #")[0].rstrip()
+    return match[2] if match else value.split(" #", maxsplit=1)[0].rstrip()
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
