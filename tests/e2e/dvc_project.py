@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,12 @@ class Project:
     def types(self, *argv: str, code: int | None = 0) -> Output:
         """Run a command in the repository."""
         return run(*argv, folder=self.root, env=self.environ, code=code)
+
+    def objects(self) -> bytes:
+        """Return the content of every object of the repository."""
+        command = ("git", "cat-file", "--batch-all-objects", "--batch")
+        done = subprocess.run(command, cwd=self.root, capture_output=True, check=True)
+        return done.stdout
 
     def init(self, *options: str, code: int | None = 0, bucket: str | None = None) -> Output:
         """Run `mlflow-compose dvc init` there."""

@@ -119,8 +119,8 @@ def seaweedfs_identities(settings: Settings) -> SecretFile:
         ),
     ]
     if settings.mlflow_bucket_name != keys.DVC_BUCKET:
-        dvc = map(SecretStr, keys.dvc_key(settings, keys.DVC_BUCKET))
-        identities.append(_identity("dvc", *dvc, _use_of(keys.DVC_BUCKET)))
+        key_id, secret = map(SecretStr, keys.dvc_key(settings, keys.DVC_BUCKET))
+        identities.append(_identity("dvc", key_id, secret, _use_of(keys.DVC_BUCKET)))
     text = json.dumps({"identities": identities}, indent=2, ensure_ascii=False)
     return SecretFile(SEAWEEDFS_IDENTITIES, text + "\n", "The S3 keys and their permissions.")
 

@@ -52,10 +52,9 @@ def dvc_key(settings: Settings, bucket: str) -> tuple[str, str]:
     the same project in another folder gets the same key.
     """
     root = settings.minio_root_password.get_secret_value()
-    key_id = _derive("DVC_ACCESS_KEY", root, bucket).hex()
-    return key_id[:KEY_ID_LENGTH], _derive("DVC_SECRET_ACCESS_KEY", root, bucket).hex()[
-        :SECRET_LENGTH
-    ]
+    key_id = _derive("DVC_ACCESS_KEY_ID", root, bucket).hex()
+    secret = _derive("DVC_SECRET_ACCESS_KEY", root, bucket).hex()
+    return key_id[:KEY_ID_LENGTH], secret[:SECRET_LENGTH]
 
 
 def _derive(name: str, *secrets: str) -> bytes:
