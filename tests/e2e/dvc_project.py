@@ -89,15 +89,16 @@ class Project:
         stack = f"--env-file={self.stack.env_file}"
         return tool(stack, "dvc", "init", *named, folder=self.root, env=self.environ, code=code)
 
+    def read_key(self) -> tuple[str, str]:
+        """Return the key in DVC's configuration, read by DVC itself."""
+        listed = self.types("dvc", "config", "--local", "--list").out.splitlines()
+        found = dict(line.removeprefix("remote.mlflow-compose.").split("=", 1) for line in listed)
+        return found["access_key_id"], found["secret_access_key"]
+
     @cached_property
     def key(self) -> tuple[str, str]:
-        """The key in DVC's configuration, read by DVC itself."""
-        names = ("access_key_id", "secret_access_key")
-        found = [
-            self.types("dvc", "config", "--local", f"remote.mlflow-compose.{name}").out.strip()
-            for name in names
-        ]
-        return found[0], found[1]
+        """The key after the first time that it was read."""
+        return self.read_key()
 
     @property
     def s3(self) -> "S3Client":

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from .conftest import MakeStack
-from .dvc_project import Project, installed_dvc
+from .dvc_project import Project
 from .outside import objects
 from .running import RunningStack, docker_only, local_only
 from .security import refused_with
@@ -22,11 +22,6 @@ SAME = "the same code talks to the same servers on both engines, and this one st
 
 # Object with the id of the stack that a bucket belongs to.
 OWNER = ".mlflow-compose-stack"
-
-
-@pytest.fixture(scope="module")
-def dvc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed_dvc(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,21 @@
 """`dvc init`: a bucket and a key for DVC in the stack's S3 server, and a remote that uses them."""
 
 import configparser
-import json
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
+from mlflow_compose.actions.dvc_buckets import MODULE, Access, create_bucket, own_access
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.dvc import REMOTE, Project, Remote, find_dvc, open_project
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
-from mlflow_compose.errors import FilesError, StoreError, UsageError
+from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.payloads import DvcRemote
-from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.validators import bucket as checked
 from mlflow_compose.stack import Stack, keys
 from mlflow_compose.stack.components import bucket_init
-
-# Module of bucket-init that creates the bucket.
-MODULE = "dvc_bucket.py"
-APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 
 
 @dataclass(frozen=True)
@@ -40,21 +34,6 @@ class Request:
     bucket: str
     key_file: Path | None = None
     force: bool = False
-
-
-@dataclass(frozen=True)
-class Access:
-    """DVC's key.
-
-    Attributes:
-        key: Id and secret.
-        settings: The settings or options that it comes from, for messages.
-        note: What else it may do, empty if it may only use DVC's bucket.
-    """
-
-    key: tuple[str, str] = field(repr=False)
-    settings: str
-    note: str = ""
 
 
 def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -> Result:
@@ -88,52 +67,6 @@ def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -
     if access.note:
         progress.note(access.note)
     return _result(project, remote, access)
-
-
-def create_bucket(plan: Plan, engine: Engine, bucket: str, access: Access) -> None:
-    """Create DVC's bucket and key with bucket-init, which can use the root key, and record it.
-
-    Raises:
-        StoreError: The S3 server refuses it, or the bucket is not this stack's.
-    """
-    stack = plan.stack
-    key_id, secret = access.key
-    request = {
-        "bucket": bucket,
-        "identity": stack.identity,
-        "key_id": key_id,
-        "secret": secret,
-        "key_settings": access.settings,
-    }
-    program, script = stack.service(bucket_init.NAME).command
-    command = (program, str(PurePosixPath(script).with_name(MODULE)))
-    with tempfile.TemporaryFile() as stdin:
-        # Not as arguments, which every process of the machine can see.
-        stdin.write(json.dumps(request).encode())
-        stdin.seek(0)
-        outcome = engine.run(bucket_init.NAME, command, stdin=stdin)
-    if outcome.exit_code:
-        reason = stack.mask(outcome.failure).replace(secret, "********")
-        raise StoreError(
-            reason.removeprefix(f"{bucket_init.NAME}: "),
-            hint="--bucket chooses another bucket; if the server or its keys changed, "
-            "mlflow-compose up",
-        )
-    record = read_record(plan.paths).with_dvc_bucket(engine.stack.site.engine, bucket)
-    write_record(record, plan.paths)
-
-
-def own_access(plan: Plan, bucket: str) -> Access:
-    """Return DVC's key for a bucket without options: one of its own if the server can limit it."""
-    stack, settings = plan.stack, plan.loaded.settings
-    if stack.key_is_limited:
-        return Access(keys.dvc_key(settings, bucket), "MINIO_ROOT_PASSWORD, derived for DVC")
-    if stack.has_one_key:
-        server = stack.stores.artifacts.facts["provider"]
-        note = f"the S3 server {server} has one key for everything: DVC uses it, too"
-    else:
-        note = "DVC uses MLflow's key (MINIO_ACCESS_KEY); --key-file gives it another one"
-    return Access(stack.app_key, APP_KEY, note)
 
 
 def _check_bucket(plan: Plan, request: Request) -> None:

@@ -9,6 +9,9 @@ SECTION = re.compile(r"\s*\[(.+)\]\s*(#.*)?")
 OPTION = re.compile(r"\s*([\w.-]+)\s*=\s*(.*?)\s*")
 # Any other value is quoted.
 PLAIN = re.compile(r"[\w./:@%+=~-]+")
+# DVC would replace it, and has no way to write it otherwise.
+INTERPOLATED = re.compile(r"%\([^)]*\)s")
+QUOTES = ('"', "'", '"""', "'''")
 CORE = "core"
 
 
@@ -51,18 +54,17 @@ def quoted(name: str, value: str) -> str:
     """
     if PLAIN.fullmatch(value):
         return value
-    for quote in "\"'":
-        if quote not in value and value.isprintable():
-            return f"{quote}{value}{quote}"
+    if value.isprintable() and not INTERPOLATED.search(value):
+        for quote in QUOTES:
+            if quote not in value and value[-1:] != quote[0]:
+                return f"{quote}{value}{quote}"
     raise DvcError(
-        f"DVC's configuration cannot hold this {name}: it contains both kinds of quotes, or a "
-        "character that cannot be printed",
-        hint="give DVC another key with --key-file",
+        f"DVC's configuration has no spelling for this {name}", hint="choose another key"
     )
 
 
 def _unquoted(value: str) -> str:
-    match = re.fullmatch(r"(\"|')(.*)\1\s*(#.*)?", value)
+    match = re.fullmatch(r"(\"{3}|'{3}|\"|')(.*?)\1\s*(#.*)?", value)
     return match[2] if match else value.split(" #", maxsplit=1)[0].rstrip()
 
 
