@@ -181,3 +181,7 @@ def test_an_external_server_must_be_usable_with_a_key_of_its_own(
     digest = md5(found.root / "big.bin")
     stored = replace(found, stack=outside).stored()
     assert stored == {OWNER, f"files/md5/{digest[:2]}/{digest[2:]}"}
+    # What DVC deletes as unused does not include the mark.
+    (found.root / "big.bin.dvc").unlink()
+    found.types("dvc", "gc", "--workspace", "--cloud", "--force")
+    assert replace(found, stack=outside).stored() == {OWNER}

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from mlflow_compose.actions.migration_plan import MigrationPlan
 from mlflow_compose.actions.old_server import administrator
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.clients import Objects, ObjectsError
 from mlflow_compose.data.migration import copy_objects
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import StoreError
@@ -21,6 +22,8 @@ from mlflow_compose.stack.model import MASK
 
 # Module of bucket-init that creates the bucket.
 MODULE = "dvc_bucket.py"
+# The same as in that module: the object with the id of the stack that a bucket belongs to.
+OWNER = ".mlflow-compose-stack"
 APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
 CHOOSE = "--bucket chooses another bucket; if the server or its keys changed, run mlflow-compose up"
 
@@ -88,9 +91,7 @@ def own_access(plan: Plan, bucket: str) -> Access:
 def copy_buckets(
     move: MigrationPlan, engine: Engine, progress: Progress
 ) -> Mapping[str, CopiedObjects]:
-    """Copy DVC's buckets from one bundled S3 server to another, with their keys.
-
-    To an external server, only its owner can give DVC a bucket and a key.
+    """Copy DVC's buckets from a bundled S3 server to the new one.
 
     Args:
         move: The migration.
@@ -102,18 +103,44 @@ def copy_buckets(
         StoreError: A bucket cannot be created, or differs after copying.
     """
     old, new = move.old, move.new
-    if not (old.stack.has(s3.NAME) and new.stack.has(s3.NAME)):
+    if not old.stack.has(s3.NAME):
         return {}
     source = administrator(old)
-    url = migration.objects_url(old.stack, new.stack, move.port)
-    target = replace(administrator(new), endpoint=url)
     known = {*read_record(old.paths).dvc_buckets.get(old.stack.site.engine, ())}
     copied = {}
     for name in sorted(known & {*source.buckets()}):
-        if new.stack.keys_are_fixed and name != keys.DVC_BUCKET:
-            continue
         with progress.step(f"Copying the bucket {name}"):
-            create_bucket(move.intermediate, engine, name, own_access(new, name))
-            one, other = replace(source, bucket=name), replace(target, bucket=name)
-            copied[name] = copy_objects(one, other, progress, own=not new.stack.folders)
+            try:
+                target = _target(move, engine, name)
+            except (ObjectsError, StoreError) as error:
+                progress.note(f"the bucket {name} is not copied: {error}")
+                continue
+            one = replace(source, bucket=name)
+            own = new.stack.has(s3.NAME) and not new.stack.folders
+            copied[name] = copy_objects(one, target, progress, own=own)
     return copied
+
+
+def _target(move: MigrationPlan, engine: Engine, name: str) -> Objects:
+    """Return DVC's bucket on the new server, created if it is missing.
+
+    Raises:
+        ObjectsError: The server refused a request, or did not answer.
+        StoreError: The bucket cannot be created, or is not this stack's.
+    """
+    new = move.new
+    if new.stack.has(s3.NAME):
+        create_bucket(move.intermediate, engine, name, own_access(new, name))
+        url = migration.objects_url(move.old.stack, new.stack, move.port)
+        return replace(administrator(new), endpoint=url, bucket=name)
+    # Which key DVC has there, the user says later: `dvc init --key-file`.
+    target = replace(Objects.of(new.stack), bucket=name)
+    if new.loaded.settings.mlflow_bucket_create:
+        target.create_bucket()
+    if target.has("") and not _is_own(target, new.stack.identity):
+        raise StoreError("a bucket of that name is there, which is not this stack's")
+    return target
+
+
+def _is_own(target: Objects, identity: str) -> bool:
+    return target.has(OWNER) and target.get(OWNER) == identity.encode()
