@@ -155,8 +155,8 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
             copied = replace(copied, objects=_copy_objects(move, engine, progress))
         with _s3_errors():
             copied = replace(copied, dvc_buckets=copy_buckets(move, engine, progress))
-            others = [name for name in other_buckets(move.old) if name not in copied.dvc_buckets]
-            copied = replace(copied, other_buckets=others)
+            others = (name for name in other_buckets(move.old) if name not in copied.dvc_buckets)
+            copied = replace(copied, other_buckets=tuple(others))
         _record_other_buckets(move, copied.other_buckets)
     if move.moves_runs:
         if cause := external_database(engine):

@@ -78,14 +78,14 @@ class Project:
         if own and not _is_same(own, remote):
             where = " at ".join(own[name] for name in ("url", "endpointurl") if name in own)
             raise DvcError(
-                f"the remote {REMOTE} of this project is {where}, not {remote.address}",
-                hint="--force replaces it; --bucket keeps another bucket",
+                f'the remote "{REMOTE}" of this project is {where}, not {remote.address}',
+                hint="--force replaces it",
             )
         if (default := self.default) not in {"", REMOTE}:
             url = self._remote(default).get("url", "")
             raise DvcError(
                 f"the default remote of this project is {f'{default} ({url})' if url else default}",
-                hint=f"--force makes {REMOTE} the default; {default} stays a remote",
+                hint=f"--force makes the stack's bucket the default; {default} stays a remote",
             )
 
     @property
