@@ -145,6 +145,14 @@ def test_a_remote_of_the_user_must_be_kept_unless_forced(project: Project, tmp_p
     assert other.key == project.key
 
 
+@local_only("DVC refuses it on this machine, whatever runs the stack")
+def test_a_folder_without_git_must_be_reported(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    found = replace(project, root=tmp_path / "folder")
+    found.init(code=1).shows("dvc init failed in", "is not tracked by any supported SCM tool")
+    assert [*found.root.iterdir()] == []
+
+
 def test_without_dvc_nothing_must_be_created(project: Project, tmp_path: Path) -> None:
     name = f"none-{secrets.token_hex(4)}"
     bare = replace(project, root=tmp_path / "bare", dvc_folder=tmp_path, bucket=name)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_compose.dvc import REMOTE, Project, Remote, config
+from mlflow_compose.dvc import REMOTE, Project, Remote, config, find_dvc, open_project
 from mlflow_compose.errors import DvcError, FilesError
 
 OWN = Remote("s3://dvc", "http://127.0.0.1:9000", "us-east-1", ("key-id", "key-secret"))
@@ -134,6 +134,42 @@ def test_amazon_must_get_no_endpoint_and_a_private_ca_only_on_this_machine(
     }
     assert config.read(text_of(project, "config.local"))[SECTION]["ssl_verify"] == "/etc/lab.pem"
     assert remote.address == "s3://dvc"
+
+
+def install(folder: Path, *lines: str) -> dict[str, str]:
+    """Put a `dvc` on PATH that runs these lines."""
+    program = folder / "dvc"
+    program.write_text("\n".join(("#!/bin/sh", *lines, "")), encoding="utf-8")
+    program.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["echo 'Supports: http (aiohttp = 3.14)'"], "installed without its plugin for S3"),
+        (["echo 'ImportError: no module' >&2", "exit 1"], "dvc does not work: ImportError"),
+    ],
+)
+def test_a_dvc_that_cannot_use_s3_must_be_reported(
+    lines: list[str], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DvcError, match=reason) as caught:
+        find_dvc(tmp_path, install(tmp_path, *lines))
+    assert caught.value.hint == 'pip install "dvc[s3]"'
+
+
+def test_the_project_around_a_folder_must_be_used(project: Project) -> None:
+    folder = project.root / "src" / "deep"
+    folder.mkdir(parents=True)
+    assert open_project(folder, "/nonexistent", {}) == project
+
+
+def test_a_refusal_of_dvc_must_be_passed_on(tmp_path: Path) -> None:
+    environ = install(tmp_path, "echo 'ERROR: failed to initiate DVC - no Git' >&2", "exit 1")
+    with pytest.raises(DvcError, match="failed to initiate DVC - no Git") as caught:
+        open_project(tmp_path, str(tmp_path / "dvc"), environ)
+    assert "git init" in str(caught.value.hint)
 
 
 def test_an_unreadable_configuration_must_be_reported(project: Project) -> None:
