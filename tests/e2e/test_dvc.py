@@ -138,6 +138,12 @@ def test_a_remote_of_the_user_must_be_kept_unless_forced(project: Project, tmp_p
     before = (other.root / ".dvc" / "config").read_bytes()
     other.init(code=1).shows("the default remote of this project is lab (s3://lab/data)")
     assert (other.root / ".dvc" / "config").read_bytes() == before
+    local = other.root / ".dvc" / "config.local"
+    local.touch()
+    other.types("git", "add", "--force", str(local))
+    other.init("--force", code=1).shows("Git tracks .dvc/config.local")
+    assert local.read_bytes() == b""
+    other.types("git", "rm", "--quiet", "--cached", str(local))
     other.init("--force")
     listed = [line.split() for line in other.types("dvc", "remote", "list").out.splitlines()]
     own = ["mlflow-compose", f"s3://{project.bucket}", "(default)"]

@@ -82,14 +82,14 @@ def test_the_key_must_only_be_in_a_file_that_git_ignores(project: Project) -> No
 
 def test_a_file_that_git_tracks_must_never_get_the_key(project: Project) -> None:
     environ = {"PATH": "/usr/bin:/bin:/usr/local/bin"}
-    project.check(OWN, environ)
+    project.check_ignored(environ)
     (project.root / ".dvc" / "config.local").touch()
     for command in (["init", "--quiet"], ["add", "--force", ".dvc/config.local"]):
         subprocess.run(["git", *command], cwd=project.root, check=True)
     with pytest.raises(DvcError, match=r"Git tracks .dvc/config.local"):
-        project.check(OWN, environ)
+        project.check_ignored(environ)
     # Without Git, there is nothing to track it.
-    project.check(OWN, {"PATH": "/nonexistent"})
+    project.check_ignored({"PATH": "/nonexistent"})
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_a_file_that_git_tracks_must_never_get_the_key(project: Project) -> None
 def test_another_remote_must_be_kept(project: Project, text: str, reason: str) -> None:
     (project.root / ".dvc" / "config").write_text(text, encoding="utf-8")
     with pytest.raises(DvcError, match=reason):
-        project.check(OWN, {})
+        project.check_remote(OWN)
     project.configure(OWN, force=True)
-    project.check(OWN, {})
+    project.check_remote(OWN)
     found = config.read(text_of(project, "config"))
     assert found[SECTION] == {"url": OWN.url, "endpointurl": OWN.endpoint, "region": OWN.region}
     assert ('remote "lab"' in found) is ('remote "lab"' in text)
@@ -118,7 +118,7 @@ def test_a_default_of_this_machine_must_be_known(project: Project) -> None:
     """It overrides that of the file in Git."""
     (project.root / ".dvc" / "config.local").write_text("[core]\n    remote = disk\n")
     with pytest.raises(DvcError, match="is disk"):
-        project.check(OWN, {})
+        project.check_remote(OWN)
     project.configure(OWN, force=True)
     assert config.read(text_of(project, "config.local"))["core"] == {"remote": REMOTE}
 
@@ -175,4 +175,4 @@ def test_a_refusal_of_dvc_must_be_passed_on(tmp_path: Path) -> None:
 def test_an_unreadable_configuration_must_be_reported(project: Project) -> None:
     (project.root / ".dvc" / "config").mkdir()
     with pytest.raises(FilesError, match="config cannot be read"):
-        project.check(OWN, {})
+        project.check_remote(OWN)

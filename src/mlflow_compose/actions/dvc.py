@@ -59,8 +59,9 @@ def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -
         f"s3://{request.bucket}", stack.s3_url or "", stack.region, access.key, _certificates(stack)
     )
     project = open_project(request.folder, program, plan.environ)
+    project.check_ignored(plan.environ)
     if not request.force:
-        project.check(remote, plan.environ)
+        project.check_remote(remote)
     with progress.step(f"Creating the bucket {request.bucket} and its key"):
         create_bucket(plan, engine, request.bucket, access)
     project.configure(remote, force=request.force)

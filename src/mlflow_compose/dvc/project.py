@@ -63,17 +63,24 @@ class Project:
 
     root: Path
 
-    def check(self, remote: Remote, environ: Mapping[str, str]) -> None:
-        """Make sure that nothing of the user's would be replaced, and that no key gets into Git.
+    def check_ignored(self, environ: Mapping[str, str]) -> None:
+        """Make sure that the key does not get into Git.
 
         Raises:
-            DvcError: The project has another remote, or Git tracks the file for the key.
+            DvcError: Git tracks the file for the key.
         """
-        if self.is_tracked(environ):
+        if self._is_tracked(environ):
             raise DvcError(
                 f"Git tracks {FOLDER}/{LOCAL}, where DVC keeps keys",
                 hint=f"git rm --cached {FOLDER}/{LOCAL}, and commit; then run the command again",
             )
+
+    def check_remote(self, remote: Remote) -> None:
+        """Make sure that no remote of the user's would be replaced.
+
+        Raises:
+            DvcError: The project has another default remote, or another one of this name.
+        """
         own = self._remote(REMOTE)
         if own and not _is_same(own, remote):
             where = " at ".join(own[name] for name in ("url", "endpointurl") if name in own)
@@ -93,14 +100,6 @@ class Project:
         """Name of the default remote, empty if there is none."""
         found = [config.read(self._text(name)).get(config.CORE, {}) for name in (LOCAL, SHARED)]
         return next((core["remote"] for core in found if core.get("remote")), "")
-
-    def is_tracked(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether Git tracks the file for the key."""
-        git = shutil.which("git", path=environ.get("PATH"))
-        if git is None:
-            return False
-        command = [git, "ls-files", "--error-unmatch", f"{FOLDER}/{LOCAL}"]
-        return run_process(command, folder=self.root, environ=environ).exit_code == 0
 
     def configure(self, remote: Remote, *, force: bool) -> None:
         """Make this the default remote, with its key in a file that Git ignores.
@@ -129,6 +128,13 @@ class Project:
 
     def _remote(self, name: str) -> Mapping[str, str]:
         return config.read(self._text(SHARED)).get(config.remote(name), {})
+
+    def _is_tracked(self, environ: Mapping[str, str]) -> bool:
+        git = shutil.which("git", path=environ.get("PATH"))
+        if git is None:
+            return False
+        command = [git, "ls-files", "--error-unmatch", f"{FOLDER}/{LOCAL}"]
+        return run_process(command, folder=self.root, environ=environ).exit_code == 0
 
     def _ignore(self) -> None:
         text = self._text(".gitignore")
