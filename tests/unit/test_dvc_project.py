@@ -76,8 +76,24 @@ def test_the_key_must_only_be_in_a_file_that_git_ignores(project: Project) -> No
     assert config.read(local)["cache"] == {"dir": "/big"}
     mode = (project.root / ".dvc" / "config.local").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
-    assert text_of(project, ".gitignore") == "/cache\n/config.local\n"
+    assert text_of(project, ".gitignore") == "/cache\n/config.local\n/tmp\n"
     assert "key-secret" not in repr(OWN)
+
+
+def test_an_unfinished_file_with_the_key_must_be_where_git_ignores_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is left after `kill -9`, in a project that DVC itself created."""
+    (project.root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n", encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet"], cwd=project.root, check=True)
+    monkeypatch.setattr(Path, "replace", lambda *_: None)
+    project.configure(OWN, force=False)
+    subprocess.run(["git", "add", "--all"], cwd=project.root, check=True)
+    left = [path for path in (project.root / ".dvc").rglob("*config.local*") if path.is_file()]
+    assert "key-secret" in "".join(path.read_text(encoding="utf-8") for path in left)
+    command = ["git", "cat-file", "--batch-all-objects", "--batch"]
+    objects = subprocess.run(command, cwd=project.root, check=True, capture_output=True).stdout
+    assert b"key-secret" not in objects
 
 
 def test_a_file_that_git_tracks_must_never_get_the_key(project: Project) -> None:

@@ -15,7 +15,9 @@ from mlflow_compose.files import write_whole
 REMOTE = "mlflow-compose"
 INSTALL = 'pip install "dvc[s3]"'
 FOLDER, SHARED, LOCAL = ".dvc", "config", "config.local"
-IGNORED = f"/{LOCAL}"
+# DVC's own folder for temporary files.
+TEMPORARY = "tmp"
+IGNORED = (f"/{LOCAL}", f"/{TEMPORARY}")
 # Like Git's own files; the key is only for its owner.
 SHARED_MODE, LOCAL_MODE = 0o644, 0o600
 
@@ -123,7 +125,7 @@ class Project:
             local = config.with_options(local, config.CORE, default)
         # First, so that Git never sees the key.
         self._ignore()
-        self._write(LOCAL, config.with_options(local, section, remote.local), LOCAL_MODE)
+        self._write_local(config.with_options(local, section, remote.local))
         self._write(SHARED, shared, self._mode(SHARED))
 
     def _remote(self, name: str) -> Mapping[str, str]:
@@ -137,10 +139,16 @@ class Project:
         return run_process(command, folder=self.root, environ=environ).exit_code == 0
 
     def _ignore(self) -> None:
-        text = self._text(".gitignore")
-        if IGNORED not in text.splitlines():
-            lines = [*text.splitlines(), IGNORED]
-            self._write(".gitignore", "\n".join((*lines, "")), self._mode(".gitignore"))
+        lines = self._text(".gitignore").splitlines()
+        if missing := [line for line in IGNORED if line not in lines]:
+            text = "\n".join((*lines, *missing, ""))
+            self._write(".gitignore", text, self._mode(".gitignore"))
+
+    def _write_local(self, text: str) -> None:
+        # Completed in a folder that Git ignores: after kill -9, a part of it may be left.
+        (self.root / FOLDER / TEMPORARY).mkdir(exist_ok=True)
+        new = self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
+        new.replace(self.root / FOLDER / LOCAL)
 
     def _mode(self, name: str) -> int:
         path = self.root / FOLDER / name
@@ -155,12 +163,13 @@ class Project:
         except (OSError, ValueError) as error:
             raise FilesError(f"{path} cannot be read: {error}") from None
 
-    def _write(self, name: str, text: str, mode: int) -> None:
+    def _write(self, name: str, text: str, mode: int) -> Path:
         path = self.root / FOLDER / name
         try:
             write_whole(path, text, mode)
         except OSError as error:
             raise FilesError(f"{path} cannot be written: {error.strerror}") from None
+        return path
 
 
 def find_dvc(folder: Path, environ: Mapping[str, str]) -> str:
