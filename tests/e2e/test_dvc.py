@@ -129,6 +129,7 @@ def test_another_owners_bucket_must_never_be_taken_over(project: Project) -> Non
     other.remove_bucket()
 
 
+@local_only("it is about files of the project, whatever runs the stack")
 def test_a_remote_of_the_user_must_be_kept_unless_forced(project: Project, tmp_path: Path) -> None:
     """The user's remote stays in the project even then."""
     other = replace(project, root=tmp_path / "other")

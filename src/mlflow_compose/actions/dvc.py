@@ -54,11 +54,12 @@ def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -
     _check_bucket(plan, request)
     access = _access(plan, request)
     _check_runs(plan, engine)
-    program = find_dvc(request.folder, plan.environ)
+    with progress.step("Checking dvc and the project"):
+        program = find_dvc(request.folder, plan.environ)
+        project = open_project(request.folder, program, plan.environ)
     remote = Remote(
         f"s3://{request.bucket}", stack.s3_url or "", stack.region, access.key, _certificates(stack)
     )
-    project = open_project(request.folder, program, plan.environ)
     project.check_ignored(plan.environ)
     if not request.force:
         project.check_remote(remote)
