@@ -1,9 +1,9 @@
-"""The application's key in MinIO and in forks with the same admin API."""
+"""A key for one bucket in MinIO and in forks with the same admin API."""
 
 import json
 from urllib.parse import urlsplit
 
-from app_key import POLICY_NAME, policy, works
+from app_key import policy, policy_name, works
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
@@ -28,22 +28,23 @@ def make(job: Job) -> int:
 
 def make_as(admin: MinioAdmin, job: Job) -> int:
     """Create the key with this admin client; return how many keys it replaces."""
-    known = POLICY_NAME in json.loads(admin.policy_list())
-    admin.policy_add(POLICY_NAME, policy=policy(job.bucket))
+    name = policy_name(job)
+    known = name in json.loads(admin.policy_list())
+    admin.policy_add(name, policy=policy(job.bucket))
     if known and works(job):
         return 0
     # Each encrypted call costs the server 64 MB, which it does not free: make as few as possible.
     admin.user_add(job.app.id, job.app.secret)
-    admin.policy_set(POLICY_NAME, user=job.app.id)
-    others = holders(admin) if known else []
+    admin.policy_set(name, user=job.app.id)
+    others = holders(admin, name) if known else []
     replaced = [user for user in others if user != job.app.id]
     for user in replaced:
         admin.user_remove(user)
     return len(replaced)
 
 
-def holders(admin: MinioAdmin) -> list[str]:
-    """Return the users that the policy is attached to."""
-    entities = json.loads(admin.get_policy_entities([], [], [POLICY_NAME]))
+def holders(admin: MinioAdmin, policy: str) -> list[str]:
+    """Return the users that a policy is attached to."""
+    entities = json.loads(admin.get_policy_entities([], [], [policy]))
     mappings = entities.get("policyMappings") or []
     return [user for mapping in mappings for user in mapping.get("users") or []]

@@ -22,7 +22,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from s3_server import (
-    APP_KEY,
     ROOT_KEY,
     Job,
     JobError,
@@ -43,17 +42,7 @@ PATIENCE = 300
 def main(environ: Mapping[str, str]) -> int:
     """Run the job that the environment describes; return the exit code."""
     try:
-        job = Job(
-            # Without an endpoint, boto3 uses Amazon S3 in the region.
-            endpoint=environ.get("S3_ENDPOINT"),
-            bucket=environ["S3_BUCKET"],
-            region=environ["AWS_DEFAULT_REGION"],
-            # A server without users has only the application's key.
-            root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
-            app=read_key(Path(environ["APP_KEY_FILE"])),
-            may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
-            key_maker=environ.get("KEY_MAKER", ""),
-        )
+        job = job_of(environ)
         if "S3_READY" in environ:
             wait_until_ready(f"{job.endpoint}{environ['S3_READY']}", PATIENCE)
         print(make_bucket(job) if job.may_create else find_bucket(job))
@@ -67,6 +56,21 @@ def main(environ: Mapping[str, str]) -> int:
         print(f"bucket-init: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def job_of(environ: Mapping[str, str]) -> Job:
+    """Return the job that the environment describes."""
+    return Job(
+        # Without an endpoint, boto3 uses Amazon S3 in the region.
+        endpoint=environ.get("S3_ENDPOINT"),
+        bucket=environ["S3_BUCKET"],
+        region=environ["AWS_DEFAULT_REGION"],
+        # A server without users has only the application's key.
+        root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
+        app=read_key(Path(environ["APP_KEY_FILE"])),
+        may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
+        key_maker=environ.get("KEY_MAKER", ""),
+    )
 
 
 def read_key(path: Path) -> Key:
@@ -86,7 +90,7 @@ def make_bucket(job: Job) -> str:
         if job.region == REGION_WITHOUT_CONSTRAINT
         else {"CreateBucketConfiguration": {"LocationConstraint": job.region}}
     )
-    with explained_errors(job, key_settings=ROOT_KEY if job.has_users else APP_KEY):
+    with explained_errors(job, key_settings=ROOT_KEY if job.has_users else job.app_settings):
         try:
             client.create_bucket(Bucket=job.bucket, **constraint)
         except ClientError as error:
@@ -98,7 +102,7 @@ def make_bucket(job: Job) -> str:
 
 def find_bucket(job: Job) -> str:
     """Check that the bucket exists."""
-    with explained_errors(job, key_settings=APP_KEY):
+    with explained_errors(job, key_settings=job.app_settings):
         # Not a HEAD request, whose response has no error message.
         s3_client(job, job.app).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
     return f"bucket {job.bucket} exists"
@@ -107,7 +111,7 @@ def find_bucket(job: Job) -> str:
 def check_app_key(job: Job) -> None:
     """Check that the application's key works, before MLflow fails with it."""
     client = s3_client(job, job.app)
-    with explained_errors(job, key_settings=APP_KEY):
+    with explained_errors(job, key_settings=job.app_settings):
         client.list_objects_v2(Bucket=job.bucket, MaxKeys=1)
         if job.has_users:
             # This job itself has just granted what the key may do.

@@ -18,6 +18,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── Cancelled              130  interrupted by the user
 │   ├── Terminated         143  terminated by SIGTERM
 │   └── HungUp             129  the terminal was closed (SIGHUP)
+├── DvcError                 1  dvc cannot be used, or the project has another remote
 ├── StoreError               1  an external database or S3 server cannot be used
 ├── SourceError              1  the source of an import cannot be read
 ├── IncompleteError          1  an import is not complete
@@ -166,6 +167,12 @@ class VerifyError(MlflowComposeError):
     """The stack runs, but does not work."""
 
     code = "verify"
+
+
+class DvcError(MlflowComposeError):
+    """`dvc` cannot be used, or the DVC project has another remote."""
+
+    code = "dvc"
 
 
 class StoreError(MlflowComposeError):

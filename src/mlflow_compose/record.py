@@ -30,6 +30,7 @@ class Record:
             of an S3 server is missing if they are unknown.
         folders: By engine, the folders of this machine that held data, as the rendered files
             spell them, each with the stack id that it carried.
+        dvc_buckets: By engine, the buckets that were created for DVC; some may be gone.
     """
 
     started_on: str = ""
@@ -38,6 +39,7 @@ class Record:
     left_behind: Mapping[str, Collection[str]] = field(default_factory=dict)
     other_buckets: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    dvc_buckets: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record after a start, with the data in these places and volumes."""
@@ -76,6 +78,7 @@ class Record:
             left_behind=_without(self.left_behind, engine),
             other_buckets=_without(self.other_buckets, engine),
             folders=_without(self.folders, engine),
+            dvc_buckets=self.dvc_buckets if elsewhere else _without(self.dvc_buckets, engine),
         )
 
     def with_folders(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
@@ -112,6 +115,11 @@ class Record:
         """Return the record with the buckets in these volumes that a migration did not copy."""
         found = {**self.other_buckets.get(engine, {}), **{name: list(buckets) for name in volumes}}
         return replace(self, other_buckets={**self.other_buckets, engine: found})
+
+    def with_dvc_bucket(self, engine: str, bucket: str) -> "Record":
+        """Return the record with a bucket that was created for DVC."""
+        found = sorted({*self.dvc_buckets.get(engine, ()), bucket})
+        return replace(self, dvc_buckets={**self.dvc_buckets, engine: found})
 
     def not_copied(self, engine: str, servers: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return the left-over volumes that `prune` must not delete, with their other buckets.

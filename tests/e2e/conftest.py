@@ -14,6 +14,7 @@ from tests.summary import KEPT
 from .classroom import Classroom, open_classroom
 from .docker_calls import DockerCalls
 from .docker_stack import DockerStack
+from .dvc_project import installed_dvc
 from .local_stack import LocalStack
 from .mlruns import Mlruns, write_mlruns
 from .outside import SETTINGS
@@ -217,6 +218,12 @@ def composed(_make_for_session: MakeStack) -> DockerStack:
     stack.compose("up", "--detach", "--wait")
     stack.is_well = True
     return stack
+
+
+@pytest.fixture(scope="session")
+def dvc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the real `dvc` command, in an environment of its own."""
+    return installed_dvc(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

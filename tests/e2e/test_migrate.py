@@ -2,12 +2,16 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote as quote_url
 
 import pytest
 
 from .conftest import MakeStack
+from .dvc_project import Project
 from .images import image_settings
 from .moves import (
     ODD,
@@ -21,6 +25,7 @@ from .moves import (
 )
 from .outside import database
 from .running import RunningStack, docker_only, local_only
+from .security import refused_with
 from .small import SMALLEST
 from .test_stores import expect_proven
 from .tool import SCRIPT, environment
@@ -163,8 +168,13 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
 
 @docker_only("without Docker there is one S3 server")
 def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external_one(
-    filled: RunningStack, outside: RunningStack
+    filled: RunningStack, outside: RunningStack, dvc: Path, tmp_path: Path
 ) -> None:
+    """DVC's data moves along; inside of the stack, its key stays the same."""
+    project = Project(tmp_path / "project", filled, dvc)
+    project.create()
+    project.init()
+    project.s3.put_object(Bucket=project.bucket, Key="data", Body=LARGE)
     run = filled.log_run()
     before = contents(filled, filled.app_key, filled.bucket)
     kind = content_type(filled, filled.app_key, filled.bucket)
@@ -178,6 +188,8 @@ def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external
         *("--settings", more, "--json"),
     ).data
     assert sorted(data["kept"]) == ["minio_data", "mlflow_data"]
+    assert data["dvc_buckets"]["dvc"]["count"] == 2
+    expect_separate(project)
     assert data["other_buckets"] == ["thesis"]
     assert data["other_locations"] == {"thesis": 1}
     assert data["objects"]["count"] == len(before)
@@ -198,11 +210,37 @@ def test_data_must_move_to_other_servers_of_the_stack_and_objects_to_an_external
     assert filled.api.artifact("GET", run.key).content == run.artifact
     assert set(filled.ids()) == {"postgres", "bucket-init", "mlflow"}
     assert filled.volumes() == volumes
+    expect_external(project, outside)
     output = filled.tool("migrate-store", "--prune", "--yes")
     output.shows(
         "deleted: mlflow_data, versitygw_data", "minio_data was not deleted", "docker volume rm"
     )
     assert filled.volumes() == {"minio_data", "postgres_data", "mlflow_tmp"}
+
+
+def expect_separate(project: Project) -> None:
+    """Assert that DVC's data is there, and that neither key may use the other's bucket."""
+    stack = project.stack
+    found = project.s3.get_object(Bucket=project.bucket, Key="data")["Body"].read()
+    assert found == LARGE
+    for owner, foreign in {project.key: stack.bucket, stack.app_key: project.bucket}.items():
+        request = partial(stack.s3(owner).list_objects_v2, Bucket=foreign)
+        assert refused_with(request) == "AccessDenied"
+    before = project.contents()
+    project.init()
+    assert project.contents() == before
+
+
+def expect_external(project: Project, outside: RunningStack) -> None:
+    """Assert that a project can use its data on an external server, after it was told so."""
+    refused = project.init(code=1)
+    refused.shows('the remote "mlflow-compose" of this project is s3://dvc at http://127.0.0.1:')
+    refused.shows(f"not s3://dvc at {outside.s3_url}")
+    project.init("--force")
+    there = replace(project, stack=outside)
+    found = outside.s3(project.read_key()).get_object(Bucket=there.bucket, Key="data")
+    assert found["Body"].read() == LARGE
+    there.remove_bucket()
 
 
 def runs(api: Api, experiments: list[str]) -> dict[str, Any]:

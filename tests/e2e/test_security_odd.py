@@ -3,10 +3,12 @@
 import time
 import uuid
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from .classroom import ADMIN, LONG, ODD, UNICODE, Classroom, odd_secret
+from .dvc_project import Project
 from .running import WAIT_TIMEOUT, RunningStack, local_only
 from .security import refused_with
 from .tracking import Api
@@ -64,13 +66,20 @@ def test_s3_must_accept_exactly_odd_secrets(odd: RunningStack) -> None:
     expect_keys(odd, application=odd_secret(odd.engine), root=UNICODE)
 
 
-def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(classroom: Classroom) -> None:
+def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(
+    classroom: Classroom, dvc: Path, tmp_path: Path
+) -> None:
     """Both the application's key and, if the S3 server has one, the root key.
 
     Without Docker, the first attempt also changes the database's password, which must be reported
-    and not block the other changes; on Docker, test_security_markers proves that.
+    and not block the other changes; on Docker, test_security_markers proves that. A DVC project
+    gets the new key when it asks for it.
     """
     stack, run = classroom.stack, classroom.stack.log_run(classroom.admin)
+    project = Project(tmp_path / "project", stack, dvc)
+    project.create()
+    project.init()
+    project.s3.put_object(Bucket=project.bucket, Key="data", Body=b"data")
     old = (stack.app_key, stack.root_key)
     changed = LONG if not stack.one_key else LONG.replace(",", "")
     stack.write(MINIO_SECRET_ACCESS_KEY=changed, MINIO_ROOT_PASSWORD=ODD)
@@ -80,6 +89,7 @@ def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(classroom: 
     expect_keys(stack, application=changed, root=ODD)
     for key in old:
         expect_mismatch(stack, key)
+    expect_new_key(project)
     assert run.key in stack.objects()
     stack.expect(run, classroom.admin)
     stack.expect(stack.log_run(classroom.admin), classroom.admin)
@@ -109,6 +119,18 @@ def expect_keys(stack: RunningStack, *, application: str, root: str) -> None:
         assert found == expected
         stack.s3((key_id, expected)).list_objects_v2(Bucket=stack.bucket)
         expect_mismatch(stack, (key_id, expected[:-1]))
+
+
+def expect_new_key(project: Project) -> None:
+    """Assert that DVC keeps its data, and that its old key only works until it has a new one."""
+    old, stack = project.key, project.stack
+    if not stack.one_key:
+        assert stack.s3(old).list_objects_v2(Bucket=project.bucket)["KeyCount"] == 2
+    project.init()
+    new = project.read_key()
+    assert stack.s3(new).get_object(Bucket=project.bucket, Key="data")["Body"].read() == b"data"
+    with_old = partial(stack.s3(old).list_objects_v2, Bucket=project.bucket)
+    assert refused_with(with_old) in {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
 def expect_mismatch(stack: RunningStack, key: tuple[str, str]) -> None:

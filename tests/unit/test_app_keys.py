@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
@@ -16,6 +16,7 @@ SERVER = job_module("s3_server")
 APP_KEY = job_module("app_key")
 VERSITYGW = job_module("app_key_versitygw")
 ROOT = SERVER.Key("root-id", "root-secret")
+POLICY = "mlflow-compose-application"
 APP = SERVER.Key("app@id+1", 'app <&"> secret')
 
 
@@ -71,7 +72,7 @@ class Buckets:
         self.policies = dict(policies)
 
     def list_buckets(self) -> dict[str, Any]:
-        return {"Buckets": [{"Name": name} for name in ("data", "former", "foreign")]}
+        return {"Buckets": [{"Name": name} for name in ("data", "former", "foreign", "my-data")]}
 
     def get_bucket_policy(self, *, Bucket: str) -> dict[str, str]:  # noqa: N803 - boto3's
         if Bucket not in self.policies:
@@ -154,8 +155,8 @@ def test_former_keys_and_former_buckets_must_lose_their_access(
 def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     admin = "/rustfs/admin/v3"
     known = {
-        APP.id: {"policyName": APP_KEY.POLICY_NAME},
-        "old-id": {"policyName": f"another,{APP_KEY.POLICY_NAME}"},
+        APP.id: {"policyName": POLICY},
+        "old-id": {"policyName": f"another,{POLICY}"},
         "stranger": {"policyName": "another"},
         "nobody": {},
     }
@@ -163,16 +164,58 @@ def test_rustfs_must_get_a_user_with_the_policy(requests: Requests) -> None:
     result = APP_KEY.make_app_key(job("rustfs"))
     assert result == "application key limited to bucket data; former keys deleted: 1"
     policy, user, attached, _, removed = requests.sent
-    assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": APP_KEY.POLICY_NAME})
+    assert policy[:2] == (f"PUT {admin}/add-canned-policy", {"name": POLICY})
     assert json.loads(policy[2]) == APP_KEY.policy("data")
     assert user[:2] == (f"PUT {admin}/add-user", {"accessKey": APP.id})
     assert json.loads(user[2]) == {"secretKey": APP.secret, "status": "enabled"}
     assert attached[1] == {
-        "policyName": APP_KEY.POLICY_NAME,
+        "policyName": POLICY,
         "userOrGroup": APP.id,
         "isGroup": "false",
     }
     assert removed[:2] == (f"DELETE {admin}/remove-user", {"accessKey": "old-id"})
+
+
+# --- DVC's key
+
+
+def dvc_job(maker: str, bucket: str = "my-data") -> Any:  # noqa: ANN401 - see job
+    return replace(job(maker, bucket), holder=f"dvc-{bucket}")
+
+
+def test_versitygw_must_keep_the_policies_of_all_holders_apart(
+    requests: Requests, buckets: Buckets
+) -> None:
+    """Names that differ only in a hyphen or a dot are different buckets."""
+    buckets.policies["data"] = own_policy("data", "application")
+    before = dict(buckets.policies)
+    names = ("my-data", "my.data", "mydata")
+    assert len({VERSITYGW.mark(dvc_job("versitygw", name)) for name in names}) == len(names)
+    result = APP_KEY.make_app_key(dvc_job("versitygw"))
+    assert result == "dvc-my-data key limited to bucket my-data"
+    assert requests.names == ["create-user"]
+    found = json.loads(buckets.policies.pop("my-data"))
+    assert {part["Sid"] for part in found["Statement"]} == {f"MlflowComposeDvc{b'my-data'.hex()}"}
+    assert buckets.policies == before
+    # The other way round, the application's key does not touch DVC's policy.
+    buckets.policies["my-data"] = json.dumps(found)
+    APP_KEY.make_app_key(job("versitygw"))
+    assert json.loads(buckets.policies["my-data"]) == found
+
+
+def test_rustfs_must_give_dvc_a_policy_of_its_own(requests: Requests) -> None:
+    list_users = "GET /rustfs/admin/v3/list-users"
+    known = {
+        APP.id: {"policyName": "mlflow-compose-dvc-my-data"},
+        "former": {"policyName": "mlflow-compose-dvc-my-data"},
+        "application": {"policyName": POLICY},
+        "other": {"policyName": "mlflow-compose-dvc-my-data-2"},
+    }
+    requests.answers = {list_users: Answer(200, json.dumps(known).encode())}
+    APP_KEY.make_app_key(dvc_job("rustfs"))
+    removed = [query["accessKey"] for name, query, _ in requests.sent if "remove-user" in name]
+    assert removed == ["former"]
+    assert json.loads(requests.sent[0][2]) == APP_KEY.policy("my-data")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ MAY_IMPORT = {
     "connect": STACK,
     "queries": {*STACK, "engines"},
     "checks": {*STACK, "engines", "clients"},
+    "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {
         *STACK,
@@ -72,6 +73,7 @@ MAY_IMPORT = {
         "connect",
         "checks",
         "data",
+        "dvc",
         "queries",
     },
     "streams": set(),

@@ -25,6 +25,7 @@ ODD = "p@ss w'or$d\"\\#%; é=[x]"
 JOB = job_module("bucket_init")
 SERVER = job_module("s3_server")
 APP_KEY = job_module("app_key")
+POLICY = "mlflow-compose-application"
 KEYS = {"root": JOB.Key("root-id", "root-secret"), "app": JOB.Key("app-id", "app-secret")}
 
 
@@ -229,15 +230,15 @@ def test_the_applications_key_must_be_created_and_limited_to_the_bucket(
     uses(monkeypatch, admin=admin)
     assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == ["app-id"]
-    assert admin.policies == {APP_KEY.POLICY_NAME: APP_KEY.policy("data")}
-    assert admin.attached == {APP_KEY.POLICY_NAME: ["app-id"]}
+    assert admin.policies == {POLICY: APP_KEY.policy("data")}
+    assert admin.attached == {POLICY: ["app-id"]}
     assert admin.removed == []
     assert admin.arguments["endpoint"] == "s3:9000"
     assert admin.arguments["secure"] is False
 
 
 def test_an_existing_key_must_be_left_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Admin({APP_KEY.POLICY_NAME: ["app-id"]})
+    admin = Admin({POLICY: ["app-id"]})
     uses(monkeypatch, admin=admin, client=Bucket())
     assert APP_KEY.make_app_key(job()) == "application key limited to bucket data"
     assert admin.users == []
@@ -246,7 +247,7 @@ def test_an_existing_key_must_be_left_unchanged(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_replaced_key_must_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The old key must no longer give access to the bucket."""
-    admin = Admin({APP_KEY.POLICY_NAME: ["old-id"], "another-policy": ["stranger"]})
+    admin = Admin({POLICY: ["old-id"], "another-policy": ["stranger"]})
     uses(monkeypatch, admin=admin, client=Bucket(refused("InvalidAccessKeyId")))
     assert APP_KEY.make_app_key(job()) == (
         "application key limited to bucket data; former keys deleted: 1"

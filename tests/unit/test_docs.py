@@ -3,10 +3,13 @@
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+import typer.core
 
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.run import hoist
@@ -32,8 +35,8 @@ INSIDE = {
     "STACK_IDENTITY",
 }
 # Programs in shell blocks, apart from the tool and make.
-PROGRAMS = {"cd", "curl", "docker", "eval", "export", "for", "mkdir", "pip", "printf", "python",
-            "python3", "read", "source", "supervisorctl", "tar", "."}  # fmt: skip
+PROGRAMS = {"cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "mkdir", "pip", "printf",
+            "python", "python3", "read", "source", "supervisorctl", "tar", "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
 
 
@@ -83,9 +86,14 @@ def test_every_program_must_be_known() -> None:
 def parse_command(words: list[str]) -> None:
     """Parse a command line as the tool does, without running it."""
     global_options, (name, *rest) = hoist(words)
-    group = typer.main.get_command(app)
-    with group.make_context(TOOL, [*global_options, name]) as context:
-        command = group.get_command(context, name)  # type: ignore[attr-defined]
+    command: Any = typer.main.get_command(app)
+    with ExitStack() as contexts:
+        context = contexts.enter_context(command.make_context(TOOL, [*global_options, name]))
+        while isinstance(command := command.commands.get(name), typer.core.TyperGroup):
+            # A group parses its own words first: the name of a command in it.
+            assert rest, f"{name} needs a command"
+            name, *rest = rest
+            context = contexts.enter_context(command.make_context(name, [name], parent=context))
         assert command, f"there is no command {name}"
         command.make_context(name, rest, parent=context)
 
@@ -101,7 +109,10 @@ def test_every_command_line_must_be_accepted_by_the_tool(where: str) -> None:
                 pytest.fail(f"{where}: {shlex.join(words)}: {error}")
 
 
-@pytest.mark.parametrize("line", ["up --no-such-option", "no-such-command", "import"])
+@pytest.mark.parametrize(
+    "line",
+    ["up --no-such-option", "no-such-command", "import", "dvc init --no-such-option", "dvc push"],
+)
 def test_a_wrong_command_line_must_be_detected(line: str) -> None:
     with pytest.raises((typer.TyperException, AssertionError)):
         parse_command(line.split())

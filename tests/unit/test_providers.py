@@ -124,7 +124,7 @@ def test_seaweedfs_must_know_both_keys_and_limit_one(secret: str) -> None:
         S3_PROVIDER="seaweedfs", MINIO_SECRET_ACCESS_KEY=secret, MLFLOW_BUCKET_NAME="blue"
     )
     (file,) = found.service("s3").secrets
-    root, application = json.loads(file.text)["identities"]
+    root, application, _ = json.loads(file.text)["identities"]
     assert root["actions"] == ["Admin"]
     assert root["credentials"][0]["secretKey"] == SECRETS["MINIO_ROOT_PASSWORD"]
     assert application["credentials"] == [

@@ -5,7 +5,6 @@ import pytest
 from mlflow_compose.errors import UsageError
 from mlflow_compose.queries import LAYOUTS, QUERIES, query_of
 from mlflow_compose.queries.named import spelled
-from mlflow_compose.queries.read import Row
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -39,7 +38,7 @@ def test_a_statement_must_be_passed_on_as_it_is() -> None:
 
 
 def test_a_table_must_be_aligned_and_stay_narrow() -> None:
-    rows: list[Row] = [["a", 1], ["long\nkey", None], ["x" * 99, 22]]
+    rows: list[list[str | int | None]] = [["a", 1], ["long\nkey", None], ["x" * 99, 22]]
     lines = [*LAYOUTS["table"].lines(["key", "value"], rows)]
     assert lines == [
         f"{'key':<60}  value",

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mlflow_compose.actions.changed import changed, places_of
+from mlflow_compose.actions.dvc_buckets import copy_buckets
 from mlflow_compose.actions.folders import record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere
 from mlflow_compose.actions.locations import other_locations
@@ -148,12 +149,14 @@ def _copy(move: MigrationPlan, engine: Engine, progress: Progress, wait_timeout:
     check_ports(engine)
     engine.prepare(progress)
     engine.start(progress, wait_timeout=wait_timeout)
-    copied = Migrated(kept=(), other_buckets=(), other_locations={})
+    copied = Migrated(kept=(), dvc_buckets={}, other_buckets=(), other_locations={})
     if move.moves_objects:
         with progress.step("Copying objects"):
             copied = replace(copied, objects=_copy_objects(move, engine, progress))
         with _s3_errors():
-            copied = replace(copied, other_buckets=other_buckets(move.old))
+            copied = replace(copied, dvc_buckets=copy_buckets(move, engine, progress))
+            others = (name for name in other_buckets(move.old) if name not in copied.dvc_buckets)
+            copied = replace(copied, other_buckets=tuple(others))
         _record_other_buckets(move, copied.other_buckets)
     if move.moves_runs:
         if cause := external_database(engine):
@@ -213,6 +216,10 @@ def _copied_lines(copied: Migrated) -> list[str]:
             f"{found.count} objects, {found.bytes} bytes: identical in both places "
             f"({found.sent} were copied)"
         )
+    lines += [
+        f"{name}: bucket of DVC, {found.count} objects: identical in both places"
+        for name, found in copied.dvc_buckets.items()
+    ]
     if not isinstance(rows := copied.rows, Absent):
         lines.append(
             f"{rows['runs']} runs, {sum(rows.values())} rows in total: identical in both databases"

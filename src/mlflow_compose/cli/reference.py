@@ -30,11 +30,20 @@ become healthy in time; [all of them](exit-codes.md). With `--json`, every comma
 def commands_page() -> str:
     """Return the text of `docs/reference/commands.md`: every command, in the order of `--help`."""
     group: Any = typer.main.get_command(app)
-    sections = (_section(name, command) for name, command in group.commands.items())
+    sections = (_section(name, command) for name, command in _commands(group))
     return HEADER + _table(group) + "".join(sections) + FOOTER
 
 
-def _section(name: str, command: Any) -> str:  # noqa: ANN401 - typer has no public type for it
+def _commands(group: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - typer has no public type for it
+    """Yield every command with its name; that of a command in a group has two words."""
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", {})
+        yield from ((f"{name} {word}", found) for word, found in inner.items())
+        if not inner:
+            yield name, command
+
+
+def _section(name: str, command: Any) -> str:  # noqa: ANN401 - see above
     usage = [f"mlflow-compose {name}", *(["[OPTIONS]"] if _options(command) else [])]
     usage += [_argument(found) for found in _arguments(command)]
     example = command.epilog.removeprefix("Example: ")

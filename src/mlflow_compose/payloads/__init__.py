@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.payloads.connect import ClientVariables, Opened
+from mlflow_compose.payloads.dvc import DvcRemote
 from mlflow_compose.payloads.files import (
     Config,
     Created,
@@ -76,6 +77,7 @@ Payload = (
     | Opened
     | QueryResult
     | QueryList
+    | DvcRemote
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -92,6 +94,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
+    "dvc": (DvcRemote,),
 }
 
 __all__ = [
@@ -105,6 +108,7 @@ __all__ = [
     "CopiedObjects",
     "Created",
     "DeclaredSetting",
+    "DvcRemote",
     "FileChange",
     "Help",
     "Imported",

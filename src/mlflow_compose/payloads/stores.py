@@ -22,6 +22,7 @@ class Migrated:
     objects: CopiedObjects | Absent = optional_key("Objects, if artifacts were moved.")
     rows: Mapping[str, int] | Absent = optional_key("Rows by table, if runs were moved.")
     kept: Sequence[str] = key("Volumes that keep the old data.")
+    dvc_buckets: Mapping[str, CopiedObjects] = key("Buckets of DVC that were copied, by name.")
     other_buckets: Sequence[str] = key("Other buckets of the old S3 server, which were not copied.")
     other_locations: Mapping[str, int] = key(
         "Number of artifact locations in the database that name another bucket, by bucket; "

@@ -109,16 +109,18 @@ def seaweedfs_identities(settings: Settings) -> SecretFile:
 
     https://github.com/seaweedfs/seaweedfs/wiki/Amazon-S3-API
     """
-    bucket = settings.mlflow_bucket_name
     identities = [
         _identity("root", settings.minio_root_user, settings.minio_root_password, ["Admin"]),
         _identity(
             "application",
             settings.minio_access_key,
             settings.minio_secret_access_key,
-            [f"{action}:{bucket}" for action in ("Read", "Write", "List")],
+            _use_of(settings.mlflow_bucket_name),
         ),
     ]
+    if settings.mlflow_bucket_name != keys.DVC_BUCKET:
+        key_id, secret = map(SecretStr, keys.dvc_key(settings, keys.DVC_BUCKET))
+        identities.append(_identity("dvc", key_id, secret, _use_of(keys.DVC_BUCKET)))
     text = json.dumps({"identities": identities}, indent=2, ensure_ascii=False)
     return SecretFile(SEAWEEDFS_IDENTITIES, text + "\n", "The S3 keys and their permissions.")
 
@@ -212,6 +214,10 @@ def _credentials_file(key_id: SecretStr, secret: SecretStr) -> str:
         f"aws_access_key_id = {reveal(key_id)}\n"
         f"aws_secret_access_key = {reveal(secret)}\n"
     )
+
+
+def _use_of(bucket: str) -> list[str]:
+    return [f"{action}:{bucket}" for action in ("Read", "Write", "List")]
 
 
 def _identity(

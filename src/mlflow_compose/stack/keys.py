@@ -1,6 +1,6 @@
-"""Keys that MLflow's server needs and users do not choose.
+"""Keys that users do not choose: those of MLflow's server, and DVC's.
 
-If they are not set, each worker generates a random one, or every stack has the same well-known
+If MLflow's are not set, each worker generates a random one, or every stack has the same well-known
 one. Here they are derived from a stored secret: the same in every worker and at every start.
 """
 
@@ -14,6 +14,10 @@ from mlflow_compose.settings import Settings
 FLASK_KEY = "MLFLOW_FLASK_SERVER_SECRET_KEY"
 GATEWAY_PASSPHRASE = "MLFLOW_CRYPTO_KEK_PASSPHRASE"  # noqa: S105 - its name
 WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
+# Bucket for DVC that is used if no other is chosen.
+DVC_BUCKET = "dvc"
+# Characters of an S3 access key id, and of a secret access key.
+KEY_ID_LENGTH, SECRET_LENGTH = 20, 40
 
 
 def derived(settings: Settings, kept: str) -> Mapping[str, str]:
@@ -39,6 +43,18 @@ def derived(settings: Settings, kept: str) -> Mapping[str, str]:
         admin = settings.mlflow_admin_password.get_secret_value()
         keys[FLASK_KEY] = _derive(FLASK_KEY, admin, password).hex()
     return keys
+
+
+def dvc_key(settings: Settings, bucket: str) -> tuple[str, str]:
+    """Return the id and the secret of the S3 key that DVC has for a bucket.
+
+    They depend on the root password, which MLflow does not know. So nothing has to be stored, and
+    the same project in another folder gets the same key.
+    """
+    root = settings.minio_root_password.get_secret_value()
+    key_id = _derive("DVC_ACCESS_KEY_ID", root, bucket).hex()
+    secret = _derive("DVC_SECRET_ACCESS_KEY", root, bucket).hex()
+    return key_id[:KEY_ID_LENGTH], secret[:SECRET_LENGTH]
 
 
 def _derive(name: str, *secrets: str) -> bytes:

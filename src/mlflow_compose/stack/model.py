@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
 from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import Stores
@@ -127,6 +128,11 @@ class Stack:
     def has_one_key(self) -> bool:
         """Whether its S3 server has a single key, which may do everything."""
         return bool(self.s3_provider) and not self.key_is_limited
+
+    @property
+    def keys_are_fixed(self) -> bool:
+        """Whether its S3 server has users, but reads their keys only when it starts."""
+        return self.key_is_limited and not PROVIDERS[self.s3_provider].key_maker
 
     def service(self, name: str) -> Service:
         """Return the service called `name`."""

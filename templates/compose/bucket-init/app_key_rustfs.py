@@ -1,11 +1,11 @@
-"""The application's key in RustFS: MinIO's admin API, without its encryption.
+"""A key for one bucket in RustFS: MinIO's admin API, without its encryption.
 
 https://docs.rustfs.com describes the requests.
 """
 
 import json
 
-from app_key import POLICY_NAME, policy
+from app_key import policy, policy_name
 from s3_server import Job, administer
 
 ADMIN = "/rustfs/admin/v3"
@@ -14,10 +14,10 @@ ADMIN = "/rustfs/admin/v3"
 def make(job: Job) -> int:
     """Create the key or update its secret; return how many keys it replaces."""
     rights = json.dumps(policy(job.bucket)).encode()
-    administer(job, f"PUT {ADMIN}/add-canned-policy", {"name": POLICY_NAME}, rights)
+    administer(job, f"PUT {ADMIN}/add-canned-policy", {"name": policy_name(job)}, rights)
     user = json.dumps({"secretKey": job.app.secret, "status": "enabled"}).encode()
     administer(job, f"PUT {ADMIN}/add-user", {"accessKey": job.app.id}, user)
-    attached = {"policyName": POLICY_NAME, "userOrGroup": job.app.id, "isGroup": "false"}
+    attached = {"policyName": policy_name(job), "userOrGroup": job.app.id, "isGroup": "false"}
     administer(job, f"PUT {ADMIN}/set-user-or-group-policy", attached)
     replaced = [user for user in holders(job) if user != job.app.id]
     for former in replaced:
@@ -31,5 +31,5 @@ def holders(job: Job) -> list[str]:
     return [
         user
         for user, known in json.loads(answer).items()
-        if POLICY_NAME in (known.get("policyName") or "").split(",")
+        if policy_name(job) in (known.get("policyName") or "").split(",")
     ]

@@ -1,4 +1,4 @@
-"""The application's key in Versity S3 Gateway: a user, and a bucket policy for that user.
+"""A key for one bucket in Versity S3 Gateway: a user, and a bucket policy for that user.
 
 Its admin API uses S3-like requests with XML (`cmd/internal/gwcli/admin.go` upstream).
 """
@@ -12,8 +12,6 @@ from app_key import policy
 from botocore.exceptions import ClientError
 from s3_server import Job, administer, s3_client
 
-# Marks the policies that this job wrote.
-MARK = "MlflowComposeApplication"
 ALREADY_THERE = 409
 
 
@@ -21,7 +19,7 @@ def make(job: Job) -> int:
     """Create the key or update its secret; return how many keys it replaces."""
     client = s3_client(job, job.root)
     make_user(job)
-    before = dict(own_policies(client))
+    before = dict(own_policies(client, mark(job)))
     client.put_bucket_policy(Bucket=job.bucket, Policy=json.dumps(bucket_policy(job)))
     for bucket in before.keys() - {job.bucket}:
         client.delete_bucket_policy(Bucket=bucket)
@@ -41,8 +39,17 @@ def make_user(job: Job) -> None:
         administer(job, "PATCH /update-user", {"access": job.app.id}, changed)
 
 
-def own_policies(client: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - boto3's
-    """Yield each bucket whose policy this job wrote, with the users in it."""
+def mark(job: Job) -> str:
+    """Return the id of the statements that this job wrote for the key's holder.
+
+    It has only letters and digits, and is another one for each holder.
+    """
+    kind, _, bucket = job.holder.partition("-")
+    return f"MlflowCompose{kind.title()}{bucket.encode().hex()}"
+
+
+def own_policies(client: Any, mark: str) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401 - boto3's
+    """Yield each bucket whose policy has this mark, with the users in it."""
     for bucket in client.list_buckets()["Buckets"]:
         try:
             text = client.get_bucket_policy(Bucket=bucket["Name"])["Policy"]
@@ -51,15 +58,15 @@ def own_policies(client: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN40
                 raise
             continue
         for part in json.loads(text)["Statement"]:
-            if part.get("Sid") == MARK:
+            if part.get("Sid") == mark:
                 yield bucket["Name"], part["Principal"]["AWS"]
 
 
 def bucket_policy(job: Job) -> dict[str, Any]:
-    """Return the bucket policy for the application."""
+    """Return the bucket policy for the key."""
     found = policy(job.bucket)
     for part in found["Statement"]:
-        part.update({"Sid": MARK, "Principal": {"AWS": [job.app.id]}})
+        part.update({"Sid": mark(job), "Principal": {"AWS": [job.app.id]}})
     return found
 
 

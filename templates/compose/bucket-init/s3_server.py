@@ -55,6 +55,11 @@ class Job:
     may_create: bool = True
     # Suffix of the module that creates the key, empty if there is no key to create.
     key_maker: str = ""
+    # Who the key is for, part of the name of its policy.
+    holder: str = "application"
+    # The settings or options that name the bucket and the key, for messages.
+    bucket_setting: str = "MLFLOW_BUCKET_NAME"
+    app_settings: str = APP_KEY
 
     @property
     def has_users(self) -> bool:
@@ -174,7 +179,7 @@ def explanation(job: Job, error: ClientError, key_settings: str) -> str:
     """Return the message for a request that the S3 server rejected."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     server = job.server
-    named = f"the bucket {job.bucket} (MLFLOW_BUCKET_NAME)"
+    named = f"the bucket {job.bucket} ({job.bucket_setting})"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
         return f"{server} rejected the key in {key_settings} ({code}): it expects a different one"
     if code in {"404", "NoSuchBucket"}:
@@ -187,7 +192,7 @@ def explanation(job: Job, error: ClientError, key_settings: str) -> str:
     if code == "403" or code in FORBIDDEN:
         return f"{server} does not allow the key in {key_settings} to use {named} ({code})"
     if code == "InvalidBucketName":
-        return f"the S3 server does not allow the bucket name {job.bucket} (MLFLOW_BUCKET_NAME)"
+        return f"the S3 server does not allow the bucket name {job.bucket} ({job.bucket_setting})"
     if code in OLD_CHECKSUMS:
         return (
             f"{server} does not support the checksums of newer clients ({code}); "

@@ -1,0 +1,216 @@
+"""A DVC project of the user, and the user's own `dvc`."""
+
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow_compose.dvc import config
+from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.process import run_process
+from mlflow_compose.errors import DvcError, FilesError
+from mlflow_compose.files import write_whole
+
+REMOTE = "mlflow-compose"
+INSTALL = 'pip install "dvc[s3]"'
+FOLDER, SHARED, LOCAL = ".dvc", "config", "config.local"
+# DVC's own folder for temporary files.
+TEMPORARY = "tmp"
+IGNORED = (f"/{LOCAL}", f"/{TEMPORARY}")
+# Like Git's own files; the key is only for its owner.
+SHARED_MODE, LOCAL_MODE = 0o644, 0o600
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where DVC keeps data, and the key for it.
+
+    Attributes:
+        url: URL of the bucket.
+        endpoint: URL of the S3 server, empty for Amazon's.
+        region: Region of requests.
+        key: Access key: id and secret.
+        ca_certs: File of CA certificates to verify the server with, empty for the system's.
+    """
+
+    url: str
+    endpoint: str
+    region: str
+    key: tuple[str, str] = field(repr=False)
+    ca_certs: str = ""
+
+    @property
+    def address(self) -> str:
+        """Bucket and server, worded for users."""
+        return f"{self.url} at {self.endpoint}" if self.endpoint else self.url
+
+    @property
+    def shared(self) -> Mapping[str, str]:
+        """The options that belong into Git."""
+        endpoint = {"endpointurl": self.endpoint} if self.endpoint else {}
+        return {"url": self.url, **endpoint, "region": self.region}
+
+    @property
+    def local(self) -> Mapping[str, str]:
+        """The options of this machine, with the key."""
+        key_id, secret = self.key
+        verify = {"ssl_verify": self.ca_certs} if self.ca_certs else {}
+        return {"access_key_id": key_id, "secret_access_key": secret, **verify}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with DVC's configuration."""
+
+    root: Path
+
+    def check_ignored(self, environ: Mapping[str, str]) -> None:
+        """Make sure that the key does not get into Git.
+
+        Raises:
+            DvcError: Git tracks the file for the key.
+        """
+        if self._is_tracked(environ):
+            raise DvcError(
+                f"Git tracks {FOLDER}/{LOCAL}, where DVC keeps keys",
+                hint=f"git rm --cached {FOLDER}/{LOCAL}, and commit; then run the command again",
+            )
+
+    def check_remote(self, remote: Remote) -> None:
+        """Make sure that no remote of the user's would be replaced.
+
+        Raises:
+            DvcError: The project has another default remote, or another one of this name.
+        """
+        own = self._remote(REMOTE)
+        if own and not _is_same(own, remote):
+            where = " at ".join(own[name] for name in ("url", "endpointurl") if name in own)
+            raise DvcError(
+                f'the remote "{REMOTE}" of this project is {where}, not {remote.address}',
+                hint="--force replaces it",
+            )
+        if (default := self.default) not in {"", REMOTE}:
+            url = self._remote(default).get("url", "")
+            raise DvcError(
+                f"the default remote of this project is {f'{default} ({url})' if url else default}",
+                hint=f"--force makes the stack's bucket the default; {default} stays a remote",
+            )
+
+    @property
+    def default(self) -> str:
+        """Name of the default remote, empty if there is none."""
+        found = [config.read(self._text(name)).get(config.CORE, {}) for name in (LOCAL, SHARED)]
+        return next((core["remote"] for core in found if core.get("remote")), "")
+
+    def configure(self, remote: Remote, *, force: bool) -> None:
+        """Make this the default remote, with its key in a file that Git ignores.
+
+        Args:
+            remote: The remote.
+            force: Whether to replace another remote of the same name completely.
+
+        Raises:
+            FilesError: A file cannot be written.
+        """
+        section = config.remote(REMOTE)
+        shared, local = self._text(SHARED), self._text(LOCAL)
+        if force and not _is_same(self._remote(REMOTE), remote):
+            shared, local = config.without(shared, section), config.without(local, section)
+        default = {"remote": REMOTE}
+        shared = config.with_options(shared, config.CORE, default)
+        shared = config.with_options(shared, section, remote.shared)
+        if "remote" in config.read(local).get(config.CORE, {}):
+            # There, it would override the other file.
+            local = config.with_options(local, config.CORE, default)
+        # First, so that Git never sees the key.
+        self._ignore()
+        self._write_local(config.with_options(local, section, remote.local))
+        self._write(SHARED, shared, self._mode(SHARED))
+
+    def _remote(self, name: str) -> Mapping[str, str]:
+        return config.read(self._text(SHARED)).get(config.remote(name), {})
+
+    def _is_tracked(self, environ: Mapping[str, str]) -> bool:
+        git = shutil.which("git", path=environ.get("PATH"))
+        if git is None:
+            return False
+        command = [git, "ls-files", "--error-unmatch", f"{FOLDER}/{LOCAL}"]
+        return run_process(command, folder=self.root, environ=environ).exit_code == 0
+
+    def _ignore(self) -> None:
+        lines = self._text(".gitignore").splitlines()
+        if missing := [line for line in IGNORED if line not in lines]:
+            text = "\n".join((*lines, *missing, ""))
+            self._write(".gitignore", text, self._mode(".gitignore"))
+
+    def _write_local(self, text: str) -> None:
+        # Completed in a folder that Git ignores: after kill -9, a part of it may be left.
+        (self.root / FOLDER / TEMPORARY).mkdir(exist_ok=True)
+        new = self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
+        new.replace(self.root / FOLDER / LOCAL)
+
+    def _mode(self, name: str) -> int:
+        path = self.root / FOLDER / name
+        return stat.S_IMODE(path.stat().st_mode) if path.exists() else SHARED_MODE
+
+    def _text(self, name: str) -> str:
+        path = self.root / FOLDER / name
+        try:
+            return path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            raise FilesError(f"{path} cannot be read: {error}") from None
+
+    def _write(self, name: str, text: str, mode: int) -> Path:
+        path = self.root / FOLDER / name
+        try:
+            write_whole(path, text, mode)
+        except OSError as error:
+            raise FilesError(f"{path} cannot be written: {error.strerror}") from None
+        return path
+
+
+def find_dvc(folder: Path, environ: Mapping[str, str]) -> str:
+    """Return the path of the user's `dvc`.
+
+    Raises:
+        DvcError: It is not installed, or cannot talk to S3.
+    """
+    program = shutil.which("dvc", path=environ.get("PATH"))
+    if program is None:
+        raise DvcError("dvc is not installed", hint=f"{INSTALL}, or uv tool install 'dvc[s3]'")
+    found = run_process([program, "version"], folder=folder, environ=environ)
+    if found.exit_code:
+        raise DvcError(f"dvc does not work: {found.last_line}", hint=INSTALL)
+    if b"s3 (" not in found.stdout:
+        raise DvcError(f"{program} is installed without its plugin for S3", hint=INSTALL)
+    return program
+
+
+def open_project(folder: Path, program: str, environ: Mapping[str, str]) -> Project:
+    """Return the DVC project that a folder is in; if there is none, make the folder one.
+
+    Raises:
+        DvcError: DVC refuses to, because the folder is not the top of a Git repository.
+    """
+    for candidate in (folder, *folder.parents):
+        if (candidate / FOLDER).is_dir():
+            return Project(candidate)
+    done = run_process([program, "init"], folder=folder, environ=environ)
+    if done.exit_code:
+        raise DvcError(
+            f"dvc init failed in {folder}: {_reason(done)}",
+            hint="git init (or dvc init --subdir, dvc init --no-scm), then run the command again",
+        )
+    return Project(folder)
+
+
+def _reason(done: Outcome) -> str:
+    return done.last_line.removeprefix("ERROR: ")
+
+
+def _is_same(found: Mapping[str, str], remote: Remote) -> bool:
+    """Tell whether the remote in the configuration is this one."""
+    return (found.get("url"), found.get("endpointurl", "")) == (remote.url, remote.endpoint)
