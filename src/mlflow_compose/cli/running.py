@@ -1,5 +1,6 @@
 """Commands that start, stop and inspect a stack."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -8,6 +9,8 @@ from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
+# Seconds between two looks at the services.
+WATCH_EVERY = 1
 
 
 @app.command(epilog="Example: mlflow-compose up --wait-timeout 60")
@@ -85,12 +88,22 @@ def down(
 
 
 @app.command(epilog="Example: mlflow-compose status --json")
-def status(ctx: typer.Context) -> None:
+def status(
+    ctx: typer.Context,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep showing the states until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show the state of the services and their URLs."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
+    if watch and context.console.as_json:
+        raise UsageError("--watch cannot be combined with --json")
     plan = context.chosen_plan()
+    if watch:
+        context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
+        return
     context.show(actions.status(context.engine(plan), actions.ongoing_migration(plan.paths)))
 
 
