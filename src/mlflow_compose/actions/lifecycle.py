@@ -65,6 +65,11 @@ def up(  # noqa: PLR0913 - independent options
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
+    return _started(engine, proof)
+
+
+def _started(engine: Engine, proof: Result) -> Result:
+    """Return the result of `up`: where everything is, or why the proof failed."""
     steps = proof.data.steps if isinstance(proof.data, Verified) else ABSENT
     data = Started(**_stack_data(engine, engine.status()), steps=steps)
     if not proof.ok:

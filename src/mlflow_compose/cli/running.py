@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mlflow_compose.cli.completion import among, services
 from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
@@ -18,7 +19,11 @@ def up(
     ctx: typer.Context,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="ENGINE", help="Override STACK_ENGINE: auto, docker or local."),
+        typer.Option(
+            metavar="ENGINE",
+            help="Override STACK_ENGINE: auto, docker or local.",
+            autocompletion=among("auto", "docker", "local"),
+        ),
     ] = None,
     wait_timeout: Annotated[
         float,
@@ -112,7 +117,11 @@ def logs(
     ctx: typer.Context,
     services: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SERVICE", help="Services to show. Default: all."),
+        typer.Argument(
+            metavar="SERVICE",
+            help="Services to show. Default: all.",
+            autocompletion=services,
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Follow log output.")] = False,
     tail: Annotated[
