@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -96,6 +96,23 @@ class Console:
         """
         return self._write(f"{text}\n")
 
+    def live(self, frames: Iterable[Sequence[str]]) -> None:
+        """Show lines that replace the previous ones; without a terminal, those that changed."""
+        if not self._out.isatty():
+            shown: Sequence[str] = ()
+            for lines in frames:
+                if not all(map(self.line, (line for line in lines if line not in shown))):
+                    return
+                shown = lines
+            return
+        from rich.console import Console as Terminal
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=Terminal(file=self._out), auto_refresh=False) as screen:
+            for lines in frames:
+                screen.update(Text(_safe("\n".join(lines))), refresh=True)
+
     def show(self, command: str, result: Result) -> int:
         """Print the result of a command; return the exit code, which is 1 if printing fails."""
         errors = () if self.as_json else result.errors
@@ -147,7 +164,10 @@ class Console:
             # Other encodings, such as ASCII, would replace characters with "?".
             escaped = (self._out.encoding or UTF_8).lower() != UTF_8
             return json.dumps(result.envelope(command), indent=2, ensure_ascii=escaped) + "\n"
-        return "".join(f"{self._typed(line)}\n" for line in result.lines)
+        if result.is_input and not self._out.isatty():
+            return "".join(f"{line}\n" for line in result.lines)
+        lines = [*result.lines, *(result.on_terminal if self._out.isatty() else ())]
+        return "".join(f"{self._typed(line)}\n" for line in lines)
 
     def _write(self, text: str) -> bool:
         """Write to standard output; return whether it is still read, unlike after `… | head`.

@@ -19,11 +19,15 @@ class Result:
         data: Payload for `--json`.
         lines: The same as text for users.
         errors: Errors; empty if the command succeeded.
+        on_terminal: Lines that follow on a terminal, such as what to do next.
+        is_input: Whether the lines are for another program, and are printed unchanged.
     """
 
     data: Payload = NOTHING
     lines: Sequence[str] = ()
     errors: Sequence[MlflowComposeError] = ()
+    on_terminal: Sequence[str] = ()
+    is_input: bool = False
 
     @property
     def ok(self) -> bool:

@@ -193,3 +193,42 @@ def test_brackets_in_a_step_must_not_be_markup() -> None:
     with shown.step("Reading [/runs]"):
         pass
     assert "Reading [/runs] … " in err.getvalue()
+
+
+def on(out: io.StringIO) -> Console:
+    """Return a console that prints results there."""
+    return Console(out, io.StringIO(), {}, as_json=False, quiet=False)
+
+
+def test_what_to_do_next_must_only_be_shown_on_a_terminal() -> None:
+    result = Result(lines=["MLflow"], on_terminal=["open it"])
+    for out, expected in ((io.StringIO(), ["MLflow"]), (Screen(), ["MLflow", "open it"])):
+        on(out).show("up", result)
+        assert out.getvalue().splitlines() == expected
+
+
+def test_lines_for_another_program_must_be_printed_unchanged() -> None:
+    """A password may contain what looks like a command of the tool, or a control character."""
+    out = io.StringIO()
+    shown = on(out)
+    shown.program = "elsewhere/mlflow-compose"
+    shown.show("env", Result(lines=["export A='mlflow-compose up \x1b'"], is_input=True))
+    assert out.getvalue() == "export A='mlflow-compose up \x1b'\n"
+
+
+FRAMES = [["a running", "b starting"], ["a running", "b healthy"], ["a running", "b healthy"]]
+
+
+def test_without_a_terminal_watching_must_print_each_change_once() -> None:
+    out = io.StringIO()
+    on(out).live(FRAMES)
+    assert out.getvalue().splitlines() == ["a running", "b starting", "b healthy"]
+
+
+def test_on_a_terminal_watching_must_replace_what_is_shown() -> None:
+    out = Screen()
+    on(out).live([*FRAMES, ["\x1b[31mred"]])
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", out.getvalue())
+    assert text.count("b starting") == 1
+    assert "\x1b[31m" not in out.getvalue()
+    assert "\ufffd[31mred" in text

@@ -9,7 +9,7 @@ from mlflow_compose.actions.changed import check_name
 from mlflow_compose.actions.connect import env, open_url, write_check
 from mlflow_compose.actions.down import down, what_is_lost
 from mlflow_compose.actions.files import compare, init, render
-from mlflow_compose.actions.lifecycle import logs, prove, status, up
+from mlflow_compose.actions.lifecycle import logs, prove, status, up, watch
 from mlflow_compose.actions.migrate import migrate_store
 from mlflow_compose.actions.migration_plan import MigrationPlan, plan_migration
 from mlflow_compose.actions.ongoing import ongoing_migration
@@ -40,6 +40,7 @@ __all__ = [
     "status",
     "unused",
     "up",
+    "watch",
     "what_is_lost",
     "write_check",
 ]

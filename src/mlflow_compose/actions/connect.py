@@ -27,9 +27,8 @@ SECRET_MODE, PLAIN_MODE = 0o600, 0o644
 def env(plan: Plan, place: str, format_name: str, *, secrets: bool) -> Result:
     """Return what a client must set, as lines of a format."""
     found = client_environment(plan.stack, place, lan_host(plan))
-    return Result(
-        _payload(found, place, secrets=secrets), written(found, format_name, secrets=secrets)
-    )
+    lines = written(found, format_name, secrets=secrets)
+    return Result(_payload(found, place, secrets=secrets), lines, is_input=True)
 
 
 def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:

@@ -9,16 +9,15 @@ from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.plan import Plan, check_key
+from mlflow_compose.actions.screen import NOTHING_RUNS, first_run, status_line, where
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
-from mlflow_compose.engines.base import EXITED
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.payloads import ABSENT, ServiceState, Started, Status, Stores, Verified
 from mlflow_compose.record import read_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import Stack
 
 # Links that MLflow needs to start; if it did not, the other links are broken as a consequence.
 NEEDED = ("database", "bucket")
@@ -66,9 +65,17 @@ def up(  # noqa: PLR0913 - independent options
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
+    return _started(engine, proof)
+
+
+def _started(engine: Engine, proof: Result) -> Result:
+    """Return the result of `up`: where everything is, or why the proof failed."""
     steps = proof.data.steps if isinstance(proof.data, Verified) else ABSENT
     data = Started(**_stack_data(engine, engine.status()), steps=steps)
-    return Result(data, _welcome(engine) if proof.ok else proof.lines, proof.errors)
+    if not proof.ok:
+        return Result(data, proof.lines, proof.errors)
+    lines = [*where(engine.stack), "Next       mlflow-compose status, logs, verify, down"]
+    return Result(data, lines, on_terminal=first_run(engine.stack))
 
 
 def _check_data(
@@ -105,9 +112,23 @@ def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
     data = Status(**_stack_data(engine, found), migration=migration.data if migration else None)
     notice = [migration.text] if migration and (found or migration.by) else []
     if not found:
-        return Result(data, notice or ["nothing is running; mlflow-compose up starts the stack"])
-    services = [_status_line(service, engine.stack) for service in found]
-    return Result(data, [*services, "", *notice, *_where(engine)])
+        return Result(data, notice or [NOTHING_RUNS])
+    services = [status_line(service, engine.stack) for service in found]
+    return Result(data, [*services, "", *notice, *where(engine.stack)])
+
+
+def watch(engine: Engine, pause: Callable[[], None]) -> Iterator[Sequence[str]]:
+    """Yield the services' states, one look after the other, until the caller stops.
+
+    Args:
+        engine: Engine of the stack.
+        pause: Waits until the next look.
+    """
+    engine.check()
+    while True:
+        found = engine.status()
+        yield [status_line(service, engine.stack) for service in found] or [NOTHING_RUNS]
+        pause()
 
 
 def prove(engine: Engine, progress: Progress) -> Result:
@@ -169,21 +190,3 @@ def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any
         "urls": engine.stack.urls,
         "stores": Stores(kept.runs.data, kept.artifacts.data),
     }
-
-
-def _welcome(engine: Engine) -> list[str]:
-    return [*_where(engine), "Next       mlflow-compose status, logs, verify, down"]
-
-
-def _where(engine: Engine) -> list[str]:
-    """Return the stack's URLs and stores as lines."""
-    stack, stores = engine.stack, engine.stack.stores
-    found = {port.label: stack.urls[port.name] for port in stack.opened}
-    found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
-    return [f"{name:<10} {text}" for name, text in found.items()]
-
-
-def _status_line(service: ServiceStatus, stack: Stack) -> str:
-    done = stack.service(service.name).one_shot and service.state == EXITED
-    text = "done" if done and not service.exit_code else service.text
-    return f"{service.name:<12} {text:<28} {', '.join(service.ports)}".rstrip()

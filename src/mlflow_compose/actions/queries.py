@@ -83,8 +83,10 @@ def sql(
         )
     except NobodyReads:
         return Result()
-    note = [f"only the first {most} rows; --limit 0 shows all"] if more else []
     data = QueryResult(received.columns, received.rows, more)
+    if not layout.is_for_people:
+        return Result(data, received.lines, is_input=True)
+    note = [f"only the first {most} rows; --limit 0 shows all"] if more else []
     return Result(data, [*received.lines, *note])
 
 

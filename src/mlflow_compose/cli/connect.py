@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from mlflow_compose.cli.completion import among
 from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
+FORMAT_NAMES = ("bash", "dotenv", "fish", "powershell", "json", "python", "r", "jupyter")
 
 
 @app.command(epilog='Example: eval "$(mlflow-compose env --secrets)"')
@@ -21,6 +23,7 @@ def env(
             metavar="PLACE",
             help="Where the client runs: host, container, lan (another machine) or direct (on "
             "this machine, with S3).",
+            autocompletion=among("host", "container", "lan", "direct"),
         ),
     ] = "host",
     format_name: Annotated[
@@ -29,6 +32,7 @@ def env(
             "--format",
             metavar="FORMAT",
             help="bash, dotenv, fish, powershell, json, python, r or jupyter.",
+            autocompletion=among(*FORMAT_NAMES),
         ),
     ] = "bash",
     secrets: Annotated[bool, typer.Option("--secrets", help="Include passwords and keys.")] = False,

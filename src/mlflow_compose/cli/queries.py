@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mlflow_compose.cli.completion import among
 from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
@@ -23,7 +24,13 @@ def sql(
         bool, typer.Option("--list", help="List the queries and the tables; needs no .env.")
     ] = False,
     layout: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="table, csv or json.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="table, csv or json.",
+            autocompletion=among("table", "csv", "json"),
+        ),
     ] = "table",
     limit: Annotated[
         int | None,

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from mlflow_compose.cli.app import app
+from mlflow_compose.cli.completion import VARIABLE, answer
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.signals import cancelled_by, raise_signals
 from mlflow_compose.console import PROGRAM, Console
@@ -32,6 +33,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # Characters that the terminal's encoding lacks are replaced; that is no reason to fail.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if instruction := os.environ.get(VARIABLE):
+        console = Console(sys.stdout, sys.stderr, os.environ, as_json=False, quiet=True)
+        context = Context(console=console, environ=os.environ, command="completion")
+        sys.exit(answer(typer.main.get_command(app), context, instruction))
     sys.exit(run(sys.argv[1:], on_begin=raise_signals))
 
 

@@ -1,13 +1,17 @@
 """Commands that start, stop and inspect a stack."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from mlflow_compose.cli.completion import among, services
 from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
+# Seconds between two looks at the services.
+WATCH_EVERY = 1
 
 
 @app.command(epilog="Example: mlflow-compose up --wait-timeout 60")
@@ -15,7 +19,11 @@ def up(
     ctx: typer.Context,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="ENGINE", help="Override STACK_ENGINE: auto, docker or local."),
+        typer.Option(
+            metavar="ENGINE",
+            help="Override STACK_ENGINE: auto, docker or local.",
+            autocompletion=among("auto", "docker", "local"),
+        ),
     ] = None,
     wait_timeout: Annotated[
         float,
@@ -85,12 +93,22 @@ def down(
 
 
 @app.command(epilog="Example: mlflow-compose status --json")
-def status(ctx: typer.Context) -> None:
+def status(
+    ctx: typer.Context,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep showing the states until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show the state of the services and their URLs."""
     from mlflow_compose import actions
 
     context = context_of(ctx)
+    if watch and context.console.as_json:
+        raise UsageError("--watch cannot be combined with --json")
     plan = context.chosen_plan()
+    if watch:
+        context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
+        return
     context.show(actions.status(context.engine(plan), actions.ongoing_migration(plan.paths)))
 
 
@@ -99,7 +117,11 @@ def logs(
     ctx: typer.Context,
     services: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SERVICE", help="Services to show. Default: all."),
+        typer.Argument(
+            metavar="SERVICE",
+            help="Services to show. Default: all.",
+            autocompletion=services,
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Follow log output.")] = False,
     tail: Annotated[

@@ -51,6 +51,13 @@ class Help:
 
 
 @dataclass(frozen=True)
+class Completion:
+    """`completion`."""
+
+    script: str = key("Script for the shell.")
+
+
+@dataclass(frozen=True)
 class Version:
     """`--version`."""
 
@@ -77,6 +84,7 @@ Payload = (
     | Opened
     | QueryResult
     | QueryList
+    | Completion
     | DvcRemote
 )
 # What each command prints, in the order of `--help`.
@@ -94,6 +102,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
+    "completion": (Completion,),
     "dvc": (DvcRemote,),
 }
 
@@ -104,6 +113,7 @@ __all__ = [
     "Absent",
     "ClientVariables",
     "Compared",
+    "Completion",
     "Config",
     "CopiedObjects",
     "Created",

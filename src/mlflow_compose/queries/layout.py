@@ -20,11 +20,13 @@ class Layout:
         lines: Returns the lines of a result, or of a part of one that has only rows.
         limit: Number of rows that are shown unless another is asked for, 0 for all.
         in_parts: Whether parts are shown as they arrive.
+        is_for_people: Whether it is read by people instead of programs.
     """
 
     lines: Callable[[Sequence[str], Sequence[Row]], Iterator[str]]
     limit: int = 0
     in_parts: bool = False
+    is_for_people: bool = False
 
 
 def table(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
@@ -62,7 +64,7 @@ def _cell(value: object) -> str:
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "table": Layout(table, limit=1000),
+    "table": Layout(table, limit=1000, is_for_people=True),
     "csv": Layout(comma_separated, in_parts=True),
     "json": Layout(as_json),
 }

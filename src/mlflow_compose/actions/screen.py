@@ -1,0 +1,38 @@
+"""What `up` and `status` show."""
+
+from mlflow_compose.engines import ServiceStatus
+from mlflow_compose.engines.base import EXITED
+from mlflow_compose.stack import Stack
+
+NOTHING_RUNS = "nothing is running; mlflow-compose up starts the stack"
+# As a shell's word.
+FIRST_RUN = """'import mlflow; mlflow.log_metric("loss", 0.5)'"""
+
+
+def where(stack: Stack) -> list[str]:
+    """Return the stack's URLs and stores as lines."""
+    stores = stack.stores
+    found = {port.label: stack.urls[port.name] for port in stack.opened}
+    found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
+    return [f"{name:<10} {text}" for name, text in found.items()]
+
+
+def first_run(stack: Stack) -> list[str]:
+    """Return what a newcomer pastes into a shell to see a first run."""
+    secrets = " --secrets" if stack.login else ""
+    return [
+        "",
+        "To log a run and look at it, paste these lines:",
+        "",
+        "  pip install mlflow-skinny",
+        f'  eval "$(mlflow-compose env{secrets})" && python3 -c {FIRST_RUN}',
+        "  mlflow-compose open",
+    ]
+
+
+def status_line(service: ServiceStatus, stack: Stack) -> str:
+    """Return the state of a service as a line."""
+    done = stack.service(service.name).one_shot and service.state == EXITED
+    text = "done" if done and not service.exit_code else service.text
+    restarts = f" after {service.restarts} restarts" if service.restarts else ""
+    return f"{service.name:<12} {text + restarts:<28} {', '.join(service.ports)}".rstrip()
