@@ -77,7 +77,10 @@ def built(
     texts = texts or ingredients(target)
     site = target.site(chosen, lambda: machine)
     image = target.image(chosen, texts, "..", lambda: machine)
-    return build(chosen, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
+    images = target.images(chosen, texts, "..", lambda: machine)
+    return build(
+        chosen, site, image, identity=Identity(IDENTITY), images=images, lan_names=lan_names
+    )
 
 
 def ingredients(target: Target) -> Texts:

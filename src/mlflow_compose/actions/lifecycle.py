@@ -6,6 +6,7 @@ from typing import Any
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
+from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.plan import Plan, check_key
@@ -59,6 +60,7 @@ def up(  # noqa: PLR0913 - independent options
     engine.check()
     change = _check_data(plan, engine, progress, engine_of)
     write(plan.rendering(), plan.folder)
+    provide_notebooks(plan)
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
@@ -179,6 +181,8 @@ def _where(engine: Engine) -> list[str]:
     """Return the stack's URLs and stores as lines."""
     stack, stores = engine.stack, engine.stack.stores
     found = {port.label: stack.urls[port.name] for port in stack.opened}
+    if stack.jupyter_token:
+        found |= {"Token": "JUPYTER_TOKEN in .env, for Jupyter's login page"}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
     return [f"{name:<10} {text}" for name, text in found.items()]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import Probe, check_links
+from mlflow_compose.checks.notebooks import notebook_steps
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
@@ -52,7 +53,7 @@ def _actions(
         probe.load()
         return answer
 
-    return (("health", health), *proof.outside)
+    return (("health", health), *proof.outside, *notebook_steps(engine))
 
 
 def _outside(

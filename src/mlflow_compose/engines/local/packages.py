@@ -60,8 +60,10 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
         requirements = new.with_suffix(".txt")
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
-        options = ("--python", str(new / "bin" / "python"), *build.install_options)
-        uv("pip", "install", *options, "--requirement", str(requirements))
+        install = ("pip", "install", "--python", str(new / "bin" / "python"))
+        uv(*install, *build.install_options, "--requirement", str(requirements))
+        if build.packages:
+            uv(*install, "--compile-bytecode", *build.packages)
         packages = next((new / "lib").glob("python3*")) / "site-packages"
         if (packages / POSTGRESQL).exists():
             _open(packages / POSTGRESQL)

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs requirements.txt and the user's packages into /opt/jupyter; the arguments are options of
+# `uv pip install` for the former.
+set -eu
+
+. /install/uv.sh
+python -m venv --without-pip /opt/jupyter
+install_packages() {
+    UV_LINK_MODE=copy /install/uv/bin/uv pip install --python /opt/jupyter/bin/python "$@"
+}
+install_packages "$@" --requirement /install/requirements.txt
+if [ -s /install/packages.txt ]; then
+    install_packages --requirement /install/packages.txt
+fi
+# Nothing can be compiled when it runs. A file that does not compile is never imported.
+packages="$(echo /opt/jupyter/lib/python3*/site-packages)"
+python -m compileall -q -j 0 "$packages" || test -d "$packages/jupyterlab/__pycache__"
