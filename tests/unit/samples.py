@@ -32,6 +32,7 @@ SECRETS: Mapping[str, str] = {
     "MINIO_ROOT_USER": "root-of-the-sample",
     "MINIO_ROOT_PASSWORD": "root-password-of-the-sample",
     "MLFLOW_ADMIN_PASSWORD": "admin-password-of-the-sample",
+    "JUPYTER_TOKEN": "token-of-the-sample",
 }
 
 

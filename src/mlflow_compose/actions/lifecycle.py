@@ -59,8 +59,7 @@ def up(  # noqa: PLR0913 - independent options
         progress.note(note)
     engine.check()
     change = _check_data(plan, engine, progress, engine_of)
-    write(plan.rendering(), plan.folder)
-    provide_notebooks(plan)
+    _write_files(plan)
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
@@ -96,6 +95,11 @@ def _check_data(
     held = held_folders(plan) if engine_of else ()
     engine.check_data(start_empty=change is not None or engine_of is None, held=held)
     return change
+
+
+def _write_files(plan: Plan) -> None:
+    write(plan.rendering(), plan.folder)
+    provide_notebooks(plan)
 
 
 def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:

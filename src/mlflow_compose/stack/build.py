@@ -34,7 +34,7 @@ def build(  # noqa: PLR0913 - independent inputs
         site: Paths and addresses of the target.
         image: Image of MLflow and bucket-init.
         identity: Stack id, which everything of the stack carries.
-        images: Images of services that do not run from MLflow's, by name.
+        images: Images of other services, by name.
         owner: User and group that own the stack's folder, None for root or if unknown.
         lan_names: Names and addresses of this machine on the network.
         home: The env file's folder, relative to the rendered files.

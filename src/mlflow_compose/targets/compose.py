@@ -28,6 +28,8 @@ def _image(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Image:
 
 
 def _images(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Mapping[str, Image]:
+    if not settings.jupyter:
+        return {}
     lock = texts[JUPYTER_LOCK][REQUIREMENTS]
     # Its recipe includes parts of MLflow's.
     parts = {name: texts[IMAGE][name] for name in notebook_image.INCLUDED}

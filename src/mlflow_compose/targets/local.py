@@ -29,6 +29,8 @@ def _image(settings: Settings, texts: Texts, home: str, machine: GetMachine) -> 
 def _images(
     settings: Settings, texts: Texts, home: str, machine: GetMachine
 ) -> Mapping[str, Image]:
+    if not settings.jupyter:
+        return {}
     lock = texts[JUPYTER_LOCK][REQUIREMENTS]
     return {"jupyter": notebook_image.package_folder(settings, lock, home, machine())}
 

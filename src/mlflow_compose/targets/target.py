@@ -23,8 +23,7 @@ class Target:
         site: Returns where services find their files and each other.
         image: Returns what MLflow and the bucket job run from, given the texts of `ingredients`
             and the env file's folder as seen from the rendered files.
-        images: Returns what services run from that do not run from MLflow's image, by name, given
-            the same.
+        images: Returns what other services of the stack run from, by name, given the same.
         ingredients: Folders of templates that the images are built from.
         secret_mode: Mode of secret files.
         override: File in its folder that belongs to the user, empty if there is none.

@@ -1,0 +1,224 @@
+"""JupyterLab: notebooks that are connected to the stack, and closed to strangers."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from mlflow_compose.machine import is_root
+
+from .conftest import MakeStack
+from .docker_stack import DockerStack, docker
+from .local_stack import LocalStack
+from .markers import Markers, Processes
+from .notebooks import PACKAGE, Lab
+from .running import docker_only
+from .tracking import Api
+from .waiting import free_ports, wait_until
+
+FORBIDDEN = 403
+SECRETS = ("JUPYTER_TOKEN", "MLFLOW_ADMIN_PASSWORD")
+# Neither root nor the user of the stack's other containers.
+OWNER = 4321
+
+
+@pytest.fixture(scope="module")
+def markers() -> Markers:
+    """Return the secrets of the stack."""
+    return Markers(*SECRETS)
+
+
+@pytest.fixture(scope="module")
+def lab(markers: Markers, _make_for_module: MakeStack) -> Lab:
+    """Return the JupyterLab of a running stack with login."""
+    stack = _make_for_module(
+        JUPYTER="true",
+        JUPYTER_PORT=str(free_ports(1)[0]),
+        JUPYTER_PACKAGES=PACKAGE,
+        MLFLOW_AUTH="basic",
+        BACKEND_STORE="sqlite",
+        **markers.texts,
+    )
+    if is_root() and isinstance(stack, DockerStack):
+        # As if an ordinary user had made it.
+        (stack.folder / "notebooks").mkdir()
+        os.chown(stack.folder / "notebooks", OWNER, OWNER)
+    stack.up()
+    return Lab(stack)
+
+
+@pytest.fixture
+def api(lab: Lab, markers: Markers) -> Api:
+    """Return MLflow's REST API, as the admin."""
+    return Api(lab.stack.url, ("admin", markers["MLFLOW_ADMIN_PASSWORD"]))
+
+
+def owner(path: Path) -> int:
+    """Return the user that owns a file."""
+    return path.stat().st_uid
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "x" * 40])
+def test_strangers_must_be_refused(lab: Lab, token: str) -> None:
+    for path in ("api/contents", "api/kernels", "api/terminals", "api/sessions"):
+        assert lab.call("GET", path, token).status_code == FORBIDDEN
+        assert lab.call("POST", path, token).status_code == FORBIDDEN
+    page = lab.call("GET", "lab", token)
+    assert page.is_redirect
+    assert "/login" in page.headers["Location"]
+
+
+def test_the_token_must_open_the_page(lab: Lab) -> None:
+    assert lab.call("GET", "lab").ok
+    assert lab.call("GET", f"lab?token={lab.token}", "").ok
+
+
+def test_the_first_notebook_must_log_a_run_with_a_link_that_browsers_can_open(
+    lab: Lab, api: Api
+) -> None:
+    printed = lab.run(*lab.cells("first-run.ipynb"))
+    (experiment, run) = re.findall(
+        rf"at: {re.escape(lab.stack.url)}/#/experiments/(\d+)/runs/([0-9a-f]+)\n", printed
+    )[0]
+    found = api.get("runs/get", run_id=run)["run"]
+    assert found["info"]["experiment_id"] == experiment
+    assert found["info"]["status"] == "FINISHED"
+    assert {param["key"] for param in found["data"]["params"]} == {"alpha", "eta0", "epochs"}
+    history = api.get("metrics/get-history", run_id=run, metric_key="r2")["metrics"]
+    assert [metric["step"] for metric in history] == [*range(20)]
+    picture = api.artifact("GET", f"{experiment}/{run}/artifacts/r2.png").content
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_links_to_another_server_must_stay_its_own(lab: Lab, api: Api) -> None:
+    """The same server by an address that only notebooks know."""
+    stack = lab.stack
+    other = "http://mlflow:5000/" if isinstance(stack, DockerStack) else f"{stack.url}/"
+    code = (
+        f"import mlflow; mlflow.set_tracking_uri({other!r}); mlflow.start_run(); mlflow.end_run()"
+    )
+    assert f"at: {other}#/experiments/" in lab.run(code)
+    assert api.post("runs/search", experiment_ids=["0"])["runs"]
+
+
+def test_a_notebook_must_reach_the_bucket_directly(lab: Lab) -> None:
+    stack = lab.stack
+    run = stack.log_run(Api(stack.url, ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"])))
+    code = (
+        "import boto3\n"
+        f"found = boto3.client('s3').get_object(Bucket={stack.bucket!r}, Key={run.key!r})\n"
+        "print(len(found['Body'].read()))"
+    )
+    assert lab.run(code) == f"{len(run.artifact)}\n"
+
+
+def test_files_must_belong_to_the_owner_of_the_folder(lab: Lab) -> None:
+    """In both directions: what is made in a notebook, and what its owner puts there."""
+    lab.run(
+        "import pathlib; pathlib.Path('deep').mkdir(); pathlib.Path('deep/a.txt').write_text('1')"
+    )
+    expected = owner(lab.folder)
+    found = [lab.folder / "deep", lab.folder / "deep/a.txt", lab.folder / "first-run.ipynb"]
+    assert [owner(path) for path in found] == [expected] * 3
+    (lab.folder / "deep/a.txt").write_text("2", encoding="utf-8")
+    assert lab.run("print(open('deep/a.txt').read())") == "2\n"
+    lab.run("import shutil; shutil.rmtree('deep')")
+    assert not found[0].exists()
+
+
+@docker_only("without containers, JupyterLab may do what the user may")
+def test_the_container_must_only_write_to_its_volumes(lab: Lab) -> None:
+    stack = lab.stack
+    assert isinstance(stack, DockerStack)
+    container = stack.containers()["jupyter"]
+    expected = OWNER if is_root() else os.getuid()
+    assert container["Config"]["User"].partition(":")[0] == str(expected)
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert container["HostConfig"]["CapDrop"] == ["ALL"]
+    tries = "for path in ('/opt/x', '/etc/x', '/run/secrets/x'):\n    open(path, 'w')"
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        lab.run(tries)
+
+
+def test_the_users_packages_must_be_installed(lab: Lab) -> None:
+    name, version = PACKAGE.split("==")
+    code = f"import importlib.metadata, {name}; print(importlib.metadata.version({name!r}))"
+    assert lab.run(code) == f"{version}\n"
+
+
+def test_notebooks_and_settings_must_survive_a_restart(lab: Lab) -> None:
+    lab.run("%store -r", "kept = 42", "%store kept", "open('kept.txt', 'w').write('kept')")
+    lab.stack.kill("jupyter")
+    wait_until(lambda: not is_up(lab), seconds=20, what="the killed server is gone", poll=0.02)
+    lab.stack.wait_until_healthy("jupyter")
+    assert lab.run("%store -r", "print(kept, open('kept.txt').read())") == "42 kept\n"
+
+
+def is_up(lab: Lab) -> bool:
+    """Tell whether JupyterLab answers."""
+    try:
+        return lab.call("GET", "api", "").ok
+    except OSError:
+        return False
+
+
+def test_no_secret_must_show(lab: Lab, markers: Markers) -> None:
+    """Neither in logs nor in any command line, and outside of the server in no environment."""
+    stack, seen = lab.stack, Processes()
+    assert lab.call("GET", f"api/contents?token={lab.token}", "").ok
+    assert lab.call("GET", f"api/nothing?token={lab.token}", "").status_code
+    with lab.kernel() as kernel:
+        kernel.run("import mlflow")
+        seen.look(markers)
+    assert seen.command_lines == set()
+    texts = [stack.tool("logs", "jupyter").text, stack.tool("config", "--json").text]
+    texts.append(stack.tool("status").text)
+    if isinstance(stack, DockerStack):
+        container = stack.ids()["jupyter"]
+        texts += [docker("inspect", container).text, docker("logs", container).text]
+        texts += [docker("history", "--no-trunc", stack.image("jupyter")).text]
+        texts += [stack.compose("config").text]
+        assert seen.environments == set()
+    else:
+        assert isinstance(stack, LocalStack)
+        texts.append((stack.local_folder / "logs/jupyter.log").read_text(encoding="utf-8"))
+        # The login of MLflow's client, which reads it from there.
+        assert seen.environments == {"MLFLOW_ADMIN_PASSWORD"}
+    assert any("GET /api/nothing" in text for text in texts)
+    assert markers.found_in(*texts) == set()
+
+
+def test_verify_must_prove_the_page_and_name_what_is_broken(lab: Lab) -> None:
+    steps = lab.stack.tool("verify", "--json").data["steps"]
+    assert [step["ok"] for step in steps if step["name"] == "jupyter"] == [True]
+    lab.stack.stop("jupyter")
+    output = lab.stack.tool("verify", code=1)
+    output.shows("JupyterLab does not answer", "mlflow-compose logs jupyter")
+    lab.stack.up()
+    assert lab.call("GET", "lab").ok
+
+
+def test_another_token_must_replace_the_old_one(lab: Lab) -> None:
+    """`up` restarts JupyterLab; the notebooks stay."""
+    old, new = lab.token, Markers("token")["token"]
+    (lab.folder / "mine.txt").write_text("mine", encoding="utf-8")
+    with lab.stack.changed(JUPYTER_TOKEN=new):
+        lab.stack.up()
+        assert lab.call("GET", "api/contents", old).status_code == FORBIDDEN
+        assert lab.call("GET", "api/contents/mine.txt", new).ok
+    lab.stack.up()
+    assert lab.call("GET", "api/contents/mine.txt", old).ok
+
+
+def test_notebooks_must_survive_down_with_volumes(lab: Lab) -> None:
+    """The last test of this stack: what was made in it stays the user's."""
+    (lab.folder / "first-run.ipynb").unlink()
+    (lab.folder / "mine.ipynb").write_text("{}", encoding="utf-8")
+    lab.stack.tool("down", "--volumes", "--yes")
+    assert not is_up(lab)
+    assert (lab.folder / "mine.ipynb").read_text(encoding="utf-8") == "{}"
+    assert not {"jupyter_home", "jupyter_tmp"} & lab.stack.volumes()
+    lab.stack.tool("render")
+    # Only an empty folder gets a first notebook.
+    assert not (lab.folder / "first-run.ipynb").exists()
