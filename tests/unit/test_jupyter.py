@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,11 @@ def test_without_the_setting_nothing_must_be_different() -> None:
 
 
 def test_the_images_name_must_change_with_everything_that_goes_into_it() -> None:
-    given = ({}, {"PYTHON_IMAGE": "python:3.12"}, {"JUPYTER_PACKAGES": "rich==14.0"})
+    given: tuple[Mapping[str, str], ...] = (
+        {},
+        {"PYTHON_IMAGE": "python:3.12"},
+        {"JUPYTER_PACKAGES": "rich==14.0"},
+    )
     names = [image(**values) for values in given]
     names += [image(MLFLOW_VERSION="3.16.0"), image(JUPYTER_PACKAGES="rich==14.1")]
     texts = ingredients(COMPOSE)
@@ -243,7 +247,7 @@ def test_the_start_must_turn_paths_and_secrets_into_variables_of_notebooks(tmp_p
 
 
 @pytest.fixture
-def folder(user: User) -> Iterator[Path]:
+def folder(user: User) -> Path:
     """Return the folder of notebooks of a stack, not created yet."""
     user.has_env("JUPYTER=true", "STACK_ENGINE=local")
     return user.folder / "notebooks"

@@ -1,7 +1,7 @@
 """JupyterLab's REST API: https://jupyter-server.readthedocs.io/en/latest/developers/rest-api.html."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 PAGE, FILES, KERNELS = "lab", "api/contents", "api/kernels"
 IDLE = "idle"
+# https://datatracker.ietf.org/doc/html/rfc6455#section-4.1; nothing is sent, so any key will do.
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "bm90aGluZyBpcyBzZW50IQ==",
+    "Sec-WebSocket-Version": "13",
+}
 # Seconds; a kernel imports IPython first.
 TIMEOUT, STARTS_WITHIN, POLL_EVERY = 30.0, 60.0, 0.1
 
@@ -60,20 +67,27 @@ class Jupyter:
     def await_kernel(self, kernel: str) -> None:
         """Wait until a kernel is ready to run code."""
         deadline = time.monotonic() + STARTS_WITHIN
-        while (state := self._state(kernel)) != IDLE:
-            if time.monotonic() > deadline:
-                raise JupyterError(f"a new kernel is still {state}", status=0)
-            time.sleep(POLL_EVERY)
+        # Once a browser opens this, JupyterLab asks the kernel for its state.
+        with self._call("GET", f"{KERNELS}/{kernel}/channels", WEBSOCKET):
+            while (state := self._state(kernel)) != IDLE:
+                if time.monotonic() > deadline:
+                    raise JupyterError(f"a new kernel is still {state}", status=0)
+                time.sleep(POLL_EVERY)
 
     def _state(self, kernel: str) -> str:
         return str(self._call("GET", f"{KERNELS}/{kernel}").json()["execution_state"])
 
-    def _call(self, method: str, path: str) -> "Response":
+    def _call(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> "Response":
         import requests
 
         try:
             found = self._session.request(
-                method, f"{self.url}/{path}", timeout=TIMEOUT, allow_redirects=False
+                method,
+                f"{self.url}/{path}",
+                headers=headers,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                stream=headers is not None,
             )
         except requests.Timeout as error:
             raise NoAnswer(f"{self.url} does not answer: {type(error).__name__}") from None
