@@ -43,20 +43,27 @@ class Lab:
         """Folder of notebooks on this machine."""
         return self.stack.folder / "notebooks"
 
-    def call(self, method: str, path: str, token: str | None = None) -> requests.Response:
+    def call(
+        self, method: str, path: str, token: str | None = None, **options: Any
+    ) -> requests.Response:
         """Send a request with a token, by default the right one; an empty one is not sent."""
         chosen = self.token if token is None else token
         with requests.Session() as session:
             session.trust_env = False
             headers = {"Authorization": f"token {chosen}"} if chosen else {}
             return session.request(
-                method, f"{self.url}/{path}", headers=headers, timeout=30, allow_redirects=False
+                method,
+                f"{self.url}/{path}",
+                headers=headers,
+                timeout=30,
+                allow_redirects=False,
+                **options,
             )
 
     @contextmanager
     def kernel(self) -> Iterator["Kernel"]:
-        """Provide a new kernel."""
-        answer = self.call("POST", "api/kernels")
+        """Provide a new kernel, in the folder of notebooks."""
+        answer = self.call("POST", "api/kernels", json={"path": "any.ipynb"})
         assert answer.ok, answer.text
         found = answer.json()["id"]
         address = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{found}/channels"

@@ -1,5 +1,6 @@
 """How JupyterLab is run: its image, its connections, its folder, and its options."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -55,6 +56,16 @@ def owned_by(owner: tuple[int, int] | None) -> Stack:
         identity=Identity(IDENTITY),
         owner=owner,
     )
+
+
+def load(path: Path) -> Any:  # noqa: ANN401 - a module
+    """Import a file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 # --- settings
@@ -210,6 +221,19 @@ def test_no_variable_or_argument_must_be_secret(found: Stack) -> None:
     assert found.jupyter_token == "token-of-the-sample"
     assert found.jupyter_token in found.sensitive
     assert "token-of-the-sample" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("uri", "start"),
+    [("http://mlflow:5000", "http://127.0.0.1:5000"), ("http://other:5000", "original")],
+)
+def test_only_links_to_the_stack_must_be_changed(
+    monkeypatch: pytest.MonkeyPatch, uri: str, start: str
+) -> None:
+    plugin = load(templates() / "compose/jupyter/plugins/browser_links.py")
+    for name, value in stack(**ON).service("jupyter").environment.items():
+        monkeypatch.setenv(name, value)
+    assert plugin.with_links(lambda: "original", lambda: uri)() == start
 
 
 # --- its start

@@ -9,9 +9,11 @@ install_packages() {
     UV_LINK_MODE=copy /install/uv/bin/uv pip install --python /opt/jupyter/bin/python "$@"
 }
 install_packages "$@" --requirement /install/requirements.txt
+packages="$(echo /opt/jupyter/lib/python3*/site-packages)"
+# Tests of the packages, which take long to compile.
+find "$packages" -type d -name tests -prune -exec rm -r {} +
 if [ -s /install/packages.txt ]; then
     install_packages --requirement /install/packages.txt
 fi
 # Nothing can be compiled when it runs. A file that does not compile is never imported.
-packages="$(echo /opt/jupyter/lib/python3*/site-packages)"
 python -m compileall -q -j 0 "$packages" || test -d "$packages/jupyterlab/__pycache__"

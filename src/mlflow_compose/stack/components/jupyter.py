@@ -43,8 +43,14 @@ def in_container(around: Surroundings, name: str) -> Service:
     server = replace(
         server,
         command=("python", "/opt/jupyter-server/start_jupyter.py"),
-        # The user has no entry in the container's /etc/passwd, where Python would look for a name.
-        environment={"USER": NAME, **server.environment, **around.no_proxy},
+        environment={
+            # The user has no entry in the container's /etc/passwd, where Python looks for a name.
+            "USER": NAME,
+            # There is no Git, which MLflow's client would warn about.
+            "GIT_PYTHON_REFRESH": "quiet",
+            **server.environment,
+            **around.no_proxy,
+        },
         volumes=(
             notebooks,
             Volume(HOME_VOLUME, HOME, is_scratch=True),
