@@ -46,7 +46,8 @@ class Browser:
         ignored = [StaleElementReferenceException]
         wait = WebDriverWait(self.driver, SECONDS * PATIENCE, ignored_exceptions=ignored)
         message = f"not on the page: {selector} {text}"
-        element: WebElement = wait.until(found, message)  # type: ignore[arg-type]
+        element = wait.until(found, message)
+        assert element
         return element
 
     def click(self, selector: str, text: str = "") -> None:

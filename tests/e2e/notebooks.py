@@ -44,7 +44,7 @@ class Lab:
         return self.stack.folder / "notebooks"
 
     def call(
-        self, method: str, path: str, token: str | None = None, **options: Any
+        self, method: str, path: str, token: str | None = None, body: object = None
     ) -> requests.Response:
         """Send a request with a token, by default the right one; an empty one is not sent."""
         chosen = self.token if token is None else token
@@ -57,18 +57,18 @@ class Lab:
                 headers=headers,
                 timeout=30,
                 allow_redirects=False,
-                **options,
+                json=body,
             )
 
     @contextmanager
-    def kernel(self) -> Iterator["Kernel"]:
-        """Provide a new kernel, in the folder of notebooks."""
-        answer = self.call("POST", "api/kernels", json={"path": "any.ipynb"})
+    def kernel(self, **options: str) -> Iterator["Kernel"]:
+        """Provide a new kernel, in the folder of notebooks; the options are those of the socket."""
+        answer = self.call("POST", "api/kernels", body={"path": "any.ipynb"})
         assert answer.ok, answer.text
         found = answer.json()["id"]
         address = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{found}/channels"
         headers = {"Authorization": f"token {self.token}"}
-        socket = create_connection(address, timeout=SECONDS, header=headers)
+        socket = create_connection(address, timeout=SECONDS, header=headers, **options)
         with closing(socket):
             yield Kernel(socket)
         assert self.call("DELETE", f"api/kernels/{found}").ok

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from websocket import WebSocketBadStatusException
 
 from mlflow_compose.machine import is_root
 
@@ -75,6 +76,19 @@ def test_the_token_must_open_the_page(lab: Lab) -> None:
     assert lab.call("GET", f"lab?token={lab.token}", "").ok
 
 
+@docker_only("without containers, only the address that it listens on is answered")
+def test_any_name_of_this_machine_must_work(lab: Lab) -> None:
+    """As on a network, or behind a proxy; pages of other origins must not reach kernels."""
+    name = f"classroom:{lab.stack.settings['JUPYTER_PORT']}"
+    with lab.kernel(host=name, origin=f"http://{name}") as kernel:
+        assert kernel.run("print(1)") == "1\n"
+    with (
+        pytest.raises(WebSocketBadStatusException, match="403"),
+        lab.kernel(host=name, origin="http://elsewhere.example"),
+    ):
+        pass
+
+
 def test_the_first_notebook_must_log_a_run_with_a_link_that_browsers_can_open(
     lab: Lab, api: Api
 ) -> None:
@@ -90,6 +104,8 @@ def test_the_first_notebook_must_log_a_run_with_a_link_that_browsers_can_open(
     assert [metric["step"] for metric in history] == [*range(20)]
     picture = api.artifact("GET", f"{experiment}/{run}/artifacts/r2.png").content
     assert picture.startswith(b"\x89PNG")
+    # The first impression of a beginner.
+    assert "WARNING" not in printed
 
 
 @docker_only("a browser sees no difference between the engines")

@@ -26,7 +26,8 @@ def verify(engine: Engine, progress: Progress) -> Result:
     proof = Proof(engine.stack)
     steps: list[Step] = []
     store = _shown("bucket", engine.stack)
-    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}"):
+    more = "".join(f", {name}" for name, _ in notebook_steps(engine))
+    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}{more}"):
         probe = Probe(engine)
         try:
             failure = _outside(proof, engine, probe, steps, progress)
