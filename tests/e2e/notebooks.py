@@ -61,14 +61,16 @@ class Lab:
             )
 
     @contextmanager
-    def kernel(self, **options: str) -> Iterator["Kernel"]:
-        """Provide a new kernel, in the folder of notebooks; the options are those of the socket."""
+    def kernel(self, host: str | None = None, origin: str | None = None) -> Iterator["Kernel"]:
+        """Provide a new kernel, in the folder of notebooks, to a page of an origin."""
         answer = self.call("POST", "api/kernels", body={"path": "any.ipynb"})
         assert answer.ok, answer.text
         found = answer.json()["id"]
         address = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{found}/channels"
         headers = {"Authorization": f"token {self.token}"}
-        socket = create_connection(address, timeout=SECONDS, header=headers, **options)
+        socket = create_connection(
+            address, timeout=SECONDS, header=headers, host=host, origin=origin
+        )
         with closing(socket):
             yield Kernel(socket)
         assert self.call("DELETE", f"api/kernels/{found}").ok

@@ -13,7 +13,10 @@ packages="$(echo /opt/jupyter/lib/python3*/site-packages)"
 # Tests of the packages, which take long to compile.
 find "$packages" -type d -name tests -prune -exec rm -r {} +
 if [ -s /install/packages.txt ]; then
-    install_packages --requirement /install/packages.txt
+    install_packages --requirement /install/packages.txt || {
+        echo "JUPYTER_PACKAGES cannot be installed" >&2
+        exit 1
+    }
 fi
 # Nothing can be compiled when it runs. A file that does not compile is never imported.
 python -m compileall -q -j 0 "$packages" || test -d "$packages/jupyterlab/__pycache__"
