@@ -98,5 +98,8 @@ def open_browser(profile: Path) -> Iterator[Browser]:
     driver = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
     try:
         yield Browser(driver)
+    except BaseException:
+        Browser(driver).keep_screenshot("failed")
+        raise
     finally:
         driver.quit()

@@ -60,20 +60,38 @@ class Lab:
                 json=body,
             )
 
+    def cookie(self, host: str) -> str:
+        """Return the cookie that a browser gets with the token."""
+        with requests.Session() as session:
+            session.trust_env = False
+            page = f"{self.url}/lab?token={self.token}"
+            session.get(page, headers={"Host": host}, timeout=30, allow_redirects=False)
+            return "; ".join(f"{name}={value}" for name, value in session.cookies.items())
+
     @contextmanager
-    def kernel(self, host: str | None = None, origin: str | None = None) -> Iterator["Kernel"]:
-        """Provide a new kernel, in the folder of notebooks, to a page of an origin."""
+    def kernel(
+        self, host: str | None = None, origin: str | None = None, cookie: str | None = None
+    ) -> Iterator["Kernel"]:
+        """Provide a new kernel, in the folder of notebooks.
+
+        Args:
+            host: Name by which JupyterLab is called.
+            origin: Origin of the page that opens the connection.
+            cookie: Cookie to log in with, instead of the token.
+        """
         answer = self.call("POST", "api/kernels", body={"path": "any.ipynb"})
         assert answer.ok, answer.text
         found = answer.json()["id"]
         address = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{found}/channels"
-        headers = {"Authorization": f"token {self.token}"}
-        socket = create_connection(
-            address, timeout=SECONDS, header=headers, host=host, origin=origin
-        )
-        with closing(socket):
-            yield Kernel(socket)
-        assert self.call("DELETE", f"api/kernels/{found}").ok
+        login = {} if cookie else {"Authorization": f"token {self.token}"}
+        try:
+            socket = create_connection(
+                address, timeout=SECONDS, header=login, host=host, origin=origin, cookie=cookie
+            )
+            with closing(socket):
+                yield Kernel(socket)
+        finally:
+            assert self.call("DELETE", f"api/kernels/{found}").ok
 
     def run(self, *cells: str) -> str:
         """Run cells in a new kernel; return what they print."""
