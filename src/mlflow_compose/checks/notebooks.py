@@ -34,12 +34,16 @@ def check_notebooks(engine: Engine) -> str:
     except JupyterError as error:
         cause = "jupyter_token" if error.status in REFUSED else "jupyter_error"
         raise Mismatch(str(error), cause) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Mismatch(f"this is not an answer of JupyterLab: {error!r}", "jupyter_error") from None
 
 
 def _check(url: str, token: str) -> str:
     if not _is_refused(Jupyter(url)):
         raise Mismatch("notebooks are listed without a token", "jupyter_open")
     client = Jupyter(url, token)
+    if not client.can_save():
+        raise Mismatch("the folder is not writable for it", "jupyter_read_only")
     client.page()
     with client.kernel() as kernel:
         client.await_kernel(kernel)
@@ -48,7 +52,9 @@ def _check(url: str, token: str) -> str:
 
 def _is_refused(stranger: Jupyter) -> bool:
     try:
-        stranger.files()
+        stranger.can_save()
     except JupyterError as error:
-        return error.status in REFUSED
+        if error.status not in REFUSED:
+            raise
+        return True
     return False

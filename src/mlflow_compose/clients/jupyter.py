@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 PAGE, FILES, KERNELS = "lab", "api/contents", "api/kernels"
-IDLE = "idle"
+IDLE, REDIRECTED = "idle", 300
 # https://datatracker.ietf.org/doc/html/rfc6455#section-4.1; nothing is sent, so any key will do.
 WEBSOCKET = {
     "Connection": "Upgrade",
@@ -51,9 +51,9 @@ class Jupyter:
         """Load the page."""
         self._call("GET", PAGE)
 
-    def files(self) -> None:
-        """List the notebooks, which strangers must not."""
-        self._call("GET", FILES)
+    def can_save(self) -> bool:
+        """Tell whether JupyterLab can write to the folder of notebooks; strangers must not ask."""
+        return bool(self._call("GET", FILES).json()["writable"])
 
     @contextmanager
     def kernel(self) -> Iterator[str]:
@@ -93,6 +93,7 @@ class Jupyter:
             raise NoAnswer(f"{self.url} does not answer: {type(error).__name__}") from None
         except requests.RequestException as error:
             raise Unreachable(f"{self.url} cannot be reached: {type(error).__name__}") from None
-        if not found.ok or found.is_redirect:
+        # Not followed: it leads to the page that asks for the token.
+        if not found.ok or found.status_code >= REDIRECTED:
             raise JupyterError(f"{path} answered {found.status_code}", status=found.status_code)
         return found

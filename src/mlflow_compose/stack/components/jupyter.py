@@ -161,6 +161,10 @@ CAUSES: Mapping[str, Cause] = {
         "remove what turns the token off from compose/docker-compose.override.yaml, then "
         "mlflow-compose up",
     ),
+    "jupyter_read_only": Cause(
+        "JupyterLab cannot save notebooks",
+        "ls -ld notebooks shows the owner of the folder: it must be the user of JupyterLab",
+    ),
     "jupyter_error": Cause(
         "JupyterLab cannot run notebooks", "mlflow-compose logs jupyter shows more"
     ),
