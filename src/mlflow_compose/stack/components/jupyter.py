@@ -163,7 +163,7 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "jupyter_read_only": Cause(
         "JupyterLab cannot save notebooks",
-        "ls -ld notebooks shows the owner of the folder: it must be the user of JupyterLab",
+        "give the folder notebooks to the owner of .env (chown -R), then mlflow-compose up",
     ),
     "jupyter_error": Cause(
         "JupyterLab cannot run notebooks", "mlflow-compose logs jupyter shows more"
