@@ -2,6 +2,7 @@
 
 import os
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,30 @@ def test_the_users_packages_must_be_installed(lab: Lab) -> None:
     name, version = PACKAGE.split("==")
     code = f"import importlib.metadata, {name}; print(importlib.metadata.version({name!r}))"
     assert lab.run(code) == f"{version}\n"
+
+
+def test_pip_in_a_notebook_must_install_for_this_stack_only(lab: Lab) -> None:
+    """The packages of JupyterLab are read-only, or belong to other stacks as well."""
+    write_wheel(lab.folder / "own_package-1.0-py3-none-any.whl")
+    install = "%pip install --quiet --no-index ./own_package-1.0-py3-none-any.whl"
+    place = lab.run("import pandas", install, "import own_package; print(own_package.__file__)")
+    home = "/home/jupyter/" if isinstance(lab.stack, DockerStack) else str(lab.stack.folder)
+    assert place.splitlines()[-1].startswith(home)
+    assert lab.run("import own_package; print(own_package.ANSWER)") == "42\n"
+
+
+def write_wheel(path: Path) -> None:
+    """Write a package."""
+    about = "own_package-1.0.dist-info"
+    files = {
+        "own_package.py": "ANSWER = 42\n",
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: own-package\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
 
 
 def test_notebooks_and_settings_must_survive_a_restart(lab: Lab) -> None:

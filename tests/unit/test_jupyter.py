@@ -264,6 +264,10 @@ def test_the_start_must_turn_paths_and_secrets_into_variables_of_notebooks(tmp_p
     assert found["JUPYTER_TOKEN_FILE"] == str(tmp_path / "secrets/jupyter_token")
     assert found["NOTEBOOKS"] == str(tmp_path / "notebooks")
     assert found["JUPYTER_RUNTIME_DIR"] == str(tmp_path / "home/runtime")
+    plugins, packages = found["PYTHONPATH"].split(os.pathsep)
+    assert plugins == str(START.parent / "plugins")
+    assert Path(packages).is_relative_to(tmp_path / "home/packages")
+    assert Path(packages).is_dir()
     assert (tmp_path / "home/runtime").stat().st_mode & 0o777 == 0o700
 
 

@@ -13,7 +13,7 @@ from mlflow_compose.stack.site import Machine
 INCLUDED = ("uv.sh", "requirements-build.txt")
 # The packages in requirements/jupyter.in besides MLflow's client.
 ADDED = (
-    *("jupyterlab", "ipykernel", "boto3"),
+    *("jupyterlab", "ipykernel", "pip", "boto3"),
     *("matplotlib", "pandas", "scikit-learn", "skops"),
 )
 

@@ -20,13 +20,20 @@ FOLDERS = {
     "JUPYTER_DATA_DIR": "data",
     "JUPYTER_RUNTIME_DIR": "runtime",
     "MPLCONFIGDIR": "matplotlib",
+    # Where %pip installs: the packages of the image are read-only, and without containers, those
+    # of other stacks too.
+    "PIP_PREFIX": "packages",
 }
+# Below PIP_PREFIX.
+INSTALLED = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
 
 def main() -> None:
     """Replace this process by JupyterLab."""
     variables = dict(environment(os.environ))
     Path(variables["JUPYTER_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Python would not notice that it is created later.
+    Path(variables["PIP_PREFIX"], INSTALLED).mkdir(parents=True, exist_ok=True)
     # No argument is secret or depends on the stack: see config/jupyter_server_config.py.
     command = (sys.executable, "-m", "jupyterlab")
     os.execve(command[0], command, variables)  # noqa: S606 - no shell
@@ -44,7 +51,9 @@ def environment(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     secrets = Path(given["SECRETS_DIR"]).absolute()
     yield "JUPYTER_TOKEN_FILE", str(secrets / "jupyter_token")
     yield "JUPYTER_CONFIG_PATH", str(HERE / "config")
-    yield "PYTHONPATH", str(HERE / "plugins")
+    own = (HERE / "plugins", home / FOLDERS["PIP_PREFIX"] / INSTALLED)
+    yield "PYTHONPATH", os.pathsep.join(map(str, own))
+    yield "PIP_DISABLE_PIP_VERSION_CHECK", "1"
     login = secrets / "jupyter_login.json"
     if login.exists():
         yield from json.loads(login.read_text(encoding="utf-8")).items()

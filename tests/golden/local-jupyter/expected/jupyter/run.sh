@@ -5,11 +5,11 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Otherwise, other versions of these programs in PATH would run.
-if ! [ -x /home/student/.cache/mlflow-compose/jupyter-3.17.2-743f81a8/bin/python ]; then
+if ! [ -x /home/student/.cache/mlflow-compose/jupyter-3.17.2-3c56fc6c/bin/python ]; then
     echo "the packages that jupyter needs are not installed: mlflow-compose up installs them" >&2
     exit 1
 fi
-PATH=/home/student/.cache/mlflow-compose/jupyter-3.17.2-743f81a8/bin:/home/student/.cache/mlflow-compose/jupyter-3.17.2-743f81a8/postgresql/bin:"$PATH"
+PATH=/home/student/.cache/mlflow-compose/jupyter-3.17.2-3c56fc6c/bin:/home/student/.cache/mlflow-compose/jupyter-3.17.2-3c56fc6c/postgresql/bin:"$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export SECRETS_DIR=secrets
 export NOTEBOOKS=../notebooks
