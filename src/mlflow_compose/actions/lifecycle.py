@@ -186,7 +186,7 @@ def _where(engine: Engine) -> list[str]:
     stack, stores = engine.stack, engine.stack.stores
     found = {port.label: stack.urls[port.name] for port in stack.opened}
     if stack.jupyter_token:
-        found |= {"Token": "JUPYTER_TOKEN in .env, for Jupyter's login page"}
+        found |= {"Token": "the value of JUPYTER_TOKEN, which Jupyter's page asks for"}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
     return [f"{name:<10} {text}" for name, text in found.items()]
 
