@@ -331,5 +331,18 @@ def test_a_folder_of_root_must_be_reported_with_the_command_that_helps(
     assert caught.value.hint == f"sudo chown -R 10001:10001 {folder}"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root could give away folders of others")
+def test_root_must_not_give_away_a_folder_that_a_link_leads_to(user: User, folder: Path) -> None:
+    """The owner of the stack's folder may not be root."""
+    elsewhere = user.folder / "elsewhere"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+    user.has_env("JUPYTER=true", "STACK_ENGINE=docker")
+    with pytest.raises(FilesError, match="JupyterLab cannot write to it"):
+        provide(user)
+    assert elsewhere.stat().st_uid == 0
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_every_setting_must_have_a_prefix_of_its_own() -> None:
     assert all(name.startswith("jupyter") for name in NotebookSettings.model_fields)

@@ -207,7 +207,7 @@ def users_packages(wheels: Wheels, *packages: str) -> Path:
 
 
 def test_packages_of_the_user_must_be_installed_and_may_replace_a_version(wheels: Wheels) -> None:
-    """Without hashes, which nobody could write into an env file."""
+    """They have no hashes."""
     wheels.add("own==1.0")
     wheels.add("other==0.9")
     folder = users_packages(wheels, "own>=1,<2", "other==0.9")

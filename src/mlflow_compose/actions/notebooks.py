@@ -1,7 +1,6 @@
 """The folder of notebooks: it and everything in it belongs to the user."""
 
 import os
-import shutil
 import stat
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components.jupyter import NAME, NOTEBOOKS
 
 FIRST = "first-run.ipynb"
-FOLDER_MODE, FILE_MODE = 0o755, 0o644
+FOLDER_MODE = 0o755
 
 
 def provide_notebooks(plan: Plan) -> None:
@@ -43,8 +42,9 @@ def provide_notebooks(plan: Plan) -> None:
 
 
 def _write_first(path: Path) -> None:
-    shutil.copyfile(templates() / "jupyter" / FIRST, path)
-    path.chmod(FILE_MODE)
+    # Root must not write through a link that the folder's owner has just put there.
+    with path.open("xb") as file:
+        file.write((templates() / "jupyter" / FIRST).read_bytes())
 
 
 def _user(stack: Stack) -> tuple[int, int] | None:
@@ -57,7 +57,7 @@ def _give_to_server(path: Path, stack: Stack) -> None:
     """Give what was just created to the user and the group that the container runs as."""
     user = _user(stack)
     if user and (machine.is_root() or user[0] == path.stat().st_uid):
-        os.chown(path, *user)
+        os.chown(path, *user, follow_symlinks=False)
 
 
 def _check_owner(folder: Path, stack: Stack) -> None:

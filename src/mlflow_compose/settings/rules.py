@@ -119,7 +119,7 @@ def _token(settings: Settings) -> Iterator[Problem]:
     if settings.jupyter and len(settings.jupyter_token.get_secret_value()) < MIN_JUPYTER_TOKEN:
         yield Problem(
             "JUPYTER_TOKEN",
-            f"must be at least {MIN_JUPYTER_TOKEN} characters long when JUPYTER is true: whoever "
-            "knows it can run any program",
+            f"must be at least {MIN_JUPYTER_TOKEN} characters long when JUPYTER is true: anyone "
+            "with it can run programs",
             ("JUPYTER",),
         )

@@ -8,7 +8,7 @@ c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 c.ServerApp.ip = os.environ["JUPYTER_ADDRESS"]
 c.ServerApp.port = int(os.environ["JUPYTER_PORT"])
-# Another port would not be published, and nobody would look for it there.
+# No other port is published.
 c.ServerApp.port_retries = 0
 c.ServerApp.root_dir = os.environ["NOTEBOOKS"]
 c.ServerApp.open_browser = False
