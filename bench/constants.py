@@ -11,6 +11,7 @@ def constants(report: Report) -> dict[str, float]:
     """Return the constants that follow from a report; each name ends in its unit."""
     found = {
         "memory_s3_mib": report.median("memory_s3_loaded", DEFAULT),
+        "memory_jupyter_mib": report.median("memory_jupyter_fresh", "jupyter"),
         "memory_postgres_mib": report.median("memory_postgres_loaded", DEFAULT),
         **workers(report),
         **{

@@ -12,6 +12,8 @@ from bench.stack import S3, access
 
 PLAIN_FILE = Path(__file__).with_name("plain") / "docker-compose.yaml"
 MLFLOW_PORT = 5000
+# Services whose images are built, and how the names of these images start.
+BUILT = {"mlflow": "mlflow_server", "jupyter": "mlflow_jupyter"}
 SERVICE_LABEL = "com.docker.compose.service"
 
 
@@ -130,13 +132,14 @@ class OurStack(DockerStack):
     def __init__(self, name: str, settings: Mapping[str, str], folder: Path) -> None:
         """Write the `.env` of a stack into a folder."""
         super().__init__(name)
-        port, s3, console = free_ports(3)
+        port, s3, console, jupyter = free_ports(4)
         given = {
             "COMPOSE_PROJECT_NAME": self.project,
             "STACK_ENGINE": "docker",
             "MLFLOW_PORT": port,
             "MINIO_PORT": s3,
             "MINIO_CONSOLE_ADDRESS": f":{console}",
+            "JUPYTER_PORT": jupyter,
             **settings,
         }
         self.folder = folder
@@ -147,12 +150,13 @@ class OurStack(DockerStack):
         self.s3, self.login = access(folder / ".env")
 
     def prepare(self) -> None:
-        """Build the image of MLflow and pull the others, if they are missing."""
+        """Build the images of this project and pull the others, if they are missing."""
         tool(*self.env, "render")
-        # First of all, because bucket-init uses this image too. An existing one may be the image
-        # of other stacks, and a build would move its name to another image.
-        if not exists(self.image()):
-            self.compose("build")
+        # First of all, because bucket-init uses MLflow's too. An existing one may be the image of
+        # other stacks, and a build would move its name to another image.
+        for service, name in self.images().items():
+            if not exists(name):
+                self.compose("build", service)
         self.compose("pull", "--ignore-buildable", "--policy", "missing")
 
     def compose(self, *arguments: str) -> str:
@@ -162,8 +166,17 @@ class OurStack(DockerStack):
 
     def image(self) -> str:
         """Return the name of the image of MLflow."""
+        return self.images()["mlflow"]
+
+    def images(self) -> Mapping[str, str]:
+        """Return the names of the images that are built, by service."""
         names = self.compose("config", "--images").split()
-        return next(name for name in names if name.startswith("mlflow_server"))
+        return {
+            service: name
+            for service, start in BUILT.items()
+            for name in names
+            if name.startswith(start)
+        }
 
     def up(self) -> None:
         """Start the stack and wait until it is healthy."""

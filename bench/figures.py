@@ -38,6 +38,8 @@ class Figure:
 
 
 SERVICES = ("mlflow", "postgres", "s3")
+# Of stacks that have it.
+JUPYTER = "jupyter"
 LESS, MORE = Better.LESS, Better.MORE
 
 
@@ -58,6 +60,7 @@ FIGURES = (
     Figure("second_up", "`up` of a running stack", "s", LESS),
     Figure("memory_fresh", "memory, fresh", "MB", LESS),
     *memory_of_services("fresh", "fresh"),
+    Figure("memory_jupyter_fresh", "memory of jupyter, fresh", "MB", LESS, compared=False),
     Figure("memory_loaded", "memory, after load", "MB", LESS, targets(5, 8, 3.5)),
     *memory_of_services("loaded", "after load"),
     Figure("log_metric_1", "log-metric, 1 client", "/s", MORE, targets(7, 5, 8)),

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from bench import data, load, recovery
 from bench.commands import median_seconds, seconds, tool
-from bench.figures import SERVICES
+from bench.figures import JUPYTER, SERVICES
 from bench.load import Api
 from bench.processes import processor_seconds, pss, workers
 from bench.stack import Stack
@@ -39,6 +39,8 @@ def memory(stack: Stack, when: str) -> Values:
     yield f"memory_{when}", pss(stack.first_processes())
     for name in SERVICES:
         yield f"memory_{name}_{when}", found[name]
+    if JUPYTER in found and when == "fresh":
+        yield f"memory_{JUPYTER}_{when}", found[JUPYTER]
 
 
 def idle(stack: Stack, _: Api) -> Values:

@@ -62,6 +62,8 @@ SUBJECTS = (
     Subject(
         "login", Kind.DOCKER, {"MLFLOW_AUTH": "basic"}, every=5, parts=frozenset({Part.METRICS})
     ),
+    # Only what JupyterLab needs: nothing else differs.
+    Subject("jupyter", Kind.DOCKER, {"JUPYTER": "true"}, every=5, parts=frozenset()),
 )
 
 

@@ -81,9 +81,10 @@ def subjects(report: Report) -> list[str]:
 
 def ratio_rows(report: Report) -> Iterator[Sequence[str]]:
     """Yield a table of ratios to the plain stack."""
-    names = subjects(report)
+    figures = list(report.measured())
+    names = [name for name in subjects(report) if any(report.ratio(one, name) for one in figures)]
     yield ("", *names)
-    for figure in report.measured():
+    for figure in figures:
         cells = [ratio_cell(report, figure, name) for name in names]
         if any(cells):
             yield (figure.title, *cells)

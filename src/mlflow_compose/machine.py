@@ -87,6 +87,23 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def owner_of(path: Path) -> tuple[int, int] | None:
+    """Return user and group that own a folder, or that it will belong to once it is created.
+
+    None stands for root, and for systems whose containers run in a virtual machine, where every
+    user may write to the files that are shared with it.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        if not path.exists() and not is_root():
+            return os.geteuid(), os.getegid()
+        found = (path if path.exists() else path.parent).stat()
+    except OSError:
+        return None
+    return (found.st_uid, found.st_gid) if found.st_uid else None
+
+
 def database_user() -> str:
     """Return the user that runs PostgreSQL instead of root; empty if this user is not root."""
     return DATABASE_USER if is_root() else ""

@@ -16,7 +16,7 @@ from .running import SERVERS, RunningStack
 from .tool import environment, run
 
 MARK, HOME = "STACK_SERVICE", "STACK_FOLDER"
-VOLUMES = ("minio_data", "mlflow_data", "mlflow_tmp", "postgres_data")
+VOLUMES = ("jupyter_home", "minio_data", "mlflow_data", "mlflow_tmp", "postgres_data")
 
 
 class LocalStack(RunningStack):

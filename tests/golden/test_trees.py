@@ -75,7 +75,8 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    copies = {text for name in ("compose", "local", "shared") for text in sources(name).values()}
+    folders = ("compose", "local", "shared", "jupyter")
+    copies = {text for name in folders for text in sources(name).values()}
     return {
         path: text
         for path, text in tree.items()

@@ -32,6 +32,7 @@ SECRETS: Mapping[str, str] = {
     "MINIO_ROOT_USER": "root-of-the-sample",
     "MINIO_ROOT_PASSWORD": "root-password-of-the-sample",
     "MLFLOW_ADMIN_PASSWORD": "admin-password-of-the-sample",
+    "JUPYTER_TOKEN": "token-of-the-sample",
 }
 
 
@@ -77,7 +78,10 @@ def built(
     texts = texts or ingredients(target)
     site = target.site(chosen, lambda: machine)
     image = target.image(chosen, texts, "..", lambda: machine)
-    return build(chosen, site, image, identity=Identity(IDENTITY), lan_names=lan_names)
+    images = target.images(chosen, texts, "..", lambda: machine)
+    return build(
+        chosen, site, image, identity=Identity(IDENTITY), images=images, lan_names=lan_names
+    )
 
 
 def ingredients(target: Target) -> Texts:

@@ -15,6 +15,10 @@ import pytest
 from tests.unit.conftest import Output, User
 from tests.unit.samples import SECRETS, env_text
 
+# Secrets that are only needed with a setting.
+OPTIONAL = frozenset({"MLFLOW_ADMIN_PASSWORD", "JUPYTER_TOKEN"})
+# First line after those of the secrets.
+NEXT = len(SECRETS) + 1
 LIST_HINT = "hint: mlflow-compose config --list shows every setting\n"
 
 
@@ -80,7 +84,10 @@ def test_a_name_must_not_flood_the_error_message(user: User) -> None:
 def test_the_other_lines_of_a_wrapped_secret_must_not_be_shown(user: User) -> None:
     lines = [f"MLFLOW_FLASK_SERVER_SECRET_KEY={'c2Vj' * 16}", "LW1=", "LW1pbmUtYW5k"]
     user.has_env(*lines)
-    result = refused(user, "line 8  this line looks like the end", "line 9  this line has no value")
+    first = f"line {NEXT + 1}"
+    result = refused(
+        user, first, "this line looks like the end", f"line {NEXT + 2}", "has no value"
+    )
     assert not any(piece in result.err for piece in ("c2Vj", "LW1"))
 
 
@@ -208,13 +215,13 @@ def test_a_valid_bucket_name_must_be_accepted(user: User, name: str) -> None:
     assert user.types("config").code == 0
 
 
-@pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
+@pytest.mark.parametrize("name", sorted(SECRETS.keys() - OPTIONAL))
 def test_an_empty_secret_must_be_rejected(user: User, name: str) -> None:
     user.has_env(f"{name}=")
     refused(user, f"{name}  must not be empty\n")
 
 
-@pytest.mark.parametrize("name", sorted(SECRETS.keys() - {"MLFLOW_ADMIN_PASSWORD"}))
+@pytest.mark.parametrize("name", sorted(SECRETS.keys() - OPTIONAL))
 def test_a_missing_secret_must_be_an_error(user: User, name: str) -> None:
     user.has_env(without=[name])
     refused(user, f"{name}  is not set; use a long random string of letters and digits\n")
@@ -358,9 +365,9 @@ def test_the_error_for_lines_with_a_colon_must_show_the_right_format(user: User)
     refused(
         user,
         "error: 3 settings in .env are wrong\n",
-        "line 7  MLFLOW_PORT is followed by a colon; write MLFLOW_PORT=value\n",
-        "line 8  MLFLOW_WORKERS is followed by a colon; write MLFLOW_WORKERS=value\n",
-        "line 9  MLFLOW_AUTH is followed by a colon; write MLFLOW_AUTH=value\n",
+        f"line {NEXT:<2}  MLFLOW_PORT is followed by a colon; write MLFLOW_PORT=value\n",
+        f"line {NEXT + 1:<2}  MLFLOW_WORKERS is followed by a colon; write MLFLOW_WORKERS=value\n",
+        f"line {NEXT + 2:<2}  MLFLOW_AUTH is followed by a colon; write MLFLOW_AUTH=value\n",
     )
 
 

@@ -130,6 +130,7 @@ def test_nothing_must_be_written_if_docker_is_missing(user: User, bin_folder: Pa
         ("error: Failed to fetch: `https://packages.example.org/simple/boto3/`", "PIP_INDEX_URL"),
         ("Temporary failure in name resolution", "PIP_INDEX_URL"),
         ("No space left on device", "make room on the disk"),
+        ("JUPYTER_PACKAGES cannot be installed", "JUPYTER_PACKAGES"),
         ("something that nobody foresaw", "compose build"),
     ],
 )

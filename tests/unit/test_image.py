@@ -1,10 +1,13 @@
 """The name of the image depends on its build inputs, and on nothing else."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from mlflow_compose.paths import sources
 from mlflow_compose.stack import Build
 from mlflow_compose.targets import COMPOSE
+from mlflow_compose.targets.target import Texts
 from tests.unit.samples import SECRETS, built, ingredients, settings, stack
 
 
@@ -18,6 +21,14 @@ def recipe(**values: str) -> Build:
     return found
 
 
+def with_changes(*folders: str) -> Iterator[Texts]:
+    """Yield the texts of an image, each time with a change to another file of some folders."""
+    texts = ingredients(COMPOSE)
+    for folder in folders:
+        for file, text in texts[folder].items():
+            yield {**texts, folder: {**texts[folder], file: f"{text}# one more\n"}}
+
+
 @pytest.mark.parametrize(
     "values", [{"PYTHON_IMAGE": "python:3.12-slim"}, {"MLFLOW_VERSION": "3.16.0"}]
 )
@@ -26,12 +37,8 @@ def test_the_name_must_change_with_every_setting_of_the_build(values: dict[str, 
 
 
 def test_the_name_must_change_with_every_file_of_the_build() -> None:
-    texts = ingredients(COMPOSE)
-    for folder, files in texts.items():
-        for file, text in files.items():
-            changed = {**texts, folder: {**files, file: f"{text}# one more\n"}}
-            found = built(settings(), COMPOSE, texts=changed)
-            assert found.service("mlflow").image != name(), file
+    for changed in with_changes("compose/mlflow", "shared"):
+        assert built(settings(), COMPOSE, texts=changed).service("mlflow").image != name()
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,7 @@ def test_no_compiler_must_be_needed() -> None:
 def test_every_requirement_must_be_pinned_with_a_hash() -> None:
     for text in (
         sources("shared")["requirements.txt"],
+        sources("jupyter")["requirements.txt"],
         sources("compose/mlflow")["requirements-build.txt"],
     ):
         pinned = text.replace("\\\n", " ").splitlines()

@@ -196,6 +196,33 @@ def test_every_build_must_be_installed(wheels: Wheels) -> None:
     assert not (Path(page.image) / "postgresql").is_symlink()
 
 
+def users_packages(wheels: Wheels, *packages: str) -> Path:
+    """Install a build whose lock has other=1.0, with packages that the user adds."""
+    found = wheels.stack(wheels.add("other==1.0"))
+    mlflow = found.service("mlflow")
+    assert mlflow.build
+    service = replace(mlflow, build=replace(mlflow.build, packages=packages))
+    install(replace(found, services=(service,)), wheels.folder, wheels.environ, FakeScreen())
+    return Path(service.image)
+
+
+def test_packages_of_the_user_must_be_installed_and_may_replace_a_version(wheels: Wheels) -> None:
+    """They have no hashes."""
+    wheels.add("own==1.0")
+    wheels.add("other==0.9")
+    folder = users_packages(wheels, "own>=1,<2", "other==0.9")
+    code = "import importlib.metadata as m; print(m.version('own'), m.version('other'))"
+    done = subprocess.run([folder / "bin" / "python", "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"1.0 0.9\n"
+
+
+def test_a_package_of_the_user_that_does_not_exist_must_be_reported(wheels: Wheels) -> None:
+    with pytest.raises(BuildError, match="own was not found") as caught:
+        users_packages(wheels, "own==1.0")
+    assert "JUPYTER_PACKAGES" in (caught.value.hint or "")
+    assert list(wheels.cache.iterdir()) == []
+
+
 def test_installed_packages_must_not_be_installed_again(wheels: Wheels) -> None:
     lock = wheels.add("something==1.0")
     folder = wheels.install(lock)

@@ -191,6 +191,7 @@ def test_secrets_must_only_be_in_the_secrets_folder() -> None:
     found = render(
         local_stack(
             MLFLOW_AUTH="basic",
+            JUPYTER="true",
             MLFLOW_FLASK_SERVER_SECRET_KEY="flask-key-of-the-sample",
             PIP_INDEX_URL=index,
         )

@@ -33,7 +33,10 @@ def marked(name: str) -> str:
 @pytest.fixture
 def lines() -> list[str]:
     """Return the lines of an env file with a marker in every secret."""
-    return [f"{name}={marked(name)}" for name in (*OURS, *SERVER)] + ["MLFLOW_AUTH=basic"]
+    return [f"{name}={marked(name)}" for name in (*OURS, *SERVER)] + [
+        "MLFLOW_AUTH=basic",
+        "JUPYTER=true",
+    ]
 
 
 def test_the_lists_of_secrets_must_not_be_empty() -> None:

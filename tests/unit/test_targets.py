@@ -34,6 +34,7 @@ PAPER = Target(
     folder="paper",
     site=site,
     image=COMPOSE.image,
+    images=COMPOSE.images,
     ingredients=COMPOSE.ingredients,
     secret_mode=0o400,
 )

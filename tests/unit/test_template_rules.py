@@ -80,7 +80,8 @@ def test_stacks_on_one_machine_must_not_share_names() -> None:
         assert document["networks"] == {"backend": {"driver": "bridge"}}, where
         assert list(labels) == ["mlflow-compose.stack"], where
         assert all(volume == {"labels": labels} for volume in document["volumes"].values()), where
-        assert {"mlflow"} <= set(services) <= {"mlflow", "postgres", "s3", "bucket-init"}, where
+        known = {"mlflow", "postgres", "s3", "bucket-init", "jupyter"}
+        assert {"mlflow"} <= set(services) <= known, where
         for service in services.values():
             assert "container_name" not in service, where
             assert service["labels"] == labels, where

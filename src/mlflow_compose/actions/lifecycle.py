@@ -6,6 +6,7 @@ from typing import Any
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
+from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.plan import Plan, check_key
@@ -57,7 +58,7 @@ def up(  # noqa: PLR0913 - independent options
         progress.note(note)
     engine.check()
     change = _check_data(plan, engine, progress, engine_of)
-    write(plan.rendering(), plan.folder)
+    _write_files(plan)
     check_ports(engine)
     engine.prepare(progress)
     _check_stores(engine)
@@ -101,6 +102,11 @@ def _check_data(
     held = held_folders(plan) if engine_of else ()
     engine.check_data(start_empty=change is not None or engine_of is None, held=held)
     return change
+
+
+def _write_files(plan: Plan) -> None:
+    write(plan.rendering(), plan.folder)
+    provide_notebooks(plan)
 
 
 def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:

@@ -19,7 +19,10 @@ def notes(plan: Plan) -> Iterator[str]:
     if loaded.overrides:
         yield f"from the environment, not from {env_file.name}: {', '.join(loaded.overrides)}"
     if without_docker and loaded.settings.has_memory_limits:
-        yield "MLFLOW_MEMORY, PG_MEMORY and MINIO_MEMORY have no effect without Docker"
+        yield (
+            "MLFLOW_MEMORY, PG_MEMORY, MINIO_MEMORY and JUPYTER_MEMORY have no effect without "
+            "Docker"
+        )
     image = loaded.settings.minio_image
     if not without_docker and is_withdrawn(image):
         yield (

@@ -15,6 +15,7 @@ from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Machine, Stack, build
+from mlflow_compose.stack.components.jupyter import NOTEBOOKS
 from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 
@@ -80,6 +81,8 @@ def load_plan(  # noqa: PLR0913 - independent options
         target.site(settings, here),
         target.image(settings, texts, home, here),
         identity=identity,
+        images=target.images(settings, texts, home, here),
+        owner=machine.owner_of(paths.root / NOTEBOOKS),
         lan_names=_lan_names(settings),
         home=home,
         root=str(paths.root),

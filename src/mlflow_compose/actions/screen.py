@@ -13,6 +13,8 @@ def where(stack: Stack) -> list[str]:
     """Return the stack's URLs and stores as lines."""
     stores = stack.stores
     found = {port.label: stack.urls[port.name] for port in stack.opened}
+    if stack.jupyter_token:
+        found |= {"Token": "the value of JUPYTER_TOKEN, which Jupyter's page asks for"}
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
     return [f"{name:<10} {text}" for name, text in found.items()]
 

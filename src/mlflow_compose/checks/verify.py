@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import Probe, check_links
+from mlflow_compose.checks.notebooks import notebook_steps
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
@@ -25,7 +26,8 @@ def verify(engine: Engine, progress: Progress) -> Result:
     proof = Proof(engine.stack)
     steps: list[Step] = []
     store = _shown("bucket", engine.stack)
-    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}"):
+    more = "".join(f", {name}" for name, _ in notebook_steps(engine))
+    with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}{more}"):
         probe = Probe(engine)
         try:
             failure = _outside(proof, engine, probe, steps, progress)
@@ -52,7 +54,7 @@ def _actions(
         probe.load()
         return answer
 
-    return (("health", health), *proof.outside)
+    return (("health", health), *proof.outside, *notebook_steps(engine))
 
 
 def _outside(

@@ -18,7 +18,13 @@ INDEX = (
     "403 forbidden",
 )
 DISK = ("no space left on device", "disk quota exceeded")
+# Last line of a build that fails because of them.
+USERS_PACKAGES = "JUPYTER_PACKAGES cannot be installed"
 VERSION = ("there is no version of mlflow",)
+USERS_HINT = (
+    "set JUPYTER_PACKAGES in .env to packages and versions that the package index has and that can "
+    "be installed on this machine"
+)
 PLATFORM = (
     "no wheels with a matching",
     "no wheels are usable",
@@ -37,6 +43,7 @@ def install_hint(output: str) -> str | None:
         (VERSION, "set MLFLOW_VERSION to one that the package index has"),
         (DISK, "make room on the disk, about 1 GB"),
         (CERTIFICATE, "set BUILD_CA_CERTS to the file of your network's CA certificates"),
+        ((USERS_PACKAGES.lower(),), USERS_HINT),
         (
             PLATFORM,
             "there is no package for this machine and this Python; use Docker, or another Python",

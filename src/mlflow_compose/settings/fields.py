@@ -28,6 +28,7 @@ from mlflow_compose.settings.validators import (
     matches,
     new_enough,
     one_line,
+    requirements,
     secret,
     whole_number,
 )
@@ -112,4 +113,5 @@ Secret = Annotated[SecretStr, secret(1)]
 LongSecret = Annotated[SecretStr, secret(8)]
 KeyId = Annotated[SecretStr, secret(3), AfterValidator(key_id)]
 LoginPassword = Annotated[SecretStr, AfterValidator(login_password)]
+Requirements = Annotated[str, AfterValidator(requirements)]
 IndexUrl = Annotated[SecretStr, AfterValidator(index_url)]

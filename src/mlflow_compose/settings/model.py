@@ -29,6 +29,7 @@ from mlflow_compose.settings.fields import (
     section_of,
     setting,
 )
+from mlflow_compose.settings.notebooks import NotebookSettings
 from mlflow_compose.settings.profiles import Profile
 from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, STACK
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
@@ -46,7 +47,7 @@ STORE_IMAGES_AND_MEMORY = (
 STORE_PREFIX = "MLFLOW_S3_"
 
 
-class Settings(StoreSettings):
+class Settings(StoreSettings, NotebookSettings):
     """Every setting of a stack, from `.env` and the environment.
 
     It never reads the process environment directly: `load` passes both sources in.
@@ -166,7 +167,8 @@ class Settings(StoreSettings):
     @property
     def has_memory_limits(self) -> bool:
         """Whether the memory of any server is limited."""
-        return bool(self.mlflow_memory or self.pg_memory or self.minio_memory)
+        limits = (self.mlflow_memory, self.pg_memory, self.minio_memory, self.jupyter_memory)
+        return any(limits)
 
     @property
     def unused_secrets(self) -> frozenset[str]:

@@ -7,7 +7,7 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_")
+OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_", "JUPYTER_")
 # Prefixes of the settings that have none of OUR_PREFIXES.
 OTHER_PREFIXES = ("ARTIFACT_", "AWS_", "BACKEND_", "BUILD_", "COMPOSE_", "PIP_", "PYTHON_")
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from mlflow_compose.settings.model import Settings
 from mlflow_compose.settings.problem import Problem
 from mlflow_compose.settings.store_rules import check_stores
-from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD
+from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD, MIN_JUPYTER_TOKEN
 
 KNOWN_PASSWORDS = frozenset(
     """
@@ -25,6 +25,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _ports(settings)
     yield from _open_to_the_network(settings)
     yield from _login(settings)
+    yield from _token(settings)
     yield from _server_variables(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
     if settings.minio_volume_path.startswith("~"):
@@ -52,6 +53,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         "MINIO_PORT": settings.minio_port if settings.bundles_s3 else None,
         "MINIO_CONSOLE_ADDRESS": console_port(settings) if has_console else None,
         "PG_PORT": settings.pg_port if has_database_port else None,
+        "JUPYTER_PORT": settings.jupyter_port if settings.jupyter else None,
     }
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(
@@ -110,4 +112,14 @@ def _login(settings: Settings) -> Iterator[Problem]:
     elif password.lower() in KNOWN_PASSWORDS and is_loopback(settings.stack_bind_address):
         yield Problem(
             "MLFLOW_ADMIN_PASSWORD", "must not be a well-known password", ("MLFLOW_AUTH",)
+        )
+
+
+def _token(settings: Settings) -> Iterator[Problem]:
+    if settings.jupyter and len(settings.jupyter_token.get_secret_value()) < MIN_JUPYTER_TOKEN:
+        yield Problem(
+            "JUPYTER_TOKEN",
+            f"must be at least {MIN_JUPYTER_TOKEN} characters long when JUPYTER is true: anyone "
+            "with it can run programs",
+            ("JUPYTER",),
         )

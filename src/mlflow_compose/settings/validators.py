@@ -12,8 +12,14 @@ from mlflow_compose.settings.sizes import mebibytes
 # most 1,024 bytes of it: 240 characters of up to four bytes fit.
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
+MIN_JUPYTER_TOKEN = 16
 MAX_PORT: int = 65535
 OLDEST_MLFLOW = (3, 5, 0)
+# A package name, extras and versions: no URL, file or option, which could install anything else.
+REQUIREMENT = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(\[[A-Za-z0-9._,-]+\])?"
+    r"(===?|~=|!=|[<>]=?)[A-Za-z0-9.*+!_-]+(,(===?|~=|!=|[<>]=?)[A-Za-z0-9.*+!_-]+)*"
+)
 # Mebibytes: a worker starts with 200.
 LEAST_WORKER_MEMORY = 300
 
@@ -215,3 +221,19 @@ def index_url(value: SecretStr) -> SecretStr:
     if text and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
         raise ValueError("must be the http:// or https:// URL of a package index")
     return value
+
+
+def requirements(value: str) -> str:
+    """Accept Python packages with versions, separated by spaces or commas, and normalize them."""
+    given = requirement_list(one_line(value))
+    if not all(map(REQUIREMENT.fullmatch, given)):
+        raise ValueError("must be packages with a version each, such as seaborn==0.13.2")
+    return " ".join(given)
+
+
+def requirement_list(value: str) -> list[str]:
+    """Return the items of a list that spaces or commas separate."""
+    # `pandas >= 3, < 4` is one item, and so is `dask[array,dataframe]==2026.1`.
+    compact = re.sub(r"\s*(,?)\s*([<>=!~]=?=?)\s*", r"\1\2", value)
+    items = re.split(r"\s+|,(?![^\[\]]*\])(?![<>=!~])", compact)
+    return [item for item in items if item]

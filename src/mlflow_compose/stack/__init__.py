@@ -4,6 +4,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 `components/`; to add one, write a module that defines a `Kind`, and list that in `services.py`.
 """
 
+from mlflow_compose.stack import notebook_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
@@ -50,5 +51,6 @@ __all__ = [
     "known_volumes",
     "local_site",
     "needs_docker",
+    "notebook_image",
     "package_folder",
 ]

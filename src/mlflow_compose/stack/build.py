@@ -1,6 +1,6 @@
 """Put the services of a stack together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
@@ -21,6 +21,8 @@ def build(  # noqa: PLR0913 - independent inputs
     image: Image,
     *,
     identity: Identity,
+    images: Mapping[str, Image] | None = None,
+    owner: tuple[int, int] | None = None,
     lan_names: Sequence[str] = (),
     home: str = "..",
     root: str = ".",
@@ -32,6 +34,8 @@ def build(  # noqa: PLR0913 - independent inputs
         site: Paths and addresses of the target.
         image: Image of MLflow and bucket-init.
         identity: Stack id, which everything of the stack carries.
+        images: Images of other services, by name.
+        owner: User and group that own the stack's folder, None for root or if unknown.
         lan_names: Names and addresses of this machine on the network.
         home: The env file's folder, relative to the rendered files.
         root: The same folder, relative to this process.
@@ -45,6 +49,8 @@ def build(  # noqa: PLR0913 - independent inputs
         lan_names=lan_names,
         image=image.name,
         build=image.build,
+        images=images or {},
+        owner=owner,
     )
     return _stack(around, root)
 
@@ -69,6 +75,7 @@ def _stack(around: Surroundings, root: str) -> Stack:
         ),
         region=settings.aws_default_region,
         checksums=settings.minio_storage_checksums,
+        jupyter_token=credentials.reveal(settings.jupyter_token) if settings.jupyter else "",
         sensitive=credentials.texts(settings),
         ca_certs=from_home(certificates, root) if certificates else "",
     )

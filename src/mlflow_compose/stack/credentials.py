@@ -25,6 +25,8 @@ RCLONE_AUTH_KEY = "rclone_auth_key"
 SEAWEEDFS_IDENTITIES = "seaweedfs_s3.json"
 AUTH_CONFIG = "basic_auth.ini"
 MLFLOW_ENV = "mlflow_env"
+JUPYTER_TOKEN = "jupyter_token"  # noqa: S105 - its name
+JUPYTER_LOGIN = "jupyter_login.json"
 PIP_INDEX_URL = "pip_index_url"
 PG_CA_CERTS = "pg_ca_certs"
 S3_CA_CERTS = "s3_ca_certs"
@@ -164,6 +166,21 @@ def server_environment(settings: Settings, identity: Identity) -> SecretFile:
     return SecretFile(
         MLFLOW_ENV, "".join(lines), "Secret environment variables of MLflow, and the stack's id."
     )
+
+
+def jupyter_token(settings: Settings) -> SecretFile:
+    """Return the token of JupyterLab, which reads it from this file (JUPYTER_TOKEN_FILE)."""
+    return SecretFile(JUPYTER_TOKEN, reveal(settings.jupyter_token), "Token of JupyterLab.")
+
+
+def jupyter_login(settings: Settings) -> SecretFile:
+    """Return the variables with which notebooks log in to MLflow."""
+    login = {
+        "MLFLOW_TRACKING_USERNAME": settings.mlflow_admin_username,
+        "MLFLOW_TRACKING_PASSWORD": reveal(settings.mlflow_admin_password),
+    }
+    text = json.dumps(login, indent=2) + "\n"
+    return SecretFile(JUPYTER_LOGIN, text, "How notebooks log in to MLflow.")
 
 
 def pip_index_url(settings: Settings) -> SecretFile:

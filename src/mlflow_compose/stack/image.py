@@ -11,6 +11,8 @@ from mlflow_compose.stack.service import Build, SecretFile, from_home
 from mlflow_compose.stack.site import Machine
 
 REQUIREMENTS = "requirements.txt"
+# What the stack adds to MLflow's own requirements.
+ADDED = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,7 @@ def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> 
     """
     files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
     declared = (build.base, build.requirements, *build.install_options, str(build.user))
-    digest = _digest((*declared, *files))
-    return f"mlflow_server:{settings.mlflow_version}-{digest}"
+    return f"mlflow_server:{settings.mlflow_version}-{digest((*declared, *files))}"
 
 
 def environment_folder(settings: Settings, build: Build, machine: Machine) -> str:
@@ -75,8 +76,8 @@ def environment_folder(settings: Settings, build: Build, machine: Machine) -> st
 
     Two stacks share the folder exactly if the same packages go into it.
     """
-    digest = _digest((machine.python, build.requirements, *build.install_options))
-    return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest}"
+    inputs = (machine.python, build.requirements, *build.install_options)
+    return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest(inputs)}"
 
 
 def image_build(settings: Settings, lock: str, home: str, *added: str, servers: str = "") -> Build:
@@ -92,25 +93,31 @@ def image_build(settings: Settings, lock: str, home: str, *added: str, servers: 
     pinned = settings.mlflow_version == PINNED_MLFLOW
     # --no-deps: the lock is complete, but leaves out what only MLflow's clients need.
     options = ("--require-hashes", "--no-deps") if pinned else ()
-    text = lock if pinned else _unpinned(settings.mlflow_version, lock)
+    text = lock if pinned else unpinned(f"mlflow=={settings.mlflow_version}", ADDED, lock)
     return Build(
         context="./mlflow",
         base=settings.python_image,
         requirements=text + servers,
         install_options=("--only-binary", ":all:", *added, *options),
         contents=f"MLflow {settings.mlflow_version}",
-        secrets=_build_secrets(settings, home),
+        secrets=build_secrets(settings, home),
     )
 
 
-def _unpinned(version: str, lock: str) -> str:
-    """Return requirements of another MLflow version, and of what the stack adds to it."""
-    added = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
+def unpinned(mlflow: str, added: Iterable[str], lock: str) -> str:
+    """Return requirements of another MLflow version, and of what the stack adds to it.
+
+    Args:
+        mlflow: Requirement of MLflow.
+        added: Names of the other packages.
+        lock: Requirements that pin their versions.
+    """
     pins = {line.split("==")[0].lower(): line.split()[0] for line in lock.splitlines() if line}
-    return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))
+    return "".join(f"{line}\n" for line in (mlflow, *(pins[name] for name in added)))
 
 
-def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
+def build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
+    """Return the files that a build may read: the package index, and CA certificates."""
     secrets = []
     if credentials.reveal(settings.pip_index_url):
         secrets.append(credentials.pip_index_url(settings))
@@ -119,8 +126,9 @@ def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
     return tuple(secrets)
 
 
-def _digest(parts: Iterable[str]) -> str:
-    digest = hashlib.sha256()
+def digest(parts: Iterable[str]) -> str:
+    """Return a short digest of texts."""
+    found = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() + b"\0")
-    return digest.hexdigest()[:8]
+        found.update(part.encode() + b"\0")
+    return found.hexdigest()[:8]

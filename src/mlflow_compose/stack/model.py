@@ -34,6 +34,7 @@ class Stack:
         region: Region of S3 requests.
         checksums: When S3 requests carry the newer checksums.
         sensitive: Texts to mask in output, longest first.
+        jupyter_token: Token of JupyterLab, empty without it.
         ca_certs: CA certificates with which clients on this machine verify S3, empty for the
             system's.
         network: Network of the containers.
@@ -53,6 +54,7 @@ class Stack:
     region: str
     checksums: Checksums
     sensitive: tuple[str, ...] = field(repr=False)
+    jupyter_token: str = field(default="", repr=False)
     ca_certs: str = ""
     network: str = "backend"
 
@@ -76,9 +78,9 @@ class Stack:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Folders of this machine that hold data, relative to the rendered files."""
+        """Folders of this machine that hold the stack's data, relative to the rendered files."""
         binds = (mount for mount in self._mounts if isinstance(mount, Bind))
-        return tuple(bind.source for bind in binds if not bind.read_only)
+        return tuple(bind.source for bind in binds if not bind.read_only and not bind.is_users)
 
     @property
     def _mounts(self) -> Iterator[Volume | Bind]:

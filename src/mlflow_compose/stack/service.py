@@ -62,11 +62,19 @@ class Volume:
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of the host, mounted at `target`."""
+    """A folder of the host, mounted at `target`.
+
+    Attributes:
+        source: Path on the host, relative to the rendered files.
+        target: Path in the service.
+        read_only: Whether the service may only read it.
+        is_users: Whether its files are the user's own, and not data of the stack.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    is_users: bool = False
     type: ClassVar[str] = "bind"
 
 
@@ -75,7 +83,7 @@ class PublishedPort:
     """A port of a service that is published on this machine.
 
     Attributes:
-        name: Name among the URLs: mlflow, s3, console or postgres.
+        name: Name among the URLs: mlflow, s3, console, postgres or jupyter.
         variable: Setting that determines the port.
         address: Address of this machine that the port binds to.
         published: Port on this machine.
@@ -109,6 +117,7 @@ class Build:
         requirements: Text of the requirements file.
         install_options: Options of the command that installs them.
         contents: What is installed, for the progress line.
+        packages: Requirements that the user adds; they have no hashes.
         secrets: Files that the build may read; they leave no trace in the image.
         user: User id that the image runs as.
     """
@@ -118,6 +127,7 @@ class Build:
     requirements: str = field(repr=False)
     install_options: tuple[str, ...]
     contents: str
+    packages: tuple[str, ...] = ()
     secrets: tuple[SecretFile, ...] = ()
     user: int = USER
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.bucket_init import BUCKET_INIT
+from mlflow_compose.stack.components.jupyter import JUPYTER
 from mlflow_compose.stack.components.kind import Kind, Surroundings, VolumeNames
 from mlflow_compose.stack.components.mlflow import MLFLOW
 from mlflow_compose.stack.components.postgres import POSTGRES
@@ -12,7 +13,7 @@ from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.stores import Stores
 
-KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW)
+KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER)
 
 
 def known_volumes() -> VolumeNames:

@@ -1,11 +1,20 @@
 """This machine, without containers: services as processes that supervisord watches."""
 
+from collections.abc import Mapping
+
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import LOCAL as ENGINE
-from mlflow_compose.stack import REQUIREMENTS, Image, Site, local_site, package_folder
+from mlflow_compose.stack import (
+    REQUIREMENTS,
+    Image,
+    Site,
+    local_site,
+    notebook_image,
+    package_folder,
+)
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
-LOCK, SERVERS = "shared", "local"
+LOCK, SERVERS, JUPYTER_LOCK = "shared", "local", "jupyter"
 
 
 def _site(settings: Settings, machine: GetMachine) -> Site:
@@ -17,13 +26,23 @@ def _image(settings: Settings, texts: Texts, home: str, machine: GetMachine) -> 
     return package_folder(settings, lock, servers, home, machine())
 
 
+def _images(
+    settings: Settings, texts: Texts, home: str, machine: GetMachine
+) -> Mapping[str, Image]:
+    if not settings.jupyter:
+        return {}
+    lock = texts[JUPYTER_LOCK][REQUIREMENTS]
+    return {"jupyter": notebook_image.package_folder(settings, lock, home, machine())}
+
+
 LOCAL = Target(
     name="local",
     engine=ENGINE,
     folder="local",
     site=_site,
     image=_image,
-    ingredients=(LOCK, SERVERS),
+    images=_images,
+    ingredients=(LOCK, SERVERS, JUPYTER_LOCK),
     # Only read by the user that starts the stack.
     secret_mode=0o600,
     # supervisord does not create them.

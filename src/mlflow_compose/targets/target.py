@@ -23,7 +23,8 @@ class Target:
         site: Returns where services find their files and each other.
         image: Returns what MLflow and the bucket job run from, given the texts of `ingredients`
             and the env file's folder as seen from the rendered files.
-        ingredients: Folders of templates that the image is built from.
+        images: Returns what other services of the stack run from, by name, given the same.
+        ingredients: Folders of templates that the images are built from.
         secret_mode: Mode of secret files.
         override: File in its folder that belongs to the user, empty if there is none.
         identity_file: File with the stack's id for Compose, empty if the target has none.
@@ -35,6 +36,7 @@ class Target:
     folder: str
     site: Callable[[Settings, GetMachine], Site]
     image: Callable[[Settings, Texts, str, GetMachine], Image]
+    images: Callable[[Settings, Texts, str, GetMachine], Mapping[str, Image]]
     ingredients: tuple[str, ...]
     secret_mode: int
     override: str = ""

@@ -9,12 +9,12 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from mlflow_compose.engines.install_hints import install_hint
+from mlflow_compose.engines.install_hints import USERS_HINT, USERS_PACKAGES, install_hint
 from mlflow_compose.errors import BuildError
 from mlflow_compose.machine import is_alive
 from mlflow_compose.result import Progress
@@ -60,12 +60,22 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
         requirements = new.with_suffix(".txt")
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
-        options = ("--python", str(new / "bin" / "python"), *build.install_options)
-        uv("pip", "install", *options, "--requirement", str(requirements))
+        install = ("pip", "install", "--python", str(new / "bin" / "python"))
+        uv(*install, *build.install_options, "--requirement", str(requirements))
+        if build.packages:
+            _install_users(partial(uv, *install, "--compile-bytecode"), build.packages)
         packages = next((new / "lib").glob("python3*")) / "site-packages"
         if (packages / POSTGRESQL).exists():
             _open(packages / POSTGRESQL)
             (new / "postgresql").symlink_to((packages / POSTGRESQL).relative_to(new))
+
+
+def _install_users(install: Callable[..., None], packages: Sequence[str]) -> None:
+    """Install what the user adds; what can be wrong with that is the user's setting."""
+    try:
+        install(*packages)
+    except BuildError as error:
+        raise BuildError(f"{error.message}\n  {USERS_PACKAGES}", hint=USERS_HINT) from None
 
 
 def _works(folder: Path) -> bool:

@@ -1,13 +1,14 @@
 """`Kind`, which each service module defines, and `Surroundings`, the input of its decisions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack.cause import Cause
+from mlflow_compose.stack.image import Image
 from mlflow_compose.stack.service import Build, Service
 from mlflow_compose.stack.site import Site
 
@@ -28,6 +29,8 @@ class Surroundings:
         lan_names: Names and addresses of this machine on the network.
         image: MLflow's image; without containers, the folder that its packages are installed in.
         build: How that is built, None for a ready-made image.
+        images: What other services run from, by name.
+        owner: User and group that own the stack's folder, None for root or if unknown.
         servers: Names of the services that keep running.
         jobs: Names of the services that exit when their work is done.
     """
@@ -40,6 +43,8 @@ class Surroundings:
     lan_names: Sequence[str]
     image: str
     build: Build | None
+    images: Mapping[str, Image] = field(default_factory=dict)
+    owner: tuple[int, int] | None = None
     servers: Sequence[str] = ()
     jobs: Sequence[str] = ()
 

@@ -9,7 +9,7 @@ from mlflow_compose.stack.clients import database_secrets, s3_secrets
 from mlflow_compose.stack.components import bucket_init, postgres
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.mlflow_options import command, environment
-from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.probe import http_healthcheck
 from mlflow_compose.stack.service import (
     COMPLETED,
     HEALTHY,
@@ -21,22 +21,12 @@ from mlflow_compose.stack.service import (
     Volume,
     unprivileged,
 )
-from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import VOLUME, Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
 # Parts of the image that the server needs without a container, too.
 SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "serve.py")
-
-# Python images have no curl. -S skips `site`: 20 ms instead of 80. The probe waits for a starting
-# server, so that a long interval does not delay the result.
-PROBE = (
-    'import socket, time; server = ("{host}", {port}); '
-    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range(40)); "
-    "s = socket.create_connection(server, 4); "
-    r's.sendall(b"GET /health HTTP/1.0\r\n\r\n"); raise SystemExit(b" 200 " not in s.recv(64))'
-)
 
 
 def in_container(around: Surroundings, name: str) -> Service:
@@ -96,7 +86,7 @@ def _server(around: Surroundings, name: str) -> Service:
                 "http",
             ),
         ),
-        healthcheck=Healthcheck(("python", "-S", "-c", _probe(site)), timeout=10, waits=4),
+        healthcheck=http_healthcheck(site.listen, site.port, "/health"),
         extra_hosts=site.extra_hosts,
         # A ready-made image needs no build files.
         folder=NAME if build else "",
@@ -105,12 +95,6 @@ def _server(around: Surroundings, name: str) -> Service:
 
 def _names(_: Surroundings) -> tuple[str, ...]:
     return (NAME,)
-
-
-def _probe(site: Site) -> str:
-    host = url_host(site.listen)
-    family = "socket.AF_INET6" if ":" in host else ""
-    return PROBE.format(host=host.strip("[]"), port=site.port, family=family)
 
 
 def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:

@@ -1,0 +1,23 @@
+"""JupyterLab's options; its token comes from the file in JUPYTER_TOKEN_FILE."""
+
+import os
+from typing import Any
+
+# Jupyter defines it before it runs this file.
+c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+c.ServerApp.ip = os.environ["JUPYTER_ADDRESS"]
+c.ServerApp.port = int(os.environ["JUPYTER_PORT"])
+# No other port is published.
+c.ServerApp.port_retries = 0
+c.ServerApp.root_dir = os.environ["NOTEBOOKS"]
+c.ServerApp.open_browser = False
+# Only without containers, when root starts the stack.
+c.ServerApp.allow_root = True
+# The token is a setting of the stack.
+c.PasswordIdentityProvider.allow_password_change = False
+
+# Without the Internet, each of these would wait and fail; packages are a setting of the stack.
+c.LabApp.extension_manager = "readonly"
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

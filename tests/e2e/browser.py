@@ -1,0 +1,105 @@
+"""A real browser: Debian's Chromium without a window, driven by Selenium."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import REQUIRE_DOCKER
+
+from .tool import CHECKOUT
+from .waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+PROGRAMS = ("chromium", "chromedriver")
+SCREENSHOTS = CHECKOUT / ".logs" / "screenshots"
+SECONDS = 30
+
+
+class Browser:
+    """A browser with one or more tabs."""
+
+    def __init__(self, driver: "Chrome") -> None:
+        self.driver = driver
+
+    def open(self, url: str) -> None:
+        """Open a page."""
+        self.driver.get(url)
+
+    def find(self, selector: str, text: str = "") -> "WebElement":
+        """Return the first visible element that matches a CSS selector and contains a text."""
+        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        def found(driver: "Chrome") -> "WebElement | None":
+            elements = driver.find_elements("css selector", selector)
+            matching = (one for one in elements if one.is_displayed() and text in one.text)
+            return next(matching, None)
+
+        ignored = [StaleElementReferenceException]
+        wait = WebDriverWait(self.driver, SECONDS * PATIENCE, ignored_exceptions=ignored)
+        message = f"not on the page: {selector} {text}"
+        element = wait.until(found, message)
+        assert element
+        return element
+
+    def click(self, selector: str, text: str = "") -> None:
+        """Click an element."""
+        self.find(selector, text).click()
+
+    def double_click(self, selector: str, text: str = "") -> None:
+        """Click an element twice, as one opens a file."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).double_click(self.find(selector, text)).perform()
+
+    def type(self, selector: str, text: str) -> None:
+        """Enter a text and submit it."""
+        self.find(selector).send_keys(text + "\n")
+
+    def switch_to_new_tab(self) -> None:
+        """Continue in the tab that was opened last."""
+        self.driver.switch_to.window(self.driver.window_handles[-1])
+
+    def keep_screenshot(self, name: str) -> None:
+        """Write what the browser shows into `.logs/`."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        assert self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
+
+
+@contextmanager
+def open_browser(profile: Path) -> Iterator[Browser]:
+    """Provide a browser; without Chromium, skip the test, or fail it if Docker is required.
+
+    Args:
+        profile: Empty folder for its data.
+    """
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        reason = f"there is no {' and no '.join(missing)} (Debian's packages: chromium-driver)"
+        if os.environ.get(REQUIRE_DOCKER) == "1":
+            pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
+        pytest.skip(reason)
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+    options = ChromeOptions()
+    # Root, and containers, have no sandbox.
+    for option in ("headless=new", "no-sandbox", "no-proxy-server", "window-size=1400,1000"):
+        options.add_argument(f"--{option}")
+    options.add_argument(f"--user-data-dir={profile}")
+    options.binary_location = str(shutil.which("chromium"))
+    driver = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
+    try:
+        yield Browser(driver)
+    except BaseException:
+        Browser(driver).keep_screenshot("failed")
+        raise
+    finally:
+        driver.quit()
