@@ -189,9 +189,11 @@ def web_server(address: str) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
     with HTTPServer((address, 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://{address}:{server.server_port}", seen
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://{address}:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_another_server_at_the_address_must_not_get_the_password(
