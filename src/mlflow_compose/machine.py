@@ -1,5 +1,6 @@
 """This machine: names and addresses, processes, users."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -20,6 +21,9 @@ DATABASE_USER = "mlflow-compose"
 CLOCK_STEP = 2
 # Errors of a disk that is full or mounted read-only.
 UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+# Address in the network that is reserved for documentation (RFC 5737).
+ELSEWHERE = ("192.0.2.1", 9)
 
 # Prefixes of the interfaces of containers and virtual machines.
 VIRTUAL_INTERFACES = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "cni", "podman", "lxc")
@@ -49,6 +53,20 @@ def own_addresses() -> tuple[str, ...]:
         for address in addresses
         if address.family == socket.AF_INET and is_outward(interface, address.address)
     )
+
+
+def main_address() -> str:
+    """Return the address by which most other machines reach this one, or its name without any.
+
+    It is that of the default route, if this machine has several.
+    """
+    addresses = own_addresses()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        # Connecting a UDP socket chooses a route and sends nothing.
+        probe.connect(ELSEWHERE)
+        if (routed := str(probe.getsockname()[0])) in addresses:
+            return routed
+    return min(addresses, default=socket.gethostname())
 
 
 def is_outward(interface: str, address: str) -> bool:

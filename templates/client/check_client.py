@@ -10,12 +10,14 @@ the values in it; it asks for passwords and keys that are missing.
 from __future__ import annotations
 
 import base64
+import contextlib
 import getpass
 import hashlib
 import hmac
 import json
 import os
 import socket
+import ssl
 import sys
 from datetime import datetime, timezone
 from http.client import HTTPException
@@ -44,6 +46,8 @@ USED = frozenset(
         "AWS_DEFAULT_REGION",
     }
 )
+# Variables from which clients of MLflow and of S3 read the path of CA certificates.
+MLFLOW_CERTIFICATES, S3_CERTIFICATES = "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SHOWN_CHARACTERS = 200
 
@@ -69,9 +73,10 @@ def main(stack: dict[str, Any]) -> int:
 
     Args:
         stack: Facts about the stack: `name`, `id`, `login`, `bucket`, the `variables` that a
-            client must set, and the names of those whose values are `hidden`.
+            client must set, and the names of those that are `secret`, with or without a value.
     """
-    values = {**stack["variables"], **{n: v for n, v in os.environ.items() if n in USED}}
+    own = {name: value for name, value in os.environ.items() if name in USED and value}
+    values = {**stack["variables"], **own}
     try:
         for name, detail in steps(stack, values):
             print(f"ok      {name:<8} {detail}", flush=True)
@@ -81,31 +86,62 @@ def main(stack: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         return 130
     print(f"\nThis machine reaches the stack {stack['name']}; its programs must set:")
-    for name in [*stack["variables"], *stack["hidden"]]:
-        print(f"  {name}={stack['variables'].get(name, '...')}")
+    shown = {name: values[name] for name in stack["variables"]}
+    shown.update((name, "...") for name in stack["secret"])
+    for name, value in shown.items():
+        print(f"  {name}={value}")
     return 0
 
 
 def steps(stack: dict[str, Any], values: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield each link that works, as name and detail."""
-    url = values["MLFLOW_TRACKING_URI"]
+    url = url_in("MLFLOW_TRACKING_URI", values)
     yield from check_way(url, "MLFLOW_TRACKING_URI")
     yield check_server(url, stack)
     yield check_host(url)
     if stack["login"]:
         yield check_login(url, values)
-    if endpoint := values.get("MLFLOW_S3_ENDPOINT_URL"):
+    if "MLFLOW_S3_ENDPOINT_URL" in values:
+        endpoint = url_in("MLFLOW_S3_ENDPOINT_URL", values)
         yield from check_way(endpoint, "MLFLOW_S3_ENDPOINT_URL")
         yield check_bucket(endpoint, stack["bucket"], values)
+
+
+def url_in(variable: str, values: Mapping[str, str]) -> str:
+    """Return the URL in a variable, without a slash at its end."""
+    url = values[variable].rstrip("/")
+    if "@" in url:
+        raise Problem(
+            f"{variable} contains a login",
+            "set it to the URL alone, and the login in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD",
+        )
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in DEFAULT_PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise Problem(
+            f"{variable} is not the URL of a server: {url}",
+            f"unset {variable} on this machine: this program knows the stack's",
+        )
+    return url
+
+
+def proxy_for(url: str) -> str:
+    """Return the proxy through which this machine sends requests to a URL, empty without one."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme, "")
+    return "" if proxy_bypass(parts.hostname or "") else proxy
 
 
 def check_way(url: str, variable: str) -> Iterator[tuple[str, str]]:
     """Check that the host's name resolves and that something listens on the port."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(host):
-        yield "proxy", f"requests to {host} go through a proxy; NO_PROXY={host} avoids that"
+    if proxy_for(url):
+        yield "proxy", f"requests to {host} go through this machine's proxy"
         return
     try:
         address = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
@@ -151,11 +187,15 @@ def check_server(url: str, stack: Mapping[str, Any]) -> tuple[str, str]:
         return "server", f"MLflow of the stack {stack['name']}"
     other = answer.stack.partition("/")[2]
     what = f"the stack {other}" if other else "another server"
-    raise Problem(
-        f"{what} answers at {url}, not the stack {stack['name']}",
-        "write this program again, on the stack's machine: "
-        "mlflow-compose env --for lan --check FILE",
-    )
+    if proxy_for(url) and not other:
+        what = "this machine's proxy, or another server,"
+        hint = f"add {urlsplit(url).hostname} to NO_PROXY on this machine, and run this again"
+    else:
+        hint = (
+            "write this program again, on the stack's machine: "
+            "mlflow-compose env --for lan --check FILE"
+        )
+    raise Problem(f"{what} answers at {url}, not the stack {stack['name']}", hint)
 
 
 def check_host(url: str) -> tuple[str, str]:
@@ -198,7 +238,7 @@ def check_bucket(endpoint: str, bucket: str, values: Mapping[str, str]) -> tuple
     query = "list-type=2&max-keys=1"
     path = f"/{quote(bucket)}"
     headers = signed(urlsplit(endpoint).netloc, path, query, key, region)
-    answer = fetch(f"{endpoint}{path}?{query}", headers=headers)
+    answer = fetch(f"{endpoint}{path}?{query}", headers=headers, certificates=S3_CERTIFICATES)
     if answer.status == FORBIDDEN:
         raise Problem(
             f"S3 refuses the key for the bucket {bucket}",
@@ -242,32 +282,62 @@ def given(name: str, values: Mapping[str, str]) -> str:
     """Return a value from the facts or the environment; ask for it if there is a terminal."""
     if value := values.get(name):
         return value
-    if not sys.stdin.isatty():
+    entered = ""
+    if sys.stdin.isatty():
+        with contextlib.suppress(EOFError):
+            entered = getpass.getpass(f"{name}: ")
+    if not entered:
         raise Problem(f"{name} is not set", f"set {name} in the environment, and run this again")
-    return getpass.getpass(f"{name}: ")
+    return entered
 
 
 def fetch(
     url: str,
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
+    certificates: str = MLFLOW_CERTIFICATES,
 ) -> Answer:
-    """Send a request, a POST if it has a body; return the response, whatever its status is."""
+    """Send a request, a POST if it has a body; return the response, whatever its status is.
+
+    Args:
+        url: URL of the request.
+        body: JSON to send.
+        headers: Headers of the request.
+        certificates: Variable with the path of CA certificates to verify the server with.
+    """
     data = None if body is None else json.dumps(body).encode()
     own = {} if body is None else {"Content-Type": "application/json"}
     # The URLs are those that the tool wrote.
     request = Request(url, data, {**own, **(headers or {})})  # noqa: S310
+    context = trusting(certificates)
     try:
-        with urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        with urlopen(request, timeout=TIMEOUT, context=context) as response:  # noqa: S310
             return Answer(response.status, response.headers.get(HEADER, ""), text_of(response))
     except HTTPError as error:
         with error:
             return Answer(error.code, error.headers.get(HEADER, ""), text_of(error))
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise Problem(
+                f"the certificate of {urlsplit(url).netloc} is not trusted on this machine",
+                f"copy its CA certificates to this machine, and set {certificates} to their path",
+            ) from None
         raise Problem(
             f"what listens at {url} does not answer like a web server: {reason}",
             "mlflow-compose verify, on the stack's machine, shows what is wrong",
+        ) from None
+
+
+def trusting(certificates: str) -> ssl.SSLContext:
+    """Return how to verify servers: with the certificates that a variable names, if it is set."""
+    path = os.environ.get(certificates)
+    try:
+        return ssl.create_default_context(cafile=path or None)
+    except OSError as error:
+        raise Problem(
+            f"{certificates} is not a file of CA certificates: {path} ({error})",
+            f"set {certificates} to the path of a PEM file",
         ) from None
 
 

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
 from .network import OtherMachine, other_machine
 from .running import RunningStack, docker_only, local_only
@@ -189,13 +190,15 @@ def web_server(address: str) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
     with HTTPServer((address, 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://{address}:{server.server_port}", seen
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://{address}:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_another_server_at_the_address_must_not_get_the_password(
-    outside: RunningStack, shared: RunningStack, machine: OtherMachine, program: Path
+    outside: RunningStack, make_stack: MakeStack, machine: OtherMachine, program: Path
 ) -> None:
     with web_server(machine.gateway) as (url, requests):
         output = check(outside, machine, program, MLFLOW_TRACKING_URI=url)
@@ -203,8 +206,10 @@ def test_another_server_at_the_address_must_not_get_the_password(
     assert [headers.get("Authorization") for headers in requests] == [None]
     # The same if it is another stack.
     foreign = program.with_name("foreign.py")
-    with shared.changed(STACK_BIND_ADDRESS=lan_address(), MLFLOW_AUTH="basic"):
-        shared.tool("env", "--for=lan", "--check", str(foreign))
+    unstarted = make_stack(STACK_BIND_ADDRESS=lan_address(), MLFLOW_AUTH="basic")
+    # Stores its id.
+    unstarted.tool("render")
+    unstarted.tool("env", "--for=lan", "--check", str(foreign))
     output = check(outside, machine, foreign, MLFLOW_TRACKING_URI=outside.url)
     assert links(output) == ["name", "port"]
     assert f"the stack {outside.name} answers" in output.err

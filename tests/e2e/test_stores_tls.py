@@ -1,5 +1,6 @@
 """External databases and S3 servers that require TLS, and the errors if TLS fails."""
 
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ from .conftest import ColdStart, MakeStack
 from .running import RunningStack, local_only
 from .secured import database, objects
 from .security import lan_address
-from .servers import Server, TlsPostgres, TlsS3
+from .servers import KEY, Server, TlsPostgres, TlsS3
 from .test_stores_refused import bucket_job
 from .test_verify import expect_broken
+from .tool import CHECKOUT
 
 SAME = "the same code talks to the same servers on both engines, and this one starts faster"
 
@@ -208,6 +210,20 @@ def test_an_untrusted_s3_certificate_must_be_reported(
         f"the certificate of the S3 server at https://{s3.host}:{s3.port} is not trusted",
         "MINIO_STORAGE_CA_CERTS",
     )
+
+
+@local_only(SAME)
+def test_the_check_of_another_machine_must_verify_s3(
+    certificates: Certificates, s3: TlsS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = runpy.run_path(str(CHECKOUT / "templates" / "client" / "check_client.py"))
+    url = f"https://{s3.host}:{s3.port}"
+    key = {"AWS_ACCESS_KEY_ID": KEY[0], "AWS_SECRET_ACCESS_KEY": KEY[1]}
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    with pytest.raises(program["Problem"], match="is not trusted on this machine"):
+        program["check_bucket"](url, s3.bucket.name, key)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+    assert program["check_bucket"](url, s3.bucket.name, key)[0] == "bucket"
 
 
 @local_only(SAME)

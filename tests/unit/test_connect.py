@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from io import StringIO
@@ -16,6 +17,7 @@ from mlflow_compose.connect import FORMATS, ClientEnvironment, Variable, client_
 from mlflow_compose.connect.formats import PLAIN
 from mlflow_compose.errors import UsageError
 
+from .conftest import User
 from .samples import ANY_ADDRESS, SECRETS, local_stack, stack
 
 LAN = "10.1.2.3"
@@ -90,23 +92,68 @@ def test_a_client_must_be_told_what_is_right_where_it_runs(
     settings: Mapping[str, str], place: str, expected: Mapping[str, str]
 ) -> None:
     lan_host = LAN if "STACK_BIND_ADDRESS" in settings else ""
-    found = client_environment(stack(**settings), place, lan_host)
+    found = client_environment(stack(**settings), place, lan_host, {})
     assert dict(found.values(secrets=True)) == expected
 
 
 def test_a_stack_that_only_this_machine_reaches_must_say_so() -> None:
     with pytest.raises(UsageError) as caught:
-        client_environment(stack(), "lan", "")
+        client_environment(stack(), "lan", "", {})
     assert "STACK_BIND_ADDRESS" in caught.value.message
 
 
 def test_a_stack_without_docker_must_not_name_a_container_network() -> None:
     with pytest.raises(UsageError):
-        client_environment(local_stack(), "container", "")
+        client_environment(local_stack(), "container", "", {})
+
+
+PROXY = {"HTTP_PROXY": "http://proxy.lab:3128"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "place", "is_named"),
+    [
+        ({}, "host", False),
+        (PROXY, "host", True),
+        (PROXY, "container", False),
+        ({"all_proxy": "socks5://proxy.lab:1080"}, "host", True),
+        # Its variables are for HTTPS, and the stack speaks HTTP.
+        ({"HTTPS_PROXY": "http://proxy.lab:3128"}, "host", False),
+        ({**PROXY, "http_proxy": ""}, "host", False),
+        ({**PROXY, "NO_PROXY": "localhost, 127.0.0.1"}, "host", False),
+        ({**PROXY, "no_proxy": "127.0.0.0/8"}, "direct", False),
+        ({**PROXY, "NO_PROXY": "*"}, "direct", False),
+        ({**PROXY, "NO_PROXY": "localhost"}, "direct", True),
+    ],
+)
+def test_a_proxy_must_be_mentioned_if_requests_would_go_through_it(
+    environ: Mapping[str, str], place: str, *, is_named: bool
+) -> None:
+    notes = client_environment(stack(), place, "", environ).notes
+    assert any("127.0.0.1 to NO_PROXY" in note for note in notes) == is_named
+
+
+def test_an_external_s3_server_may_be_used_through_a_proxy() -> None:
+    found = stack(MINIO_HOST="s3.lab.example", **DIRECT)
+    environ = {**PROXY, "NO_PROXY": "127.0.0.1"}
+    assert client_environment(found, "host", "", environ).notes == ()
+
+
+def test_a_program_that_cannot_recognize_its_stack_must_not_be_written(user: User) -> None:
+    """An id that is not stored differs each time."""
+    user.has_env(f"STACK_BIND_ADDRESS={ANY_ADDRESS}", "MLFLOW_AUTH=basic", "STACK_ENGINE=local")
+    line = ("env", "--for=lan", "--check=check_client.py", "--json")
+    assert user.types(*line).code == 2
+    assert not (user.folder / "check_client.py").exists()
+    user.types("render", "--target=local")
+    assert user.types(*line).code == 0
+    assert (user.folder / ".mlflow-compose" / "id").read_text(encoding="utf-8").strip() in (
+        user.folder / "check_client.py"
+    ).read_text(encoding="utf-8")
 
 
 def test_secrets_must_be_left_out_and_named() -> None:
-    found = client_environment(stack(**OPEN, **DIRECT), "lan", LAN)
+    found = client_environment(stack(**OPEN, **DIRECT), "lan", LAN, {})
     for name, chosen in FORMATS.items():
         text = "\n".join(written(found, name, secrets=False))
         assert not [secret for secret in SECRETS.values() if secret in text]
@@ -114,14 +161,14 @@ def test_secrets_must_be_left_out_and_named() -> None:
         assert SECRETS["MLFLOW_ADMIN_PASSWORD"] in "\n".join(written(found, name, secrets=True))
 
 
+HARD = ["$HOME", "it's", '"', "\\", "\\'", "a\nb", "%", "`id`", "$(id)", "{x}", "\u2018\u2019"]
+HARD += ["", " a ", "\r", "\t", "\x01\x1b", "é日😀", "a'\\'b", "end\\", "\x85", "\n"]
 # What an environment variable can hold.
 VALUES = st.lists(
     st.text(
         st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=0, max_size=30
     )
-    | st.sampled_from(
-        ["$HOME", "it's", '"', "\\", "\\'", "a\nb", "%", "`id`", "$(id)", "{x}", "\u2018\u2019"]
-    ),
+    | st.sampled_from(HARD),
     min_size=1,
     max_size=6,
 )
@@ -180,6 +227,29 @@ def read_jupyter(text: str) -> dict[str, str]:
     assert all(PLAIN.fullmatch(value) for value in magic.values())
     rest = (line for line in text.split("\n") if not line.startswith("%env"))
     return magic | read_by_python("\n".join(rest))
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "tail"),
+    [
+        ("fish", ("fish", "--no-config", "-c", "source; env -0"), ""),
+        ("r", ("Rscript", "--vanilla", "-"), '\nsystem("env -0")\n'),
+        ("powershell", ("pwsh", "-NoProfile", "-Command", "-"), "\nenv -0\n"),
+    ],
+)
+def test_hard_values_must_be_read_back_by_a_program(
+    name: str, program: tuple[str, ...], tail: str
+) -> None:
+    """The program itself, if it is installed; the readers below follow its documentation."""
+    if not (path := shutil.which(program[0])):
+        pytest.skip(f"{program[0]} is not installed")
+    text = "\n".join(written(environment(HARD), name, secrets=True)) + tail
+    environ = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        (path, *program[1:]), check=False, input=text.encode(), env=environ, capture_output=True
+    )
+    found = dict(item.split("=", 1) for item in done.stdout.decode().split("\0") if item)
+    assert [found.get(f"V{n}") for n in range(len(HARD))] == HARD, done.stderr.decode()
 
 
 @given(VALUES)

@@ -1,6 +1,7 @@
 """This machine's addresses, and its folders for caches and sockets."""
 
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlflow_compose.machine import (
     is_outward,
     is_root,
     lan_names,
+    main_address,
     own_addresses,
     python_tag,
     socket_path,
@@ -172,3 +174,21 @@ def test_the_tag_must_distinguish_pythons_with_different_packages() -> None:
     assert tag == python_tag()
     assert "/" not in tag
     assert " " not in tag
+
+
+def test_the_main_address_must_be_that_of_the_default_route(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others, such as that of a VPN, come first in the order of their digits."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(machine.ELSEWHERE)
+        except OSError:
+            pytest.skip("this machine is not on a network")
+        routed = str(probe.getsockname()[0])
+    monkeypatch.setattr(machine, "own_addresses", lambda: ("0.1.2.3", routed))
+    assert main_address() == routed
+    monkeypatch.setattr(machine, "own_addresses", lambda: ("0.1.2.3",))
+    assert main_address() == "0.1.2.3"
+    monkeypatch.setattr(machine, "own_addresses", tuple)
+    assert main_address() == socket.gethostname()

@@ -5,6 +5,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from mlflow_compose.actions.plan import Plan
 from mlflow_compose.connect import check_script, client_environment, written
 from mlflow_compose.connect.variables import ClientEnvironment
 from mlflow_compose.errors import FilesError, ServiceError, UsageError
+from mlflow_compose.identity import read_id
 from mlflow_compose.paths import sources
 from mlflow_compose.payloads import ClientVariables, Opened
 from mlflow_compose.result import Result
@@ -26,7 +28,7 @@ SECRET_MODE, PLAIN_MODE = 0o600, 0o644
 
 def env(plan: Plan, place: str, format_name: str, *, secrets: bool) -> Result:
     """Return what a client must set, as lines of a format."""
-    found = client_environment(plan.stack, place, lan_host(plan))
+    found = _environment(plan, place)
     lines = written(found, format_name, secrets=secrets)
     return Result(_payload(found, place, secrets=secrets), lines, is_input=True)
 
@@ -35,16 +37,20 @@ def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:
     """Write the program with which another machine checks its connection.
 
     Raises:
+        UsageError: The stack has no id yet, by which the program recognizes it.
         FilesError: The file exists or cannot be written.
     """
-    found = client_environment(plan.stack, place, lan_host(plan))
+    if plan.identity.id != read_id(plan.paths.root):
+        raise UsageError("the stack was never started", hint="mlflow-compose up")
+    found = _environment(plan, place)
     text = check_script(sources("client")[SCRIPT], plan.stack, found, secrets=secrets)
     _create(file, text, SECRET_MODE if secrets else PLAIN_MODE)
     lines = [
         f"wrote {file}",
         f"copy it to the other machine, and run it there: python3 {file.name}",
     ]
-    return Result(_payload(found, place, secrets=secrets), lines)
+    payload = replace(_payload(found, place, secrets=secrets), check=str(file))
+    return Result(payload, lines)
 
 
 def open_url(plan: Plan, name: str, environ: Mapping[str, str]) -> Result:
@@ -83,9 +89,11 @@ def lan_host(plan: Plan) -> str:
     address = plan.loaded.settings.stack_bind_address
     if is_loopback(address):
         return ""
-    if address not in machine.ANY_ADDRESS:
-        return address
-    return min(machine.own_addresses(), default=socket.gethostname())
+    return machine.main_address() if address in machine.ANY_ADDRESS else address
+
+
+def _environment(plan: Plan, place: str) -> ClientEnvironment:
+    return client_environment(plan.stack, place, lan_host(plan), plan.environ)
 
 
 def _payload(found: ClientEnvironment, place: str, *, secrets: bool) -> ClientVariables:

@@ -89,7 +89,7 @@ def r(name: str, value: str) -> str:
 
 def as_json(values: Mapping[str, str]) -> list[str]:
     """Return a JSON object, as lines."""
-    return json.dumps(dict(values), indent=2, ensure_ascii=False).splitlines()
+    return json.dumps(dict(values), indent=2, ensure_ascii=False).split("\n")
 
 
 def _by_line(assignment: Callable[[str, str], str], *header: str) -> Callable[..., list[str]]:

@@ -30,6 +30,6 @@ def check_script(
         "login": stack.login is not None,
         "bucket": stack.stores.bucket,
         "variables": dict(environment.values(secrets=secrets)),
-        "hidden": [*environment.hidden(secrets=secrets)],
+        "secret": [*environment.hidden(secrets=False)],
     }
     return source + CALL.format(stack=pformat(facts, sort_dicts=False))

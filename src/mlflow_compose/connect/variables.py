@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow_compose.connect.proxies import proxy_note
 from mlflow_compose.errors import UsageError
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.site import THIS_MACHINE, url_host
@@ -15,6 +16,10 @@ PLACES: Mapping[str, str] = {
     LAN: "a program on another machine",
     DIRECT: "a program on this machine that also uses S3 itself",
 }
+
+
+# Places on this machine.
+HERE = frozenset({HOST, DIRECT})
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class ClientEnvironment:
         return tuple(one.name for one in self.variables if one.is_secret and not secrets)
 
 
-def client_environment(stack: Stack, place: str, lan_host: str) -> ClientEnvironment:
+def client_environment(
+    stack: Stack, place: str, lan_host: str, environ: Mapping[str, str]
+) -> ClientEnvironment:
     """Return what a client must set.
 
     Args:
@@ -55,6 +62,7 @@ def client_environment(stack: Stack, place: str, lan_host: str) -> ClientEnviron
         place: Where the client runs, a key of PLACES.
         lan_host: Name or address of this machine for others, empty if only this machine may
             connect.
+        environ: Environment of this machine's clients, which may send requests through a proxy.
 
     Raises:
         UsageError: Clients in that place cannot use the stack.
@@ -69,7 +77,12 @@ def client_environment(stack: Stack, place: str, lan_host: str) -> ClientEnviron
         ]
     if _uses_s3(stack, place):
         found += _s3_variables(stack, place, lan_host)
-    return ClientEnvironment(tuple(found), tuple(_notes(stack, place)))
+    notes = [*_notes(stack, place)]
+    if place in HERE:
+        own = {*stack.urls.values()}
+        urls = [one.value for one in found if one.value in own]
+        notes += filter(None, [proxy_note(urls, environ)])
+    return ClientEnvironment(tuple(found), tuple(notes))
 
 
 def s3_endpoint(stack: Stack, place: str, lan_host: str) -> str:
@@ -127,7 +140,7 @@ def _s3_variables(stack: Stack, place: str, lan_host: str) -> Iterator[Variable]
     yield Variable("AWS_ACCESS_KEY_ID", key_id, is_secret=True)
     yield Variable("AWS_SECRET_ACCESS_KEY", secret, is_secret=True)
     yield Variable("AWS_DEFAULT_REGION", stack.region)
-    if stack.ca_certs and place in {HOST, DIRECT}:
+    if stack.ca_certs and place in HERE:
         yield Variable("AWS_CA_BUNDLE", str(Path(stack.ca_certs).absolute()))
     if stack.checksums != "when_supported":
         yield Variable("AWS_REQUEST_CHECKSUM_CALCULATION", stack.checksums)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mlflow_compose.payloads.key import key
+from mlflow_compose.payloads.key import Absent, key, optional_key
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class ClientVariables:
     variables: Mapping[str, str] = key("Values by name, without those of `hidden`.")
     hidden: Sequence[str] = key("Names whose values are secret; `--secrets` includes them.")
     notes: Sequence[str] = key("What else a client needs, as sentences.")
+    check: str | Absent = optional_key("With `--check`: path of the program.")
 
 
 @dataclass(frozen=True)
