@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.payloads.connect import ClientVariables, Opened
+from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
 from mlflow_compose.payloads.files import (
     Config,
@@ -77,6 +78,7 @@ Payload = (
     | Opened
     | QueryResult
     | QueryList
+    | Diagram
     | DvcRemote
 )
 # What each command prints, in the order of `--help`.
@@ -94,6 +96,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
+    "diagram": (Diagram,),
     "dvc": (DvcRemote,),
 }
 
@@ -108,6 +111,7 @@ __all__ = [
     "CopiedObjects",
     "Created",
     "DeclaredSetting",
+    "Diagram",
     "DvcRemote",
     "FileChange",
     "Help",
