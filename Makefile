@@ -7,7 +7,7 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format bench lock golden clean
+.PHONY: help up down test lint format docs bench lock golden clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ format: $(VENV)/.dev ## Format the code and apply safe fixes
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 
+docs: $(VENV)/.docs ## Build the documentation as a site in site/
+	@# Without --quiet, with which --strict ignores warnings.
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/python -m mkdocs build --strict
+
 bench: $(VENV)/.dev ## Compare with a plain stack; ARGS="--quick" takes three minutes
 	$(VENV)/bin/python -m bench $(ARGS)
 
@@ -41,7 +45,7 @@ lock: $(VENV)/.dev ## Update all pinned dependencies and their hashes
 	requirements/lock "$(UV)"
 
 clean: ## Delete the environment, caches and test output
-	rm -rf $(VENV) .logs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) site .logs .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 # hatchling and editables come from the lock file, so that no unpinned package builds this one.
 $(VENV)/.tool: requirements/tool.txt pyproject.toml
@@ -56,4 +60,10 @@ $(VENV)/.tool: requirements/tool.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.tool requirements/dev.txt
 	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" $(UV) pip install --quiet --python $(VENV)/bin/python \
 		--require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.tool requirements/docs.txt
+	$(UV) venv --quiet --clear --python $(VENV)/bin/python $(VENV)/docs
+	UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$PIP_INDEX_URL}" $(UV) pip install --quiet --python $(VENV)/docs/bin/python \
+		--require-hashes --requirement requirements/docs.txt
 	@touch $@

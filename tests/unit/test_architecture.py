@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "engines": STACK,
     "clients": STACK,
     "connect": STACK,
+    "diagrams": STACK,
     "queries": {*STACK, "engines"},
     "checks": {*STACK, "engines", "clients"},
     "dvc": {"errors", "files", "engines"},
@@ -71,6 +72,7 @@ MAY_IMPORT = {
         "engines",
         "clients",
         "connect",
+        "diagrams",
         "checks",
         "data",
         "dvc",
@@ -85,6 +87,7 @@ MAY_IMPORT = {
         "actions",
         "engines",
         "connect",
+        "diagrams",
         "queries",
         "console",
         "streams",
@@ -388,7 +391,7 @@ def test_the_table_of_libraries_must_list_every_dependency() -> None:
 
 def test_every_file_that_the_pages_name_must_exist() -> None:
     """For example `lock.py`, `stack/services.py` or `templates/compose/`."""
-    tops = ("src", "templates", "tests", "requirements", "bench")
+    tops = (".ci", "src", "templates", "tests", "requirements", "bench")
     existing = {path.as_posix() for top in tops for path in (ROOT / top, *(ROOT / top).rglob("*"))}
     missing = set()
     for page in (*ARCHITECTURE, ROOT / "CONTRIBUTING.md"):

@@ -7,6 +7,7 @@ command needs its modules.
 
 from mlflow_compose.actions.changed import check_name
 from mlflow_compose.actions.connect import env, open_url, write_check
+from mlflow_compose.actions.diagram import diagram
 from mlflow_compose.actions.down import down, what_is_lost
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import logs, prove, status, up, watch
@@ -23,6 +24,7 @@ __all__ = [
     "check_name",
     "compare",
     "config",
+    "diagram",
     "down",
     "env",
     "init",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.payloads.connect import ClientVariables, Opened
+from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
 from mlflow_compose.payloads.files import (
     Config,
@@ -85,6 +86,7 @@ Payload = (
     | QueryResult
     | QueryList
     | Completion
+    | Diagram
     | DvcRemote
 )
 # What each command prints, in the order of `--help`.
@@ -103,6 +105,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
     "completion": (Completion,),
+    "diagram": (Diagram,),
     "dvc": (DvcRemote,),
 }
 
@@ -118,6 +121,7 @@ __all__ = [
     "CopiedObjects",
     "Created",
     "DeclaredSetting",
+    "Diagram",
     "DvcRemote",
     "FileChange",
     "Help",
