@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mlflow_compose import __version__
-from mlflow_compose.cli import connect, files, running, stores
+from mlflow_compose.cli import connect, examples, files, running, stores
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import Version
@@ -25,6 +25,7 @@ app.add_typer(files.app)
 app.add_typer(running.app)
 app.add_typer(stores.app)
 app.add_typer(connect.app)
+app.add_typer(examples.app)
 
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's

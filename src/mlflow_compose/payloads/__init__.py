@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow_compose.payloads.connect import ClientVariables, Opened
+from mlflow_compose.payloads.examples import ExampleCopied, ExampleListed, ExamplesList
 from mlflow_compose.payloads.files import (
     Config,
     Created,
@@ -73,6 +74,8 @@ Payload = (
     | Imported
     | ClientVariables
     | Opened
+    | ExamplesList
+    | ExampleCopied
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -88,6 +91,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "import": (Imported,),
     "env": (ClientVariables,),
     "open": (Opened,),
+    "example": (ExamplesList, ExampleCopied),
 }
 
 __all__ = [
@@ -101,6 +105,9 @@ __all__ = [
     "CopiedObjects",
     "Created",
     "DeclaredSetting",
+    "ExampleCopied",
+    "ExampleListed",
+    "ExamplesList",
     "FileChange",
     "Help",
     "Imported",
