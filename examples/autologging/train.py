@@ -5,9 +5,11 @@ import mlflow
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.svm import SVC
 
 mlflow.set_experiment("example: autologging")
+
+# Models in the format skops can be loaded without running code that somebody put into them.
 mlflow.sklearn.autolog(serialization_format="skops")
 
 # %% [markdown]
@@ -24,7 +26,7 @@ seen, unseen, seen_species, unseen_species = train_test_split(
 # metric.
 
 # %%
-for model in (DecisionTreeClassifier(max_depth=2), LogisticRegression(max_iter=500)):
+for model in (SVC(C=0.5), LogisticRegression(max_iter=500)):
     with mlflow.start_run(run_name=type(model).__name__) as run:
         model.fit(seen, seen_species)
         model.score(unseen, unseen_species)
