@@ -1,6 +1,7 @@
 """Start MLflow's server on this machine, use it, and stop it."""
 
 # %%
+import os
 import socket
 import subprocess
 import sys
@@ -48,7 +49,9 @@ def wait_for(server: subprocess.Popen, seconds: float = 120) -> None:
 # The client is told one URL. It never sees the database or the folder.
 
 # %%
-with subprocess.Popen(command) as server:
+# Without the processes for background jobs, which evaluate traces, it starts in half the time.
+fast = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+with subprocess.Popen(command, env=fast) as server:
     try:
         wait_for(server)
         mlflow.set_tracking_uri(url)

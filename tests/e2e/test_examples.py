@@ -19,11 +19,11 @@ from .running import RunningStack, docker_only, local_only
 
 MODELS = (
     "SELECT count(*) FROM logged_models JOIN experiments USING (experiment_id) "
-    "WHERE name = 'example: autologging'"
+    "WHERE experiments.name = 'example: autologging'"
 )
 TRACES = (
     "SELECT count(*) FROM trace_info JOIN experiments USING (experiment_id) "
-    "WHERE name = 'example: tracing'"
+    "WHERE experiments.name = 'example: tracing'"
 )
 SPANS = (
     "SELECT spans.name, count(*) FROM spans JOIN experiments USING (experiment_id) "
