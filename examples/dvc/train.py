@@ -37,7 +37,7 @@ def hashes() -> dict[str, str]:
     return {file["path"]: file["md5"] for file in files}
 
 
-def read_yaml(name: str) -> Any:  # noqa: ANN401 - YAML
+def read_yaml(name: str) -> Any:
     """Read a YAML file."""
     return yaml.safe_load(Path(name).read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Paths: the templates, and the files of a stack."""
+"""Paths: the templates and examples, and the files of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,13 +118,23 @@ def write_state(paths: StackPaths, name: str, text: str) -> None:
 
 
 def templates() -> Path:
-    """Return the folder of templates: in the package, or at the top of a checkout."""
+    """Return the folder of templates."""
+    return _shipped("templates")
+
+
+def examples() -> Path:
+    """Return the folder that has a folder for each example."""
+    return _shipped("examples")
+
+
+def _shipped(name: str) -> Path:
+    """Return a folder that ships with the tool: in the package, or at the top of a checkout."""
     package = Path(__file__).parent
-    for candidate in (package / "templates", package.parents[1] / "templates"):
+    for candidate in (package / name, package.parents[1] / name):
         if candidate.is_dir():
             return candidate
     raise TemplatesMissingError(
-        f"the templates next to {package} are missing",
+        f"the {name} next to {package} are missing",
         hint="pip install --force-reinstall mlflow-compose",
     )
 

@@ -102,8 +102,11 @@ def test_the_tutorials_must_work_as_written(stack: RunningStack) -> None:
             reader.types(block)
     assert sorted(stack.sql(LOGGED)) == ["0.1", "0.5"]
 
+    reader.follows(FIRST, "6. Run an example")
+    assert [key for key in stack.objects() if key.endswith("/artifacts/report.html")]
+
     volumes = stack.volumes()
-    reader.follows(FIRST, "6. Stop")
+    reader.follows(FIRST, "7. Stop")
     assert stack.ids() == {}
     assert stack.volumes() == volumes
 

@@ -63,6 +63,16 @@ def test_an_installed_tool_must_render_what_the_checkout_renders(
     assert len(trees[0]) > 10
 
 
+def test_an_installed_tool_must_copy_what_the_checkout_has(python: Path, tmp_path: Path) -> None:
+    run(python.with_name("mlflow-compose"), "example", "projects", cwd=tmp_path)
+    copied, own = (
+        {path.relative_to(top).as_posix(): path.read_bytes()
+         for path in top.rglob("*") if path.is_file()}
+        for top in (tmp_path / "projects", ROOT / "examples" / "projects")
+    )  # fmt: skip
+    assert copied == own
+
+
 def test_an_installed_tool_must_report_missing_templates(python: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(env_text(), encoding="utf-8")
     (templates,) = python.parents[1].glob("lib/python*/site-packages/mlflow_compose/templates")

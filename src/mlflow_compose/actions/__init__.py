@@ -9,6 +9,7 @@ from mlflow_compose.actions.changed import check_name
 from mlflow_compose.actions.connect import env, open_url, write_check
 from mlflow_compose.actions.diagram import diagram
 from mlflow_compose.actions.down import down, what_is_lost
+from mlflow_compose.actions.examples import copy_example, list_examples
 from mlflow_compose.actions.files import compare, init, render
 from mlflow_compose.actions.lifecycle import logs, prove, status, up, watch
 from mlflow_compose.actions.migrate import migrate_store
@@ -24,10 +25,12 @@ __all__ = [
     "check_name",
     "compare",
     "config",
+    "copy_example",
     "diagram",
     "down",
     "env",
     "init",
+    "list_examples",
     "list_settings",
     "load_plan",
     "logs",

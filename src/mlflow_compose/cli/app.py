@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from mlflow_compose import __version__
-from mlflow_compose.cli import completion, connect, diagram, dvc, files, queries, running, stores
+from mlflow_compose.cli import (
+    completion,
+    connect,
+    diagram,
+    dvc,
+    examples,
+    files,
+    queries,
+    running,
+    stores,
+)
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import Version
@@ -29,6 +39,7 @@ app.add_typer(queries.app)
 app.add_typer(completion.app)
 app.add_typer(diagram.app)
 app.add_typer(dvc.app, name="dvc")
+app.add_typer(examples.app)
 
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's

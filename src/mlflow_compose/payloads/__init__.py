@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
+from mlflow_compose.payloads.examples import ExampleCopied, ExampleListed, ExamplesList
 from mlflow_compose.payloads.files import (
     Config,
     Created,
@@ -88,6 +89,8 @@ Payload = (
     | Completion
     | Diagram
     | DvcRemote
+    | ExamplesList
+    | ExampleCopied
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -107,6 +110,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "completion": (Completion,),
     "diagram": (Diagram,),
     "dvc": (DvcRemote,),
+    "example": (ExamplesList, ExampleCopied),
 }
 
 __all__ = [
@@ -123,6 +127,9 @@ __all__ = [
     "DeclaredSetting",
     "Diagram",
     "DvcRemote",
+    "ExampleCopied",
+    "ExampleListed",
+    "ExamplesList",
     "FileChange",
     "Help",
     "Imported",
