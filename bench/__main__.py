@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "docs" / "benchmark"
 CONSTANTS = ROOT / "bench" / "constants.json"
 QUICK_SUBJECTS = "plain,default"
+# Files besides README.md that it writes into the output folder.
+WRITTEN = ("results.json", "constants.json", "ratios.svg")
 
 
 def main() -> None:
@@ -77,13 +79,26 @@ def chosen(names: str) -> list[Subject]:
 
 
 def check_output(folder: Path) -> None:
-    """Refuse a folder with a README.md that this program did not write."""
-    path = folder / "README.md"
-    if path.exists() and not table.is_page(path.read_text(encoding="utf-8", errors="replace")):
-        raise BenchError(
-            f"--output would replace {path}, which the benchmark did not write\n"
-            "hint: choose another folder"
-        )
+    """Refuse a folder with files that this program did not write."""
+    page = folder / "README.md"
+    if page.exists() and table.is_page(page.read_text(encoding="utf-8", errors="replace")):
+        return
+    for path in (page, *(folder / name for name in WRITTEN)):
+        # Results are written after each round, the other files at the end.
+        if path.exists() and not is_report(path):
+            raise BenchError(
+                f"--output would replace {path}, which the benchmark did not write\n"
+                "hint: choose another folder"
+            )
+
+
+def is_report(path: Path) -> bool:
+    """Tell whether a file has results of this program."""
+    try:
+        load(path)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return True
 
 
 @contextmanager

@@ -96,6 +96,10 @@ class Console:
         """
         return self._write(f"{text}\n")
 
+    def data(self, text: str) -> bool:
+        """Print one line of data, unchanged unless a terminal would interpret it."""
+        return self.line(_safe(text) if self._out.isatty() else text)
+
     def live(self, frames: Iterable[Sequence[str]]) -> None:
         """Show lines that replace the previous ones; without a terminal, those that changed."""
         if not self._out.isatty():

@@ -79,9 +79,9 @@ def main(stack: dict[str, Any]) -> int:
     values = {**stack["variables"], **own}
     try:
         for name, detail in steps(stack, values):
-            print(f"ok      {name:<8} {detail}", flush=True)
+            print(f"ok      {name:<8} {printable(detail)}", flush=True)
     except Problem as problem:
-        print(f"error: {problem}\nhint: {problem.hint}", file=sys.stderr)
+        print(f"error: {printable(str(problem))}\nhint: {problem.hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -91,6 +91,11 @@ def main(stack: dict[str, Any]) -> int:
     for name, value in shown.items():
         print(f"  {name}={value}")
     return 0
+
+
+def printable(text: str) -> str:
+    """Return a text without control characters: it may come from an unknown server."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def steps(stack: dict[str, Any], values: dict[str, str]) -> Iterator[tuple[str, str]]:

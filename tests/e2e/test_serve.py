@@ -19,6 +19,11 @@ from .tracking import Api
 from .waiting import free_ports, wait_until
 
 CONNECTIONS = 8
+# A request whose body never arrives completely.
+UNFINISHED = (
+    b"POST /api/2.0/mlflow/experiments/search HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+)
 # Prints uvicorn's arguments, the environment and the app that it would serve.
 SHOW = """
 import gc, json, os, re, sys
@@ -245,6 +250,22 @@ def test_a_worker_that_has_grown_too_large_must_be_replaced_between_requests(
 
         wait_until(is_replaced, seconds=30, what="all workers are replaced", poll=0)
         assert api.post("experiments/search", max_results=1)
+
+
+@local_only("both engines run the same server")
+def test_a_client_that_has_gone_silent_must_not_keep_a_worker_from_being_replaced(
+    shared: LocalStack, tmp_path: Path
+) -> None:
+    """For example a laptop that was closed during an upload."""
+    limits = {"WORKER_MEMORY": "1", "WORKER_ENDS_WITHIN": "2"}
+    with server_with(shared, tmp_path, **limits) as (server, api), connected(api) as client:
+        client.sendall(UNFINISHED)
+        before = {worker.pid for worker in server.children()}
+
+        def is_replaced() -> bool:
+            return not before & {worker.pid for worker in server.children() if lives(worker)}
+
+        wait_until(is_replaced, seconds=40, what="all workers are replaced")
 
 
 @local_only("both engines run the same server")

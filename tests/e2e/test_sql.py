@@ -3,13 +3,14 @@
 import csv
 import json
 from dataclasses import dataclass
+from types import ModuleType
 
 import pytest
 
 from mlflow_compose.engines import run_modules
 from mlflow_compose.queries.read import MODULES
 
-from . import attempts
+from . import attempts, notified
 from .inside import engine_of
 from .running import RunningStack
 from .small import kept
@@ -81,6 +82,21 @@ SQLITE = [
 NUMBERS = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT i FROM n"
 )
+# Every kind of value, on PostgreSQL, and what is printed.
+KINDS = {
+    "'Infinity'::numeric": "Infinity",
+    "10::numeric ^ 40": "1" + "0" * 40 + ".0000000000000000",
+    "1::numeric": 1,
+    "0.5::numeric": 0.5,
+    "'NaN'::float8": "nan",
+    "'0044-03-15 BC'::date": "0044-03-15 BC",
+    "'infinity'::timestamp": "infinity",
+    "'99999999 years'::interval": "99999999 years",
+    "'{\"a\": true}'::jsonb": '{"a": true}',
+    "ARRAY[NULL, 1]": "[null, 1]",
+    "'\\x00ff'::bytea": "\\x00ff",
+    "true": True,
+}
 # A digest of every column, privilege and role: what the statements would change.
 STATE = """
 SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
@@ -111,6 +127,18 @@ class Known:
         """Return the rows of a query."""
         found: list[list[object]] = self.ask(*arguments, "--json").data["rows"]
         return found
+
+    def inside(self, module: ModuleType, **more: object) -> list[str]:
+        """Call a module of the tests where queries run."""
+        engine = engine_of(self.stack)
+        request = {
+            "backend": engine.stack.stores.backend_uri,
+            "id": engine.stack.identity,
+            "arguments": [],
+            "limit": 0,
+            **more,
+        }
+        return run_modules(engine, [*MODULES, module], request, list[str])
 
 
 def known(stack: RunningStack) -> Known:
@@ -196,16 +224,9 @@ class Queries:
         is_sqlite = "BACKEND_STORE" in run.stack.settings
         run.ask("SELECT 1")
         before = state(run.stack)
-        engine = engine_of(run.stack)
-        request = {
-            "backend": engine.stack.stores.backend_uri,
-            "id": engine.stack.identity,
-            "arguments": [],
-            "limit": 0,
-            "statements": [*EVERYWHERE, *(SQLITE if is_sqlite else POSTGRES)],
-        }
+        statements = [*EVERYWHERE, *(SQLITE if is_sqlite else POSTGRES)]
         # In one process: starting one for each takes a second.
-        assert run_modules(engine, [*MODULES, attempts], request, list[str]) == []
+        assert run.inside(attempts, statements=statements) == []
         assert state(run.stack) == before
 
     def test_a_refused_query_must_say_why_and_where(self, run: Known) -> None:
@@ -214,6 +235,32 @@ class Queries:
         assert error["code"] == "query"
         run.ask("runs-per-experimen", code=2)
         run.ask("params-of", code=2)
+
+
+def test_every_kind_of_value_must_be_printed(in_postgres: Known) -> None:
+    (row,) = in_postgres.rows(f"SELECT {', '.join(KINDS)}")
+    printed = [text for text in row if not isinstance(text, str) or not text.startswith("10000")]
+    expected = [text for text in KINDS.values() if not str(text).startswith("10000")]
+    assert printed == expected
+
+
+def test_nothing_must_be_committed(in_postgres: Known) -> None:
+    """A notification is allowed in a read-only transaction, and sent when it is committed."""
+    query = "SELECT pg_notify('mlflow_compose_test', 'written')"
+    assert in_postgres.inside(notified, query=query) == ["end"]
+
+
+def test_a_role_that_may_do_more_must_be_refused(in_postgres: Known) -> None:
+    """For example because somebody has granted it more for another program."""
+    stack = in_postgres.stack
+    in_postgres.ask("SELECT 1")
+    (role,) = stack.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'mlflow_reader_%'")
+    for right in ("SELECT ON secrets", "INSERT ON runs", "pg_write_all_data"):
+        stack.sql(f"GRANT {right} TO {role}")
+        error = in_postgres.ask("SELECT 1", "--json", code=1).envelope["errors"][0]
+        assert role in error["message"]
+        stack.sql(f"REVOKE {right} FROM {role}")
+    in_postgres.ask("SELECT 1")
 
 
 @pytest.fixture(scope="module")

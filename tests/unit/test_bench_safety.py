@@ -16,6 +16,7 @@ import pytest
 import bench.__main__ as command
 from bench import docker, images, local, preconditions, processes, recovery, rounds, table
 from bench.commands import BenchError, CommandError, StillRunningError
+from bench.report import to_json
 from tests.unit.samples import ROOT
 from tests.unit.test_bench import sample
 
@@ -176,6 +177,18 @@ def test_a_readme_of_others_must_not_be_replaced(tmp_path: Path) -> None:
     readme.write_text("# Benchmark\nMy notes.\n", encoding="utf-8")
     with pytest.raises(BenchError, match="did not write"):
         command.check_output(tmp_path)
+
+
+@pytest.mark.parametrize("name", command.WRITTEN)
+def test_a_file_of_others_must_not_be_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"mine": true}', encoding="utf-8")
+    with pytest.raises(BenchError, match=name):
+        command.check_output(tmp_path)
+
+
+def test_results_of_an_interrupted_run_must_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(to_json(sample()), encoding="utf-8")
+    command.check_output(tmp_path)
 
 
 def test_results_must_name_other_containers() -> None:

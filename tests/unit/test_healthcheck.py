@@ -1,11 +1,14 @@
 """The line of shell that checks a container's health."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mlflow_compose.stack import Healthcheck
+from mlflow_compose.stack import PROVIDERS, Healthcheck
+
+from .samples import stack
 
 PAUSE, TRY_AGAIN = "4", "1"
 
@@ -66,3 +69,17 @@ def test_a_mark_that_cannot_be_written_must_not_make_a_server_unhealthy(
 def test_a_check_must_have_time_for_its_pause_and_its_command() -> None:
     check = Healthcheck(("true",), timeout=10)
     assert check.limit >= check.timeout + check.pause
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_attempt_must_outlive_the_shell_around_it(provider: str) -> None:
+    """Its parent would become the container's first process: PostgreSQL then ends all sessions."""
+    servers = stack(S3_PROVIDER=provider)
+    for name in ("postgres", "s3"):
+        check = servers.service(name).healthcheck
+        assert check
+        # -t of pg_isready, --max-time of curl, -T of wget.
+        limited = re.search(r"(?:-t|--max-time|-T) (\d+)\b", " ".join(check.command))
+        assert limited
+        seconds = int(limited[1])
+        assert check.pause * (seconds + 1) + seconds < check.limit

@@ -52,5 +52,5 @@ def sql(
     if layout not in LAYOUTS:
         raise UsageError(f"--format must be {choices(*LAYOUTS)}, got {layout}")
     engine = context.engine(context.chosen_plan())
-    show = None if context.console.as_json else context.console.line
+    show = None if context.console.as_json else context.console.data
     context.show(run(engine, query, layout, limit, show))

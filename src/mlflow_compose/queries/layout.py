@@ -54,8 +54,16 @@ def comma_separated(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str
 
 def as_json(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """Yield a JSON array with an object for each row."""
-    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    names = [*_distinct(columns)]
+    found = [dict(zip(names, row, strict=True)) for row in rows]
     yield from json.dumps(found, indent=2, ensure_ascii=False).splitlines()
+
+
+def _distinct(columns: Sequence[str]) -> Iterator[str]:
+    """Yield the names with a number after those that occur before, as in a join."""
+    for place, name in enumerate(columns):
+        number = [*columns[: place + 1]].count(name)
+        yield name if number == 1 else f"{name}_{number}"
 
 
 def _cell(value: object) -> str:

@@ -51,7 +51,7 @@ def query_of(given: Sequence[str], *, postgres: bool) -> tuple[str, Sequence[str
     """
     name, *arguments = given
     if not (query := QUERIES.get(name)):
-        if arguments or " " not in name.strip():
+        if arguments or not re.search(r"\s", name.strip()):
             raise UsageError(
                 f"there is no query {name}", hint="mlflow-compose sql --list shows all of them"
             )

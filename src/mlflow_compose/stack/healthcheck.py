@@ -31,6 +31,10 @@ class Healthcheck:
     interval: ClassVar[int] = 1
     # Time that a check takes once the service is healthy, or until it has failed.
     pause: ClassVar[int] = 4
+    # Time that one attempt of a command may take, by an option of its own. If the engine's limit
+    # ended the shell instead, the command would become a child of the container's first process,
+    # and PostgreSQL takes the end of an unknown child for a crash and ends all sessions.
+    attempt: ClassVar[int] = 2
 
     @property
     def shell(self) -> str:
@@ -47,8 +51,9 @@ class Healthcheck:
 
     @property
     def limit(self) -> int:
-        """Time that the line of shell may take."""
-        return self.timeout + self.pause
+        """Time that the line of shell may take; it ends before by itself."""
+        attempts = self.pause * (self.attempt + 1)
+        return self.timeout + self.pause if self.waits else attempts + self.attempt + 1
 
     @property
     def retries(self) -> int:

@@ -52,6 +52,8 @@ SERIES = "3.17."
 MEBIBYTE = 1024 * 1024
 # Seconds between two looks at a worker's memory, and that a worker waits for first requests.
 LOOK_EVERY, PATIENCE = 5, 3
+# Seconds after which a worker that is replaced drops requests whose clients have stopped sending.
+ENDS_WITHIN = 600
 # What MLflow's migrations create, by kind of database; a test compares them.
 SCHEMAS = Path(__file__).with_name("schema")
 
@@ -192,6 +194,9 @@ def end_above(limit: int) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     print(f"worker {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(int(os.environ.get("WORKER_ENDS_WITHIN", ENDS_WITHIN)))
+    # Otherwise a client that has gone silent would keep the lock, and no worker would be replaced.
+    os._exit(1)
 
 
 def resident_memory() -> int:

@@ -1,7 +1,7 @@
 """Report the rows of a query in parts."""
 
+import json
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from mlflow_compose.engines.inside import answer
@@ -28,12 +28,11 @@ def _plain(value: object) -> object:
     """Return a value as JSON has it: numbers as they are, everything else as text."""
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        # PostgreSQL's sum of integers.
-        return int(value)
     if isinstance(value, float):
         # JSON has no NaN and no infinity.
         return value if value - value == 0 else str(value)
     if isinstance(value, bytes | memoryview):
         return f"\\x{bytes(value).hex()}"
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

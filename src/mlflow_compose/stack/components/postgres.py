@@ -15,6 +15,7 @@ from mlflow_compose.stack.site import LOOPBACK, database_addresses
 if TYPE_CHECKING:
     from mlflow_compose.stack.stores import Stores
 
+READY = ("pg_isready", "-t", str(Healthcheck.attempt))
 NAME = "postgres"
 VOLUME = "postgres_data"
 ABOUT = "MLflow's backend store: experiments, runs, params, metrics and tags."
@@ -42,7 +43,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         ports=_ports(settings),
         healthcheck=Healthcheck(
             # Without -h, the temporary server that initdb starts would count as healthy.
-            ("pg_isready", "-h", LOOPBACK, *_login(settings)),
+            (*READY, "-h", LOOPBACK, *_login(settings)),
         ),
         memory=settings.pg_memory or None,
     )
@@ -74,7 +75,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         secrets=(password,),
         volumes=(data,),
         ports=tuple(_port(address, port, port) for address in addresses),
-        healthcheck=Healthcheck(("pg_isready", "-h", LOOPBACK, "-p", str(port), *_login(settings))),
+        healthcheck=Healthcheck((*READY, "-h", LOOPBACK, "-p", str(port), *_login(settings))),
         # Fast shutdown: ends sessions and flushes data. TERM waits for clients to disconnect.
         stop_signal="INT",
         folder=NAME,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.sizes import mebibytes
+from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
@@ -12,9 +13,9 @@ from mlflow_compose.stack.site import Site
 PORT = 9000
 DATA = "/data"
 # Docker passes the proxy of its configuration to every container.
-CURL = ("curl", "-fsS", "--noproxy", "*")
+CURL = ("curl", "-fsS", "--noproxy", "*", "--max-time", str(Healthcheck.attempt))
 # busybox's wget, in images based on Alpine.
-WGET = ("wget", "-q", "-Y", "off", "-O", "/dev/null")
+WGET = ("wget", "-q", "-Y", "off", "-T", str(Healthcheck.attempt), "-O", "/dev/null")
 
 
 @dataclass(frozen=True)

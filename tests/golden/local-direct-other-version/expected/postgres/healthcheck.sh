@@ -1,4 +1,4 @@
 #!/bin/sh
 # The service is healthy when it answers; services that depend on it wait for that.
 PATH=/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/bin:/home/student/.cache/mlflow-compose/mlflow-3.16.0-ccb5115c/postgresql/bin:"$PATH"
-exec pg_isready -h 127.0.0.1 -p 5432 -U mlflow -d mlflow
+exec pg_isready -t 2 -h 127.0.0.1 -p 5432 -U mlflow -d mlflow
