@@ -21,6 +21,18 @@ from .tracking import Api
 from .waiting import free_ports, wait_until
 
 FORBIDDEN = 403
+# Prints the versions of a package in all folders.
+VERSIONS = """
+import importlib.metadata
+print(*(one.version for one in importlib.metadata.distributions(name="tabulate")))
+"""
+# Leaves options behind, with a token of its own.
+EVIL = """
+import os, pathlib
+folder = pathlib.Path(os.environ["JUPYTER_CONFIG_DIR"])
+folder.mkdir(exist_ok=True)
+(folder / "jupyter_server_config.py").write_text("c.IdentityProvider.token = 'evil'")
+"""
 SECRETS = ("JUPYTER_TOKEN", "MLFLOW_ADMIN_PASSWORD")
 # Neither root nor the user of the stack's other containers.
 OWNER = 4321
@@ -183,6 +195,11 @@ def test_the_users_packages_must_be_installed(lab: Lab) -> None:
 def test_pip_in_a_notebook_must_install_for_this_stack_only(lab: Lab) -> None:
     """The packages of JupyterLab are read-only, or belong to other stacks as well."""
     write_wheel(lab.folder / "own_package-1.0-py3-none-any.whl")
+    # Another version of a package that is there.
+    write_wheel(lab.folder / "tabulate-1.0-py3-none-any.whl", "tabulate")
+    other = "%pip install --quiet --no-index ./tabulate-1.0-py3-none-any.whl"
+    assert lab.run(other, "import tabulate; print(tabulate.ANSWER)").endswith("42\n")
+    assert "0.9.0" in lab.run(VERSIONS)
     install = "%pip install --quiet --no-index ./own_package-1.0-py3-none-any.whl"
     place = lab.run("import pandas", install, "import own_package; print(own_package.__file__)")
     home = "/home/jupyter/" if isinstance(lab.stack, DockerStack) else str(lab.stack.folder)
@@ -190,26 +207,27 @@ def test_pip_in_a_notebook_must_install_for_this_stack_only(lab: Lab) -> None:
     assert lab.run("import own_package; print(own_package.ANSWER)") == "42\n"
 
 
-def write_wheel(path: Path) -> None:
+def write_wheel(path: Path, name: str = "own_package") -> None:
     """Write a package."""
-    about = "own_package-1.0.dist-info"
+    about = f"{name}-1.0.dist-info"
     files = {
-        "own_package.py": "ANSWER = 42\n",
-        f"{about}/METADATA": "Metadata-Version: 2.1\nName: own-package\nVersion: 1.0\n",
+        f"{name}.py": "ANSWER = 42\n",
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
         f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/RECORD": "",
     }
     with zipfile.ZipFile(path, "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
+        for file, text in files.items():
+            wheel.writestr(file, text)
 
 
 def test_notebooks_and_settings_must_survive_a_restart(lab: Lab) -> None:
-    lab.run("%store -r", "kept = 42", "%store kept", "open('kept.txt', 'w').write('kept')")
+    lab.run("%store -r", "kept = 42", "%store kept", "open('kept.txt', 'w').write('kept')", EVIL)
     lab.stack.kill("jupyter")
     wait_until(lambda: not is_up(lab), seconds=20, what="the killed server is gone", poll=0.02)
     lab.stack.wait_until_healthy("jupyter")
     assert lab.run("%store -r", "print(kept, open('kept.txt').read())") == "42 kept\n"
+    assert lab.call("GET", "api/contents", "evil").status_code == FORBIDDEN
 
 
 def is_up(lab: Lab) -> bool:

@@ -108,6 +108,55 @@ def test_a_file_that_git_tracks_must_never_get_the_key(project: Project) -> None
     project.check_ignored({"PATH": "/nonexistent"})
 
 
+GIT = {"PATH": "/usr/bin:/bin:/usr/local/bin"}
+
+
+@pytest.mark.parametrize("name", [".", "tmp", "config", "config.local", ".gitignore"])
+def test_nothing_must_be_written_through_a_link(project: Project, name: str) -> None:
+    """A repository of others may have one that leads to the user's own files."""
+    elsewhere = project.root / "elsewhere"
+    path = project.root / ".dvc" / name
+    if path.exists():
+        path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    with pytest.raises(DvcError, match="is a link"):
+        project.check_files()
+
+
+def test_a_later_line_of_gitignore_must_not_expose_the_key(project: Project) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=project.root, check=True)
+    ignore = project.root / ".dvc" / ".gitignore"
+    ignore.write_text("/config.local\n!/config.local\n", encoding="utf-8")
+    with pytest.raises(DvcError, match="Git does not ignore"):
+        project.check_ignored(GIT)
+
+
+def test_git_that_does_not_answer_must_be_an_error(project: Project) -> None:
+    """For example in a repository of another user, which Git refuses to read."""
+    subprocess.run(["git", "init", "--quiet"], cwd=project.root, check=True)
+    (project.root / ".git" / "config").write_text("[core\n", encoding="utf-8")
+    with pytest.raises(DvcError, match="Git does not say"):
+        project.check_ignored(GIT)
+
+
+def test_a_remote_in_the_file_for_keys_must_be_kept(project: Project) -> None:
+    """DVC merges both files, and this one takes precedence."""
+    text = f"['{SECTION}']\nurl = s3://private\nendpointurl = http://other:9000\n"
+    (project.root / ".dvc" / "config.local").write_text(text, encoding="utf-8")
+    with pytest.raises(DvcError, match="s3://private at http://other:9000"):
+        project.check_remote(OWN)
+    project.configure(OWN, force=True)
+    assert "private" not in text_of(project, "config.local")
+
+
+def test_a_folder_that_cannot_be_used_must_not_keep_the_key(project: Project) -> None:
+    (project.root / ".dvc" / "config.local").mkdir()
+    with pytest.raises(FilesError):
+        project._write_local("secret_access_key = key-secret")
+    assert not [path for path in project.root.rglob("*") if path.is_file() and "key" in path.name]
+    assert not (project.root / ".dvc" / "tmp" / "config.local").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -60,6 +60,7 @@ def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -
     remote = Remote(
         f"s3://{request.bucket}", stack.s3_url or "", stack.region, access.key, _certificates(stack)
     )
+    project.check_files()
     project.check_ignored(plan.environ)
     if not request.force:
         project.check_remote(remote)
@@ -82,6 +83,11 @@ def _check_bucket(plan: Plan, request: Request) -> None:
         checked(request.bucket)
     except ValueError as error:
         raise UsageError(f"--bucket {error}, got {request.bucket}") from None
+    if not stack.s3_url and request.bucket == keys.DVC_BUCKET:
+        raise UsageError(
+            f"--bucket must name a bucket of yours: on Amazon S3, {keys.DVC_BUCKET} is somebody's",
+            hint="mlflow-compose dvc init --bucket NAME",
+        )
     if request.bucket == stack.stores.bucket:
         raise UsageError(
             f"--bucket must differ from MLFLOW_BUCKET_NAME, got {request.bucket}",
@@ -109,15 +115,18 @@ def _read_key(path: Path) -> tuple[str, str]:
     try:
         parser.read_string(path.read_text(encoding="utf-8"))
         profile: Mapping[str, str] = parser["default"]
-        return profile["aws_access_key_id"], profile["aws_secret_access_key"]
+        key = profile["aws_access_key_id"], profile["aws_secret_access_key"]
     except (OSError, ValueError) as error:
         raise FilesError(f"{path} cannot be read: {error}") from None
     except (configparser.Error, KeyError):
         # Their messages quote lines of the file.
+        key = ("", "")
+    if not all(key):
         raise UsageError(
             f"--key-file must be a credentials file with a profile [default], got {path}",
             hint="it has the lines aws_access_key_id = … and aws_secret_access_key = …",
-        ) from None
+        )
+    return key
 
 
 def _check_runs(plan: Plan, engine: Engine) -> None:

@@ -18,6 +18,10 @@ FOLDER, SHARED, LOCAL = ".dvc", "config", "config.local"
 # DVC's own folder for temporary files.
 TEMPORARY = "tmp"
 IGNORED = (f"/{LOCAL}", f"/{TEMPORARY}")
+# Files and folders in FOLDER that are written, or written to.
+WRITTEN = (SHARED, LOCAL, TEMPORARY, ".gitignore")
+# Exit codes with which Git answers a question.
+YES, NO = 0, 1
 # Like Git's own files; the key is only for its owner.
 SHARED_MODE, LOCAL_MODE = 0o644, 0o600
 
@@ -65,13 +69,35 @@ class Project:
 
     root: Path
 
+    def check_files(self) -> None:
+        """Make sure that what will be written is in this project: links may lead elsewhere.
+
+        Raises:
+            DvcError: One of the files or folders is a link.
+        """
+        folder = self.root / FOLDER
+        for path in (folder, *(folder / name for name in WRITTEN)):
+            if path.is_symlink():
+                raise DvcError(
+                    f"{path} is a link, and would be written through",
+                    hint="replace it with a file or folder of its own",
+                )
+
     def check_ignored(self, environ: Mapping[str, str]) -> None:
         """Make sure that the key does not get into Git.
 
         Raises:
-            DvcError: Git tracks the file for the key.
+            DvcError: Git tracks the file for the key, would add it, or does not say.
         """
-        if self._is_tracked(environ):
+        self._ignore()
+        # Whether a file that does not exist would be added, too.
+        if self._git(environ, "check-ignore", "--quiet", "--no-index") == NO:
+            raise DvcError(
+                f"Git does not ignore {FOLDER}/{LOCAL}, where DVC keeps keys",
+                hint=f"remove the line of a .gitignore that names it: git check-ignore --verbose "
+                f"--non-matching {FOLDER}/{LOCAL}",
+            )
+        if self._git(environ, "ls-files", "--error-unmatch") == YES:
             raise DvcError(
                 f"Git tracks {FOLDER}/{LOCAL}, where DVC keeps keys",
                 hint=f"git rm --cached {FOLDER}/{LOCAL}, and commit; then run the command again",
@@ -85,7 +111,8 @@ class Project:
         """
         own = self._remote(REMOTE)
         if own and not _is_same(own, remote):
-            where = " at ".join(own[name] for name in ("url", "endpointurl") if name in own)
+            found = [own[name] for name in ("url", "endpointurl") if name in own]
+            where = " at ".join(found) or "one without a URL"
             raise DvcError(
                 f'the remote "{REMOTE}" of this project is {where}, not {remote.address}',
                 hint="--force replaces it",
@@ -129,14 +156,34 @@ class Project:
         self._write(SHARED, shared, self._mode(SHARED))
 
     def _remote(self, name: str) -> Mapping[str, str]:
-        return config.read(self._text(SHARED)).get(config.remote(name), {})
+        """Return the options of a remote, as DVC merges them."""
+        section = config.remote(name)
+        shared, local = (config.read(self._text(file)) for file in (SHARED, LOCAL))
+        return {**shared.get(section, {}), **local.get(section, {})}
 
-    def _is_tracked(self, environ: Mapping[str, str]) -> bool:
+    def _git(self, environ: Mapping[str, str], *command: str) -> int | None:
+        """Ask Git about the file for the key; return its answer, None outside of a repository.
+
+        Raises:
+            DvcError: Git does not answer, for example because somebody else owns the repository.
+        """
         git = shutil.which("git", path=environ.get("PATH"))
         if git is None:
-            return False
-        command = [git, "ls-files", "--error-unmatch", f"{FOLDER}/{LOCAL}"]
-        return run_process(command, folder=self.root, environ=environ).exit_code == 0
+            return None
+        done = run_process(
+            [git, *command, f"{FOLDER}/{LOCAL}"],
+            folder=self.root,
+            environ={**environ, "LC_ALL": "C"},
+        )
+        if done.exit_code in {YES, NO}:
+            return done.exit_code
+        if "not a git repository" in done.stderr:
+            return None
+        raise DvcError(
+            f"Git does not say whether it ignores {FOLDER}/{LOCAL}, where DVC keeps keys: "
+            f"{done.stderr.strip().splitlines()[0] if done.stderr.strip() else done.failure}",
+            hint=f"git -C {self.root} status shows what is wrong",
+        )
 
     def _ignore(self) -> None:
         lines = self._text(".gitignore").splitlines()
@@ -146,9 +193,15 @@ class Project:
 
     def _write_local(self, text: str) -> None:
         # Completed in a folder that Git ignores: after kill -9, a part of it may be left.
-        (self.root / FOLDER / TEMPORARY).mkdir(exist_ok=True)
-        new = self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
-        new.replace(self.root / FOLDER / LOCAL)
+        path = self.root / FOLDER / LOCAL
+        new = self.root / FOLDER / TEMPORARY / LOCAL
+        try:
+            new.parent.mkdir(exist_ok=True)
+            self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
+            new.replace(path)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            raise FilesError(f"{path} cannot be written: {error.strerror}") from None
 
     def _mode(self, name: str) -> int:
         path = self.root / FOLDER / name

@@ -13,7 +13,7 @@ packages="$(echo /opt/jupyter/lib/python3*/site-packages)"
 # Tests of the packages, which take long to compile.
 find "$packages" -type d -name tests -prune -exec rm -r {} +
 if [ -s /install/packages.txt ]; then
-    install_packages --requirement /install/packages.txt || {
+    install_packages --only-binary :all: --requirement /install/packages.txt || {
         echo "JUPYTER_PACKAGES cannot be installed" >&2
         exit 1
     }

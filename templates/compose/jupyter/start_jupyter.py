@@ -6,6 +6,7 @@ files, and reach notebooks as the variables that MLflow's client reads.
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ FOLDERS = {
     "JUPYTER_CONFIG_DIR": "config",
     "JUPYTER_DATA_DIR": "data",
     "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
     "MPLCONFIGDIR": "matplotlib",
     # Where %pip installs: the packages of the image are read-only, and without containers, those
     # of other stacks too.
@@ -31,6 +34,8 @@ INSTALLED = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-p
 def main() -> None:
     """Replace this process by JupyterLab."""
     variables = dict(environment(os.environ))
+    # Options that a notebook left here would override those of the stack, such as the token.
+    shutil.rmtree(variables["JUPYTER_CONFIG_DIR"], ignore_errors=True)
     Path(variables["JUPYTER_RUNTIME_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
     # Python would not notice that it is created later.
     Path(variables["PIP_PREFIX"], INSTALLED).mkdir(parents=True, exist_ok=True)
@@ -54,6 +59,8 @@ def environment(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     own = (HERE / "plugins", home / FOLDERS["PIP_PREFIX"] / INSTALLED)
     yield "PYTHONPATH", os.pathsep.join(map(str, own))
     yield "PIP_DISABLE_PIP_VERSION_CHECK", "1"
+    # pip would uninstall another version where it is, which may be shared with other stacks.
+    yield "PIP_IGNORE_INSTALLED", "1"
     login = secrets / "jupyter_login.json"
     if login.exists():
         yield from json.loads(login.read_text(encoding="utf-8")).items()

@@ -73,7 +73,8 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
 def _install_users(install: Callable[..., None], packages: Sequence[str]) -> None:
     """Install what the user adds; what can be wrong with that is the user's setting."""
     try:
-        install(*packages)
+        # Nothing is built: that would run code of the packages.
+        install("--only-binary", ":all:", *packages)
     except BuildError as error:
         raise BuildError(f"{error.message}\n  {USERS_PACKAGES}", hint=USERS_HINT) from None
 

@@ -1,6 +1,8 @@
 """JupyterLab's options; its token comes from the file in JUPYTER_TOKEN_FILE."""
 
+import hashlib
 import os
+from pathlib import Path
 from typing import Any
 
 # Jupyter defines it before it runs this file.
@@ -14,6 +16,9 @@ c.ServerApp.root_dir = os.environ["NOTEBOOKS"]
 c.ServerApp.open_browser = False
 # Only without containers, when root starts the stack.
 c.ServerApp.allow_root = True
+# With another token, nobody stays logged in: cookies are signed with what it is hashed to.
+token = Path(os.environ["JUPYTER_TOKEN_FILE"]).read_bytes()
+c.ServerApp.cookie_secret = hashlib.sha256(b"cookies of JupyterLab\0" + token).digest()
 # The token is a setting of the stack.
 c.PasswordIdentityProvider.allow_password_change = False
 
