@@ -128,6 +128,7 @@ def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -
         python=machine.python_tag(),
         socket=machine.socket_path(paths.local, "run/supervisor.sock", identity),
         database_user=machine.database_user(),
+        uv=machine.uv_program(),
     )
 
 

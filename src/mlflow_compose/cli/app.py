@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mlflow_compose import __version__
-from mlflow_compose.cli import connect, dvc, files, queries, running, stores
+from mlflow_compose.cli import connect, dvc, files, queries, running, serving, stores
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import Version
@@ -26,6 +26,7 @@ app.add_typer(running.app)
 app.add_typer(stores.app)
 app.add_typer(connect.app)
 app.add_typer(queries.app)
+app.add_typer(serving.app)
 app.add_typer(dvc.app, name="dvc")
 
 

@@ -1,11 +1,21 @@
 """Talk to a running stack from this machine, as its users do.
 
-`tracking` is a client of MLflow's REST API, `objects` of S3. Both raise their own small errors,
-which describe what happened; `checks` find out why.
+`tracking` is a client of MLflow's REST API, `objects` of S3, `models` of a served model. They raise
+their own small errors, which describe what happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
+from mlflow_compose.clients.models import ModelError, ModelServer
 from mlflow_compose.clients.objects import Objects, ObjectsError
 from mlflow_compose.clients.tracking import Tracking
 
-__all__ = ["NoAnswer", "Objects", "ObjectsError", "Tracking", "TrackingError", "Unreachable"]
+__all__ = [
+    "ModelError",
+    "ModelServer",
+    "NoAnswer",
+    "Objects",
+    "ObjectsError",
+    "Tracking",
+    "TrackingError",
+    "Unreachable",
+]

@@ -32,6 +32,7 @@ from mlflow_compose.payloads.running import (
     Stores,
     Verified,
 )
+from mlflow_compose.payloads.serving import ModelState, NotServed, Served, ServedList
 from mlflow_compose.payloads.stores import Compared, CopiedObjects, Imported, Migrated, Pruned
 
 
@@ -78,6 +79,9 @@ Payload = (
     | QueryResult
     | QueryList
     | DvcRemote
+    | Served
+    | ServedList
+    | NotServed
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -95,6 +99,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
     "dvc": (DvcRemote,),
+    "serve": (Served, ServedList, NotServed),
 }
 
 __all__ = [
@@ -115,6 +120,8 @@ __all__ = [
     "Logs",
     "Migrated",
     "Migration",
+    "ModelState",
+    "NotServed",
     "Nothing",
     "Opened",
     "Payload",
@@ -122,6 +129,8 @@ __all__ = [
     "QueryList",
     "QueryResult",
     "Rendered",
+    "Served",
+    "ServedList",
     "ServiceState",
     "Setting",
     "SettingsList",

@@ -29,6 +29,7 @@ PIP_INDEX_URL = "pip_index_url"
 PG_CA_CERTS = "pg_ca_certs"
 S3_CA_CERTS = "s3_ca_certs"
 BUILD_CA_CERTS = "build_ca_certs"
+MODEL_LOGIN = "model_login.json"
 
 MASKED_LENGTH = 4
 
@@ -143,6 +144,16 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
         "auth_cache_ttl_seconds = 5\n"
     )
     return SecretFile(AUTH_CONFIG, text, "MLflow's login configuration, with the first admin.")
+
+
+def model_login(settings: Settings) -> SecretFile:
+    """Return the login with which servers of models fetch them."""
+    login = {
+        "MLFLOW_TRACKING_USERNAME": settings.mlflow_admin_username,
+        "MLFLOW_TRACKING_PASSWORD": reveal(settings.mlflow_admin_password),
+    }
+    text = json.dumps(login, ensure_ascii=False, indent=2) + "\n"
+    return SecretFile(MODEL_LOGIN, text, "The login with which served models are fetched.")
 
 
 def server_environment(settings: Settings, identity: Identity) -> SecretFile:

@@ -99,7 +99,7 @@ def image_build(settings: Settings, lock: str, home: str, *added: str, servers: 
         requirements=text + servers,
         install_options=("--only-binary", ":all:", *added, *options),
         contents=f"MLflow {settings.mlflow_version}",
-        secrets=_build_secrets(settings, home),
+        secrets=build_secrets(settings, home),
     )
 
 
@@ -110,7 +110,8 @@ def _unpinned(version: str, lock: str) -> str:
     return "".join(f"{line}\n" for line in (f"mlflow=={version}", *(pins[name] for name in added)))
 
 
-def _build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
+def build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
+    """Return the secret files that installing packages needs."""
     secrets = []
     if credentials.reveal(settings.pip_index_url):
         secrets.append(credentials.pip_index_url(settings))

@@ -28,7 +28,7 @@ class Surroundings:
         lan_names: Names and addresses of this machine on the network.
         image: MLflow's image; without containers, the folder that its packages are installed in.
         build: How that is built, None for a ready-made image.
-        servers: Names of the services that keep running.
+        servers: Names of the services that keep running and that others connect to.
         jobs: Names of the services that exit when their work is done.
     """
 
@@ -74,6 +74,7 @@ class Kind:
         volumes: Names of the volumes that its services may have; `*` matches any service's name,
             as in `page-*_data`.
         is_job: Whether its services exit when their work is done.
+        is_leaf: Whether no other service connects to its services.
         causes: Returns the causes of failures of its services, by their keys in the checks, worded
             for a stack's stores.
     """
@@ -83,6 +84,7 @@ class Kind:
     on_machine: Callable[[Surroundings, str], Service]
     volumes: frozenset[str] = frozenset()
     is_job: bool = False
+    is_leaf: bool = False
     causes: Callable[["Stores"], Mapping[str, Cause]] = no_causes
 
 
