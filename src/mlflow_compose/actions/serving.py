@@ -172,7 +172,7 @@ def _serves_another(plan: Plan, engine: Engine, model: ServedModel, version: str
     if all(each.reference != model.reference for each in plan.loaded.settings.models):
         return False
     state = states(plan.loaded.settings, engine).get(model.reference.service, {})
-    return state.get("version", version) != version
+    return str(state.get("version", version)) != version
 
 
 @contextmanager

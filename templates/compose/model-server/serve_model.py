@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ UV = "uv==0.13.8"
 SERVER = ("fastapi", "uvicorn", "pandas")
 EXAMPLE = "serving_input_example.json"
 SHOWN_CHARACTERS = 400
+# How lines with the reason begin that pip and uv print.
+BEGINNINGS = ("error", "ERROR", "\u00d7")
 # Variables of this script and of MLflow's client, which are not for the model.
 OWN = ("AWS_", "INSTALL_", "MLFLOW_S3_", "MODEL_", "PYTHONPATH", "PYTHONSAFEPATH", "SECRETS_DIR")
 
@@ -175,6 +178,10 @@ def installer_environment(environ: Mapping[str, str], root: Path) -> Mapping[str
     """Return the environment of pip and uv, with the package index and the CA certificates."""
     found = without_own(environ)
     found |= {"UV_CACHE_DIR": str(root / "cache"), "PIP_NO_CACHE_DIR": "1", "UV_NO_PROGRESS": "1"}
+    system = ssl.get_default_verify_paths()
+    if sys.platform == "darwin" or system.cafile or system.capath:
+        # As pip does; networks that intercept TLS then need no setting.
+        found.setdefault("UV_SYSTEM_CERTS", "true")
     index = Path(environ["SECRETS_DIR"]) / "pip_index_url"
     if index.exists():
         url = index.read_text(encoding="utf-8").strip()
@@ -182,8 +189,8 @@ def installer_environment(environ: Mapping[str, str], root: Path) -> Mapping[str
         if url.startswith("http://"):
             found["PIP_TRUSTED_HOST"] = url.removeprefix("http://").partition("/")[0].split("@")[-1]
     if added := environ.get("INSTALL_CA_CERTS"):
-        system = Path("/etc/ssl/certs/ca-certificates.crt")
-        texts = [file.read_bytes() for file in (system, Path(added)) if file.exists()]
+        own = [Path(system.cafile)] if system.cafile else []
+        texts = [file.read_bytes() for file in (*own, Path(added))]
         root.mkdir(parents=True, exist_ok=True)
         together = root / f"ca-{environ['SERVICE_NAME']}.pem"
         together.write_bytes(b"\n".join(texts))
@@ -201,7 +208,7 @@ def run(command: list[str], environ: Mapping[str, str], cwd: Path | None = None)
         text = output.read()
     print(text, end="")
     if done.returncode:
-        raise ServingError(f"its requirements cannot be installed: {one_line(text)}")
+        raise ServingError(f"its requirements cannot be installed: {reason(text)}")
 
 
 def write_state(folder: Path, version: Version, service: str, model: Path) -> None:
@@ -235,6 +242,13 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def reason(text: str) -> str:
+    """Return the reason in the output of pip or uv, without what they printed before."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = next((n for n, line in enumerate(lines) if line.startswith(BEGINNINGS)), 0)
+    return one_line("\n".join(lines[first:]).lstrip("\u00d7 "))
 
 
 def one_line(text: str) -> str:
