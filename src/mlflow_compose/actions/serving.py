@@ -72,8 +72,7 @@ def serve(plan: Plan, engine_of: EngineOf, progress: Progress, request: ServeReq
     change, new = with_models(plan, replaced(before, model))
     if _serves_another(plan, engine, model, version):
         # The alias has moved: only a new start looks it up again.
-        rest = [each for each in before if each.reference != model.reference]
-        restart(with_models(plan, rest)[1], engine_of, progress)
+        engine.stop_service(model.reference.service)
     change.apply()
     with _restored(plan, change, engine_of, progress):
         try:

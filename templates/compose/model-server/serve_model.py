@@ -1,4 +1,4 @@
-"""Serve a registered model: fetch it, install what it needs, and run `mlflow models serve`.
+"""Serve a registered model: fetch it, install what it needs, and run MLflow's scoring server.
 
 It runs with MLflow's own packages; the model gets an environment of its own, from the requirements
 that were logged with it. Everything is in one folder, so that the next start is quick. What goes
@@ -14,11 +14,15 @@ import ssl
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, Request, build_opener
 
 # Prefix of the sentence about a failure, by which mlflow-compose finds it in the log.
 PREFIX = "serve_model: "
@@ -27,10 +31,24 @@ UV = "uv==0.13.8"
 SERVER = ("fastapi", "uvicorn", "pandas")
 EXAMPLE = "serving_input_example.json"
 SHOWN_CHARACTERS = 400
+# Seconds.
+TIMEOUT = 60
 # How lines with the reason begin that pip and uv print.
 BEGINNINGS = ("error", "ERROR", "\u00d7")
 # Variables of this script and of MLflow's client, which are not for the model.
 OWN = ("AWS_", "INSTALL_", "MLFLOW_S3_", "MODEL_", "PYTHONPATH", "PYTHONSAFEPATH", "SECRETS_DIR")
+
+
+# What `mlflow models serve` does, without a second process, which would need as much memory and not
+# pass signals on.
+LAUNCH = """
+import os, sys
+from mlflow.pyfunc.scoring_server import get_cmd
+
+model, host, port = sys.argv[1:]
+command, environ = get_cmd(model_uri=model, host=host, port=int(port), nworkers=1)
+os.execvpe("sh", ["sh", "-c", f"exec {command}"], environ)
+"""
 
 
 class ServingError(Exception):
@@ -63,12 +81,13 @@ def main() -> int:
     """Serve the model that the environment describes; only returns if that fails."""
     environ = dict(os.environ)
     secrets = Path(environ["SECRETS_DIR"])
-    login = secrets / "model_login.json"
-    if login.exists():
-        os.environ.update(json.loads(login.read_text(encoding="utf-8")))
+    file = secrets / "model_login.json"
+    login = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    # For MLflow's client, which fetches the model.
+    os.environ.update(login)
     root = Path(environ["SERVING_FOLDER"]).absolute()
     try:
-        version = resolved(environ)
+        version = resolved(environ, login)
         alias = f" (alias {version.alias})" if version.alias else ""
         print(f"serving {version.text}{alias}")
         folder = root / "models" / environ["SERVICE_NAME"]
@@ -81,21 +100,27 @@ def main() -> int:
         return 1
 
 
-def resolved(environ: Mapping[str, str]) -> Version:
-    """Return the version that an alias refers to now, or the given one."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+def resolved(environ: Mapping[str, str], login: Mapping[str, str]) -> Version:
+    """Return the version that an alias refers to now, or the given one.
 
+    Not with MLflow's client, whose import takes longer than the rest of a restart.
+    """
     name, alias = environ["MODEL_NAME"], environ.get("MODEL_ALIAS", "")
-    client = MlflowClient()
+    query = {"name": name, **({"alias": alias} if alias else {"version": environ["MODEL_VERSION"]})}
+    endpoint = "registered-models/alias" if alias else "model-versions/get"
+    url = f"{environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/{endpoint}?{urlencode(query)}"
+    request = Request(url)  # noqa: S310 - the stack's own server
+    if login:
+        request.add_header("Authorization", f"Basic {b64encode(':'.join(login.values()).encode()).decode()}")
     try:
-        if alias:
-            found = client.get_model_version_by_alias(name, alias)
-        else:
-            found = client.get_model_version(name, environ["MODEL_VERSION"])
-    except MlflowException as error:
-        raise ServingError(f"MLflow does not know it: {one_line(str(error))}") from None
-    return Version(name, str(found.version), alias, int(found.creation_timestamp))
+        with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
+            found = json.load(answer)["model_version"]
+    except HTTPError as error:
+        text = error.read().decode(errors="replace")
+        raise ServingError(f"MLflow does not return it: {one_line(text)}") from None
+    except OSError as error:
+        raise ServingError(f"MLflow does not answer: {error}") from None
+    return Version(name, str(found["version"]), alias, int(found["creation_timestamp"]))
 
 
 def fetched(version: Version, folder: Path) -> Path:
@@ -224,11 +249,11 @@ def serve(model: Path, python: Path, environ: Mapping[str, str]) -> NoReturn:
     """Become the server of the model."""
     kept = without_own(environ)
     kept["PATH"] = os.pathsep.join((str(python.parent), environ["PATH"]))
-    listen = ("--host", environ["SERVING_HOST"], "--port", environ["SERVING_PORT"])
-    command = ["mlflow", "models", "serve", "--model-uri", str(model), "--env-manager", "local"]
     sys.stdout.flush()
+    # Not in a folder with packages of its own.
     os.chdir(model.parent)
-    os.execve(python, [str(python), "-m", *command, *listen, "--workers", "1"], kept)
+    listen = (environ["SERVING_HOST"], environ["SERVING_PORT"])
+    os.execve(python, [str(python), "-c", LAUNCH, str(model), *listen], kept)
 
 
 def without_own(environ: Mapping[str, str]) -> dict[str, str]:
