@@ -3,75 +3,74 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from .running import RunningStack
 from .tool import CHECKOUT, environment
 
-# Names of registered models; the second is no name of a service.
-LINE, ODD, BROKEN = "line", "Längen von Wörtern", "broken"
+# Names of registered models; the first cannot be the name of a service.
+LINE, BROKEN = "price per m²", "broken"
 CLIENT = "mlflow-skinny==3.17.2"
-WORDS = """
+# The second version of LINE: a model of any kind, as code.
+TRIPLE = """
 import mlflow
 
-class Lengths(mlflow.pyfunc.PythonModel):
+class Triple(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
-        return [len(word) for word in model_input["word"]]
+        return [value * 3 for value in model_input["x"]]
 
-mlflow.models.set_model(Lengths())
+mlflow.models.set_model(Triple())
 """
 
 
-def register(stack: RunningStack, folder: Path, login: tuple[str, str]) -> Mapping[str, Any]:
-    """Register the models; return the predictions for the input example of LINE, by version."""
-    (folder / "lengths.py").write_text(WORDS, encoding="utf-8")
+def register(stack: RunningStack, folder: Path, login: tuple[str, str]) -> list[float]:
+    """Register the models; return the predictions of the first for its input example."""
+    (folder / "triple.py").write_text(TRIPLE, encoding="utf-8")
     given = {"MLFLOW_TRACKING_USERNAME": login[0], "MLFLOW_TRACKING_PASSWORD": login[1]}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.registered", stack.url, str(folder / "lengths.py")],
+        [sys.executable, "-m", "tests.e2e.registered", stack.url, str(folder / "triple.py")],
         cwd=CHECKOUT,
         env=environment(**given, MLFLOW_ENABLE_ASYNC_TRACE_LOGGING="false"),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def main(url: str, code: str) -> None:
-    """Register two versions of LINE, and one of each other model."""
+    """Register two versions of LINE, with and without an input example, and BROKEN."""
     import mlflow
     import pandas as pd
     from sklearn.linear_model import LinearRegression
 
     mlflow.set_tracking_uri(url)
     inputs = pd.DataFrame({"x": [0.5, 1.0, 2.5]})
-    needed = [CLIENT, *(f"{name}=={version(name)}" for name in ("scikit-learn", "skops"))]
-    predictions = {}
-    for number, factor in (("1", 2), ("2", 3)):
-        model = LinearRegression().fit(inputs, inputs["x"] * factor)
-        with mlflow.start_run():
-            mlflow.sklearn.log_model(
-                model,
-                name="model",
-                input_example=inputs,
-                pip_requirements=needed,
-                registered_model_name=LINE,
-            )
-        predictions[number] = [float(value) for value in model.predict(inputs)]
-    mlflow.MlflowClient().set_registered_model_alias(LINE, "champion", "1")
-    for name, requirements in ((ODD, [CLIENT]), (BROKEN, [CLIENT, "skops==0.0.0.1"])):
-        with mlflow.start_run():
+    model = LinearRegression().fit(inputs, inputs["x"] * 2)
+    with mlflow.start_run():
+        mlflow.sklearn.log_model(
+            model,
+            name="model",
+            input_example=inputs,
+            pip_requirements=[CLIENT, *map(pinned, ("scikit-learn", "skops"))],
+            registered_model_name=LINE,
+        )
+        for name, requirements in ((LINE, [CLIENT]), (BROKEN, [CLIENT, "skops==0.0.0.1"])):
             mlflow.pyfunc.log_model(
                 python_model=code,
                 name="model",
                 pip_requirements=requirements,
                 registered_model_name=name,
             )
-    sys.stdout.write(json.dumps(predictions))
+    mlflow.MlflowClient().set_registered_model_alias(LINE, "champion", "1")
+    sys.stdout.write(json.dumps([float(value) for value in model.predict(inputs)]))
+
+
+def pinned(package: str) -> str:
+    """Return the requirement of an installed package."""
+    return f"{package}=={version(package)}"
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ def resolved(environ: Mapping[str, str], login: Mapping[str, str]) -> Version:
     url = f"{environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/{endpoint}?{urlencode(query)}"
     request = Request(url)  # noqa: S310 - the stack's own server
     if login:
-        request.add_header("Authorization", f"Basic {b64encode(':'.join(login.values()).encode()).decode()}")
+        pair = b64encode(":".join(login.values()).encode()).decode()
+        request.add_header("Authorization", f"Basic {pair}")
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as answer:
             found = json.load(answer)["model_version"]
