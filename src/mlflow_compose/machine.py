@@ -92,16 +92,6 @@ def database_user() -> str:
     return DATABASE_USER if is_root() else ""
 
 
-def uv_program() -> str:
-    """Return the path of uv, which is installed with this tool."""
-    from uv import find_uv_bin
-
-    try:
-        return find_uv_bin()
-    except FileNotFoundError:
-        return "uv"
-
-
 def is_unwritable(error: OSError) -> bool:
     """Tell whether an error means that a disk cannot be written to."""
     return error.errno in UNWRITABLE

@@ -106,7 +106,7 @@ MAY_USE = {
     "pydantic_core": ("settings/",),
     "pydantic_settings": ("settings/model.py", "settings/stores.py"),
     "python_on_whales": ("engines/docker/",),
-    "requests": ("clients/tracking.py",),
+    "requests": ("clients/tracking.py", "clients/models.py"),
     "rich": ("console.py",),
     "typer": ("cli/",),
     "urllib3": ("clients/tracking.py",),

@@ -14,16 +14,10 @@ app = typer.Typer()
 def serve(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
     model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL@ALIAS", help="Registered model: MODEL@ALIAS or MODEL/VERSION."
-        ),
+        str | None, typer.Argument(metavar="MODEL@ALIAS", help="MODEL@ALIAS or MODEL/VERSION.")
     ] = None,
     port: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=65535, metavar="N", help="Port on this machine. Default: the next from 5100."
-        ),
+        int | None, typer.Option(min=1, max=65535, help="Port. Default: the next free from 5100.")
     ] = None,
     memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Memory limit, such as 1g (with Docker).")
@@ -53,9 +47,10 @@ def serve(  # noqa: PLR0913, PLR0917 - one parameter per option
     if model is None:
         raise UsageError("serve takes the name of a model", hint="mlflow-compose serve MODEL@ALIAS")
     with context.locked():
+        plan, engine_of, console = context.chosen_plan(), context.engine, context.console
         if stop:
-            result = stop_models(context.chosen_plan(), context.engine, context.console, model)
+            result = stop_models(plan, engine_of, console, model)
         else:
             request = ServeRequest(parsed(model), port, memory, wait_timeout)
-            result = serve(context.chosen_plan(), context.engine, context.console, request)
+            result = serve(plan, engine_of, console, request)
     context.show(result)

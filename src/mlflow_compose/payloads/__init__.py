@@ -98,8 +98,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
-    "dvc": (DvcRemote,),
     "serve": (Served, ServedList, NotServed),
+    "dvc": (DvcRemote,),
 }
 
 __all__ = [
