@@ -76,6 +76,9 @@ class FakeEngine:
         del progress
         self._called("prepare")
 
+    def stop_service(self, name: str) -> None:
+        self._called(f"stop_service {name}")
+
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         del progress, wait_timeout
         self._called("start")

@@ -109,7 +109,7 @@ MAY_USE = {
     "pydantic_core": ("settings/",),
     "pydantic_settings": ("settings/model.py", "settings/notebooks.py", "settings/stores.py"),
     "python_on_whales": ("engines/docker/",),
-    "requests": ("clients/tracking.py", "clients/jupyter.py"),
+    "requests": ("clients/tracking.py", "clients/jupyter.py", "clients/models.py"),
     "rich": ("console.py",),
     "typer": ("cli/",),
     "urllib3": ("clients/tracking.py",),

@@ -355,7 +355,8 @@ def test_no_compiler_must_be_needed() -> None:
 def test_the_database_must_be_checked_at_its_own_port() -> None:
     """Otherwise another one on this machine could answer."""
     command = check("postgres", **PORTS, PG_USER="u", PG_DATABASE="d").command
-    assert command == ("pg_isready", "-h", "127.0.0.1", "-p", "5433", "-U", "u", "-d", "d")
+    address = ("-h", "127.0.0.1", "-p", "5433")
+    assert command == ("pg_isready", "-t", "2", *address, "-U", "u", "-d", "d")
 
 
 @pytest.mark.parametrize(("name", "port"), [("s3", 9100), ("mlflow", 5001)])

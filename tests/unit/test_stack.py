@@ -60,7 +60,7 @@ def test_postgres_must_be_checked_over_the_network() -> None:
     """On the socket, the temporary server that initdb starts would answer."""
     check = stack(PG_USER="u").service("postgres").healthcheck
     assert check is not None
-    assert check.command[:5] == ("pg_isready", "-h", "127.0.0.1", "-U", "u")
+    assert check.command[:7] == ("pg_isready", "-t", "2", "-h", "127.0.0.1", "-U", "u")
 
 
 def test_postgres_must_store_its_data_where_every_major_version_finds_it() -> None:

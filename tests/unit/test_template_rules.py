@@ -80,15 +80,16 @@ def test_stacks_on_one_machine_must_not_share_names() -> None:
         assert document["networks"] == {"backend": {"driver": "bridge"}}, where
         assert list(labels) == ["mlflow-compose.stack"], where
         assert all(volume == {"labels": labels} for volume in document["volumes"].values()), where
-        known = {"mlflow", "postgres", "s3", "bucket-init", "jupyter"}
-        assert {"mlflow"} <= set(services) <= known, where
+        models = {name for name in services if name.startswith("model-")}
+        others = set(services) - models
+        assert {"mlflow"} <= others <= {"mlflow", "postgres", "s3", "bucket-init", "jupyter"}, where
         for service in services.values():
             assert "container_name" not in service, where
             assert service["labels"] == labels, where
             assert service["networks"] == ["backend"], where
             assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, where
             assert "no-new-privileges:true" in service["security_opt"], where
-        for name in {"mlflow", "bucket-init"} & set(services):
+        for name in {"mlflow", "bucket-init", *models} & set(services):
             assert services[name]["read_only"] is True, where
             assert services[name]["cap_drop"] == ["ALL"], where
             assert services[name]["user"] == "10001:10001", where
@@ -98,5 +99,5 @@ def test_every_service_must_have_a_comment_that_describes_it() -> None:
     for path in RENDERED:
         lines = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(lines):
-            if re.fullmatch(r"  (mlflow|postgres|s3|bucket-init):", line):
+            if re.fullmatch(r"  (mlflow|postgres|s3|bucket-init|model-.*):", line):
                 assert re.fullmatch(r"  # .{20,}\.", lines[number - 1]), case_of(path)

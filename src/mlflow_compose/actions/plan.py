@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mlflow_compose import machine
+from mlflow_compose.engines import uv_program
 from mlflow_compose.errors import UsageError
 from mlflow_compose.identity import KEY_FILE, Identity, load_identity
 from mlflow_compose.paths import StackPaths, sources, stack_paths
@@ -131,6 +132,7 @@ def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -
         python=machine.python_tag(),
         socket=machine.socket_path(paths.local, "run/supervisor.sock", identity),
         database_user=machine.database_user(),
+        uv=uv_program(),
     )
 
 

@@ -15,6 +15,7 @@ from mlflow_compose.cli import (
     files,
     queries,
     running,
+    serving,
     stores,
 )
 from mlflow_compose.cli.context import context_of
@@ -38,6 +39,7 @@ app.add_typer(connect.app)
 app.add_typer(queries.app)
 app.add_typer(completion.app)
 app.add_typer(diagram.app)
+app.add_typer(serving.app)
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

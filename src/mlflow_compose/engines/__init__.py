@@ -8,7 +8,8 @@ from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
-from mlflow_compose.engines.ports import check_ports, holder_of
+from mlflow_compose.engines.local.packages import uv_program
+from mlflow_compose.engines.ports import check_ports, holder_of, is_taken
 from mlflow_compose.engines.remote import Loading, run_modules
 
 __all__ = [
@@ -23,7 +24,9 @@ __all__ = [
     "choose",
     "data_path",
     "holder_of",
+    "is_taken",
     "open_engine",
     "run_modules",
     "shaped",
+    "uv_program",
 ]

@@ -180,6 +180,9 @@ class Engine(Protocol):
             EngineError: Something could not be deleted, or is in use.
         """
 
+    def stop_service(self, name: str) -> None:
+        """Stop a running service, which the next start starts again."""
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order; empty if nothing runs."""
 

@@ -34,6 +34,7 @@ from mlflow_compose.payloads.running import (
     Stores,
     Verified,
 )
+from mlflow_compose.payloads.serving import ModelState, NotServed, Served, ServedList
 from mlflow_compose.payloads.stores import Compared, CopiedObjects, Imported, Migrated, Pruned
 
 
@@ -91,6 +92,9 @@ Payload = (
     | DvcRemote
     | ExamplesList
     | ExampleCopied
+    | Served
+    | ServedList
+    | NotServed
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -109,6 +113,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "sql": (QueryResult, QueryList),
     "completion": (Completion,),
     "diagram": (Diagram,),
+    "serve": (Served, ServedList, NotServed),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -136,6 +141,8 @@ __all__ = [
     "Logs",
     "Migrated",
     "Migration",
+    "ModelState",
+    "NotServed",
     "Nothing",
     "Opened",
     "Payload",
@@ -143,6 +150,8 @@ __all__ = [
     "QueryList",
     "QueryResult",
     "Rendered",
+    "Served",
+    "ServedList",
     "ServiceState",
     "Setting",
     "SettingsList",

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from mlflow_compose.settings.served import models_text
+from mlflow_compose.settings.sizes import SIZE
 from mlflow_compose.settings.validators import (
     LEAST_WORKER_MEMORY,
     MAX_PORT,
@@ -102,13 +104,14 @@ ConsoleAddress = Annotated[str, AfterValidator(console_address)]
 Memory = Annotated[
     str,
     matches(
-        r"(\d+(\.\d+)?([kmgKMG][bB]?))?",
+        rf"({SIZE})?",
         "must be a size in Compose notation, such as 512m or 2g, or empty",
     ),
 ]
 SharedBuffers = Annotated[Memory, AfterValidator(at_least(1, "PostgreSQL's own options"))]
 MemoryTarget = Annotated[Memory, AfterValidator(at_least(32, "no target"))]
 WorkerMemory = Annotated[Memory, AfterValidator(at_least(LEAST_WORKER_MEMORY, "no limit"))]
+Models = Annotated[str, AfterValidator(models_text)]
 Secret = Annotated[SecretStr, secret(1)]
 LongSecret = Annotated[SecretStr, secret(8)]
 KeyId = Annotated[SecretStr, secret(3), AfterValidator(key_id)]

@@ -18,6 +18,7 @@ from mlflow_compose.settings.fields import (
     LoginPassword,
     Memory,
     MemoryTarget,
+    Models,
     OneLine,
     OptionalImage,
     Port,
@@ -31,7 +32,15 @@ from mlflow_compose.settings.fields import (
 )
 from mlflow_compose.settings.notebooks import NotebookSettings
 from mlflow_compose.settings.profiles import Profile
-from mlflow_compose.settings.sections import IMAGES, MEMORY, MLFLOW, SECTIONS, STACK
+from mlflow_compose.settings.sections import (
+    IMAGES,
+    MEMORY,
+    MLFLOW,
+    SECTIONS,
+    SERVING,
+    STACK,
+)
+from mlflow_compose.settings.served import ServedModel, served_models
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
 
 PINNED_MLFLOW = "3.17.2"
@@ -121,6 +130,17 @@ class Settings(StoreSettings, NotebookSettings):
         section=MLFLOW,
     )
 
+    stack_models: Models = setting(
+        "",
+        "Served models, such as wine@champion=5100 fraud/3=5101:1g (docs/how-to/serve.md).",
+        section=SERVING,
+    )
+    stack_models_address: IpAddress = setting(
+        "127.0.0.1",
+        "Address that served models bind to; they have no login, so others can use them.",
+        section=SERVING,
+    )
+
     postgres_image: Image = setting(
         "postgres:18.4", "Image of the PostgreSQL server.", section=IMAGES
     )
@@ -169,6 +189,11 @@ class Settings(StoreSettings, NotebookSettings):
         """Whether the memory of any server is limited."""
         limits = (self.mlflow_memory, self.pg_memory, self.minio_memory, self.jupyter_memory)
         return any(limits)
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """The models that the stack serves."""
+        return served_models(self.stack_models)
 
     @property
     def unused_secrets(self) -> frozenset[str]:

@@ -68,6 +68,14 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         if first := seen.get(port):
             yield Problem(name, f"must differ from {first}, got {port} for both", (first,))
         seen.setdefault(port, name)
+    for model in settings.models:
+        if first := seen.get(model.port):
+            yield Problem(
+                "STACK_MODELS",
+                f"must give {model.reference.text} another port than {first}, got {model.port}",
+                (first,),
+            )
+        seen.setdefault(model.port, model.reference.text)
 
 
 def _open_to_the_network(settings: Settings) -> Iterator[Problem]:

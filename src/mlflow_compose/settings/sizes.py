@@ -1,6 +1,8 @@
 """Sizes in Compose's notation, as other programs write them."""
 
 MEBIBYTE = 1024 * 1024
+# Pattern of a size in Compose's notation.
+SIZE = r"\d+(\.\d+)?([kmgKMG][bB]?)"
 UNITS = {"": 1, "k": 1024, "m": MEBIBYTE, "g": 1024 * MEBIBYTE}
 
 

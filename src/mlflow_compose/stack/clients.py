@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import certificates, credentials
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
@@ -12,10 +12,10 @@ DEFAULT_CHECKSUMS = "when_supported"
 
 def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretFile, ...]:
     """Return the secret files of a PostgreSQL client; the service file comes first."""
-    certificates = credentials.postgres_ca_certs(settings, home)
-    path = site.certificates(certificates) if certificates else ""
+    trusted = certificates.postgres_ca_certs(settings, home)
+    path = site.certificates(trusted) if trusted else ""
     service = credentials.postgres_service(settings, site.database, path)
-    return (service, certificates) if certificates else (service,)
+    return (service, trusted) if trusted else (service,)
 
 
 def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:
@@ -25,14 +25,14 @@ def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, st
 
 def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
     """Return the secret files of an S3 client; the application's key comes first."""
-    key, certificates = credentials.app_key(settings), credentials.s3_ca_certs(settings, home)
-    return (key, certificates) if certificates else (key,)
+    key, trusted = credentials.app_key(settings), certificates.s3_ca_certs(settings, home)
+    return (key, trusted) if trusted else (key,)
 
 
 def _s3_variables(settings: Settings, site: Site, home: str) -> Iterator[tuple[str, str]]:
     yield "AWS_DEFAULT_REGION", settings.aws_default_region
-    if certificates := credentials.s3_ca_certs(settings, home):
-        yield "AWS_CA_BUNDLE", site.certificates(certificates)
+    if trusted := certificates.s3_ca_certs(settings, home):
+        yield "AWS_CA_BUNDLE", site.certificates(trusted)
     if settings.minio_storage_checksums != DEFAULT_CHECKSUMS:
         yield "AWS_REQUEST_CHECKSUM_CALCULATION", settings.minio_storage_checksums
         yield "AWS_RESPONSE_CHECKSUM_VALIDATION", settings.minio_storage_checksums

@@ -12,7 +12,7 @@ from mlflow_compose.identity import HEADER, Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.stack import keys
-from mlflow_compose.stack.service import SecretFile, from_home
+from mlflow_compose.stack.service import SecretFile
 
 # Secret names: files below `secrets/`, and secrets in Compose.
 PG_PASSWORD = "pg_password"  # noqa: S105 - its name
@@ -28,9 +28,7 @@ MLFLOW_ENV = "mlflow_env"
 JUPYTER_TOKEN = "jupyter_token"  # noqa: S105 - its name
 JUPYTER_LOGIN = "jupyter_login.json"
 PIP_INDEX_URL = "pip_index_url"
-PG_CA_CERTS = "pg_ca_certs"
-S3_CA_CERTS = "s3_ca_certs"
-BUILD_CA_CERTS = "build_ca_certs"
+MODEL_LOGIN = "model_login.json"
 
 MASKED_LENGTH = 4
 
@@ -147,6 +145,16 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
     return SecretFile(AUTH_CONFIG, text, "MLflow's login configuration, with the first admin.")
 
 
+def model_login(settings: Settings) -> SecretFile:
+    """Return the login with which servers of models fetch them."""
+    login = {
+        "MLFLOW_TRACKING_USERNAME": settings.mlflow_admin_username,
+        "MLFLOW_TRACKING_PASSWORD": reveal(settings.mlflow_admin_password),
+    }
+    text = json.dumps(login, ensure_ascii=False, indent=2) + "\n"
+    return SecretFile(MODEL_LOGIN, text, "The login with which served models are fetched.")
+
+
 def server_environment(settings: Settings, identity: Identity) -> SecretFile:
     """Return the script that MLflow's entry point sources: secret variables, and the stack's id.
 
@@ -186,25 +194,6 @@ def jupyter_login(settings: Settings) -> SecretFile:
 def pip_index_url(settings: Settings) -> SecretFile:
     """Return the package index of the build; its URL may contain a password."""
     return SecretFile(PIP_INDEX_URL, reveal(settings.pip_index_url), "Package index for the build.")
-
-
-def postgres_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the CA certificates to verify an external database with."""
-    file = settings.pg_sslrootcert
-    about = "CA certificates by which the database is verified."
-    return SecretFile(PG_CA_CERTS, "", about, file=from_home(file, home)) if file else None
-
-
-def s3_ca_certs(settings: Settings, home: str) -> SecretFile | None:
-    """Return the CA certificates to verify an external S3 server with."""
-    file = settings.minio_storage_ca_certs
-    about = "CA certificates by which the S3 server is verified."
-    return SecretFile(S3_CA_CERTS, "", about, file=from_home(file, home)) if file else None
-
-
-def build_ca_certs(file: str) -> SecretFile:
-    """Return the CA certificates of the build."""
-    return SecretFile(BUILD_CA_CERTS, "", "CA certificates that the build trusts.", file=file)
 
 
 def texts(settings: Settings) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ class Healthcheck:
         command: Command that succeeds if the service works.
         timeout: Time after which the command has failed.
         waits: Time that the command itself waits for a server that does not listen yet.
+        patience: Time for which a starting server may fail without counting as broken.
 
     There is no start period: during one, Docker 25 and newer check every 5 seconds, whatever the
     interval, and older engines reject the key that changes this. Each check is a new process in the
@@ -28,6 +29,7 @@ class Healthcheck:
     command: tuple[str, ...]
     timeout: int = 5
     waits: int = 0
+    patience: int = PATIENCE
     interval: ClassVar[int] = 1
     # Time that a check takes once the service is healthy, or until it has failed.
     pause: ClassVar[int] = 4
@@ -58,4 +60,4 @@ class Healthcheck:
     @property
     def retries(self) -> int:
         """Failures in a row that make it unhealthy; a slow start must not."""
-        return PATIENCE // (self.interval + self.pause)
+        return self.patience // (self.interval + self.pause)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import certificates, credentials
 from mlflow_compose.stack.service import Build, SecretFile, from_home
 from mlflow_compose.stack.site import Machine
 
@@ -117,12 +117,12 @@ def unpinned(mlflow: str, added: Iterable[str], lock: str) -> str:
 
 
 def build_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
-    """Return the files that a build may read: the package index, and CA certificates."""
+    """Return the secret files that installing packages needs."""
     secrets = []
     if credentials.reveal(settings.pip_index_url):
         secrets.append(credentials.pip_index_url(settings))
     if file := settings.build_ca_certs:
-        secrets.append(credentials.build_ca_certs(from_home(file, home)))
+        secrets.append(certificates.build_ca_certs(from_home(file, home)))
     return tuple(secrets)
 
 

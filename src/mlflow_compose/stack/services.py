@@ -8,12 +8,13 @@ from mlflow_compose.stack.components.bucket_init import BUCKET_INIT
 from mlflow_compose.stack.components.jupyter import JUPYTER
 from mlflow_compose.stack.components.kind import Kind, Surroundings, VolumeNames
 from mlflow_compose.stack.components.mlflow import MLFLOW
+from mlflow_compose.stack.components.model_server import MODEL_SERVER
 from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.stores import Stores
 
-KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER)
+KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, MODEL_SERVER)
 
 
 def known_volumes() -> VolumeNames:
@@ -34,7 +35,7 @@ def services(around: Surroundings) -> tuple[Service, ...]:
     wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
     complete = replace(
         around,
-        servers=tuple(name for kind, name in wanted if not kind.is_job),
+        servers=tuple(name for kind, name in wanted if not (kind.is_job or kind.is_leaf)),
         jobs=tuple(name for kind, name in wanted if kind.is_job),
     )
     return tuple(

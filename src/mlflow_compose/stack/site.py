@@ -25,12 +25,14 @@ class Machine:
         python: Tag of the Python that installs them, part of the folder's name.
         socket: supervisord's socket.
         database_user: User that runs the database, empty for the one that starts the stack.
+        uv: Program that installs packages.
     """
 
     cache: str
     python: str
     socket: str = "run/supervisor.sock"
     database_user: str = ""
+    uv: str = "uv"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Site:
         socket: supervisord's socket, empty with Docker.
         database_user: User that runs the database without a container, empty for the one that
             starts the stack.
+        uv: Program that installs packages, empty if services have to get it themselves.
     """
 
     target: str
@@ -67,6 +70,7 @@ class Site:
     data: str
     socket: str = ""
     database_user: str = ""
+    uv: str = ""
 
     @property
     def servers(self) -> Mapping[str, str]:
@@ -131,6 +135,7 @@ def local_site(settings: Settings, machine: Machine) -> Site:
         data="data/mlflow_data",
         socket=machine.socket,
         database_user=machine.database_user,
+        uv=machine.uv,
     )
 
 

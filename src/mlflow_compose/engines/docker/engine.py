@@ -133,6 +133,11 @@ class DockerEngine:
             progress.note(orphans.left_alone(others))
         return others
 
+    def stop_service(self, name: str) -> None:
+        """Stop a running service, which the next start starts again."""
+        with docker_errors(self.stack, "docker compose stop"):
+            self._client.compose.stop([name])
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
         return self._statuses(self._view.containers())

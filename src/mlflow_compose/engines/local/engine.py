@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -35,7 +36,7 @@ SHOWN_LINES = 12
 # Folders of programs, below the folder of the packages.
 PROGRAMS = ("bin", "postgresql/bin")
 LOGS = "logs"
-# Seconds that a health check may take while services start.
+# Seconds that a health check may take while services start: some block until the server answers.
 STARTING_TIMEOUT = 0.5
 # Variables that servers inherit from the caller: none that could change the stack.
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
@@ -86,10 +87,11 @@ class LocalEngine:
     def start(self, progress: Progress, *, wait_timeout: float) -> None:
         """Start all services and wait until each is healthy or done."""
         names = ", ".join(service.name for service in self.stack.services)
+        quick_status = partial(self._read_status, STARTING_TIMEOUT)
         with progress.step(f"Starting {names}"):
             self._create_folders()
             self._supervise()
-            verdict = watch(self.stack, self._quick_status, progress, wait_timeout)
+            verdict = watch(self.stack, quick_status, progress, wait_timeout)
             self._data.claim_shared()
         if verdict.failed:
             if verdict.culprit is None:
@@ -106,13 +108,13 @@ class LocalEngine:
             # Including what a migration left behind.
             return self.remove_volumes(known_volumes()).kept if volumes else ""
 
+    def stop_service(self, name: str) -> None:
+        """Stop a running service, which the next start starts again."""
+        self._supervisor.stop_process(name)
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
         return self._read_status() if self._supervisor.answers() else ()
-
-    def _quick_status(self) -> tuple[ServiceStatus, ...]:
-        # Some checks block until the server answers; the next poll will see it.
-        return self._read_status(timeout=STARTING_TIMEOUT)
 
     def _read_status(self, timeout: float | None = None) -> tuple[ServiceStatus, ...]:
         found = self._supervisor.processes()

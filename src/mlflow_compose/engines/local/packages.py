@@ -201,12 +201,20 @@ def _has_certificates() -> bool:
     return sys.platform == "darwin" or bool(paths.cafile or paths.capath)
 
 
-def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:
-    """Run uv and show its output."""
+def uv_program() -> str:
+    """Return the path of uv, which is installed with this tool."""
     from uv import find_uv_bin
 
+    try:
+        return find_uv_bin()
+    except FileNotFoundError:
+        return "uv"
+
+
+def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:
+    """Run uv and show its output."""
     process = subprocess.Popen(
-        [find_uv_bin(), *arguments],
+        [uv_program(), *arguments],
         env=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

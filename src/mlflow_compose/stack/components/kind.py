@@ -31,7 +31,7 @@ class Surroundings:
         build: How that is built, None for a ready-made image.
         images: What other services run from, by name.
         owner: User and group that own the stack's folder, None for root or if unknown.
-        servers: Names of the services that keep running.
+        servers: Names of the services that keep running and that others connect to.
         jobs: Names of the services that exit when their work is done.
     """
 
@@ -79,6 +79,7 @@ class Kind:
         volumes: Names of the volumes that its services may have; `*` matches any service's name,
             as in `page-*_data`.
         is_job: Whether its services exit when their work is done.
+        is_leaf: Whether no other service connects to its services.
         causes: Returns the causes of failures of its services, by their keys in the checks, worded
             for a stack's stores.
     """
@@ -88,6 +89,7 @@ class Kind:
     on_machine: Callable[[Surroundings, str], Service]
     volumes: frozenset[str] = frozenset()
     is_job: bool = False
+    is_leaf: bool = False
     causes: Callable[["Stores"], Mapping[str, Cause]] = no_causes
 
 
