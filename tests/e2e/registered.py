@@ -10,7 +10,7 @@ from .running import RunningStack
 from .tool import CHECKOUT, environment
 
 # Names of registered models; the first cannot be the name of a service.
-LINE, BROKEN = "price per m²", "broken"
+LINE, BROKEN, LACKING = "price per m²", "broken", "lacking"
 CLIENT = "mlflow-skinny==3.17.2"
 # The second version of LINE: a model of any kind, as code.
 TRIPLE = """
@@ -41,7 +41,7 @@ def register(stack: RunningStack, folder: Path, login: tuple[str, str]) -> list[
 
 
 def main(url: str, code: str) -> None:
-    """Register two versions of LINE, with and without an input example, and BROKEN."""
+    """Register two versions of LINE, only one with an input example, and those that fail."""
     import mlflow
     import pandas as pd
     from sklearn.linear_model import LinearRegression
@@ -57,9 +57,15 @@ def main(url: str, code: str) -> None:
             pip_requirements=[CLIENT, *map(pinned, ("scikit-learn", "skops"))],
             registered_model_name=LINE,
         )
-        for name, requirements in ((LINE, [CLIENT]), (BROKEN, [CLIENT, "skops==0.0.0.1"])):
+        missing = Path(code).with_name("missing.py")
+        missing.write_text(f"import skops\n{TRIPLE}", encoding="utf-8")
+        for name, file, requirements in (
+            (LINE, code, [CLIENT]),
+            (BROKEN, code, [CLIENT, "skops==0.0.0.1"]),
+            (LACKING, str(missing), [CLIENT]),
+        ):
             mlflow.pyfunc.log_model(
-                python_model=code,
+                python_model=file,
                 name="model",
                 pip_requirements=requirements,
                 registered_model_name=name,

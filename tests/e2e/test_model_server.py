@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from .docker_stack import DockerStack
-from .registered import BROKEN, LINE, register
+from .registered import BROKEN, LACKING, LINE, register
 from .running import RunningStack, docker_only
 from .small import SMALLEST, rendered
 from .tracking import Api
@@ -128,11 +128,18 @@ def test_a_version_that_does_not_exist_must_change_nothing(
 
 
 @docker_only("the same steps take longer")
-def test_a_model_that_cannot_be_installed_must_leave_nothing(champion: Serving) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (BROKEN, ["its requirements cannot be installed", "skops==0.0.0.1"]),
+        (LACKING, ["cannot be loaded: ", "No module named 'skops'"]),
+    ],
+)
+def test_a_model_that_cannot_be_served_must_leave_nothing(
+    champion: Serving, name: str, said: list[str]
+) -> None:
     before = champion.stack.env_file.read_bytes()
-    failed = champion.stack.tool("serve", f"{BROKEN}/1", code=1).err
-    assert "its requirements cannot be installed" in failed
-    assert "skops==0.0.0.1" in failed
+    champion.stack.tool("serve", f"{name}/1", code=1).shows(*said)
     assert champion.stack.env_file.read_bytes() == before
     assert [*champion.listed()] == [LINE]
     assert champion.predictions() == pytest.approx(TRIPLED)

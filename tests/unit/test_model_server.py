@@ -4,7 +4,8 @@ import pytest
 
 from mlflow_compose.actions import load_plan, read_settings
 from mlflow_compose.actions.served import parsed, replaced, stop_models, with_models
-from mlflow_compose.errors import SettingsError, UsageError
+from mlflow_compose.actions.serving import explained
+from mlflow_compose.errors import ServiceFailedError, SettingsError, UsageError
 from mlflow_compose.result import NoProgress
 from mlflow_compose.settings.served import (
     LONGEST_NAME,
@@ -153,6 +154,29 @@ def test_a_value_from_the_environment_must_be_reported(user: User) -> None:
     plan = load_plan(*read_settings(user.env_file, environ), environ)
     with pytest.raises(UsageError, match="STACK_MODELS is set in the environment"):
         with_models(plan, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "serve_model: MLflow does not return it",
+            "w/3 cannot be served: MLflow does not return it",
+        ),
+        ("ImportError: no module x", "w/3 cannot be loaded: ImportError: no module x"),
+        ("a.b.SomeException: it", "w/3 cannot be loaded: a.b.SomeException: it"),
+    ],
+)
+def test_the_reason_of_a_server_must_replace_its_last_lines(line: str, said: str) -> None:
+    model = ServedModel(Reference("w", version=3), 5100)
+    message = (
+        f"model-w-v3 keeps restarting; its last lines:\n  model-w-v3-1  | {line}\n  x-1  | next"
+    )
+    error = explained(ServiceFailedError(message, service="model-w-v3"), model)
+    assert error.message == said
+    assert error.service == "model-w-v3"
+    other = ServiceFailedError(message, service="mlflow")
+    assert explained(other, model) is other
 
 
 def test_stopping_what_is_not_served_must_list_what_is(user: User) -> None:

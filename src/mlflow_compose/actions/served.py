@@ -75,7 +75,8 @@ def stop_models(plan: Plan, engine_of: EngineOf, progress: Progress, text: str) 
     runs = bool(engine.status())
     change.apply()
     restart(new, engine_of, progress) if runs else write(new.rendering(), new.folder)
-    clean(new, engine_of(new))
+    if runs or not rest:
+        clean(new, engine_of(new))
     gone = [each.reference.text for each in stopped]
     return Result(NotServed(gone), [f"no longer served: {', '.join(gone)}"])
 

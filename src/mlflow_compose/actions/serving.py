@@ -1,6 +1,7 @@
 """`serve`: run a registered model as a service of the stack, and prove that it answers."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,9 +34,14 @@ from mlflow_compose.settings.served import MAX_PORT, Reference, ServedModel
 
 FIRST_PORT = 5100
 SHOWN_CHARACTERS = 200
-SHOWN_LINES = 200
 # Prefix of the sentence with which the server of a model reports a failure.
 PREFIX = "serve_model: "
+# The last line of a traceback.
+EXCEPTION = re.compile(r"(\w+\.)*\w*(Error|Exception): .*")
+HINT_REGISTER = "correct that, and register a new version"
+HINT_LOG_AGAIN = (
+    "log it again with pip_requirements that mlflow.pyfunc.load_model needs in a new environment"
+)
 UNKNOWN = frozenset({400, 404})
 
 
@@ -79,7 +85,7 @@ def serve(plan: Plan, engine_of: EngineOf, progress: Progress, request: ServeReq
             restart(new, engine_of, progress, request.wait_timeout)
             answer = _prove(new, engine_of(new), model, progress)
         except ServiceError as error:
-            raise _explained(error, model, engine_of(new)) from None
+            raise explained(error, model) from None
     return _result(new, engine_of(new), model, answer)
 
 
@@ -216,22 +222,18 @@ def _prove(plan: Plan, engine: Engine, model: ServedModel, progress: Progress) -
             ) from None
 
 
-def _explained(error: ServiceError, model: ServedModel, engine: Engine) -> ServiceError:
-    """Return the reason that the server of a model logged, instead of its last lines."""
-    name = model.reference.service
-    if error.service != name:
+def explained(error: ServiceError, model: ServedModel) -> ServiceError:
+    """Return an error with the reason, which is among the last lines of the model's server."""
+    if error.service != model.reference.service:
         return error
-    lines = list(engine.logs([name], follow=False, tail=SHOWN_LINES))
-    reasons = [line.partition(PREFIX)[2] for line in lines if PREFIX in line]
-    if not reasons:
+    name, lines = model.reference.text, error.message.splitlines()
+    if reasons := [line.partition(PREFIX)[2] for line in lines if PREFIX in line]:
+        message, hint = f"{name} cannot be served: {reasons[-1]}", HINT_REGISTER
+    elif raised := [found[0] for line in lines if (found := EXCEPTION.search(line))]:
+        message, hint = f"{name} cannot be loaded: {raised[-1]}", HINT_LOG_AGAIN
+    else:
         return error
-    return type(error)(
-        f"{model.reference.text} cannot be served: {reasons[-1]}",
-        service=name,
-        hint="correct its requirements and register a new version"
-        if "requirements" in reasons[-1]
-        else error.hint,
-    )
+    return type(error)(message, service=error.service, hint=hint)
 
 
 def _result(plan: Plan, engine: Engine, model: ServedModel, answer: str | None) -> Result:
