@@ -20,7 +20,7 @@ def completion(
     ctx: typer.Context,
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
-    """Print the script that makes a shell complete commands and options."""
+    """Print the script that makes a shell complete commands."""
     from typer._completion_shared import get_completion_script
 
     from mlflow_compose.payloads import Completion

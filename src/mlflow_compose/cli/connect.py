@@ -68,7 +68,7 @@ def open_(
         str, typer.Argument(metavar="NAME", help="Name of the URL: mlflow, s3 or console.")
     ] = "mlflow",
 ) -> None:
-    """Open MLflow, or another server of the stack, in the browser."""
+    """Open a server of the stack in the browser."""
     from mlflow_compose import actions
 
     context = context_of(ctx)

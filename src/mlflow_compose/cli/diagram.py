@@ -29,7 +29,7 @@ def diagram(
         typer.Option(metavar="FILE", help="Write to a file.", readable=False),
     ] = None,
 ) -> None:
-    """Draw the stack as configured, or the life of a model, as Mermaid text.
+    """Draw the stack, or the life of a model, as Mermaid text.
 
     Needs no running stack, and shows no secrets.
     """

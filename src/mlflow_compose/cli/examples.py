@@ -24,7 +24,10 @@ def example(
         ),
     ] = None,
 ) -> None:
-    """List the examples, or copy one and print the commands that run it."""
+    """List the examples, or copy one.
+
+    A copy comes with the commands that run it.
+    """
     from mlflow_compose import actions
 
     if output and not name:

@@ -39,7 +39,7 @@ def sql(
         ),
     ] = None,
 ) -> None:
-    """Query the tables of experiments, runs, metrics and models, without changing them."""
+    """Query runs and models in SQL, without changing them."""
     from mlflow_compose.actions.queries import list_queries
     from mlflow_compose.actions.queries import sql as run
     from mlflow_compose.queries import LAYOUTS

@@ -32,7 +32,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one parameter per option
         float, typer.Option(min=1, help="Seconds until the model must answer.")
     ] = 900,
 ) -> None:
-    """Serve a registered model: an HTTP service that answers with its predictions.
+    """Serve the predictions of a registered model over HTTP.
 
     It gets an environment of its own with the requirements that were logged with it. Run the
     command again after its alias has moved.
