@@ -146,6 +146,19 @@ def test_git_that_does_not_answer_must_be_an_error(project: Project) -> None:
         project.check_ignored(GIT)
 
 
+def test_a_tracked_file_in_a_repository_of_another_user_must_never_get_the_key(
+    project: Project,
+) -> None:
+    """Git then answers with the same exit code as outside of a repository."""
+    (project.root / ".dvc" / "config.local").touch()
+    for command in (["init", "--quiet"], ["add", "--force", ".dvc/config.local"]):
+        subprocess.run(["git", *command], cwd=project.root, check=True)
+    # Git's own switch for its tests. The user's configuration might trust every folder.
+    others = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+    with pytest.raises(DvcError, match="dubious ownership"):
+        project.check_ignored({**GIT, **others})
+
+
 def test_a_remote_in_the_file_for_keys_must_be_kept(project: Project) -> None:
     """DVC merges both files, and this one takes precedence."""
     text = f"['{SECTION}']\nurl = s3://private\nendpointurl = http://other:9000\n"
@@ -209,6 +222,12 @@ def test_a_folder_that_cannot_be_used_must_not_keep_the_key(project: Project) ->
         project._write_local("secret_access_key = key-secret")
     assert not [path for path in project.root.rglob("*") if path.is_file() and "key" in path.name]
     assert not (project.root / ".dvc" / "tmp" / "config.local").exists()
+
+
+def test_a_file_in_place_of_the_temporary_folder_must_be_reported(project: Project) -> None:
+    (project.root / ".dvc" / "tmp").touch()
+    with pytest.raises(FilesError, match=r"config.local cannot be written: File exists"):
+        project.configure(OWN, force=False)
 
 
 @pytest.mark.parametrize(

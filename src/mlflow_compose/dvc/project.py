@@ -199,9 +199,12 @@ class Project:
         try:
             new.parent.mkdir(exist_ok=True)
             self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
-            new.replace(path)
+            try:
+                new.replace(path)
+            except OSError:
+                new.unlink()
+                raise
         except OSError as error:
-            new.unlink(missing_ok=True)
             raise FilesError(f"{path} cannot be written: {error.strerror}") from None
 
     def _mode(self, name: str) -> int:
