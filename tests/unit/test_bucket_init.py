@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -141,6 +142,15 @@ def test_a_missing_bucket_must_be_created_in_its_region(
 def test_an_existing_bucket_must_be_accepted(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     uses(monkeypatch, client=Bucket(refused(code)))
     assert JOB.make_bucket(job()) == "bucket data exists"
+
+
+def test_somebody_elses_bucket_on_amazon_must_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are global there, and whoever owns the bucket reads what is stored in it."""
+    uses(monkeypatch, client=Bucket(refused("BucketAlreadyExists")))
+    with pytest.raises(JOB.JobError, match="BucketAlreadyExists"):
+        JOB.make_bucket(replace(job(), endpoint=None))
+    uses(monkeypatch, client=Bucket(refused("BucketAlreadyOwnedByYou")))
+    assert JOB.make_bucket(replace(job(), endpoint=None)) == "bucket data exists"
 
 
 @pytest.mark.parametrize(

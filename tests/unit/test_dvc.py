@@ -21,6 +21,7 @@ from tests.unit.samples import env_text, settings, stack
 
 SEAWEEDFS = "S3_PROVIDER=seaweedfs"
 EXTERNAL = "MINIO_HOST=objects.lab"
+AMAZON = ("MINIO_HOST=aws",)
 
 
 def plan(folder: Path, *lines: str) -> Plan:
@@ -48,6 +49,7 @@ def init(found: Plan, bucket: str = "dvc", key_file: Path | None = None) -> None
         ((), "mlflow", "--bucket must differ from MLFLOW_BUCKET_NAME, got mlflow"),
         ((), "My Data", "--bucket must be a valid S3 bucket name: .*, got My Data"),
         ((SEAWEEDFS,), "images", "--bucket must be dvc for S3_PROVIDER=seaweedfs"),
+        (AMAZON, "dvc", "on Amazon S3, dvc is somebody's"),
         (("ARTIFACT_STORE=local",), "dvc", "needs an S3 server, but ARTIFACT_STORE is local"),
     ],
 )
@@ -124,7 +126,13 @@ def test_seaweedfs_must_start_with_a_key_for_dvc() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["aws_secret_access_key = hunter22", "[default]\naws_secret_access_key = hunter22\n", ""],
+    [
+        "aws_secret_access_key = hunter22",
+        "[default]\naws_secret_access_key = hunter22\n",
+        "[default]\naws_access_key_id =\naws_secret_access_key = hunter22\n",
+        "[default]\naws_access_key_id = id\naws_secret_access_key =\n",
+        "",
+    ],
 )
 def test_a_file_without_a_key_must_be_reported_without_its_content(
     text: str, tmp_path: Path

@@ -25,8 +25,13 @@ class Memory(Objects):
     def buckets(self) -> tuple[str, ...]:
         return tuple(self.held)
 
-    def create_bucket(self) -> None:
+    def create_bucket(self) -> bool:
+        is_new = self.bucket not in self.held
         self.held.setdefault(self.bucket, {})
+        return is_new
+
+    def put(self, key: str, content: bytes) -> None:
+        self.held[self.bucket][key] = content
 
     def has(self, key: str) -> bool:
         if self.bucket not in self.held:
@@ -60,8 +65,8 @@ def copied(
     return done, screen.shown
 
 
-def to_external(folder: Path) -> MigrationPlan:
-    found = move(folder, "s3=http://s3.lab:80")
+def to_external(folder: Path, **environ: str) -> MigrationPlan:
+    found = move(folder, "s3=http://s3.lab:80", environ=environ)
     write_record(Record(dvc_buckets={"docker": ["dvc", "gone"]}), found.old.paths)
     return found
 
@@ -69,12 +74,12 @@ def to_external(folder: Path) -> MigrationPlan:
 def test_only_recorded_buckets_that_exist_must_be_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = to_external(tmp_path)
+    found = to_external(tmp_path, MLFLOW_BUCKET_CREATE="true")
     owner = {dvc_buckets.OWNER: found.old.stack.identity.encode()}
     old = server(mlflow={}, dvc={**owner, "data": b"1"}, thesis={"a": b"mine"})
     # Interrupted copies are resumed.
-    for there in ({}, dict(owner)):
-        new = server(mlflow={}, dvc=there)
+    for there in ({}, {"dvc": dict(owner)}):
+        new = server(mlflow={}, **there)
         done, shown = copied(found, old, new, monkeypatch)
         assert [*done] == ["dvc"]
         assert new.held == {"mlflow": {}, "dvc": old.held["dvc"]}
@@ -85,6 +90,7 @@ def test_only_recorded_buckets_that_exist_must_be_copied(
     ("there", "reason"),
     [
         ({}, "list_objects_v2 was refused: NoSuchBucket"),
+        ({"dvc": {}}, FOREIGN),
         ({"dvc": {"a": b"other"}}, FOREIGN),
         ({"dvc": {dvc_buckets.OWNER: b"fedcba9876543210"}}, FOREIGN),
     ],

@@ -2,6 +2,7 @@
 
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 from mlflow_compose.dvc import REMOTE, Project, Remote, config, find_dvc, open_project
 from mlflow_compose.errors import DvcError, FilesError
 
-OWN = Remote("s3://dvc", "http://127.0.0.1:9000", "us-east-1", ("key-id", "key-secret"))
+OWN = Remote(
+    "s3://dvc",
+    "http://127.0.0.1:9000",
+    "us-east-1",
+    ("key-id", "key-secret"),
+    stack="0123456789abcdef",
+)
 SECTION = config.remote(REMOTE)
 # As a user wrote it, with a comment and an option of theirs.
 USERS = """\
@@ -139,6 +146,19 @@ def test_git_that_does_not_answer_must_be_an_error(project: Project) -> None:
         project.check_ignored(GIT)
 
 
+def test_a_tracked_file_in_a_repository_of_another_user_must_never_get_the_key(
+    project: Project,
+) -> None:
+    """Git then answers with the same exit code as outside of a repository."""
+    (project.root / ".dvc" / "config.local").touch()
+    for command in (["init", "--quiet"], ["add", "--force", ".dvc/config.local"]):
+        subprocess.run(["git", *command], cwd=project.root, check=True)
+    # Git's own switch for its tests. The user's configuration might trust every folder.
+    others = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+    with pytest.raises(DvcError, match="dubious ownership"):
+        project.check_ignored({**GIT, **others})
+
+
 def test_a_remote_in_the_file_for_keys_must_be_kept(project: Project) -> None:
     """DVC merges both files, and this one takes precedence."""
     text = f"['{SECTION}']\nurl = s3://private\nendpointurl = http://other:9000\n"
@@ -149,12 +169,65 @@ def test_a_remote_in_the_file_for_keys_must_be_kept(project: Project) -> None:
     assert "private" not in text_of(project, "config.local")
 
 
+def test_another_stack_at_the_same_address_must_not_be_taken_for_this_one(
+    project: Project,
+) -> None:
+    """Stacks on several machines, or one after the other, have the same address."""
+    project.configure(OWN, force=False)
+    other = replace(OWN, stack="fedcba9876543210")
+    with pytest.raises(DvcError, match=rf"of the stack {OWN.stack}, not .* of this stack"):
+        project.check_remote(other)
+    project.configure(other, force=True)
+    project.check_remote(other)
+    assert OWN.stack not in text_of(project, "config")
+
+
+def test_a_new_port_of_the_stack_must_be_an_update(project: Project) -> None:
+    project.configure(OWN, force=False)
+    with (project.root / ".dvc" / "config").open("a", encoding="utf-8") as file:
+        file.write("    jobs = 4\n")
+    moved = replace(OWN, endpoint="http://127.0.0.1:9100")
+    project.check_remote(moved)
+    project.configure(moved, force=False)
+    text = text_of(project, "config")
+    assert config.read(text)[SECTION]["endpointurl"] == moved.endpoint
+    assert config.read(text)[SECTION]["jobs"] == "4"
+    assert text.count(OWN.stack) == 1
+    for other in (replace(moved, url="s3://images"), replace(moved, endpoint="")):
+        with pytest.raises(DvcError, match="not s3://"):
+            project.check_remote(other)
+
+
+@pytest.mark.parametrize("line", ["endpointurl = http://other:9000", "url = s3://private"])
+def test_an_address_of_this_machine_must_be_kept(line: str, project: Project) -> None:
+    """It would override the one of the stack, whatever id is next to that."""
+    project.configure(OWN, force=False)
+    with (project.root / ".dvc" / "config.local").open("a", encoding="utf-8") as file:
+        file.write(f"    {line}\n")
+    with pytest.raises(DvcError, match=r"private|other:9000"):
+        project.check_remote(OWN)
+
+
+def test_a_remote_without_an_id_must_be_known_by_its_address(project: Project) -> None:
+    """`dvc remote modify` writes the file without comments."""
+    project.configure(replace(OWN, stack=""), force=False)
+    project.check_remote(OWN)
+    project.configure(OWN, force=False)
+    assert OWN.stack in text_of(project, "config")
+
+
 def test_a_folder_that_cannot_be_used_must_not_keep_the_key(project: Project) -> None:
     (project.root / ".dvc" / "config.local").mkdir()
     with pytest.raises(FilesError):
         project._write_local("secret_access_key = key-secret")
     assert not [path for path in project.root.rglob("*") if path.is_file() and "key" in path.name]
     assert not (project.root / ".dvc" / "tmp" / "config.local").exists()
+
+
+def test_a_file_in_place_of_the_temporary_folder_must_be_reported(project: Project) -> None:
+    (project.root / ".dvc" / "tmp").touch()
+    with pytest.raises(FilesError, match=r"config.local cannot be written: File exists"):
+        project.configure(OWN, force=False)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,12 @@ def init_dvc(plan: Plan, engine: Engine, progress: Progress, request: Request) -
         program = find_dvc(request.folder, plan.environ)
         project = open_project(request.folder, program, plan.environ)
     remote = Remote(
-        f"s3://{request.bucket}", stack.s3_url or "", stack.region, access.key, _certificates(stack)
+        f"s3://{request.bucket}",
+        stack.s3_url or "",
+        stack.region,
+        access.key,
+        _certificates(stack),
+        stack.identity,
     )
     project.check_files()
     project.check_ignored(plan.environ)

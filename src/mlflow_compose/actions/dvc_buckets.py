@@ -135,12 +135,15 @@ def _target(move: MigrationPlan, engine: Engine, name: str) -> Objects:
         return replace(administrator(new), endpoint=url, bucket=name)
     # Which key DVC has there, the user says later: `dvc init --key-file`.
     target = replace(Objects.of(new.stack), bucket=name)
-    if new.loaded.settings.mlflow_bucket_create:
-        target.create_bucket()
-    if target.has("") and not _is_own(target, new.stack.identity):
+    is_new = new.loaded.settings.mlflow_bucket_create and target.create_bucket()
+    if not target.has("") and is_new:
+        # At once, so that an interrupted copy can be resumed.
+        target.put(OWNER, new.stack.identity.encode())
+    if not _is_own(target, new.stack.identity):
         raise StoreError("a bucket of that name is there, which is not this stack's")
     return target
 
 
 def _is_own(target: Objects, identity: str) -> bool:
+    # An empty bucket may be anybody's: on Amazon, names are global.
     return target.has(OWNER) and target.get(OWNER) == identity.encode()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 CHUNK = 1024 * 1024
 # The only region that CreateBucket rejects as a LocationConstraint.
 DEFAULT_REGION = "us-east-1"
-ALREADY_THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
+OWN = "BucketAlreadyOwnedByYou"
+# Some servers only have the second. On Amazon, with its global names, it is another owner's.
+ALREADY_THERE = (OWN, "BucketAlreadyExists")
 
 
 class ObjectsError(Exception):
@@ -132,8 +134,11 @@ class Objects:
         with _errors_of("list_objects_v2", self.endpoint):
             self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 
-    def create_bucket(self) -> None:
-        """Create the bucket if it does not exist."""
+    def create_bucket(self) -> bool:
+        """Create the bucket if it does not exist; tell whether it is new.
+
+        In Amazon's default region, the owner's own bucket counts as new again.
+        """
         options: dict[str, Any] = (
             {}
             if self.region == DEFAULT_REGION
@@ -143,8 +148,10 @@ class Objects:
             with _errors_of("create_bucket", self.endpoint):
                 self._client.create_bucket(Bucket=self.bucket, **options)
         except ObjectsError as error:
-            if error.code not in ALREADY_THERE:
+            if error.code not in (ALREADY_THERE if self.endpoint else (OWN,)):
                 raise
+            return False
+        return True
 
     @cached_property
     def _client(self) -> "S3Client":

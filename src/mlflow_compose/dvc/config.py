@@ -40,6 +40,21 @@ def with_options(text: str, section: str, options: Mapping[str, str]) -> str:
     return "".join(f"{line}\n" for line in (*before, *header, *new, *kept[1:], *after))
 
 
+def note(text: str, section: str, label: str) -> str:
+    """Return what follows a label in a comment of a section, empty if there is none."""
+    _, own, _ = _split(text, section)
+    found = (line.strip().removeprefix(label) for line in own if line.strip().startswith(label))
+    return next(found, "").strip()
+
+
+def with_note(text: str, section: str, label: str, value: str) -> str:
+    """Return the text with a comment in a section that exists, instead of one with the label."""
+    before, own, after = _split(text, section)
+    kept = [line for line in own[1:] if not line.strip().startswith(label)]
+    new = [f"    {label} {value}"]
+    return "".join(f"{line}\n" for line in (*before, *own[:1], *new, *kept, *after))
+
+
 def without(text: str, section: str) -> str:
     """Return the text without a section."""
     before, _, after = _split(text, section)

@@ -1,25 +1,27 @@
 """A DVC project of the user."""
 
-import shutil
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow_compose.dvc import config
-from mlflow_compose.engines.process import run_process
+from mlflow_compose.dvc.git import NO, YES, ask_git
 from mlflow_compose.errors import DvcError, FilesError
 from mlflow_compose.files import write_whole
 
 REMOTE = "mlflow-compose"
 FOLDER, SHARED, LOCAL = ".dvc", "config", "config.local"
+KEYS = f"{FOLDER}/{LOCAL}"
 # DVC's own folder for temporary files.
 TEMPORARY = "tmp"
 IGNORED = (f"/{LOCAL}", f"/{TEMPORARY}")
 # Files and folders in FOLDER that are written, or written to.
 WRITTEN = (SHARED, LOCAL, TEMPORARY, ".gitignore")
-# Exit codes with which Git answers a question.
-YES, NO = 0, 1
+# Comment with the id of the stack, since DVC allows no options of others. It is lost when
+# `dvc remote modify` writes the file; then, the address has to do.
+OWNER = "# Stack"
+ADDRESS = ("url", "endpointurl")
 # Like Git's own files; the key is only for its owner.
 SHARED_MODE, LOCAL_MODE = 0o644, 0o600
 
@@ -34,6 +36,7 @@ class Remote:
         region: Region of requests.
         key: Access key: id and secret.
         ca_certs: File of CA certificates to verify the server with, empty for the system's.
+        stack: Id of the stack that it belongs to.
     """
 
     url: str
@@ -41,6 +44,7 @@ class Remote:
     region: str
     key: tuple[str, str] = field(repr=False)
     ca_certs: str = ""
+    stack: str = ""
 
     @property
     def address(self) -> str:
@@ -89,16 +93,16 @@ class Project:
         """
         self._ignore()
         # Whether a file that does not exist would be added, too.
-        if self._git(environ, "check-ignore", "--quiet", "--no-index") == NO:
+        if ask_git(self.root, environ, "check-ignore", "--quiet", "--no-index", KEYS) == NO:
             raise DvcError(
-                f"Git does not ignore {FOLDER}/{LOCAL}, where DVC keeps keys",
+                f"Git does not ignore {KEYS}, where DVC keeps keys",
                 hint=f"remove the line of a .gitignore that names it: git check-ignore --verbose "
-                f"--non-matching {FOLDER}/{LOCAL}",
+                f"--non-matching {KEYS}",
             )
-        if self._git(environ, "ls-files", "--error-unmatch") == YES:
+        if ask_git(self.root, environ, "ls-files", "--error-unmatch", KEYS) == YES:
             raise DvcError(
-                f"Git tracks {FOLDER}/{LOCAL}, where DVC keeps keys",
-                hint=f"git rm --cached {FOLDER}/{LOCAL}, and commit; then run the command again",
+                f"Git tracks {KEYS}, where DVC keeps keys",
+                hint=f"git rm --cached {KEYS}, and commit; then run the command again",
             )
 
     def check_remote(self, remote: Remote) -> None:
@@ -108,11 +112,14 @@ class Project:
             DvcError: The project has another default remote, or another one of this name.
         """
         own = self._remote(REMOTE)
-        if own and not _is_same(own, remote):
-            found = [own[name] for name in ("url", "endpointurl") if name in own]
+        if own and not self._is_same(remote):
+            found = [own[name] for name in ADDRESS if name in own]
             where = " at ".join(found) or "one without a URL"
+            wanted = remote.address
+            if self._owner not in {"", remote.stack}:
+                where, wanted = f"{where} of the stack {self._owner}", f"{wanted} of this stack"
             raise DvcError(
-                f'the remote "{REMOTE}" of this project is {where}, not {remote.address}',
+                f'the remote "{REMOTE}" of this project is {where}, not {wanted}',
                 hint="--force replaces it",
             )
         if (default := self.default) not in {"", REMOTE}:
@@ -140,11 +147,13 @@ class Project:
         """
         section = config.remote(REMOTE)
         shared, local = self._text(SHARED), self._text(LOCAL)
-        if force and not _is_same(self._remote(REMOTE), remote):
+        if force and not self._is_same(remote):
             shared, local = config.without(shared, section), config.without(local, section)
         default = {"remote": REMOTE}
         shared = config.with_options(shared, config.CORE, default)
         shared = config.with_options(shared, section, remote.shared)
+        if remote.stack:
+            shared = config.with_note(shared, section, OWNER, remote.stack)
         if "remote" in config.read(local).get(config.CORE, {}):
             # There, it would override the other file.
             local = config.with_options(local, config.CORE, default)
@@ -159,28 +168,22 @@ class Project:
         shared, local = (config.read(self._text(file)) for file in (SHARED, LOCAL))
         return {**shared.get(section, {}), **local.get(section, {})}
 
-    def _git(self, environ: Mapping[str, str], *command: str) -> int | None:
-        """Ask Git about the file for the key; return its answer, None outside of a repository.
+    @property
+    def _owner(self) -> str:
+        """Id of the stack that the remote belongs to, empty if it is not known."""
+        return config.note(self._text(SHARED), config.remote(REMOTE), OWNER)
 
-        Raises:
-            DvcError: Git does not answer, for example because somebody else owns the repository.
-        """
-        git = shutil.which("git", path=environ.get("PATH"))
-        if git is None:
-            return None
-        done = run_process(
-            [git, *command, f"{FOLDER}/{LOCAL}"],
-            folder=self.root,
-            environ={**environ, "LC_ALL": "C"},
-        )
-        if done.exit_code in {YES, NO}:
-            return done.exit_code
-        if "not a git repository" in done.stderr:
-            return None
-        raise DvcError(
-            f"Git does not say whether it ignores {FOLDER}/{LOCAL}, where DVC keeps keys: "
-            f"{done.stderr.strip().splitlines()[0] if done.stderr.strip() else done.failure}",
-            hint=f"git -C {self.root} status shows what is wrong",
+    def _is_same(self, remote: Remote) -> bool:
+        """Tell whether the remote in the configuration is this one, maybe on another port."""
+        own = self._remote(REMOTE)
+        found, wanted = (own.get("url"), own.get("endpointurl", "")), (remote.url, remote.endpoint)
+        if not self._owner:
+            return found == wanted
+        local = config.read(self._text(LOCAL)).get(config.remote(REMOTE), {})
+        # Those would stay, and override what is written.
+        is_free = local.keys().isdisjoint(ADDRESS) and all(found) == all(wanted)
+        return self._owner == remote.stack and (
+            found == wanted or (is_free and found[0] == wanted[0])
         )
 
     def _ignore(self) -> None:
@@ -196,9 +199,12 @@ class Project:
         try:
             new.parent.mkdir(exist_ok=True)
             self._write(f"{TEMPORARY}/{LOCAL}", text, LOCAL_MODE)
-            new.replace(path)
+            try:
+                new.replace(path)
+            except OSError:
+                new.unlink()
+                raise
         except OSError as error:
-            new.unlink(missing_ok=True)
             raise FilesError(f"{path} cannot be written: {error.strerror}") from None
 
     def _mode(self, name: str) -> int:
@@ -221,8 +227,3 @@ class Project:
         except OSError as error:
             raise FilesError(f"{path} cannot be written: {error.strerror}") from None
         return path
-
-
-def _is_same(found: Mapping[str, str], remote: Remote) -> bool:
-    """Tell whether the remote in the configuration is this one."""
-    return (found.get("url"), found.get("endpointurl", "")) == (remote.url, remote.endpoint)
