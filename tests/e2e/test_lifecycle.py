@@ -2,18 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from .conftest import ColdStart, MakeStack
-from .docker_calls import DockerCalls
 from .running import SERVERS, RunningStack, docker_only, local_only
 from .test_verify import expect_broken
 from .tool import SCRIPT, environment, tool
 from .waiting import wait_until
+from .watching import PATIENCE, watching
 
 STEPS = [
     *("health", "version", "experiment", "run", "artifact", "artifact 20 MB", "model", "search"),
@@ -76,48 +76,15 @@ def test_a_second_up_must_recreate_nothing_and_accept_its_own_ports(
     assert shared.starts() == starts
 
 
-# `Engine.check`, and a look at the containers.
-CHECK = ["compose", "container list", "container inspect", "volume list"]
-LOOK = ["container list", "container inspect"]
-
-
-def without_waiting(commands: Sequence[str]) -> list[str]:
-    """Leave out the looks at containers, every two seconds, while Compose starts services."""
-    found = [*commands]
-    while found[:2] == LOOK and found[2:3] != ["compose"]:
-        del found[:2]
-    return found
-
-
-@docker_only("it counts docker commands")
-def test_docker_must_not_be_asked_the_same_twice(shared: RunningStack, tmp_path: Path) -> None:
-    """Each command takes some hundredths of a second, on a slow machine tenths."""
-
-    def asked(command: str) -> list[str]:
-        calls = DockerCalls(tmp_path / command)
-        shared.tool(command, PATH=calls.path)
-        return calls.commands
-
-    assert sorted(asked("status")) == sorted(CHECK)
-    proof = [*LOOK, "compose"]
-    found = asked("verify")
-    assert (sorted(found[:4]), found[4:]) == (sorted(CHECK), proof)
-    found = asked("up")
-    before = [*CHECK, "image inspect", *LOOK, "compose"]
-    assert sorted(found[:8]) == sorted(before)
-    assert without_waiting(found[8:]) == [*proof, *LOOK]
-
-
-@docker_only("it counts docker commands")
-@pytest.mark.usefixtures("cold_start")
-def test_the_first_up_must_not_ask_docker_the_same_twice(first_calls: DockerCalls) -> None:
-    found = first_calls.commands
-    # There are no containers yet to inspect.
-    assert sorted(found[:3]) == sorted({*CHECK} - {"container inspect"})
-    # If this is the first stack of all tests, its images are built.
-    del found[4 : found.index("container list", 4)]
-    assert found[3:6] == ["image inspect", "container list", "compose"]
-    assert without_waiting(found[6:]) == [*LOOK, "compose", *LOOK]
+def test_watching_must_show_that_a_server_was_killed_and_came_back(mended: RunningStack) -> None:
+    with watching(mended) as screen:
+        screen.shows("postgres", "healthy")
+        mended.kill("postgres")
+        screen.shows("postgres", "starting")
+        screen.shows("postgres", "healthy")
+        screen.process.send_signal(signal.SIGINT)
+        assert screen.process.wait(PATIENCE) == 130
+    mended.is_well = True
 
 
 def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:

@@ -1,6 +1,5 @@
-"""`status --watch` shows what happens to the services."""
+"""`status --watch`, without a terminal."""
 
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,13 +53,3 @@ def watching(stack: RunningStack) -> Iterator[Watching]:
             yield Watching(process)
         finally:
             process.kill()
-
-
-def test_watching_must_show_that_a_server_was_killed_and_came_back(mended: RunningStack) -> None:
-    with watching(mended) as screen:
-        screen.shows("postgres", "healthy")
-        mended.kill("postgres")
-        screen.shows("postgres", "starting")
-        screen.shows("postgres", "healthy")
-        screen.process.send_signal(signal.SIGINT)
-        assert screen.process.wait(PATIENCE) == 130
