@@ -250,6 +250,14 @@ def test_nothing_must_be_committed(in_postgres: Known) -> None:
     assert in_postgres.inside(notified, query=query) == ["end"]
 
 
+@pytest.mark.parametrize("statement", ["DELETE FROM runs", "SELECT 1; SELECT 2"])
+def test_a_statement_that_does_not_only_read_must_be_named(
+    in_postgres: Known, statement: str
+) -> None:
+    error = in_postgres.ask(statement, "--json", code=1).envelope["errors"][0]
+    assert error["message"] == "only one statement that reads can be run, such as a SELECT"
+
+
 def test_a_role_that_may_do_more_must_be_refused(in_postgres: Known) -> None:
     """For example because somebody has granted it more for another program."""
     stack = in_postgres.stack

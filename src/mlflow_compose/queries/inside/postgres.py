@@ -191,5 +191,7 @@ def _number(value: object) -> object:
 def _sentence(error: "Error") -> str:
     """Return PostgreSQL's sentence, and where it stands in the query."""
     text = str(error.diag.message_primary or error).strip().splitlines()[0]
+    if text.endswith("as cursor"):
+        return "only one statement that reads can be run, such as a SELECT"
     position = error.diag.internal_position
     return f"{text} (at character {position})" if position else text
