@@ -232,3 +232,10 @@ def test_on_a_terminal_watching_must_replace_what_is_shown() -> None:
     assert text.count("b starting") == 1
     assert "\x1b[31m" not in out.getvalue()
     assert "\ufffd[31mred" in text
+
+
+def test_data_must_not_control_a_terminal_and_must_be_unchanged_elsewhere() -> None:
+    """A run may have any name."""
+    for out, expected in ((io.StringIO(), "a\x1b[2J\n"), (Screen(), "a\ufffd[2J\n")):
+        assert on(out).data("a\x1b[2J")
+        assert out.getvalue() == expected

@@ -3,10 +3,12 @@
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -346,3 +348,28 @@ def test_root_must_not_give_away_a_folder_that_a_link_leads_to(user: User, folde
 
 def test_every_setting_must_have_a_prefix_of_its_own() -> None:
     assert all(name.startswith("jupyter") for name in NotebookSettings.model_fields)
+
+
+def cookie_secret(token: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Return what JupyterLab signs cookies with, for a token."""
+    file.write_text(token, encoding="utf-8")
+    names = {"JUPYTER_TOKEN_FILE": str(file), "JUPYTER_ADDRESS": "127.0.0.1"}
+    for name, value in {**names, "JUPYTER_PORT": "8888", "NOTEBOOKS": "notebooks"}.items():
+        monkeypatch.setenv(name, value)
+    apps = ("ServerApp", "PasswordIdentityProvider", "LabApp")
+    options = SimpleNamespace(**{app: SimpleNamespace() for app in apps})
+    path = START.parent / "config" / "jupyter_server_config.py"
+    runpy.run_path(str(path), init_globals={"get_config": lambda: options})
+    found: bytes = options.ServerApp.cookie_secret
+    return found
+
+
+def test_another_token_must_log_everyone_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cookies are kept by browsers for weeks, whatever the token is by then."""
+    first, again, other = (
+        cookie_secret(token, tmp_path / "token", monkeypatch) for token in ("one", "one", "two")
+    )
+    assert first == again != other
+    assert b"one" not in first
