@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 mlflow.set_experiment("example: autologging")
 
-# Models in the format skops can be loaded without running code that somebody put into them.
+# Models in the format skops can be loaded without running code in them.
 mlflow.sklearn.autolog(serialization_format="skops")
 
 # %% [markdown]

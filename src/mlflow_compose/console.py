@@ -105,7 +105,8 @@ class Console:
         if not self._out.isatty():
             shown: Sequence[str] = ()
             for lines in frames:
-                if not all(map(self.line, (line for line in lines if line not in shown))):
+                changed = (self._typed(line) for line in lines if line not in shown)
+                if not all(map(self.line, changed)):
                     return
                 shown = lines
             return
@@ -115,7 +116,7 @@ class Console:
 
         with Live(console=Terminal(file=self._out), auto_refresh=False) as screen:
             for lines in frames:
-                screen.update(Text(_safe("\n".join(lines))), refresh=True)
+                screen.update(Text("\n".join(map(self._typed, lines))), refresh=True)
 
     def show(self, command: str, result: Result) -> int:
         """Print the result of a command; return the exit code, which is 1 if printing fails."""

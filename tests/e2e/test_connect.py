@@ -96,6 +96,15 @@ def test_open_must_start_the_browser_that_the_user_has_chosen(
     assert shared.tool("open", "nothing", "--json", code=2).envelope["errors"]
 
 
+def test_open_must_not_open_the_server_of_another_stack(
+    shared: RunningStack, make_stack: MakeStack
+) -> None:
+    """It may listen on the same port."""
+    other = make_stack(MLFLOW_PORT=shared.settings["MLFLOW_PORT"])
+    errors = other.tool("open", "--json", code=1).envelope["errors"]
+    assert shared.url in errors[0]["message"]
+
+
 # --- the program for other machines
 
 

@@ -232,7 +232,7 @@ def expect_separate(project: Project) -> None:
 
 
 def expect_external(project: Project, outside: RunningStack) -> None:
-    """Assert that a project can use its data on an external server, after it was told so."""
+    """Assert that a project can use its data on an external server, after `dvc init`."""
     assert project.init("--json").data["endpoint"] == outside.s3_url
     there = replace(project, stack=outside)
     found = outside.s3(project.read_key()).get_object(Bucket=there.bucket, Key="data")

@@ -259,7 +259,7 @@ def test_a_statement_that_does_not_only_read_must_be_named(
 
 
 def test_a_role_that_may_do_more_must_be_refused(in_postgres: Known) -> None:
-    """For example because somebody has granted it more for another program."""
+    """For example because another program was given more rights with it."""
     stack = in_postgres.stack
     in_postgres.ask("SELECT 1")
     (role,) = stack.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'mlflow_reader_%'")

@@ -49,7 +49,7 @@ def init(found: Plan, bucket: str = "dvc", key_file: Path | None = None) -> None
         ((), "mlflow", "--bucket must differ from MLFLOW_BUCKET_NAME, got mlflow"),
         ((), "My Data", "--bucket must be a valid S3 bucket name: .*, got My Data"),
         ((SEAWEEDFS,), "images", "--bucket must be dvc for S3_PROVIDER=seaweedfs"),
-        (AMAZON, "dvc", "on Amazon S3, dvc is somebody's"),
+        (AMAZON, "dvc", "on Amazon S3, dvc is taken"),
         (("ARTIFACT_STORE=local",), "dvc", "needs an S3 server, but ARTIFACT_STORE is local"),
     ],
 )

@@ -1,27 +1,24 @@
 """`env` and `open`."""
 
-import os
-import socket
 import sys
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mlflow_compose import machine
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.connect import check_script, client_environment, written
 from mlflow_compose.connect.variables import ClientEnvironment
+from mlflow_compose.engines import Engine
 from mlflow_compose.errors import FilesError, ServiceError, UsageError
+from mlflow_compose.files import write_new
 from mlflow_compose.identity import read_id
 from mlflow_compose.paths import sources
 from mlflow_compose.payloads import ClientVariables, Opened
 from mlflow_compose.result import Result
 from mlflow_compose.settings.rules import is_loopback
 
-# Seconds.
-TIMEOUT = 3
 SCRIPT = "check_client.py"
 SECRET_MODE, PLAIN_MODE = 0o600, 0o644
 
@@ -53,26 +50,28 @@ def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:
     return Result(payload, lines)
 
 
-def open_url(plan: Plan, name: str, environ: Mapping[str, str]) -> Result:
+def open_url(engine: Engine, name: str, environ: Mapping[str, str]) -> Result:
     """Open the URL of a server in the browser.
 
     Raises:
         UsageError: The stack has no such URL.
-        ServiceError: Nothing answers there.
+        ServiceError: The stack does not listen there; another server may.
     """
-    urls = plan.stack.urls
+    urls = engine.stack.urls
     if name not in urls:
         raise UsageError(f"the stack has no URL {name}", hint=f"its URLs are {', '.join(urls)}")
-    url = urls[name]
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 0), TIMEOUT).close()
-    except OSError:
+    engine.check()
+    service, port = next(each for each in engine.stack.ports if each[1].name == name)
+    if not engine.listens_on(port.published):
         raise ServiceError(
-            f"nothing answers at {url}", service=name, hint="mlflow-compose up starts the stack"
-        ) from None
-    opened = can_show(environ, sys.platform) and webbrowser.open(url)
-    return Result(Opened(url, opened), [url if opened else f"open {url} in a browser"])
+            f"the stack does not listen at {urls[name]}",
+            service=service.name,
+            hint="mlflow-compose up starts it",
+        )
+    opened = can_show(environ, sys.platform) and webbrowser.open(urls[name])
+    return Result(
+        Opened(urls[name], opened), [urls[name] if opened else f"open {urls[name]} in a browser"]
+    )
 
 
 def can_show(environ: Mapping[str, str], platform: str) -> bool:
@@ -102,11 +101,9 @@ def _payload(found: ClientEnvironment, place: str, *, secrets: bool) -> ClientVa
 
 
 def _create(file: Path, text: str, mode: int) -> None:
-    """Write a file that does not exist yet: it may be somebody's own program."""
+    """Write a file that does not exist yet: it may be a program of the user's."""
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(descriptor, "w", encoding="utf-8") as new:  # noqa: PTH123 - a descriptor
-            new.write(text)
+        write_new(file, text, mode)
     except OSError as error:
         raise FilesError(
             f"{file} cannot be written: {error.strerror}", hint="choose another path for --check"

@@ -90,7 +90,7 @@ def _check_bucket(plan: Plan, request: Request) -> None:
         raise UsageError(f"--bucket {error}, got {request.bucket}") from None
     if not stack.s3_url and request.bucket == keys.DVC_BUCKET:
         raise UsageError(
-            f"--bucket must name a bucket of yours: on Amazon S3, {keys.DVC_BUCKET} is somebody's",
+            f"--bucket must name a bucket of yours: on Amazon S3, {keys.DVC_BUCKET} is taken",
             hint="mlflow-compose dvc init --bucket NAME",
         )
     if request.bucket == stack.stores.bucket:

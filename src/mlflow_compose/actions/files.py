@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.errors import EnvFileError, FilesChangedError, FilesError, UsageError
+from mlflow_compose.files import write_new
 from mlflow_compose.identity import keep_identity, read_id
 from mlflow_compose.paths import check_path
 from mlflow_compose.payloads import ABSENT, Created, FileChange, Rendered
@@ -62,8 +63,7 @@ def _translation_lines(found: Translation) -> Iterator[str]:
 
 def _write_new(env_file: Path, content: bytes) -> None:
     try:
-        # O_EXCL: two commands at the same time cannot overwrite each other's file.
-        handle = os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ENV_FILE_MODE)
+        write_new(env_file, content, ENV_FILE_MODE)
     except FileExistsError:
         raise EnvFileError(
             f"{env_file} already exists and was not changed",
@@ -71,15 +71,6 @@ def _write_new(env_file: Path, content: bytes) -> None:
         ) from None
     except OSError as error:
         raise _unwritable(env_file, error) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-    except BaseException as error:
-        # An incomplete file would block the next attempt.
-        env_file.unlink()
-        if isinstance(error, OSError):
-            raise _unwritable(env_file, error) from None
-        raise
 
 
 def _unwritable(env_file: Path, error: OSError) -> EnvFileError:

@@ -15,7 +15,7 @@ from mlflow_compose.stack.stores import POSTGRES
 Show = Callable[[str], bool]
 
 
-class NobodyReads(Exception):  # noqa: N818 - an outcome, not a bug
+class OutputClosed(Exception):  # noqa: N818 - an outcome, not a bug
     """Standard output was closed, as by `head`: the rest of the rows is not needed."""
 
 
@@ -52,7 +52,7 @@ class Received:
     def _pass_on(self, names: Sequence[str], part: Sequence[Row]) -> None:
         for line in self.layout.lines(names, part) if self.show else ():
             if self.show and not self.show(line):
-                raise NobodyReads
+                raise OutputClosed
 
 
 def sql(
@@ -81,7 +81,7 @@ def sql(
             on_columns=received.take_columns,
             on_rows=received.take_rows,
         )
-    except NobodyReads:
+    except OutputClosed:
         return Result()
     data = QueryResult(received.columns, received.rows, more)
     if not layout.is_for_people:

@@ -72,4 +72,5 @@ def open_(
     from mlflow_compose import actions
 
     context = context_of(ctx)
-    context.show(actions.open_url(context.chosen_plan(), name, context.environ))
+    engine = context.engine(context.chosen_plan())
+    context.show(actions.open_url(engine, name, context.environ))

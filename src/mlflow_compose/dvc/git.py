@@ -15,7 +15,7 @@ def ask_git(folder: Path, environ: Mapping[str, str], *command: str) -> int | No
     """Return Git's answer about a file, the last argument; None without Git or a repository.
 
     Raises:
-        DvcError: Git does not answer, for example because somebody else owns the repository.
+        DvcError: Git does not answer, for example because another user owns the repository.
     """
     git = shutil.which("git", path=environ.get("PATH"))
     if git is None:

@@ -32,7 +32,7 @@ from s3_server import (
 )
 
 OWN = "BucketAlreadyOwnedByYou"
-# Some servers only have the second. On Amazon, where names are global, it is somebody else's bucket.
+# Some servers only have the second. On Amazon, where names are global, it means another account's bucket.
 ALREADY_THERE = (OWN, "BucketAlreadyExists")
 REGION_WITHOUT_CONSTRAINT = "us-east-1"
 # Key of an object that is written and deleted again.

@@ -16,7 +16,7 @@ c.ServerApp.root_dir = os.environ["NOTEBOOKS"]
 c.ServerApp.open_browser = False
 # Only without containers, when root starts the stack.
 c.ServerApp.allow_root = True
-# With another token, nobody stays logged in: cookies are signed with what it is hashed to.
+# Cookies are signed with a hash of the token, so that a new token logs everyone out.
 token = Path(os.environ["JUPYTER_TOKEN_FILE"]).read_bytes()
 c.ServerApp.cookie_secret = hashlib.sha256(b"cookies of JupyterLab\0" + token).digest()
 # The token is a setting of the stack.
