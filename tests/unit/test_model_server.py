@@ -6,6 +6,7 @@ from mlflow_compose.actions import load_plan, read_settings
 from mlflow_compose.actions.served import parsed, replaced, stop_models, with_models
 from mlflow_compose.actions.serving import explained
 from mlflow_compose.errors import ServiceFailedError, SettingsError, UsageError
+from mlflow_compose.paths import templates
 from mlflow_compose.result import NoProgress
 from mlflow_compose.settings.served import (
     LONGEST_NAME,
@@ -185,3 +186,11 @@ def test_stopping_what_is_not_served_must_list_what_is(user: User) -> None:
     with pytest.raises(UsageError, match="wine/1 is not served") as caught:
         stop_models(plan, lambda one: FakeEngine(one.stack), NoProgress(), "wine/1")
     assert caught.value.hint == "served models: wine@champion, fraud/3"
+
+
+def test_models_must_be_installed_by_the_uv_that_is_pinned_for_the_image() -> None:
+    """`make lock` updates the one, and must not forget the other."""
+    compose = templates() / "compose"
+    pinned = (compose / "mlflow" / "requirements-build.txt").read_text(encoding="utf-8").split()[0]
+    script = (compose / "model-server" / "serve_model.py").read_text(encoding="utf-8")
+    assert f'UV = "{pinned}"' in script

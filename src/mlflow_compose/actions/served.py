@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from mlflow_compose.actions.envfile import EnvChange
@@ -152,9 +151,7 @@ def states(settings: Settings, engine: Engine) -> Mapping[str, Mapping[str, Any]
 
 def replaced(models: Sequence[ServedModel], model: ServedModel) -> list[ServedModel]:
     """Return models with one that is new, or replaces one of the same reference."""
-    is_new = all(each.reference != model.reference for each in models)
-    kept = [model if each.reference == model.reference else each for each in models]
-    return [*kept, replace(model)] if is_new else kept
+    return [*({each.reference: each for each in models} | {model.reference: model}).values()]
 
 
 def _line(model: ModelState) -> str:
