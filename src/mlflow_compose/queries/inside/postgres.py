@@ -37,6 +37,7 @@ SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrl
        OR EXISTS (SELECT 1 FROM pg_auth_members WHERE member = r.oid)
 FROM pg_roles r WHERE rolname = %s
 """
+UNREACHABLE = "mlflow-compose verify finds the cause"
 # Milliseconds. A query may take long, but not forever if its reader is lost.
 LONGEST_QUERY, LONGEST_GRANT = 3_600_000, 30_000
 # Types that Python has with other limits, or in other words, than PostgreSQL: date, time, timestamp
@@ -50,7 +51,11 @@ def read(request: Request) -> bool:
     import psycopg2
 
     try:
-        with closing(_connect()) as owner:
+        owner = _connect()
+    except psycopg2.OperationalError as error:
+        raise Failure(_sentence(error), hint=UNREACHABLE) from None
+    try:
+        with closing(owner):
             reader, schema = _reader(owner, request["id"])
         with closing(reader):
             return _query(reader, schema, request)
