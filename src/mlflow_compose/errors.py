@@ -23,6 +23,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── SourceError              1  the source of an import cannot be read
 ├── IncompleteError          1  an import is not complete
 ├── QueryError               1  the database refuses a query
+├── SnapshotError            1  a snapshot is missing or damaged, or cannot be taken or restored
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
     ├── ServiceFailedError   1  it exited, or its one-shot job failed
@@ -197,6 +198,12 @@ class QueryError(MlflowComposeError):
     """The database refuses a query, or is not reachable."""
 
     code = "query"
+
+
+class SnapshotError(MlflowComposeError):
+    """A snapshot is missing or damaged, or cannot be taken or restored."""
+
+    code = "snapshot"
 
 
 class NotReadyError(ServiceError):

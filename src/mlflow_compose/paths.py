@@ -31,6 +31,11 @@ class StackPaths:
         return self.root / STATE_DIR
 
     @property
+    def backups(self) -> Path:
+        """The folder of snapshots."""
+        return self.root / "backups"
+
+    @property
     def compose(self) -> Path:
         """The rendered tree of the Docker engine."""
         return self.root / "compose"

@@ -7,6 +7,7 @@ import typer
 
 from mlflow_compose import __version__
 from mlflow_compose.cli import (
+    backup,
     completion,
     connect,
     diagram,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(files.app)
 app.add_typer(running.app)
 app.add_typer(stores.app)
+app.add_typer(backup.app)
 app.add_typer(connect.app)
 app.add_typer(queries.app)
 app.add_typer(completion.app)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from mlflow_compose.stack import Stack
 from mlflow_compose.stack.model import Checksums
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from types_boto3_s3 import S3Client
 
 
@@ -34,6 +36,21 @@ class ObjectsError(Exception):
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as a server lists it.
+
+    Attributes:
+        key: Its key.
+        size: Size in bytes.
+        mark: Text that changes with the content.
+    """
+
+    key: str
+    size: int
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -103,12 +120,29 @@ class Objects:
                 file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])
             }
 
+    def listed(self) -> Iterator[Listed]:
+        """Yield every object, as the server lists it."""
+        with _errors_of("list_objects_v2", self.endpoint):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+                for file in page.get("Contents", []):
+                    changed = file["LastModified"].astimezone(UTC).isoformat()
+                    mark = f"{file.get('ETag', '')} {changed}"
+                    yield Listed(file["Key"], file["Size"], mark)
+
+    def open(self, key: str) -> tuple[str, Iterator[bytes]]:
+        """Return the content type of an object, and its content in chunks."""
+        with _errors_of("get_object", self.endpoint):
+            found = self._client.get_object(Bucket=self.bucket, Key=key)
+        return found["ContentType"], self._chunks(found["Body"])
+
+    def _chunks(self, body: "StreamingBody") -> Iterator[bytes]:
+        with _errors_of("get_object", self.endpoint):
+            yield from body.iter_chunks(CHUNK)
+
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield the content of an object in chunks."""
-        with _errors_of("get_object", self.endpoint):
-            yield from self._client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(
-                CHUNK
-            )
+        _, found = self.open(key)
+        yield from found
 
     def digest(self, key: str) -> str:
         """Download an object and return its SHA-256."""

@@ -10,6 +10,7 @@ from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.local.packages import uv_program
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken
+from mlflow_compose.engines.raw import output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "holder_of",
     "is_taken",
     "open_engine",
+    "output_of",
     "run_modules",
+    "run_raw",
     "shaped",
     "uv_program",
 ]

@@ -65,6 +65,7 @@ LOADER = START + FROM_INPUT + LOAD + READ + SERVE
 WAITING_LOADER = START + FROM_INPUT + LOAD + PREPARE + READ + REPORT_START + SERVE
 # For modules that use the standard streams themselves.
 ATTACHED_LOADER = START + FROM_ARGUMENTS + LOAD + CALL
+RAW_LOADER = START + FROM_INPUT + LOAD + READ + CALL
 # Seconds.
 ENDS_WITHIN = 10
 # Sent before all other modules.
@@ -102,7 +103,7 @@ def run_modules(  # noqa: PLR0913 - independent options
         RemoteError: They could not do their work, or their answer is not in the format.
     """
     reader = Reader(on_progress, on_item, engine.stack.mask)
-    with _input_file(modules, request) as stdin:
+    with input_file(modules, request) as stdin:
         outcome = engine.run(
             service, ("python", "-c", LOADER), stdin=stdin, folder=folder, on_output=reader.read
         )
@@ -137,7 +138,7 @@ def _result(reader: Reader, outcome: Outcome, shape: type[T], mask: Callable[[st
 
 
 @contextmanager
-def _input_file(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
+def input_file(modules: Sequence[ModuleType], request: Mapping[str, Any]) -> Iterator[IO[bytes]]:
     """Provide the loader's input as a file; Linux limits one argument of a command to 128 KiB."""
     with tempfile.TemporaryFile() as file:
         file.write(sent(modules, request))

@@ -7,6 +7,7 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_compose.payloads.backup import BackedUp, BackupChecked, SnapshotList, SnapshotState
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -83,6 +84,9 @@ Payload = (
     | Migrated
     | Pruned
     | Imported
+    | BackedUp
+    | BackupChecked
+    | SnapshotList
     | ClientVariables
     | Opened
     | QueryResult
@@ -108,6 +112,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "verify": (Verified,),
     "migrate-store": (Migrated, Pruned),
     "import": (Imported,),
+    "backup": (BackedUp, BackupChecked),
+    "snapshots": (SnapshotList,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -123,6 +129,8 @@ __all__ = [
     "BY_COMMAND",
     "NOTHING",
     "Absent",
+    "BackedUp",
+    "BackupChecked",
     "ClientVariables",
     "Compared",
     "Completion",
@@ -155,6 +163,8 @@ __all__ = [
     "ServiceState",
     "Setting",
     "SettingsList",
+    "SnapshotList",
+    "SnapshotState",
     "Started",
     "Status",
     "Step",

@@ -3,11 +3,10 @@
 import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mlflow_compose.clients import Objects
-from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS
+from mlflow_compose.data.parallel import in_parallel
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
 from mlflow_compose.result import Progress
@@ -85,14 +84,9 @@ def _in_parallel(
 ) -> list[T]:
     """Apply a function to every key in parallel; return the results in order."""
     done: list[T] = []
-    pool = ThreadPoolExecutor(PARALLEL_REQUESTS)
-    try:
-        for number, future in enumerate([pool.submit(work, key) for key in keys], start=1):
-            done.append(future.result())
-            progress.detail(f"{number} of {len(keys)} {what}")
-    finally:
-        # An interrupted copy does not wait for large objects that are being sent.
-        pool.shutdown(wait=False, cancel_futures=True)
+    for result in in_parallel(work, keys):
+        done.append(result)
+        progress.detail(f"{len(done)} of {len(keys)} {what}")
     return done
 
 

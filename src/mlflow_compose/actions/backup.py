@@ -1,0 +1,104 @@
+"""`backup`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.snapshots import contents_of, state_of
+from mlflow_compose.data.backup import (
+    Snapshot,
+    check,
+    check_name,
+    default_name,
+    find,
+    remove,
+    snapshots,
+    take,
+)
+from mlflow_compose.engines import Engine
+from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.errors import UsageError
+from mlflow_compose.payloads import BackedUp, BackupChecked
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.settings import Settings, declared
+from mlflow_compose.settings.names import is_secret_variable
+
+MB = 1e6
+
+
+def backup(  # noqa: PLR0913 - independent options
+    plan: Plan,
+    engine: Engine,
+    progress: Progress,
+    now: datetime,
+    *,
+    name: str | None = None,
+    keep: int | None = None,
+) -> Result:
+    """Take a snapshot of the running stack.
+
+    Args:
+        plan: The stack.
+        engine: Its engine.
+        progress: Receiver of progress.
+        now: The current time, with its time zone.
+        name: Name of the snapshot, None for the time.
+        keep: Number of snapshots of this stack to keep, the newest; None for all.
+
+    Raises:
+        UsageError: The stack is not running, or there is a snapshot with this name.
+        SnapshotError: The data cannot be read.
+        FilesError: The snapshot cannot be written.
+    """
+    chosen = check_name(name or default_name(now))
+    engine.check()
+    if not any(status.state == RUNNING for status in engine.status()):
+        raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
+    taken = take(engine, plan.paths.backups, chosen, now, _public(plan.loaded.settings), progress)
+    removed = _retire(plan, keep) if keep else ()
+    state = state_of(taken.snapshot)
+    data = BackedUp(state, str(taken.snapshot.folder), taken.sent, taken.sent_bytes, removed)
+    lines = [
+        f"{chosen}: {contents_of(state)} ({taken.sent} objects are new or have changed)",
+        *(f"deleted {old}" for old in removed),
+        f"Next       mlflow-compose backup --verify {chosen}   reads it again",
+    ]
+    return Result(data, lines)
+
+
+def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:
+    """Read a snapshot again and compare everything with its digests."""
+    with progress.step(f"Reading {name}"):
+        found = check(find(plan.paths.backups, name), progress)
+    line = f"{name}: {found.objects} objects, {found.bytes / MB:.1f} MB read, nothing has changed"
+    return Result(BackupChecked(name, found.objects, found.bytes), [line])
+
+
+def _retire(plan: Plan, keep: int) -> list[str]:
+    """Delete the oldest snapshots of this stack; return their names."""
+    found = (each for each in snapshots(plan.paths.backups) if isinstance(each, Snapshot))
+    own = [each for each in found if each.manifest.stack_id == plan.stack.identity]
+    old = sorted(own, key=lambda each: each.manifest.when)[:-keep]
+    for each in old:
+        remove(each.folder)
+    return [each.name for each in old]
+
+
+def _public(settings: Settings) -> Mapping[str, str]:
+    """Return the settings that are set and are no secrets, as they are written."""
+    own = {name: getattr(settings, name.lower()) for name, _ in declared()}
+    chosen = {
+        name: value for name, value in own.items() if name.lower() in settings.model_fields_set
+    }
+    shown = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in chosen.items()
+        if not isinstance(value, SecretStr)
+    }
+    server = settings.server_variables.items()
+    return {
+        **shown,
+        **{name: value for name, value in server if not is_secret_variable(name, value)},
+    }

@@ -1,0 +1,55 @@
+"""Commands that keep the data: snapshots and what is done with them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mlflow_compose.cli.context import context_of
+from mlflow_compose.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: mlflow-compose backup before-the-course")
+def backup(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Name of the snapshot. Default: the time."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read the snapshot NAME again instead of taking one.")
+    ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
+    ] = None,
+) -> None:
+    """Take a snapshot of the stack, which may be in use.
+
+    Database and objects are copied to backups/, next to .env. Objects that have not changed
+    since the last snapshot are linked.
+    """
+    from mlflow_compose.actions import backup as actions
+
+    context = context_of(ctx)
+    if verify:
+        if name is None or keep is not None:
+            raise UsageError("--verify takes the name of a snapshot, and no --keep")
+        context.show(actions.verify_backup(context.chosen_plan(), context.console, name))
+    with context.locked():
+        plan = context.chosen_plan()
+        engine = context.engine(plan)
+        now = datetime.now(UTC)
+        result = actions.backup(plan, engine, context.console, now, name=name, keep=keep)
+    context.show(result)
+
+
+@app.command(epilog="Example: mlflow-compose snapshots")
+def snapshots(ctx: typer.Context) -> None:
+    """List the snapshots with their age, size and contents."""
+    from mlflow_compose.actions.snapshots import list_snapshots
+
+    context = context_of(ctx)
+    context.show(list_snapshots(context.plan(), datetime.now(UTC)))

@@ -1,0 +1,33 @@
+"""Take snapshots of a stack, check them, and load them again.
+
+A snapshot is a folder: `manifest.json` describes it, `database.*` is the database, `objects.jsonl`
+lists the objects, and `objects/` has each content once, under its SHA-256. It is complete when it
+has its name: until then, its folder starts with a dot. `snapshot` finds and names them, `take`
+makes one, `check` reads one again, and `load` puts one into a stack.
+"""
+
+from mlflow_compose.data.backup.check import Checked, check
+from mlflow_compose.data.backup.snapshot import (
+    Damaged,
+    Snapshot,
+    check_name,
+    default_name,
+    find,
+    remove,
+    snapshots,
+)
+from mlflow_compose.data.backup.take import Taken, take
+
+__all__ = [
+    "Checked",
+    "Damaged",
+    "Snapshot",
+    "Taken",
+    "check",
+    "check_name",
+    "default_name",
+    "find",
+    "remove",
+    "snapshots",
+    "take",
+]

@@ -1,0 +1,92 @@
+"""Read a snapshot again, and compare everything in it with its digests."""
+
+from dataclasses import dataclass
+
+from mlflow_compose.data.backup.contents import Contents, digest
+from mlflow_compose.data.backup.objects import Stored, read_list
+from mlflow_compose.data.backup.rate import Rate
+from mlflow_compose.data.backup.snapshot import Snapshot
+from mlflow_compose.data.backup.sums import FILE, wrong_sums
+from mlflow_compose.data.parallel import in_parallel
+from mlflow_compose.errors import SnapshotError
+from mlflow_compose.result import Progress
+
+SHOWN = 3
+HINT = "restore another one: mlflow-compose snapshots lists them"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was read again.
+
+    Attributes:
+        objects: Number of objects.
+        bytes: Bytes that were read.
+    """
+
+    objects: int
+    bytes: int
+
+
+def check(snapshot: Snapshot, progress: Progress) -> Checked:
+    """Read every file of a snapshot, and compare it with its digest.
+
+    Raises:
+        SnapshotError: Something is missing or has changed.
+    """
+    manifest, folder = snapshot.manifest, snapshot.folder
+    if wrong := [*wrong_sums(folder)]:
+        raise _damaged(snapshot, wrong)
+    expected = {manifest.database.file, manifest.objects.file}
+    if missing := [name for name in expected if not _is_listed(snapshot, name)]:
+        raise _damaged(snapshot, missing)
+    stored = [*read_list(folder / manifest.objects.file)]
+    size = manifest.database.bytes + _check_contents(snapshot, stored, progress)
+    found = (len(stored), sum(each.size for each in stored))
+    if found != (manifest.objects.count, manifest.objects.bytes):
+        raise _damaged(snapshot, [manifest.objects.file])
+    return Checked(len(stored), size)
+
+
+def _is_listed(snapshot: Snapshot, name: str) -> bool:
+    """Tell whether the digest of a file is known."""
+    lines = (snapshot.folder / FILE).read_text(encoding="utf-8").splitlines()
+    return any(line.endswith(f"  {name}") for line in lines)
+
+
+def _check_contents(snapshot: Snapshot, stored: list[Stored], progress: Progress) -> int:
+    """Read every content once; return the number of bytes."""
+    sizes = {each.sha256: each.size for each in stored}
+    rate, done, wrong = Rate(), 0, list[str]()
+
+    def read(item: tuple[str, int]) -> tuple[str, int, bool]:
+        sha256, size = item
+        return sha256, size, _is_whole(snapshot, sha256, size)
+
+    for sha256, size, whole in in_parallel(read, sizes.items()):
+        done += size
+        if not whole:
+            wrong += [each.key for each in stored if each.sha256 == sha256]
+        progress.detail(f"objects, {rate.text(done)}")
+    if wrong:
+        raise _damaged(snapshot, wrong)
+    return done
+
+
+def _is_whole(snapshot: Snapshot, sha256: str, size: int) -> bool:
+    path = Contents(snapshot.folder).path(sha256)
+    try:
+        return path.stat().st_size == size and digest(path) == sha256
+    except OSError:
+        return False
+
+
+def _damaged(snapshot: Snapshot, names: list[str]) -> SnapshotError:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    shown = ", ".join(names[:SHOWN])
+    are = "is" if len(names) == 1 else "are"
+    return SnapshotError(
+        f"the snapshot {snapshot.name} is damaged: {shown}{more} {are} missing, or changed "
+        "since it was taken",
+        hint=HINT,
+    )

@@ -1,0 +1,133 @@
+"""The manifest of a snapshot: what is in it, and where it came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlflow_compose.errors import SnapshotError
+
+FILE = "manifest.json"
+# Raised when an older version of this tool could misread a snapshot.
+VERSION = 1
+DAMAGED_HINT = "mlflow-compose snapshots lists the others"
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database of a snapshot.
+
+    Attributes:
+        kind: postgres or sqlite.
+        file: Its file in the snapshot: a dump of pg_dump in the custom format, or a SQLite file.
+        bytes: Size of the file.
+        sha256: Digest of the file.
+        server: Version of the PostgreSQL server, or of SQLite.
+        schema: Alembic's revision, by the table that has it.
+        rows: Number of rows by table.
+    """
+
+    kind: str
+    file: str
+    bytes: int
+    sha256: str
+    server: str
+    schema: Mapping[str, str]
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a snapshot.
+
+    Attributes:
+        kind: s3 or folder: where they were.
+        file: List of the objects, one JSON object a line.
+        sha256: Digest of the list.
+        count: Number of objects.
+        bytes: Sum of their sizes.
+    """
+
+    kind: str
+    file: str
+    sha256: str
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is in a snapshot.
+
+    Attributes:
+        version: Version of the format.
+        name: Name of the snapshot.
+        created: Time at which the database was read, with its time zone.
+        stack: Compose project name.
+        stack_id: Id of the stack.
+        engine: Engine that ran it.
+        mlflow: Version of MLflow.
+        images: Image of each service, with its id if there is one.
+        settings: Settings that are set and are not secret, by variable.
+        database: The database.
+        objects: The objects.
+    """
+
+    version: int
+    name: str
+    created: str
+    stack: str
+    stack_id: str
+    engine: str
+    mlflow: str
+    images: Mapping[str, str]
+    settings: Mapping[str, str]
+    database: Database
+    objects: Objects
+
+    @property
+    def when(self) -> datetime:
+        """The time at which the database was read."""
+        return datetime.fromisoformat(self.created)
+
+    @property
+    def bytes(self) -> int:
+        """Size of everything in it, each object counted once for each key."""
+        return self.database.bytes + self.objects.bytes
+
+    @property
+    def text(self) -> str:
+        """The text of the file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a snapshot.
+
+    Raises:
+        SnapshotError: There is none, it is damaged, or it is of a newer version of this tool.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        text = (folder / FILE).read_bytes()
+        found = json.loads(text)
+    except (OSError, ValueError):
+        raise _damaged(folder, "its manifest cannot be read") from None
+    match found:
+        case {"version": int(number)} if number > VERSION:
+            raise SnapshotError(
+                f"the snapshot {folder.name} was made by a newer version of mlflow-compose",
+                hint="update mlflow-compose (pip install --upgrade mlflow-compose)",
+            )
+    try:
+        return TypeAdapter(Manifest).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(map(str, first["loc"]))
+        raise _damaged(folder, f"{path} in its manifest: {first['msg']}") from None
+
+
+def _damaged(folder: Path, why: str) -> SnapshotError:
+    return SnapshotError(f"the snapshot {folder.name} is damaged: {why}", hint=DAMAGED_HINT)

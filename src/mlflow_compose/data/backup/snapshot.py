@@ -1,0 +1,140 @@
+"""The folder of snapshots: names, complete and incomplete ones, and how one becomes complete."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlflow_compose.data.backup.manifest import DAMAGED_HINT, Manifest, read_manifest
+from mlflow_compose.errors import FilesError, SnapshotError, UsageError
+
+# Not a path, not an option, and not hidden: hidden folders are incomplete snapshots.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PARTIAL = ".partial-{}"
+MODE = 0o700
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot on disk.
+
+    Attributes:
+        folder: Its folder, whose name is its own.
+        manifest: What is in it.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Name of the snapshot."""
+        return self.folder.name
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A folder that should be a snapshot, but is none.
+
+    Attributes:
+        name: Its name.
+        reason: Why it is none.
+    """
+
+    name: str
+    reason: str
+
+
+def default_name(now: datetime) -> str:
+    """Return the name of a snapshot that is taken now: the time in UTC, which sorts by age."""
+    return f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
+
+
+def check_name(name: str) -> str:
+    """Return a name that a snapshot may have.
+
+    Raises:
+        UsageError: It may not.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"the name of a snapshot must be letters, digits and any of . _ -, got {name!r}"
+        )
+    return name
+
+
+def snapshots(top: Path) -> Iterator[Snapshot | Damaged]:
+    """Yield the snapshots of a folder by name, also those that cannot be read."""
+    for folder in sorted(top.iterdir()) if top.is_dir() else ():
+        if folder.is_dir() and not folder.is_symlink() and NAME.fullmatch(folder.name):
+            try:
+                yield Snapshot(folder, read_manifest(folder))
+            except SnapshotError as error:
+                yield Damaged(folder.name, error.message)
+
+
+def find(top: Path, name: str) -> Snapshot:
+    """Return a snapshot by its name.
+
+    Raises:
+        SnapshotError: There is none with this name, or it is damaged.
+    """
+    folder = top / check_name(name)
+    if not folder.is_dir():
+        raise SnapshotError(f"there is no snapshot {name} in {top}", hint=DAMAGED_HINT)
+    return Snapshot(folder, read_manifest(folder))
+
+
+def latest(top: Path, stack_id: str) -> Snapshot | None:
+    """Return the newest snapshot of a stack, None if there is none."""
+    found = (each for each in snapshots(top) if isinstance(each, Snapshot))
+    own = (each for each in found if each.manifest.stack_id == stack_id)
+    return max(own, key=lambda each: each.manifest.when, default=None)
+
+
+@contextmanager
+def new(top: Path, name: str) -> Iterator[Path]:
+    """Provide a folder that becomes a snapshot at the end of the block, unless that fails.
+
+    Raises:
+        UsageError: There is one with this name.
+        FilesError: It cannot be created.
+    """
+    final, partial = top / check_name(name), top / PARTIAL.format(name)
+    if final.exists():
+        raise UsageError(f"there is a snapshot {name} in {top} already", hint="choose another name")
+    try:
+        top.mkdir(mode=MODE, exist_ok=True)
+        # Only left behind by a command that was killed: the stack's lock is held.
+        remove(partial)
+        partial.mkdir(mode=MODE)
+        try:
+            yield partial
+            # What is written must not be lost with the power: the name promises that it is there.
+            os.sync()
+            partial.rename(final)
+        except BaseException:
+            remove(partial)
+            raise
+    except OSError as error:
+        where = error.filename or top
+        raise FilesError(f"{where} cannot be written: {error.strerror}") from None
+
+
+def remove(folder: Path) -> None:
+    """Delete a snapshot; half of one does not look like one."""
+    if not folder.name.startswith("."):
+        hidden = folder.with_name(PARTIAL.format(folder.name))
+        remove(hidden)
+        folder = folder.rename(hidden)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def partials(top: Path) -> tuple[Path, ...]:
+    """Return what commands that were killed left behind."""
+    return tuple(sorted(top.glob(PARTIAL.format("*"))))

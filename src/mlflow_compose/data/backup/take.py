@@ -1,0 +1,82 @@
+"""Take a snapshot of a running stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mlflow_compose.data.backup import manifest as format_
+from mlflow_compose.data.backup.dump import dump
+from mlflow_compose.data.backup.manifest import Manifest
+from mlflow_compose.data.backup.objects import copy_objects
+from mlflow_compose.data.backup.rate import Rate
+from mlflow_compose.data.backup.snapshot import Snapshot, latest, new
+from mlflow_compose.data.backup.sources import source_of
+from mlflow_compose.data.backup.sums import write_sums
+from mlflow_compose.engines import Engine
+from mlflow_compose.result import Progress
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A new snapshot.
+
+    Attributes:
+        snapshot: The snapshot.
+        sent: Number of objects that were read; the others are as in the previous snapshot.
+        sent_bytes: Their size in bytes.
+    """
+
+    snapshot: Snapshot
+    sent: int
+    sent_bytes: int
+
+
+def take(  # noqa: PLR0913, PLR0917 - independent inputs
+    engine: Engine,
+    top: Path,
+    name: str,
+    now: datetime,
+    settings: Mapping[str, str],
+    progress: Progress,
+) -> Taken:
+    """Take a snapshot of a running stack, which may be in use.
+
+    The database is read first: artifacts of runs that finish later are not missed by the runs in
+    it.
+
+    Args:
+        engine: Engine of the stack.
+        top: Folder of snapshots.
+        name: Name of the new one.
+        now: The current time, with its time zone.
+        settings: Settings without secrets, by variable.
+        progress: Receiver of progress.
+
+    Raises:
+        SnapshotError: The database or the objects cannot be read.
+        FilesError: The snapshot cannot be written.
+    """
+    stack = engine.stack
+    previous = latest(top, stack.identity)
+    with new(top, name) as folder:
+        with progress.step("Reading the database"):
+            database = dump(engine, folder, progress)
+        with progress.step("Copying objects"):
+            copied = copy_objects(source_of(engine), folder, previous, progress, Rate())
+        manifest = Manifest(
+            version=format_.VERSION,
+            name=name,
+            created=now.isoformat(timespec="seconds"),
+            stack=stack.name,
+            stack_id=stack.identity,
+            engine=engine.name,
+            mlflow=stack.mlflow_version,
+            images={service.name: service.image for service in stack.services},
+            settings=settings,
+            database=database,
+            objects=copied.objects,
+        )
+        (folder / format_.FILE).write_text(manifest.text, encoding="utf-8")
+        write_sums(folder, (format_.FILE, database.file, copied.objects.file))
+    return Taken(Snapshot(top / name, manifest), copied.sent, copied.sent_bytes)

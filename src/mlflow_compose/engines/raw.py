@@ -1,0 +1,85 @@
+"""Run modules inside a service whose output is bytes, such as the content of files."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Thread
+from types import ModuleType
+from typing import IO, Any
+
+from mlflow_compose.engines.answers import RemoteError
+from mlflow_compose.engines.base import Engine, Output, Start
+from mlflow_compose.engines.process import end
+from mlflow_compose.engines.remote import RAW_LOADER, input_file
+
+SERVICE = "mlflow"
+
+
+def run_raw(
+    engine: Engine,
+    modules: Sequence[ModuleType],
+    request: Mapping[str, Any],
+    on_output: Output,
+    *,
+    on_start: Start | None = None,
+) -> None:
+    """Call `main` of the last module inside MLflow's service, and pass on what it writes.
+
+    Args:
+        engine: Engine of the stack.
+        modules: Modules as of `run_modules`.
+        request: Argument of `main`, as JSON values.
+        on_output: Called with standard output as it arrives.
+        on_start: Called with the process once it runs.
+
+    Raises:
+        RemoteError: `main` raised an exception, or could not be called.
+    """
+    command = ("python", "-c", RAW_LOADER)
+    with input_file(modules, request) as stdin:
+        outcome = engine.run(SERVICE, command, stdin=stdin, on_output=on_output, on_start=on_start)
+    if outcome.exit_code:
+        raise RemoteError(engine.stack.mask(outcome.failure))
+
+
+def writer(file: IO[bytes]) -> Output:
+    """Return a function that writes whole chunks: a pipe may accept only a part of one."""
+
+    def write(chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            view = view[file.write(view) :]
+
+    return write
+
+
+@contextmanager
+def output_of(
+    engine: Engine, modules: Sequence[ModuleType], request: Mapping[str, Any]
+) -> Iterator[IO[bytes]]:
+    """Provide what `run_raw` would pass on, as a file to read from while the modules run."""
+    reading, writing = os.pipe()
+    failed: list[BaseException] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def work() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as sink:
+            try:
+                run_raw(engine, modules, request, writer(sink), on_start=running.append)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failed.append(error)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        with os.fdopen(reading, "rb") as file:
+            yield file
+    except BaseException:
+        for process in running:
+            end(process)
+        raise
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]

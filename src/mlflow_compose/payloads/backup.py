@@ -1,0 +1,48 @@
+"""What the commands print that take, list and restore snapshots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mlflow_compose.payloads.key import key
+
+
+@dataclass(frozen=True)
+class SnapshotState:
+    """A snapshot."""
+
+    name: str = key("Its name.")
+    created: str | None = key("Time at which the database was read (ISO 8601).")
+    bytes: int | None = key("Size of everything in it, also of what it shares with others.")
+    rows: Mapping[str, int] | None = key("Number of rows by table.")
+    objects: int | None = key("Number of objects.")
+    mlflow: str | None = key("Version of MLflow.")
+    database: str | None = key("Database and its version, such as postgres 18.4.")
+    complete: bool = key("Whether it can be restored.")
+    problem: str | None = key("Why it cannot, null if it can.")
+
+
+@dataclass(frozen=True)
+class SnapshotList:
+    """`snapshots`."""
+
+    snapshots: Sequence[SnapshotState] = key("Snapshots, the oldest first.")
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """`backup`."""
+
+    snapshot: SnapshotState = key("The new snapshot.")
+    folder: str = key("Its folder.")
+    sent: int = key("Number of objects that were new or had changed since the last snapshot.")
+    sent_bytes: int = key("Their size in bytes.")
+    removed: Sequence[str] = key("Snapshots that --keep deleted.")
+
+
+@dataclass(frozen=True)
+class BackupChecked:
+    """`backup --verify`."""
+
+    name: str = key("Name of the snapshot.")
+    objects: int = key("Number of objects.")
+    bytes: int = key("Number of bytes that were read and compared.")
