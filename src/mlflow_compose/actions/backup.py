@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.restoring import check_not_restoring
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
     Snapshot,
@@ -53,10 +54,13 @@ def backup(  # noqa: PLR0913 - independent options
         FilesError: The snapshot cannot be written.
     """
     chosen = check_name(name or default_name(now))
+    check_not_restoring(plan.paths)
     engine.check()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
-    taken = take(engine, plan.paths.backups, chosen, now, _public(plan.loaded.settings), progress)
+    taken = take(
+        engine, plan.paths.backups, chosen, now, public_settings(plan.loaded.settings), progress
+    )
     removed = _retire(plan, keep) if keep else ()
     state = state_of(taken.snapshot)
     data = BackedUp(state, str(taken.snapshot.folder), taken.sent, taken.sent_bytes, removed)
@@ -86,7 +90,7 @@ def _retire(plan: Plan, keep: int) -> list[str]:
     return [each.name for each in old]
 
 
-def _public(settings: Settings) -> Mapping[str, str]:
+def public_settings(settings: Settings) -> Mapping[str, str]:
     """Return the settings that are set and are no secrets, as they are written."""
     own = {name: getattr(settings, name.lower()) for name, _ in declared()}
     chosen = {

@@ -1,14 +1,21 @@
 """Commands that keep the data: snapshots and what is done with them."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_compose.cli.context import context_of
+from mlflow_compose.cli.context import Context, context_of
 from mlflow_compose.errors import UsageError
 
+if TYPE_CHECKING:
+    from mlflow_compose.actions import Plan
+
 app = typer.Typer()
+WaitTimeout = Annotated[
+    float,
+    typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
+]
 
 
 @app.command(epilog="Example: mlflow-compose backup before-the-course")
@@ -53,3 +60,37 @@ def snapshots(ctx: typer.Context) -> None:
 
     context = context_of(ctx)
     context.show(list_snapshots(context.plan(), datetime.now(UTC)))
+
+
+@app.command(epilog="Example: mlflow-compose restore before-the-course --yes")
+def restore(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the snapshot.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    wait_timeout: WaitTimeout = 180,
+) -> None:
+    """Replace all runs, models and artifacts by those of a snapshot.
+
+    A snapshot of the stack as it is now is taken first. If anything fails, it is put back.
+    """
+    from mlflow_compose.actions.restore import Work, restore
+
+    context = context_of(ctx)
+    if not yes:
+        stack = context.chosen_plan().stack
+        context.confirm(f"Replace all data of the stack {stack.name} by the snapshot {name}?")
+    with context.locked():
+        plan = context.chosen_plan()
+        work = Work(plan, context.engine, context.console, wait_timeout)
+        result = restore(work, name, datetime.now(UTC))
+    context.show(result)
+
+
+def put_back(context: Context, plan: "Plan", wait_timeout: float) -> None:
+    """Undo a restore that was interrupted, if there is one."""
+    from mlflow_compose.actions.restoring import restoring
+
+    if restoring(plan.paths):
+        from mlflow_compose.actions.restore import Work, put_back_interrupted
+
+        put_back_interrupted(Work(plan, context.engine, context.console, wait_timeout))

@@ -44,6 +44,7 @@ def up(
 ) -> None:
     """Start the stack and verify that it works."""
     from mlflow_compose import actions
+    from mlflow_compose.cli.backup import put_back
     from mlflow_compose.targets import engines
 
     if engine not in {None, "auto", *engines()}:
@@ -51,6 +52,7 @@ def up(
     context = context_of(ctx)
     with context.locked():
         plan = context.chosen_plan(engine)
+        put_back(context, plan, wait_timeout)
         result = actions.up(
             plan,
             context.engine(plan),

@@ -10,7 +10,7 @@ from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.local.packages import uv_program
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken
-from mlflow_compose.engines.raw import output_of, run_raw
+from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "choose",
     "data_path",
     "holder_of",
+    "input_to",
     "is_taken",
     "open_engine",
     "output_of",

@@ -1,4 +1,4 @@
-"""Run modules inside a service whose output is bytes, such as the content of files."""
+"""Run modules inside a service whose input or output is bytes, such as the content of files."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from threading import Thread
 from types import ModuleType
 from typing import IO, Any
 
-from mlflow_compose.engines.answers import RemoteError
-from mlflow_compose.engines.base import Engine, Output, Start
+from mlflow_compose.engines.answers import Reader, RemoteError
+from mlflow_compose.engines.base import Engine, Outcome, Output, Start
 from mlflow_compose.engines.process import end
-from mlflow_compose.engines.remote import RAW_LOADER, input_file
+from mlflow_compose.engines.remote import LOADER, RAW_LOADER, input_file, result, sent
 
 SERVICE = "mlflow"
 
@@ -83,3 +83,60 @@ def output_of(
         thread.join()
     if failed:
         raise failed[0]
+
+
+@contextmanager
+def input_to(
+    engine: Engine, modules: Sequence[ModuleType], request: Mapping[str, Any], shape: type[object]
+) -> Iterator[IO[bytes]]:
+    """Provide a file whose content the last module reads from standard input, and wait for it.
+
+    Args:
+        engine: Engine of the stack.
+        modules: Modules as of `run_modules`.
+        request: Argument of `main`, as JSON values.
+        shape: Type of its result.
+
+    Raises:
+        RemoteError: They could not do their work.
+    """
+    reading, writing = os.pipe()
+    answers: list[Outcome | Exception] = []
+    running: list[subprocess.Popen[bytes]] = []
+    reader = Reader(lambda _: None, lambda _: None, engine.stack.mask)
+    command = ("python", "-c", LOADER)
+
+    def work() -> None:
+        with os.fdopen(reading, "rb") as stdin:
+            try:
+                answers.append(
+                    engine.run(
+                        SERVICE,
+                        command,
+                        stdin=stdin,
+                        on_output=reader.read,
+                        on_start=running.append,
+                    )
+                )
+            except Exception as error:  # noqa: BLE001 - raised again below
+                answers.append(error)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        with os.fdopen(writing, "wb") as file:
+            file.write(sent(modules, request))
+            yield file
+    except BrokenPipeError:
+        # It ended early, and its answer says why.
+        pass
+    except BaseException:
+        for process in running:
+            end(process)
+        raise
+    finally:
+        thread.join()
+    (answer,) = answers
+    if isinstance(answer, Exception):
+        raise answer
+    result(reader, answer, shape, engine.stack.mask)

@@ -25,7 +25,8 @@ import contextlib, gc, json, sys, types
 gc.disable()
 """
 FROM_INPUT = """
-sources = sys.stdin.readline()
+# Not as text, which would read on, up to what the modules read themselves.
+sources = sys.stdin.buffer.readline()
 """
 FROM_ARGUMENTS = """
 sources, request = sys.argv[1:]
@@ -46,7 +47,7 @@ with contextlib.suppress(Exception):
 READ = """
 gc.enable()
 answer.exit_on_signals()
-request = sys.stdin.readline()
+request = sys.stdin.buffer.readline()
 """
 REPORT_START = """
 if request:
@@ -107,7 +108,7 @@ def run_modules(  # noqa: PLR0913 - independent options
         outcome = engine.run(
             service, ("python", "-c", LOADER), stdin=stdin, folder=folder, on_output=reader.read
         )
-    return _result(reader, outcome, shape, engine.stack.mask)
+    return result(reader, outcome, shape, engine.stack.mask)
 
 
 def attach_modules(
@@ -127,7 +128,7 @@ def attach_modules(
     return engine.attach("mlflow", command, terminal=terminal)
 
 
-def _result(reader: Reader, outcome: Outcome, shape: type[T], mask: Callable[[str], str]) -> T:
+def result(reader: Reader, outcome: Outcome, shape: type[T], mask: Callable[[str], str]) -> T:
     """Return what modules answered; raise a RemoteError if they could not do their work."""
     if reader.done and not reader.failed and not outcome.exit_code:
         return shaped(reader.done[0], shape)
@@ -197,7 +198,7 @@ class Loading(Generic[T]):
         self._lines.put(None)
         self._thread.join()
         if isinstance(self._ended, Outcome):
-            return _result(self._reader, self._ended, self._shape, self._engine.stack.mask)
+            return result(self._reader, self._ended, self._shape, self._engine.stack.mask)
         raise self._ended or RemoteError("the modules were not started")
 
     def close(self) -> None:

@@ -7,7 +7,13 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow_compose.payloads.backup import BackedUp, BackupChecked, SnapshotList, SnapshotState
+from mlflow_compose.payloads.backup import (
+    BackedUp,
+    BackupChecked,
+    Restored,
+    SnapshotList,
+    SnapshotState,
+)
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -87,6 +93,7 @@ Payload = (
     | BackedUp
     | BackupChecked
     | SnapshotList
+    | Restored
     | ClientVariables
     | Opened
     | QueryResult
@@ -114,6 +121,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "import": (Imported,),
     "backup": (BackedUp, BackupChecked),
     "snapshots": (SnapshotList,),
+    "restore": (Restored,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -158,6 +166,7 @@ __all__ = [
     "QueryList",
     "QueryResult",
     "Rendered",
+    "Restored",
     "Served",
     "ServedList",
     "ServiceState",

@@ -40,6 +40,14 @@ class BackedUp:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """`restore`."""
+
+    snapshot: SnapshotState = key("The snapshot that was restored.")
+    saved: str = key("Name of the snapshot of the stack as it was before.")
+
+
+@dataclass(frozen=True)
 class BackupChecked:
     """`backup --verify`."""
 

@@ -3,10 +3,13 @@
 A snapshot is a folder: `manifest.json` describes it, `database.*` is the database, `objects.jsonl`
 lists the objects, and `objects/` has each content once, under its SHA-256. It is complete when it
 has its name: until then, its folder starts with a dot. `snapshot` finds and names them, `take`
-makes one, `check` reads one again, and `load` puts one into a stack.
+makes one, `check` reads one again, and `load` and `put` load one into a stack.
 """
 
 from mlflow_compose.data.backup.check import Checked, check
+from mlflow_compose.data.backup.fits import check_fits
+from mlflow_compose.data.backup.load import load_database
+from mlflow_compose.data.backup.put import load_objects
 from mlflow_compose.data.backup.snapshot import (
     Damaged,
     Snapshot,
@@ -24,9 +27,12 @@ __all__ = [
     "Snapshot",
     "Taken",
     "check",
+    "check_fits",
     "check_name",
     "default_name",
     "find",
+    "load_database",
+    "load_objects",
     "remove",
     "snapshots",
     "take",

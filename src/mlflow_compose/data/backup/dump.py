@@ -5,22 +5,24 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from mlflow_compose.data.backup import client
 from mlflow_compose.data.backup.contents import digest
 from mlflow_compose.data.backup.manifest import Database
-from mlflow_compose.data.backup.rows import SCHEMA_PREFIX, RowCounter
+from mlflow_compose.data.backup.own import own
+from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
 from mlflow_compose.data.inside import send_sqlite
-from mlflow_compose.engines import Engine, Outcome, RemoteError, run_raw
+from mlflow_compose.engines import Engine, RemoteError, run_raw
+from mlflow_compose.engines.base import Output
 from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
-from mlflow_compose.stack import POSTGRES_CLIENT
 
 DUMP, SQLITE = "database.dump", "database.sqlite"
-# The login of PG_USER in the client's service file.
-LOGIN = "service=mlflow"
-# Of gzip; more would take several times as long and save a tenth.
-COMPRESSION = "1"
-WHERE = "SELECT current_schema(), current_setting('server_version')"
-CLIENT_TOO_OLD = "server version mismatch"
+POSTGRES_KIND, SQLITE_KIND = "postgres", "sqlite"
+SERVER = "SELECT quote_ident(current_schema()), current_setting('server_version')"
+TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+"""
 
 
 def dump(engine: Engine, folder: Path, progress: Progress) -> Database:
@@ -33,58 +35,34 @@ def dump(engine: Engine, folder: Path, progress: Progress) -> Database:
     return write(engine, folder, progress)
 
 
+def namespace_of(engine: Engine) -> tuple[str, str]:
+    """Return the schema with MLflow's tables, quoted if it has to be, and the server's version."""
+    name, _, version = client.query(engine, SERVER)[0].partition("|")
+    return name, version.split()[0]
+
+
+def tables_of(engine: Engine) -> list[str]:
+    """Return MLflow's tables in the stack's database."""
+    return own(engine, client.query(engine, TABLES))
+
+
 def _dump_postgres(engine: Engine, folder: Path, progress: Progress) -> Database:
-    schema, _, server = _query(engine, WHERE).partition("|")
+    namespace, server = namespace_of(engine)
     file = folder / DUMP
-    command = ("pg_dump", "--format=custom", f"--compress={COMPRESSION}", f"--schema={schema}")
-    # Owners and grants belong to the server, not to the data.
-    plain = ("--no-owner", "--no-acl")
     with file.open("wb") as dumped:
         report = _reported(dumped.write, progress)
-        outcome = engine.run(POSTGRES_CLIENT, (*command, *plain, LOGIN), on_output=report)
-    _check(engine, outcome)
-    counter = count_rows(engine, file)
+        client.dump_tables(engine, namespace, tables_of(engine), report)
+    counter = client.count_rows(engine, file)
     return Database(
-        kind="postgres",
+        kind=POSTGRES_KIND,
         file=DUMP,
         bytes=file.stat().st_size,
         sha256=digest(file),
-        server=server.split()[0],
+        server=server,
+        namespace=namespace,
         schema=counter.schema,
         rows=dict(sorted(counter.rows.items())),
     )
-
-
-def count_rows(engine: Engine, file: Path) -> RowCounter:
-    """Count the rows in a dump.
-
-    Raises:
-        SnapshotError: pg_restore cannot read it.
-    """
-    counter = RowCounter()
-    with file.open("rb") as dumped:
-        # Without --file=-, it would expect a database.
-        command = ("pg_restore", "--data-only", "--file=-")
-        outcome = engine.run(POSTGRES_CLIENT, command, stdin=dumped, on_output=counter.read)
-    _check(engine, outcome)
-    return counter
-
-
-def _query(engine: Engine, query: str) -> str:
-    """Return the first row of a query, with | between its columns."""
-    outcome = engine.run(POSTGRES_CLIENT, ("psql", "-XAt", "-c", query, LOGIN))
-    _check(engine, outcome)
-    return outcome.stdout.decode().splitlines()[0]
-
-
-def _check(engine: Engine, outcome: Outcome) -> None:
-    if not outcome.exit_code:
-        return
-    hint = "mlflow-compose verify finds the cause"
-    if CLIENT_TOO_OLD in outcome.stderr:
-        hint = "set POSTGRES_IMAGE in .env to the major version of the database server, or newer"
-    reason = engine.stack.mask(outcome.failure)
-    raise SnapshotError(f"the database cannot be read: {reason}", hint=hint)
 
 
 def _copy_sqlite(engine: Engine, folder: Path, progress: Progress) -> Database:
@@ -99,11 +77,12 @@ def _copy_sqlite(engine: Engine, folder: Path, progress: Progress) -> Database:
         ) from None
     rows, schema = _look(file)
     return Database(
-        kind="sqlite",
+        kind=SQLITE_KIND,
         file=SQLITE,
         bytes=file.stat().st_size,
         sha256=digest(file),
         server=sqlite3.sqlite_version,
+        namespace="",
         schema=schema,
         rows=rows,
     )
@@ -123,7 +102,7 @@ def _look(file: Path) -> tuple[dict[str, int], dict[str, str]]:
         return rows, {name: first(f'SELECT version_num FROM "{name}"') for name in versions}  # noqa: S608
 
 
-def _reported(write: Callable[[bytes], object], progress: Progress) -> Callable[[bytes], None]:
+def _reported(write: Callable[[bytes], object], progress: Progress) -> Output:
     """Return a function that writes chunks and reports how much was written."""
     written = 0
 

@@ -24,6 +24,7 @@ class Database:
         bytes: Size of the file.
         sha256: Digest of the file.
         server: Version of the PostgreSQL server, or of SQLite.
+        namespace: PostgreSQL's schema with the tables, quoted if it has to be; empty for SQLite.
         schema: Alembic's revision, by the table that has it.
         rows: Number of rows by table.
     """
@@ -33,6 +34,7 @@ class Database:
     bytes: int
     sha256: str
     server: str
+    namespace: str
     schema: Mapping[str, str]
     rows: Mapping[str, int]
 

@@ -92,7 +92,9 @@ def upgrade(uri: str, *, login: bool = False) -> None:
             raise CopyError(f"mlflow db upgrade failed: {output[-1]}")
 
 
-def copy_all(source_uri: str, target_uri: str, on_progress: OnProgress) -> dict[str, int]:
+def copy_all(
+    source_uri: str, target_uri: str, on_progress: OnProgress, *, replace: bool = False
+) -> dict[str, int]:
     """Copy every row to an empty database; return the number of rows by table.
 
     Missing tables are created. All rows are copied in one transaction.
@@ -101,6 +103,7 @@ def copy_all(source_uri: str, target_uri: str, on_progress: OnProgress) -> dict[
         source_uri: Database to copy from; it must have this MLflow version's schema.
         target_uri: Database to copy to.
         on_progress: Receiver of the name of each table.
+        replace: Whether its rows are replaced, if it is not empty.
 
     Raises:
         CopyError: The schemas differ.
@@ -108,13 +111,14 @@ def copy_all(source_uri: str, target_uri: str, on_progress: OnProgress) -> dict[
     """
     source, target = open_database(source_uri), open_database(target_uri)
     source_schema = reflected(source)
-    check_empty(target, set(source_schema.tables))
+    if not replace:
+        check_empty(target, set(source_schema.tables))
     upgrade(target_uri, login=LOGIN_TABLE in source_schema.tables)
     target_schema = reflected(target)
     with source.connect() as reading, target.begin() as writing:
         _check_schemas(reading, writing, source_schema, target_schema)
         tables = [table for table in target_schema.sorted_tables if table.name not in SCHEMA_TABLES]
-        for table in reversed([table for table in tables if table.name in PREFILLED]):
+        for table in reversed([each for each in tables if replace or each.name in PREFILLED]):
             writing.execute(table.delete())
         copied = {}
         for table in tables:

@@ -1,0 +1,141 @@
+"""`restore`: put a snapshot into the stack, or everything back as it was."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mlflow_compose.actions.backup import public_settings
+from mlflow_compose.actions.lifecycle import up
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.restoring import begin, end, restoring
+from mlflow_compose.actions.snapshots import contents_of, state_of
+from mlflow_compose.data.backup import (
+    Snapshot,
+    check,
+    check_fits,
+    default_name,
+    find,
+    load_database,
+    load_objects,
+    take,
+)
+from mlflow_compose.engines import Engine
+from mlflow_compose.engines.base import RUNNING
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.payloads import Restored
+from mlflow_compose.render import write
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack import migration
+
+SAVED = "before-restore-{}"
+EngineOf = Callable[[Plan], Engine]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a restore works with.
+
+    Attributes:
+        plan: The stack.
+        engine_of: Returns the engine of a plan.
+        progress: Receiver of progress.
+        wait_timeout: Seconds until every service must be healthy.
+    """
+
+    plan: Plan
+    engine_of: EngineOf
+    progress: Progress
+    wait_timeout: float
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the stack."""
+        return self.engine_of(self.plan)
+
+    def find(self, name: str) -> Snapshot:
+        """Return a snapshot of the stack's folder."""
+        return find(self.plan.paths.backups, name)
+
+    def start(self, *, prove: bool) -> Result:
+        """Start the stack."""
+        timeout = self.wait_timeout
+        return up(self.plan, self.engine, self.progress, wait_timeout=timeout, prove=prove)
+
+
+def restore(work: Work, name: str, now: datetime) -> Result:
+    """Put a snapshot into the stack, after saving the stack as it is.
+
+    Any failure puts everything back. After a kill, the next `up` does.
+
+    Raises:
+        SnapshotError: The snapshot is damaged, does not fit the stack, or cannot be loaded.
+    """
+    plan, progress = work.plan, work.progress
+    snapshot = work.find(name)
+    with progress.step(f"Reading {name}"):
+        check(snapshot, progress)
+    engine = work.engine
+    engine.check()
+    put_back_interrupted(work)
+    if not any(status.state == RUNNING for status in engine.status()):
+        work.start(prove=False)
+    check_fits(snapshot, engine)
+    saved = _save(work, now)
+    begin(plan.paths, name, saved.name)
+    try:
+        _load(work, snapshot, saved)
+    except BaseException as error:
+        progress.note(f"putting everything back as it was: {_reason(error)}")
+        progress.note(_put_back(work, saved))
+        raise
+    end(plan.paths)
+    proof = work.start(prove=True)
+    state = state_of(snapshot)
+    lines = [f"{name} is restored: {contents_of(state)}", f"Before it   {saved.name}"]
+    return Result(Restored(state, saved.name), lines, proof.errors)
+
+
+def put_back_interrupted(work: Work) -> None:
+    """Undo a restore that was killed, if there is one."""
+    if not (found := restoring(work.plan.paths)):
+        return
+    work.progress.note(f"restoring {found.snapshot} was interrupted; {found.saved} is put back")
+    saved = work.find(found.saved)
+    _load(work, saved, saved)
+    end(work.plan.paths)
+
+
+def _put_back(work: Work, saved: Snapshot) -> str:
+    """Load what was saved; return a sentence about how that went."""
+    try:
+        _load(work, saved, saved)
+        end(work.plan.paths)
+        work.start(prove=False)
+    except MlflowComposeError as error:
+        return f"that failed: {error.message}; mlflow-compose up tries again"
+    return "everything is as it was before"
+
+
+def _save(work: Work, now: datetime) -> Snapshot:
+    name = SAVED.format(default_name(now))
+    settings = public_settings(work.plan.loaded.settings)
+    top = work.plan.paths.backups
+    return take(work.engine, top, name, now, settings, work.progress).snapshot
+
+
+def _load(work: Work, snapshot: Snapshot, saved: Snapshot) -> None:
+    """Load a snapshot while MLflow is idle."""
+    idle = migration.intermediate(work.plan.stack, work.plan.stack, port=0)
+    plan = replace(work.plan, stack=idle)
+    write(plan.rendering(), plan.folder)
+    engine = work.engine_of(plan)
+    engine.prepare(work.progress)
+    engine.start(work.progress, wait_timeout=work.wait_timeout)
+    with work.progress.step("Loading the database"):
+        load_database(engine, snapshot, saved, work.progress)
+    with work.progress.step("Loading objects"):
+        load_objects(engine, snapshot, saved, work.progress)
+
+
+def _reason(error: BaseException) -> str:
+    return error.message if isinstance(error, MlflowComposeError) else type(error).__name__

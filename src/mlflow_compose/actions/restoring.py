@@ -1,0 +1,64 @@
+"""The restore that is in progress or was interrupted, known by a state file."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from mlflow_compose.errors import SnapshotError
+from mlflow_compose.paths import StackPaths, write_state
+
+FILE = "restoring.json"
+
+
+@dataclass(frozen=True)
+class Restoring:
+    """A restore that has begun to change the stack.
+
+    Attributes:
+        snapshot: Name of the snapshot that is restored.
+        saved: Name of the snapshot of the stack as it was.
+    """
+
+    snapshot: str
+    saved: str
+
+    @property
+    def text(self) -> str:
+        """What happened and what ends it, as one sentence."""
+        return (
+            f"restoring {self.snapshot} was interrupted, so MLflow does not answer; "
+            "mlflow-compose up puts everything back as it was"
+        )
+
+
+def restoring(paths: StackPaths) -> Restoring | None:
+    """Return the restore that was interrupted, None if there is none."""
+    try:
+        return Restoring(**json.loads((paths.state / FILE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        raise SnapshotError(
+            f"{paths.state / FILE} cannot be read: it says how to undo an interrupted restore",
+            hint="mlflow-compose snapshots lists the snapshots; restore the one called "
+            "before-restore-… after removing that file",
+        ) from None
+
+
+def begin(paths: StackPaths, snapshot: str, saved: str) -> None:
+    """Record that the stack is about to change."""
+    write_state(paths, FILE, json.dumps(asdict(Restoring(snapshot, saved))))
+
+
+def end(paths: StackPaths) -> None:
+    """Record that the stack is as it was, or as the snapshot has it."""
+    (paths.state / FILE).unlink(missing_ok=True)
+
+
+def check_not_restoring(paths: StackPaths) -> None:
+    """Make sure that the stack is not in the middle of an interrupted restore.
+
+    Raises:
+        SnapshotError: It is.
+    """
+    if found := restoring(paths):
+        raise SnapshotError(found.text, hint="mlflow-compose up")

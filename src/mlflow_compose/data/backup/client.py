@@ -1,0 +1,107 @@
+"""Run PostgreSQL's client programs for a stack's database."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from mlflow_compose.data.backup.rows import RowCounter
+from mlflow_compose.engines import Engine, Outcome
+from mlflow_compose.engines.base import Output
+from mlflow_compose.errors import SnapshotError
+from mlflow_compose.stack import POSTGRES_CLIENT
+
+# The login of PG_USER in the client's service file.
+LOGIN = "service=mlflow"
+# Of gzip; more would take several times as long and save a tenth.
+COMPRESSION = "1"
+CLIENT_TOO_OLD = "server version mismatch"
+LOADED = "loaded"
+# The dump becomes SQL, and all of it one transaction. It is only committed if pg_restore has read
+# the whole dump: psql would also commit what it got until then. Servers before 17 do not know the
+# setting transaction_timeout.
+LOAD = rf"""
+{{
+    printf '%s\n' "$1"
+    pg_restore --no-owner --no-acl --file=- | sed '1,60{{/^SET transaction_timeout = 0;$/d;}}' &&
+        printf '%s\n' 'COMMIT;' '\echo {LOADED}'
+}} | psql -XAtq -v ON_ERROR_STOP=1 {LOGIN}
+"""
+
+
+def query(engine: Engine, text: str) -> list[str]:
+    """Return the rows of a query, with | between their columns.
+
+    Raises:
+        SnapshotError: The database cannot be read.
+    """
+    outcome = engine.run(
+        POSTGRES_CLIENT, ("psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-c", text, LOGIN)
+    )
+    check(engine, outcome)
+    return outcome.stdout.decode().splitlines()
+
+
+def dump_tables(engine: Engine, namespace: str, tables: Sequence[str], on_output: Output) -> None:
+    """Run pg_dump for some tables.
+
+    Raises:
+        SnapshotError: The database cannot be read.
+    """
+    options = ("--format=custom", f"--compress={COMPRESSION}", "--no-owner", "--no-acl")
+    chosen = [f'--table={namespace}."{table}"' for table in tables]
+    command = ("pg_dump", *options, *chosen, LOGIN)
+    check(engine, engine.run(POSTGRES_CLIENT, command, on_output=on_output))
+
+
+def count_rows(engine: Engine, file: Path) -> RowCounter:
+    """Count the rows in a dump.
+
+    Raises:
+        SnapshotError: pg_restore cannot read it.
+    """
+    counter = RowCounter()
+    with file.open("rb") as dumped:
+        # Without --file=-, it would expect a database.
+        command = ("pg_restore", "--data-only", "--file=-")
+        outcome = engine.run(POSTGRES_CLIENT, command, stdin=dumped, on_output=counter.read)
+    check(engine, outcome)
+    return counter
+
+
+def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[str, int]:
+    """Return the number of rows of some tables.
+
+    Raises:
+        SnapshotError: One of them does not exist.
+    """
+    counts = (f"SELECT '{name}', count(*) FROM {namespace}.\"{name}\"" for name in tables)
+    found = (row.partition("|") for row in query(engine, " UNION ALL ".join(counts)))
+    return {name: int(number) for name, _, number in found}
+
+
+def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[str]) -> None:
+    """Replace tables by those of a dump, all or none.
+
+    Raises:
+        SnapshotError: The dump cannot be loaded, and nothing has changed.
+    """
+    tables = ", ".join(f'{namespace}."{name}"' for name in sorted(dropped))
+    begin = f"BEGIN; DROP TABLE IF EXISTS {tables};"
+    with file.open("rb") as dumped:
+        outcome = engine.run(POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin), stdin=dumped)
+    if outcome.exit_code or outcome.stdout.split()[-1:] != [LOADED.encode()]:
+        reason = engine.stack.mask(outcome.failure)
+        raise SnapshotError(
+            f"the database cannot be restored: {reason}",
+            hint="mlflow-compose logs postgres shows more",
+        )
+
+
+def check(engine: Engine, outcome: Outcome) -> None:
+    """Raise a SnapshotError if a client program failed."""
+    if not outcome.exit_code:
+        return
+    hint = "mlflow-compose verify finds the cause"
+    if CLIENT_TOO_OLD in outcome.stderr:
+        hint = "set POSTGRES_IMAGE in .env to the major version of the database server, or newer"
+    reason = engine.stack.mask(outcome.failure)
+    raise SnapshotError(f"the database cannot be read: {reason}", hint=hint)

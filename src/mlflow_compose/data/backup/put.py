@@ -1,0 +1,143 @@
+"""Make the objects of a stack those of a snapshot."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mlflow_compose.clients import Listed, ObjectsError
+from mlflow_compose.clients import Objects as Bucket
+from mlflow_compose.data.backup.contents import Contents
+from mlflow_compose.data.backup.manifest import Objects
+from mlflow_compose.data.backup.objects import Stored, read_list
+from mlflow_compose.data.backup.rate import Rate
+from mlflow_compose.data.backup.snapshot import Snapshot
+from mlflow_compose.data.backup.sources import source_of
+from mlflow_compose.data.inside import receive_files
+from mlflow_compose.data.parallel import in_parallel
+from mlflow_compose.engines import Engine, RemoteError, input_to
+from mlflow_compose.errors import SnapshotError
+from mlflow_compose.result import Progress
+
+TYPE = "application/octet-stream"
+HINT = "mlflow-compose verify finds the cause"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What has to change so that the objects of a stack are those of a snapshot.
+
+    Attributes:
+        put: Objects to write.
+        deleted: Keys to delete.
+    """
+
+    put: Sequence[Stored]
+    deleted: Sequence[str]
+
+
+def load_objects(
+    engine: Engine, snapshot: Snapshot, known: Snapshot, progress: Progress
+) -> Difference:
+    """Write the objects that differ, delete those that are not in the snapshot, and compare.
+
+    Args:
+        engine: Engine of the stack, whose MLflow does not run.
+        snapshot: Snapshot to load.
+        known: A snapshot of this stack: objects that have not changed since have its digests.
+        progress: Receiver of progress.
+
+    Raises:
+        SnapshotError: An object cannot be written, or differs afterwards.
+    """
+    source = source_of(engine)
+    change = difference(source.listed(), _stored(snapshot), _stored(known))
+    contents = Contents(snapshot.folder)
+    if engine.stack.stores.uses_s3:
+        _to_bucket(Bucket.of(engine.stack), change, contents, progress)
+    else:
+        _to_folder(engine, change, contents, progress)
+    _compare(snapshot.manifest.objects, _stored(snapshot), source.listed())
+    return change
+
+
+def difference(
+    listed: Sequence[Listed], wanted: Mapping[str, Stored], known: Mapping[str, Stored]
+) -> Difference:
+    """Return what has to change.
+
+    Args:
+        listed: Objects that the stack has.
+        wanted: Objects that it should have, by key.
+        known: Objects whose content is known, by key, unless their mark has changed.
+    """
+    same = {
+        each.key
+        for each in listed
+        if (before := known.get(each.key)) and (before.size, before.mark) == (each.size, each.mark)
+    }
+    put = [
+        each for key, each in wanted.items() if key not in same or known[key].sha256 != each.sha256
+    ]
+    return Difference(put, [each.key for each in listed if each.key not in wanted])
+
+
+def _to_bucket(bucket: Bucket, change: Difference, contents: Contents, progress: Progress) -> None:
+    def put(each: Stored) -> int:
+        with contents.path(each.sha256).open("rb") as file:
+            bucket.upload(each.key, file, each.type or TYPE)
+        if bucket.digest(each.key) != each.sha256:
+            raise SnapshotError(f"the object {each.key} differs after restoring", hint=HINT)
+        return each.size
+
+    with _errors():
+        rate, sent = Rate(), 0
+        for done, size in enumerate(in_parallel(put, change.put), start=1):
+            sent += size
+            progress.detail(f"{done} of {len(change.put)} objects, {rate.text(sent)}")
+        for _ in in_parallel(bucket.delete, change.deleted):
+            pass
+
+
+def _to_folder(engine: Engine, change: Difference, contents: Contents, progress: Progress) -> None:
+    request = {
+        "folder": engine.stack.stores.artifact_folder,
+        "deleted": [*change.deleted],
+        "keys": [each.key for each in change.put],
+    }
+    with _errors(), input_to(engine, (receive_files,), request, int) as file:
+        rate, sent = Rate(), 0
+        for number, each in enumerate(change.put):
+            for part in _framed(number, contents.chunks(each.sha256)):
+                file.write(part)
+            sent += each.size
+            progress.detail(f"{number + 1} of {len(change.put)} files, {rate.text(sent)}")
+
+
+def _framed(number: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a file in the format of `send_files`."""
+    for chunk in chunks:
+        yield b"%d %d\n" % (number, len(chunk))
+        yield chunk
+    yield b"%d 0\n" % number
+
+
+def _compare(objects: Objects, wanted: Mapping[str, Stored], found: Sequence[Listed]) -> None:
+    sizes = {each.key: each.size for each in found}
+    if {key: each.size for key, each in wanted.items()} != sizes:
+        raise SnapshotError(
+            f"there are {len(sizes)} objects after restoring, or other ones, not {objects.count}",
+            hint=HINT,
+        )
+
+
+def _stored(snapshot: Snapshot) -> dict[str, Stored]:
+    file = snapshot.folder / snapshot.manifest.objects.file
+    return {each.key: each for each in read_list(file)}
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (ObjectsError, RemoteError, BrokenPipeError) as error:
+        raise SnapshotError(f"the artifacts cannot be restored: {error}", hint=HINT) from None
