@@ -6,7 +6,6 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.actions.restoring import check_not_restoring
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
     Snapshot,
@@ -54,7 +53,6 @@ def backup(  # noqa: PLR0913 - independent options
         FilesError: The snapshot cannot be written.
     """
     chosen = check_name(name or default_name(now))
-    check_not_restoring(plan.paths)
     engine.check()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")

@@ -109,14 +109,21 @@ def _write_files(plan: Plan) -> None:
     provide_notebooks(plan)
 
 
-def status(engine: Engine, migration: OngoingMigration | None = None) -> Result:
-    """Return the status of the services, and of a migration, if any."""
+def status(engine: Engine, migration: OngoingMigration | None = None, restore: str = "") -> Result:
+    """Return the status of the services, and of a migration, if any.
+
+    Args:
+        engine: Engine of the stack.
+        migration: Migration that is in progress or was interrupted.
+        restore: Sentence about such a restore, empty if there is none.
+    """
     engine.check()
     found = engine.status()
     if migration:
         found = migration.adjusted(found)
     data = Status(**_stack_data(engine, found), migration=migration.data if migration else None)
     notice = [migration.text] if migration and (found or migration.by) else []
+    notice += [restore] if restore else []
     if not found:
         return Result(data, notice or [NOTHING_RUNS])
     services = [status_line(service, engine.stack) for service in found]

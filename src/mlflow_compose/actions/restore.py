@@ -13,6 +13,7 @@ from mlflow_compose.data.backup import (
     Snapshot,
     check,
     check_fits,
+    check_room,
     default_name,
     find,
     load_database,
@@ -81,6 +82,7 @@ def restore(work: Work, name: str, now: datetime) -> Result:
         work.start(prove=False)
     check_fits(snapshot, engine)
     saved = _save(work, now)
+    check_room(engine, snapshot, saved)
     begin(plan.paths, name, saved.name)
     try:
         _load(work, snapshot, saved)

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from mlflow_compose.errors import SnapshotError
+from mlflow_compose.lock import holder
 from mlflow_compose.paths import StackPaths, write_state
 
 FILE = "restoring.json"
@@ -28,6 +29,14 @@ class Restoring:
             f"restoring {self.snapshot} was interrupted, so MLflow does not answer; "
             "mlflow-compose up puts everything back as it was"
         )
+
+
+def state_of_restore(paths: StackPaths) -> str:
+    """Return a sentence about a restore that is in progress or was interrupted, or nothing."""
+    if not (found := restoring(paths)):
+        return ""
+    by = holder(paths)
+    return f"{by.text}; MLflow is unavailable" if by else found.text
 
 
 def restoring(paths: StackPaths) -> Restoring | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mlflow_compose.engines import Engine
     from mlflow_compose.targets import Target
 
+# Commands that an interrupted restore does not keep from working: they end it.
+ENDS_A_RESTORE = ("up", "restore", "down")
+
 
 @dataclass
 class Context:
@@ -79,6 +82,7 @@ class Context:
             output: Output folder; one outside of the stack's own folders needs no lock.
         """
         from mlflow_compose.actions import read_settings
+        from mlflow_compose.actions.restoring import check_not_restoring
         from mlflow_compose.identity import read_id
         from mlflow_compose.targets import TARGETS
 
@@ -91,6 +95,8 @@ class Context:
             yield
             return
         with hold(paths, self.command):
+            if self.command not in ENDS_A_RESTORE:
+                check_not_restoring(paths)
             yield
 
     def confirm(self, question: str) -> None:

@@ -103,6 +103,7 @@ def status(
 ) -> None:
     """Show the state of the services and their URLs."""
     from mlflow_compose import actions
+    from mlflow_compose.actions.restoring import state_of_restore
 
     context = context_of(ctx)
     if watch and context.console.as_json:
@@ -111,7 +112,8 @@ def status(
     if watch:
         context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
         return
-    context.show(actions.status(context.engine(plan), actions.ongoing_migration(plan.paths)))
+    migration, restore = actions.ongoing_migration(plan.paths), state_of_restore(plan.paths)
+    context.show(actions.status(context.engine(plan), migration, restore))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")

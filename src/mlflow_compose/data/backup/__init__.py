@@ -10,6 +10,7 @@ from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.fits import check_fits
 from mlflow_compose.data.backup.load import load_database
 from mlflow_compose.data.backup.put import load_objects
+from mlflow_compose.data.backup.room import check_room
 from mlflow_compose.data.backup.snapshot import (
     Damaged,
     Snapshot,
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "check_fits",
     "check_name",
+    "check_room",
     "default_name",
     "find",
     "load_database",

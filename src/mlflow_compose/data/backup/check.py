@@ -1,8 +1,11 @@
 """Read a snapshot again, and compare everything in it with its digests."""
 
+import re
 from dataclasses import dataclass
 
 from mlflow_compose.data.backup.contents import Contents, digest
+from mlflow_compose.data.backup.dump import DUMP, SQLITE
+from mlflow_compose.data.backup.objects import FILE as OBJECTS
 from mlflow_compose.data.backup.objects import Stored, read_list
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.snapshot import Snapshot
@@ -12,6 +15,9 @@ from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
 SHOWN = 3
+FILES = frozenset({DUMP, SQLITE, OBJECTS})
+# Also the name of a file.
+SHA256 = re.compile(r"[0-9a-f]{64}")
 HINT = "restore another one: mlflow-compose snapshots lists them"
 
 
@@ -37,10 +43,12 @@ def check(snapshot: Snapshot, progress: Progress) -> Checked:
     manifest, folder = snapshot.manifest, snapshot.folder
     if wrong := [*wrong_sums(folder)]:
         raise _damaged(snapshot, wrong)
-    expected = {manifest.database.file, manifest.objects.file}
-    if missing := [name for name in expected if not _is_listed(snapshot, name)]:
-        raise _damaged(snapshot, missing)
+    for name in (manifest.database.file, manifest.objects.file):
+        if name not in FILES or not _is_listed(snapshot, name):
+            raise _damaged(snapshot, [name])
     stored = [*read_list(folder / manifest.objects.file)]
+    if strange := [each.key for each in stored if not SHA256.fullmatch(each.sha256)]:
+        raise _damaged(snapshot, strange)
     size = manifest.database.bytes + _check_contents(snapshot, stored, progress)
     found = (len(stored), sum(each.size for each in stored))
     if found != (manifest.objects.count, manifest.objects.bytes):

@@ -47,7 +47,7 @@ def dump_tables(engine: Engine, namespace: str, tables: Sequence[str], on_output
         SnapshotError: The database cannot be read.
     """
     options = ("--format=custom", f"--compress={COMPRESSION}", "--no-owner", "--no-acl")
-    chosen = [f'--table={namespace}."{table}"' for table in tables]
+    chosen = [f"--table={_qualified(namespace, table)}" for table in tables]
     command = ("pg_dump", *options, *chosen, LOGIN)
     check(engine, engine.run(POSTGRES_CLIENT, command, on_output=on_output))
 
@@ -73,9 +73,13 @@ def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[
     Raises:
         SnapshotError: One of them does not exist.
     """
-    counts = (f"SELECT '{name}', count(*) FROM {namespace}.\"{name}\"" for name in tables)
-    found = (row.partition("|") for row in query(engine, " UNION ALL ".join(counts)))
-    return {name: int(number) for name, _, number in found}
+    names = sorted(tables)
+    counts = (
+        f"SELECT {place}, count(*) FROM {_qualified(namespace, name)}"  # noqa: S608
+        for place, name in enumerate(names)
+    )
+    found = (row.split("|") for row in query(engine, " UNION ALL ".join(counts)))
+    return {names[int(place)]: int(number) for place, number in found}
 
 
 def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[str]) -> None:
@@ -84,7 +88,7 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
     Raises:
         SnapshotError: The dump cannot be loaded, and nothing has changed.
     """
-    tables = ", ".join(f'{namespace}."{name}"' for name in sorted(dropped))
+    tables = ", ".join(_qualified(namespace, name) for name in sorted(dropped))
     begin = f"BEGIN; DROP TABLE IF EXISTS {tables};"
     with file.open("rb") as dumped:
         outcome = engine.run(POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin), stdin=dumped)
@@ -94,6 +98,12 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
             f"the database cannot be restored: {reason}",
             hint="mlflow-compose logs postgres shows more",
         )
+
+
+def _qualified(namespace: str, name: str) -> str:
+    """Return a table's name in SQL; the name of its schema is quoted already."""
+    quoted = name.replace('"', '""')
+    return f'{namespace}."{quoted}"'
 
 
 def check(engine: Engine, outcome: Outcome) -> None:

@@ -1,5 +1,6 @@
 """Make the objects of a stack those of a snapshot."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from mlflow_compose.clients import Listed, ObjectsError
 from mlflow_compose.clients import Objects as Bucket
 from mlflow_compose.data.backup.contents import Contents
-from mlflow_compose.data.backup.manifest import Objects
 from mlflow_compose.data.backup.objects import Stored, read_list
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.snapshot import Snapshot
@@ -18,6 +18,8 @@ from mlflow_compose.engines import Engine, RemoteError, input_to
 from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
+# The keys that MLflow's server writes: those of runs, of models and of traces.
+OF_MLFLOW = re.compile(r"\d+/([0-9a-f]{32}|models|traces)/")
 TYPE = "application/octet-stream"
 HINT = "mlflow-compose verify finds the cause"
 
@@ -34,30 +36,48 @@ class Difference:
     put: Sequence[Stored]
     deleted: Sequence[str]
 
+    @property
+    def bytes(self) -> int:
+        """Size of what is written."""
+        return sum(each.size for each in self.put)
 
-def load_objects(
-    engine: Engine, snapshot: Snapshot, known: Snapshot, progress: Progress
-) -> Difference:
+
+def planned(engine: Engine, snapshot: Snapshot, known: Snapshot) -> Difference:
+    """Return what has to change in a stack.
+
+    Args:
+        engine: Engine of the stack.
+        snapshot: Snapshot to load.
+        known: A snapshot of this stack: objects that have not changed since have its digests.
+    """
+    listed = source_of(engine).listed()
+    change = difference(listed, _stored(snapshot), _stored(known))
+    if engine.stack.stores.artifacts.external:
+        # Others may use an external bucket as well.
+        own = [key for key in change.deleted if OF_MLFLOW.match(key)]
+        return Difference(change.put, own)
+    return change
+
+
+def load_objects(engine: Engine, snapshot: Snapshot, known: Snapshot, progress: Progress) -> None:
     """Write the objects that differ, delete those that are not in the snapshot, and compare.
 
     Args:
         engine: Engine of the stack, whose MLflow does not run.
         snapshot: Snapshot to load.
-        known: A snapshot of this stack: objects that have not changed since have its digests.
+        known: A snapshot of this stack.
         progress: Receiver of progress.
 
     Raises:
         SnapshotError: An object cannot be written, or differs afterwards.
     """
-    source = source_of(engine)
-    change = difference(source.listed(), _stored(snapshot), _stored(known))
+    change = planned(engine, snapshot, known)
     contents = Contents(snapshot.folder)
     if engine.stack.stores.uses_s3:
         _to_bucket(Bucket.of(engine.stack), change, contents, progress)
     else:
         _to_folder(engine, change, contents, progress)
-    _compare(snapshot.manifest.objects, _stored(snapshot), source.listed())
-    return change
+    _compare(engine, snapshot, change)
 
 
 def difference(
@@ -121,13 +141,14 @@ def _framed(number: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"%d 0\n" % number
 
 
-def _compare(objects: Objects, wanted: Mapping[str, Stored], found: Sequence[Listed]) -> None:
-    sizes = {each.key: each.size for each in found}
-    if {key: each.size for key, each in wanted.items()} != sizes:
-        raise SnapshotError(
-            f"there are {len(sizes)} objects after restoring, or other ones, not {objects.count}",
-            hint=HINT,
-        )
+def _compare(engine: Engine, snapshot: Snapshot, change: Difference) -> None:
+    """Compare keys and sizes; what was written has been read again already."""
+    sizes = {each.key: each.size for each in source_of(engine).listed()}
+    wanted = _stored(snapshot)
+    differ = [key for key, each in wanted.items() if sizes.get(key) != each.size]
+    differ += [key for key in change.deleted if key in sizes]
+    if differ:
+        raise SnapshotError(f"the object {differ[0]} is wrong after restoring", hint=HINT)
 
 
 def _stored(snapshot: Snapshot) -> dict[str, Stored]:

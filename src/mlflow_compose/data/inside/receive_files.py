@@ -20,6 +20,8 @@ def main(request: Request) -> int:
         request: `folder`; `deleted` and `keys`, paths below it.
     """
     top, keys, received = Path(request["folder"]), request["keys"], sys.stdin.buffer
+    for key in (*request["deleted"], *keys):
+        _check(key)
     top.mkdir(parents=True, exist_ok=True)
     for key in request["deleted"]:
         _delete(top, key)
@@ -30,6 +32,13 @@ def main(request: Request) -> int:
     if count != len(keys):
         raise Failure(f"only {count} of {len(keys)} files arrived")
     return count
+
+
+def _check(key: str) -> None:
+    """Refuse a key that is no path below the folder: snapshots may come from anywhere."""
+    parts = key.split("/")
+    if not key or {"", ".", ".."} & {*parts}:
+        raise Failure(f"{key!r} cannot be the path of an artifact")
 
 
 def _delete(top: Path, key: str) -> None:
