@@ -1,4 +1,4 @@
-"""`restore`: put a snapshot into the stack, or everything back as it was."""
+"""`restore` and `reset`: put a snapshot into the stack, or nothing, or everything back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from mlflow_compose.data.backup import (
     check_fits,
     check_room,
     default_name,
+    empty_database,
     find,
     load_database,
     load_objects,
@@ -28,7 +29,7 @@ from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import migration
 
-SAVED = "before-restore-{}"
+SAVED, RESET = "before-restore-{}", "before-reset-{}"
 EngineOf = Callable[[Plan], Engine]
 
 
@@ -63,45 +64,75 @@ class Work:
         return up(self.plan, self.engine, self.progress, wait_timeout=timeout, prove=prove)
 
 
-def restore(work: Work, name: str, now: datetime) -> Result:
+def restore(work: Work, name: str, now: datetime, *, saved_as: str = SAVED) -> Result:
     """Put a snapshot into the stack, after saving the stack as it is.
 
     Any failure puts everything back. After a kill, the next `up` does.
 
+    Args:
+        work: The stack.
+        name: Name of the snapshot.
+        now: The current time, with its time zone.
+        saved_as: Name of the snapshot of the stack as it is, with a place for the time.
+
     Raises:
         SnapshotError: The snapshot is damaged, does not fit the stack, or cannot be loaded.
     """
-    plan, progress = work.plan, work.progress
     snapshot = work.find(name)
-    with progress.step(f"Reading {name}"):
-        check(snapshot, progress)
+    with work.progress.step(f"Reading {name}"):
+        check(snapshot, work.progress)
+    engine = _running(work)
+    check_fits(snapshot, engine)
+    saved = _save(work, saved_as.format(default_name(now)), now)
+    check_room(engine, snapshot, saved)
+    proof = _replace(work, snapshot, saved)
+    state = state_of(snapshot)
+    lines = [f"{name} is restored: {contents_of(state)}", f"Before it   {saved.name}"]
+    return Result(Restored(state, saved.name), lines, proof.errors)
+
+
+def reset(work: Work, now: datetime) -> Result:
+    """Empty the stack, after saving it as it is.
+
+    Raises:
+        SnapshotError: The data cannot be read or deleted.
+    """
+    _running(work)
+    saved = _save(work, RESET.format(default_name(now)), now)
+    proof = _replace(work, None, saved)
+    lines = ["the stack is empty", f"Before it   {saved.name}"]
+    return Result(Restored(None, saved.name), lines, proof.errors)
+
+
+def _running(work: Work) -> Engine:
+    """Return the engine of the stack, which runs, and is not within an interrupted restore."""
     engine = work.engine
     engine.check()
     put_back_interrupted(work)
     if not any(status.state == RUNNING for status in engine.status()):
         work.start(prove=False)
-    check_fits(snapshot, engine)
-    saved = _save(work, now)
-    check_room(engine, snapshot, saved)
-    begin(plan.paths, name, saved.name)
+    return engine
+
+
+def _replace(work: Work, snapshot: Snapshot | None, saved: Snapshot) -> Result:
+    """Load a snapshot, or nothing, and verify the stack; put back what was saved if that fails."""
+    paths = work.plan.paths
+    begin(paths, snapshot.name if snapshot else "", saved.name)
     try:
         _load(work, snapshot, saved)
     except BaseException as error:
-        progress.note(f"putting everything back as it was: {_reason(error)}")
-        progress.note(_put_back(work, saved))
+        work.progress.note(f"putting everything back as it was: {_reason(error)}")
+        work.progress.note(_put_back(work, saved))
         raise
-    end(plan.paths)
-    proof = work.start(prove=True)
-    state = state_of(snapshot)
-    lines = [f"{name} is restored: {contents_of(state)}", f"Before it   {saved.name}"]
-    return Result(Restored(state, saved.name), lines, proof.errors)
+    end(paths)
+    return work.start(prove=True)
 
 
 def put_back_interrupted(work: Work) -> None:
     """Undo a restore that was killed, if there is one."""
     if not (found := restoring(work.plan.paths)):
         return
-    work.progress.note(f"restoring {found.snapshot} was interrupted; {found.saved} is put back")
+    work.progress.note(f"{found.what} was interrupted; {found.saved} is put back")
     saved = work.find(found.saved)
     _load(work, saved, saved)
     end(work.plan.paths)
@@ -118,15 +149,14 @@ def _put_back(work: Work, saved: Snapshot) -> str:
     return "everything is as it was before"
 
 
-def _save(work: Work, now: datetime) -> Snapshot:
-    name = SAVED.format(default_name(now))
+def _save(work: Work, name: str, now: datetime) -> Snapshot:
     settings = public_settings(work.plan.loaded.settings)
     top = work.plan.paths.backups
     return take(work.engine, top, name, now, settings, work.progress).snapshot
 
 
-def _load(work: Work, snapshot: Snapshot, saved: Snapshot) -> None:
-    """Load a snapshot while MLflow is idle."""
+def _load(work: Work, snapshot: Snapshot | None, saved: Snapshot) -> None:
+    """Load a snapshot, or nothing, while MLflow is idle."""
     idle = migration.intermediate(work.plan.stack, work.plan.stack, port=0)
     plan = replace(work.plan, stack=idle)
     write(plan.rendering(), plan.folder)
@@ -134,7 +164,10 @@ def _load(work: Work, snapshot: Snapshot, saved: Snapshot) -> None:
     engine.prepare(work.progress)
     engine.start(work.progress, wait_timeout=work.wait_timeout)
     with work.progress.step("Loading the database"):
-        load_database(engine, snapshot, saved, work.progress)
+        if snapshot:
+            load_database(engine, snapshot, saved, work.progress)
+        else:
+            empty_database(engine)
     with work.progress.step("Loading objects"):
         load_objects(engine, snapshot, saved, work.progress)
 

@@ -15,7 +15,7 @@ class Restoring:
     """A restore that has begun to change the stack.
 
     Attributes:
-        snapshot: Name of the snapshot that is restored.
+        snapshot: Name of the snapshot that is restored, empty for a reset.
         saved: Name of the snapshot of the stack as it was.
     """
 
@@ -23,10 +23,15 @@ class Restoring:
     saved: str
 
     @property
+    def what(self) -> str:
+        """What was begun."""
+        return f"restoring {self.snapshot}" if self.snapshot else "resetting the stack"
+
+    @property
     def text(self) -> str:
         """What happened and what ends it, as one sentence."""
         return (
-            f"restoring {self.snapshot} was interrupted, so MLflow does not answer; "
+            f"{self.what} was interrupted, so MLflow does not answer; "
             "mlflow-compose up puts everything back as it was"
         )
 

@@ -86,6 +86,37 @@ def restore(
     context.show(result)
 
 
+@app.command(epilog="Example: mlflow-compose reset --to first-lesson --yes")
+def reset(
+    ctx: typer.Context,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NAME", help="Reset to a snapshot instead of to no data."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    wait_timeout: WaitTimeout = 180,
+) -> None:
+    """Delete all runs, models and artifacts, or go back to a snapshot.
+
+    A snapshot of the stack as it is now is taken first.
+    """
+    from mlflow_compose.actions import restore as actions
+
+    context = context_of(ctx)
+    if not yes:
+        stack = context.chosen_plan().stack
+        what = f"Replace all data of the stack {stack.name} by the snapshot {to}?"
+        context.confirm(what if to else f"Delete all data of the stack {stack.name}?")
+    with context.locked():
+        plan, now = context.chosen_plan(), datetime.now(UTC)
+        work = actions.Work(plan, context.engine, context.console, wait_timeout)
+        if to:
+            result = actions.restore(work, to, now, saved_as=actions.RESET)
+        else:
+            result = actions.reset(work, now)
+    context.show(result)
+
+
 def put_back(context: Context, plan: "Plan", wait_timeout: float) -> None:
     """Undo a restore that was interrupted, if there is one."""
     from mlflow_compose.actions.restoring import restoring

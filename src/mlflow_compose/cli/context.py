@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow_compose.targets import Target
 
 # Commands that an interrupted restore does not keep from working: they end it.
-ENDS_A_RESTORE = ("up", "restore", "down")
+ENDS_A_RESTORE = ("up", "restore", "reset", "down")
 
 
 @dataclass

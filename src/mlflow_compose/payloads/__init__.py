@@ -122,6 +122,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "backup": (BackedUp, BackupChecked),
     "snapshots": (SnapshotList,),
     "restore": (Restored,),
+    "reset": (Restored,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),

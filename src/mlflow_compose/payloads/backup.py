@@ -41,9 +41,9 @@ class BackedUp:
 
 @dataclass(frozen=True)
 class Restored:
-    """`restore`."""
+    """`restore` and `reset`."""
 
-    snapshot: SnapshotState = key("The snapshot that was restored.")
+    snapshot: SnapshotState | None = key("The snapshot that was restored, null for none.")
     saved: str = key("Name of the snapshot of the stack as it was before.")
 
 

@@ -8,7 +8,7 @@ makes one, `check` reads one again, and `load` and `put` load one into a stack.
 
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.fits import check_fits
-from mlflow_compose.data.backup.load import load_database
+from mlflow_compose.data.backup.load import empty_database, load_database
 from mlflow_compose.data.backup.put import load_objects
 from mlflow_compose.data.backup.room import check_room
 from mlflow_compose.data.backup.snapshot import (
@@ -32,6 +32,7 @@ __all__ = [
     "check_name",
     "check_room",
     "default_name",
+    "empty_database",
     "find",
     "load_database",
     "load_objects",

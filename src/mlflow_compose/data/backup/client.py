@@ -67,6 +67,17 @@ def count_rows(engine: Engine, file: Path) -> RowCounter:
     return counter
 
 
+def drop_tables(engine: Engine, namespace: str, tables: Collection[str]) -> None:
+    """Delete tables, all or none.
+
+    Raises:
+        SnapshotError: They cannot be deleted, for example because others refer to them.
+    """
+    if tables:
+        names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
+        query(engine, f"DROP TABLE IF EXISTS {names}")
+
+
 def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[str, int]:
     """Return the number of rows of some tables.
 

@@ -12,7 +12,7 @@ from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of, tables_
 from mlflow_compose.data.backup.manifest import Database
 from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
 from mlflow_compose.data.backup.snapshot import Snapshot
-from mlflow_compose.data.inside import replace_database, tables, upgrade_schema
+from mlflow_compose.data.inside import remove_database, replace_database, tables, upgrade_schema
 from mlflow_compose.engines import Engine, RemoteError, SharedFolder, run_modules
 from mlflow_compose.engines.base import FOLDER_VARIABLE
 from mlflow_compose.errors import SnapshotError
@@ -45,6 +45,23 @@ def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot, progress:
         _compare(database, loaded)
     if database.schema != known.manifest.database.schema:
         _upgrade(engine, database)
+
+
+def empty_database(engine: Engine) -> None:
+    """Delete MLflow's tables, which it creates again when it starts.
+
+    Raises:
+        SnapshotError: They cannot be deleted.
+    """
+    if engine.stack.stores.uses_postgres:
+        namespace, _ = namespace_of(engine)
+        client.drop_tables(engine, namespace, tables_of(engine))
+        return
+    request = {"backend": engine.stack.stores.backend_uri}
+    try:
+        run_modules(engine, (remove_database,), request, type(None))
+    except RemoteError as error:
+        raise _failed(error) from None
 
 
 def _replaced(

@@ -42,12 +42,12 @@ class Difference:
         return sum(each.size for each in self.put)
 
 
-def planned(engine: Engine, snapshot: Snapshot, known: Snapshot) -> Difference:
+def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot) -> Difference:
     """Return what has to change in a stack.
 
     Args:
         engine: Engine of the stack.
-        snapshot: Snapshot to load.
+        snapshot: Snapshot to load, None for no objects.
         known: A snapshot of this stack: objects that have not changed since have its digests.
     """
     listed = source_of(engine).listed()
@@ -59,12 +59,14 @@ def planned(engine: Engine, snapshot: Snapshot, known: Snapshot) -> Difference:
     return change
 
 
-def load_objects(engine: Engine, snapshot: Snapshot, known: Snapshot, progress: Progress) -> None:
+def load_objects(
+    engine: Engine, snapshot: Snapshot | None, known: Snapshot, progress: Progress
+) -> None:
     """Write the objects that differ, delete those that are not in the snapshot, and compare.
 
     Args:
         engine: Engine of the stack, whose MLflow does not run.
-        snapshot: Snapshot to load.
+        snapshot: Snapshot to load, None for no objects.
         known: A snapshot of this stack.
         progress: Receiver of progress.
 
@@ -72,7 +74,7 @@ def load_objects(engine: Engine, snapshot: Snapshot, known: Snapshot, progress: 
         SnapshotError: An object cannot be written, or differs afterwards.
     """
     change = planned(engine, snapshot, known)
-    contents = Contents(snapshot.folder)
+    contents = Contents(snapshot.folder) if snapshot else Contents(known.folder)
     if engine.stack.stores.uses_s3:
         _to_bucket(Bucket.of(engine.stack), change, contents, progress)
     else:
@@ -141,7 +143,7 @@ def _framed(number: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"%d 0\n" % number
 
 
-def _compare(engine: Engine, snapshot: Snapshot, change: Difference) -> None:
+def _compare(engine: Engine, snapshot: Snapshot | None, change: Difference) -> None:
     """Compare keys and sizes; what was written has been read again already."""
     sizes = {each.key: each.size for each in source_of(engine).listed()}
     wanted = _stored(snapshot)
@@ -151,7 +153,9 @@ def _compare(engine: Engine, snapshot: Snapshot, change: Difference) -> None:
         raise SnapshotError(f"the object {differ[0]} is wrong after restoring", hint=HINT)
 
 
-def _stored(snapshot: Snapshot) -> dict[str, Stored]:
+def _stored(snapshot: Snapshot | None) -> dict[str, Stored]:
+    if snapshot is None:
+        return {}
     file = snapshot.folder / snapshot.manifest.objects.file
     return {each.key: each for each in read_list(file)}
 

@@ -32,7 +32,7 @@ def check_room(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
         raise SnapshotError(f"the free space cannot be read: {engine.stack.mask(outcome.failure)}")
     if (free := int(outcome.stdout)) < needed:
         raise SnapshotError(
-            f"restoring {snapshot.name} needs up to {needed // MB} MB, and the disk of the services "
-            f"has {free // MB} MB left",
+            f"restoring {snapshot.name} needs up to {needed // MB} MB, but the services have "
+            f"{free // MB} MB left on their disk",
             hint="free some space, then run the same command again",
         )

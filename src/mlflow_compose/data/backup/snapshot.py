@@ -14,7 +14,8 @@ from mlflow_compose.errors import FilesError, SnapshotError, UsageError
 
 # Not a path, not an option, and not hidden: hidden folders are incomplete snapshots.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-PARTIAL = ".partial-{}"
+PREFIX = ".partial-"
+INCOMPLETE = "incomplete: it is being taken, or that was interrupted; the next backup deletes it"
 MODE = 0o700
 
 
@@ -68,7 +69,8 @@ def check_name(name: str) -> str:
 
 
 def snapshots(top: Path) -> Iterator[Snapshot | Damaged]:
-    """Yield the snapshots of a folder by name, also those that cannot be read."""
+    """Yield the snapshots of a folder by name, also incomplete ones and those that are damaged."""
+    yield from (Damaged(each.name.removeprefix(PREFIX), INCOMPLETE) for each in partials(top))
     for folder in sorted(top.iterdir()) if top.is_dir() else ():
         if folder.is_dir() and not folder.is_symlink() and NAME.fullmatch(folder.name):
             try:
@@ -104,13 +106,14 @@ def new(top: Path, name: str) -> Iterator[Path]:
         UsageError: There is one with this name.
         FilesError: It cannot be created.
     """
-    final, partial = top / check_name(name), top / PARTIAL.format(name)
+    final, partial = top / check_name(name), top / f"{PREFIX}{name}"
     if final.exists():
         raise UsageError(f"there is a snapshot {name} in {top} already", hint="choose another name")
     try:
         top.mkdir(mode=MODE, exist_ok=True)
-        # Only left behind by a command that was killed: the stack's lock is held.
-        remove(partial)
+        # Left behind by commands that were killed: the stack's lock is held.
+        for old in partials(top):
+            remove(old)
         partial.mkdir(mode=MODE)
         try:
             yield partial
@@ -128,7 +131,7 @@ def new(top: Path, name: str) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Delete a snapshot; half of one does not look like one."""
     if not folder.name.startswith("."):
-        hidden = folder.with_name(PARTIAL.format(folder.name))
+        hidden = folder.with_name(PREFIX + folder.name)
         remove(hidden)
         folder = folder.rename(hidden)
     if folder.is_dir():
@@ -137,4 +140,4 @@ def remove(folder: Path) -> None:
 
 def partials(top: Path) -> tuple[Path, ...]:
     """Return what commands that were killed left behind."""
-    return tuple(sorted(top.glob(PARTIAL.format("*"))))
+    return tuple(sorted(top.glob(f"{PREFIX}*")))

@@ -1,0 +1,199 @@
+"""`backup` and `restore`: what was stored is there again, whatever happened in between."""
+
+import random
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import MakeStack
+from .kept_data import ARTIFACTS, Writers, answers, everything, fill
+from .running import RunningStack
+from .small import kept
+from .tool import SCRIPT, environment
+
+# Clients that write while a snapshot is taken.
+CLIENTS = 8
+
+
+@pytest.fixture(scope="module")
+def filled(_make_for_module: MakeStack) -> RunningStack:
+    """Return a running stack with data of every kind, and a snapshot of it."""
+    stack = _make_for_module()
+    stack.up()
+    fill(stack)
+    stack.tool("backup", "first")
+    return stack
+
+
+def snapshot_names(stack: RunningStack) -> list[str]:
+    """Return the names of all complete snapshots."""
+    found = stack.tool("snapshots", "--json").data["snapshots"]
+    return [each["name"] for each in found if each["complete"]]
+
+
+def contents(stack: RunningStack, name: str) -> set[Path]:
+    """Return the files with the contents of a snapshot's objects."""
+    return set((stack.folder / "backups" / name / "objects").glob("*/*"))
+
+
+def test_a_snapshot_must_be_whole_and_share_what_has_not_changed(filled: RunningStack) -> None:
+    count = len(ARTIFACTS) + 1
+    assert filled.tool("backup", "--verify", "first", "--json").data["objects"] == count
+    filled.log_run()
+    data = filled.tool("backup", "second", "--json").data
+    assert (data["sent"], data["snapshot"]["objects"]) == (1, count + 1)
+    shared = {path.stat().st_ino for path in contents(filled, "first")}
+    assert len({path.stat().st_ino for path in contents(filled, "second")} - shared) == 1
+    assert snapshot_names(filled) == ["first", "second"]
+    filled.tool("backup", "third", "--keep", "2")
+    assert snapshot_names(filled) == ["second", "third"]
+    filled.tool("backup", "--verify", "second")
+
+
+def test_a_snapshot_must_not_miss_an_artifact_of_a_run_in_it(filled: RunningStack) -> None:
+    """Although clients write while it is taken."""
+    writers = Writers(filled, CLIENTS)
+    try:
+        filled.tool("backup", "under-load")
+    finally:
+        writers.stop()
+    assert len(writers.acknowledged) > CLIENTS
+    filled.tool("restore", "under-load", "--yes")
+    finished = set(filled.sql("SELECT run_uuid FROM runs WHERE status = 'FINISHED'"))
+    found = filled.objects()
+    kept = finished & set(writers.acknowledged)
+    assert kept
+    assert {run for run in kept if writers.acknowledged[run] not in found} == set()
+
+
+def test_a_snapshot_must_bring_back_what_was_deleted_with_its_volumes(filled: RunningStack) -> None:
+    """On the same machine or on another one: nothing but `.env` and the snapshot is left."""
+    before, seen = everything(filled), answers(filled)
+    filled.tool("backup", "all")
+    filled.tool("down", "--volumes", "--yes")
+    # Starts the stack, because it does not run.
+    data = filled.tool("restore", "all", "--yes", "--json").data
+    assert data["snapshot"]["rows"]["runs"] == len(filled.stored_runs())
+    assert everything(filled) == before
+    assert answers(filled) == seen
+
+
+@pytest.mark.parametrize("seed", range(1))
+def test_a_killed_command_must_leave_the_old_state_or_the_new_one(
+    filled: RunningStack, seed: int
+) -> None:
+    """And the next command must say which."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable
+    filled.log_run()
+    before = everything(filled)
+    kill(filled, chance.uniform(0.5, 4), "backup", "killed")
+    complete = "killed" in snapshot_names(filled)
+    assert complete is (filled.folder / "backups" / "killed").exists()
+    assert everything(filled) == before
+    kill(filled, chance.uniform(3, 9), "restore", "second", "--yes")
+    is_between = (filled.folder / ".mlflow-compose" / "restoring.json").exists()
+    if is_between:
+        assert (
+            "interrupted"
+            in filled.tool("backup", "--json", code=1).envelope["errors"][0]["message"]
+        )
+    filled.up()
+    saved = [name for name in snapshot_names(filled) if name.startswith("before-restore")]
+    if is_between or not saved:
+        assert everything(filled) == before
+    else:
+        assert len(filled.stored_runs()) == 4
+
+
+def kill(stack: RunningStack, after: float, *arguments: str) -> None:
+    """Kill a command after some seconds, unless it has ended."""
+    process = subprocess.Popen(
+        [str(SCRIPT), *arguments],
+        cwd=stack.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        process.wait(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def small(_make_for_module: MakeStack) -> RunningStack:
+    """Return a stack with a SQLite file and a folder of artifacts, and a snapshot of it."""
+    stack = _make_for_module(BACKEND_STORE="sqlite", ARTIFACT_STORE="local")
+    stack.up()
+    fill(stack)
+    stack.tool("backup", "small")
+    return stack
+
+
+def test_a_file_and_a_folder_must_be_restored_and_that_undone(small: RunningStack) -> None:
+    before = everything(small)
+    run = small.log_run()
+    saved = small.tool("restore", "small", "--yes", "--json").data["saved"]
+    assert everything(small) == before
+    small.tool("restore", saved, "--yes")
+    assert small.api.artifact("GET", run.key).content == run.artifact
+    assert len(kept(small).runs) == 4
+
+
+def test_a_reset_must_leave_nothing_or_a_snapshot(small: RunningStack) -> None:
+    small.tool("reset", "--yes")
+    found = kept(small)
+    assert (found.runs, found.files) == ([], {})
+    small.log_run()
+    small.tool("reset", "--to", "small", "--yes")
+    assert len(kept(small).runs) == 3
+    assert len(kept(small).files) == len(ARTIFACTS) + 1
+
+
+def test_a_file_and_a_folder_must_be_restored_into_a_database_and_a_bucket(
+    small: RunningStack, filled: RunningStack
+) -> None:
+    seen = answers(small)
+    shutil.copytree(small.folder / "backups" / "small", filled.folder / "backups" / "small")
+    filled.tool("restore", "small", "--yes")
+    assert answers(filled) == seen
+    error = refused(small, filled, "second")
+    assert "SQLite" in error
+
+
+def refused(stack: RunningStack, other: RunningStack, name: str) -> str:
+    """Return why a stack does not restore a snapshot of another one."""
+    shutil.copytree(other.folder / "backups" / name, stack.folder / "backups" / name)
+    errors = stack.tool("restore", name, "--yes", "--json", code=1).envelope["errors"]
+    message: str = errors[0]["message"]
+    return message
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing", "short", "manifest"])
+def test_a_damaged_snapshot_must_be_refused_before_anything_is_touched(
+    small: RunningStack, damage: str
+) -> None:
+    top = small.folder / "backups"
+    damaged = shutil.copytree(top / "small", top / f"damaged-{damage}")
+    content = next(path for path in damaged.glob("objects/*/*") if path.stat().st_size)
+    content.chmod(0o600)
+    if damage == "missing":
+        content.unlink()
+    elif damage == "flipped":
+        content.write_bytes(bytes([content.read_bytes()[0] ^ 1]) + content.read_bytes()[1:])
+    elif damage == "short":
+        file = damaged / "database.sqlite"
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        file = damaged / "manifest.json"
+        file.write_text(file.read_text(encoding="utf-8").replace('"runs": 3', '"runs": 4'))
+    before, names = everything(small), snapshot_names(small)
+    error = small.tool("restore", damaged.name, "--yes", "--json", code=1).envelope["errors"][0]
+    assert error["code"] == "snapshot"
+    assert "damaged" in error["message"]
+    assert everything(small) == before
+    assert snapshot_names(small) == names
