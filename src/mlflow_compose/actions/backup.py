@@ -1,9 +1,6 @@
 """`backup`."""
 
-from collections.abc import Mapping
 from datetime import datetime
-
-from pydantic import SecretStr
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.snapshots import contents_of, state_of
@@ -22,8 +19,7 @@ from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import BackedUp, BackupChecked
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.settings import Settings, declared
-from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.settings import public_values
 
 MB = 1e6
 
@@ -57,7 +53,7 @@ def backup(  # noqa: PLR0913 - independent options
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     taken = take(
-        engine, plan.paths.backups, chosen, now, public_settings(plan.loaded.settings), progress
+        engine, plan.paths.backups, chosen, now, public_values(plan.loaded.settings), progress
     )
     removed = _retire(plan, keep) if keep else ()
     state = state_of(taken.snapshot)
@@ -86,21 +82,3 @@ def _retire(plan: Plan, keep: int) -> list[str]:
     for each in old:
         remove(each.folder)
     return [each.name for each in old]
-
-
-def public_settings(settings: Settings) -> Mapping[str, str]:
-    """Return the settings that are set and are no secrets, as they are written."""
-    own = {name: getattr(settings, name.lower()) for name, _ in declared()}
-    chosen = {
-        name: value for name, value in own.items() if name.lower() in settings.model_fields_set
-    }
-    shown = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in chosen.items()
-        if not isinstance(value, SecretStr)
-    }
-    server = settings.server_variables.items()
-    return {
-        **shown,
-        **{name: value for name, value in server if not is_secret_variable(name, value)},
-    }

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mlflow_compose.actions.backup import public_settings
 from mlflow_compose.actions.lifecycle import up
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.actions.restoring import begin, end, restoring
+from mlflow_compose.actions.restoring import Restoring, begin, end, restoring
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
     Snapshot,
@@ -27,6 +26,7 @@ from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.payloads import Restored
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
+from mlflow_compose.settings import public_values
 from mlflow_compose.stack import migration
 
 SAVED, RESET = "before-restore-{}", "before-reset-{}"
@@ -81,14 +81,12 @@ def restore(work: Work, name: str, now: datetime, *, saved_as: str = SAVED) -> R
     snapshot = work.find(name)
     with work.progress.step(f"Reading {name}"):
         check(snapshot, work.progress)
-    engine = _running(work)
-    check_fits(snapshot, engine)
-    saved = _save(work, saved_as.format(default_name(now)), now)
-    check_room(engine, snapshot, saved)
-    proof = _replace(work, snapshot, saved)
+    check_fits(snapshot, _running(work))
+    saved = saved_as.format(default_name(now))
+    proof = _replace(work, snapshot, saved, now)
     state = state_of(snapshot)
-    lines = [f"{name} is restored: {contents_of(state)}", f"Before it   {saved.name}"]
-    return Result(Restored(state, saved.name), lines, proof.errors)
+    lines = [f"{name} is restored: {contents_of(state)}", f"Before it  {saved}"]
+    return Result(Restored(state, saved), lines, proof.errors)
 
 
 def reset(work: Work, now: datetime) -> Result:
@@ -98,10 +96,10 @@ def reset(work: Work, now: datetime) -> Result:
         SnapshotError: The data cannot be read or deleted.
     """
     _running(work)
-    saved = _save(work, RESET.format(default_name(now)), now)
-    proof = _replace(work, None, saved)
-    lines = ["the stack is empty", f"Before it   {saved.name}"]
-    return Result(Restored(None, saved.name), lines, proof.errors)
+    saved = RESET.format(default_name(now))
+    proof = _replace(work, None, saved, now)
+    lines = ["the stack is empty", f"Before it  {saved}"]
+    return Result(Restored(None, saved), lines, proof.errors)
 
 
 def _running(work: Work) -> Engine:
@@ -114,55 +112,76 @@ def _running(work: Work) -> Engine:
     return engine
 
 
-def _replace(work: Work, snapshot: Snapshot | None, saved: Snapshot) -> Result:
-    """Load a snapshot, or nothing, and verify the stack; put back what was saved if that fails."""
-    paths = work.plan.paths
-    begin(paths, snapshot.name if snapshot else "", saved.name)
+def _replace(work: Work, snapshot: Snapshot | None, name: str, now: datetime) -> Result:
+    """Load a snapshot, or nothing, and verify the stack; put everything back if that fails.
+
+    Args:
+        work: The stack.
+        snapshot: Snapshot to load.
+        name: Name of the snapshot of the stack as it is.
+        now: The current time, with its time zone.
+    """
+    paths, loaded = work.plan.paths, snapshot.name if snapshot else ""
+    begin(paths, loaded, saved="")
     try:
-        _load(work, snapshot, saved)
+        engine = _idle(work)
+        # Only now, so that nothing can be stored that it does not have.
+        saved = _save(work, engine, name, now)
+        if snapshot:
+            check_room(engine, snapshot, saved)
+        begin(paths, loaded, saved.name)
+        _load(work, engine, snapshot, saved)
     except BaseException as error:
         work.progress.note(f"putting everything back as it was: {_reason(error)}")
-        work.progress.note(_put_back(work, saved))
+        work.progress.note(_put_back(work))
         raise
     end(paths)
     return work.start(prove=True)
 
 
 def put_back_interrupted(work: Work) -> None:
-    """Undo a restore that was killed, if there is one."""
-    if not (found := restoring(work.plan.paths)):
-        return
-    work.progress.note(f"{found.what} was interrupted; {found.saved} is put back")
-    saved = work.find(found.saved)
-    _load(work, saved, saved)
+    """Undo a restore that was killed, if there is one; MLflow is not started."""
+    if found := restoring(work.plan.paths):
+        work.progress.note(f"{found.what} was interrupted, so everything is put back as it was")
+        _undo(work, found)
+
+
+def _undo(work: Work, begun: Restoring) -> None:
+    if begun.saved:
+        saved = work.find(begun.saved)
+        _load(work, _idle(work), saved, saved)
     end(work.plan.paths)
 
 
-def _put_back(work: Work, saved: Snapshot) -> str:
-    """Load what was saved; return a sentence about how that went."""
+def _put_back(work: Work) -> str:
+    """Undo what was begun; return a sentence about how that went."""
     try:
-        _load(work, saved, saved)
-        end(work.plan.paths)
+        if begun := restoring(work.plan.paths):
+            _undo(work, begun)
         work.start(prove=False)
     except MlflowComposeError as error:
         return f"that failed: {error.message}; mlflow-compose up tries again"
     return "everything is as it was before"
 
 
-def _save(work: Work, name: str, now: datetime) -> Snapshot:
-    settings = public_settings(work.plan.loaded.settings)
-    top = work.plan.paths.backups
-    return take(work.engine, top, name, now, settings, work.progress).snapshot
+def _save(work: Work, engine: Engine, name: str, now: datetime) -> Snapshot:
+    settings = public_values(work.plan.loaded.settings)
+    return take(engine, work.plan.paths.backups, name, now, settings, work.progress).snapshot
 
 
-def _load(work: Work, snapshot: Snapshot | None, saved: Snapshot) -> None:
-    """Load a snapshot, or nothing, while MLflow is idle."""
+def _idle(work: Work) -> Engine:
+    """Start the servers with an idle MLflow; return their engine."""
     idle = migration.intermediate(work.plan.stack, work.plan.stack, port=0)
     plan = replace(work.plan, stack=idle)
     write(plan.rendering(), plan.folder)
     engine = work.engine_of(plan)
     engine.prepare(work.progress)
     engine.start(work.progress, wait_timeout=work.wait_timeout)
+    return engine
+
+
+def _load(work: Work, engine: Engine, snapshot: Snapshot | None, saved: Snapshot) -> None:
+    """Load a snapshot, or nothing, while MLflow is idle."""
     with work.progress.step("Loading the database"):
         if snapshot:
             load_database(engine, snapshot, saved, work.progress)

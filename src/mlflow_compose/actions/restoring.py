@@ -16,7 +16,7 @@ class Restoring:
 
     Attributes:
         snapshot: Name of the snapshot that is restored, empty for a reset.
-        saved: Name of the snapshot of the stack as it was.
+        saved: Name of the snapshot of the stack as it was, empty if nothing has changed yet.
     """
 
     snapshot: str

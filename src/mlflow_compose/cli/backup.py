@@ -5,17 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_compose.cli.context import Context, context_of
+from mlflow_compose.cli.context import Context, WaitTimeout, context_of
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
     from mlflow_compose.actions import Plan
 
 app = typer.Typer()
-WaitTimeout = Annotated[
-    float,
-    typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
-]
 
 
 @app.command(epilog="Example: mlflow-compose backup before-the-course")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 # Commands that an interrupted restore does not keep from working: they end it.
 ENDS_A_RESTORE = ("up", "restore", "reset", "down")
+# An option of every command that starts the stack.
+WaitTimeout = Annotated[
+    float,
+    typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
+]
 
 
 @dataclass

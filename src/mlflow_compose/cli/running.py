@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from mlflow_compose.cli.backup import put_back
 from mlflow_compose.cli.completion import among, services
-from mlflow_compose.cli.context import choices, context_of
+from mlflow_compose.cli.context import WaitTimeout, choices, context_of
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -25,12 +26,7 @@ def up(
             autocompletion=among("auto", "docker", "local"),
         ),
     ] = None,
-    wait_timeout: Annotated[
-        float,
-        typer.Option(
-            min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."
-        ),
-    ] = 180,
+    wait_timeout: WaitTimeout = 180,
     verify: Annotated[
         bool, typer.Option(help="Verify the stack by logging a run and an artifact.")
     ] = True,
@@ -44,7 +40,6 @@ def up(
 ) -> None:
     """Start the stack and verify that it works."""
     from mlflow_compose import actions
-    from mlflow_compose.cli.backup import put_back
     from mlflow_compose.targets import engines
 
     if engine not in {None, "auto", *engines()}:

@@ -2,14 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from types import ModuleType
 from typing import IO, Any
 
 from mlflow_compose.engines.answers import Reader, RemoteError
-from mlflow_compose.engines.base import Engine, Outcome, Output, Start
+from mlflow_compose.engines.base import Engine, Output, Start
 from mlflow_compose.engines.process import end
 from mlflow_compose.engines.remote import LOADER, RAW_LOADER, input_file, result, sent
 
@@ -60,29 +60,13 @@ def output_of(
 ) -> Iterator[IO[bytes]]:
     """Provide what `run_raw` would pass on, as a file to read from while the modules run."""
     reading, writing = os.pipe()
-    failed: list[BaseException] = []
-    running: list[subprocess.Popen[bytes]] = []
 
-    def work() -> None:
+    def work(started: Start) -> None:
         with os.fdopen(writing, "wb", buffering=0) as sink:
-            try:
-                run_raw(engine, modules, request, writer(sink), on_start=running.append)
-            except Exception as error:  # noqa: BLE001 - raised again below
-                failed.append(error)
+            run_raw(engine, modules, request, writer(sink), on_start=started)
 
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        with os.fdopen(reading, "rb") as file:
-            yield file
-    except BaseException:
-        for process in running:
-            end(process)
-        raise
-    finally:
-        thread.join()
-    if failed:
-        raise failed[0]
+    with _in_background(work), os.fdopen(reading, "rb") as file:
+        yield file
 
 
 @contextmanager
@@ -101,42 +85,50 @@ def input_to(
         RemoteError: They could not do their work.
     """
     reading, writing = os.pipe()
-    answers: list[Outcome | Exception] = []
-    running: list[subprocess.Popen[bytes]] = []
     reader = Reader(lambda _: None, lambda _: None, engine.stack.mask)
     command = ("python", "-c", LOADER)
 
-    def work() -> None:
+    def work(started: Start) -> None:
         with os.fdopen(reading, "rb") as stdin:
-            try:
-                answers.append(
-                    engine.run(
-                        SERVICE,
-                        command,
-                        stdin=stdin,
-                        on_output=reader.read,
-                        on_start=running.append,
-                    )
-                )
-            except Exception as error:  # noqa: BLE001 - raised again below
-                answers.append(error)
+            outcome = engine.run(
+                SERVICE, command, stdin=stdin, on_output=reader.read, on_start=started
+            )
+        result(reader, outcome, shape, engine.stack.mask)
 
-    thread = Thread(target=work, daemon=True)
+    with _in_background(work), os.fdopen(writing, "wb") as file:
+        file.write(sent(modules, request))
+        yield file
+
+
+@contextmanager
+def _in_background(work: Callable[[Start], None]) -> Iterator[None]:
+    """Do some work in a thread while the block runs, and raise its exception afterwards.
+
+    Args:
+        work: Called with a function to call with the process that it starts, which is ended if
+            the block fails.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work(running.append)
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
     thread.start()
     try:
-        with os.fdopen(writing, "wb") as file:
-            file.write(sent(modules, request))
-            yield file
+        yield
     except BrokenPipeError:
-        # It ended early, and its answer says why.
-        pass
+        # The modules ended before they had read everything; they say why.
+        failed.insert(0, RemoteError("the modules ended before they had read everything"))
     except BaseException:
         for process in running:
             end(process)
         raise
     finally:
         thread.join()
-    (answer,) = answers
-    if isinstance(answer, Exception):
-        raise answer
-    result(reader, answer, shape, engine.stack.mask)
+    if failed:
+        raise failed[-1]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mlflow_compose.engines import RemoteError, shaped
 from mlflow_compose.errors import SnapshotError
 
 FILE = "manifest.json"
@@ -110,11 +111,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         SnapshotError: There is none, it is damaged, or it is of a newer version of this tool.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     try:
-        text = (folder / FILE).read_bytes()
-        found = json.loads(text)
+        found = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError):
         raise _damaged(folder, "its manifest cannot be read") from None
     match found:
@@ -124,11 +122,9 @@ def read_manifest(folder: Path) -> Manifest:
                 hint="update mlflow-compose (pip install --upgrade mlflow-compose)",
             )
     try:
-        return TypeAdapter(Manifest).validate_json(text, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(map(str, first["loc"]))
-        raise _damaged(folder, f"{path} in its manifest: {first['msg']}") from None
+        return shaped(found, Manifest)
+    except RemoteError:
+        raise _damaged(folder, "its manifest is not in the format") from None
 
 
 def _damaged(folder: Path, why: str) -> SnapshotError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow_compose.data.backup import manifest as format_
 from mlflow_compose.data.backup.dump import dump
-from mlflow_compose.data.backup.manifest import Manifest
+from mlflow_compose.data.backup.manifest import Database, Manifest, Objects
 from mlflow_compose.data.backup.objects import copy_objects
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.snapshot import Snapshot, latest, new
@@ -57,26 +57,37 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
         SnapshotError: The database or the objects cannot be read.
         FilesError: The snapshot cannot be written.
     """
-    stack = engine.stack
-    previous = latest(top, stack.identity)
+    previous = latest(top, engine.stack.identity)
     with new(top, name) as folder:
         with progress.step("Reading the database"):
             database = dump(engine, folder, progress)
         with progress.step("Copying objects"):
             copied = copy_objects(source_of(engine), folder, previous, progress, Rate())
-        manifest = Manifest(
-            version=format_.VERSION,
-            name=name,
-            created=now.isoformat(timespec="seconds"),
-            stack=stack.name,
-            stack_id=stack.identity,
-            engine=engine.name,
-            mlflow=stack.mlflow_version,
-            images={service.name: service.image for service in stack.services},
-            settings=settings,
-            database=database,
-            objects=copied.objects,
-        )
+        manifest = _manifest(engine, name, now, settings, database, copied.objects)
         (folder / format_.FILE).write_text(manifest.text, encoding="utf-8")
         write_sums(folder, (format_.FILE, database.file, copied.objects.file))
     return Taken(Snapshot(top / name, manifest), copied.sent, copied.sent_bytes)
+
+
+def _manifest(  # noqa: PLR0913, PLR0917 - independent inputs
+    engine: Engine,
+    name: str,
+    now: datetime,
+    settings: Mapping[str, str],
+    database: Database,
+    objects: Objects,
+) -> Manifest:
+    stack = engine.stack
+    return Manifest(
+        version=format_.VERSION,
+        name=name,
+        created=now.isoformat(timespec="seconds"),
+        stack=stack.name,
+        stack_id=stack.identity,
+        engine=engine.name,
+        mlflow=stack.mlflow_version,
+        images={service.name: service.image for service in stack.services},
+        settings=settings,
+        database=database,
+        objects=objects,
+    )

@@ -1,0 +1,28 @@
+"""The settings of a stack that are no secrets."""
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from mlflow_compose.settings.model import Settings, declared
+from mlflow_compose.settings.names import is_secret_variable
+
+
+def public_values(settings: Settings) -> Mapping[str, str]:
+    """Return the settings that are set and are no secrets, by variable, as they are written."""
+    found = {
+        name: value
+        for name, _ in declared()
+        if name.lower() in settings.model_fields_set
+        and not isinstance(value := getattr(settings, name.lower()), SecretStr)
+    }
+    written = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in found.items()
+    }
+    server = {
+        name: value
+        for name, value in settings.server_variables.items()
+        if not is_secret_variable(name, value)
+    }
+    return {**written, **server}
