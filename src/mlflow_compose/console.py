@@ -133,6 +133,11 @@ class Console:
         """Print why a command ended early; return the exit code."""
         return self.show(command, Result(errors=(error,)))
 
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a user can type, and sees the output, on a terminal."""
+        return sys.stdin.isatty() and self._out.isatty()
+
     def confirm(self, question: str) -> bool | None:
         """Ask a yes-or-no question; return None without a terminal."""
         if self.as_json or not sys.stdin.isatty():

@@ -133,7 +133,7 @@ class Known:
         engine = engine_of(self.stack)
         request = {
             "backend": engine.stack.stores.backend_uri,
-            "id": engine.stack.identity,
+            "reader": engine.stack.reader,
             "arguments": [],
             "limit": 0,
             **more,

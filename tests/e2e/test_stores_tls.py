@@ -1,5 +1,6 @@
 """External databases and S3 servers that require TLS, and the errors if TLS fails."""
 
+import os
 import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,14 @@ from .security import lan_address
 from .servers import KEY, Server, TlsPostgres, TlsS3
 from .test_stores_refused import bucket_job
 from .test_verify import expect_broken
-from .tool import CHECKOUT
+from .tool import CHECKOUT, SCRIPT, environment, run
 
 SAME = "the same code talks to the same servers on both engines, and this one starts faster"
+
+TLS_OF_SESSION = """
+SELECT ssl, usename FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+WHERE pid = pg_backend_pid() \\g (tuples_only format=unaligned)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,22 @@ def test_the_output_of_status_and_up_must_name_the_external_servers(
     (version,) = postgres.sql("SHOW server_version")
     assert found["database"] == f"1 run in PostgreSQL {version.split()[0]} {runs}"
     assert found["bucket"] == f"2 objects in {artifacts}"
+
+
+@local_only("the psql of the stand-in image knows no TLS")
+def test_a_shell_of_an_external_database_must_use_tls(
+    secured: RunningStack, postgres: TlsPostgres
+) -> None:
+    """The role that can only read has to be admitted by the server first."""
+    refused = secured.tool("sql", "SELECT 1", "--json", code=1).envelope["errors"][0]
+    assert "pg_hba.conf" in refused["hint"]
+    with (postgres.data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+        rules.write("hostssl all all all scram-sha-256\n")
+    postgres.sql("SELECT pg_reload_conf()")
+    path = environment(PATH=f"{postgres.programs}{os.pathsep}{os.environ['PATH']}")
+    command = (str(SCRIPT), "sql", "--shell")
+    shown = run(*command, folder=secured.folder, env=path, given=TLS_OF_SESSION)
+    assert shown.out.startswith("t|mlflow_reader_")
 
 
 @local_only(SAME)

@@ -97,6 +97,10 @@ class FakeEngine:
         self._called(f"logs {' '.join(services)} follow={follow} tail={tail}")
         yield from ("one", "two")
 
+    def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
+        del terminal
+        return self.run(service, command)
+
     def run(  # noqa: PLR0913 - independent options
         self,
         service: str,

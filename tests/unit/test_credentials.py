@@ -10,7 +10,7 @@ from botocore.configloader import raw_config_parse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_compose.stack import Stack, credentials
+from mlflow_compose.stack import Stack, credentials, postgres_logins
 from tests.unit.samples import IDENTITY, settings, stack
 from tests.unit.samples import SECRETS as SAMPLE_SECRETS
 
@@ -63,9 +63,9 @@ def test_a_secret_variable_must_be_read_by_a_shell_as_it_was_written(
 
 @given(SECRETS)
 def test_a_database_password_must_stay_on_one_line_that_libpq_can_hold(text: str) -> None:
-    lines = credentials.postgres_service(
-        settings(PG_PASSWORD=text), ("postgres", 5432), ""
-    ).text.split("\n")
+    lines = postgres_logins.service(settings(PG_PASSWORD=text), ("postgres", 5432), "").text.split(
+        "\n"
+    )
     assert f"password={text}" in lines
     # libpq's buffer: https://github.com/postgres/postgres/blob/REL_18_0/src/interfaces/libpq/fe-connect.c
     assert max(len(line.encode()) for line in lines) < 1023

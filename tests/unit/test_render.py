@@ -213,6 +213,7 @@ def test_the_exit_code_of_check_must_show_whether_files_differ(user: User) -> No
     assert changed.code == 1
     assert changed.out.splitlines() == [
         "update  compose/secrets/mlflow_env",
+        "update  compose/secrets/pg_client.conf",
         "update  compose/secrets/pg_password",
         "update  compose/secrets/pg_service.conf",
     ]

@@ -82,14 +82,15 @@ def test_stacks_on_one_machine_must_not_share_names() -> None:
         assert all(volume == {"labels": labels} for volume in document["volumes"].values()), where
         models = {name for name in services if name.startswith("model-")}
         others = set(services) - models
-        assert {"mlflow"} <= others <= {"mlflow", "postgres", "s3", "bucket-init", "jupyter"}, where
+        known = {"mlflow", "postgres", "s3", "bucket-init", "jupyter", "postgres-client"}
+        assert {"mlflow"} <= others <= known, where
         for service in services.values():
             assert "container_name" not in service, where
             assert service["labels"] == labels, where
             assert service["networks"] == ["backend"], where
             assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}, where
             assert "no-new-privileges:true" in service["security_opt"], where
-        for name in {"mlflow", "bucket-init", *models} & set(services):
+        for name in {"mlflow", "bucket-init", "postgres-client", *models} & set(services):
             assert services[name]["read_only"] is True, where
             assert services[name]["cap_drop"] == ["ALL"], where
             assert services[name]["user"] == "10001:10001", where

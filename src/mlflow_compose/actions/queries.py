@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from mlflow_compose.engines import Engine
 from mlflow_compose.payloads import QueryList, QueryResult
-from mlflow_compose.queries import LAYOUTS, QUERIES, Layout, query_of, read
+from mlflow_compose.queries import LAYOUTS, QUERIES, Layout, open_shell, query_of, read
+from mlflow_compose.queries.inside.table import Row
 from mlflow_compose.queries.inside.tables import READABLE
-from mlflow_compose.queries.read import Row
 from mlflow_compose.result import Result
 from mlflow_compose.stack.stores import POSTGRES
 
@@ -88,6 +88,18 @@ def sql(
         return Result(data, received.lines, is_input=True)
     note = [f"only the first {most} rows; --limit 0 shows all"] if more else []
     return Result(data, [*received.lines, *note])
+
+
+def sql_shell(engine: Engine, *, terminal: bool) -> Result:
+    """Open a shell of the database, and return when it is closed.
+
+    Args:
+        engine: Engine of the stack.
+        terminal: Whether the standard streams are a terminal.
+    """
+    engine.check()
+    open_shell(engine, terminal=terminal)
+    return Result()
 
 
 def list_queries() -> Result:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from mlflow_compose.diagrams.mermaid import Arrow, Chart, Node, Shape
 from mlflow_compose.stack import Service, Stack
 from mlflow_compose.stack.components import mlflow, postgres, s3
-from mlflow_compose.stack.credentials import APP_KEY, PG_SERVICE, ROOT_KEY
+from mlflow_compose.stack.credentials import APP_KEY, ROOT_KEY
+from mlflow_compose.stack.postgres_logins import PG_SERVICE
 
 CLIENTS = "clients"
 DATABASE, BUCKET = postgres.NAME, s3.NAME

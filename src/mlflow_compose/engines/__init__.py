@@ -10,7 +10,7 @@ from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.local.packages import uv_program
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken
-from mlflow_compose.engines.remote import Loading, run_modules
+from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 
 __all__ = [
     "Choice",
@@ -20,6 +20,7 @@ __all__ = [
     "RemoteError",
     "ServiceStatus",
     "SharedFolder",
+    "attach_modules",
     "check_ports",
     "choose",
     "data_path",

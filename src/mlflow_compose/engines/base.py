@@ -218,6 +218,15 @@ class Engine(Protocol):
             EngineError: The folder cannot be mounted.
         """
 
+    def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
+        """Run a command like `run`, connected to the standard streams of this process.
+
+        Args:
+            service: Name of a service of the stack.
+            command: Program and arguments.
+            terminal: Whether these streams are a terminal.
+        """
+
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the volumes of the stack that its services no longer use."""
 

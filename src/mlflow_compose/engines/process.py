@@ -1,11 +1,12 @@
 """Run a command to its end, pass its output on while it runs, and end it with its descendants."""
 
 import os
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -67,6 +68,42 @@ def run_process(  # noqa: PLR0913 - independent options
         stderr = errors.read().decode(errors="replace")
     code = process.returncode
     return Outcome(SIGNALED - code if code < 0 else code, b"".join(chunks), stderr)
+
+
+def attach(
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run a command with the standard streams of this process, so that it has no output here.
+
+    Args:
+        command: Program and arguments.
+        folder: Working directory.
+        environ: Its complete environment; by default that of this process.
+    """
+    with (
+        _interrupts_left_to_children(),
+        subprocess.Popen(command, cwd=folder, env=environ) as process,  # noqa: S603 - a list
+    ):
+        try:
+            code = process.wait()
+        except BaseException:
+            end(process)
+            raise
+    return Outcome(SIGNALED - code if code < 0 else code, b"", "")
+
+
+@contextmanager
+def _interrupts_left_to_children() -> Iterator[None]:
+    """Ignore Ctrl-C, which the terminal also sends to the children."""
+    # Not SIG_IGN, which they would inherit.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read(process: "subprocess.Popen[bytes]", on_output: Output) -> None:

@@ -19,11 +19,19 @@ from mlflow_compose.engines.inside import answer, s3
 from mlflow_compose.engines.process import end
 
 # This package is not installed there: the modules are created from their sources.
-LOAD = """
+START = """
 import contextlib, gc, json, sys, types
 # Imports allocate a lot and free little.
 gc.disable()
-for name, source in json.loads(sys.stdin.readline()).items():
+"""
+FROM_INPUT = """
+sources = sys.stdin.readline()
+"""
+FROM_ARGUMENTS = """
+sources, request = sys.argv[1:]
+"""
+LOAD = """
+for name, source in json.loads(sources).items():
     package, _, last = name.rpartition(".")
     module = sys.modules[name] = types.ModuleType(name)
     setattr(sys.modules.setdefault(package, types.ModuleType(package)), last, module)
@@ -49,8 +57,14 @@ SERVE = """
 if request:
     answer.serve(module.main, json.loads(request))
 """
-LOADER = LOAD + READ + SERVE
-WAITING_LOADER = LOAD + PREPARE + READ + REPORT_START + SERVE
+CALL = """
+gc.enable()
+module.main(json.loads(request))
+"""
+LOADER = START + FROM_INPUT + LOAD + READ + SERVE
+WAITING_LOADER = START + FROM_INPUT + LOAD + PREPARE + READ + REPORT_START + SERVE
+# For modules that use the standard streams themselves.
+ATTACHED_LOADER = START + FROM_ARGUMENTS + LOAD + CALL
 # Seconds.
 ENDS_WITHIN = 10
 # Sent before all other modules.
@@ -93,6 +107,23 @@ def run_modules(  # noqa: PLR0913 - independent options
             service, ("python", "-c", LOADER), stdin=stdin, folder=folder, on_output=reader.read
         )
     return _result(reader, outcome, shape, engine.stack.mask)
+
+
+def attach_modules(
+    engine: Engine, modules: Sequence[ModuleType], request: Mapping[str, Any], *, terminal: bool
+) -> Outcome:
+    """Call `main` of the last module inside MLflow's service, connected to the standard streams.
+
+    Args:
+        engine: Engine of the stack.
+        modules: Modules as of `run_modules`; together with the request, they are visible in the
+            list of processes, and must not be longer than 128 KiB.
+        request: Argument of `main`, as JSON values.
+        terminal: Whether these streams are a terminal.
+    """
+    arguments = (json.dumps(_sources(modules)), json.dumps(request))
+    command = ("python", "-c", ATTACHED_LOADER, *arguments)
+    return engine.attach("mlflow", command, terminal=terminal)
 
 
 def _result(reader: Reader, outcome: Outcome, shape: type[T], mask: Callable[[str], str]) -> T:

@@ -6,10 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlflow_compose.queries.read import Row
-
-# A longer text would push the next columns off the screen.
-WIDEST = 60
+from mlflow_compose.queries.inside.table import Row, table
 
 
 @dataclass(frozen=True)
@@ -27,20 +24,6 @@ class Layout:
     limit: int = 0
     in_parts: bool = False
     is_for_people: bool = False
-
-
-def table(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a table with aligned columns; numbers are aligned at the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for line in (columns, ["-" * width for width in widths]):
-        yield "  ".join(map(str.ljust, line, widths)).rstrip()
-    for row, shown in zip(rows, cells, strict=True):
-        aligned = (
-            text.rjust(width) if isinstance(value, int | float) else text.ljust(width)
-            for value, text, width in zip(row, shown, widths, strict=True)
-        )
-        yield "  ".join(aligned).rstrip()
 
 
 def comma_separated(columns: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
@@ -64,11 +47,6 @@ def _distinct(columns: Sequence[str]) -> Iterator[str]:
     for place, name in enumerate(columns):
         number = [*columns[: place + 1]].count(name)
         yield name if number == 1 else f"{name}_{number}"
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else " ".join(str(value).split())
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
 LAYOUTS: Mapping[str, Layout] = {

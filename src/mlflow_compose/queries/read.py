@@ -6,11 +6,10 @@ from typing import Any
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.engines.answers import shaped
 from mlflow_compose.errors import QueryError
-from mlflow_compose.queries.inside import main, postgres, rows, sqlite, tables
+from mlflow_compose.queries.inside import main, postgres, role, rows, sqlite, tables
+from mlflow_compose.queries.inside.table import Row, Value
 
-MODULES = (tables, rows, postgres, sqlite, main)
-Value = str | int | float | bool | None
-Row = Sequence[Value]
+MODULES = (tables, rows, role, postgres, sqlite, main)
 
 
 def read(  # noqa: PLR0913 - independent options
@@ -47,7 +46,7 @@ def read(  # noqa: PLR0913 - independent options
         "query": query,
         "arguments": [*arguments],
         "limit": limit,
-        "id": engine.stack.identity,
+        "reader": engine.stack.reader,
     }
     try:
         return run_modules(engine, MODULES, request, bool, on_item=take)

@@ -8,6 +8,7 @@ from mlflow_compose.stack import notebook_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
+from mlflow_compose.stack.components.postgres_client import NAME as POSTGRES_CLIENT
 from mlflow_compose.stack.healthcheck import PATIENCE, Healthcheck
 from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
 from mlflow_compose.stack.model import Stack
@@ -27,6 +28,7 @@ __all__ = [
     "LOCAL",
     "LOCAL_PROVIDERS",
     "PATIENCE",
+    "POSTGRES_CLIENT",
     "PROVIDERS",
     "REQUIREMENTS",
     "Bind",

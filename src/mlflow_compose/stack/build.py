@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import credentials, keys
 from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.image import Image
 from mlflow_compose.stack.model import Stack
@@ -58,11 +58,12 @@ def build(  # noqa: PLR0913 - independent inputs
 def _stack(around: Surroundings, root: str) -> Stack:
     settings, site = around.settings, around.site
     certificates = settings.minio_storage_ca_certs
+    found = services(around)
     return Stack(
         name=settings.compose_project_name,
         identity=around.identity.id,
         site=site,
-        services=services(around),
+        services=tuple(service for service in found if not service.is_tool),
         stores=around.stores,
         artifact_access=settings.mlflow_artifact_access,
         s3_provider=settings.s3_provider if around.stores.bundles_s3 else "",
@@ -76,7 +77,9 @@ def _stack(around: Surroundings, root: str) -> Stack:
         region=settings.aws_default_region,
         checksums=settings.minio_storage_checksums,
         jupyter_token=credentials.reveal(settings.jupyter_token) if settings.jupyter else "",
-        sensitive=credentials.texts(settings),
+        sensitive=credentials.texts(settings, around.identity.id),
+        tools=tuple(service for service in found if service.is_tool),
+        reader=keys.reader(settings, around.identity.id) if around.stores.uses_postgres else None,
         ca_certs=from_home(certificates, root) if certificates else "",
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import certificates, credentials
+from mlflow_compose.stack import certificates, credentials, postgres_logins
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
@@ -14,7 +14,7 @@ def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretF
     """Return the secret files of a PostgreSQL client; the service file comes first."""
     trusted = certificates.postgres_ca_certs(settings, home)
     path = site.certificates(trusted) if trusted else ""
-    service = credentials.postgres_service(settings, site.database, path)
+    service = postgres_logins.service(settings, site.database, path)
     return (service, trusted) if trusted else (service,)
 
 

@@ -1,4 +1,7 @@
-"""The secrets of a stack, in the file formats of its servers and libraries."""
+"""The secrets of a stack, in the file formats of its servers and libraries.
+
+Those of PostgreSQL are in `postgres_logins`.
+"""
 
 import csv
 import io
@@ -15,8 +18,6 @@ from mlflow_compose.stack import keys
 from mlflow_compose.stack.service import SecretFile
 
 # Secret names: files below `secrets/`, and secrets in Compose.
-PG_PASSWORD = "pg_password"  # noqa: S105 - its name
-PG_SERVICE = "pg_service.conf"
 APP_KEY = "s3_app_key"
 ROOT_KEY = "s3_root_key"
 MINIO_ROOT_USER = "minio_root_user"
@@ -31,37 +32,6 @@ PIP_INDEX_URL = "pip_index_url"
 MODEL_LOGIN = "model_login.json"
 
 MASKED_LENGTH = 4
-
-
-def postgres_password(settings: Settings) -> SecretFile:
-    """Return the password that the database is created with."""
-    return SecretFile(PG_PASSWORD, reveal(settings.pg_password), "Password of PG_USER.")
-
-
-def postgres_service(settings: Settings, database: tuple[str, int], ca_certs: str) -> SecretFile:
-    """Return the libpq service file with which clients connect to the database.
-
-    libpq ignores a password file that other users may read, but not a service file:
-    https://www.postgresql.org/docs/current/libpq-pgservice.html
-
-    Args:
-        settings: Validated settings.
-        database: Host and port.
-        ca_certs: Path of the CA certificates, empty for none.
-    """
-    host, port = database
-    certificates = f"sslrootcert={ca_certs}\n" if ca_certs else ""
-    text = (
-        "[mlflow]\n"
-        f"host={host}\n"
-        f"port={port}\n"
-        f"dbname={settings.pg_database}\n"
-        f"user={settings.pg_user}\n"
-        f"password={reveal(settings.pg_password)}\n"
-        f"sslmode={settings.pg_sslmode}\n"
-        f"{certificates}"
-    )
-    return SecretFile(PG_SERVICE, text, "How MLflow connects to the database (libpq service file).")
 
 
 def app_key(settings: Settings) -> SecretFile:
@@ -196,9 +166,10 @@ def pip_index_url(settings: Settings) -> SecretFile:
     return SecretFile(PIP_INDEX_URL, reveal(settings.pip_index_url), "Package index for the build.")
 
 
-def texts(settings: Settings) -> tuple[str, ...]:
+def texts(settings: Settings, stack_id: str) -> tuple[str, ...]:
     """Return every secret text, longest first, to mask output of servers and tools."""
     found = {reveal(value) for _, value in settings if isinstance(value, SecretStr)}
+    found.add(keys.reader(settings, stack_id)[1])
     found |= {v for name, v in settings.server_variables.items() if is_secret_variable(name, v)}
     # A password in a URL is also printed without the URL.
     found |= {match[1] for text in found if (match := re.search(r"://[^/\s]*:([^/\s]+)@", text))}

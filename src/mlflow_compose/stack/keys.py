@@ -1,4 +1,4 @@
-"""Keys that users do not choose: those of MLflow's server, and DVC's.
+"""Keys that users do not choose: those of MLflow's server, of the database's reader, and DVC's.
 
 If MLflow's are not set, each worker generates a random one, or every stack has the same well-known
 one. Here they are derived from a stored secret: the same in every worker and at every start.
@@ -43,6 +43,16 @@ def derived(settings: Settings, kept: str) -> Mapping[str, str]:
         admin = settings.mlflow_admin_password.get_secret_value()
         keys[FLASK_KEY] = _derive(FLASK_KEY, admin, password).hex()
     return keys
+
+
+def reader(settings: Settings, stack_id: str) -> tuple[str, str]:
+    """Return the name and the password of the PostgreSQL role that can only read.
+
+    Roles belong to the whole server, which stacks may share; the name says whose role it is.
+    """
+    role = f"mlflow_reader_{stack_id}"
+    password = settings.pg_password.get_secret_value()
+    return role, hmac.new(password.encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
 def dvc_key(settings: Settings, bucket: str) -> tuple[str, str]:

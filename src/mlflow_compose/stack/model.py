@@ -38,6 +38,8 @@ class Stack:
         ca_certs: CA certificates with which clients on this machine verify S3, empty for the
             system's.
         network: Network of the containers.
+        tools: Services that only run while a command uses them.
+        reader: Name and password of the database role that can only read, None without PostgreSQL.
     """
 
     name: str
@@ -57,6 +59,13 @@ class Stack:
     jupyter_token: str = field(default="", repr=False)
     ca_certs: str = ""
     network: str = "backend"
+    tools: tuple[Service, ...] = ()
+    reader: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def defined(self) -> tuple[Service, ...]:
+        """The services and the tools."""
+        return (*self.services, *self.tools)
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -91,7 +100,7 @@ class Stack:
         """Every secret that a service or a build reads, sorted by name."""
         used = {
             secret.name: secret
-            for service in self.services
+            for service in self.defined
             for secret in (*service.secrets, *(service.build.secrets if service.build else ()))
         }
         return tuple(used[name] for name in sorted(used))
@@ -137,8 +146,8 @@ class Stack:
         return self.key_is_limited and not PROVIDERS[self.s3_provider].key_maker
 
     def service(self, name: str) -> Service:
-        """Return the service called `name`."""
-        return next(service for service in self.services if service.name == name)
+        """Return the service or the tool called `name`."""
+        return next(service for service in self.defined if service.name == name)
 
     def has(self, name: str) -> bool:
         """Tell whether there is a service called `name`."""

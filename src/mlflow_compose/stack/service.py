@@ -157,6 +157,7 @@ class Service:
         shared: Templates of the containers that it also needs without one: files, and folders with
             a trailing slash.
         unused: Files in its templates' folder that it does not need.
+        is_tool: Whether it only runs while a command uses it.
     """
 
     name: str
@@ -182,6 +183,7 @@ class Service:
     folder: str = ""
     shared: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
+    is_tool: bool = False
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

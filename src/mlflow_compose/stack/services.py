@@ -10,11 +10,12 @@ from mlflow_compose.stack.components.kind import Kind, Surroundings, VolumeNames
 from mlflow_compose.stack.components.mlflow import MLFLOW
 from mlflow_compose.stack.components.model_server import MODEL_SERVER
 from mlflow_compose.stack.components.postgres import POSTGRES
+from mlflow_compose.stack.components.postgres_client import POSTGRES_CLIENT
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.stores import Stores
 
-KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, MODEL_SERVER)
+KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, MODEL_SERVER, POSTGRES_CLIENT)
 
 
 def known_volumes() -> VolumeNames:
@@ -31,7 +32,7 @@ def causes_of(stores: Stores) -> Mapping[str, Cause]:
 
 
 def services(around: Surroundings) -> tuple[Service, ...]:
-    """Return the services that the settings require."""
+    """Return the services and the tools that the settings require."""
     wanted = [(kind, name) for kind in KINDS for name in kind.names(around)]
     complete = replace(
         around,

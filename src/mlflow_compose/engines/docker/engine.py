@@ -20,7 +20,7 @@ from mlflow_compose.engines.docker.containers import (
     users_of,
 )
 from mlflow_compose.engines.docker.failures import docker_errors, last_line, last_lines
-from mlflow_compose.engines.docker.one_off import run_once
+from mlflow_compose.engines.docker.one_off import attach_once, run_once
 from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.view import Containers, View
 from mlflow_compose.engines.docker.watch import watch
@@ -172,14 +172,17 @@ class DockerEngine:
             on_start=on_start,
         )
 
+    def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
+        """Run a command like `run`, connected to the standard streams of this process."""
+        return attach_once(self._client, service, command, terminal=terminal)
+
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the volumes of the stack that its services no longer use."""
         return tuple(sorted(self._volumes() - {*self.stack.volumes}))
 
     def remove_volumes(self, names: Collection[str]) -> Removed:
         """Delete volumes of the stack with their data."""
-        found = sorted(self._volumes() & {*names})
-        self._check_unused(found)
+        self._check_unused(found := sorted(self._volumes() & {*names}))
         with docker_errors(self.stack, "docker volume rm"):
             self._client.volume.remove([docker_name(self.stack.name, name) for name in found])
         return Removed(tuple(found))
@@ -223,7 +226,7 @@ class DockerEngine:
 
     def _statuses(self, containers: Containers) -> tuple[ServiceStatus, ...]:
         order = [service.name for service in self.stack.services]
-        found = [each.status for each in self._snapshots(containers)]
+        found = (each.status for each in self._snapshots(containers))
         return tuple(sorted(found, key=lambda status: order.index(status.name)))
 
     def _without_outdated(self, containers: Containers) -> Containers:
@@ -237,8 +240,7 @@ class DockerEngine:
         return self._view.containers_now()
 
     def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
-        culprit = verdict.culprit
-        if culprit is None:
+        if (culprit := verdict.culprit) is None:
             reason = self.stack.mask(last_line("\n".join(verdict.lines)))
             return EngineError(
                 f"docker compose up failed: {reason}",

@@ -2,8 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from mlflow_compose.engines.base import (
@@ -14,7 +15,7 @@ from mlflow_compose.engines.base import (
     SharedFolder,
     Start,
 )
-from mlflow_compose.engines.process import run_process
+from mlflow_compose.engines.process import attach, run_process
 from mlflow_compose.errors import EngineError
 
 if TYPE_CHECKING:
@@ -44,15 +45,33 @@ def run_once(  # noqa: PLR0913 - independent options
     Raises:
         EngineError: The folder cannot be mounted.
     """
+    run = partial(run_process, stdin=stdin, on_output=on_output, on_start=on_start)
+    return _in_container(client, service, command, ("--no-TTY", *_mount(folder)), run)
+
+
+def attach_once(
+    client: "DockerClient", service: str, command: Sequence[str], *, terminal: bool
+) -> Outcome:
+    """Run a command, connected to the standard streams of this process."""
+    # Compose would allocate a terminal without looking for one.
+    options = () if terminal else ("--no-TTY",)
+    return _in_container(client, service, command, options, attach)
+
+
+def _in_container(
+    client: "DockerClient",
+    service: str,
+    command: Sequence[str],
+    options: Sequence[str],
+    run: Callable[[Sequence[str]], Outcome],
+) -> Outcome:
+    """Run a command in a new container, which is removed however the command ends."""
     program, *arguments = command
     name = f"{client.client_config.compose_project_name}-{service}-run-{secrets.token_hex(6)}"
-    options = ["--rm", "--no-deps", "--no-TTY", "--name", name, "--entrypoint", program]
-    run = [*map(str, client.client_config.docker_compose_cmd), "run", *options, *_mount(folder)]
-
+    compose = map(str, client.client_config.docker_compose_cmd)
+    common = ("--rm", "--no-deps", "--name", name, "--entrypoint", program)
     try:
-        outcome = run_process(
-            [*run, service, *arguments], stdin=stdin, on_output=on_output, on_start=on_start
-        )
+        outcome = run([*compose, "run", *common, *options, service, *arguments])
     except BaseException:
         # Only now that Compose has ended: it would create the container after its removal.
         _remove(client, name)

@@ -1,15 +1,12 @@
 """The local engine: the services are processes of this machine."""
 
-import os
 import stat
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from mlflow_compose.engines.base import (
-    FOLDER_VARIABLE,
     Outcome,
     Output,
     Removed,
@@ -18,6 +15,7 @@ from mlflow_compose.engines.base import (
     Start,
 )
 from mlflow_compose.engines.local import availability, folders, log, orphans, packages, processes
+from mlflow_compose.engines.local.commands import Commands
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
@@ -25,7 +23,6 @@ from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
-from mlflow_compose.engines.process import run_process
 from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
@@ -33,13 +30,11 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack, known_volumes
 
 SHOWN_LINES = 12
-# Folders of programs, below the folder of the packages.
-PROGRAMS = ("bin", "postgresql/bin")
 LOGS = "logs"
 # Seconds that a health check may take while services start: some block until the server answers.
 STARTING_TIMEOUT = 0.5
 # Variables that servers inherit from the caller: none that could change the stack.
-INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
+INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TERM", "TZ", "USER")
 
 
 class LocalEngine:
@@ -60,6 +55,7 @@ class LocalEngine:
         # Start times seen so far, by service: supervisord does not count restarts.
         self._starts: dict[str, set[int]] = {}
         self._checks = HealthChecks(self._folder, self._environ)
+        self._commands = Commands(stack, self._folder, self._owner, self._environ)
         names = (service.name for service in stack.services)
         self._start_logs = log.StartLogs(paths.local / LOGS, names)
 
@@ -147,27 +143,14 @@ class LocalEngine:
         on_start: Start | None = None,
     ) -> Outcome:
         """Run a command with the packages, the environment and the secrets of a service."""
-        found = self.stack.service(service)
-        programs = [Path(found.image) / path for path in PROGRAMS]
-        for needed in (programs[0] / "python", self._folder / CONFIGURATION):
-            if not needed.exists():
-                return Outcome(1, b"", f"{needed} is missing: mlflow-compose up creates it")
-        # An import that is resumed must not meet what the killed one started.
-        orphans.end_abandoned_commands(self._owner)
-        path = os.pathsep.join([*map(str, programs), self._environ.get("PATH", os.defpath)])
-        # As in `run.sh`: bytecode next to scripts would make them look changed.
-        given = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        if folder:
-            given[FOLDER_VARIABLE] = str(folder.path)
-        environ = {**self._environ, **found.environment, **given, **self._owner.command_marks}
-        return run_process(
-            command,
-            folder=self._folder,
-            environ=environ,
-            stdin=stdin,
-            on_output=on_output,
-            on_start=on_start,
+        return self._commands.run(
+            service, command, stdin=stdin, folder=folder, on_output=on_output, on_start=on_start
         )
+
+    def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
+        """Run a command like `run`, connected to the standard streams of this process."""
+        del terminal
+        return self._commands.attach(service, command)
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the data folders that the services no longer use."""

@@ -9,7 +9,7 @@ def main(request: Request) -> bool:
 
     Args:
         request: `backend` (URI), `query`, `arguments` (texts), `limit` (0 for none), and the
-            stack's `id`.
+            `reader` (role and password).
     """
     is_file = request["backend"].startswith(sqlite.PREFIX)
     return sqlite.read(request) if is_file else postgres.read(request)

@@ -16,10 +16,8 @@ ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE})
 
 def read(request: Request) -> bool:
     """Run the query; return whether there are more rows than the limit."""
-    file = Path(request["backend"].removeprefix(PREFIX)).absolute()
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            connection.set_authorizer(_authorize)
+        with closing(connect(request["backend"])) as connection:
             numbered = {f"argument_{n}": value for n, value in enumerate(request["arguments"], 1)}
             # Raises for more than one statement.
             cursor = connection.execute(request["query"], numbered)
@@ -27,6 +25,14 @@ def read(request: Request) -> bool:
             return report(columns, cursor.fetchmany, request["limit"])
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise Failure(str(error)) from None
+
+
+def connect(backend: str) -> sqlite3.Connection:
+    """Open the file of a URI, so that nothing can be changed, and no secret can be read."""
+    file = Path(backend.removeprefix(PREFIX)).absolute()
+    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)
+    connection.set_authorizer(_authorize)
+    return connection
 
 
 def _authorize(

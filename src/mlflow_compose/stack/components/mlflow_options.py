@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.settings.sizes import mebibytes
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import credentials, postgres_logins
 from mlflow_compose.stack.clients import s3_environment
 from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
@@ -85,7 +85,7 @@ def _worker_memory(settings: Settings) -> Mapping[str, str]:
 def _stores_environment(around: Surroundings) -> Mapping[str, str]:
     settings, site, found = around.settings, around.site, {}
     if around.stores.uses_postgres:
-        found["PGSERVICEFILE"] = site.secret(credentials.PG_SERVICE)
+        found["PGSERVICEFILE"] = site.secret(postgres_logins.PG_SERVICE)
     if around.stores.uses_s3:
         found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.APP_KEY)
         found |= s3_environment(settings, site, around.home)

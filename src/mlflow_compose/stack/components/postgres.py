@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import credentials
+from mlflow_compose.stack import postgres_logins
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.postgres_options import options
@@ -24,7 +24,7 @@ ABOUT = "MLflow's backend store: experiments, runs, params, metrics and tags."
 def in_container(around: Surroundings, name: str) -> Service:
     """Return the bundled PostgreSQL server."""
     settings, site = around.settings, around.site
-    password = credentials.postgres_password(settings)
+    password = postgres_logins.password(settings)
     return Service(
         name=name,
         about=ABOUT,
@@ -34,7 +34,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         environment={
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,
-            "POSTGRES_PASSWORD_FILE": site.secret(credentials.PG_PASSWORD),
+            "POSTGRES_PASSWORD_FILE": site.secret(postgres_logins.PG_PASSWORD),
             # Images from 18 on expect the volume one level up; PGDATA makes this fit every major.
             "PGDATA": "/var/lib/postgresql/pgdata",
         },
@@ -52,7 +52,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same server without a container, listening on this machine."""
     settings, site = around.settings, around.site
-    password = credentials.postgres_password(settings)
+    password = postgres_logins.password(settings)
     _, port = site.database
     data = Volume(VOLUME, f"data/{VOLUME}")
     addresses = database_addresses(settings)
@@ -66,7 +66,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         environment={
             "POSTGRES_USER": settings.pg_user,
             "POSTGRES_DB": settings.pg_database,
-            "POSTGRES_PASSWORD_FILE": site.secret(credentials.PG_PASSWORD),
+            "POSTGRES_PASSWORD_FILE": site.secret(postgres_logins.PG_PASSWORD),
             "PGDATA": f"{data.target}/pgdata",
             "PGPORT": str(port),
             "LISTEN_ADDRESSES": ",".join(addresses),
