@@ -12,6 +12,8 @@ OVERRIDE_FILE = "docker-compose.override.yaml"
 SECRETS_DIR = "secrets"
 STATE_DIR = ".mlflow-compose"
 STATE_MODE = 0o600
+# The folder of this package.
+PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,11 @@ def examples() -> Path:
 
 def _shipped(name: str) -> Path:
     """Return a folder that ships with the tool: in the package, or at the top of a checkout."""
-    package = Path(__file__).parent
-    for candidate in (package / name, package.parents[1] / name):
+    for candidate in (PACKAGE / name, PACKAGE.parents[1] / name):
         if candidate.is_dir():
             return candidate
     raise TemplatesMissingError(
-        f"the {name} next to {package} are missing",
+        f"the {name} next to {PACKAGE} are missing",
         hint="pip install --force-reinstall mlflow-compose",
     )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .running import Run, RunningStack
 from .tracking import Api
+from .waiting import free_ports
 
 ODD = "p@ss w'or$d\"\\#% ${HOME} $$ `id` {{x}} <&>*?!~;|=:,%2F"
 UNICODE = "пароль-密码-größe-🔑"
@@ -36,6 +37,9 @@ def open_classroom(make: Callable[..., RunningStack], engine: str) -> Classroom:
         MLFLOW_AUTH="basic",
         MLFLOW_ADMIN_USERNAME=ADMIN[0],
         MLFLOW_ADMIN_PASSWORD=ADMIN[1],
+        PGADMIN="true",
+        PGADMIN_PASSWORD=ODD,
+        PGADMIN_PORT=str(free_ports(1)[0]),
         STACK_BIND_ADDRESS="0.0.0.0",  # noqa: S104 - what this is about
     )
     stack.tool("up")

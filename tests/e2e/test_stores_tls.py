@@ -102,7 +102,7 @@ def test_a_shell_of_an_external_database_must_use_tls(
     refused = secured.tool("sql", "SELECT 1", "--json", code=1).envelope["errors"][0]
     assert "pg_hba.conf" in refused["hint"]
     with (postgres.data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
-        rules.write("hostssl all all all scram-sha-256\n")
+        rules.write("hostssl all /^mlflow_reader_ all scram-sha-256\n")
     postgres.sql("SELECT pg_reload_conf()")
     path = environment(PATH=f"{postgres.programs}{os.pathsep}{os.environ['PATH']}")
     command = (str(SCRIPT), "sql", "--shell")

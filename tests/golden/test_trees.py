@@ -2,7 +2,7 @@
 
 `make golden` updates the folders; `git diff` then shows how a change affects users.
 `files.txt` lists every rendered file with its mode. `expected/` contains the rendered files except
-plain copies from `templates/`, such as the pinned Python packages.
+plain copies from `templates/` and of modules, such as the pinned Python packages.
 A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker.
 """
 
@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose import machine
-from mlflow_compose.paths import sources
+from mlflow_compose.paths import PACKAGE, sources
 from mlflow_compose.render import render, write
 from mlflow_compose.settings import load
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
+from mlflow_compose.stack.components import reader_init
 from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.golden.compose import compose
 from tests.unit.samples import built
@@ -75,8 +76,9 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    folders = ("compose", "local", "shared", "jupyter")
+    folders = ("compose", "local", "shared", "jupyter", "pgadmin")
     copies = {text for name in folders for text in sources(name).values()}
+    copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
     return {
         path: text
         for path, text in tree.items()

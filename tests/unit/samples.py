@@ -33,6 +33,7 @@ SECRETS: Mapping[str, str] = {
     "MINIO_ROOT_PASSWORD": "root-password-of-the-sample",
     "MLFLOW_ADMIN_PASSWORD": "admin-password-of-the-sample",
     "JUPYTER_TOKEN": "token-of-the-sample",
+    "PGADMIN_PASSWORD": "pgadmin-password-of-the-sample",
 }
 
 

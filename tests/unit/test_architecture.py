@@ -107,9 +107,13 @@ MAY_USE = {
     "uv": ("engines/local/",),
     "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py", "engines/answers.py"),
     "pydantic_core": ("settings/",),
-    "pydantic_settings": ("settings/model.py", "settings/notebooks.py", "settings/stores.py"),
+    "pydantic_settings": tuple(
+        f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores")
+    ),
     "python_on_whales": ("engines/docker/",),
-    "requests": ("clients/tracking.py", "clients/jupyter.py", "clients/models.py"),
+    "requests": tuple(
+        f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")
+    ),
     "rich": ("console.py",),
     "typer": ("cli/",),
     "urllib3": ("clients/tracking.py",),

@@ -89,6 +89,7 @@ def test_every_requirement_must_be_pinned_with_a_hash() -> None:
     for text in (
         sources("shared")["requirements.txt"],
         sources("jupyter")["requirements.txt"],
+        sources("pgadmin")["requirements.txt"],
         sources("compose/mlflow")["requirements-build.txt"],
     ):
         pinned = text.replace("\\\n", " ").splitlines()

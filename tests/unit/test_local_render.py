@@ -192,6 +192,7 @@ def test_secrets_must_only_be_in_the_secrets_folder() -> None:
         local_stack(
             MLFLOW_AUTH="basic",
             JUPYTER="true",
+            PGADMIN="true",
             MLFLOW_FLASK_SERVER_SECRET_KEY="flask-key-of-the-sample",
             PIP_INDEX_URL=index,
         )

@@ -36,6 +36,7 @@ def lines() -> list[str]:
     return [f"{name}={marked(name)}" for name in (*OURS, *SERVER)] + [
         "MLFLOW_AUTH=basic",
         "JUPYTER=true",
+        "PGADMIN=true",
     ]
 
 

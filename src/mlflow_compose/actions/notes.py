@@ -20,8 +20,8 @@ def notes(plan: Plan) -> Iterator[str]:
         yield f"from the environment, not from {env_file.name}: {', '.join(loaded.overrides)}"
     if without_docker and loaded.settings.has_memory_limits:
         yield (
-            "MLFLOW_MEMORY, PG_MEMORY, MINIO_MEMORY and JUPYTER_MEMORY have no effect without "
-            "Docker"
+            "MLFLOW_MEMORY, PG_MEMORY, MINIO_MEMORY, JUPYTER_MEMORY and PGADMIN_MEMORY have no "
+            "effect without Docker"
         )
     image = loaded.settings.minio_image
     if not without_docker and is_withdrawn(image):

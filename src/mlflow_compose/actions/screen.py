@@ -15,6 +15,10 @@ def where(stack: Stack) -> list[str]:
     found = {port.label: stack.urls[port.name] for port in stack.opened}
     if stack.jupyter_token:
         found |= {"Token": "the value of JUPYTER_TOKEN, which Jupyter's page asks for"}
+    if stack.pgadmin_login:
+        found |= {
+            "Login": f"{stack.pgadmin_login[0]} with the value of PGADMIN_PASSWORD, in pgAdmin"
+        }
     found |= {"Runs": stores.runs.text, "Artifacts": stores.artifacts.text}
     return [f"{name:<10} {text}" for name, text in found.items()]
 

@@ -7,6 +7,7 @@ from mlflow_compose.checks.causes import causes, diagnose
 from mlflow_compose.checks.inside import Probe, check_links
 from mlflow_compose.checks.notebooks import notebook_steps
 from mlflow_compose.checks.owner import check_owner
+from mlflow_compose.checks.pgadmin import pgadmin_steps
 from mlflow_compose.checks.proof import Mismatch, Proof
 from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
 from mlflow_compose.engines import Engine
@@ -26,7 +27,7 @@ def verify(engine: Engine, progress: Progress) -> Result:
     proof = Proof(engine.stack)
     steps: list[Step] = []
     store = _shown("bucket", engine.stack)
-    more = "".join(f", {name}" for name, _ in notebook_steps(engine))
+    more = "".join(f", {name}" for name, _ in _more_steps(engine))
     with progress.step(f"Proving: run, metric, artifact 20 MB, model, database, {store}{more}"):
         probe = Probe(engine)
         try:
@@ -54,7 +55,12 @@ def _actions(
         probe.load()
         return answer
 
-    return (("health", health), *proof.outside, *notebook_steps(engine))
+    return (("health", health), *proof.outside, *_more_steps(engine))
+
+
+def _more_steps(engine: Engine) -> tuple[tuple[str, Callable[[], str]], ...]:
+    """Return the steps of servers that a stack may have besides MLflow."""
+    return (*notebook_steps(engine), *pgadmin_steps(engine))
 
 
 def _outside(

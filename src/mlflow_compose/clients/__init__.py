@@ -1,14 +1,15 @@
 """Talk to a running stack from this machine, as its users do.
 
 `tracking` is a client of MLflow's REST API, `objects` of S3, `jupyter` of JupyterLab, `models` of a
-served model. They raise their own small errors, which describe what happened; `checks` find out
-why.
+served model, `pgadmin` of pgAdmin. They raise their own small errors, which describe what
+happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.jupyter import Jupyter, JupyterError
 from mlflow_compose.clients.models import ModelError, ModelServer
 from mlflow_compose.clients.objects import Listed, Objects, ObjectsError
+from mlflow_compose.clients.pgadmin import PgAdmin, PgAdminError
 from mlflow_compose.clients.tracking import Tracking
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "NoAnswer",
     "Objects",
     "ObjectsError",
+    "PgAdmin",
+    "PgAdminError",
     "Tracking",
     "TrackingError",
     "Unreachable",

@@ -83,7 +83,7 @@ def _rendered_files(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
             if service:
                 path = f"{service.name}/{path.removeprefix(PER_SERVICE)}"
             yield path, _file(path, _rendered(environment, f"{folder}/{name}", values))
-    for name, text in _shared(stack):
+    for name, text in (*_shared(stack), *_modules(stack)):
         yield name, _file(name, text)
 
 
@@ -93,6 +93,14 @@ def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
     for name, text in paths.sources(CONTAINERS).items():
         if name.startswith(shared) and _is_needed(name, stack):
             yield name, text
+
+
+def _modules(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Yield modules of this package that a service's programs import, as they are."""
+    for service in stack.services:
+        for module in service.modules:
+            text = (paths.PACKAGE / module).read_text(encoding="utf-8")
+            yield f"{service.folder}/{paths.PACKAGE.name}/{module}", text
 
 
 def _is_needed(name: str, stack: Stack) -> bool:

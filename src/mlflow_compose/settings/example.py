@@ -38,9 +38,10 @@ would read differently. Booleans are `true` and `false`.
 omitted; with `BACKEND_STORE=sqlite` and `ARTIFACT_STORE=local`, that is all of them.
 
 Variables that MLflow defines for its server are passed to it unchanged. Any other name that starts
-with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_`, `CLASS_` or `JUPYTER_` is an error;
-for [names from other stacks](../how-to/from-another-stack.md), the message gives the setting to use
-instead. The name of a setting in quotes, in lower case or with hyphens is an error too.
+with `MLFLOW_`, `MINIO_`, `PG_`, `POSTGRES_`, `S3_`, `STACK_`, `CLASS_`, `JUPYTER_` or `PGADMIN_` is
+an error; for [names from other stacks](../how-to/from-another-stack.md), the message gives the
+setting to use instead. The name of a setting in quotes, in lower case or with hyphens is an error
+too.
 
 With Docker, `PG_HOST=localhost` or `MINIO_HOST=127.0.0.1` would mean the container itself, so both
 are rejected. Use `host.docker.internal` for a server on this machine, on Linux too.

@@ -31,6 +31,7 @@ from mlflow_compose.settings.fields import (
     setting,
 )
 from mlflow_compose.settings.notebooks import NotebookSettings
+from mlflow_compose.settings.pgadmin import PgAdminSettings
 from mlflow_compose.settings.profiles import Profile
 from mlflow_compose.settings.sections import (
     IMAGES,
@@ -56,7 +57,7 @@ STORE_IMAGES_AND_MEMORY = (
 STORE_PREFIX = "MLFLOW_S3_"
 
 
-class Settings(StoreSettings, NotebookSettings):
+class Settings(StoreSettings, NotebookSettings, PgAdminSettings):
     """Every setting of a stack, from `.env` and the environment.
 
     It never reads the process environment directly: `load` passes both sources in.
@@ -187,8 +188,8 @@ class Settings(StoreSettings, NotebookSettings):
     @property
     def has_memory_limits(self) -> bool:
         """Whether the memory of any server is limited."""
-        limits = (self.mlflow_memory, self.pg_memory, self.minio_memory, self.jupyter_memory)
-        return any(limits)
+        limits = (self.mlflow_memory, self.pg_memory, self.minio_memory)
+        return any((*limits, self.jupyter_memory, self.pgadmin_memory))
 
     @property
     def models(self) -> tuple[ServedModel, ...]:

@@ -7,7 +7,9 @@ from enum import Enum
 from functools import cache
 from pathlib import Path
 
-OUR_PREFIXES = ("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_", "JUPYTER_")
+OUR_PREFIXES = (
+    *("MLFLOW_", "MINIO_", "PG_", "POSTGRES_", "S3_", "STACK_", "CLASS_", "JUPYTER_", "PGADMIN_"),
+)
 # Prefixes of the settings that have none of OUR_PREFIXES.
 OTHER_PREFIXES = ("ARTIFACT_", "AWS_", "BACKEND_", "BUILD_", "COMPOSE_", "PIP_", "PYTHON_")
 
@@ -58,6 +60,8 @@ BY_MEANING = {
     "MLFLOW_TAG": "MLFLOW_VERSION",
     "MLFLOW_USER": "MLFLOW_ADMIN_USERNAME",
     "MLFLOW_USERNAME": "MLFLOW_ADMIN_USERNAME",
+    "PGADMIN_DEFAULT_PASSWORD": "PGADMIN_PASSWORD",
+    "PGADMIN_LISTEN_PORT": "PGADMIN_PORT",
     "PG_DB": "PG_DATABASE",
     "PG_NAME": "PG_DATABASE",
     "PG_VERSION": "POSTGRES_IMAGE",

@@ -8,7 +8,11 @@ from pydantic import SecretStr
 from mlflow_compose.settings.model import Settings
 from mlflow_compose.settings.problem import Problem
 from mlflow_compose.settings.store_rules import check_stores
-from mlflow_compose.settings.validators import MIN_ADMIN_PASSWORD, MIN_JUPYTER_TOKEN
+from mlflow_compose.settings.validators import (
+    MIN_ADMIN_PASSWORD,
+    MIN_JUPYTER_TOKEN,
+    MIN_PGADMIN_PASSWORD,
+)
 
 KNOWN_PASSWORDS = frozenset(
     """
@@ -26,6 +30,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _open_to_the_network(settings)
     yield from _login(settings)
     yield from _token(settings)
+    yield from _pgadmin(settings)
     yield from _server_variables(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
     if settings.minio_volume_path.startswith("~"):
@@ -54,6 +59,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         "MINIO_CONSOLE_ADDRESS": console_port(settings) if has_console else None,
         "PG_PORT": settings.pg_port if has_database_port else None,
         "JUPYTER_PORT": settings.jupyter_port if settings.jupyter else None,
+        "PGADMIN_PORT": settings.pgadmin_port if settings.pgadmin else None,
     }
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(
@@ -131,3 +137,24 @@ def _token(settings: Settings) -> Iterator[Problem]:
             "with it can run programs",
             ("JUPYTER",),
         )
+
+
+def _pgadmin(settings: Settings) -> Iterator[Problem]:
+    if not settings.pgadmin:
+        return
+    if settings.backend_store == "sqlite":
+        yield Problem(
+            "PGADMIN",
+            "must be false when BACKEND_STORE is sqlite, which pgAdmin cannot open; "
+            "mlflow-compose sql can",
+            ("BACKEND_STORE",),
+        )
+    password = settings.pgadmin_password.get_secret_value()
+    if len(password) < MIN_PGADMIN_PASSWORD:
+        yield Problem(
+            "PGADMIN_PASSWORD",
+            f"must be at least {MIN_PGADMIN_PASSWORD} characters long when PGADMIN is true",
+            ("PGADMIN",),
+        )
+    elif password.lower() in KNOWN_PASSWORDS and is_loopback(settings.stack_bind_address):
+        yield Problem("PGADMIN_PASSWORD", "must not be a well-known password", ("PGADMIN",))

@@ -13,6 +13,7 @@ from mlflow_compose.settings.sizes import mebibytes
 MAX_SECRET_CHARACTERS = 240
 MIN_ADMIN_PASSWORD = 12
 MIN_JUPYTER_TOKEN = 16
+MIN_PGADMIN_PASSWORD = 12
 MAX_PORT: int = 65535
 OLDEST_MLFLOW = (3, 5, 0)
 # A package name, extras and versions: no URL, file or option, which could install anything else.

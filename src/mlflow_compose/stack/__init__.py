@@ -4,13 +4,19 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 `components/`; to add one, write a module that defines a `Kind`, and list that in `services.py`.
 """
 
-from mlflow_compose.stack import notebook_image
+from mlflow_compose.stack import notebook_image, pgadmin_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.components.postgres_client import NAME as POSTGRES_CLIENT
 from mlflow_compose.stack.healthcheck import PATIENCE, Healthcheck
-from mlflow_compose.stack.image import REQUIREMENTS, Image, container_image, package_folder
+from mlflow_compose.stack.image import (
+    INCLUDED,
+    REQUIREMENTS,
+    Image,
+    container_image,
+    package_folder,
+)
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import (
     LOCAL_PROVIDERS,
@@ -25,6 +31,7 @@ from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site,
 
 __all__ = [
     "DOCKER",
+    "INCLUDED",
     "LOCAL",
     "LOCAL_PROVIDERS",
     "PATIENCE",
@@ -55,4 +62,5 @@ __all__ = [
     "needs_docker",
     "notebook_image",
     "package_folder",
+    "pgadmin_image",
 ]

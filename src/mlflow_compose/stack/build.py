@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
+from mlflow_compose.settings.pgadmin import PGADMIN_EMAIL
 from mlflow_compose.stack import credentials, keys
 from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.image import Image
@@ -77,6 +78,7 @@ def _stack(around: Surroundings, root: str) -> Stack:
         region=settings.aws_default_region,
         checksums=settings.minio_storage_checksums,
         jupyter_token=credentials.reveal(settings.jupyter_token) if settings.jupyter else "",
+        pgadmin_login=_pgadmin_login(settings),
         sensitive=credentials.texts(settings, around.identity.id),
         tools=tuple(service for service in found if service.is_tool),
         reader=keys.reader(settings, around.identity.id) if around.stores.uses_postgres else None,
@@ -88,3 +90,9 @@ def _login(settings: Settings) -> tuple[str, str] | None:
     if settings.mlflow_auth == "none":
         return None
     return settings.mlflow_admin_username, credentials.reveal(settings.mlflow_admin_password)
+
+
+def _pgadmin_login(settings: Settings) -> tuple[str, str] | None:
+    if not settings.pgadmin:
+        return None
+    return PGADMIN_EMAIL, credentials.reveal(settings.pgadmin_password)

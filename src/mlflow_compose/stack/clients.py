@@ -18,6 +18,16 @@ def database_secrets(settings: Settings, site: Site, home: str) -> tuple[SecretF
     return (service, trusted) if trusted else (service,)
 
 
+def reader_secrets(
+    settings: Settings, site: Site, stack_id: str, home: str
+) -> tuple[SecretFile, ...]:
+    """Return the secret files of a client that can only read; the service file comes first."""
+    trusted = certificates.postgres_ca_certs(settings, home)
+    path = site.certificates(trusted) if trusted else ""
+    service = postgres_logins.reader(settings, stack_id, site.database, path)
+    return (service, trusted) if trusted else (service,)
+
+
 def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, str]:
     """Return the variables of an S3 client, without its key."""
     return dict(_s3_variables(settings, site, home))

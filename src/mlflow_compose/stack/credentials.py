@@ -28,6 +28,7 @@ AUTH_CONFIG = "basic_auth.ini"
 MLFLOW_ENV = "mlflow_env"
 JUPYTER_TOKEN = "jupyter_token"  # noqa: S105 - its name
 JUPYTER_LOGIN = "jupyter_login.json"
+PGADMIN_PASSWORD = "pgadmin_password"  # noqa: S105 - its name
 PIP_INDEX_URL = "pip_index_url"
 MODEL_LOGIN = "model_login.json"
 
@@ -159,6 +160,12 @@ def jupyter_login(settings: Settings) -> SecretFile:
     }
     text = json.dumps(login, indent=2) + "\n"
     return SecretFile(JUPYTER_LOGIN, text, "How notebooks log in to MLflow.")
+
+
+def pgadmin_password(settings: Settings) -> SecretFile:
+    """Return the password of pgAdmin's login."""
+    password = reveal(settings.pgadmin_password)
+    return SecretFile(PGADMIN_PASSWORD, password, "Password of pgAdmin's login.")
 
 
 def pip_index_url(settings: Settings) -> SecretFile:

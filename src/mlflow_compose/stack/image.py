@@ -11,6 +11,8 @@ from mlflow_compose.stack.service import Build, SecretFile, from_home
 from mlflow_compose.stack.site import Machine
 
 REQUIREMENTS = "requirements.txt"
+# Parts of the recipe of MLflow's image that the recipes of other images include.
+INCLUDED = ("uv.sh", "requirements-build.txt")
 # What the stack adds to MLflow's own requirements.
 ADDED = ("boto3", "flask-wtf", "httptools", "minio", "psycopg2-binary", "uvloop")
 

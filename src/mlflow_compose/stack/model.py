@@ -35,6 +35,7 @@ class Stack:
         checksums: When S3 requests carry the newer checksums.
         sensitive: Texts to mask in output, longest first.
         jupyter_token: Token of JupyterLab, empty without it.
+        pgadmin_login: Name and password of pgAdmin's login, None without pgAdmin.
         ca_certs: CA certificates with which clients on this machine verify S3, empty for the
             system's.
         network: Network of the containers.
@@ -57,6 +58,7 @@ class Stack:
     checksums: Checksums
     sensitive: tuple[str, ...] = field(repr=False)
     jupyter_token: str = field(default="", repr=False)
+    pgadmin_login: tuple[str, str] | None = field(default=None, repr=False)
     ca_certs: str = ""
     network: str = "backend"
     tools: tuple[Service, ...] = ()

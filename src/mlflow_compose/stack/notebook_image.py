@@ -9,8 +9,6 @@ from mlflow_compose.stack.image import Image, build_secrets, digest, unpinned
 from mlflow_compose.stack.service import Build
 from mlflow_compose.stack.site import Machine
 
-# Parts of the recipe of MLflow's image that the recipe includes.
-INCLUDED = ("uv.sh", "requirements-build.txt")
 # The packages in requirements/jupyter.in besides MLflow's client.
 ADDED = (
     *("jupyterlab", "ipykernel", "pip", "boto3"),

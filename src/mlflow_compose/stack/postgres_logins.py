@@ -8,6 +8,7 @@ from mlflow_compose.stack.service import SecretFile
 PG_PASSWORD = "pg_password"  # noqa: S105 - its name
 PG_SERVICE = "pg_service.conf"
 PG_CLIENT = "pg_client.conf"
+PG_READER = "pg_reader.conf"
 # Sections of the service files.
 OWNER, READER = "mlflow", "reader"
 
@@ -41,6 +42,17 @@ def client(
         _service(name, login, settings, database, ca_certs) for name, login in logins.items()
     )
     return SecretFile(PG_CLIENT, text, "How psql and pg_dump connect (libpq service file).")
+
+
+def reader(
+    settings: Settings, stack_id: str, database: tuple[str, int], ca_certs: str
+) -> SecretFile:
+    """Return the libpq service file of clients that only have the role that can only read."""
+    login = keys.reader(settings, stack_id)
+    text = _service(READER, login, settings, database, ca_certs)
+    # The role can change no table; this keeps it from creating temporary ones and large objects.
+    text += "options=-c default_transaction_read_only=on\n"
+    return SecretFile(PG_READER, text, "How pgAdmin connects (libpq service file).")
 
 
 def _owner(settings: Settings) -> tuple[str, str]:

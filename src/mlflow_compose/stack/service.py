@@ -83,7 +83,7 @@ class PublishedPort:
     """A port of a service that is published on this machine.
 
     Attributes:
-        name: Name among the URLs: mlflow, s3, console, postgres or jupyter.
+        name: Name among the URLs: mlflow, s3, console, postgres, jupyter or pgadmin.
         variable: Setting that determines the port.
         address: Address of this machine that the port binds to.
         published: Port on this machine.
@@ -157,6 +157,7 @@ class Service:
         shared: Templates of the containers that it also needs without one: files, and folders with
             a trailing slash.
         unused: Files in its templates' folder that it does not need.
+        modules: Modules of this package that its programs import, by path.
         is_tool: Whether it only runs while a command uses it.
     """
 
@@ -183,6 +184,7 @@ class Service:
     folder: str = ""
     shared: tuple[str, ...] = ()
     unused: frozenset[str] = frozenset()
+    modules: tuple[str, ...] = ()
     is_tool: bool = False
 
     @property

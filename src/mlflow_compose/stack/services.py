@@ -9,13 +9,18 @@ from mlflow_compose.stack.components.jupyter import JUPYTER
 from mlflow_compose.stack.components.kind import Kind, Surroundings, VolumeNames
 from mlflow_compose.stack.components.mlflow import MLFLOW
 from mlflow_compose.stack.components.model_server import MODEL_SERVER
+from mlflow_compose.stack.components.pgadmin import PGADMIN
 from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.postgres_client import POSTGRES_CLIENT
+from mlflow_compose.stack.components.reader_init import READER_INIT
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.stores import Stores
 
-KINDS: Sequence[Kind] = (POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, MODEL_SERVER, POSTGRES_CLIENT)
+KINDS: Sequence[Kind] = (
+    *(POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, READER_INIT, PGADMIN),
+    *(MODEL_SERVER, POSTGRES_CLIENT),
+)
 
 
 def known_volumes() -> VolumeNames:

@@ -6,17 +6,20 @@ from mlflow_compose.paths import OVERRIDE_FILE
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import (
     DOCKER,
+    INCLUDED,
     REQUIREMENTS,
     Image,
     Site,
     container_image,
     docker_site,
     notebook_image,
+    pgadmin_image,
 )
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 IMAGE, LOCK = "compose/mlflow", "shared"
 JUPYTER, JUPYTER_LOCK = "compose/jupyter", "jupyter"
+PGADMIN, PGADMIN_LOCK = "compose/pgadmin", "pgadmin"
 
 
 def _site(settings: Settings, _: GetMachine) -> Site:
@@ -28,13 +31,16 @@ def _image(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Image:
 
 
 def _images(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Mapping[str, Image]:
-    if not settings.jupyter:
-        return {}
-    lock = texts[JUPYTER_LOCK][REQUIREMENTS]
-    # Its recipe includes parts of MLflow's.
-    parts = {name: texts[IMAGE][name] for name in notebook_image.INCLUDED}
-    sources = {**texts[JUPYTER], **parts}
-    return {"jupyter": notebook_image.container_image(settings, lock, sources, home)}
+    # The recipes include parts of MLflow's.
+    parts = {name: texts[IMAGE][name] for name in INCLUDED}
+    found = {}
+    if settings.jupyter:
+        lock, sources = texts[JUPYTER_LOCK][REQUIREMENTS], {**texts[JUPYTER], **parts}
+        found["jupyter"] = notebook_image.container_image(settings, lock, sources, home)
+    if settings.pgadmin:
+        lock, sources = texts[PGADMIN_LOCK][REQUIREMENTS], {**texts[PGADMIN], **parts}
+        found["pgadmin"] = pgadmin_image.container_image(settings, lock, sources, home)
+    return found
 
 
 COMPOSE = Target(
@@ -44,7 +50,7 @@ COMPOSE = Target(
     site=_site,
     image=_image,
     images=_images,
-    ingredients=(IMAGE, LOCK, JUPYTER, JUPYTER_LOCK),
+    ingredients=(IMAGE, LOCK, JUPYTER, JUPYTER_LOCK, PGADMIN, PGADMIN_LOCK),
     # Secrets are bind mounts that containers' users read without owning them; the folder's mode
     # keeps other users out.
     secret_mode=0o444,

@@ -11,10 +11,11 @@ from mlflow_compose.stack import (
     local_site,
     notebook_image,
     package_folder,
+    pgadmin_image,
 )
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
-LOCK, SERVERS, JUPYTER_LOCK = "shared", "local", "jupyter"
+LOCK, SERVERS, JUPYTER_LOCK, PGADMIN_LOCK = "shared", "local", "jupyter", "pgadmin"
 
 
 def _site(settings: Settings, machine: GetMachine) -> Site:
@@ -29,10 +30,14 @@ def _image(settings: Settings, texts: Texts, home: str, machine: GetMachine) -> 
 def _images(
     settings: Settings, texts: Texts, home: str, machine: GetMachine
 ) -> Mapping[str, Image]:
-    if not settings.jupyter:
-        return {}
-    lock = texts[JUPYTER_LOCK][REQUIREMENTS]
-    return {"jupyter": notebook_image.package_folder(settings, lock, home, machine())}
+    found = {}
+    if settings.jupyter:
+        lock = texts[JUPYTER_LOCK][REQUIREMENTS]
+        found["jupyter"] = notebook_image.package_folder(settings, lock, home, machine())
+    if settings.pgadmin:
+        lock = texts[PGADMIN_LOCK][REQUIREMENTS]
+        found["pgadmin"] = pgadmin_image.package_folder(settings, lock, home, machine())
+    return found
 
 
 LOCAL = Target(
@@ -42,7 +47,7 @@ LOCAL = Target(
     site=_site,
     image=_image,
     images=_images,
-    ingredients=(LOCK, SERVERS, JUPYTER_LOCK),
+    ingredients=(LOCK, SERVERS, JUPYTER_LOCK, PGADMIN_LOCK),
     # Only read by the user that starts the stack.
     secret_mode=0o600,
     # supervisord does not create them.

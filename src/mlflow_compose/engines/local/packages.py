@@ -61,7 +61,11 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
         install = ("pip", "install", "--python", str(new / "bin" / "python"))
-        uv(*install, *build.install_options, "--requirement", str(requirements))
+        # What has to be built is built with what the lock pins, too.
+        uv(
+            *(*install, *build.install_options, "--build-constraints", str(requirements)),
+            *("--requirement", str(requirements)),
+        )
         if build.packages:
             _install_users(partial(uv, *install, "--compile-bytecode"), build.packages)
         packages = next((new / "lib").glob("python3*")) / "site-packages"
