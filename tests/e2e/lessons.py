@@ -11,7 +11,13 @@ from .tool import Output, environment, run
 from .tracking import Api
 
 # What a reader's environment has anyway, and what this machine lacks.
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet", "MPLBACKEND": "agg"}
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MPLBACKEND": "agg",
+    # Otherwise MLflow starts a Python process for each autologged model to infer its imports.
+    "MLFLOW_REQUIREMENTS_INFERENCE_TIMEOUT": "1",
+}
 INSTALLED = ("pip install ", "Rscript -e ")
 
 

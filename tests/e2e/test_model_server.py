@@ -19,6 +19,10 @@ INPUTS = {"dataframe_split": {"columns": ["x"], "data": [[0.5], [1.0], [2.5]]}}
 
 
 TRIPLED = [1.5, 3.0, 7.5]
+# Lists the bytecode of a package that the models import.
+COMPILED = (
+    'ls "$SERVING_FOLDER"/environments/*/lib/python3*/site-packages/pandas/core/__pycache__/*.pyc'
+)
 
 
 @dataclass
@@ -99,6 +103,11 @@ def test_a_served_model_must_be_confined(champion: Serving) -> None:
     assert box["HostConfig"]["ReadonlyRootfs"]
     assert box["HostConfig"]["Memory"] == 1024**3
     assert champion.login[1] not in json.dumps(box)
+
+
+def test_what_a_model_imports_must_be_compiled_once(champion: Serving) -> None:
+    """Compiling pandas takes longer than the rest of a start."""
+    assert champion.stack.execute(champion.listed()[LINE]["service"], "sh", "-c", COMPILED)
 
 
 def test_a_moved_alias_must_be_served_when_asked_again(champion: Serving) -> None:

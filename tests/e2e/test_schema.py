@@ -1,5 +1,6 @@
 """The tables of a new stack are those that MLflow's migrations create."""
 
+import inspect
 import json
 import re
 import sqlite3
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose.engines.inside import schema as inside
 from mlflow_compose.paths import templates
 from mlflow_compose.settings import Settings
 
-from .running import RunningStack
+from .running import RunningStack, local_only
 
 HEADER = f"-- MLflow {Settings.model_fields['mlflow_version'].default}\n"
 # Runs all migrations on an empty database.
@@ -22,19 +24,38 @@ from sqlalchemy import create_engine
 
 _initialize_tables(create_engine(sys.argv[1]))
 """
-# Does so in SQLite; prints the statements that recreate that database and the one of a stack.
+# Does so in SQLite; prints the statements that recreate that database.
 MIGRATE_SQLITE = """
-import json, sqlite3, sys, tempfile
+import json, sqlite3, tempfile
 from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy import create_engine
 
 with tempfile.NamedTemporaryFile() as file:
     _initialize_tables(create_engine(f"sqlite:///{file.name}"))
-    migrated, used = (sqlite3.connect(name) for name in (file.name, sys.argv[1]))
-    print("SHOWN", json.dumps([*migrated.iterdump()]), json.dumps([*used.iterdump()]), sep="\\n")
+    print("SHOWN", json.dumps([*sqlite3.connect(file.name).iterdump()]), sep="\\n")
+"""
+# Prints the statements that recreate a stack's database.
+DUMP_SQLITE = """
+import json, sqlite3, sys
+
+print(json.dumps([*sqlite3.connect(sys.argv[1]).iterdump()]))
+"""
+# Prepares an empty database, the stack's own, the first one again, and one of an older MLflow.
+PREPARE = """
+import json, sqlite3, sys, tempfile
+from sqlalchemy import create_engine
+
+with tempfile.NamedTemporaryFile() as file:
+    empty, own = (create_engine(f"sqlite:///{name}") for name in (file.name, sys.argv[1]))
+    found = [*map(has_current_tables, (empty, own, empty))]
+    with sqlite3.connect(file.name) as database:
+        created = [*database.iterdump()]
+        database.execute("UPDATE alembic_version SET version_num = 'older'")
+    print(json.dumps([[*found, has_current_tables(empty)], created]))
 """
 # What MLflow logs when it does so.
 MIGRATED = "Creating initial MLflow database tables"
+SAME = "both engines have the same MLflow, whose server creates the tables from the same files"
 DATABASES = {"docker": "/data/mlflow.db", "local": "data/mlflow_data/mlflow.db"}
 # What pg_dump writes besides statements about MLflow's objects.
 NOISE = re.compile(r"--|SET |SELECT pg_catalog\.set_config|\\(un)?restrict ")
@@ -67,7 +88,8 @@ def dump_of(stack: RunningStack, database: str, *options: str) -> str:
     return IN.sub(lambda found: f"{found[1]} IN ({found[2]})", kept)
 
 
-def test_the_tables_in_postgresql_must_be_those_of_the_migrations(
+@local_only(SAME)
+def test_the_file_for_postgresql_must_create_the_tables_of_the_migrations(
     shared: RunningStack, migrated: str, *, update_golden: bool
 ) -> None:
     uri = f"postgresql+psycopg2:///{migrated}?service=mlflow"
@@ -76,6 +98,12 @@ def test_the_tables_in_postgresql_must_be_those_of_the_migrations(
     if update_golden:
         schema("postgresql").write_text(expected, encoding="utf-8", newline="\n")
     assert schema("postgresql").read_text(encoding="utf-8") == expected
+
+
+def test_a_stack_on_postgresql_must_have_the_tables_of_the_file(
+    shared: RunningStack, migrated: str
+) -> None:
+    shared.sql(f"\\c {migrated}\n{schema('postgresql').read_text(encoding='utf-8')}")
     ours, theirs = (dump_of(shared, name, "--schema-only") for name in ("mlflow", migrated))
     assert ours == theirs
     assert MIGRATED not in shared.tool("logs", "mlflow").out
@@ -91,17 +119,38 @@ def created(script: Iterable[str]) -> list[list[str]]:
     return in_any_order(statement for statement in script if statement.startswith("CREATE "))
 
 
-def test_the_tables_in_sqlite_must_be_those_of_the_migrations(
+@local_only(SAME)
+def test_the_file_for_sqlite_must_create_the_tables_of_the_migrations(
     smallest: RunningStack, *, update_golden: bool
 ) -> None:
-    path = DATABASES[smallest.engine]
-    output = smallest.execute("mlflow", "python", "-c", MIGRATE_SQLITE, path)
-    migrated, used = map(json.loads, output.rpartition("SHOWN\n")[2].splitlines())
+    output = smallest.execute("mlflow", "python", "-c", MIGRATE_SQLITE)
+    migrated = json.loads(output.rpartition("SHOWN\n")[2])
     if update_golden:
         text = HEADER + "".join(f"{statement}\n" for statement in migrated)
         schema("sqlite").write_text(text, encoding="utf-8", newline="\n")
-    prepared = sqlite3.connect(":memory:")
-    prepared.executescript(schema("sqlite").read_text(encoding="utf-8"))
-    assert in_any_order(prepared.iterdump()) == in_any_order(migrated)
-    assert created(used) == created(migrated)
+    assert in_any_order(prepared().iterdump()) == in_any_order(migrated)
+
+
+def prepared() -> sqlite3.Connection:
+    """Return a database with the tables of the file for SQLite."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(schema("sqlite").read_text(encoding="utf-8"))
+    return database
+
+
+def test_a_stack_on_sqlite_must_have_the_tables_of_the_file(smallest: RunningStack) -> None:
+    path = DATABASES[smallest.engine]
+    used = json.loads(smallest.execute("mlflow", "python", "-c", DUMP_SQLITE, path))
+    assert created(used) == created(prepared().iterdump())
     assert MIGRATED not in smallest.tool("logs", "mlflow").out
+
+
+def test_a_copy_must_use_the_file_for_empty_and_current_databases_only(
+    smallest: RunningStack,
+) -> None:
+    """With the file as it is found where MLflow runs; any other database is MLflow's to migrate."""
+    path = DATABASES[smallest.engine]
+    code = "\n".join((inspect.getsource(inside), PREPARE))
+    found, tables = json.loads(smallest.execute("mlflow", "python", "-c", code, path))
+    assert found == [True, True, True, False]
+    assert created(tables) == created(prepared().iterdump())

@@ -1,15 +1,16 @@
 """The artifact repository plugin, with servers that break connections or refuse uploads."""
 
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.unit.preloaded import Interpreter, interpreter
+
+IMPORTED = "mlflow.store.artifact.s3_artifact_repo"
 PLUGINS = Path(__file__).parents[2] / "templates" / "compose" / "mlflow" / "plugins"
 CONTENT = bytes(range(250)) * 4
 FETCH = """
@@ -141,66 +142,82 @@ def address() -> Iterator[str]:
         server.shutdown()
 
 
-def repository(code: str, address: str, home: Path, *arguments: str, **more: str) -> list[str]:
-    """Run code with the plugin, for a server at an address; return the lines that it prints."""
-    environ = {
-        "PYTHONPATH": str(PLUGINS),
-        "MLFLOW_S3_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "NO_PROXY": "127.0.0.1",
-        "HOME": str(home),
-        "PATH": os.environ["PATH"],
-        **more,
-    }
-    command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+Repository = Callable[..., list[str]]
 
 
-def test_an_interrupted_download_must_be_retried(address: str, tmp_path: Path) -> None:
-    *_, path = repository(FETCH, address, tmp_path, str(tmp_path))
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """Return a Python that has imported what the plugin imports."""
+    environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    with interpreter(tmp_path_factory.mktemp("output"), environ, IMPORTED) as found:
+        yield found
+
+
+@pytest.fixture
+def repository(python: Interpreter, tmp_path: Path) -> Repository:
+    """Return a function that runs code with the plugin, for a server at an address."""
+
+    def run(code: str, address: str, *arguments: str, **more: str) -> list[str]:
+        environ = {
+            "MLFLOW_S3_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": "127.0.0.1",
+            "HOME": str(tmp_path),
+            "PATH": os.environ["PATH"],
+            **more,
+        }
+        done = python.run(code, arguments, environ, [str(PLUGINS)])
+        assert done.code == 0, done.err
+        return done.out.splitlines()
+
+    return run
+
+
+def test_an_interrupted_download_must_be_retried(
+    address: str, repository: Repository, tmp_path: Path
+) -> None:
+    *_, path = repository(FETCH, address, str(tmp_path))
     assert Path(path).read_bytes() == CONTENT
 
 
 def test_payloads_must_be_signed_except_for_the_server_of_the_stack(
-    address: str, tmp_path: Path
+    address: str, repository: Repository
 ) -> None:
-    assert repository(STORE + SMALL, address, tmp_path)[0] == "ClientError"
-    assert repository(STORE + SMALL, address, tmp_path, BUNDLED_S3="true")[0] == "stored"
+    assert repository(STORE + SMALL, address)[0] == "ClientError"
+    assert repository(STORE + SMALL, address, BUNDLED_S3="true")[0] == "stored"
 
 
-def test_slow_uploads_must_not_wait_for_each_other(address: str, tmp_path: Path) -> None:
-    found = repository(MANY, address, tmp_path, BUNDLED_S3="true", AWS_MAX_ATTEMPTS="1")
+def test_slow_uploads_must_not_wait_for_each_other(address: str, repository: Repository) -> None:
+    found = repository(MANY, address, BUNDLED_S3="true", AWS_MAX_ATTEMPTS="1")
     assert found == ["stored 40"]
 
 
-def test_a_refused_upload_must_be_received_to_the_end(address: str, tmp_path: Path) -> None:
+def test_a_refused_upload_must_be_received_to_the_end(address: str, repository: Repository) -> None:
     """Otherwise, a client that is still sending would see a broken connection, not the reason."""
-    error, taken = repository(STORE + WHOLE, address, tmp_path)
+    error, taken = repository(STORE + WHOLE, address)
     assert (error, int(taken)) == ("ClientError", 30_000_000)
 
 
 def test_versions_of_mlflow_without_streams_must_have_the_plugin_too(
-    address: str, tmp_path: Path
+    address: str, repository: Repository
 ) -> None:
     """Its check of locations would be missing as well: MLflow only warns about a plugin's error."""
-    assert repository(OLDER, address, tmp_path) == ["ProxiedS3ArtifactRepository"]
+    assert repository(OLDER, address) == ["ProxiedS3ArtifactRepository"]
 
 
 def test_a_file_that_s3_has_not_enough_parts_for_must_be_refused(
-    address: str, tmp_path: Path
+    address: str, repository: Repository
 ) -> None:
     code = STORE.replace(
         "async def main", "import proxied_s3\nproxied_s3.LARGEST = 1000\nasync def main"
     )
-    error, _ = repository(code + WHOLE, address, tmp_path)
+    error, _ = repository(code + WHOLE, address)
     assert error == "MlflowException"
 
 
-def test_only_the_client_of_the_stacks_server_must_be_loaded_early(tmp_path: Path) -> None:
+def test_only_the_client_of_the_stacks_server_must_be_loaded_early(repository: Repository) -> None:
     nowhere = "http://127.0.0.1:1"
-    assert repository(LOAD, nowhere, tmp_path, BUNDLED_S3="true") == ["True"]
-    assert repository(LOAD, "not-a-url", tmp_path) == ["False"]
+    assert repository(LOAD, nowhere, BUNDLED_S3="true") == ["True"]
+    assert repository(LOAD, "not-a-url") == ["False"]

@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from mlflow_compose.engines.answers import Reader, RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, SharedFolder
-from mlflow_compose.engines.inside import answer, s3
+from mlflow_compose.engines.inside import answer, s3, schema
 from mlflow_compose.engines.process import end
 
 # This package is not installed there: the modules are created from their sources.
@@ -70,7 +70,7 @@ RAW_LOADER = START + FROM_INPUT + LOAD + READ + CALL
 # Seconds.
 ENDS_WITHIN = 10
 # Sent before all other modules.
-COMMON = (answer, s3)
+COMMON = (answer, s3, schema)
 # Characters at the end of a crash's message that are kept.
 LONGEST_MESSAGE = 1000
 T = TypeVar("T")

@@ -103,7 +103,7 @@ def main() -> int:
 def resolved(environ: Mapping[str, str], login: Mapping[str, str]) -> Version:
     """Return the version that an alias refers to now, or the given one.
 
-    Not with MLflow's client, whose import takes longer than the rest of a restart.
+    Not with MLflow's client: see `fetched`.
     """
     name, alias = environ["MODEL_NAME"], environ.get("MODEL_ALIAS", "")
     query = {"name": name, **({"alias": alias} if alias else {"version": environ["MODEL_VERSION"]})}
@@ -126,13 +126,14 @@ def resolved(environ: Mapping[str, str], login: Mapping[str, str]) -> Version:
 
 def fetched(version: Version, folder: Path) -> Path:
     """Return the folder of the model, which is only fetched if it is another one than before."""
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
     model, state = folder / "model", folder / "version.json"
     wanted = json.dumps([version.name, version.version, version.created])
     if state.exists() and state.read_text(encoding="utf-8") == wanted:
         return model
+    # Not before it is needed: importing it takes longer than the rest of a restart.
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     print(f"fetching {version.text}")
@@ -250,6 +251,8 @@ def serve(model: Path, python: Path, environ: Mapping[str, str]) -> NoReturn:
     """Become the server of the model."""
     kept = without_own(environ)
     kept["PATH"] = os.pathsep.join((str(python.parent), environ["PATH"]))
+    # uv leaves compiling to the first import, whose result the next start would otherwise repeat.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.stdout.flush()
     # Not in a folder with packages of its own.
     os.chdir(model.parent)

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mlflow_compose.engines.inside.answer import Failure
+from mlflow_compose.engines.inside.schema import has_current_tables
 
 CHUNK_ROWS = 1000
 # Schema versions, which Alembic writes into each database.
@@ -76,7 +77,7 @@ def upgrade(uri: str, *, login: bool = False) -> None:
     Raises:
         CopyError: MLflow failed.
     """
-    commands = [["mlflow", "db", "upgrade", uri]]
+    commands = [] if has_current_tables(open_database(uri)) else [["mlflow", "db", "upgrade", uri]]
     if login:
         commands.append(["mlflow.server.auth", "db", "upgrade", "--url", uri])
     for command in commands:
