@@ -13,6 +13,7 @@ from mlflow_compose.cli import (
     dvc,
     examples,
     files,
+    garbage,
     queries,
     running,
     serving,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(files.app)
 app.add_typer(running.app)
 app.add_typer(stores.app)
+app.add_typer(garbage.app)
 app.add_typer(connect.app)
 app.add_typer(queries.app)
 app.add_typer(completion.app)

@@ -20,6 +20,7 @@ from mlflow_compose.payloads.files import (
     Setting,
     SettingsList,
 )
+from mlflow_compose.payloads.garbage import ExperimentSize, Garbage, GarbageGroup, MissingObject
 from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
 from mlflow_compose.payloads.queries import QueryList, QueryResult
 from mlflow_compose.payloads.running import (
@@ -95,6 +96,7 @@ Payload = (
     | Served
     | ServedList
     | NotServed
+    | Garbage
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -108,6 +110,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "verify": (Verified,),
     "migrate-store": (Migrated, Pruned),
     "import": (Imported,),
+    "gc": (Garbage,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -135,12 +138,16 @@ __all__ = [
     "ExampleCopied",
     "ExampleListed",
     "ExamplesList",
+    "ExperimentSize",
     "FileChange",
+    "Garbage",
+    "GarbageGroup",
     "Help",
     "Imported",
     "Logs",
     "Migrated",
     "Migration",
+    "MissingObject",
     "ModelState",
     "NotServed",
     "Nothing",
