@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def main(request: Request) -> dict[str, Any]:
         is_foreign = refers_to_none(found)
         freed = {}
         if request["apply"]:
-            work = Freeing(place, database, tracking_store(request), now)
+            work = Freeing(place, database, partial(tracking_store, request), now)
             with_orphans = request["with_orphans"] and not is_foreign
             freed = free(work, found, with_orphans=with_orphans)
         return {

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,13 @@ OWNERS_AT_ONCE = 100
 # S3 accepts no more in one request.
 OBJECTS_AT_ONCE = 1000
 
+EXPERIMENT = "experiment"
+# Methods of MLflow's tracking store, which `mlflow gc` calls.
+HARD_DELETE = {
+    RUN: "_hard_delete_run",
+    MODEL: "_hard_delete_logged_model",
+    EXPERIMENT: "_hard_delete_experiment",
+}
 # Names of the numbers of what was freed.
 COUNTED = {RUN: "runs", MODEL: "models"}
 
@@ -43,29 +50,23 @@ class Freeing:
     Attributes:
         place: Where the artifacts are.
         database: The database, as an SQLAlchemy engine.
-        store: MLflow's tracking store.
+        open_store: Opens MLflow's tracking store, whose modules take seconds to import.
         now: Decides again, with what the database knows now.
         freed: What was freed so far.
     """
 
     place: Place
     database: Any
-    store: Any
+    open_store: Callable[[], Any]
     now: Callable[[], Fates]
     freed: Freed = field(default_factory=Freed)
 
     def owners(self, found: Survey) -> None:
         """Free deleted runs and logged models with their objects."""
-        hard_delete = {RUN: self.store._hard_delete_run}  # noqa: SLF001 - as `mlflow gc` does
-        # Earlier versions of MLflow have no logged models.
-        if delete_model := getattr(self.store, "_hard_delete_logged_model", None):
-            hard_delete[MODEL] = delete_model
-        for chunk in tables.chunks(found.owners(FREE, *hard_delete), OWNERS_AT_ONCE):
+        for chunk in tables.chunks(found.owners(FREE, RUN, MODEL), OWNERS_AT_ONCE):
             fates = self.now()
             for owner in chunk:
-                if not self._is_free(owner, fates):
-                    continue
-                if self._hard_delete(hard_delete[owner.kind], owner.id):
+                if self._is_free(owner, fates) and self._hard_delete(owner.kind, owner.id):
                     self.freed.add(COUNTED[owner.kind])
                     self.objects(found.free.get(owner.id, ()), fates, FREE)
 
@@ -78,8 +79,7 @@ class Freeing:
             fates = self.now()
             if id_ not in fates.experiments:
                 continue
-            hard_delete = self.store._hard_delete_experiment  # noqa: SLF001 - as `mlflow gc` does
-            if self._hard_delete(hard_delete, str(id_)):
+            if self._hard_delete(EXPERIMENT, str(id_)):
                 self.freed.add("experiments")
                 for trace in traces.get(id_, ()):
                     self.objects(found.free.get(trace.id, ()), fates, FREE)
@@ -103,19 +103,22 @@ class Freeing:
         now = fates.known.owners.get(owner.id)
         return now is not None and fates.of(now) == FREE and is_deleted(self.database, owner)
 
-    @staticmethod
-    def _hard_delete(hard_delete: Callable[[str], None], id_: str) -> bool:
+    def _hard_delete(self, kind: str, id_: str) -> bool:
         """Delete rows in one transaction; tell whether they were there."""
         from mlflow.exceptions import MlflowException
 
         try:
-            hard_delete(id_)
+            getattr(self._store, HARD_DELETE[kind])(id_)
         except MlflowException as error:
             # Another process, such as `mlflow gc`, was faster.
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
-            raise Failure(f"MLflow cannot delete {id_}: {error.message}") from error
+            raise Failure(f"MLflow cannot delete the {kind} {id_}: {error.message}") from error
         return True
+
+    @cached_property
+    def _store(self) -> Any:
+        return self.open_store()
 
 
 def delete(place: Place, keys: Sequence[str]) -> None:

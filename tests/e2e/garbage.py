@@ -1,0 +1,158 @@
+"""Runs to be freed, their rows and their objects, on any stores."""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from mlflow_compose.actions import Plan, load_plan, read_settings
+from mlflow_compose.actions.gc import Wish, gc
+from mlflow_compose.result import NoProgress
+from mlflow_compose.targets import target_of
+
+from .inside import engine_of
+from .running import CONTENT, Run, RunningStack
+from .small import kept
+from .tool import environment
+from .tracking import MLFLOW
+
+GET_RUN, GET_EXPERIMENT = f"{MLFLOW}/runs/get", f"{MLFLOW}/experiments/get"
+# Runs where MLflow runs: executes statements in the database.
+SQL = """
+import sys
+from sqlalchemy import create_engine, text
+
+with create_engine(sys.argv[1]).begin() as database:
+    for statement in sys.argv[2:]:
+        database.execute(text(statement))
+"""
+# Ends as soon as the database has fewer than a number of some runs.
+WATCH = """
+import sys, time
+from sqlalchemy import create_engine, text
+
+uri, query, limit = sys.argv[1:]
+deadline = time.monotonic() + 120
+with create_engine(uri).connect().execution_options(isolation_level="AUTOCOMMIT") as database:
+    while database.execute(text(query)).scalar() >= int(limit) and time.monotonic() < deadline:
+        time.sleep(0.005)
+"""
+LONG_AGO = 1_600_000_000_000
+APPLY = ("gc", "--apply", "--yes", "--no-backup", "--json")
+
+
+def delete_runs(stack: RunningStack, *runs: Run) -> None:
+    """Delete runs as a user does."""
+    for run in runs:
+        stack.api.post("runs/delete", run_id=run.id)
+
+
+def backdate(stack: RunningStack, *runs: Run) -> None:
+    """Change the time at which runs and their experiments were deleted.
+
+    So nothing of other tests, which has just been deleted, is freed with them.
+    """
+    runs_of, experiments_of = ids_of(runs), ", ".join(run.experiment_id for run in runs)
+    statements = [
+        f"UPDATE {table} SET {column} = {LONG_AGO} WHERE {key} IN ({ids})"  # noqa: S608
+        for table, column, key, ids in (
+            ("runs", "deleted_time", "run_uuid", runs_of),
+            ("experiments", "last_update_time", "experiment_id", experiments_of),
+        )
+    ]
+    uri = engine_of(stack).stack.stores.backend_uri
+    stack.execute("mlflow", "python", "-c", SQL, uri, *statements)
+
+
+def ids_of(runs: Iterable[Run]) -> str:
+    """Return the ids of runs as a list in SQL."""
+    return ", ".join(f"'{run.id}'" for run in runs)
+
+
+def existing(stack: RunningStack, *runs: Run) -> set[str]:
+    """Return the ids of those runs that MLflow knows, deleted or not."""
+    answers = {run.id: stack.api.call("GET", GET_RUN, params={"run_id": run.id}) for run in runs}
+    assert {answer.status_code for answer in answers.values()} <= {200, 404}
+    return {id_ for id_, answer in answers.items() if answer.ok}
+
+
+def wait_for_fewer(stack: RunningStack, runs: list[Run], limit: int) -> None:
+    """Wait until the database has fewer than `limit` of some runs."""
+    query = f"SELECT count(*) FROM runs WHERE run_uuid IN ({ids_of(runs)})"  # noqa: S608
+    uri = engine_of(stack).stack.stores.backend_uri
+    stack.execute("mlflow", "python", "-c", WATCH, uri, query, str(limit))
+
+
+def stored(stack: RunningStack) -> Mapping[str, object]:
+    """Return something of each object that changes with it, by key: its digest, or its ETag."""
+    if stack.settings.get("ARTIFACT_STORE") == "local":
+        return kept(stack).files
+    pages = stack.s3().get_paginator("list_objects_v2").paginate(Bucket=stack.bucket)
+    return {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
+
+
+def collect_later(stack: RunningStack) -> Mapping[str, int]:
+    """Free what nothing uses, as it would be freed in two days; return the numbers."""
+    world = environment()
+    loaded, paths = read_settings(stack.env_file, world)
+    plan: Plan = load_plan(loaded, paths, world, target_of(stack.engine))
+    later = datetime.now(UTC) + timedelta(days=2)
+    wish = Wish(timedelta(days=30))
+    result = gc(plan, engine_of(stack), NoProgress(), wish, later, before=None)
+    return result.data.freed  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Runs in every state, and objects of every kind.
+
+    Attributes:
+        live: A run in use, which misses an artifact that it had.
+        deleted: A run that was deleted long ago.
+        recent: A run that was just deleted.
+        registered: A run that was deleted long ago, although a registered model refers to it.
+        emptied: A run in an experiment that was deleted long ago.
+        orphan: Key of an object of a run that does not exist.
+        foreign: Keys of objects that MLflow did not write.
+    """
+
+    live: Run
+    deleted: Run
+    recent: Run
+    registered: Run
+    emptied: Run
+    orphan: str
+    foreign: list[str] = field(default_factory=list)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs."""
+        return self.live, self.deleted, self.recent, self.registered, self.emptied
+
+
+def make_garbage(stack: RunningStack) -> Garbage:
+    """Log, delete and store all of it."""
+    live, deleted, recent, registered, emptied = (stack.log_run() for _ in range(5))
+    api, model = stack.api, f"model-{uuid.uuid4().hex}"
+    orphan = f"{live.experiment_id}/{uuid.uuid4().hex}/artifacts/é {uuid.uuid4().hex} %&+<>'.bin"
+    found = Garbage(
+        live,
+        deleted,
+        recent,
+        registered,
+        emptied,
+        orphan=orphan,
+        foreign=[f"{live.experiment_id}/notes.txt", f"data-{uuid.uuid4().hex}/{live.id}/x.csv"],
+    )
+    for key in (found.orphan, *found.foreign):
+        api.artifact("PUT", key.replace("%", "%25"), CONTENT)
+    listed = json.dumps([{"path": "gone.json", "type": "table"}])
+    api.post("runs/set-tag", run_id=live.id, key="mlflow.loggedArtifacts", value=listed)
+    api.post("registered-models/create", name=model)
+    source = f"runs:/{registered.id}/model"
+    api.post("model-versions/create", name=model, source=source, run_id=registered.id)
+    delete_runs(stack, deleted, recent, registered)
+    api.post("experiments/delete", experiment_id=emptied.experiment_id)
+    backdate(stack, deleted, registered, emptied)
+    return found

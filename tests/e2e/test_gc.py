@@ -1,0 +1,157 @@
+"""`gc` frees what nothing uses any more, and nothing else."""
+
+import subprocess
+import uuid
+
+import psutil
+
+from . import garbage
+from .docker_stack import DockerStack, docker
+from .garbage import APPLY, GET_EXPERIMENT, Garbage, collect_later, existing, make_garbage, stored
+from .running import Run, RunningStack
+from .tool import SCRIPT, environment
+from .waiting import wait_until
+
+RUNS = 60
+
+
+def expect_report(stack: RunningStack, found: Garbage) -> None:
+    """Assert that `gc` alone reports everything and changes nothing."""
+    before = stored(stack)
+    data = stack.tool("gc", "--json").data
+    assert stored(stack) == before
+    assert len(existing(stack, *found.runs)) == len(found.runs)
+    assert not data["applied"]
+    gone = {
+        "kind": "run",
+        "id": found.live.id,
+        "object_key": f"{found.live.experiment_id}/{found.live.id}/artifacts/gone.json",
+    }
+    assert gone in data["missing"]
+    experiments = {each["id"]: each for each in data["experiments"]}
+    of_live = experiments[found.live.experiment_id]
+    assert (of_live["objects"], of_live["bytes"]) == (1, len(found.live.artifact))
+    least = {
+        "deleted_runs": 2,
+        "deleted_experiments": 0,
+        "recently_deleted": 1,
+        "used": 1,
+        "young_orphans": 1,
+        "other": 2,
+    }
+    assert {name: data["groups"][name]["objects"] >= number for name, number in least.items()} == (
+        dict.fromkeys(least, True)
+    )
+    assert data["groups"]["deleted_experiments"]["count"] >= 1
+
+
+def expect_freed(stack: RunningStack, found: Garbage) -> None:
+    """Assert that `--apply` frees the deleted runs and the experiment, and keeps the rest."""
+    before = stored(stack)
+    data = stack.tool(*APPLY).data
+    freed = (found.deleted, found.emptied)
+    assert existing(stack, *found.runs) == {run.id for run in {*found.runs} - {*freed}}
+    wanted = {"experiment_id": found.emptied.experiment_id}
+    assert stack.api.call("GET", GET_EXPERIMENT, params=wanted).status_code == 404
+    after = stored(stack)
+    assert before.keys() - after.keys() >= {run.key for run in freed}
+    mine = {run.id for run in found.runs}
+    expected = {
+        key: digest
+        for key, digest in before.items()
+        if (mine & {*key.split("/")} or key in {found.orphan, *found.foreign})
+        and key not in {run.key for run in freed}
+    }
+    assert {key: after.get(key) for key in expected} == expected
+    assert {found.orphan, *found.foreign} <= expected.keys()
+    assert data["freed"]["runs"] >= len(freed)
+    assert data["freed"]["experiments"] >= 1
+
+
+def expect_orphans_freed_later(stack: RunningStack, found: Garbage) -> None:
+    """Assert that orphans are deleted once they are old, and nothing of others."""
+    before = stored(stack)
+    assert collect_later(stack)["objects"] >= 1
+    after = stored(stack)
+    assert found.orphan in before.keys() - after.keys()
+    expected = [*found.foreign, found.live.key, found.recent.key, found.registered.key]
+    assert [after[key] for key in expected] == [before[key] for key in expected]
+    assert found.live.id in existing(stack, *found.runs)
+
+
+def test_only_what_nothing_uses_must_be_freed(shared: RunningStack) -> None:
+    """In the database, and in the bucket."""
+    found = make_garbage(shared)
+    expect_report(shared, found)
+    expect_freed(shared, found)
+    expect_orphans_freed_later(shared, found)
+
+
+# --- killed
+
+
+def second_key(run: Run) -> str:
+    return f"{run.experiment_id}/{run.id}/artifacts/z/second.bin"
+
+
+def deleted_runs(stack: RunningStack) -> list[Run]:
+    """Return runs with two files each, in one experiment, that were deleted long ago."""
+    runs = [stack.log_run() for _ in range(RUNS)]
+    for run in runs:
+        stack.api.artifact("PUT", second_key(run), run.artifact)
+    garbage.delete_runs(stack, *runs)
+    garbage.backdate(stack, *runs)
+    return runs
+
+
+def kill_gc(stack: RunningStack, runs: list[Run], limit: int) -> None:
+    """Start `gc --apply`, and kill it with everything that it started after some runs."""
+    with subprocess.Popen(
+        [str(SCRIPT), *APPLY],
+        cwd=stack.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        containers = one_offs_of(stack)
+        garbage.wait_for_fewer(stack, runs, limit)
+        assert process.poll() is None, "gc was done before it could be killed"
+        if containers:
+            docker("kill", *containers)
+        started = psutil.Process(process.pid)
+        for each in [*started.children(recursive=True), started]:
+            each.kill()
+    if containers:
+        docker("rm", "--force", *containers, code=None)
+
+
+def one_offs_of(stack: RunningStack) -> list[str]:
+    """Return the containers in which gc works, once there are any; empty without Docker."""
+    if isinstance(stack, DockerStack):
+        wait_until(stack.one_offs, seconds=30, what="gc has a container")
+        return stack.one_offs()
+    return []
+
+
+def test_a_killed_gc_must_leave_whole_runs_and_the_next_must_finish(
+    smallest: RunningStack,
+) -> None:
+    """A run that can still be restored has all of its files; in a SQLite file and a folder."""
+    live, runs = smallest.log_run(), deleted_runs(smallest)
+    orphan = f"{live.experiment_id}/{uuid.uuid4().hex}/artifacts/x"
+    foreign = f"{live.experiment_id}/notes.txt"
+    for key in (orphan, foreign):
+        smallest.api.artifact("PUT", key, live.artifact)
+    kill_gc(smallest, runs, RUNS)
+    left, files = existing(smallest, *runs), stored(smallest)
+    assert 0 < len(left) < RUNS
+    whole = {key for run in runs if run.id in left for key in (run.key, second_key(run))}
+    assert whole | {orphan, foreign, live.key} <= files.keys()
+    smallest.tool(*APPLY)
+    assert not existing(smallest, *runs)
+    collect_later(smallest)
+    after = stored(smallest)
+    assert not {orphan, *(key for run in runs for key in (run.key, second_key(run)))} & {*after}
+    assert [after[key] for key in (foreign, live.key)] == [
+        files[key] for key in (foreign, live.key)
+    ]
