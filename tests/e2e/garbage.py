@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from mlflow_compose.actions import Plan, load_plan, read_settings
@@ -13,7 +13,6 @@ from mlflow_compose.targets import target_of
 
 from .inside import engine_of
 from .running import CONTENT, Run, RunningStack
-from .small import kept
 from .tool import environment
 from .tracking import MLFLOW
 
@@ -26,6 +25,23 @@ from sqlalchemy import create_engine, text
 with create_engine(sys.argv[1]).begin() as database:
     for statement in sys.argv[2:]:
         database.execute(text(statement))
+"""
+# Copies a run with its files, and makes the copies look as if they were deleted long ago.
+COPY = """
+import pathlib, shutil, sys, uuid
+from sqlalchemy import MetaData, Table, create_engine
+
+uri, folder, run, count, deleted = sys.argv[1:]
+with create_engine(uri).begin() as database:
+    runs = Table("runs", MetaData(), autoload_with=database)
+    row = dict(database.execute(runs.select().where(runs.c.run_uuid == run)).mappings().one())
+    for _ in range(int(count)):
+        new = {"run_uuid": uuid.uuid4().hex, "lifecycle_stage": "deleted", "deleted_time": deleted}
+        new["artifact_uri"] = row["artifact_uri"].replace(run, new["run_uuid"])
+        top = pathlib.Path(folder, str(row["experiment_id"]))
+        shutil.copytree(top / run, top / new["run_uuid"])
+        database.execute(runs.insert().values({**row, **new}))
+        print(new["run_uuid"])
 """
 # Ends as soon as the database has fewer than a number of some runs.
 WATCH = """
@@ -77,6 +93,14 @@ def existing(stack: RunningStack, *runs: Run) -> set[str]:
     return {id_ for id_, answer in answers.items() if answer.ok}
 
 
+def copies_of(stack: RunningStack, run: Run, count: int) -> list[Run]:
+    """Return copies of a run of a stack with a folder, which were deleted long ago."""
+    stores = engine_of(stack).stack.stores
+    values = (stores.backend_uri, stores.artifact_folder, run.id, str(count), str(LONG_AGO))
+    printed = stack.execute("mlflow", "python", "-c", COPY, *values)
+    return [replace(run, id=id_) for id_ in printed.split()]
+
+
 def wait_for_fewer(stack: RunningStack, runs: list[Run], limit: int) -> None:
     """Wait until the database has fewer than `limit` of some runs."""
     query = f"SELECT count(*) FROM runs WHERE run_uuid IN ({ids_of(runs)})"  # noqa: S608
@@ -84,10 +108,8 @@ def wait_for_fewer(stack: RunningStack, runs: list[Run], limit: int) -> None:
     stack.execute("mlflow", "python", "-c", WATCH, uri, query, str(limit))
 
 
-def stored(stack: RunningStack) -> Mapping[str, object]:
-    """Return something of each object that changes with it, by key: its digest, or its ETag."""
-    if stack.settings.get("ARTIFACT_STORE") == "local":
-        return kept(stack).files
+def stored(stack: RunningStack) -> Mapping[str, str]:
+    """Return the ETag of each object in the bucket, which changes with it, by key."""
     pages = stack.s3().get_paginator("list_objects_v2").paginate(Bucket=stack.bucket)
     return {each["Key"]: each["ETag"] for page in pages for each in page.get("Contents", [])}
 
