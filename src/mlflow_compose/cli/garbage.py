@@ -11,6 +11,20 @@ from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
 
+OlderThan = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION", help="Keep what was deleted later than this ago: 30d, 12h or 90m."
+    ),
+]
+UnsharedBucket = Annotated[
+    bool,
+    typer.Option(
+        "--unshared-bucket",
+        help="Also free orphans in an external bucket, which no other MLflow server may use.",
+    ),
+]
+
 
 @app.command(epilog="Example: mlflow-compose gc --older-than 90d")
 def gc(  # noqa: PLR0913, PLR0917 - options
@@ -18,20 +32,8 @@ def gc(  # noqa: PLR0913, PLR0917 - options
     apply: Annotated[
         bool, typer.Option("--apply", help="Free it, instead of only showing it.")
     ] = False,
-    older_than: Annotated[
-        str,
-        typer.Option(
-            metavar="DURATION",
-            help="Keep what was deleted later than this ago: 30d, 12h or 90m.",
-        ),
-    ] = "30d",
-    unshared_bucket: Annotated[
-        bool,
-        typer.Option(
-            "--unshared-bucket",
-            help="Also free orphans in an external bucket, which no other MLflow server may use.",
-        ),
-    ] = False,
+    older_than: OlderThan = "30d",
+    unshared_bucket: UnsharedBucket = False,
     no_backup: Annotated[
         bool, typer.Option("--no-backup", help="Do not make a backup first.")
     ] = False,
@@ -48,14 +50,15 @@ def gc(  # noqa: PLR0913, PLR0917 - options
     context, now = context_of(ctx), datetime.now(UTC)
     wish = actions.Wish(duration(older_than, "--older-than"), unshared_bucket)
     before = _backup(wanted=apply and not no_backup)
+
     question = ""
     if not (apply and yes):
+        # Before taking the lock: the user may never answer.
         plan = context.chosen_plan()
         found = actions.look(plan, context.engine(plan), context.console, wish, now)
         question = actions.question(found, plan.stack.name)
-        if not apply or not question:
+        if not (apply and question):
             context.show(actions.shown(found))
-    if question:
         context.confirm(question)
     with context.locked():
         plan = context.chosen_plan()
