@@ -64,8 +64,17 @@ def delete_runs(stack: RunningStack, *runs: Run) -> None:
         stack.api.post("runs/delete", run_id=run.id)
 
 
-def backdate(stack: RunningStack, *runs: Run) -> None:
-    """Change the time at which runs and their experiments were deleted.
+def log_model(stack: RunningStack, run: Run) -> str:
+    """Return the id of a new logged model of a run, which is ready, without objects."""
+    about = {"experiment_id": run.experiment_id, "name": "model", "source_run_id": run.id}
+    id_ = str(stack.api.post("logged-models", **about)["model"]["info"]["model_id"])
+    ready = {"model_id": id_, "status": "LOGGED_MODEL_READY"}
+    assert stack.api.call("PATCH", f"{MLFLOW}/logged-models/{id_}", json=ready).ok
+    return id_
+
+
+def backdate(stack: RunningStack, *runs: Run, model: str) -> None:
+    """Change the time at which runs, their experiments and a logged model were deleted.
 
     So nothing of other tests, which has just been deleted, is freed with them.
     """
@@ -75,6 +84,7 @@ def backdate(stack: RunningStack, *runs: Run) -> None:
         for table, column, key, ids in (
             ("runs", "deleted_time", "run_uuid", runs_of),
             ("experiments", "last_update_time", "experiment_id", experiments_of),
+            ("logged_models", "last_updated_timestamp_ms", "model_id", f"'{model}'"),
         )
     ]
     uri = engine_of(stack).stack.stores.backend_uri
@@ -135,6 +145,8 @@ class Garbage:
         recent: A run that was just deleted.
         registered: A run that was deleted long ago, although a registered model refers to it.
         emptied: A run in an experiment that was deleted long ago.
+        model: Key of an object of a logged model that was deleted long ago.
+        ghost: Id of a logged model in use that has no object.
         orphan: Key of an object of a run that does not exist.
         foreign: Keys of objects that MLflow did not write.
     """
@@ -144,6 +156,8 @@ class Garbage:
     recent: Run
     registered: Run
     emptied: Run
+    model: str
+    ghost: str
     orphan: str
     foreign: list[str] = field(default_factory=list)
 
@@ -157,6 +171,7 @@ def make_garbage(stack: RunningStack) -> Garbage:
     """Log, delete and store all of it."""
     live, deleted, recent, registered, emptied = (stack.log_run() for _ in range(5))
     api, model = stack.api, f"model-{uuid.uuid4().hex}"
+    gone, ghost = (log_model(stack, live) for _ in range(2))
     orphan = f"{live.experiment_id}/{uuid.uuid4().hex}/artifacts/é {uuid.uuid4().hex} %&+<>'.bin"
     found = Garbage(
         live,
@@ -164,10 +179,12 @@ def make_garbage(stack: RunningStack) -> Garbage:
         recent,
         registered,
         emptied,
+        model=f"{live.experiment_id}/models/{gone}/artifacts/MLmodel",
+        ghost=ghost,
         orphan=orphan,
         foreign=[f"{live.experiment_id}/notes.txt", f"data-{uuid.uuid4().hex}/{live.id}/x.csv"],
     )
-    for key in (found.orphan, *found.foreign):
+    for key in (found.model, found.orphan, *found.foreign):
         api.artifact("PUT", key.replace("%", "%25"), CONTENT)
     listed = json.dumps([{"path": "gone.json", "type": "table"}])
     api.post("runs/set-tag", run_id=live.id, key="mlflow.loggedArtifacts", value=listed)
@@ -176,5 +193,6 @@ def make_garbage(stack: RunningStack) -> Garbage:
     api.post("model-versions/create", name=model, source=source, run_id=registered.id)
     delete_runs(stack, deleted, recent, registered)
     api.post("experiments/delete", experiment_id=emptied.experiment_id)
-    backdate(stack, deleted, registered, emptied)
+    assert api.call("DELETE", f"{MLFLOW}/logged-models/{gone}").ok
+    backdate(stack, deleted, registered, emptied, model=gone)
     return found

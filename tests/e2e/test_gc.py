@@ -20,6 +20,7 @@ from .garbage import (
 from .running import Run, RunningStack
 from .small import kept
 from .tool import SCRIPT, environment
+from .tracking import MLFLOW
 from .waiting import wait_until
 
 RUNS = 100
@@ -38,12 +39,13 @@ def expect_report(stack: RunningStack, found: Garbage) -> None:
         "object_key": f"{found.live.experiment_id}/{found.live.id}/artifacts/gone.json",
     }
     assert gone in data["missing"]
+    assert found.ghost in {each["id"] for each in data["missing"]}
     experiments = {each["id"]: each for each in data["experiments"]}
     of_live = experiments[found.live.experiment_id]
-    assert (of_live["objects"], of_live["bytes"]) == (1, len(found.live.artifact))
+    assert (of_live["objects"], of_live["bytes"]) == (2, 2 * len(found.live.artifact))
     least = {
         "deleted_runs": 2,
-        "deleted_experiments": 0,
+        "deleted_models": 1,
         "recently_deleted": 1,
         "used": 1,
         "young_orphans": 1,
@@ -64,7 +66,7 @@ def expect_freed(stack: RunningStack, found: Garbage) -> None:
     wanted = {"experiment_id": found.emptied.experiment_id}
     assert stack.api.call("GET", GET_EXPERIMENT, params=wanted).status_code == 404
     after = stored(stack)
-    assert before.keys() - after.keys() >= {run.key for run in freed}
+    assert before.keys() - after.keys() >= {found.model, *(run.key for run in freed)}
     mine = {run.id for run in found.runs}
     expected = {
         key: digest
@@ -72,6 +74,7 @@ def expect_freed(stack: RunningStack, found: Garbage) -> None:
         if (mine & {*key.split("/")} or key in {found.orphan, *found.foreign})
         and key not in {run.key for run in freed}
     }
+    assert stack.api.call("GET", f"{MLFLOW}/logged-models/{found.ghost}").ok
     assert {key: after.get(key) for key in expected} == expected
     assert {found.orphan, *found.foreign} <= expected.keys()
     assert data["freed"]["runs"] >= len(freed)
@@ -95,6 +98,14 @@ def test_only_what_nothing_uses_must_be_freed(shared: RunningStack) -> None:
     expect_report(shared, found)
     expect_freed(shared, found)
     expect_orphans_freed_later(shared, found)
+
+
+def test_settings_of_another_database_must_not_make_orphans_of_all_objects(
+    smallest: RunningStack,
+) -> None:
+    run = smallest.log_run()
+    smallest.tool(*APPLY, code=2, BACKEND_STORE="postgres")
+    assert smallest.api.artifact("GET", run.key).content == run.artifact
 
 
 # --- killed
@@ -154,7 +165,6 @@ def test_a_killed_gc_must_leave_whole_runs_and_the_next_must_finish(
     left = [run for run in runs if run.id in killed.runs]
     assert 0 < len(left) < RUNS
     assert {orphan, foreign, *keys_of(live, *left)} <= killed.files.keys()
-    smallest.tool(*APPLY)
     collect_later(smallest)
     end = kept(smallest)
     assert {live.id} == {live.id, *(run.id for run in runs)} & {*end.runs}

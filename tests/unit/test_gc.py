@@ -6,6 +6,7 @@ import pytest
 
 from mlflow_compose.actions.durations import duration
 from mlflow_compose.actions.garbage_report import size
+from mlflow_compose.actions.gc import Wish
 from mlflow_compose.data.inside.fates import (
     FREE,
     LIVE,
@@ -31,8 +32,11 @@ from mlflow_compose.data.inside.owners import (
 )
 from mlflow_compose.data.inside.survey import Tally, refers_to_none, survey
 from mlflow_compose.errors import UsageError
+from tests.unit.conftest import User
+from tests.unit.samples import stack
 
 BUCKET, FOLDER = Place("mlflow", ""), Place("", "/data/artifacts")
+EXTERNAL = {"MINIO_HOST": "s3.example.org"}
 # The time limit of what is freed, and a time on each side of it.
 LIMIT, OLD, YOUNG_TIME = 1000, 999, 1001
 LIMITS = Limits(LIMIT, LIMIT)
@@ -246,7 +250,25 @@ def test_another_database_must_be_recognised() -> None:
     assert not refers_to_none(survey(fates(), []))
 
 
+@pytest.mark.parametrize(
+    ("settings", "unshared", "freed"),
+    [({}, False, True), (EXTERNAL, False, False), (EXTERNAL, True, True)],
+)
+def test_orphans_in_a_bucket_that_others_may_use_must_be_kept(
+    settings: dict[str, str], *, unshared: bool, freed: bool
+) -> None:
+    wish = Wish(timedelta(days=30), unshared_bucket=unshared)
+    assert wish.frees_orphans(stack(**settings).stores) is freed
+
+
 # --- what is typed and shown
+
+
+def test_nothing_must_be_freed_without_the_backup_unless_it_is_declined(user: User) -> None:
+    user.types("init")
+    result = user.types("gc", "--apply", "--yes")
+    assert result.code == 2
+    assert "--no-backup" in result.err
 
 
 @pytest.mark.parametrize(

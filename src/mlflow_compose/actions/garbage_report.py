@@ -16,6 +16,8 @@ TITLES = {
     "live": "in use",
     "other": "other objects, not written by MLflow",
 }
+COUNTED = ("runs", "models", "experiments", "objects")
+NOTHING = "there is nothing to free"
 # Lines of each list; `--json` has all.
 MOST = 20
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
@@ -29,13 +31,14 @@ def lines_of(found: Garbage) -> list[str]:
 
 def freed_line(found: Garbage) -> str:
     """Return the line that says what was freed."""
-    counts = dict(found.freed)
-    total = size(counts.pop("bytes", 0))
-    what = ", ".join(
+    counts = ((found.freed.get(name, 0), name) for name in COUNTED)
+    parts = [
         f"{count} {name.removesuffix('s') if count == 1 else name}"
-        for name, count in counts.items()
-    )
-    return f"freed: {what or 'nothing'} ({total})"
+        for count, name in counts
+        if count
+    ]
+    total = size(found.freed.get("bytes", 0))
+    return f"freed: {', '.join(parts)} ({total})" if parts else NOTHING
 
 
 def size(number: int) -> str:

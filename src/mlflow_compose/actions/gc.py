@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlflow_compose.actions.changed import changed
-from mlflow_compose.actions.garbage_report import freed_line, lines_of, size
+from mlflow_compose.actions.garbage_report import NOTHING, freed_line, lines_of, size
 from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.data.garbage import Limits, Swept, sweep
@@ -15,6 +15,7 @@ from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import Garbage
 from mlflow_compose.record import read_record
 from mlflow_compose.result import Progress, Result
+from mlflow_compose.stack.stores import Stores
 
 # What is being uploaded may be an orphan for a moment.
 ORPHAN_GRACE = timedelta(hours=24)
@@ -40,6 +41,10 @@ class Wish:
     older_than: timedelta
     unshared_bucket: bool = False
 
+    def frees_orphans(self, stores: Stores) -> bool:
+        """Tell whether orphans can only be this stack's."""
+        return self.unshared_bucket or not stores.artifacts.external
+
     def limits(self, now: datetime) -> Limits:
         """Return what is too young at a moment."""
         return Limits(now - self.older_than, now - ORPHAN_GRACE)
@@ -60,8 +65,9 @@ def look(plan: Plan, engine: Engine, progress: Progress, wish: Wish, now: dateti
 
 def shown(found: Garbage) -> Result:
     """Return the result of `gc` without `--apply`."""
-    hint = [APPLY] if _what_goes(found) else []
-    return Result(found, lines_of(found), on_terminal=hint)
+    if not _what_goes(found):
+        return Result(found, [*lines_of(found), "", NOTHING])
+    return Result(found, lines_of(found), on_terminal=[APPLY])
 
 
 def question(found: Garbage, name: str) -> str:
@@ -100,7 +106,7 @@ def gc(  # noqa: PLR0913, PLR0917 - independent values
             wish.limits(now),
             progress,
             apply=True,
-            with_orphans=wish.unshared_bucket or not engine.stack.stores.artifacts.external,
+            with_orphans=wish.frees_orphans(engine.stack.stores),
         )
     data = _garbage(found, engine, wish, backup, applied=True)
     return Result(data, [*lines_of(data), "", freed_line(data)])
@@ -129,8 +135,9 @@ def _check(plan: Plan, engine: Engine) -> None:
 def _garbage(
     found: Swept, engine: Engine, wish: Wish, backup: str | None = None, *, applied: bool = False
 ) -> Garbage:
-    is_shared = engine.stack.stores.artifacts.external and not wish.unshared_bucket
-    why = SHARED if is_shared else FOREIGN if found.is_foreign else None
+    why = FOREIGN if found.is_foreign else None
+    if not wish.frees_orphans(engine.stack.stores):
+        why = SHARED
     return Garbage(
         applied=applied,
         groups=found.groups,
