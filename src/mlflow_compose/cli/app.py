@@ -14,6 +14,7 @@ from mlflow_compose.cli import (
     dvc,
     examples,
     files,
+    garbage,
     queries,
     running,
     serving,
@@ -37,6 +38,7 @@ app.add_typer(files.app)
 app.add_typer(running.app)
 app.add_typer(stores.app)
 app.add_typer(backup.app)
+app.add_typer(garbage.app)
 app.add_typer(connect.app)
 app.add_typer(queries.app)
 app.add_typer(completion.app)

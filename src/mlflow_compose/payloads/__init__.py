@@ -27,6 +27,7 @@ from mlflow_compose.payloads.files import (
     Setting,
     SettingsList,
 )
+from mlflow_compose.payloads.garbage import ExperimentSize, Garbage, GarbageGroup, MissingObject
 from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
 from mlflow_compose.payloads.queries import QueryList, QueryResult
 from mlflow_compose.payloads.running import (
@@ -106,6 +107,7 @@ Payload = (
     | Served
     | ServedList
     | NotServed
+    | Garbage
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -123,6 +125,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "snapshots": (SnapshotList,),
     "restore": (Restored,),
     "reset": (Restored,),
+    "gc": (Garbage,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -152,12 +155,16 @@ __all__ = [
     "ExampleCopied",
     "ExampleListed",
     "ExamplesList",
+    "ExperimentSize",
     "FileChange",
+    "Garbage",
+    "GarbageGroup",
     "Help",
     "Imported",
     "Logs",
     "Migrated",
     "Migration",
+    "MissingObject",
     "ModelState",
     "NotServed",
     "Nothing",
