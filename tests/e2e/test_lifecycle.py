@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_watching_must_show_that_a_server_was_killed_and_came_back(mended: Runni
 
 def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:
     """Servers restart automatically, and everything acknowledged to a client is still there."""
-    run, ids = mended.log_run(), mended.ids()
+    run, ids, was = mended.log_run(), mended.ids(), reported(mended)
     # MLflow first: it must survive the others' restarts with its open connections.
     for service in reversed(SERVERS):
         before = mended.starts()[service]
@@ -98,7 +99,17 @@ def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:
         mended.expect(run)
     assert mended.ids() == ids
     mended.expect(mended.log_run())
+    now = reported(mended)
+    for service in SERVERS:
+        assert now[service]["restarts"] == was[service]["restarts"] + 1
+        assert now[service]["since"] > was[service]["since"]
+    assert (now["bucket-init"]["since"], now["bucket-init"]["restarts"]) == (None, 0)
     mended.is_well = True
+
+
+def reported(stack: RunningStack) -> dict[str, Any]:
+    """Return what `status` reports about each service."""
+    return {one["name"]: one for one in stack.tool("status", "--json").data["services"]}
 
 
 def wait_for_restart(stack: RunningStack, service: str, before: str) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -41,6 +42,7 @@ class ServiceStatus:
         health: healthy, unhealthy, starting, or empty without a health check.
         exit_code: Exit code of a service that ended, otherwise 0.
         restarts: Number of automatic restarts.
+        since: Time at which a service that runs was started, None if it does not run.
         ports: Published ports, as address:port.
     """
 
@@ -49,6 +51,7 @@ class ServiceStatus:
     health: str = ""
     exit_code: int = 0
     restarts: int = 0
+    since: datetime | None = None
     ports: tuple[str, ...] = ()
 
     @property
