@@ -48,6 +48,13 @@ class LocalStack(RunningStack):
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each service that supervisord runs."""
+        return {name: pid for name, pid in self._programs().items() if name != "guard"}
+
+    def guard(self) -> int:
+        """Return the pid of the script that starts supervisord again, 0 if it does not run."""
+        return self._programs().get("guard", 0)
+
+    def _programs(self) -> dict[str, int]:
         if not (self.local_folder / "supervisord.conf").exists():
             return {}
         found = {}

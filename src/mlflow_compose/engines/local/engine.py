@@ -22,7 +22,7 @@ from mlflow_compose.engines.local.outdated import changed_since, changed_since_s
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, service_status
-from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Supervisor
+from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError
@@ -221,6 +221,7 @@ class LocalEngine:
                 # Services that depend on the job must wait for this run of it.
                 (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
+        self._supervisor.start_process(GUARD)
 
     def _stopped(self) -> list[Service]:
         found = self._supervisor.processes()
