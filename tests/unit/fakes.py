@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack

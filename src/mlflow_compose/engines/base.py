@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -63,19 +64,6 @@ class ServiceStatus:
             code = f" (exit code {self.exit_code})" if self.exit_code else ""
             return f"keeps restarting{code}"
         return f"{self.state} ({self.health})" if self.health else self.state
-
-
-@dataclass(frozen=True)
-class Removed:
-    """What a removal of volumes did.
-
-    Attributes:
-        volumes: Names of those that were deleted with their data.
-        kept: A sentence about data that was kept, empty if none was.
-    """
-
-    volumes: tuple[str, ...] = ()
-    kept: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlflow_compose.payloads.boot import BootService
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -95,6 +96,7 @@ Payload = (
     | Served
     | ServedList
     | NotServed
+    | BootService
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -114,6 +116,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "completion": (Completion,),
     "diagram": (Diagram,),
     "serve": (Served, ServedList, NotServed),
+    "service": (BootService,),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -123,6 +126,7 @@ __all__ = [
     "BY_COMMAND",
     "NOTHING",
     "Absent",
+    "BootService",
     "ClientVariables",
     "Compared",
     "Completion",

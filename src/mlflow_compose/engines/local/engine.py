@@ -9,7 +9,6 @@ from typing import IO
 from mlflow_compose.engines.base import (
     Outcome,
     Output,
-    Removed,
     ServiceStatus,
     SharedFolder,
     Start,
@@ -24,6 +23,7 @@ from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
