@@ -97,9 +97,15 @@ class LocalStack(RunningStack):
         done = run("sh", f"{service}/healthcheck.sh", code=None, folder=self.local_folder)
         return "starting" if done.code else "healthy"
 
-    def kill(self, service: str) -> None:
-        """Kill the process that supervisord started."""
-        os.kill(self.pids()[service], 9)
+    def kill(self, *services: str) -> None:
+        """Kill the processes that supervisord started."""
+        pids = self.pids()
+        for service in services:
+            os.kill(pids[service], 9)
+
+    def kill_supervisord(self) -> None:
+        """Kill supervisord, which leaves its processes behind."""
+        os.kill(int((self.local_folder / "run" / "supervisord.pid").read_text("utf-8")), 9)
 
     def stop(self, service: str) -> None:
         """Stop a service, so that it stays stopped."""
