@@ -7,7 +7,7 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint format docs bench lock golden clean
+.PHONY: help up down test soak lint format docs bench lock golden clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,11 @@ down: $(VENV)/.tool ## Stop the stack and keep its data
 
 test: $(VENV)/.dev ## Run all tests; without Docker, those that need it are skipped
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+soak: $(VENV)/.dev ## Kill, fill and cut while clients write, for FAULTS_SECONDS (600) on each engine
+	FAULTS_SECONDS=$${FAULTS_SECONDS:-600} FAULTS_SEED=$${FAULTS_SEED:-$$(date +%s)} \
+		sh -c 'echo "FAULTS_SEED=$$FAULTS_SEED"; exec "$$@"' sh \
+		$(VENV)/bin/python -m pytest tests/e2e/test_faults.py --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(VENV)/bin/python -m ruff check .

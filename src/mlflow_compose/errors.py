@@ -18,6 +18,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── Cancelled              130  interrupted by the user
 │   ├── Terminated         143  terminated by SIGTERM
 │   └── HungUp             129  the terminal was closed (SIGHUP)
+├── BootError                1  the stack cannot be started at boot
 ├── DvcError                 1  dvc cannot be used, or the project has another remote
 ├── StoreError               1  an external database or S3 server cannot be used
 ├── SourceError              1  the source of an import cannot be read
@@ -168,6 +169,12 @@ class VerifyError(MlflowComposeError):
     """The stack runs, but does not work."""
 
     code = "verify"
+
+
+class BootError(MlflowComposeError):
+    """The stack cannot be started at boot."""
+
+    code = "boot"
 
 
 class DvcError(MlflowComposeError):

@@ -109,18 +109,19 @@ class DockerStack(RunningStack):
             return ""
         return str(container["State"]["Health"]["Status"])
 
-    def kill(self, service: str) -> None:
-        """Kill a container's first process from the host.
+    def kill(self, *services: str) -> None:
+        """Kill containers' first processes from the host.
 
         By pid and not with `docker kill`, after which the engine would not restart it. From a
         container in the host's pid namespace, since only root may do this, and since the engine
         may run in a virtual machine.
         """
-        container = self.containers()[service]
-        pid = container["State"]["Pid"]
-        assert pid > 0, f"{service} does not run"
+        containers = self.containers()
+        pids = {service: containers[service]["State"]["Pid"] for service in services}
+        assert all(pids.values()), f"not all of these run: {pids}"
         options = ("--rm", "--pid=host", "--user=0", "--entrypoint=sh")
-        docker("run", *options, container["Config"]["Image"], "-c", f"kill -9 {pid}")
+        command = f"kill -9 {' '.join(map(str, pids.values()))}"
+        docker("run", *options, containers[services[0]]["Config"]["Image"], "-c", command)
 
     def stop(self, service: str) -> None:
         """Stop a container, so that it stays stopped."""

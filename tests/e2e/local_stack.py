@@ -48,6 +48,13 @@ class LocalStack(RunningStack):
 
     def pids(self) -> dict[str, int]:
         """Return the pid of each service that supervisord runs."""
+        return {name: pid for name, pid in self._programs().items() if name != "guard"}
+
+    def guard(self) -> int:
+        """Return the pid of the script that starts supervisord again, 0 if it does not run."""
+        return self._programs().get("guard", 0)
+
+    def _programs(self) -> dict[str, int]:
         if not (self.local_folder / "supervisord.conf").exists():
             return {}
         found = {}
@@ -90,9 +97,15 @@ class LocalStack(RunningStack):
         done = run("sh", f"{service}/healthcheck.sh", code=None, folder=self.local_folder)
         return "starting" if done.code else "healthy"
 
-    def kill(self, service: str) -> None:
-        """Kill the process that supervisord started."""
-        os.kill(self.pids()[service], 9)
+    def kill(self, *services: str) -> None:
+        """Kill the processes that supervisord started."""
+        pids = self.pids()
+        for service in services:
+            os.kill(pids[service], 9)
+
+    def kill_supervisord(self) -> None:
+        """Kill supervisord, which leaves its processes behind."""
+        os.kill(int((self.local_folder / "run" / "supervisord.pid").read_text("utf-8")), 9)
 
     def stop(self, service: str) -> None:
         """Stop a service, so that it stays stopped."""

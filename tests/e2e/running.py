@@ -254,8 +254,8 @@ class RunningStack(ABC):
         """Return healthy, unhealthy, starting, or empty if the service does not run."""
 
     @abstractmethod
-    def kill(self, service: str) -> None:
-        """Kill a service's main process with SIGKILL, without informing the engine."""
+    def kill(self, *services: str) -> None:
+        """Kill services' main processes with SIGKILL, without informing the engine."""
 
     @abstractmethod
     def stop(self, service: str) -> None:

@@ -1,5 +1,6 @@
 """`gc` frees what nothing uses any more, and nothing else."""
 
+import json
 import subprocess
 import uuid
 
@@ -60,7 +61,11 @@ def expect_report(stack: RunningStack, found: Garbage) -> None:
 def expect_freed(stack: RunningStack, found: Garbage) -> None:
     """Assert that `--apply` frees the deleted runs and the experiment, and keeps the rest."""
     before = stored(stack)
-    data = stack.tool(*APPLY).data
+    data = stack.tool("gc", "--apply", "--yes", "--json").data
+    saved = (stack.folder / "backups" / data["backup"] / "manifest.json").read_text(
+        encoding="utf-8"
+    )
+    assert json.loads(saved)["objects"]["count"] == len(before)
     freed = (found.deleted, found.emptied)
     assert existing(stack, *found.runs) == {run.id for run in {*found.runs} - {*freed}}
     wanted = {"experiment_id": found.emptied.experiment_id}

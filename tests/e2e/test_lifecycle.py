@@ -12,7 +12,6 @@ from .conftest import ColdStart, MakeStack
 from .running import SERVERS, RunningStack, docker_only, local_only
 from .test_verify import expect_broken
 from .tool import SCRIPT, environment, tool
-from .waiting import wait_until
 from .watching import PATIENCE, watching
 
 STEPS = [
@@ -85,30 +84,6 @@ def test_watching_must_show_that_a_server_was_killed_and_came_back(mended: Runni
         screen.process.send_signal(signal.SIGINT)
         assert screen.process.wait(PATIENCE) == 130
     mended.is_well = True
-
-
-def test_a_run_must_survive_kill_9_of_each_server(mended: RunningStack) -> None:
-    """Servers restart automatically, and everything acknowledged to a client is still there."""
-    run, ids = mended.log_run(), mended.ids()
-    # MLflow first: it must survive the others' restarts with its open connections.
-    for service in reversed(SERVERS):
-        before = mended.starts()[service]
-        mended.kill(service)
-        wait_for_restart(mended, service, before)
-        mended.expect(run)
-    assert mended.ids() == ids
-    mended.expect(mended.log_run())
-    mended.is_well = True
-
-
-def wait_for_restart(stack: RunningStack, service: str, before: str) -> None:
-    """Wait until a killed server is restarted and all servers are healthy."""
-    wait_until(
-        lambda: stack.starts().get(service, before) != before,
-        seconds=30,
-        what=f"{service} is restarted by the engine",
-    )
-    stack.wait_until_healthy(seconds=90)
 
 
 def test_down_and_up_must_keep_runs_and_artifacts_when_the_output_of_up_is_not_read(

@@ -34,9 +34,13 @@ ODD_NAME = "a, 'b' $HOME %(here)s"
 
 
 def kill(*processes: psutil.Process) -> None:
-    """Send SIGKILL to processes and wait until they are gone."""
-    for process in processes:
-        process.send_signal(signal.SIGKILL)
+    """Send SIGKILL to processes and wait until they are gone.
+
+    They are stopped first: one of them might restart another in the meantime.
+    """
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in processes:
+            process.send_signal(number)
     psutil.wait_procs(processes, timeout=10)
 
 
@@ -81,15 +85,47 @@ def admin(started: ColdStart, markers: Markers) -> Api:
 # --- after a crash
 
 
-def test_up_must_recover_after_kill_9_of_supervisord(mended: LocalStack, admin: Api) -> None:
-    """Orphaned servers are stopped, not left running next to the new ones."""
-    run, orphans = mended.log_run(admin), set(mended.pids().values())
-    kill(supervisor(mended))
-    assert mended.tool("status", "--json").data["services"] == []
-    mended.up()
+def supervisors(stack: LocalStack) -> list[int]:
+    """Return the pids of all supervisords of a stack."""
+    lines = {process.pid: " ".join(process.cmdline()) for process in stack.processes()}
+    return [pid for pid, line in lines.items() if "supervisord" in line]
+
+
+def test_supervisord_must_come_back_after_kill_9(mended: LocalStack, admin: Api) -> None:
+    """Without a command; orphaned servers are killed, not left running next to the new ones."""
+    run, orphans, killed = mended.log_run(admin), mended.pids(), supervisor(mended)
+    kill(killed)
+    # Until then, the orphans answer.
+    wait_until(
+        lambda: {*orphans.values()}.isdisjoint(psutil.pids()),
+        seconds=60,
+        what="the orphans are killed",
+    )
+    mended.wait_until_healthy(seconds=90)
     mended.expect(run, admin)
-    assert orphans.isdisjoint(psutil.pids())
-    assert set(mended.pids().values()) <= {process.pid for process in mended.processes()}
+    assert supervisor(mended).pid != killed.pid
+    assert {*mended.pids().values()} <= {process.pid for process in mended.processes()}
+    assert supervisors(mended) == [supervisor(mended).pid]
+    mended.is_well = True
+
+
+def test_the_guard_must_come_back_and_must_not_outlive_down(mended: LocalStack) -> None:
+    """`up` after a killed supervisord does not compete with the guard, which does the same."""
+    guard = mended.guard()
+    kill(psutil.Process(guard))
+    wait_until(
+        lambda: mended.guard() not in {0, guard},
+        seconds=30,
+        what="supervisord restarts the guard",
+    )
+    kill(supervisor(mended))
+    mended.up()
+    assert supervisors(mended) == [supervisor(mended).pid]
+    assert mended.guard()
+    kill(supervisor(mended))
+    mended.tool("down")
+    assert list(mended.processes()) == []
+    mended.up()
     mended.is_well = True
 
 

@@ -142,8 +142,8 @@ def test_supervisord_must_accept_a_case(
     programs = [
         program for group in options.process_group_configs for program in group.process_configs
     ]
-    assert [program.name for program in programs] == [
-        service.name for service in decide(case).services
-    ]
+    names = [program.name for program in sorted(programs, key=lambda each: each.priority)]
+    # Last, so that it is stopped first.
+    assert names == [*(service.name for service in decide(case).services), "guard"]
     for program in programs:
         assert (folder / program.command.removeprefix("sh ")).is_file()

@@ -4,18 +4,21 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import IO, Any
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
+SINCE = datetime(2026, 11, 28, 7, 5, 9, tzinfo=UTC)
 ALL_WELL = (
     ServiceStatus("postgres", "running", "healthy"),
-    ServiceStatus("s3", "running", "healthy", ports=("127.0.0.1:9000",)),
+    ServiceStatus("s3", "running", "healthy", since=SINCE, ports=("127.0.0.1:9000",)),
     ServiceStatus("bucket-init", "exited"),
-    ServiceStatus("mlflow", "running", "healthy", ports=("127.0.0.1:5000",)),
+    ServiceStatus("mlflow", "running", "healthy", since=SINCE, ports=("127.0.0.1:5000",)),
 )
 
 

@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "diagrams": STACK,
     "queries": {*STACK, "engines"},
     "checks": {*STACK, "engines", "clients"},
+    "boot": {"errors"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {
@@ -75,6 +76,7 @@ MAY_IMPORT = {
         "diagrams",
         "checks",
         "data",
+        "boot",
         "dvc",
         "queries",
     },

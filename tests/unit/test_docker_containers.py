@@ -23,6 +23,7 @@ from mlflow_compose.engines.docker.view import VALID_FOR, View
 from mlflow_compose.stack import known_volumes
 from tests.unit.samples import stack
 
+STARTED = "2026-11-28T11:00:00.123456789Z"
 BOUND = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5000"}]}
 
 
@@ -31,7 +32,7 @@ def container(status: str, ports: dict[str, Any]) -> dict[str, Any]:
     return {
         "Id": "0123",
         "Name": "/lab-mlflow-1",
-        "State": {"Status": status, "ExitCode": 0},
+        "State": {"Status": status, "ExitCode": 0, "StartedAt": STARTED},
         "Config": {"Labels": {"com.docker.compose.service": "mlflow"}},
         "NetworkSettings": {"Ports": ports},
         "HostConfig": {"PortBindings": {"5000/tcp": [{"HostIp": "", "HostPort": "5000"}]}},
@@ -57,6 +58,15 @@ def test_a_restarting_container_must_hold_its_ports(
     found = _snapshot(container(status, ports))
     assert found.held == held
     assert found.status.ports == (("127.0.0.1:5000",) if ports else ())
+
+
+@pytest.mark.parametrize("state", ["running", "restarting", "exited", "created"])
+def test_only_a_container_that_runs_must_have_a_start_time(state: str) -> None:
+    """Docker keeps the last one, and has one of the year 1 for a container that never ran."""
+    found = _snapshot({**container(state, {}), "RestartCount": 3}).status
+    running = datetime(2026, 11, 28, 11, 0, 0, 123456, tzinfo=UTC)
+    assert found.since == (running if state == "running" else None)
+    assert found.restarts == 3
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,6 @@ from mlflow_compose.data.inside.owners import (
 )
 from mlflow_compose.data.inside.survey import Tally, refers_to_none, survey
 from mlflow_compose.errors import UsageError
-from tests.unit.conftest import User
 from tests.unit.samples import stack
 
 BUCKET, FOLDER = Place("mlflow", ""), Place("", "/data/artifacts")
@@ -262,13 +261,6 @@ def test_orphans_in_a_bucket_that_others_may_use_must_be_kept(
 
 
 # --- what is typed and shown
-
-
-def test_nothing_must_be_freed_without_the_backup_unless_it_is_declined(user: User) -> None:
-    user.types("init")
-    result = user.types("gc", "--apply", "--yes")
-    assert result.code == 2
-    assert "--no-backup" in result.err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`up`, `down`, `status` and `logs`: their steps, the order, and their output."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from mlflow_compose.payloads import as_json
 from mlflow_compose.result import Result
 from mlflow_compose.targets import COMPOSE, LOCAL
 from tests.unit.conftest import User
-from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen
+from tests.unit.fakes import ALL_WELL, SINCE, FakeEngine, FakeScreen
 from tests.unit.samples import env_text
 
 
@@ -252,7 +253,8 @@ def test_the_question_must_list_the_data_to_be_lost(
 
 
 def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) -> None:
-    result = actions.status(FakeEngine(plan(tmp_path).stack, ALL_WELL))
+    statuses = (*ALL_WELL[:3], replace(ALL_WELL[3], restarts=2))
+    result = actions.status(FakeEngine(plan(tmp_path).stack, statuses))
     assert as_json(result.data)["project"] == "mlflow"
     assert as_json(result.data)["engine"] == "fake"
     assert as_json(result.data)["services"][1] == {
@@ -260,6 +262,8 @@ def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) 
         "state": "running",
         "health": "healthy",
         "ports": ["127.0.0.1:9000"],
+        "since": "2026-11-28T07:05:09+00:00",
+        "restarts": 0,
     }
     assert as_json(result.data)["urls"] == {
         "mlflow": "http://127.0.0.1:15000",
@@ -268,6 +272,9 @@ def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) 
     }
     text = "\n".join(result.lines)
     assert "postgres     running (healthy)" in text
+    when = f"{SINCE.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert f"s3           running (healthy) since {when} 127.0.0.1:9000" in text
+    assert f"mlflow       running (healthy) since {when} after 2 restarts 127.0.0.1:5000" in text
     assert "bucket-init  done" in text
 
 

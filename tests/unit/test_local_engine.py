@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mlflow_compose.engines.choice import Choice, choose
 from mlflow_compose.engines.local import availability, log, orphans, processes, state
 from mlflow_compose.engines.local.log import read
 from mlflow_compose.engines.local.processes import Owner
+from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, health, service_status
 from mlflow_compose.engines.local.supervisor import Process, is_running
 from mlflow_compose.engines.local.watch import watch
@@ -322,6 +324,19 @@ def test_every_state_must_be_translated_to_dockers_terms(word: str, expected: st
     assert found.exit_code == (3 if expected == "exited" else 0)
     assert found.ports == (("127.0.0.1:9000",) if expected == "running" else ())
     assert found.restarts == 1
+    assert found.since == (datetime.fromtimestamp(1, UTC) if expected == "running" else None)
+
+
+def test_restarts_must_be_counted_from_the_last_start_by_a_command(tmp_path: Path) -> None:
+    starts = Starts(tmp_path)
+    assert starts.restarts(S3) == 0
+    for content, count in (("", 0), (".", 0), ("..", 1), ("." * 501, 500)):
+        (tmp_path / "s3.starts").write_text(content, encoding="utf-8")
+        assert starts.restarts(S3) == count
+    (tmp_path / "bucket-init.starts").write_text("..", encoding="utf-8")
+    assert starts.restarts(JOB) == 0
+    starts.forget((S3,))
+    assert (starts.restarts(S3), (tmp_path / "bucket-init.starts").exists()) == (0, True)
 
 
 def test_every_state_of_supervisord_must_be_known() -> None:

@@ -197,7 +197,14 @@ def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any
         "project": engine.stack.name,
         "engine": engine.name,
         "services": [
-            ServiceState(service.name, service.state, service.health, service.ports)
+            ServiceState(
+                service.name,
+                service.state,
+                service.health,
+                service.ports,
+                service.since.isoformat(timespec="seconds") if service.since else None,
+                service.restarts,
+            )
             for service in found
         ],
         "urls": engine.stack.urls,

@@ -40,5 +40,7 @@ def status_line(service: ServiceStatus, stack: Stack) -> str:
     """Return the state of a service as a line."""
     done = stack.service(service.name).one_shot and service.state == EXITED
     text = "done" if done and not service.exit_code else service.text
-    restarts = f" after {service.restarts} restarts" if service.restarts else ""
-    return f"{service.name:<12} {text + restarts:<28} {', '.join(service.ports)}".rstrip()
+    text += f" since {service.since.astimezone():%Y-%m-%d %H:%M:%S}" if service.since else ""
+    if service.restarts:
+        text += f" after {service.restarts} restart{'s' if service.restarts > 1 else ''}"
+    return f"{service.name:<12} {text:<43} {', '.join(service.ports)}".rstrip()

@@ -8,6 +8,7 @@ import typer
 from mlflow_compose import __version__
 from mlflow_compose.cli import (
     backup,
+    boot,
     completion,
     connect,
     diagram,
@@ -44,6 +45,7 @@ app.add_typer(queries.app)
 app.add_typer(completion.app)
 app.add_typer(diagram.app)
 app.add_typer(serving.app)
+app.add_typer(boot.app, name="service")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

@@ -1,13 +1,15 @@
 """The command that frees data that nothing uses any more."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_compose.cli.context import context_of
-from mlflow_compose.errors import UsageError
+from mlflow_compose.cli.context import Context, context_of
+
+if TYPE_CHECKING:
+    from mlflow_compose.actions import Plan
 
 app = typer.Typer()
 
@@ -49,7 +51,6 @@ def gc(  # noqa: PLR0913, PLR0917 - options
 
     context, now = context_of(ctx), datetime.now(UTC)
     wish = actions.Wish(duration(older_than, "--older-than"), unshared_bucket)
-    before = _backup(wanted=apply and not no_backup)
 
     question = ""
     if not (apply and yes):
@@ -66,15 +67,16 @@ def gc(  # noqa: PLR0913, PLR0917 - options
         if question:
             found = actions.look(plan, engine, context.console, wish, now)
             context.check_unchanged(question, actions.question(found, plan.stack.name))
+        before = None if no_backup else partial(_backup, context, plan, now)
         result = actions.gc(plan, engine, context.console, wish, now, before)
     context.show(result)
 
 
-def _backup(*, wanted: bool) -> Callable[[], str] | None:
-    """Return the function that makes a backup, None if none is wanted."""
-    if not wanted:
-        return None
-    raise UsageError(
-        "this version cannot make the backup that comes before anything is freed",
-        hint="add --no-backup to free it without one",
-    )
+def _backup(context: Context, plan: "Plan", now: datetime) -> str:
+    """Take a snapshot; return its name."""
+    from mlflow_compose.actions.backup import backup
+    from mlflow_compose.data.backup import default_name
+
+    name = f"before-gc-{default_name(now)}"
+    backup(plan, context.engine(plan), context.console, now, name=name)
+    return name

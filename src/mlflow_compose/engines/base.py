@@ -4,9 +4,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -41,6 +43,7 @@ class ServiceStatus:
         health: healthy, unhealthy, starting, or empty without a health check.
         exit_code: Exit code of a service that ended, otherwise 0.
         restarts: Number of automatic restarts.
+        since: Time at which a service that runs was started, None if it does not run.
         ports: Published ports, as address:port.
     """
 
@@ -49,6 +52,7 @@ class ServiceStatus:
     health: str = ""
     exit_code: int = 0
     restarts: int = 0
+    since: datetime | None = None
     ports: tuple[str, ...] = ()
 
     @property
@@ -60,19 +64,6 @@ class ServiceStatus:
             code = f" (exit code {self.exit_code})" if self.exit_code else ""
             return f"keeps restarting{code}"
         return f"{self.state} ({self.health})" if self.health else self.state
-
-
-@dataclass(frozen=True)
-class Removed:
-    """What a removal of volumes did.
-
-    Attributes:
-        volumes: Names of those that were deleted with their data.
-        kept: A sentence about data that was kept, empty if none was.
-    """
-
-    volumes: tuple[str, ...] = ()
-    kept: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mlflow_compose.payloads.backup import (
     SnapshotList,
     SnapshotState,
 )
+from mlflow_compose.payloads.boot import BootService
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -108,6 +109,7 @@ Payload = (
     | ServedList
     | NotServed
     | Garbage
+    | BootService
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -132,6 +134,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "completion": (Completion,),
     "diagram": (Diagram,),
     "serve": (Served, ServedList, NotServed),
+    "service": (BootService,),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -143,6 +146,7 @@ __all__ = [
     "Absent",
     "BackedUp",
     "BackupChecked",
+    "BootService",
     "ClientVariables",
     "Compared",
     "Completion",

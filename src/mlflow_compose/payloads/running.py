@@ -14,6 +14,8 @@ class ServiceState:
     state: str = key("State in Docker's terms: `created`, `running`, `restarting`, `exited`, …")
     health: str = key("`healthy`, `unhealthy`, `starting`; empty without a health check.")
     ports: Sequence[str] = key("Published ports as ADDRESS:PORT.")
+    since: str | None = key("When it was last started (ISO 8601); null if it does not run.")
+    restarts: int = key("How often it was restarted automatically since a command started it.")
 
 
 @dataclass(frozen=True)

@@ -56,4 +56,6 @@ COMPOSE = Target(
     secret_mode=0o444,
     override=OVERRIDE_FILE,
     identity_file=".env",
+    # All services have a restart policy.
+    daemon="docker.service",
 )

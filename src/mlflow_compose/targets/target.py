@@ -28,6 +28,7 @@ class Target:
         secret_mode: Mode of secret files.
         override: File in its folder that belongs to the user, empty if there is none.
         identity_file: File with the stack's id for Compose, empty if the target has none.
+        daemon: systemd unit that starts its services at boot, empty if none does.
         folders: Folders that the stack needs to start, but does not create itself.
     """
 
@@ -41,4 +42,5 @@ class Target:
     secret_mode: int
     override: str = ""
     identity_file: str = ""
+    daemon: str = ""
     folders: tuple[str, ...] = ()

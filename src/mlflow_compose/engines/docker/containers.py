@@ -138,6 +138,7 @@ def _snapshot(container: Inspected) -> Snapshot:
         health=(state.get("Health") or {}).get("Status", ""),
         exit_code=state["ExitCode"],
         restarts=container["RestartCount"],
+        since=datetime.fromisoformat(state["StartedAt"]) if state["Status"] == RUNNING else None,
         ports=tuple(f"{address}:{port}" for address, port in bindings),
     )
     created = datetime.fromisoformat(container["Created"])

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output, Removed, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import call, open_client
 from mlflow_compose.engines.docker.containers import (
@@ -25,6 +25,7 @@ from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.view import Containers, View
 from mlflow_compose.engines.docker.watch import watch
 from mlflow_compose.engines.ownership import check_held, marked
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.verdict import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
@@ -88,8 +89,7 @@ class DockerEngine:
         began = time.monotonic()
         progress.command(self.command("up", "--detach", "--wait", "--no-build"))
         output = self._client.compose.up(detach=True, wait=True, no_build=True, stream_logs=True)
-        names = ", ".join(service.name for service in self.stack.services)
-        with progress.step(f"Starting {names}"):
+        with progress.step(f"Starting {', '.join(each.name for each in self.stack.services)}"):
             before = self._statuses(containers)
             verdict = watch(self.stack, output, before, self.status, progress, wait_timeout)
         if verdict.failed:

@@ -9,7 +9,6 @@ from typing import IO
 from mlflow_compose.engines.base import (
     Outcome,
     Output,
-    Removed,
     ServiceStatus,
     SharedFolder,
     Start,
@@ -20,9 +19,11 @@ from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.local.mounts import mount_points
 from mlflow_compose.engines.local.outdated import changed_since, changed_since_start
 from mlflow_compose.engines.local.processes import Owner
+from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, service_status
-from mlflow_compose.engines.local.supervisor import CONFIGURATION, RUN, Supervisor
+from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
+from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
@@ -52,8 +53,7 @@ class LocalEngine:
         self._supervisor = Supervisor(self._owner, stack.site.socket)
         self._installer_environ = environ
         self._environ = {name: environ[name] for name in INHERITED if name in environ}
-        # Start times seen so far, by service: supervisord does not count restarts.
-        self._starts: dict[str, set[int]] = {}
+        self._starts = Starts(self._folder / RUN)
         self._checks = HealthChecks(self._folder, self._environ)
         self._commands = Commands(stack, self._folder, self._owner, self._environ)
         names = (service.name for service in stack.services)
@@ -115,13 +115,11 @@ class LocalEngine:
     def _read_status(self, timeout: float | None = None) -> tuple[ServiceStatus, ...]:
         found = self._supervisor.processes()
         known = [service for service in self.stack.services if service.name in found]
-        for name in found:
-            self._starts.setdefault(name, set()).add(found[name].started)
         with ThreadPoolExecutor(len(known) or 1) as pool:
             answers = pool.map(lambda one: self._checks.run(one, found[one.name], timeout), known)
             health = list(answers)
         return tuple(
-            service_status(service, found[service.name], answers, self._restarts(service))
+            service_status(service, found[service.name], answers, self._starts.restarts(service))
             for service, answers in zip(known, health, strict=True)
         )
 
@@ -208,6 +206,7 @@ class LocalEngine:
             running = False
         if not running:
             orphans.end_orphans(self._owner)
+            self._starts.forget(self.stack.services)
             self._start_logs.begin()
             self._supervisor.start(self._environ)
             return
@@ -216,18 +215,20 @@ class LocalEngine:
             if not service.one_shot and self._is_outdated(service):
                 self._supervisor.stop_process(service.name)
         self._start_logs.begin()
+        self._starts.forget(self._stopped())
         for service in self.stack.services:
             if service.one_shot:
                 # Services that depend on the job must wait for this run of it.
                 (self._folder / RUN / f"{service.name}.done").unlink(missing_ok=True)
             self._supervisor.start_process(service.name)
+        self._supervisor.start_process(GUARD)
+
+    def _stopped(self) -> list[Service]:
+        found = self._supervisor.processes()
+        return [service for service in self.stack.services if not found[service.name].pid]
 
     def _is_outdated(self, service: Service) -> bool:
         """Tell whether a service must be restarted: its files changed, or it is in BACKOFF."""
         if self._supervisor.processes()[service.name].state == "BACKOFF":
             return True
         return changed_since_start(self._folder, service)
-
-    def _restarts(self, service: Service) -> int:
-        # 0 is the start time of a service that was never started.
-        return max(len(self._starts[service.name] - {0}) - 1, 0)

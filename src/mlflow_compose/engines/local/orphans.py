@@ -18,13 +18,15 @@ def end_orphans(owner: Owner) -> None:
 
     First its supervisord, which cannot be reached or was started in another folder: it would
     restart servers, and as it ends, delete files in that folder, where another stack may be by now.
+    With it its guard, which starts it again, and may be doing so.
 
     Raises:
         EngineError: A process cannot be ended.
     """
     import psutil
 
-    kill(process for process in processes.of(owner) if _name(process) == "")
+    while found := [process for process in processes.of(owner) if _name(process) == ""]:
+        _end(found)
     left = [process for process in processes.of(owner) if not _is_in_progress(process)]
     for process in left:
         with suppress(psutil.Error):

@@ -4,6 +4,7 @@ import math
 import subprocess
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow_compose.engines.base import (
@@ -54,6 +55,7 @@ def service_status(service: Service, process: Process, health: str, restarts: in
         health=health,
         exit_code=process.exit_code if state == EXITED else 0,
         restarts=restarts,
+        since=datetime.fromtimestamp(process.started, UTC) if running else None,
         ports=ports if running else (),
     )
 

@@ -15,6 +15,8 @@ from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.errors import EngineError
 
 CONFIGURATION = "supervisord.conf"
+# The program that starts supervisord again after it was killed.
+GUARD = "guard"
 # Folder of PID files and marker files.
 RUN = "run"
 # Seconds until it must answer, until it must have ended, and between checks.
@@ -68,7 +70,8 @@ class Supervisor:
         done = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", CONFIGURATION],
             cwd=self._folder,
-            env={**environ, **self._owner.marks},
+            # For `guard.sh`, which starts it again in the same way.
+            env={**environ, **self._owner.marks, "STACK_PYTHON": sys.executable},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

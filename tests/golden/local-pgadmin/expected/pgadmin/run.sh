@@ -4,6 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# One byte per start, which `status` counts. A full disk must not keep the service from starting.
+printf . >>run/pgadmin.starts || :
+
 # Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/pgadmin-9.18-711e8da0/bin/python ]; then
     echo "the packages that pgadmin needs are not installed: mlflow-compose up installs them" >&2

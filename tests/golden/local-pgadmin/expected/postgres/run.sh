@@ -4,6 +4,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# One byte per start, which `status` counts. A full disk must not keep the service from starting.
+printf . >>run/postgres.starts || :
+
 # Otherwise, other versions of these programs in PATH would run.
 if ! [ -x /home/student/.cache/mlflow-compose/mlflow-3.17.2-a68da51c/bin/python ]; then
     echo "the packages that postgres needs are not installed: mlflow-compose up installs them" >&2

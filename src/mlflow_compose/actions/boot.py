@@ -1,0 +1,143 @@
+"""`service`: start a stack when this machine boots."""
+
+import os
+import sys
+from pathlib import Path
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.boot import Manager, Unit, is_enabled, manager_of, owner_of, systemctl
+from mlflow_compose.errors import BootError
+from mlflow_compose.files import write_whole
+from mlflow_compose.identity import keep_identity
+from mlflow_compose.payloads import BootService
+from mlflow_compose.result import Result
+
+UNIT_MODE = 0o644
+
+
+def install_service(plan: Plan) -> Result:
+    """Let systemd start the stack at boot; if a daemon does, make sure that it starts itself.
+
+    Raises:
+        BootError: There is no systemd, it refuses, or the unit's file is another stack's.
+    """
+    if plan.target.daemon:
+        return _daemon(plan, needed=True)
+    manager, unit, path = _unit(plan)
+    _check_owner(path, plan)
+    # Before anything is written: it fails without a running systemd.
+    systemctl(manager.flags, "daemon-reload")
+    keep_identity(plan.identity, plan.paths)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, unit.text, UNIT_MODE)
+    except OSError as error:
+        raise BootError(f"{path} cannot be written: {error.strerror}") from None
+    systemctl(manager.flags, "daemon-reload")
+    systemctl(manager.flags, "enable", unit.name)
+    return service_status(plan)
+
+
+def remove_service(plan: Plan) -> Result:
+    """Delete the stack's unit; the stack itself goes on.
+
+    Raises:
+        BootError: There is no systemd, it refuses, or the unit's file is another stack's.
+    """
+    if plan.target.daemon:
+        return _daemon(plan)
+    manager, unit, path = _unit(plan)
+    if not path.exists():
+        return service_status(plan)
+    _check_owner(path, plan)
+    systemctl(manager.flags, "disable", unit.name)
+    path.unlink()
+    systemctl(manager.flags, "daemon-reload")
+    return service_status(plan)
+
+
+def service_status(plan: Plan) -> Result:
+    """Return whether the stack starts at boot.
+
+    Raises:
+        BootError: There is no systemd.
+    """
+    if plan.target.daemon:
+        return _daemon(plan)
+    manager, unit, path = _unit(plan)
+    if not path.exists():
+        detail = "the stack does not start at boot; mlflow-compose service install changes that"
+        return _result(plan, None, detail, at_boot=False)
+    if path.read_bytes() != unit.text.encode():
+        detail = f"{path} is outdated; mlflow-compose service install writes it again"
+        return _result(plan, path, detail, at_boot=False)
+    if not is_enabled(manager.flags, unit.name):
+        detail = f"{unit.name} is disabled; mlflow-compose service install enables it"
+        return _result(plan, path, detail, at_boot=False)
+    if not manager.starts_at_boot:
+        detail = (
+            f"{unit.name} starts the stack when {manager.user} logs in; "
+            f"`loginctl enable-linger {manager.user}` lets it start at boot"
+        )
+        return _result(plan, path, detail, at_boot=False)
+    return _result(plan, path, f"{unit.name} starts the stack at boot", at_boot=True)
+
+
+def _unit(plan: Plan) -> tuple[Manager, Unit, Path]:
+    manager = manager_of(_user(), plan.environ, is_root=os.geteuid() == 0)
+    unit = Unit(
+        plan.identity.id,
+        plan.stack.name,
+        plan.target.engine,
+        plan.paths.env_file,
+        (sys.executable, "-m", "mlflow_compose"),
+        manager.wanted_by,
+    )
+    return manager, unit, manager.folder / unit.name
+
+
+def _user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _check_owner(path: Path, plan: Plan) -> None:
+    """Make sure that a unit file, if it exists, was written for this stack."""
+    try:
+        owner = owner_of(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError):
+        owner = ""
+    if owner != plan.identity.id:
+        raise BootError(
+            f"{path} was not written for this stack, so it is left alone",
+            hint="move it away, then run the same command again",
+        )
+
+
+def _daemon(plan: Plan, *, needed: bool = False) -> Result:
+    """Return whether the daemon that restarts the stack's services starts at boot itself."""
+    daemon = plan.target.daemon
+    try:
+        # Rootless Docker is a service of its user.
+        enabled = any(is_enabled(flags, daemon) for flags in ((), ("--user",)))
+    except BootError:
+        detail = (
+            f"{daemon} restarts the stack when it starts, but without systemctl it is unknown "
+            "whether it starts at boot; Docker Desktop has a setting for that"
+        )
+        return _result(plan, None, detail, at_boot=None)
+    if enabled:
+        detail = f"{daemon} starts at boot, and restarts a stack that was not stopped"
+        return _result(plan, None, detail, at_boot=True)
+    detail = f"{daemon} does not start at boot, so the stack does not either"
+    if needed:
+        raise BootError(detail, hint=f"sudo systemctl enable {daemon}")
+    return _result(plan, None, detail, at_boot=False)
+
+
+def _result(plan: Plan, unit: Path | None, detail: str, *, at_boot: bool | None) -> Result:
+    path = str(unit) if unit else None
+    return Result(BootService(plan.target.engine, path, at_boot, detail), [detail])
