@@ -63,7 +63,7 @@ def _page(around: Surroundings, name: str, address: str, port: int, folder: str)
         about="A page that counts its visits.",
         image=around.image,
         pull_policy="never",
-        restart="unless-stopped",
+        restart="always",
         command=("python", "-c", SERVE),
         environment={
             "SECRET_FILE": around.site.secret(secret.name),

@@ -235,7 +235,7 @@ def test_every_server_must_be_stopped_by_a_signal_that_stops_it_at_once(name: st
     """TERM makes PostgreSQL wait for clients, and MLflow keeps its connections open."""
     service = local_stack().service(name)
     assert service.stop_signal == ("INT" if name == "postgres" else "TERM")
-    assert service.restart == "unless-stopped"
+    assert service.restart == "always"
 
 
 def test_root_must_run_the_database_as_another_user() -> None:

@@ -44,7 +44,7 @@ def seat(around: Surroundings, name: str, port: int, folder: str) -> Service:
         name=name,
         about="A participant's seat.",
         image=f"{around.image}-{name}",
-        restart="unless-stopped",
+        restart="always",
         build=Build(f"./{name}", "python:3", "", (), contents=f"what {name} needs"),
         command=("python", "-m", "http.server", str(port)),
         environment={"KEY_FILE": around.site.secret(secret.name)},

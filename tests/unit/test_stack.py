@@ -45,7 +45,7 @@ def test_every_server_must_have_a_healthcheck_and_be_restarted(name: str) -> Non
     service = stack().service(name)
     assert service.healthcheck is not None
     assert service.healthcheck.command
-    assert service.restart == "unless-stopped"
+    assert service.restart == "always"
     assert not service.one_shot
 
 

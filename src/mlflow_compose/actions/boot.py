@@ -130,7 +130,7 @@ def _daemon(plan: Plan, *, needed: bool = False) -> Result:
         )
         return _result(plan, None, detail, at_boot=None)
     if enabled:
-        detail = f"{daemon} starts at boot, and restarts a stack that was not stopped"
+        detail = f"{daemon} starts at boot, and restarts the stack, unless it is down"
         return _result(plan, None, detail, at_boot=True)
     detail = f"{daemon} does not start at boot, so the stack does not either"
     if needed:

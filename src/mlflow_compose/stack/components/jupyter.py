@@ -88,7 +88,7 @@ def _server(around: Surroundings, name: str, port: int, notebooks: str) -> Servi
         about="JupyterLab: notebooks that log to MLflow.",
         image=image.name,
         build=image.build,
-        restart="unless-stopped",
+        restart="always",
         environment={
             "NOTEBOOKS": notebooks,
             "JUPYTER_HOME": home,

@@ -69,7 +69,7 @@ def _server(around: Surroundings, name: str) -> Service:
         about="The tracking server: web UI, REST API and artifact proxy.",
         image=around.image,
         build=build,
-        restart="unless-stopped",
+        restart="always",
         command=command(around),
         environment=environment(around),
         secrets=_secrets(around),

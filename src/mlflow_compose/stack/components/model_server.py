@@ -48,7 +48,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         about=f"Serves the model {model.reference.escaped}.",
         image=around.image,
         pull_policy=NEVER if around.build else None,
-        restart="unless-stopped",
+        restart="always",
         command=("python", f"/{FOLDER}/{SCRIPT}"),
         environment=_environment(around, model, around.site.tmp, ("0.0.0.0", PORT)),  # noqa: S104
         secrets=_secrets(around),
@@ -75,7 +75,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         name=name,
         about=f"Serves the model {model.reference.escaped}.",
         image=around.image,
-        restart="unless-stopped",
+        restart="always",
         command=("python", f"{FOLDER}/{SCRIPT}"),
         environment={
             # Otherwise the folder mlflow/ would come before the package.

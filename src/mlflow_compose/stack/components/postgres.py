@@ -29,7 +29,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         name=name,
         about=ABOUT,
         image=settings.postgres_image,
-        restart="unless-stopped",
+        restart="always",
         command=("postgres", *chosen) if (chosen := options(settings)) else (),
         environment={
             "POSTGRES_USER": settings.pg_user,
@@ -60,7 +60,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         name=name,
         about=ABOUT,
         image=around.image,
-        restart="unless-stopped",
+        restart="always",
         command=("python", "postgres/start_postgres.py", *options(settings)),
         # Named as in the official image.
         environment={

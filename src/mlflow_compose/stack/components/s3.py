@@ -38,7 +38,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         name=name,
         about=ABOUT,
         image=settings.minio_image or provider.image,
-        restart="unless-stopped",
+        restart="always",
         entrypoint=launch.entrypoint,
         command=launch.command,
         environment=launch.environment,
@@ -61,7 +61,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         name=name,
         about=ABOUT,
         image=around.image,
-        restart="unless-stopped",
+        restart="always",
         command=("python", "s3/start_rclone.py"),
         environment={
             "S3_ADDRESS": f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
