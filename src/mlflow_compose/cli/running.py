@@ -45,6 +45,7 @@ def up(
     """Start the stack and verify that it works."""
     from mlflow_compose import actions
     from mlflow_compose.cli.backup import put_back
+    from mlflow_compose.cli.upgrade import settle
     from mlflow_compose.targets import engines
 
     if engine not in {None, "auto", *engines()}:
@@ -53,6 +54,8 @@ def up(
     with context.locked():
         plan = context.chosen_plan(engine)
         put_back(context, plan, wait_timeout)
+        if settle(context, plan, wait_timeout):
+            plan = context.chosen_plan(engine)
         result = actions.up(
             plan,
             context.engine(plan),
@@ -104,6 +107,7 @@ def status(
     """Show the state of the services and their URLs."""
     from mlflow_compose import actions
     from mlflow_compose.actions.restoring import state_of_restore
+    from mlflow_compose.actions.upgrading import state_of_upgrade
 
     context = context_of(ctx)
     if watch and context.console.as_json:
@@ -112,8 +116,9 @@ def status(
     if watch:
         context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
         return
-    migration, restore = actions.ongoing_migration(plan.paths), state_of_restore(plan.paths)
-    context.show(actions.status(context.engine(plan), migration, restore))
+    migration = actions.ongoing_migration(plan.paths)
+    interrupted = state_of_restore(plan.paths) or state_of_upgrade(plan.paths)
+    context.show(actions.status(context.engine(plan), migration, interrupted))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")

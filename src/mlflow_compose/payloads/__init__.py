@@ -13,6 +13,7 @@ from mlflow_compose.payloads.backup import (
     Restored,
     SnapshotList,
     SnapshotState,
+    Upgraded,
 )
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
@@ -94,6 +95,7 @@ Payload = (
     | BackupChecked
     | SnapshotList
     | Restored
+    | Upgraded
     | ClientVariables
     | Opened
     | QueryResult
@@ -122,6 +124,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "backup": (BackedUp, BackupChecked),
     "snapshots": (SnapshotList,),
     "restore": (Restored,),
+    "upgrade": (Upgraded,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -180,6 +183,7 @@ __all__ = [
     "Stopped",
     "Store",
     "Stores",
+    "Upgraded",
     "Verified",
     "Version",
     "as_json",

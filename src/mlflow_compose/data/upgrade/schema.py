@@ -1,0 +1,45 @@
+"""Upgrade MLflow's tables, and see that nothing in them was lost."""
+
+from mlflow_compose.data.backup import Snapshot
+from mlflow_compose.data.inside import count_rows, tables, upgrade_schema
+from mlflow_compose.engines import Engine, RemoteError, run_modules
+from mlflow_compose.errors import UpgradeError
+
+# Tables whose rows are the user's. MLflow's migrations fill some of the others.
+COMPARED = (
+    "experiments",
+    "runs",
+    "params",
+    "metrics",
+    "tags",
+    "registered_models",
+    "model_versions",
+    "users",
+)
+
+
+def upgrade_tables(engine: Engine, saved: Snapshot) -> None:
+    """Run `mlflow db upgrade` with the MLflow version of a stack whose MLflow is idle.
+
+    Args:
+        engine: Engine of the stack.
+        saved: Snapshot of the database as it is.
+
+    Raises:
+        UpgradeError: MLflow failed, or rows are missing afterwards.
+    """
+    database = saved.manifest.database
+    backend = engine.stack.stores.backend_uri
+    request = {"backend": backend, "login": "alembic_version_auth" in database.schema}
+    wanted = {name: database.rows[name] for name in COMPARED if name in database.rows}
+    try:
+        run_modules(engine, (tables, upgrade_schema), request, type(None))
+        listed = {"backend": backend, "tables": [*wanted]}
+        found = run_modules(engine, (tables, count_rows), listed, dict[str, int])
+    except RemoteError as error:
+        raise UpgradeError(f"the database cannot be upgraded: {error}") from None
+    for name, number in wanted.items():
+        if found[name] != number:
+            raise UpgradeError(
+                f"the table {name} has {found[name]} rows after the upgrade, not {number}"
+            )
