@@ -40,7 +40,7 @@ def settle(work: Work) -> None:
         return
     new = _with(work.plan, found.new)
     if found.stage == PROVEN:
-        work.progress.note("an upgrade was interrupted after it had succeeded; it is finished now")
+        work.progress.note("an upgrade was interrupted at its end; it is finished now")
         _env_change(paths.env_file, found).apply()
         finish(new, work, found)
         return

@@ -23,6 +23,7 @@ from mlflow_compose.data.backup import Snapshot, default_name, load_database, ta
 from mlflow_compose.data.upgrade import (
     Majors,
     check_only_mlflow,
+    create_tables,
     majors,
     set_aside,
     upgrade_tables,
@@ -168,6 +169,7 @@ def _change(run: Upgrade, saved: Snapshot) -> None:
     run.at(CHANGING, saved.name)
     if run.reloads:
         with progress.step("Loading the database"):
+            create_tables(engine, saved)
             load_database(engine, saved, saved, progress)
     if MLFLOW in run.move.changes:
         with progress.step(f"Upgrading the tables to MLflow {run.move.after[MLFLOW]}"):

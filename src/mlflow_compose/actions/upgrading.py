@@ -38,9 +38,7 @@ class Upgrading:
     def text(self) -> str:
         """What happened and what ends it, as one sentence."""
         if self.stage == PROVEN:
-            return (
-                "an upgrade was interrupted after it had succeeded; mlflow-compose up finishes it"
-            )
+            return "an upgrade was interrupted at its end; mlflow-compose up finishes it"
         return (
             "an upgrade was interrupted, so MLflow does not answer; "
             "mlflow-compose up puts everything back as it was"

@@ -28,18 +28,32 @@ def upgrade_tables(engine: Engine, saved: Snapshot) -> None:
     Raises:
         UpgradeError: MLflow failed, or rows are missing afterwards.
     """
-    database = saved.manifest.database
-    backend = engine.stack.stores.backend_uri
-    request = {"backend": backend, "login": "alembic_version_auth" in database.schema}
-    wanted = {name: database.rows[name] for name in COMPARED if name in database.rows}
+    rows = saved.manifest.database.rows
+    wanted = {name: rows[name] for name in COMPARED if name in rows}
+    create_tables(engine, saved)
+    request = {"backend": engine.stack.stores.backend_uri, "tables": [*wanted]}
     try:
-        run_modules(engine, (tables, upgrade_schema), request, type(None))
-        listed = {"backend": backend, "tables": [*wanted]}
-        found = run_modules(engine, (tables, count_rows), listed, dict[str, int])
+        found = run_modules(engine, (tables, count_rows), request, dict[str, int])
     except RemoteError as error:
-        raise UpgradeError(f"the database cannot be upgraded: {error}") from None
+        raise UpgradeError(f"the database cannot be read after the upgrade: {error}") from None
     for name, number in wanted.items():
         if found[name] != number:
             raise UpgradeError(
                 f"the table {name} has {found[name]} rows after the upgrade, not {number}"
             )
+
+
+def create_tables(engine: Engine, saved: Snapshot) -> None:
+    """Run `mlflow db upgrade`, which creates MLflow's tables in an empty database.
+
+    A dump of tables has no functions, and a trigger of MLflow needs one: it must be there first.
+
+    Raises:
+        UpgradeError: MLflow failed.
+    """
+    login = "alembic_version_auth" in saved.manifest.database.schema
+    request = {"backend": engine.stack.stores.backend_uri, "login": login}
+    try:
+        run_modules(engine, (tables, upgrade_schema), request, type(None))
+    except RemoteError as error:
+        raise UpgradeError(f"the database cannot be upgraded: {error}") from None
