@@ -22,6 +22,7 @@ from mlflow_compose.checks import verify
 from mlflow_compose.data.backup import Snapshot, default_name, load_database, take
 from mlflow_compose.data.upgrade import (
     Majors,
+    check_names,
     check_only_mlflow,
     create_tables,
     majors,
@@ -166,6 +167,8 @@ def _change(run: Upgrade, saved: Snapshot) -> None:
         set_aside(work.engine)
     engine = on_disk(idle(run.move.new), work)
     engine.start(progress, wait_timeout=work.wait_timeout)
+    if not run.reloads:
+        check_names(engine, saved)
     run.at(CHANGING, saved.name)
     if run.reloads:
         with progress.step("Loading the database"):

@@ -2,10 +2,11 @@
 
 from mlflow_compose.data.upgrade.folder import Majors, delete_old, majors, put_back, set_aside
 from mlflow_compose.data.upgrade.others import check_only_mlflow
-from mlflow_compose.data.upgrade.schema import create_tables, upgrade_tables
+from mlflow_compose.data.upgrade.schema import check_names, create_tables, upgrade_tables
 
 __all__ = [
     "Majors",
+    "check_names",
     "check_only_mlflow",
     "create_tables",
     "delete_old",

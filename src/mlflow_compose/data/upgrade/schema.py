@@ -1,6 +1,7 @@
 """Upgrade MLflow's tables, and see that nothing in them was lost."""
 
 from mlflow_compose.data.backup import Snapshot
+from mlflow_compose.data.backup.dump import tables_of
 from mlflow_compose.data.inside import count_rows, tables, upgrade_schema
 from mlflow_compose.engines import Engine, RemoteError, run_modules
 from mlflow_compose.errors import UpgradeError
@@ -41,6 +42,27 @@ def upgrade_tables(engine: Engine, saved: Snapshot) -> None:
             raise UpgradeError(
                 f"the table {name} has {found[name]} rows after the upgrade, not {number}"
             )
+
+
+def check_names(engine: Engine, saved: Snapshot) -> None:
+    """Make sure that no other table has the name of one that the new MLflow creates.
+
+    Going back would drop it: by its name, it is MLflow's. A SQLite file is replaced as a whole.
+
+    Args:
+        engine: Engine of the stack with its new MLflow.
+        saved: Snapshot of the database as it is.
+
+    Raises:
+        UpgradeError: There is one.
+    """
+    if not engine.stack.stores.uses_postgres:
+        return
+    if found := sorted({*tables_of(engine)} - saved.manifest.database.rows.keys()):
+        raise UpgradeError(
+            f"the database has a table {found[0]}, which this version of MLflow has to create",
+            hint="rename that table, then run the same command again",
+        )
 
 
 def create_tables(engine: Engine, saved: Snapshot) -> None:
