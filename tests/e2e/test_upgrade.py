@@ -134,7 +134,7 @@ def test_an_older_stack_of_any_kind_must_be_upgraded(
 def test_a_killed_upgrade_must_leave_the_old_state_or_the_new_one(
     make_stack: MakeStack, engine: str, seed: int
 ) -> None:
-    random, is_docker = Random(seed), engine == "docker"
+    random, is_docker = Random(seed), engine == "docker"  # noqa: S311 - no secret
     older = {"POSTGRES_IMAGE": POSTGRES_16} if is_docker else {**SMALLEST, "MLFLOW_VERSION": OLDER}
     options = ("--postgres", POSTGRES_18) if is_docker else ()
     stack = make_stack(**older)
