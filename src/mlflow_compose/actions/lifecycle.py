@@ -63,9 +63,7 @@ def up(  # noqa: PLR0913 - independent options
     _write_files(plan)
     check_ports(engine)
     engine.prepare(progress)
-    if change is None:
-        check_postgres(plan, engine)
-    _check_stores(engine)
+    _check_stores(plan, engine, change)
     record_start(plan, change)
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
@@ -177,7 +175,9 @@ def logs(
     return engine.logs(services, follow=follow, tail=tail)
 
 
-def _check_stores(engine: Engine) -> None:
+def _check_stores(plan: Plan, engine: Engine, change: Change | None) -> None:
+    if change is None:
+        check_postgres(plan, engine)
     if cause := external_database(engine):
         raise StoreError(cause.sentence, hint=cause.hint)
 

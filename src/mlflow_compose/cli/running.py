@@ -1,13 +1,16 @@
 """Commands that start, stop and inspect a stack."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlflow_compose.cli.completion import among, services
-from mlflow_compose.cli.context import choices, context_of
+from mlflow_compose.cli.context import Context, choices, context_of
 from mlflow_compose.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflow_compose.actions import Plan
 
 app = typer.Typer()
 # Seconds between two looks at the services.
@@ -44,18 +47,13 @@ def up(
 ) -> None:
     """Start the stack and verify that it works."""
     from mlflow_compose import actions
-    from mlflow_compose.cli.backup import put_back
-    from mlflow_compose.cli.upgrade import settle
     from mlflow_compose.targets import engines
 
     if engine not in {None, "auto", *engines()}:
         raise UsageError(f"--engine must be {choices('auto', *engines())}, got {engine}")
     context = context_of(ctx)
     with context.locked():
-        plan = context.chosen_plan(engine)
-        put_back(context, plan, wait_timeout)
-        if settle(context, plan, wait_timeout):
-            plan = context.chosen_plan(engine)
+        plan = _settled(context, engine, wait_timeout)
         result = actions.up(
             plan,
             context.engine(plan),
@@ -65,6 +63,16 @@ def up(
             engine_of=None if start_empty else context.engine,
         )
     context.show(result)
+
+
+def _settled(context: Context, engine: str | None, wait_timeout: float) -> "Plan":
+    """Return the plan of the stack, after undoing or finishing what was interrupted."""
+    from mlflow_compose.cli.backup import put_back
+    from mlflow_compose.cli.upgrade import settle
+
+    plan = context.chosen_plan(engine)
+    put_back(context, plan, wait_timeout)
+    return context.chosen_plan(engine) if settle(context, plan, wait_timeout) else plan
 
 
 @app.command(epilog="Example: mlflow-compose down --volumes --yes")
