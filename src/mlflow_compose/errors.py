@@ -25,6 +25,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── IncompleteError          1  an import is not complete
 ├── QueryError               1  the database refuses a query
 ├── SnapshotError            1  a snapshot is missing or damaged, or cannot be taken or restored
+├── UpgradeError             1  an upgrade is needed, or failed
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
     ├── ServiceFailedError   1  it exited, or its one-shot job failed
@@ -211,6 +212,12 @@ class SnapshotError(MlflowComposeError):
     """A snapshot is missing or damaged, or cannot be taken or restored."""
 
     code = "snapshot"
+
+
+class UpgradeError(MlflowComposeError):
+    """The data is of an older version than the servers, or an upgrade of it failed."""
+
+    code = "upgrade"
 
 
 class NotReadyError(ServiceError):

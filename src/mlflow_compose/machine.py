@@ -162,3 +162,11 @@ def socket_path(folder: Path, name: str, identity: str) -> str:
 def python_tag() -> str:
     """Return a tag of this Python, for folders that only work with it."""
     return f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+
+
+def free_port() -> int:
+    """Return a port of this machine's loopback address that nothing listens on."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -31,6 +31,7 @@ class Record:
         folders: By engine, the folders of this machine that held data, as the rendered files
             spell them, each with the stack id that it carried.
         dvc_buckets: By engine, the buckets that were created for DVC; some may be gone.
+        versions: By engine, what wrote the data: MLflow's version and PostgreSQL's image.
     """
 
     started_on: str = ""
@@ -40,6 +41,7 @@ class Record:
     other_buckets: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     dvc_buckets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record after a start, with the data in these places and volumes."""
@@ -79,6 +81,7 @@ class Record:
             other_buckets=_without(self.other_buckets, engine),
             folders=_without(self.folders, engine),
             dvc_buckets=self.dvc_buckets if elsewhere else _without(self.dvc_buckets, engine),
+            versions=self.versions if elsewhere else _without(self.versions, engine),
         )
 
     def with_folders(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
@@ -120,6 +123,10 @@ class Record:
         """Return the record with a bucket that was created for DVC."""
         found = sorted({*self.dvc_buckets.get(engine, ()), bucket})
         return replace(self, dvc_buckets={**self.dvc_buckets, engine: found})
+
+    def with_versions(self, engine: str, versions: Mapping[str, str]) -> "Record":
+        """Return the record with the versions that wrote the data."""
+        return replace(self, versions={**self.versions, engine: dict(versions)})
 
     def not_copied(self, engine: str, servers: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return the left-over volumes that `prune` must not delete, with their other buckets.

@@ -4,6 +4,7 @@ from mlflow_compose.actions.changed import as_started
 from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.restoring import end as end_restoring
+from mlflow_compose.actions.upgrading import end as end_upgrading
 from mlflow_compose.engines import Engine
 from mlflow_compose.payloads import Stopped
 from mlflow_compose.record import read_record, write_record
@@ -34,8 +35,9 @@ def _update_record(plan: Plan, stack: Stack, *, volumes: bool) -> None:
     record, engine = read_record(plan.paths), stack.site.engine
     after = record.stopped(engine)
     if volumes:
-        # An interrupted restore would put its old data back into the next stack.
+        # Interrupted, they would put their old data back into the next stack.
         end_restoring(plan.paths)
+        end_upgrading(plan.paths)
         elsewhere = bool(stack.folders or stack.stores.elsewhere)
         after = after.without_volumes(engine, elsewhere=elsewhere)
         kept = [name for name in held_folders(plan) if name in stack.folders]

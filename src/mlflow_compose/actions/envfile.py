@@ -24,11 +24,13 @@ class EnvChange:
         path: Path of the file.
         before: Text of the file.
         values: New values, by setting.
+        during: What changes it, for errors.
     """
 
     path: Path
     before: str = field(repr=False)
     values: Mapping[str, str] = field(repr=False)
+    during: str = "the migration"
 
     @property
     def after(self) -> str:
@@ -47,7 +49,7 @@ class EnvChange:
             expected = {name: (old.get(name), value) for name, value in self.values.items()}
             if edited := [name for name in expected if found.get(name) not in expected[name]]:
                 raise EnvFileError(
-                    f"{self.path.name} was edited during the migration: {', '.join(edited)}",
+                    f"{self.path.name} was edited during {self.during}: {', '.join(edited)}",
                     hint="run the same command again to use the new values",
                 )
             self._write(edit(now, self.values))

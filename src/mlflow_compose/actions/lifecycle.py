@@ -11,6 +11,7 @@ from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.actions.screen import NOTHING_RUNS, first_run, status_line, where
+from mlflow_compose.actions.versions import check_mlflow, check_postgres, record_versions
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
 from mlflow_compose.errors import ServiceError, StoreError, UsageError
@@ -48,6 +49,7 @@ def up(  # noqa: PLR0913 - independent options
         DataElsewhereError: The settings would hide data that the stack has.
         FilesChangedError: A rendered file was edited by hand.
         EngineError: The engine cannot be used, or not with the existing data.
+        UpgradeError: The data is of an older version than the servers.
         StoreError: An external database cannot be used.
         SettingsError: STACK_BIND_ADDRESS is not an address of this machine.
         PortTakenError: Another process listens on a published port.
@@ -61,7 +63,7 @@ def up(  # noqa: PLR0913 - independent options
     _write_files(plan)
     check_ports(engine)
     engine.prepare(progress)
-    _check_stores(engine)
+    _check_stores(plan, engine, change)
     record_start(plan, change)
     _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
@@ -93,6 +95,8 @@ def _check_data(
     record = read_record(plan.paths)
     check_runs(plan, record)
     change = changed(plan, record)
+    if change is None:
+        check_mlflow(plan)
     # Before servers are started to count data: they claim it with the id.
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:
@@ -109,13 +113,15 @@ def _write_files(plan: Plan) -> None:
     provide_notebooks(plan)
 
 
-def status(engine: Engine, migration: OngoingMigration | None = None, restore: str = "") -> Result:
+def status(
+    engine: Engine, migration: OngoingMigration | None = None, interrupted: str = ""
+) -> Result:
     """Return the status of the services, and of a migration, if any.
 
     Args:
         engine: Engine of the stack.
         migration: Migration that is in progress or was interrupted.
-        restore: Sentence about such a restore, empty if there is none.
+        interrupted: Sentence about such a restore or upgrade, empty if there is none.
     """
     engine.check()
     found = engine.status()
@@ -123,7 +129,7 @@ def status(engine: Engine, migration: OngoingMigration | None = None, restore: s
         found = migration.adjusted(found)
     data = Status(**_stack_data(engine, found), migration=migration.data if migration else None)
     notice = [migration.text] if migration and (found or migration.by) else []
-    notice += [restore] if restore else []
+    notice += [interrupted] if interrupted else []
     if not found:
         return Result(data, notice or [NOTHING_RUNS])
     services = [status_line(service, engine.stack) for service in found]
@@ -169,7 +175,9 @@ def logs(
     return engine.logs(services, follow=follow, tail=tail)
 
 
-def _check_stores(engine: Engine) -> None:
+def _check_stores(plan: Plan, engine: Engine, change: Change | None) -> None:
+    if change is None:
+        check_postgres(plan, engine)
     if cause := external_database(engine):
         raise StoreError(cause.sentence, hint=cause.hint)
 
@@ -178,6 +186,7 @@ def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) 
     """Start the stack; if the tracking server fails, report the cause."""
     try:
         engine.start(progress, wait_timeout=wait_timeout)
+        record_versions(plan)
     except ServiceError as error:
         # Other services log their own errors; MLflow only a traceback of its database driver.
         cause = diagnose(engine, links=NEEDED) if error.service == "mlflow" else None

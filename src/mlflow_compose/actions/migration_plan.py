@@ -1,9 +1,7 @@
 """Plan a migration: all decisions are made before anything is changed."""
 
 import os
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +10,11 @@ from mlflow_compose.actions.plan import Plan, check_key, load_plan
 from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import data_path
 from mlflow_compose.errors import EnvFileError, SettingsError, UsageError
+from mlflow_compose.machine import free_port
 from mlflow_compose.settings import belongs_to_store, changed_names
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
 from mlflow_compose.stack import LOCAL_PROVIDERS, migration, needs_docker
-from mlflow_compose.stack.site import LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def plan_migration(
     new = load_plan(loaded, old.paths, environ, old.target, identity=old.identity)
     _check_names(old, new, more)
     refuse(old, new)
-    return MigrationPlan(old, new, env, _free_port())
+    return MigrationPlan(old, new, env, free_port())
 
 
 def _check_names(old: Plan, new: Plan, more: Path | None) -> None:
@@ -194,10 +192,3 @@ def _differing(wanted: Mapping[str, str], text: str) -> Mapping[str, str]:
     """Leave out values that are already set."""
     now = values_of(text)
     return {name: value for name, value in wanted.items() if now.get(name) != value}
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

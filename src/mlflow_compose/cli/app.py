@@ -20,6 +20,7 @@ from mlflow_compose.cli import (
     running,
     serving,
     stores,
+    upgrade,
 )
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
@@ -40,6 +41,7 @@ app.add_typer(running.app)
 app.add_typer(stores.app)
 app.add_typer(backup.app)
 app.add_typer(garbage.app)
+app.add_typer(upgrade.app)
 app.add_typer(connect.app)
 app.add_typer(queries.app)
 app.add_typer(completion.app)

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from mlflow_compose.engines import Engine
     from mlflow_compose.targets import Target
 
-# Commands that an interrupted restore does not keep from working: they end it.
-ENDS_A_RESTORE = ("up", "restore", "reset", "down")
 # An option of every command that starts the stack.
 WaitTimeout = Annotated[
     float,
     typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
 ]
+# Commands that an interrupted restore or upgrade does not keep from working: they end it.
+ENDS_A_RESTORE = ("up", "restore", "reset", "down")
+ENDS_AN_UPGRADE = ("up", "upgrade", "down")
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Context:
         """
         from mlflow_compose.actions import read_settings
         from mlflow_compose.actions.restoring import check_not_restoring
+        from mlflow_compose.actions.upgrading import check_not_upgrading
         from mlflow_compose.identity import read_id
         from mlflow_compose.targets import TARGETS
 
@@ -102,6 +104,8 @@ class Context:
         with hold(paths, self.command):
             if self.command not in ENDS_A_RESTORE:
                 check_not_restoring(paths)
+            if self.command not in ENDS_AN_UPGRADE:
+                check_not_upgrading(paths)
             yield
 
     def confirm(self, question: str) -> None:

@@ -1,14 +1,17 @@
 """Commands that start, stop and inspect a stack."""
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlflow_compose.cli.backup import put_back
 from mlflow_compose.cli.completion import among, services
-from mlflow_compose.cli.context import WaitTimeout, choices, context_of
+from mlflow_compose.cli.context import Context, WaitTimeout, choices, context_of
 from mlflow_compose.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlflow_compose.actions import Plan
 
 app = typer.Typer()
 # Seconds between two looks at the services.
@@ -46,8 +49,7 @@ def up(
         raise UsageError(f"--engine must be {choices('auto', *engines())}, got {engine}")
     context = context_of(ctx)
     with context.locked():
-        plan = context.chosen_plan(engine)
-        put_back(context, plan, wait_timeout)
+        plan = _settled(context, engine, wait_timeout)
         result = actions.up(
             plan,
             context.engine(plan),
@@ -57,6 +59,15 @@ def up(
             engine_of=None if start_empty else context.engine,
         )
     context.show(result)
+
+
+def _settled(context: Context, engine: str | None, wait_timeout: float) -> "Plan":
+    """Return the plan of the stack, after undoing or finishing what was interrupted."""
+    from mlflow_compose.cli.upgrade import settle
+
+    plan = context.chosen_plan(engine)
+    put_back(context, plan, wait_timeout)
+    return context.chosen_plan(engine) if settle(context, plan, wait_timeout) else plan
 
 
 @app.command(epilog="Example: mlflow-compose down --volumes --yes")
@@ -99,6 +110,7 @@ def status(
     """Show the state of the services and their URLs."""
     from mlflow_compose import actions
     from mlflow_compose.actions.restoring import state_of_restore
+    from mlflow_compose.actions.upgrading import state_of_upgrade
 
     context = context_of(ctx)
     if watch and context.console.as_json:
@@ -107,8 +119,9 @@ def status(
     if watch:
         context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
         return
-    migration, restore = actions.ongoing_migration(plan.paths), state_of_restore(plan.paths)
-    context.show(actions.status(context.engine(plan), migration, restore))
+    migration = actions.ongoing_migration(plan.paths)
+    interrupted = state_of_restore(plan.paths) or state_of_upgrade(plan.paths)
+    context.show(actions.status(context.engine(plan), migration, interrupted))
 
 
 @app.command(epilog="Example: mlflow-compose logs mlflow --follow")

@@ -13,6 +13,7 @@ from mlflow_compose.payloads.backup import (
     Restored,
     SnapshotList,
     SnapshotState,
+    Upgraded,
 )
 from mlflow_compose.payloads.boot import BootService
 from mlflow_compose.payloads.connect import ClientVariables, Opened
@@ -96,6 +97,7 @@ Payload = (
     | BackupChecked
     | SnapshotList
     | Restored
+    | Upgraded
     | ClientVariables
     | Opened
     | QueryResult
@@ -128,6 +130,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "restore": (Restored,),
     "reset": (Restored,),
     "gc": (Garbage,),
+    "upgrade": (Upgraded,),
     "env": (ClientVariables,),
     "open": (Opened,),
     "sql": (QueryResult, QueryList),
@@ -192,6 +195,7 @@ __all__ = [
     "Stopped",
     "Store",
     "Stores",
+    "Upgraded",
     "Verified",
     "Version",
     "as_json",

@@ -48,6 +48,17 @@ class Restored:
 
 
 @dataclass(frozen=True)
+class Upgraded:
+    """`upgrade`."""
+
+    before: Mapping[str, str] = key("The versions before, by setting.")
+    after: Mapping[str, str] = key("The versions after.")
+    saved: str | None = key(
+        "Name of the snapshot of the stack as it was before, null if nothing was changed."
+    )
+
+
+@dataclass(frozen=True)
 class BackupChecked:
     """`backup --verify`."""
 

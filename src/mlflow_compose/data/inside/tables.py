@@ -1,5 +1,6 @@
 """Copy rows from one database to another, table by table, in the order of their foreign keys."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,9 @@ LOGIN_TABLE = "users"
 PREFILLED = (*SCHEMA_TABLES, "workspaces")
 # Seconds to wait for a locked SQLite file.
 BUSY_TIMEOUT = 60
+
+# The last line of a traceback, unless its message has several.
+ERROR = re.compile(r"[\w.]+(Error|Exception): ")
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -89,8 +93,13 @@ def upgrade(uri: str, *, login: bool = False) -> None:
             check=False,
         )
         if done.returncode:
-            output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-            raise CopyError(f"mlflow db upgrade failed: {output[-1]}")
+            raise CopyError(f"mlflow db upgrade failed: {reason(done.stderr or done.stdout)}")
+
+
+def reason(output: str) -> str:
+    """Return the line of a failed command that says why: SQLAlchemy's is followed by the SQL."""
+    lines = output.strip().splitlines() or ["no output"]
+    return next((line for line in reversed(lines) if ERROR.match(line)), lines[-1])
 
 
 def copy_all(

@@ -22,6 +22,7 @@ RUN = "run"
 # Seconds until it must answer, until it must have ended, and between checks.
 STARTS_WITHIN, ENDS_WITHIN, POLL_EVERY = 15, 60, 0.1
 
+STOPPING = "STOPPING"
 # Not a fault: it runs, but did not answer.
 BUSY = -1
 # Its fault codes.
@@ -118,7 +119,9 @@ class Supervisor:
             return processes.stack_folder_of(rpc.getPID()) not in {"", str(self._folder)}
 
     def start_process(self, name: str) -> None:
-        """Start a program that is not running."""
+        """Start a program that is not running, after waiting for one that is being stopped."""
+        # supervisord would do nothing, and report that it did.
+        _wait_for(lambda: self.processes()[name].state != STOPPING, ENDS_WITHIN)
         self._call("startProcess", name, ALREADY_STARTED)
 
     def stop_process(self, name: str) -> None:

@@ -1,0 +1,99 @@
+"""The versions that wrote a stack's data: `up` must not start newer servers on it unasked."""
+
+from collections.abc import Mapping
+
+from mlflow_compose.actions.changed import STACK_ID
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.data.upgrade import majors
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import UpgradeError
+from mlflow_compose.record import read_record, write_record
+
+MLFLOW, POSTGRES = "MLFLOW_VERSION", "POSTGRES_IMAGE"
+Versions = Mapping[str, str]
+
+
+def versions_of(plan: Plan) -> Versions:
+    """Return the versions that a stack would run, by setting.
+
+    Without MLflow's if MLFLOW_IMAGE is set, whose version is not known, and without PostgreSQL's
+    unless it comes as an image.
+    """
+    settings = plan.loaded.settings
+    found = {}
+    if not settings.mlflow_image:
+        found[MLFLOW] = settings.mlflow_version
+    if plan.stack.site.in_containers and settings.bundles_postgres:
+        found[POSTGRES] = settings.postgres_image
+    return found
+
+
+def recorded(plan: Plan) -> Versions:
+    """Return the versions that wrote a stack's data, as far as they are known."""
+    record, engine = read_record(plan.paths), plan.stack.site.engine
+    carried = record.places.get(engine, {}).get(STACK_ID)
+    # A copied folder contains the record of the original, but in Docker not its data.
+    if plan.stack.site.in_containers and carried != plan.identity.id:
+        return {}
+    return record.versions.get(engine, {})
+
+
+def record_versions(plan: Plan) -> None:
+    """Record which versions have written a stack's data.
+
+    Raises:
+        FilesError: The record cannot be written.
+    """
+    record = read_record(plan.paths)
+    after = record.with_versions(plan.stack.site.engine, versions_of(plan))
+    if after != record:
+        write_record(after, plan.paths)
+
+
+def check_mlflow(plan: Plan) -> None:
+    """Make sure that MLflow's version fits the data: a newer one would change the tables.
+
+    Raises:
+        UpgradeError: It does not.
+    """
+    old, new = recorded(plan).get(MLFLOW), versions_of(plan).get(MLFLOW)
+    if old is None or new is None:
+        return
+    if numbers(new) > numbers(old):
+        raise UpgradeError(
+            f"the data of this stack is of MLflow {old}, and {MLFLOW} is {new}",
+            hint="mlflow-compose upgrade takes a snapshot and upgrades the data; "
+            f"{MLFLOW}={old} in .env stays with that version",
+        )
+    # Within a minor version, MLflow's tables stay the same; if not, MLflow itself refuses to start.
+    if numbers(new)[:2] < numbers(old)[:2]:
+        raise UpgradeError(
+            f"the data of this stack is of MLflow {old}, which MLflow {new} cannot read",
+            hint=f"set {MLFLOW}={old} back in .env",
+        )
+
+
+def check_postgres(plan: Plan, engine: Engine) -> None:
+    """Make sure that the image of PostgreSQL can read the data.
+
+    Raises:
+        UpgradeError: It cannot.
+    """
+    image = versions_of(plan).get(POSTGRES)
+    was_started = bool(read_record(plan.paths).places.get(plan.stack.site.engine))
+    if image is None or not was_started or recorded(plan).get(POSTGRES) == image:
+        return
+    found = majors(engine)
+    if found.differ:
+        raise UpgradeError(
+            f"the data of this stack is of PostgreSQL {found.data}, and {POSTGRES} ({image}) is "
+            f"PostgreSQL {found.server}",
+            hint="mlflow-compose upgrade dumps the data and loads it into the new version"
+            if found.server > found.data
+            else f"set {POSTGRES} in .env to an image of PostgreSQL {found.data}",
+        )
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a release version as numbers, to compare it with others."""
+    return tuple(map(int, version.split(".")))
