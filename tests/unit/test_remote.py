@@ -1,12 +1,13 @@
 """Modules that are sent into a service, and their answers."""
 
 import fcntl
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -207,6 +208,16 @@ def test_a_line_without_an_end_must_be_an_error(monkeypatch: pytest.MonkeyPatch)
     assert sum(sizes) <= 1024**2 + CHUNK
 
 
+@pytest.fixture
+def no_garbage() -> Iterator[None]:
+    """Keep garbage of other tests, whose finalizers would fail where the recursion is too deep."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage")
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
