@@ -1,6 +1,8 @@
 """Snapshots on disk: names, contents, what is counted, and what has to change."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,12 @@ from mlflow_compose.data.backup import (
     remove,
     snapshots,
 )
+from mlflow_compose.data.backup.client import LOAD
 from mlflow_compose.data.backup.contents import Contents
 from mlflow_compose.data.backup.fits import numbers
 from mlflow_compose.data.backup.manifest import Database, Manifest, Objects
-from mlflow_compose.data.backup.objects import Stored, copy_objects
+from mlflow_compose.data.backup.objects import Stored, copy_objects, read_list
+from mlflow_compose.data.backup.own import own
 from mlflow_compose.data.backup.put import OF_MLFLOW, difference
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.rows import RowCounter
@@ -32,6 +36,8 @@ from mlflow_compose.data.backup.snapshot import latest, new, partials
 from mlflow_compose.data.backup.sums import write_sums
 from mlflow_compose.errors import SnapshotError, UsageError
 from mlflow_compose.result import NoProgress
+from tests.unit.fakes import FakeEngine
+from tests.unit.samples import stack
 
 NOW = datetime(2026, 11, 28, 23, 40, 12, tzinfo=UTC)
 DUMPED = rb"""--
@@ -83,7 +89,7 @@ def manifest(name: str, *, created: datetime = NOW, objects: Objects | None = No
 def make(top: Path, name: str, source: Memory | None = None, created: datetime = NOW) -> Snapshot:
     """Take a snapshot of objects in memory."""
     previous = latest(top, "id")
-    with new(top, name) as folder:
+    with new(top, name, "id") as folder:
         copied = copy_objects(source or Memory(), folder, previous, NoProgress(), Rate())
         found = manifest(name, created=created, objects=copied.objects)
         (folder / "database.sqlite").write_bytes(b"rows")
@@ -115,14 +121,14 @@ def test_default_names_must_sort_by_age() -> None:
 
 def test_an_interrupted_snapshot_must_not_be_there(tmp_path: Path) -> None:
     top = tmp_path / "backups"
-    with pytest.raises(KeyboardInterrupt), new(top, "one"):
+    with pytest.raises(KeyboardInterrupt), new(top, "one", "id"):
         raise KeyboardInterrupt
     assert [*top.iterdir()] == []
     # Killed: nothing cleans up, but the next one with this name does.
-    (top / ".partial-one").mkdir()
+    (top / ".partial-id.one").mkdir()
     assert [type(each) for each in snapshots(top)] == [Damaged]
     assert latest(top, "id") is None
-    assert partials(top) == (top / ".partial-one",)
+    assert partials(top) == (top / ".partial-id.one",)
     assert make(top, "two").name == "two"
     assert partials(top) == ()
 
@@ -234,3 +240,75 @@ def test_only_keys_of_mlflow_must_be_deleted_from_a_shared_bucket() -> None:
 def test_versions_must_be_compared_as_numbers() -> None:
     assert numbers("3.9.0") < numbers("3.10.0") < numbers("3.17.2")
     assert numbers("18.4 (Debian 18.4-1.pgdg13+1)")[0] == 18
+
+
+FAKE = """#!/bin/sh
+cat
+"""
+BROKEN = """#!/bin/sh
+printf 'CREATE TABLE a ();\n'
+kill -9 $$
+"""
+
+
+@pytest.mark.parametrize(("restore", "commits"), [(FAKE, True), (BROKEN, False)])
+def test_a_dump_that_breaks_off_must_not_be_committed(
+    tmp_path: Path, restore: str, *, commits: bool
+) -> None:
+    for name, text in {"pg_restore": restore, "psql": FAKE}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", LOAD, "sh", "BEGIN;"],
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        input="SET transaction_timeout = 0;\nCREATE TABLE a ();\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("BEGIN;\nCREATE TABLE a ();\n")
+    assert ("COMMIT;" in done.stdout) is commits
+
+
+def test_tables_with_ordinary_names_must_only_be_taken_for_mlflows_beside_its_own() -> None:
+    found = own(FakeEngine(stack()), ["users", "roles", "orders"])
+    assert found == []
+    found = own(FakeEngine(stack()), ["alembic_version", "runs", "users"])
+    assert found == ["alembic_version", "runs"]
+    found = own(FakeEngine(stack()), ["alembic_version", "alembic_version_auth", "runs", "users"])
+    assert found == ["alembic_version", "alembic_version_auth", "runs", "users"]
+
+
+def test_a_content_that_is_damaged_must_not_be_linked(tmp_path: Path) -> None:
+    first = make(tmp_path, "one", Memory(a=b"same"))
+    (path,) = first.folder.glob("objects/*/*")
+    path.chmod(0o600)
+    path.write_bytes(b"SAME")
+    # Read again, because it has another key: the good copy is kept.
+    second = make(tmp_path, "two", Memory(b=b"same"), NOW + timedelta(hours=1))
+    check(second, NoProgress())
+
+
+def test_snapshots_that_another_stack_is_taking_must_be_left_alone(tmp_path: Path) -> None:
+    with new(tmp_path, "mine", "first") as partial:
+        with new(tmp_path, "other", "second"):
+            pass
+        assert partial.is_dir()
+
+
+@pytest.mark.parametrize("created", ["yesterday", "", "2026-11-28"])
+def test_a_strange_time_must_not_break_the_list(tmp_path: Path, created: str) -> None:
+    make(tmp_path, "good")
+    found = make(tmp_path, "strange")
+    text = replace(found.manifest, created=created).text
+    (found.folder / "manifest.json").write_text(text, encoding="utf-8")
+    listed = {each.name for each in snapshots(tmp_path)}
+    assert listed == {"good", "strange"}
+    assert latest(tmp_path, "id") is not None
+
+
+def test_a_list_in_another_format_must_be_refused(tmp_path: Path) -> None:
+    file = tmp_path / "objects.jsonl"
+    file.write_text(json.dumps({"key": "a", "other": 1}), encoding="utf-8")
+    with pytest.raises(SnapshotError, match="damaged"):
+        [*read_list(file)]

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.restoring import check_places
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
     Snapshot,
@@ -50,12 +51,13 @@ def backup(  # noqa: PLR0913 - independent options
     """
     chosen = check_name(name or default_name(now))
     engine.check()
+    check_places(plan)
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     taken = take(
         engine, plan.paths.backups, chosen, now, public_values(plan.loaded.settings), progress
     )
-    removed = _retire(plan, keep) if keep else ()
+    removed = _retire(plan, keep, chosen) if keep else ()
     state = state_of(taken.snapshot)
     data = BackedUp(state, str(taken.snapshot.folder), taken.sent, taken.sent_bytes, removed)
     lines = [
@@ -74,11 +76,13 @@ def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:
     return Result(BackupChecked(name, found.objects, found.bytes), [line])
 
 
-def _retire(plan: Plan, keep: int) -> list[str]:
-    """Delete the oldest snapshots of this stack; return their names."""
+def _retire(plan: Plan, keep: int, new: str) -> list[str]:
+    """Delete the oldest snapshots of this stack, but not the new one; return their names."""
     found = (each for each in snapshots(plan.paths.backups) if isinstance(each, Snapshot))
-    own = [each for each in found if each.manifest.stack_id == plan.stack.identity]
-    old = sorted(own, key=lambda each: each.manifest.when)[:-keep]
+    own = (each for each in found if each.manifest.stack_id == plan.stack.identity)
+    others = [each for each in own if each.name != new]
+    others.sort(key=lambda each: each.manifest.when, reverse=True)
+    old = others[keep - 1 :]
     for each in old:
         remove(each.folder)
     return [each.name for each in old]

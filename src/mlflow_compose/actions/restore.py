@@ -6,9 +6,18 @@ from datetime import datetime
 
 from mlflow_compose.actions.lifecycle import up
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.actions.restoring import Restoring, begin, end, restoring
+from mlflow_compose.actions.restoring import (
+    Restoring,
+    begin,
+    check_places,
+    check_same,
+    end,
+    restoring,
+)
 from mlflow_compose.actions.snapshots import contents_of, state_of
+from mlflow_compose.checks import verify
 from mlflow_compose.data.backup import (
+    NotLoadedError,
     Snapshot,
     check,
     check_fits,
@@ -18,11 +27,12 @@ from mlflow_compose.data.backup import (
     find,
     load_database,
     load_objects,
+    remove,
     take,
 )
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
-from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.errors import MlflowComposeError, SnapshotError
 from mlflow_compose.payloads import Restored
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
@@ -106,6 +116,10 @@ def _running(work: Work) -> Engine:
     """Return the engine of the stack, which runs, and is not within an interrupted restore."""
     engine = work.engine
     engine.check()
+    check_places(work.plan)
+    if _is_lost(work):
+        work.progress.note("what was saved before an interrupted restore is missing")
+        end(work.plan.paths)
     put_back_interrupted(work)
     if not any(status.state == RUNNING for status in engine.status()):
         work.start(prove=False)
@@ -122,21 +136,25 @@ def _replace(work: Work, snapshot: Snapshot | None, name: str, now: datetime) ->
         now: The current time, with its time zone.
     """
     paths, loaded = work.plan.paths, snapshot.name if snapshot else ""
-    begin(paths, loaded, saved="")
+    begin(work.plan, loaded, saved="")
     try:
         engine = _idle(work)
         # Only now, so that nothing can be stored that it does not have.
         saved = _save(work, engine, name, now)
         if snapshot:
             check_room(engine, snapshot, saved)
-        begin(paths, loaded, saved.name)
+        begin(work.plan, loaded, saved.name)
         _load(work, engine, snapshot, saved)
+        # Before the restore counts as done: an MLflow that does not start is a failure, too.
+        work.start(prove=False)
     except BaseException as error:
+        if isinstance(error, NotLoadedError):
+            begin(work.plan, loaded, saved="")
         work.progress.note(f"putting everything back as it was: {_reason(error)}")
         work.progress.note(_put_back(work))
         raise
     end(paths)
-    return work.start(prove=True)
+    return verify(work.engine, work.progress)
 
 
 def put_back_interrupted(work: Work) -> None:
@@ -146,7 +164,14 @@ def put_back_interrupted(work: Work) -> None:
         _undo(work, found)
 
 
+def _is_lost(work: Work) -> bool:
+    """Tell whether the snapshot with which an interrupted restore is undone was deleted."""
+    begun = restoring(work.plan.paths)
+    return bool(begun and begun.saved and not (work.plan.paths.backups / begun.saved).exists())
+
+
 def _undo(work: Work, begun: Restoring) -> None:
+    check_same(work.plan, begun)
     if begun.saved:
         saved = work.find(begun.saved)
         _load(work, _idle(work), saved, saved)
@@ -165,8 +190,17 @@ def _put_back(work: Work) -> str:
 
 
 def _save(work: Work, engine: Engine, name: str, now: datetime) -> Snapshot:
-    settings = public_values(work.plan.loaded.settings)
-    return take(engine, work.plan.paths.backups, name, now, settings, work.progress).snapshot
+    """Take a snapshot that can be put back for certain."""
+    settings, top = public_values(work.plan.loaded.settings), work.plan.paths.backups
+    saved = take(engine, top, name, now, settings, work.progress).snapshot
+    try:
+        with work.progress.step(f"Reading {name}"):
+            check(saved, work.progress)
+    except SnapshotError:
+        # Of what it shares with the last snapshot, something is damaged there.
+        remove(saved.folder)
+        return take(engine, top, name, now, settings, work.progress, links=False).snapshot
+    return saved
 
 
 def _idle(work: Work) -> Engine:
@@ -182,11 +216,13 @@ def _idle(work: Work) -> Engine:
 
 def _load(work: Work, engine: Engine, snapshot: Snapshot | None, saved: Snapshot) -> None:
     """Load a snapshot, or nothing, while MLflow is idle."""
-    with work.progress.step("Loading the database"):
-        if snapshot:
-            load_database(engine, snapshot, saved, work.progress)
-        else:
+    if snapshot is None:
+        with work.progress.step("Deleting objects and tables"):
+            load_objects(engine, None, saved, work.progress)
             empty_database(engine)
+        return
+    with work.progress.step("Loading the database"):
+        load_database(engine, snapshot, saved)
     with work.progress.step("Loading objects"):
         load_objects(engine, snapshot, saved, work.progress)
 

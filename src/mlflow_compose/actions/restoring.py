@@ -1,11 +1,15 @@
 """The restore that is in progress or was interrupted, known by a state file."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from mlflow_compose.actions.changed import changed, places_of
+from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import SnapshotError
 from mlflow_compose.lock import holder
 from mlflow_compose.paths import StackPaths, write_state
+from mlflow_compose.record import read_record
 
 FILE = "restoring.json"
 
@@ -17,10 +21,14 @@ class Restoring:
     Attributes:
         snapshot: Name of the snapshot that is restored, empty for a reset.
         saved: Name of the snapshot of the stack as it was, empty if nothing has changed yet.
+        engine: Engine of the stack.
+        places: Where its data is.
     """
 
     snapshot: str
     saved: str
+    engine: str
+    places: Mapping[str, object]
 
     @property
     def what(self) -> str:
@@ -58,9 +66,37 @@ def restoring(paths: StackPaths) -> Restoring | None:
         ) from None
 
 
-def begin(paths: StackPaths, snapshot: str, saved: str) -> None:
+def begin(plan: Plan, snapshot: str, saved: str) -> None:
     """Record that the stack is about to change."""
-    write_state(paths, FILE, json.dumps(asdict(Restoring(snapshot, saved))))
+    began = Restoring(snapshot, saved, plan.stack.site.engine, places_of(plan))
+    write_state(plan.paths, FILE, json.dumps(asdict(began)))
+
+
+def check_same(plan: Plan, began: Restoring) -> None:
+    """Make sure that the stack has its data where an interrupted restore was changing it.
+
+    Raises:
+        SnapshotError: The settings name another place, whose data must not be replaced.
+    """
+    now = json.loads(json.dumps(places_of(plan)))
+    if (began.engine, began.places) != (plan.stack.site.engine, now):
+        raise SnapshotError(
+            f"{began.what} was interrupted, and since then the settings name other stores",
+            hint="set them back in .env, then mlflow-compose up puts everything back as it was",
+        )
+
+
+def check_places(plan: Plan) -> None:
+    """Make sure that the stack has its data where it was last started.
+
+    Raises:
+        SnapshotError: The settings name another place.
+    """
+    if changed(plan, read_record(plan.paths)):
+        raise SnapshotError(
+            "the settings have changed since the stack was started, and name other stores",
+            hint="mlflow-compose up starts it on these, or says what is in the way",
+        )
 
 
 def end(paths: StackPaths) -> None:

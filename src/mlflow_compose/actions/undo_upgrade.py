@@ -6,6 +6,7 @@ from pathlib import Path
 from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.restore import Work
+from mlflow_compose.actions.restoring import check_places
 from mlflow_compose.actions.upgrade_plan import UpgradePlan
 from mlflow_compose.actions.upgrading import (
     CHANGING,
@@ -38,6 +39,8 @@ def settle(work: Work) -> None:
     paths = work.plan.paths
     if not (found := upgrading(paths)):
         return
+    # What is put back must not replace the data of other stores.
+    check_places(work.plan)
     new = _with(work.plan, found.new)
     if found.stage == PROVEN:
         work.progress.note("an upgrade was interrupted at its end; it is finished now")
@@ -113,7 +116,7 @@ def _restore(new: Plan, work: Work, found: Upgrading) -> None:
     engine.start(progress, wait_timeout=work.wait_timeout)
     if not found.reloads:
         with progress.step("Loading the database"):
-            load_database(engine, saved, saved, progress)
+            load_database(engine, saved, saved)
     with progress.step("Loading objects"):
         load_objects(engine, saved, saved, progress)
 

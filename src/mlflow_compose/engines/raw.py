@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from types import ModuleType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from mlflow_compose.engines.answers import Reader, RemoteError
 from mlflow_compose.engines.base import Engine, Output, Start
@@ -14,6 +14,7 @@ from mlflow_compose.engines.process import end
 from mlflow_compose.engines.remote import LOADER, RAW_LOADER, input_file, result, sent
 
 SERVICE = "mlflow"
+T = TypeVar("T")
 
 
 def run_raw(
@@ -71,7 +72,12 @@ def output_of(
 
 @contextmanager
 def input_to(
-    engine: Engine, modules: Sequence[ModuleType], request: Mapping[str, Any], shape: type[object]
+    engine: Engine,
+    modules: Sequence[ModuleType],
+    request: Mapping[str, Any],
+    shape: type[T],
+    *,
+    on_result: Callable[[T], object] = lambda _: None,
 ) -> Iterator[IO[bytes]]:
     """Provide a file whose content the last module reads from standard input, and wait for it.
 
@@ -80,6 +86,7 @@ def input_to(
         modules: Modules as of `run_modules`.
         request: Argument of `main`, as JSON values.
         shape: Type of its result.
+        on_result: Called with the result.
 
     Raises:
         RemoteError: They could not do their work.
@@ -93,7 +100,7 @@ def input_to(
             outcome = engine.run(
                 SERVICE, command, stdin=stdin, on_output=reader.read, on_start=started
             )
-        result(reader, outcome, shape, engine.stack.mask)
+        on_result(result(reader, outcome, shape, engine.stack.mask))
 
     with _in_background(work), os.fdopen(writing, "wb") as file:
         file.write(sent(modules, request))

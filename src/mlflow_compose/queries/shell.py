@@ -33,7 +33,7 @@ def open_shell(engine: Engine, *, terminal: bool) -> None:
     """
     stores = engine.stack.stores
     if stores.uses_postgres:
-        command = ("psql", _connection(_schema(engine)))
+        command = ("psql", "--no-psqlrc", _connection(_schema(engine)))
         outcome = engine.attach(POSTGRES_CLIENT, command, terminal=terminal)
     else:
         request = {"backend": stores.backend_uri}

@@ -7,6 +7,7 @@ makes one, `check` reads one again, and `load` and `put` load one into a stack.
 """
 
 from mlflow_compose.data.backup.check import Checked, check
+from mlflow_compose.data.backup.client import NotLoadedError
 from mlflow_compose.data.backup.fits import check_fits
 from mlflow_compose.data.backup.load import empty_database, load_database
 from mlflow_compose.data.backup.put import load_objects
@@ -25,6 +26,7 @@ from mlflow_compose.data.backup.take import Taken, take
 __all__ = [
     "Checked",
     "Damaged",
+    "NotLoadedError",
     "Snapshot",
     "Taken",
     "check",

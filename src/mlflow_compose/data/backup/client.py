@@ -21,10 +21,13 @@ LOADED = "loaded"
 LOAD = rf"""
 {{
     printf '%s\n' "$1"
-    pg_restore --no-owner --no-acl --file=- | sed '1,60{{/^SET transaction_timeout = 0;$/d;}}' &&
-        printf '%s\n' 'COMMIT;' '\echo {LOADED}'
-}} | psql -XAtq -v ON_ERROR_STOP=1 {LOGIN}
+    pg_restore --no-owner --no-acl --file=- && printf '%s\n' 'COMMIT;' '\echo {LOADED}'
+}} | sed '1,60{{/^SET transaction_timeout = 0;$/d;}}' | psql -XAtq -v ON_ERROR_STOP=1 {LOGIN}
 """
+
+
+class NotLoadedError(SnapshotError):
+    """The database cannot be changed as a whole, and nothing in it has changed."""
 
 
 def query(engine: Engine, text: str) -> list[str]:
@@ -75,7 +78,10 @@ def drop_tables(engine: Engine, namespace: str, tables: Collection[str]) -> None
     """
     if tables:
         names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
-        query(engine, f"DROP TABLE IF EXISTS {names}")
+        try:
+            query(engine, f"DROP TABLE {names}")
+        except SnapshotError as error:
+            raise NotLoadedError(error.message, hint=error.hint) from None
 
 
 def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[str, int]:
@@ -100,14 +106,13 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
         SnapshotError: The dump cannot be loaded, and nothing has changed.
     """
     tables = ", ".join(_qualified(namespace, name) for name in sorted(dropped))
-    begin = f"BEGIN; DROP TABLE IF EXISTS {tables};"
+    begin = f"BEGIN; DROP TABLE {tables};" if dropped else "BEGIN;"
     with file.open("rb") as dumped:
         outcome = engine.run(POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin), stdin=dumped)
     if outcome.exit_code or outcome.stdout.split()[-1:] != [LOADED.encode()]:
-        reason = engine.stack.mask(outcome.failure)
-        raise SnapshotError(
-            f"the database cannot be restored: {reason}",
-            hint="mlflow-compose logs postgres shows more",
+        raise NotLoadedError(
+            f"the database cannot be restored: {_reason(engine, outcome)}",
+            hint="nothing in it has changed; mlflow-compose logs postgres may show more",
         )
 
 
@@ -124,5 +129,11 @@ def check(engine: Engine, outcome: Outcome) -> None:
     hint = "mlflow-compose verify finds the cause"
     if CLIENT_TOO_OLD in outcome.stderr:
         hint = "set POSTGRES_IMAGE in .env to the major version of the database server, or newer"
-    reason = engine.stack.mask(outcome.failure)
-    raise SnapshotError(f"the database cannot be read: {reason}", hint=hint)
+    raise SnapshotError(f"the database cannot be read: {_reason(engine, outcome)}", hint=hint)
+
+
+def _reason(engine: Engine, outcome: Outcome) -> str:
+    """Return PostgreSQL's sentence, which details and hints may follow."""
+    lines = outcome.stderr.splitlines()
+    found = next((line.partition("ERROR:")[2] for line in lines if "ERROR:" in line), "")
+    return engine.stack.mask(found.strip() or outcome.failure)

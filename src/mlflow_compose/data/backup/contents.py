@@ -41,7 +41,7 @@ class Contents:
         try:
             with os.fdopen(handle, "wb") as file:
                 sha256, size = _written(file, chunks)
-            if not self.link(sha256):
+            if not self._has(sha256):
                 temporary.chmod(MODE)
                 path = self.path(sha256)
                 path.parent.mkdir(exist_ok=True)
@@ -50,12 +50,22 @@ class Contents:
             temporary.unlink(missing_ok=True)
         return sha256, size
 
-    def link(self, sha256: str) -> bool:
-        """Take a content from the previous snapshot; tell whether it is here now."""
+    def _has(self, sha256: str) -> bool:
+        """Tell whether a content is here, or take it from the previous snapshot if it is whole."""
+        if self.path(sha256).exists():
+            return True
+        other = self.previous.path(sha256) if self.previous else None
+        if other is None or not other.exists() or digest(other) != sha256:
+            return False
+        return self.link(sha256, other.stat().st_size)
+
+    def link(self, sha256: str, size: int) -> bool:
+        """Take a content of this size from the previous snapshot; tell whether it is here now."""
         path = self.path(sha256)
         if path.exists():
             return True
-        if self.previous is None or not (other := self.previous.path(sha256)).exists():
+        other = self.previous.path(sha256) if self.previous else None
+        if other is None or not other.exists() or other.stat().st_size != size:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):

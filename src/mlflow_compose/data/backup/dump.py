@@ -51,7 +51,12 @@ def _dump_postgres(engine: Engine, folder: Path, progress: Progress) -> Database
     file = folder / DUMP
     with file.open("wb") as dumped:
         report = _reported(dumped.write, progress)
-        client.dump_tables(engine, namespace, tables_of(engine), report)
+        if not (tables := tables_of(engine)):
+            # Without a table, pg_dump would dump whatever else is there.
+            raise SnapshotError(
+                "the database has no tables of MLflow", hint="mlflow-compose up creates them"
+            )
+        client.dump_tables(engine, namespace, tables, report)
     counter = client.count_rows(engine, file)
     return Database(
         kind=POSTGRES_KIND,

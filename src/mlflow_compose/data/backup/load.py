@@ -1,11 +1,6 @@
 """Put a snapshot into a stack whose MLflow does not run."""
 
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from mlflow_compose.data.backup import client
 from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of, tables_of
@@ -13,36 +8,33 @@ from mlflow_compose.data.backup.manifest import Database
 from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.data.inside import remove_database, replace_database, tables, upgrade_schema
-from mlflow_compose.engines import Engine, RemoteError, SharedFolder, run_modules
-from mlflow_compose.engines.base import FOLDER_VARIABLE
+from mlflow_compose.engines import Engine, RemoteError, input_to, run_modules
 from mlflow_compose.errors import SnapshotError
-from mlflow_compose.result import Progress
 
+REPLACING = (tables, replace_database)
 HINT = "mlflow-compose logs mlflow shows more"
 
 
-def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot, progress: Progress) -> None:
+def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
     """Replace the stack's database by that of a snapshot, in one transaction.
 
     Args:
         engine: Engine of the stack, whose MLflow does not run.
         snapshot: Snapshot to load.
         known: A snapshot of this stack, whose schema is that of its MLflow.
-        progress: Receiver of progress.
 
     Raises:
+        NotLoadedError: It cannot be loaded, and nothing has changed.
         SnapshotError: It cannot be loaded, or its rows are not those of the snapshot afterwards.
     """
     database = snapshot.manifest.database
     if database.kind == POSTGRES_KIND:
         namespace, _ = namespace_of(engine)
-        dropped = {*tables_of(engine), *database.rows}
-        client.load_dump(engine, snapshot.folder / database.file, namespace, dropped)
+        file = snapshot.folder / database.file
+        client.load_dump(engine, file, namespace, tables_of(engine))
         _compare(database, client.row_counts(engine, namespace, database.rows))
     else:
-        with _shared(snapshot.folder / database.file) as folder:
-            loaded = _replaced(engine, database, folder, progress)
-        _compare(database, loaded)
+        _compare(database, _replaced(engine, snapshot))
     if database.schema != known.manifest.database.schema:
         _upgrade(engine, database)
 
@@ -64,25 +56,19 @@ def empty_database(engine: Engine) -> None:
         raise _failed(error) from None
 
 
-def _replaced(
-    engine: Engine, database: Database, folder: SharedFolder, progress: Progress
-) -> dict[str, int]:
-    request = {
-        "backend": engine.stack.stores.backend_uri,
-        "file": database.file,
-        "folder_variable": FOLDER_VARIABLE,
-    }
+def _replaced(engine: Engine, snapshot: Snapshot) -> dict[str, int]:
+    """Send the SQLite file to where the database is; return the number of rows by table."""
+    request = {"backend": engine.stack.stores.backend_uri}
+    found: list[dict[str, int]] = []
     try:
-        return run_modules(
-            engine,
-            (tables, replace_database),
-            request,
-            dict[str, int],
-            folder=folder,
-            on_progress=progress.detail,
-        )
+        with (
+            input_to(engine, REPLACING, request, dict[str, int], on_result=found.append) as target,
+            (snapshot.folder / snapshot.manifest.database.file).open("rb") as file,
+        ):
+            shutil.copyfileobj(file, target)
     except RemoteError as error:
         raise _failed(error) from None
+    return found[0]
 
 
 def _compare(database: Database, found: dict[str, int]) -> None:
@@ -106,17 +92,6 @@ def _upgrade(engine: Engine, database: Database) -> None:
         run_modules(engine, (tables, upgrade_schema), request, type(None))
     except RemoteError as error:
         raise _failed(error) from None
-
-
-@contextmanager
-def _shared(file: Path) -> Iterator[SharedFolder]:
-    """Provide a folder with a copy of a file, which the service's user can read."""
-    with tempfile.TemporaryDirectory(dir=file.parent.parent, prefix=".loading-") as name:
-        folder = Path(name)
-        shutil.copyfile(file, folder / file.name)
-        (folder / file.name).chmod(0o644)
-        folder.chmod(0o755)
-        yield SharedFolder(Path(os.path.realpath(folder)))
 
 
 def _failed(error: RemoteError) -> SnapshotError:

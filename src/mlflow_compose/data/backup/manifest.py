@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow_compose.engines import RemoteError, shaped
@@ -92,7 +92,8 @@ class Manifest:
     @property
     def when(self) -> datetime:
         """The time at which the database was read."""
-        return datetime.fromisoformat(self.created)
+        found = datetime.fromisoformat(self.created)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     @property
     def bytes(self) -> int:
@@ -122,9 +123,11 @@ def read_manifest(folder: Path) -> Manifest:
                 hint="update mlflow-compose (pip install --upgrade mlflow-compose)",
             )
     try:
-        return shaped(found, Manifest)
-    except RemoteError:
+        manifest = shaped(found, Manifest)
+        datetime.fromisoformat(manifest.created)
+    except (RemoteError, ValueError):
         raise _damaged(folder, "its manifest is not in the format") from None
+    return manifest
 
 
 def _damaged(folder: Path, why: str) -> SnapshotError:

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from mlflow_compose.clients import Listed
 from mlflow_compose.data.backup.contents import Contents, digest
-from mlflow_compose.data.backup.manifest import Objects
+from mlflow_compose.data.backup.manifest import DAMAGED_HINT, Objects
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.snapshot import Snapshot
+from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
 FILE = "objects.jsonl"
@@ -93,7 +94,10 @@ def read_list(file: Path) -> Iterator[Stored]:
     """Yield the objects of a snapshot."""
     with file.open(encoding="utf-8") as lines:
         for line in lines:
-            yield Stored(**json.loads(line))
+            try:
+                yield Stored(**json.loads(line))
+            except (ValueError, TypeError):
+                raise SnapshotError(f"{file} is damaged", hint=DAMAGED_HINT) from None
 
 
 def _unchanged(
@@ -106,7 +110,7 @@ def _unchanged(
     for each in listed:
         before = known.get(each.key)
         is_same = before and (before.size, before.mark) == (each.size, each.mark)
-        if before and is_same and contents.link(before.sha256):
+        if before and is_same and contents.link(before.sha256, before.size):
             yield before
 
 

@@ -9,16 +9,11 @@ from mlflow_compose.paths import sources
 
 SCHEMA = "compose/mlflow", "schema/postgresql.sql"
 CREATE = re.compile(r"^CREATE TABLE (?:public\.)?(\w+)", re.MULTILINE)
-# Of MLflow's login, and Alembic's, which the schema file of a stack without login does not create.
-MORE = frozenset(
-    {
-        "alembic_version",
-        "alembic_version_auth",
-        "role_permissions",
-        "roles",
-        "user_role_assignments",
-        "users",
-    }
+# Written by Alembic next to MLflow's tables, and next to those of its login.
+SCHEMA_TABLE, LOGIN_SCHEMA_TABLE = "alembic_version", "alembic_version_auth"
+# Names that another application may well have, too.
+LOGIN = frozenset(
+    {LOGIN_SCHEMA_TABLE, "role_permissions", "roles", "user_role_assignments", "users"}
 )
 
 
@@ -30,8 +25,11 @@ def own(engine: Engine, found: Collection[str]) -> list[str]:
             know: it may be of another version.
         found: Names of tables.
     """
+    if SCHEMA_TABLE not in found:
+        return []
     folder, name = SCHEMA
-    known = {*CREATE.findall(sources(folder)[name]), *MORE}
-    if unknown := {*found} - known:
+    known = {*CREATE.findall(sources(folder)[name]), SCHEMA_TABLE}
+    if unknown := {*found} - known - LOGIN:
         known |= unknown & {*run_modules(engine, (own_tables,), {}, list[str])}
+    known |= LOGIN if LOGIN_SCHEMA_TABLE in found else set()
     return sorted(known & {*found})

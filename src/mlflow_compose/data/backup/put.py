@@ -52,11 +52,12 @@ def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot) -> Diffe
     """
     listed = source_of(engine).listed()
     change = difference(listed, _stored(snapshot), _stored(known))
-    if engine.stack.stores.artifacts.external:
-        # Others may use an external bucket as well.
-        own = [key for key in change.deleted if OF_MLFLOW.match(key)]
-        return Difference(change.put, own)
-    return change
+    if not engine.stack.stores.artifacts.external:
+        return change
+    # Others may use an external bucket as well: nothing of theirs is overwritten or deleted.
+    existing = {each.key for each in listed}
+    put = [each for each in change.put if each.key not in existing or OF_MLFLOW.match(each.key)]
+    return Difference(put, ())
 
 
 def load_objects(
@@ -146,9 +147,10 @@ def _framed(number: int, chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _compare(engine: Engine, snapshot: Snapshot | None, change: Difference) -> None:
     """Compare keys and sizes; what was written has been read again already."""
     sizes = {each.key: each.size for each in source_of(engine).listed()}
-    wanted = _stored(snapshot)
-    differ = [key for key, each in wanted.items() if sizes.get(key) != each.size]
+    differ = [each.key for each in change.put if sizes.get(each.key) != each.size]
     differ += [key for key in change.deleted if key in sizes]
+    if not engine.stack.stores.artifacts.external:
+        differ += [key for key, each in _stored(snapshot).items() if sizes.get(key) != each.size]
     if differ:
         raise SnapshotError(f"the object {differ[0]} is wrong after restoring", hint=HINT)
 

@@ -70,7 +70,10 @@ def check_name(name: str) -> str:
 
 def snapshots(top: Path) -> Iterator[Snapshot | Damaged]:
     """Yield the snapshots of a folder by name, also incomplete ones and those that are damaged."""
-    yield from (Damaged(each.name.removeprefix(PREFIX), INCOMPLETE) for each in partials(top))
+    yield from (
+        Damaged(each.name.removeprefix(PREFIX).partition(".")[2], INCOMPLETE)
+        for each in partials(top)
+    )
     for folder in sorted(top.iterdir()) if top.is_dir() else ():
         if folder.is_dir() and not folder.is_symlink() and NAME.fullmatch(folder.name):
             try:
@@ -99,20 +102,21 @@ def latest(top: Path, stack_id: str) -> Snapshot | None:
 
 
 @contextmanager
-def new(top: Path, name: str) -> Iterator[Path]:
+def new(top: Path, name: str, stack_id: str) -> Iterator[Path]:
     """Provide a folder that becomes a snapshot at the end of the block, unless that fails.
 
     Raises:
         UsageError: There is one with this name.
         FilesError: It cannot be created.
     """
-    final, partial = top / check_name(name), top / f"{PREFIX}{name}"
+    final, partial = top / check_name(name), top / f"{PREFIX}{stack_id}.{name}"
     if final.exists():
         raise UsageError(f"there is a snapshot {name} in {top} already", hint="choose another name")
     try:
         top.mkdir(mode=MODE, exist_ok=True)
-        # Left behind by commands that were killed: the stack's lock is held.
-        for old in partials(top):
+        # Left behind by commands that were killed: the stack's lock is held. Other stacks may
+        # share the folder.
+        for old in partials(top, stack_id):
             remove(old)
         partial.mkdir(mode=MODE)
         try:
@@ -131,13 +135,13 @@ def new(top: Path, name: str) -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Delete a snapshot; half of one does not look like one."""
     if not folder.name.startswith("."):
-        hidden = folder.with_name(PREFIX + folder.name)
+        hidden = folder.with_name(f"{PREFIX}removed.{folder.name}")
         remove(hidden)
         folder = folder.rename(hidden)
     if folder.is_dir():
         shutil.rmtree(folder)
 
 
-def partials(top: Path) -> tuple[Path, ...]:
-    """Return what commands that were killed left behind."""
-    return tuple(sorted(top.glob(f"{PREFIX}*")))
+def partials(top: Path, stack_id: str = "*") -> tuple[Path, ...]:
+    """Return what commands that were killed left behind, of one stack or of all."""
+    return tuple(sorted(top.glob(f"{PREFIX}{stack_id}.*")))

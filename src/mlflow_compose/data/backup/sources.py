@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
+from urllib.parse import urlsplit
 
 from mlflow_compose.clients import Listed, ObjectsError
 from mlflow_compose.clients import Objects as Bucket
@@ -23,6 +24,13 @@ HINT = "mlflow-compose verify finds the cause"
 def source_of(engine: Engine) -> Source:
     """Return where the objects of a stack are."""
     stores = engine.stack.stores
+    if stores.bundles_s3:
+        port = urlsplit(engine.stack.s3_url or "").port
+        if port is None or not engine.listens_on(port):
+            raise SnapshotError(
+                f"the stack's S3 server does not listen on port {port} of this machine",
+                hint="mlflow-compose up starts it there",
+            )
     return InBucket(Bucket.of(engine.stack)) if stores.uses_s3 else InFolder(engine)
 
 

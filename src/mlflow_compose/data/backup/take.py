@@ -39,6 +39,8 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
     now: datetime,
     settings: Mapping[str, str],
     progress: Progress,
+    *,
+    links: bool = True,
 ) -> Taken:
     """Take a snapshot of a running stack, which may be in use.
 
@@ -52,13 +54,14 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
         now: The current time, with its time zone.
         settings: Settings without secrets, by variable.
         progress: Receiver of progress.
+        links: Whether contents that have not changed are linked to the last snapshot.
 
     Raises:
         SnapshotError: The database or the objects cannot be read.
         FilesError: The snapshot cannot be written.
     """
-    previous = latest(top, engine.stack.identity)
-    with new(top, name) as folder:
+    previous = latest(top, engine.stack.identity) if links else None
+    with new(top, name, engine.stack.identity) as folder:
         with progress.step("Reading the database"):
             database = dump(engine, folder, progress)
         with progress.step("Copying objects"):

@@ -1,8 +1,8 @@
 """Replace the rows of a stack's database by those of a SQLite file."""
 
-import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -14,17 +14,17 @@ PREFIX = "sqlite:///"
 
 
 def main(request: Request) -> dict[str, int]:
-    """Load a file of the shared folder; return the number of rows by table.
+    """Load the file from standard input; return the number of rows by table.
 
     Args:
-        request: `backend` (URI), `file` (name in the folder), `folder_variable`.
+        request: `backend` (URI).
     """
-    shared = Path(os.environ[request["folder_variable"]], request["file"])
     backend: str = request["backend"]
     with tables.database_errors(), tempfile.TemporaryDirectory() as folder:
         # Its schema may be older, and upgrading changes the file.
         copy = Path(folder, "copy.db")
-        shutil.copyfile(shared, copy)
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
         if backend.startswith(PREFIX):
             return _replace_file(copy, Path(backend.removeprefix(PREFIX)))
         source = f"{PREFIX}{copy}"
