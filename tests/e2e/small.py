@@ -1,6 +1,7 @@
 """The smallest stacks, and their real state: rows, files and processes."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -124,9 +125,11 @@ def processes_in(folder: Path) -> Iterator[psutil.Process]:
 def end_processes_in(folder: Path) -> None:
     """Kill every process whose working directory is in a folder or below it."""
     found = list(processes_in(folder))
-    for process in found:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    # They are stopped first: one of them might start another in the meantime.
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
     psutil.wait_procs(found, timeout=10)
 
 
