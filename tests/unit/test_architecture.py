@@ -103,6 +103,7 @@ MAY_USE = {
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),
     "psutil": ("machine.py", "engines/"),
+    "pyrage": ("data/backup/sealed.py",),
     "supervisor": ("engines/local/",),
     "uv": ("engines/local/",),
     "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py", "engines/answers.py"),

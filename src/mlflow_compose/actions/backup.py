@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.private import private_of
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
     Snapshot,
@@ -36,6 +37,7 @@ def backup(  # noqa: PLR0913 - independent options
     *,
     name: str | None = None,
     keep: int | None = None,
+    passphrase: str | None = None,
 ) -> Result:
     """Take a snapshot of the running stack.
 
@@ -46,6 +48,7 @@ def backup(  # noqa: PLR0913 - independent options
         now: The current time, with its time zone.
         name: Name of the snapshot, None for the time.
         keep: Number of snapshots of this stack to keep, the newest; None for all.
+        passphrase: Passphrase to encrypt the stack's secrets with, None to leave them out.
 
     Raises:
         UsageError: The stack is not running, or there is a snapshot with this name.
@@ -56,9 +59,8 @@ def backup(  # noqa: PLR0913 - independent options
     engine.check()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
-    taken = take(
-        engine, plan.paths.backups, chosen, now, public_settings(plan.loaded.settings), progress
-    )
+    settings, private = public_settings(plan.loaded.settings), private_of(plan, passphrase)
+    taken = take(engine, plan.paths.backups, chosen, now, settings, progress, private)
     removed = _retire(plan, keep) if keep else ()
     state = state_of(taken.snapshot)
     data = BackedUp(state, str(taken.snapshot.folder), taken.sent, taken.sent_bytes, removed)

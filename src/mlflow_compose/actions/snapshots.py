@@ -26,7 +26,7 @@ def list_snapshots(plan: Plan, now: datetime) -> Result:
 def state_of(found: Snapshot | Damaged) -> SnapshotState:
     """Return the payload of a snapshot, or of a folder that should be one."""
     if isinstance(found, Damaged):
-        nothing = (None,) * 6
+        nothing = (None,) * 7
         return SnapshotState(found.name, *nothing, complete=False, problem=found.reason)
     manifest = found.manifest
     return SnapshotState(
@@ -37,6 +37,7 @@ def state_of(found: Snapshot | Damaged) -> SnapshotState:
         objects=manifest.objects.count,
         mlflow=manifest.mlflow,
         database=f"{manifest.database.kind} {manifest.database.server}",
+        secrets=manifest.has_secrets,
         complete=True,
         problem=None,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_compose.cli.context import Context, context_of
+from mlflow_compose.cli.passphrase import PassphraseFile, new_passphrase
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ WaitTimeout = Annotated[
 
 
 @app.command(epilog="Example: mlflow-compose backup before-the-course")
-def backup(
+def backup(  # noqa: PLR0913, PLR0917 - independent options
     ctx: typer.Context,
     name: Annotated[
         str | None,
@@ -32,6 +33,13 @@ def backup(
         int | None,
         typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
     ] = None,
+    with_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--with-secrets", help="Include .env, encrypted with a passphrase, which is asked for."
+        ),
+    ] = False,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Take a snapshot of the stack, which may be in use.
 
@@ -42,14 +50,18 @@ def backup(
 
     context = context_of(ctx)
     if verify:
-        if name is None or keep is not None:
-            raise UsageError("--verify takes the name of a snapshot, and no --keep")
+        if name is None or keep is not None or with_secrets:
+            raise UsageError("--verify takes the name of a snapshot, and no other option")
         context.show(actions.verify_backup(context.chosen_plan(), context.console, name))
+    # Before taking the lock: the user may never answer.
+    passphrase = new_passphrase(context, passphrase_file) if with_secrets else None
     with context.locked():
         plan = context.chosen_plan()
         engine = context.engine(plan)
         now = datetime.now(UTC)
-        result = actions.backup(plan, engine, context.console, now, name=name, keep=keep)
+        result = actions.backup(
+            plan, engine, context.console, now, name=name, keep=keep, passphrase=passphrase
+        )
     context.show(result)
 
 
@@ -73,7 +85,8 @@ def restore(
 
     A snapshot of the stack as it is now is taken first. If anything fails, it is put back.
     """
-    from mlflow_compose.actions.restore import Work, restore
+    from mlflow_compose.actions.restore import Work
+    from mlflow_compose.actions.restore_from import restore_from
 
     context = context_of(ctx)
     if not yes:
@@ -82,7 +95,7 @@ def restore(
     with context.locked():
         plan = context.chosen_plan()
         work = Work(plan, context.engine, context.console, wait_timeout)
-        result = restore(work, name, datetime.now(UTC))
+        result = restore_from(work, name, datetime.now(UTC))
     context.show(result)
 
 

@@ -17,6 +17,7 @@ class SnapshotState:
     objects: int | None = key("Number of objects.")
     mlflow: str | None = key("Version of MLflow.")
     database: str | None = key("Database and its version, such as postgres 18.4.")
+    secrets: bool | None = key("Whether it has the stack's secrets, encrypted.")
     complete: bool = key("Whether it can be restored.")
     problem: str | None = key("Why it cannot, null if it can.")
 

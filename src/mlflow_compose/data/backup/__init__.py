@@ -1,9 +1,10 @@
 """Take snapshots of a stack, check them, and load them again.
 
 A snapshot is a folder: `manifest.json` describes it, `database.*` is the database, `objects.jsonl`
-lists the objects, and `objects/` has each content once, under its SHA-256. It is complete when it
-has its name: until then, its folder starts with a dot. `snapshot` finds and names them, `take`
-makes one, `check` reads one again, and `load` and `put` load one into a stack.
+lists the objects, `objects/` has each content once, under its SHA-256, and `secrets.age` has the
+stack's secrets, encrypted, if that was asked for. It is complete when it has its name: until then,
+its folder starts with a dot. `snapshot` finds and names them, `take` makes one, `check` reads one
+again, and `load` and `put` load one into a stack.
 """
 
 from mlflow_compose.data.backup.check import Checked, check
@@ -20,11 +21,12 @@ from mlflow_compose.data.backup.snapshot import (
     remove,
     snapshots,
 )
-from mlflow_compose.data.backup.take import Taken, take
+from mlflow_compose.data.backup.take import Private, Taken, take
 
 __all__ = [
     "Checked",
     "Damaged",
+    "Private",
     "Snapshot",
     "Taken",
     "check",

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from mlflow_compose.data.backup.contents import Contents, digest
 from mlflow_compose.data.backup.dump import DUMP, SQLITE
+from mlflow_compose.data.backup.manifest import FILE as MANIFEST
 from mlflow_compose.data.backup.objects import FILE as OBJECTS
 from mlflow_compose.data.backup.objects import Stored, read_list
 from mlflow_compose.data.backup.rate import Rate
+from mlflow_compose.data.backup.sealed import FILE as SECRETS
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.data.backup.sums import FILE, wrong_sums
 from mlflow_compose.data.parallel import in_parallel
@@ -15,7 +17,7 @@ from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
 SHOWN = 3
-FILES = frozenset({DUMP, SQLITE, OBJECTS})
+FILES = frozenset({MANIFEST, OBJECTS, SECRETS, DUMP, SQLITE})
 # Also the name of a file.
 SHA256 = re.compile(r"[0-9a-f]{64}")
 HINT = "restore another one: mlflow-compose snapshots lists them"
@@ -43,7 +45,7 @@ def check(snapshot: Snapshot, progress: Progress) -> Checked:
     manifest, folder = snapshot.manifest, snapshot.folder
     if wrong := [*wrong_sums(folder)]:
         raise _damaged(snapshot, wrong)
-    for name in (manifest.database.file, manifest.objects.file):
+    for name in manifest.files:
         if name not in FILES or not _is_listed(snapshot, name):
             raise _damaged(snapshot, [name])
     stored = [*read_list(folder / manifest.objects.file)]

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from mlflow_compose.data.backup import sealed
+from mlflow_compose.data.backup.fingerprint import Fingerprint
 from mlflow_compose.errors import SnapshotError
 
 FILE = "manifest.json"
 # Raised when an older version of this tool could misread a snapshot.
 VERSION = 1
+UNREADABLE = "its manifest cannot be read"
 DAMAGED_HINT = "mlflow-compose snapshots lists the others"
 
 
@@ -74,6 +77,9 @@ class Manifest:
         settings: Settings that are set and are not secret, by variable.
         database: The database.
         objects: The objects.
+        has_secrets: Whether there is a file with the secrets of the stack, encrypted.
+        fingerprint: Fingerprint of the keys that values in the database are encrypted with, None
+            if there are none.
     """
 
     version: int
@@ -87,6 +93,14 @@ class Manifest:
     settings: Mapping[str, str]
     database: Database
     objects: Objects
+    has_secrets: bool = False
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files with digests, the manifest first."""
+        secrets = (sealed.FILE,) if self.has_secrets else ()
+        return (FILE, self.objects.file, *secrets, self.database.file)
 
     @property
     def when(self) -> datetime:
@@ -110,17 +124,33 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         SnapshotError: There is none, it is damaged, or it is of a newer version of this tool.
     """
+    try:
+        text = (folder / FILE).read_bytes()
+    except OSError:
+        raise _damaged(folder.name, UNREADABLE) from None
+    return parse_manifest(text, folder.name)
+
+
+def parse_manifest(text: bytes, name: str) -> Manifest:
+    """Return a manifest from the text of its file.
+
+    Args:
+        text: The text.
+        name: Name of the snapshot, for errors.
+
+    Raises:
+        SnapshotError: It is damaged, or of a newer version of this tool.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        text = (folder / FILE).read_bytes()
         found = json.loads(text)
-    except (OSError, ValueError):
-        raise _damaged(folder, "its manifest cannot be read") from None
+    except ValueError:
+        raise _damaged(name, UNREADABLE) from None
     match found:
         case {"version": int(number)} if number > VERSION:
             raise SnapshotError(
-                f"the snapshot {folder.name} was made by a newer version of mlflow-compose",
+                f"the snapshot {name} was made by a newer version of mlflow-compose",
                 hint="update mlflow-compose (pip install --upgrade mlflow-compose)",
             )
     try:
@@ -128,8 +158,8 @@ def read_manifest(folder: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(map(str, first["loc"]))
-        raise _damaged(folder, f"{path} in its manifest: {first['msg']}") from None
+        raise _damaged(name, f"{path} in its manifest: {first['msg']}") from None
 
 
-def _damaged(folder: Path, why: str) -> SnapshotError:
-    return SnapshotError(f"the snapshot {folder.name} is damaged: {why}", hint=DAMAGED_HINT)
+def _damaged(name: str, why: str) -> SnapshotError:
+    return SnapshotError(f"the snapshot {name} is damaged: {why}", hint=DAMAGED_HINT)
