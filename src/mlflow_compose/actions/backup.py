@@ -9,11 +9,18 @@ from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.private import private_of
 from mlflow_compose.actions.snapshots import contents_of, state_of
 from mlflow_compose.data.backup import (
+    Archived,
+    Damaged,
     Snapshot,
+    archive_of,
+    archive_path,
+    archives,
     check,
+    check_archive,
     check_name,
     default_name,
     find,
+    pack,
     remove,
     snapshots,
     take,
@@ -38,6 +45,7 @@ def backup(  # noqa: PLR0913 - independent options
     name: str | None = None,
     keep: int | None = None,
     passphrase: str | None = None,
+    archive: bool = False,
 ) -> Result:
     """Take a snapshot of the running stack.
 
@@ -49,6 +57,7 @@ def backup(  # noqa: PLR0913 - independent options
         name: Name of the snapshot, None for the time.
         keep: Number of snapshots of this stack to keep, the newest; None for all.
         passphrase: Passphrase to encrypt the stack's secrets with, None to leave them out.
+        archive: Whether to write one file instead of a folder.
 
     Raises:
         UsageError: The stack is not running, or there is a snapshot with this name.
@@ -60,33 +69,50 @@ def backup(  # noqa: PLR0913 - independent options
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     settings, private = public_settings(plan.loaded.settings), private_of(plan, passphrase)
-    taken = take(engine, plan.paths.backups, chosen, now, settings, progress, private)
+    top = plan.paths.backups
+    if archive:
+        archive_path(top, chosen)
+    taken = take(engine, top, chosen, now, settings, progress, private)
+    made = _packed(taken.snapshot, progress) if archive else taken.snapshot
     removed = _retire(plan, keep) if keep else ()
-    state = state_of(taken.snapshot)
-    data = BackedUp(state, str(taken.snapshot.folder), taken.sent, taken.sent_bytes, removed)
+    state = state_of(made)
+    data = BackedUp(state, str(top / made.name), taken.sent, taken.sent_bytes, removed)
     lines = [
-        f"{chosen}: {contents_of(state)} ({taken.sent} objects are new or have changed)",
+        f"{made.name}: {contents_of(state)} ({taken.sent} objects are new or have changed)",
         *(f"deleted {old}" for old in removed),
-        f"Next       mlflow-compose backup --verify {chosen}   reads it again",
+        f"Next       mlflow-compose backup --verify {made.name}   reads it again",
     ]
     return Result(data, lines)
 
 
 def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:
-    """Read a snapshot again and compare everything with its digests."""
+    """Read a snapshot or an archive again, and compare everything with its digests."""
+    top = plan.paths.backups
     with progress.step(f"Reading {name}"):
-        found = check(find(plan.paths.backups, name), progress)
+        if path := archive_of(name, top):
+            found = check_archive(path, progress)
+        else:
+            found = check(find(top, name), progress)
     line = f"{name}: {found.objects} objects, {found.bytes / MB:.1f} MB read, nothing has changed"
     return Result(BackupChecked(name, found.objects, found.bytes), [line])
 
 
+def _packed(snapshot: Snapshot, progress: Progress) -> Archived:
+    """Turn a snapshot into an archive."""
+    with progress.step("Writing the archive"):
+        made = pack(snapshot, progress)
+    remove(snapshot.folder)
+    return made
+
+
 def _retire(plan: Plan, keep: int) -> list[str]:
     """Delete the oldest snapshots of this stack; return their names."""
-    found = (each for each in snapshots(plan.paths.backups) if isinstance(each, Snapshot))
+    top = plan.paths.backups
+    found = (each for each in (*snapshots(top), *archives(top)) if not isinstance(each, Damaged))
     own = [each for each in found if each.manifest.stack_id == plan.stack.identity]
     old = sorted(own, key=lambda each: each.manifest.when)[:-keep]
     for each in old:
-        remove(each.folder)
+        remove(top / each.name)
     return [each.name for each in old]
 
 

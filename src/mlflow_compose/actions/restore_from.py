@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mlflow_compose.actions.private import unreadable_values
 from mlflow_compose.actions.restore import Work, restore
+from mlflow_compose.data.backup import archive_of, unpack
 from mlflow_compose.result import Result
 
 
@@ -13,12 +14,22 @@ def restore_from(work: Work, source: str, now: datetime) -> Result:
 
     Args:
         work: The stack.
-        source: Name of the snapshot.
+        source: Name of the snapshot, or an archive, which is unpacked first.
         now: The current time, with its time zone.
 
     Raises:
         SnapshotError: The snapshot is damaged, does not fit the stack, or cannot be loaded.
     """
-    result = restore(work, source, now)
-    unreadable = unreadable_values(work.plan, work.find(source))
+    name = _provided(work, source)
+    result = restore(work, name, now)
+    unreadable = unreadable_values(work.plan, work.find(name))
     return replace(result, lines=[*result.lines, unreadable]) if unreadable else result
+
+
+def _provided(work: Work, source: str) -> str:
+    """Return the name of a snapshot of the stack's folder, after unpacking it if need be."""
+    top = work.plan.paths.backups
+    if not (path := archive_of(source, top)):
+        return source
+    with work.progress.step(f"Unpacking {path}"):
+        return unpack(path, top, work.progress).name

@@ -33,6 +33,10 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
         int | None,
         typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
     ] = None,
+    archive: Annotated[
+        bool,
+        typer.Option("--archive", help="Write one file, backups/NAME.tar, instead of a folder."),
+    ] = False,
     with_secrets: Annotated[
         bool,
         typer.Option(
@@ -50,7 +54,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
 
     context = context_of(ctx)
     if verify:
-        if name is None or keep is not None or with_secrets:
+        if name is None or keep is not None or archive or with_secrets:
             raise UsageError("--verify takes the name of a snapshot, and no other option")
         context.show(actions.verify_backup(context.chosen_plan(), context.console, name))
     # Before taking the lock: the user may never answer.
@@ -60,7 +64,14 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
         engine = context.engine(plan)
         now = datetime.now(UTC)
         result = actions.backup(
-            plan, engine, context.console, now, name=name, keep=keep, passphrase=passphrase
+            plan,
+            engine,
+            context.console,
+            now,
+            name=name,
+            keep=keep,
+            passphrase=passphrase,
+            archive=archive,
         )
     context.show(result)
 
@@ -77,7 +88,9 @@ def snapshots(ctx: typer.Context) -> None:
 @app.command(epilog="Example: mlflow-compose restore before-the-course --yes")
 def restore(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the snapshot.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the snapshot, or an archive.")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     wait_timeout: WaitTimeout = 180,
 ) -> None:

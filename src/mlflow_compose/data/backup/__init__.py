@@ -7,6 +7,13 @@ its folder starts with a dot. `snapshot` finds and names them, `take` makes one,
 again, and `load` and `put` load one into a stack.
 """
 
+from mlflow_compose.data.backup.archive import (
+    Archived,
+    archive_of,
+    archive_path,
+    archives,
+    pack,
+)
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.fits import check_fits
 from mlflow_compose.data.backup.load import empty_database, load_database
@@ -22,14 +29,20 @@ from mlflow_compose.data.backup.snapshot import (
     snapshots,
 )
 from mlflow_compose.data.backup.take import Private, Taken, take
+from mlflow_compose.data.backup.unpack import check_archive, unpack
 
 __all__ = [
+    "Archived",
     "Checked",
     "Damaged",
     "Private",
     "Snapshot",
     "Taken",
+    "archive_of",
+    "archive_path",
+    "archives",
     "check",
+    "check_archive",
     "check_fits",
     "check_name",
     "check_room",
@@ -38,7 +51,9 @@ __all__ = [
     "find",
     "load_database",
     "load_objects",
+    "pack",
     "remove",
     "snapshots",
     "take",
+    "unpack",
 ]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow_compose.data.backup.archive import SUFFIX, members, read_archive
+from mlflow_compose.data.backup.check import damaged
 from mlflow_compose.data.backup.manifest import FILE, Manifest, read_manifest
 from mlflow_compose.data.backup.sealed import FILE as SECRETS
 from mlflow_compose.errors import SnapshotError
@@ -22,8 +24,8 @@ class Peeked:
 
 
 def is_snapshot(path: Path) -> bool:
-    """Tell whether a path should be a snapshot."""
-    return (path / FILE).is_file()
+    """Tell whether a path should be a snapshot: a folder or an archive."""
+    return (path / FILE).is_file() or (path.suffix == SUFFIX and path.is_file())
 
 
 def peek(path: Path) -> Peeked:
@@ -32,6 +34,8 @@ def peek(path: Path) -> Peeked:
     Raises:
         SnapshotError: It is damaged.
     """
+    if path.is_file():
+        return _peek_archive(path)
     manifest = read_manifest(path)
     if not manifest.has_secrets:
         return Peeked(manifest, b"")
@@ -41,3 +45,12 @@ def peek(path: Path) -> Peeked:
         raise SnapshotError(
             f"the snapshot {path.name} is damaged: {SECRETS} cannot be read: {error.strerror}"
         ) from None
+
+
+def _peek_archive(path: Path) -> Peeked:
+    manifest, sealed = read_archive(path).manifest, b""
+    if manifest.has_secrets:
+        sealed = next((each.content() for each in members(path) if each.name == SECRETS), b"")
+        if not sealed:
+            raise damaged(path.name, [SECRETS])
+    return Peeked(manifest, sealed)

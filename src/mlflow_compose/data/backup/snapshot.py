@@ -136,6 +136,9 @@ def remove(folder: Path) -> None:
         folder = folder.rename(hidden)
     if folder.is_dir():
         shutil.rmtree(folder)
+    else:
+        # Half of an archive.
+        folder.unlink(missing_ok=True)
 
 
 def partials(top: Path) -> tuple[Path, ...]:
