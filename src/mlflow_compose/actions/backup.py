@@ -1,6 +1,7 @@
 """`backup`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import SecretStr
@@ -36,17 +37,24 @@ from mlflow_compose.settings.names import is_secret_variable
 MB = 1e6
 
 
-def backup(  # noqa: PLR0913 - independent options
-    plan: Plan,
-    engine: Engine,
-    progress: Progress,
-    now: datetime,
-    *,
-    name: str | None = None,
-    keep: int | None = None,
-    passphrase: str | None = None,
-    archive: bool = False,
-) -> Result:
+@dataclass(frozen=True)
+class Wanted:
+    """The snapshot that is wanted.
+
+    Attributes:
+        name: Name of the snapshot, None for the time.
+        keep: Number of snapshots of this stack to keep, the newest; None for all.
+        passphrase: Passphrase to encrypt the stack's secrets with, None to leave them out.
+        archive: Whether to write one file instead of a folder.
+    """
+
+    name: str | None = None
+    keep: int | None = None
+    passphrase: str | None = field(default=None, repr=False)
+    archive: bool = False
+
+
+def backup(plan: Plan, engine: Engine, progress: Progress, now: datetime, wanted: Wanted) -> Result:
     """Take a snapshot of the running stack.
 
     Args:
@@ -54,35 +62,32 @@ def backup(  # noqa: PLR0913 - independent options
         engine: Its engine.
         progress: Receiver of progress.
         now: The current time, with its time zone.
-        name: Name of the snapshot, None for the time.
-        keep: Number of snapshots of this stack to keep, the newest; None for all.
-        passphrase: Passphrase to encrypt the stack's secrets with, None to leave them out.
-        archive: Whether to write one file instead of a folder.
+        wanted: The snapshot that is wanted.
 
     Raises:
         UsageError: The stack is not running, or there is a snapshot with this name.
         SnapshotError: The data cannot be read.
         FilesError: The snapshot cannot be written.
     """
-    chosen = check_name(name or default_name(now))
+    top, chosen = plan.paths.backups, check_name(wanted.name or default_name(now))
     engine.check()
     if not any(status.state == RUNNING for status in engine.status()):
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
-    settings, private = public_settings(plan.loaded.settings), private_of(plan, passphrase)
-    top = plan.paths.backups
-    if archive:
+    if wanted.archive:
         archive_path(top, chosen)
+    settings, private = public_settings(plan.loaded.settings), private_of(plan, wanted.passphrase)
     taken = take(engine, top, chosen, now, settings, progress, private)
-    made = _packed(taken.snapshot, progress) if archive else taken.snapshot
-    removed = _retire(plan, keep) if keep else ()
+    made = _packed(taken.snapshot, progress) if wanted.archive else taken.snapshot
+    removed = _retire(plan, wanted.keep) if wanted.keep else ()
     state = state_of(made)
-    data = BackedUp(state, str(top / made.name), taken.sent, taken.sent_bytes, removed)
     lines = [
         f"{made.name}: {contents_of(state)} ({taken.sent} objects are new or have changed)",
         *(f"deleted {old}" for old in removed),
         f"Next       mlflow-compose backup --verify {made.name}   reads it again",
     ]
-    return Result(data, lines)
+    return Result(
+        BackedUp(state, str(top / made.name), taken.sent, taken.sent_bytes, removed), lines
+    )
 
 
 def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:

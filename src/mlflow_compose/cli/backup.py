@@ -1,7 +1,7 @@
 """Commands that keep the data: snapshots and what is done with them."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -50,29 +50,31 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     Database and objects are copied to backups/, next to .env. Objects that have not changed
     since the last snapshot are linked.
     """
-    from mlflow_compose.actions import backup as actions
-
     context = context_of(ctx)
     if verify:
         if name is None or keep is not None or archive or with_secrets:
             raise UsageError("--verify takes the name of a snapshot, and no other option")
-        context.show(actions.verify_backup(context.chosen_plan(), context.console, name))
+        _verify(context, name)
     # Before taking the lock: the user may never answer.
     passphrase = new_passphrase(context, passphrase_file) if with_secrets else None
+    _backup(context, name=name, keep=keep, passphrase=passphrase, archive=archive)
+
+
+def _verify(context: Context, name: str) -> NoReturn:
+    from mlflow_compose.actions.backup import verify_backup
+
+    context.show(verify_backup(context.chosen_plan(), context.console, name))
+
+
+def _backup(
+    context: Context, *, name: str | None, keep: int | None, passphrase: str | None, archive: bool
+) -> NoReturn:
+    from mlflow_compose.actions.backup import Wanted, backup
+
+    wanted = Wanted(name, keep, passphrase, archive)
     with context.locked():
         plan = context.chosen_plan()
-        engine = context.engine(plan)
-        now = datetime.now(UTC)
-        result = actions.backup(
-            plan,
-            engine,
-            context.console,
-            now,
-            name=name,
-            keep=keep,
-            passphrase=passphrase,
-            archive=archive,
-        )
+        result = backup(plan, context.engine(plan), context.console, datetime.now(UTC), wanted)
     context.show(result)
 
 
