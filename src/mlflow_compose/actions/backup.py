@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
+from mlflow_compose.actions.elsewhere import check_elsewhere
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.private import private_of
 from mlflow_compose.actions.snapshots import contents_of, state_of
@@ -26,6 +27,7 @@ from mlflow_compose.data.backup import (
     snapshots,
     take,
 )
+from mlflow_compose.data.backup.remote import Remote, send
 from mlflow_compose.engines import Engine
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import UsageError
@@ -46,12 +48,14 @@ class Wanted:
         keep: Number of snapshots of this stack to keep, the newest; None for all.
         passphrase: Passphrase to encrypt the stack's secrets with, None to leave them out.
         archive: Whether to write one file instead of a folder.
+        remote: Where to send it, None for nowhere.
     """
 
     name: str | None = None
     keep: int | None = None
     passphrase: str | None = field(default=None, repr=False)
     archive: bool = False
+    remote: Remote | None = None
 
 
 def backup(plan: Plan, engine: Engine, progress: Progress, now: datetime, wanted: Wanted) -> Result:
@@ -75,13 +79,17 @@ def backup(plan: Plan, engine: Engine, progress: Progress, now: datetime, wanted
         raise UsageError("the stack is not running", hint="mlflow-compose up starts it")
     if wanted.archive:
         archive_path(top, chosen)
+    if wanted.remote:
+        check_elsewhere(wanted.remote, plan.stack)
     settings, private = public_settings(plan.loaded.settings), private_of(plan, wanted.passphrase)
     taken = take(engine, top, chosen, now, settings, progress, private)
     made = _packed(taken.snapshot, progress) if wanted.archive else taken.snapshot
+    sent = _sent(taken.snapshot, wanted.remote, progress) if wanted.remote else []
     removed = _retire(plan, wanted.keep) if wanted.keep else ()
     state = state_of(made)
     lines = [
         f"{made.name}: {contents_of(state)} ({taken.sent} objects are new or have changed)",
+        *sent,
         *(f"deleted {old}" for old in removed),
         f"Next       mlflow-compose backup --verify {made.name}   reads it again",
     ]
@@ -100,6 +108,13 @@ def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:
             found = check(find(top, name), progress)
     line = f"{name}: {found.objects} objects, {found.bytes / MB:.1f} MB read, nothing has changed"
     return Result(BackupChecked(name, found.objects, found.bytes), [line])
+
+
+def _sent(snapshot: Snapshot, remote: Remote, progress: Progress) -> list[str]:
+    """Send a snapshot; return a line about that."""
+    with progress.step(f"Sending it to {remote.url}"):
+        sent = send(snapshot, remote, progress)
+    return [f"sent to {remote.url}: {sent.contents} contents, {sent.bytes / MB:.1f} MB"]
 
 
 def _packed(snapshot: Snapshot, progress: Progress) -> Archived:

@@ -1,6 +1,7 @@
 """Commands that keep the data: snapshots and what is done with them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -16,6 +17,18 @@ app = typer.Typer()
 WaitTimeout = Annotated[
     float,
     typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
+]
+To = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Also send it to another S3 server: s3://BUCKET[/PREFIX]."),
+]
+S3Settings = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Env file with the variables of that S3 server. Default: the environment.",
+        readable=False,
+    ),
 ]
 
 
@@ -44,6 +57,8 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
         ),
     ] = False,
     passphrase_file: PassphraseFile = None,
+    to: To = None,
+    to_settings: S3Settings = None,
 ) -> None:
     """Take a snapshot of the stack, which may be in use.
 
@@ -52,12 +67,14 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     """
     context = context_of(ctx)
     if verify:
-        if name is None or keep is not None or archive or with_secrets:
+        if name is None or keep is not None or archive or with_secrets or to:
             raise UsageError("--verify takes the name of a snapshot, and no other option")
         _verify(context, name)
+    if archive and to:
+        raise UsageError("--archive cannot be combined with --to")
     # Before taking the lock: the user may never answer.
     passphrase = new_passphrase(context, passphrase_file) if with_secrets else None
-    _backup(context, name=name, keep=keep, passphrase=passphrase, archive=archive)
+    _backup(context, (name, keep, passphrase, archive), to, to_settings)
 
 
 def _verify(context: Context, name: str) -> NoReturn:
@@ -67,14 +84,19 @@ def _verify(context: Context, name: str) -> NoReturn:
 
 
 def _backup(
-    context: Context, *, name: str | None, keep: int | None, passphrase: str | None, archive: bool
+    context: Context,
+    wanted: tuple[str | None, int | None, str | None, bool],
+    to: str | None,
+    to_settings: Path | None,
 ) -> NoReturn:
     from mlflow_compose.actions.backup import Wanted, backup
+    from mlflow_compose.actions.elsewhere import remote_of
 
-    wanted = Wanted(name, keep, passphrase, archive)
+    remote = remote_of(to, to_settings, context.environ) if to else None
     with context.locked():
-        plan = context.chosen_plan()
-        result = backup(plan, context.engine(plan), context.console, datetime.now(UTC), wanted)
+        plan, now = context.chosen_plan(), datetime.now(UTC)
+        engine = context.engine(plan)
+        result = backup(plan, engine, context.console, now, Wanted(*wanted, remote))
     context.show(result)
 
 
@@ -91,26 +113,31 @@ def snapshots(ctx: typer.Context) -> None:
 def restore(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Name of the snapshot, or an archive.")
+        str,
+        typer.Argument(metavar="NAME", help="Name of the snapshot, an archive, or s3://BUCKET/…."),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    from_settings: S3Settings = None,
     wait_timeout: WaitTimeout = 180,
 ) -> None:
     """Replace all runs, models and artifacts by those of a snapshot.
 
     A snapshot of the stack as it is now is taken first. If anything fails, it is put back.
     """
+    from mlflow_compose.actions.elsewhere import SCHEME, remote_snapshot
     from mlflow_compose.actions.restore import Work
     from mlflow_compose.actions.restore_from import restore_from
 
     context = context_of(ctx)
+    is_remote = name.startswith(SCHEME)
+    remote = remote_snapshot(name, from_settings, context.environ) if is_remote else None
     if not yes:
         stack = context.chosen_plan().stack
         context.confirm(f"Replace all data of the stack {stack.name} by the snapshot {name}?")
     with context.locked():
         plan = context.chosen_plan()
         work = Work(plan, context.engine, context.console, wait_timeout)
-        result = restore_from(work, name, datetime.now(UTC))
+        result = restore_from(work, name, datetime.now(UTC), remote)
     context.show(result)
 
 
