@@ -151,7 +151,10 @@ class Console:
 
         if self.as_json or not sys.stdin.isatty():
             return None
-        return getpass(f"{question}: ", stream=self._err)
+        try:
+            return getpass(f"{question}: ", stream=self._err)
+        except EOFError:
+            return ""
 
     @contextmanager
     def _spinner(self, text: str) -> Iterator[None]:

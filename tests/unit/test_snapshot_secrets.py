@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import stat
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, env_text
 from tests.unit.test_snapshots import make
 
+VARIABLE = "STACK_BACKUP_PASSPHRASE"
 PASSPHRASE = "four words and ünïcode"
 ENV = env_text("# my stack", "MLFLOW_PORT=5012", "PG_PASSWORD='s3cret of the snapshot'")
 KEY = "ab" * 32
@@ -29,7 +32,7 @@ KEY = "ab" * 32
 
 @pytest.fixture(autouse=True)
 def _passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STACK_BACKUP_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv(VARIABLE, PASSPHRASE)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +131,7 @@ def test_a_wrong_passphrase_must_write_nothing(user: User, taken: Snapshot, tmp_
 def test_without_a_terminal_the_passphrase_must_be_given(
     user: User, taken: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("STACK_BACKUP_PASSPHRASE")
+    monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     result = user.types("init", "--from", str(taken.folder))
     assert (result.code, list(user.folder.iterdir())) == (2, [])
@@ -156,7 +159,38 @@ def test_the_key_of_another_stack_must_not_be_replaced(user: User, taken: Snapsh
 
 def test_a_short_passphrase_must_be_refused(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     user.has_env()
-    monkeypatch.setenv("STACK_BACKUP_PASSPHRASE", "elevenchars")
+    monkeypatch.setenv(VARIABLE, "elevenchars")
     result = user.types("backup", "--with-secrets")
     assert result.code == 2
     assert "at least 12 characters, got 11" in result.err
+
+
+def typed(user: User, *answers: str, argv: list[str]) -> tuple[int, str]:
+    """Run a command on a terminal, and answer its questions; return exit code and screen."""
+    pexpect = pytest.importorskip("pexpect", reason="terminals are different on Windows")
+    script = str(Path(sys.executable).with_name("mlflow-compose"))
+    environ = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    child = pexpect.spawn(script, argv, cwd=user.folder, env=environ, encoding="utf-8", timeout=60)
+    screen = ""
+    for answer in answers:
+        child.expect(": ")
+        screen += child.before
+        child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, screen + child.before
+
+
+def test_a_passphrase_must_be_typed_without_echo(user: User, taken: Snapshot) -> None:
+    code, screen = typed(user, PASSPHRASE, argv=["init", "--from", str(taken.folder)])
+    assert code == 0
+    assert PASSPHRASE not in screen
+    assert user.env_file.read_text(encoding="utf-8") == ENV
+
+
+def test_a_new_passphrase_must_be_typed_twice(user: User) -> None:
+    user.has_env()
+    code, screen = typed(user, PASSPHRASE, PASSPHRASE[::-1], argv=["backup", "--with-secrets"])
+    assert code == 2
+    assert "the passphrases differ" in screen
+    assert PASSPHRASE not in screen
