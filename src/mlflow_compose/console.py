@@ -145,6 +145,17 @@ class Console:
         print(f"{question} [y/N] ", end="", file=self._err, flush=True)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
+    def secret(self, question: str) -> str | None:
+        """Ask for a secret, which is not shown; return None without a terminal."""
+        from getpass import getpass
+
+        if self.as_json or not sys.stdin.isatty():
+            return None
+        try:
+            return getpass(f"{question}: ", stream=self._err)
+        except EOFError:
+            return ""
+
     @contextmanager
     def _spinner(self, text: str) -> Iterator[None]:
         from rich.console import Console as Terminal

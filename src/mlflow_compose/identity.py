@@ -79,7 +79,7 @@ def load_identity(paths: StackPaths) -> Identity:
         FilesError: The id cannot be read, or the rendered files are elsewhere.
     """
     _check_folders(paths)
-    found, key = read_id(paths.root), _read_key(paths.root)
+    found, key = read_id(paths.root), read_key(paths.root)
     if not found:
         return Identity(_new_id(), key=key, is_new=True)
     location = _read_location(paths)
@@ -107,7 +107,7 @@ def keep_identity(identity: Identity, paths: StackPaths) -> None:
     # The location first: an id without one counts as this folder's own, even in a copy.
     if location != _read_location(paths):
         write_state(paths, PLACE_FILE, json.dumps(vars(location), indent=2) + "\n")
-    if identity.key and identity.key != _read_key(paths.root):
+    if identity.key and identity.key != read_key(paths.root):
         write_state(paths, KEY_FILE, f"{identity.key}\n")
     # Last: an id without a key means that the stack has a password instead.
     if identity.id != read_id(paths.root):
@@ -124,7 +124,12 @@ def read_id(root: Path) -> str:
     return _read_digits(root / STATE_DIR / ID_FILE, 2 * ID_BYTES, hint)
 
 
-def _read_key(root: Path) -> str:
+def read_key(root: Path) -> str:
+    """Return the key of the stack in a folder, empty if it has none.
+
+    Raises:
+        FilesError: The file is unreadable, or is not a key.
+    """
     hint = "take it from a copy of the folder: stored secrets cannot be read without it"
     return _read_digits(root / STATE_DIR / KEY_FILE, 2 * KEY_BYTES, hint)
 

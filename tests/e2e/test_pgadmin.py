@@ -103,6 +103,7 @@ def test_no_other_server_or_login_must_be_added(classroom: Classroom) -> None:
         new = {"name": "other", "host": "127.0.0.1", "port": 5432, "username": "x", "db": "x"}
         for path, method, body in (
             (f"browser/server/obj/{group}/", "POST", new),
+            ("misc/workspace/adhoc_connect_server", "POST", {**new, "user": "mlflow"}),
             ("user_management/save", "POST", {"email": "x@example.com"}),
             ("browser/change_password", "GET", {}),
         ):

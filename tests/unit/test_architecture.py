@@ -105,9 +105,17 @@ MAY_USE = {
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),
     "psutil": ("machine.py", "engines/"),
+    "pyrage": ("data/backup/sealed.py",),
     "supervisor": ("engines/local/",),
     "uv": ("engines/local/",),
-    "pydantic": ("settings/", "stack/credentials.py", "actions/settings.py", "engines/answers.py"),
+    "pydantic": (
+        "settings/",
+        "stack/credentials.py",
+        "actions/settings.py",
+        "actions/backup.py",
+        "data/backup/manifest.py",
+        "engines/answers.py",
+    ),
     "pydantic_core": ("settings/",),
     "pydantic_settings": tuple(
         f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores")

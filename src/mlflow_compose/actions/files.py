@@ -38,13 +38,7 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
     check_path(env_file)
     found = translate(read_text(source)) if source else Translation({}, {}, {})
     text = new_env_text({**found.values, **given}, choice=secrets.choice)
-    try:
-        content = text.encode()
-    except UnicodeEncodeError:
-        raise UsageError("--set takes UTF-8 text") from None
-    if not os.path.lexists(env_file):
-        resolve(parse(text, name=env_file.name), {}, env_file=env_file)
-    _write_new(env_file, content)
+    write_env_file(env_file, text)
     written = f"created {env_file} with random secrets; next: mlflow-compose up"
     data = Created(
         str(env_file),
@@ -54,27 +48,49 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
     return Result(data, [*_translation_lines(found), written])
 
 
+def write_env_file(env_file: Path, text: str) -> None:
+    """Write a new env file.
+
+    Raises:
+        EnvFileError: It already exists, or cannot be written.
+        SettingsError: A value is wrong; nothing is written.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("--set takes UTF-8 text") from None
+    check_new(env_file)
+    resolve(parse(text, name=env_file.name), {}, env_file=env_file)
+    try:
+        write_new(env_file, content, ENV_FILE_MODE)
+    except FileExistsError:
+        raise _exists(env_file) from None
+    except OSError as error:
+        raise EnvFileError(f"{env_file} cannot be written: {error.strerror}") from None
+
+
+def check_new(env_file: Path) -> None:
+    """Make sure that there is no env file yet, nor a link in its place.
+
+    Raises:
+        EnvFileError: There is one.
+    """
+    if os.path.lexists(env_file):
+        raise _exists(env_file)
+
+
+def _exists(env_file: Path) -> EnvFileError:
+    return EnvFileError(
+        f"{env_file} already exists and was not changed",
+        hint="edit it, or choose another one with --env-file",
+    )
+
+
 def _translation_lines(found: Translation) -> Iterator[str]:
     for name, was in found.renamed.items():
         yield f"{was} is {name} here"
     for name, reason in found.left_out.items():
         yield f"{name} is left out: {reason}"
-
-
-def _write_new(env_file: Path, content: bytes) -> None:
-    try:
-        write_new(env_file, content, ENV_FILE_MODE)
-    except FileExistsError:
-        raise EnvFileError(
-            f"{env_file} already exists and was not changed",
-            hint="edit it, or choose another one with --env-file",
-        ) from None
-    except OSError as error:
-        raise _unwritable(env_file, error) from None
-
-
-def _unwritable(env_file: Path, error: OSError) -> EnvFileError:
-    return EnvFileError(f"{env_file} cannot be written: {error.strerror}")
 
 
 def render(plan: Plan, folder: Path) -> Result:

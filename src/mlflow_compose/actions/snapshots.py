@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.data.backup import Damaged, Snapshot, snapshots
+from mlflow_compose.data.backup import Archived, Damaged, Snapshot, archives, snapshots
 from mlflow_compose.payloads import SnapshotList, SnapshotState
 from mlflow_compose.result import Result
 
@@ -16,17 +16,18 @@ SHOWN_FROM = 2
 
 def list_snapshots(plan: Plan, now: datetime) -> Result:
     """List the snapshots of a stack's folder, the oldest first."""
-    found = [state_of(each) for each in snapshots(plan.paths.backups)]
+    top = plan.paths.backups
+    found = [state_of(each) for each in (*snapshots(top), *archives(top))]
     found.sort(key=lambda each: (each.created or "", each.name))
     width = max((len(each.name) for each in found), default=0)
     lines = [f"{each.name:<{width}}  {_line(each, now)}" for each in found]
     return Result(SnapshotList(found), lines or [NONE])
 
 
-def state_of(found: Snapshot | Damaged) -> SnapshotState:
+def state_of(found: Snapshot | Archived | Damaged) -> SnapshotState:
     """Return the payload of a snapshot, or of a folder that should be one."""
     if isinstance(found, Damaged):
-        nothing = (None,) * 6
+        nothing = (None,) * 7
         return SnapshotState(found.name, *nothing, complete=False, problem=found.reason)
     manifest = found.manifest
     return SnapshotState(
@@ -37,6 +38,7 @@ def state_of(found: Snapshot | Damaged) -> SnapshotState:
         objects=manifest.objects.count,
         mlflow=manifest.mlflow,
         database=f"{manifest.database.kind} {manifest.database.server}",
+        secrets=manifest.has_secrets,
         complete=True,
         problem=None,
     )

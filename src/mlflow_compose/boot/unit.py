@@ -47,6 +47,7 @@ class Unit:
 [Unit]
 Description={_text(f"MLflow stack {self.project} in {self.env_file.parent}")}
 After=network.target
+ConditionPathExists={_text(str(self.env_file))}
 
 [Service]
 # `up` exits once all services are healthy; they go on in the background.
@@ -58,6 +59,8 @@ TimeoutStopSec=120
 # For example, because a disk or a network address is not available yet.
 Restart=on-failure
 RestartSec=30
+# Settings that are wrong stay wrong.
+RestartPreventExitStatus=2
 
 [Install]
 WantedBy={self.wanted_by}
@@ -67,8 +70,10 @@ WantedBy={self.wanted_by}
 """
 
     def _command(self, *arguments: str) -> str:
-        words = [*self.program, f"--env-file={self.env_file}", *arguments]
-        return " ".join(map(_word, words))
+        program, *others = self.program
+        words = [*others, f"--env-file={self.env_file}", *arguments]
+        # systemd does not expand variables in the program itself, so a dollar sign stays single.
+        return " ".join((_word(program).replace("$$", "$"), *map(_word, words)))
 
 
 def owner_of(text: str) -> str:

@@ -1,21 +1,35 @@
 """Commands that keep the data: snapshots and what is done with them."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from mlflow_compose.cli.context import Context, WaitTimeout, context_of
+from mlflow_compose.cli.passphrase import PassphraseFile, new_passphrase
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
     from mlflow_compose.actions import Plan
 
 app = typer.Typer()
+To = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Also send it to another S3 server: s3://BUCKET[/PREFIX]."),
+]
+S3Settings = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Env file with the variables of that S3 server. Default: the environment.",
+        readable=False,
+    ),
+]
 
 
 @app.command(epilog="Example: mlflow-compose backup before-the-course")
-def backup(
+def backup(  # noqa: PLR0913, PLR0917 - independent options
     ctx: typer.Context,
     name: Annotated[
         str | None,
@@ -28,24 +42,57 @@ def backup(
         int | None,
         typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
     ] = None,
+    archive: Annotated[
+        bool,
+        typer.Option("--archive", help="Write one file, backups/NAME.tar, instead of a folder."),
+    ] = False,
+    with_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--with-secrets", help="Include .env, encrypted with a passphrase, which is asked for."
+        ),
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+    to: To = None,
+    to_settings: S3Settings = None,
 ) -> None:
     """Take a snapshot of the stack, which may be in use.
 
     Database and objects are copied to backups/, next to .env. Objects that have not changed
     since the last snapshot are linked.
     """
-    from mlflow_compose.actions import backup as actions
-
     context = context_of(ctx)
     if verify:
-        if name is None or keep is not None:
-            raise UsageError("--verify takes the name of a snapshot, and no --keep")
-        context.show(actions.verify_backup(context.chosen_plan(), context.console, name))
+        if name is None or keep is not None or archive or with_secrets or to:
+            raise UsageError("--verify takes the name of a snapshot, and no other option")
+        _verify(context, name)
+    if archive and to:
+        raise UsageError("--archive cannot be combined with --to")
+    # Before taking the lock: the user may never answer.
+    passphrase = new_passphrase(context, passphrase_file) if with_secrets else None
+    _backup(context, (name, keep, passphrase, archive), to, to_settings)
+
+
+def _verify(context: Context, name: str) -> NoReturn:
+    from mlflow_compose.actions.backup import verify_backup
+
+    context.show(verify_backup(context.chosen_plan(), context.console, name))
+
+
+def _backup(
+    context: Context,
+    wanted: tuple[str | None, int | None, str | None, bool],
+    to: str | None,
+    to_settings: Path | None,
+) -> NoReturn:
+    from mlflow_compose.actions.backup import Wanted, backup
+    from mlflow_compose.actions.elsewhere import remote_of
+
+    remote = remote_of(to, to_settings, context.environ) if to else None
     with context.locked():
-        plan = context.chosen_plan()
+        plan, now = context.chosen_plan(), datetime.now(UTC)
         engine = context.engine(plan)
-        now = datetime.now(UTC)
-        result = actions.backup(plan, engine, context.console, now, name=name, keep=keep)
+        result = backup(plan, engine, context.console, now, Wanted(*wanted, remote))
     context.show(result)
 
 
@@ -61,24 +108,32 @@ def snapshots(ctx: typer.Context) -> None:
 @app.command(epilog="Example: mlflow-compose restore before-the-course --yes")
 def restore(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the snapshot.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name of the snapshot, an archive, or s3://BUCKET/…."),
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    from_settings: S3Settings = None,
     wait_timeout: WaitTimeout = 180,
 ) -> None:
     """Replace all runs, models and artifacts by those of a snapshot.
 
     A snapshot of the stack as it is now is taken first. If anything fails, it is put back.
     """
-    from mlflow_compose.actions.restore import Work, restore
+    from mlflow_compose.actions.elsewhere import SCHEME, remote_snapshot
+    from mlflow_compose.actions.restore import Work
+    from mlflow_compose.actions.restore_from import restore_from
 
     context = context_of(ctx)
+    is_remote = name.startswith(SCHEME)
+    remote = remote_snapshot(name, from_settings, context.environ) if is_remote else None
     if not yes:
         stack = context.chosen_plan().stack
         context.confirm(f"Replace all data of the stack {stack.name} by the snapshot {name}?")
     with context.locked():
         plan = context.chosen_plan()
         work = Work(plan, context.engine, context.console, wait_timeout)
-        result = restore(work, name, datetime.now(UTC))
+        result = restore_from(work, name, datetime.now(UTC), remote)
     context.show(result)
 
 

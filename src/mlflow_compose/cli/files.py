@@ -1,12 +1,14 @@
 """Commands for the files of a stack: its settings and its rendered files."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mlflow_compose.cli.context import choices, context_of
+from mlflow_compose.cli.passphrase import PassphraseFile, known_passphrase
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -22,18 +24,33 @@ def init(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="FILE", help=".env of another MLflow stack to take settings from."
+            "--from",
+            metavar="SOURCE",
+            help=".env of another MLflow stack, or a snapshot, to take settings from.",
         ),
     ] = None,
+    passphrase_file: PassphraseFile = None,
+    new_secrets: Annotated[
+        bool,
+        typer.Option("--new-secrets", help="Do not take the secrets of a snapshot."),
+    ] = False,
 ) -> None:
     """Create .env with random secrets.
 
     An existing file is never changed.
     """
     from mlflow_compose import actions
+    from mlflow_compose.actions.init_from import init_from_snapshot, is_snapshot
 
-    context = context_of(ctx)
-    context.show(actions.init(context.env_file, _pairs(settings or []), source))
+    context, given = context_of(ctx), _pairs(settings or [])
+    if source and is_snapshot(source):
+        passphrase = partial(known_passphrase, context, passphrase_file)
+        result = init_from_snapshot(
+            context.env_file, given, source, None if new_secrets else passphrase
+        )
+    else:
+        result = actions.init(context.env_file, given, source)
+    context.show(result)
 
 
 @app.command(epilog="Example: mlflow-compose render --diff")

@@ -120,10 +120,11 @@ class Objects:
                 file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])
             }
 
-    def listed(self) -> Iterator[Listed]:
-        """Yield every object, as the server lists it."""
+    def listed(self, prefix: str = "") -> Iterator[Listed]:
+        """Yield every object whose key starts with a prefix, as the server lists it."""
         with _errors_of("list_objects_v2", self.endpoint):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
+            pages = self._client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
                 for file in page.get("Contents", []):
                     changed = file["LastModified"].astimezone(UTC).isoformat()
                     mark = f"{file.get('ETag', '')} {changed}"

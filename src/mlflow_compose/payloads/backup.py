@@ -10,13 +10,14 @@ from mlflow_compose.payloads.key import key
 class SnapshotState:
     """A snapshot."""
 
-    name: str = key("Its name.")
+    name: str = key("Its name; that of an archive ends in .tar.")
     created: str | None = key("Time at which the database was read (ISO 8601).")
     bytes: int | None = key("Size of everything in it, also of what it shares with others.")
     rows: Mapping[str, int] | None = key("Number of rows by table.")
     objects: int | None = key("Number of objects.")
     mlflow: str | None = key("Version of MLflow.")
     database: str | None = key("Database and its version, such as postgres 18.4.")
+    secrets: bool | None = key("Whether it has the stack's secrets, encrypted.")
     complete: bool = key("Whether it can be restored.")
     problem: str | None = key("Why it cannot, null if it can.")
 
@@ -33,7 +34,7 @@ class BackedUp:
     """`backup`."""
 
     snapshot: SnapshotState = key("The new snapshot.")
-    folder: str = key("Its folder.")
+    folder: str = key("Its folder, or the archive.")
     sent: int = key("Number of objects that were new or had changed since the last snapshot.")
     sent_bytes: int = key("Their size in bytes.")
     removed: Sequence[str] = key("Snapshots that --keep deleted.")

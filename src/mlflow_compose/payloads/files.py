@@ -17,6 +17,9 @@ class Created:
     left_out: Mapping[str, str] | Absent = optional_key(
         "With `--from`: reason, by the name that was not taken over."
     )
+    secrets: bool | Absent = optional_key(
+        "With `--from` and a snapshot: whether the secrets are the snapshot's, or new."
+    )
 
 
 @dataclass(frozen=True)

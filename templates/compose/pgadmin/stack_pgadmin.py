@@ -25,6 +25,10 @@ PERMISSIONS = (
 )
 
 
+# Endpoints that connect to any server with any login, for which pgAdmin asks for no permission.
+OTHER_SERVERS = ("workspace.adhoc_connect_server", "cloud.", "rds.", "azure.", "google.")
+
+
 def load() -> Any:  # noqa: ANN401 - pgAdmin has no types
     """Import pgAdmin, which creates or migrates its own database; return the application."""
     package = importlib.util.find_spec("pgadmin4")
@@ -97,5 +101,14 @@ def update_server(server: Any) -> None:  # noqa: ANN401 - see above
         setattr(server, name, value)
 
 
+def refuse_other_servers() -> None:
+    """Answer 403 to what would connect to another server, or with another login."""
+    from flask import abort, request
+
+    if (request.endpoint or "").startswith(OTHER_SERVERS):
+        abort(403)
+
+
 application = load()
+application.before_request(refuse_other_servers)
 update(application)

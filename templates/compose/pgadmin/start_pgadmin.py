@@ -40,6 +40,9 @@ def environment(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "PGADMIN_DATA", str(data)
     yield "PGSERVICEFILE", str(secrets / "pg_reader.conf")
     yield "TMPDIR", str(data / "tmp")
+    # Without a container, libpq would find the owner's passwords and keys in the home folder.
+    yield "HOME", str(data)
+    yield "PGPASSFILE", os.devnull
 
 
 if __name__ == "__main__":

@@ -1,11 +1,19 @@
 """Take snapshots of a stack, check them, and load them again.
 
 A snapshot is a folder: `manifest.json` describes it, `database.*` is the database, `objects.jsonl`
-lists the objects, and `objects/` has each content once, under its SHA-256. It is complete when it
-has its name: until then, its folder starts with a dot. `snapshot` finds and names them, `take`
-makes one, `check` reads one again, and `load` and `put` load one into a stack.
+lists the objects, `objects/` has each content once, under its SHA-256, and `secrets.age` has the
+stack's secrets, encrypted, if that was asked for. It is complete when it has its name: until then,
+its folder starts with a dot. `snapshot` finds and names them, `take` makes one, `check` reads one
+again, and `load` and `put` load one into a stack.
 """
 
+from mlflow_compose.data.backup.archive import (
+    Archived,
+    archive_of,
+    archive_path,
+    archives,
+    pack,
+)
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.client import NotLoadedError
 from mlflow_compose.data.backup.fits import check_fits
@@ -21,15 +29,22 @@ from mlflow_compose.data.backup.snapshot import (
     remove,
     snapshots,
 )
-from mlflow_compose.data.backup.take import Taken, take
+from mlflow_compose.data.backup.take import Private, Taken, take
+from mlflow_compose.data.backup.unpack import check_archive, unpack
 
 __all__ = [
+    "Archived",
     "Checked",
     "Damaged",
     "NotLoadedError",
+    "Private",
     "Snapshot",
     "Taken",
+    "archive_of",
+    "archive_path",
+    "archives",
     "check",
+    "check_archive",
     "check_fits",
     "check_name",
     "check_room",
@@ -38,7 +53,9 @@ __all__ = [
     "find",
     "load_database",
     "load_objects",
+    "pack",
     "remove",
     "snapshots",
     "take",
+    "unpack",
 ]

@@ -1,13 +1,16 @@
 """Read a snapshot again, and compare everything in it with its digests."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_compose.data.backup.contents import Contents, digest
 from mlflow_compose.data.backup.dump import DUMP, SQLITE
+from mlflow_compose.data.backup.manifest import FILE as MANIFEST
 from mlflow_compose.data.backup.objects import FILE as OBJECTS
 from mlflow_compose.data.backup.objects import Stored, read_list
 from mlflow_compose.data.backup.rate import Rate
+from mlflow_compose.data.backup.sealed import FILE as SECRETS
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.data.backup.sums import FILE, wrong_sums
 from mlflow_compose.data.parallel import in_parallel
@@ -15,7 +18,7 @@ from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
 SHOWN = 3
-FILES = frozenset({DUMP, SQLITE, OBJECTS})
+FILES = frozenset({MANIFEST, OBJECTS, SECRETS, DUMP, SQLITE})
 # Also the name of a file.
 SHA256 = re.compile(r"[0-9a-f]{64}")
 HINT = "restore another one: mlflow-compose snapshots lists them"
@@ -42,17 +45,17 @@ def check(snapshot: Snapshot, progress: Progress) -> Checked:
     """
     manifest, folder = snapshot.manifest, snapshot.folder
     if wrong := [*wrong_sums(folder)]:
-        raise _damaged(snapshot, wrong)
-    for name in (manifest.database.file, manifest.objects.file):
+        raise damaged(snapshot.name, wrong)
+    for name in manifest.files:
         if name not in FILES or not _is_listed(snapshot, name):
-            raise _damaged(snapshot, [name])
+            raise damaged(snapshot.name, [name])
     stored = [*read_list(folder / manifest.objects.file)]
     if strange := [each.key for each in stored if not SHA256.fullmatch(each.sha256)]:
-        raise _damaged(snapshot, strange)
+        raise damaged(snapshot.name, strange)
     size = manifest.database.bytes + _check_contents(snapshot, stored, progress)
     found = (len(stored), sum(each.size for each in stored))
     if found != (manifest.objects.count, manifest.objects.bytes):
-        raise _damaged(snapshot, [manifest.objects.file])
+        raise damaged(snapshot.name, [manifest.objects.file])
     return Checked(len(stored), size)
 
 
@@ -77,7 +80,7 @@ def _check_contents(snapshot: Snapshot, stored: list[Stored], progress: Progress
             wrong += [each.key for each in stored if each.sha256 == sha256]
         progress.detail(f"objects, {rate.text(done)}")
     if wrong:
-        raise _damaged(snapshot, wrong)
+        raise damaged(snapshot.name, wrong)
     return done
 
 
@@ -89,12 +92,13 @@ def _is_whole(snapshot: Snapshot, sha256: str, size: int) -> bool:
         return False
 
 
-def _damaged(snapshot: Snapshot, names: list[str]) -> SnapshotError:
+def damaged(snapshot: str, names: Sequence[str]) -> SnapshotError:
+    """Return the error for a snapshot in which something is missing or has changed."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     shown = ", ".join(names[:SHOWN])
     are = "is" if len(names) == 1 else "are"
     return SnapshotError(
-        f"the snapshot {snapshot.name} is damaged: {shown}{more} {are} missing, or changed "
+        f"the snapshot {snapshot} is damaged: {shown}{more} {are} missing, or changed "
         "since it was taken",
         hint=HINT,
     )

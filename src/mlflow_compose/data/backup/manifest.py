@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlflow_compose.data.backup import sealed
+from mlflow_compose.data.backup.fingerprint import Fingerprint
 from mlflow_compose.engines import RemoteError, shaped
 from mlflow_compose.errors import SnapshotError
 
 FILE = "manifest.json"
 # Raised when an older version of this tool could misread a snapshot.
 VERSION = 1
+UNREADABLE = "its manifest cannot be read"
 DAMAGED_HINT = "mlflow-compose snapshots lists the others"
 
 
@@ -75,6 +78,9 @@ class Manifest:
         settings: Settings that are set and are not secret, by variable.
         database: The database.
         objects: The objects.
+        has_secrets: Whether there is a file with the secrets of the stack, encrypted.
+        fingerprint: Fingerprint of the keys that values in the database are encrypted with, None
+            if there are none.
     """
 
     version: int
@@ -88,6 +94,14 @@ class Manifest:
     settings: Mapping[str, str]
     database: Database
     objects: Objects
+    has_secrets: bool = False
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files with digests, the manifest first."""
+        secrets = (sealed.FILE,) if self.has_secrets else ()
+        return (FILE, self.objects.file, *secrets, self.database.file)
 
     @property
     def when(self) -> datetime:
@@ -113,22 +127,39 @@ def read_manifest(folder: Path) -> Manifest:
         SnapshotError: There is none, it is damaged, or it is of a newer version of this tool.
     """
     try:
-        found = json.loads((folder / FILE).read_bytes())
-    except (OSError, ValueError):
-        raise _damaged(folder, "its manifest cannot be read") from None
+        text = (folder / FILE).read_bytes()
+    except OSError:
+        raise _damaged(folder.name, UNREADABLE) from None
+    return parse_manifest(text, folder.name)
+
+
+def parse_manifest(text: bytes, name: str) -> Manifest:
+    """Return a manifest from the text of its file.
+
+    Args:
+        text: The text.
+        name: Name of the snapshot, for errors.
+
+    Raises:
+        SnapshotError: It is damaged, or of a newer version of this tool.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise _damaged(name, UNREADABLE) from None
     match found:
         case {"version": int(number)} if number > VERSION:
             raise SnapshotError(
-                f"the snapshot {folder.name} was made by a newer version of mlflow-compose",
+                f"the snapshot {name} was made by a newer version of mlflow-compose",
                 hint="update mlflow-compose (pip install --upgrade mlflow-compose)",
             )
     try:
         manifest = shaped(found, Manifest)
         datetime.fromisoformat(manifest.created)
     except (RemoteError, ValueError):
-        raise _damaged(folder, "its manifest is not in the format") from None
+        raise _damaged(name, "its manifest is not in the format") from None
     return manifest
 
 
-def _damaged(folder: Path, why: str) -> SnapshotError:
-    return SnapshotError(f"the snapshot {folder.name} is damaged: {why}", hint=DAMAGED_HINT)
+def _damaged(name: str, why: str) -> SnapshotError:
+    return SnapshotError(f"the snapshot {name} is damaged: {why}", hint=DAMAGED_HINT)

@@ -102,7 +102,7 @@ def latest(top: Path, stack_id: str) -> Snapshot | None:
 
 
 @contextmanager
-def new(top: Path, name: str, stack_id: str) -> Iterator[Path]:
+def new(top: Path, name: str, stack_id: str = "received") -> Iterator[Path]:
     """Provide a folder that becomes a snapshot at the end of the block, unless that fails.
 
     Raises:
@@ -140,6 +140,9 @@ def remove(folder: Path) -> None:
         folder = folder.rename(hidden)
     if folder.is_dir():
         shutil.rmtree(folder)
+    else:
+        # Half of an archive.
+        folder.unlink(missing_ok=True)
 
 
 def partials(top: Path, stack_id: str = "*") -> tuple[Path, ...]:

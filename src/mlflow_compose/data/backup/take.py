@@ -1,12 +1,14 @@
 """Take a snapshot of a running stack."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from mlflow_compose.data.backup import manifest as format_
+from mlflow_compose.data.backup import sealed
 from mlflow_compose.data.backup.dump import dump
+from mlflow_compose.data.backup.fingerprint import fingerprint
 from mlflow_compose.data.backup.manifest import Database, Manifest, Objects
 from mlflow_compose.data.backup.objects import copy_objects
 from mlflow_compose.data.backup.rate import Rate
@@ -15,6 +17,19 @@ from mlflow_compose.data.backup.sources import source_of
 from mlflow_compose.data.backup.sums import write_sums
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress
+
+
+@dataclass(frozen=True)
+class Private:
+    """What a snapshot has of the secrets of its stack.
+
+    Attributes:
+        keys: Keys that values in the database are encrypted with; only a fingerprint is stored.
+        sealed: Encrypted file of secrets, empty for none.
+    """
+
+    keys: str = field(default="", repr=False)
+    sealed: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,7 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
     now: datetime,
     settings: Mapping[str, str],
     progress: Progress,
+    private: Private = Private(),
     *,
     links: bool = True,
 ) -> Taken:
@@ -54,6 +70,7 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
         now: The current time, with its time zone.
         settings: Settings without secrets, by variable.
         progress: Receiver of progress.
+        private: Secrets of the stack.
         links: Whether contents that have not changed are linked to the last snapshot.
 
     Raises:
@@ -66,13 +83,17 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
             database = dump(engine, folder, progress)
         with progress.step("Copying objects"):
             copied = copy_objects(source_of(engine), folder, previous, progress, Rate())
-        manifest = _manifest(engine, name, now, settings, database, copied.objects)
-        (folder / format_.FILE).write_text(manifest.text, encoding="utf-8")
-        write_sums(folder, (format_.FILE, database.file, copied.objects.file))
+        manifest = _described(engine, name, now, settings, database, copied.objects)
+        manifest = replace(
+            manifest,
+            has_secrets=bool(private.sealed),
+            fingerprint=fingerprint(private.keys, database.rows),
+        )
+        _finish(folder, manifest, private)
     return Taken(Snapshot(top / name, manifest), copied.sent, copied.sent_bytes)
 
 
-def _manifest(  # noqa: PLR0913, PLR0917 - independent inputs
+def _described(  # noqa: PLR0913, PLR0917 - independent inputs
     engine: Engine,
     name: str,
     now: datetime,
@@ -94,3 +115,11 @@ def _manifest(  # noqa: PLR0913, PLR0917 - independent inputs
         database=database,
         objects=objects,
     )
+
+
+def _finish(folder: Path, manifest: Manifest, private: Private) -> None:
+    """Write the files of a snapshot that depend on the others."""
+    if private.sealed:
+        (folder / sealed.FILE).write_bytes(private.sealed)
+    (folder / format_.FILE).write_text(manifest.text, encoding="utf-8")
+    write_sums(folder, manifest.files)
