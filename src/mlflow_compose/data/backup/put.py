@@ -50,7 +50,8 @@ def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot) -> Diffe
         snapshot: Snapshot to load, None for no objects.
         known: A snapshot of this stack: objects that have not changed since have its digests.
     """
-    listed = source_of(engine).listed()
+    # The database is loaded first: MLflow creates the folder with the first artifact.
+    listed = source_of(engine, may_be_missing=True).listed()
     change = difference(listed, _stored(snapshot), _stored(known))
     if not engine.stack.stores.artifacts.external:
         return change

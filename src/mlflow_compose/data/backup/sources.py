@@ -21,9 +21,16 @@ GONE = ("NoSuchKey", "404")
 HINT = "mlflow-compose verify finds the cause"
 
 
-def source_of(engine: Engine) -> Source:
-    """Return where the objects of a stack are."""
+def source_of(engine: Engine, *, may_be_missing: bool = False) -> Source:
+    """Return where the objects of a stack are.
+
+    Args:
+        engine: Engine of the stack.
+        may_be_missing: Whether the database may have runs although there is no folder yet.
+    """
     stores = engine.stack.stores
+    if not stores.uses_s3:
+        return InFolder(engine, may_be_missing=may_be_missing)
     if stores.bundles_s3:
         port = urlsplit(engine.stack.s3_url or "").port
         if port is None or not engine.listens_on(port):
@@ -31,7 +38,7 @@ def source_of(engine: Engine) -> Source:
                 f"the stack's S3 server does not listen on port {port} of this machine",
                 hint="mlflow-compose up starts it there",
             )
-    return InBucket(Bucket.of(engine.stack)) if stores.uses_s3 else InFolder(engine)
+    return InBucket(Bucket.of(engine.stack))
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class InFolder:
 
     engine: Engine
     kind: str = "folder"
+    may_be_missing: bool = False
 
     def listed(self) -> Sequence[Listed]:
         """Return all files."""
@@ -82,7 +90,8 @@ class InFolder:
             found.extend(Listed(*each) for each in shaped(part, list[tuple[str, int, str]]))
 
         stores = self.engine.stack.stores
-        request = {"folder": stores.artifact_folder, "backend": stores.backend_uri}
+        backend = "" if self.may_be_missing else stores.backend_uri
+        request = {"folder": stores.artifact_folder, "backend": backend}
         try:
             run_modules(self.engine, LISTING, request, type(None), on_item=take)
         except RemoteError as error:

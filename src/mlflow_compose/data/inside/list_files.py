@@ -1,5 +1,6 @@
 """List the artifacts in a folder."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ def main(request: Request) -> None:
     """Report key, size and a text that changes with the content, for each file.
 
     Args:
-        request: `folder`, and `backend`, which says whether there may be none.
+        request: `folder`, and `backend`, which says whether there may be none; without it, there
+            may.
     """
+    if not request["backend"] and not os.path.lexists(request["folder"]):
+        return
     with tables.database_errors():
         files = copy_folder.files_of(Path(request["folder"]), request["backend"])
     for part in tables.chunks(files.items(), PART):
