@@ -79,9 +79,9 @@ def check_postgres(plan: Plan, engine: Engine) -> None:
     Raises:
         UpgradeError: It cannot.
     """
-    image = versions_of(plan).get(POSTGRES)
-    was_started = bool(read_record(plan.paths).places.get(plan.stack.site.engine))
-    if image is None or not was_started or recorded(plan).get(POSTGRES) == image:
+    image, before = versions_of(plan).get(POSTGRES), recorded(plan).get(POSTGRES)
+    # If it is not known, PostgreSQL itself refuses the data of another major version.
+    if image is None or before is None or image == before:
         return
     found = majors(engine)
     if found.differ:
