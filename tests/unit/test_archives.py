@@ -89,7 +89,7 @@ def test_an_archive_that_cannot_be_written_must_leave_nothing(taken: Snapshot) -
 
 
 def test_half_an_archive_must_be_deleted_by_the_next_backup(tmp_path: Path) -> None:
-    (tmp_path / f"{PREFIX}old.tar").write_bytes(b"half")
+    (tmp_path / f"{PREFIX}id.old.tar").write_bytes(b"half")
     make(tmp_path, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 

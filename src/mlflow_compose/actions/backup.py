@@ -96,6 +96,15 @@ def backup(plan: Plan, engine: Engine, progress: Progress, now: datetime, wanted
     )
 
 
+def backup_before(
+    command: str, plan: Plan, engine: Engine, progress: Progress, now: datetime
+) -> str:
+    """Take a snapshot before a command that deletes data; return its name."""
+    name = f"before-{command}-{default_name(now)}"
+    backup(plan, engine, progress, now, Wanted(name))
+    return name
+
+
 def verify_backup(plan: Plan, progress: Progress, name: str) -> Result:
     """Read a snapshot or an archive again, and compare everything with its digests."""
     top = plan.paths.backups

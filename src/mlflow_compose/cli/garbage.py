@@ -74,9 +74,6 @@ def gc(  # noqa: PLR0913, PLR0917 - options
 
 def _backup(context: Context, plan: "Plan", now: datetime) -> str:
     """Take a snapshot; return its name."""
-    from mlflow_compose.actions.backup import Wanted, backup
-    from mlflow_compose.data.backup import default_name
+    from mlflow_compose.actions.backup import backup_before
 
-    name = f"before-gc-{default_name(now)}"
-    backup(plan, context.engine(plan), context.console, now, Wanted(name))
-    return name
+    return backup_before("gc", plan, context.engine(plan), context.console, now)

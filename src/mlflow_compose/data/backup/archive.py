@@ -132,7 +132,7 @@ def pack(snapshot: Snapshot, progress: Progress) -> Archived:
         FilesError: It cannot be written.
     """
     path = archive_path(snapshot.folder.parent, snapshot.name)
-    partial = path.with_name(PREFIX + path.name)
+    partial = path.with_name(f"{PREFIX}{snapshot.manifest.stack_id}.{path.name}")
     try:
         remove(partial)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)

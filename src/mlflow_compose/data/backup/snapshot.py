@@ -15,6 +15,8 @@ from mlflow_compose.errors import FilesError, SnapshotError, UsageError
 # Not a path, not an option, and not hidden: hidden folders are incomplete snapshots.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 PREFIX = ".partial-"
+# In place of a stack's id, for half-deleted ones.
+REMOVED = "removed"
 INCOMPLETE = "incomplete: it is being taken, or that was interrupted; the next backup deletes it"
 MODE = 0o700
 
@@ -116,7 +118,7 @@ def new(top: Path, name: str, stack_id: str = "received") -> Iterator[Path]:
         top.mkdir(mode=MODE, exist_ok=True)
         # Left behind by commands that were killed: the stack's lock is held. Other stacks may
         # share the folder.
-        for old in partials(top, stack_id):
+        for old in (*partials(top, stack_id), *partials(top, REMOVED)):
             remove(old)
         partial.mkdir(mode=MODE)
         try:
@@ -135,7 +137,7 @@ def new(top: Path, name: str, stack_id: str = "received") -> Iterator[Path]:
 def remove(folder: Path) -> None:
     """Delete a snapshot; half of one does not look like one."""
     if not folder.name.startswith("."):
-        hidden = folder.with_name(f"{PREFIX}removed.{folder.name}")
+        hidden = folder.with_name(f"{PREFIX}{REMOVED}.{folder.name}")
         remove(hidden)
         folder = folder.rename(hidden)
     if folder.is_dir():
