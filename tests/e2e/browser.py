@@ -35,17 +35,25 @@ class Browser:
 
     def find(self, selector: str, text: str = "") -> "WebElement":
         """Return the first visible element that matches a CSS selector and contains a text."""
+        return self.find_any((selector, text))
+
+    def find_any(self, *wanted: tuple[str, str]) -> "WebElement":
+        """Return the first visible element for one of several selectors and texts."""
         from selenium.common.exceptions import StaleElementReferenceException
         from selenium.webdriver.support.wait import WebDriverWait
 
         def found(driver: "Chrome") -> "WebElement | None":
-            elements = driver.find_elements("css selector", selector)
-            matching = (one for one in elements if one.is_displayed() and text in one.text)
+            matching = (
+                one
+                for selector, text in wanted
+                for one in driver.find_elements("css selector", selector)
+                if one.is_displayed() and text in one.text
+            )
             return next(matching, None)
 
         ignored = [StaleElementReferenceException]
         wait = WebDriverWait(self.driver, SECONDS * PATIENCE, ignored_exceptions=ignored)
-        message = f"not on the page: {selector} {text}"
+        message = f"not on the page: {wanted}"
         element = wait.until(found, message)
         assert element
         return element
@@ -59,6 +67,18 @@ class Browser:
         from selenium.webdriver import ActionChains
 
         ActionChains(self.driver).double_click(self.find(selector, text)).perform()
+
+    def open_notebook(self, name: str) -> None:
+        """Open a notebook in JupyterLab, and wait until its kernel is connected.
+
+        Chromium fails requests while any network of this machine changes, as Docker's networks do
+        in other tests (ERR_NETWORK_CHANGED); then, as a person would, try again.
+        """
+        ready, refused = ("#jp-main-statusbar", "| Idle"), (".jp-Dialog-content", "Failed to fetch")
+        self.double_click(".jp-DirListing-item", name)
+        while "Failed to fetch" in self.find_any(ready, refused).text:
+            self.click(".jp-Dialog-button", "Close")
+            self.double_click(".jp-DirListing-item", name)
 
     def type(self, selector: str, text: str) -> None:
         """Enter a text and submit it."""

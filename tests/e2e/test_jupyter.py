@@ -133,9 +133,8 @@ def test_a_person_must_get_from_the_token_to_the_run_in_mlflow(
         browser.open(lab.stack.url.replace("://", f"://admin:{password}@"))
         browser.open(lab.url)
         browser.type("#password_input", lab.token)
-        browser.double_click(".jp-DirListing-item", "first-run.ipynb")
         # Until the kernel is connected, JupyterLab would ask which one to use.
-        browser.find("#jp-main-statusbar", "Python 3 (ipykernel) | Idle")
+        browser.open_notebook("first-run.ipynb")
         browser.click(".lm-MenuBar-item", "Run")
         browser.click(".lm-Menu-item[data-command='runmenu:run-all']:not(.lm-mod-disabled)")
         link = browser.find(".jp-OutputArea a[href*='/runs/']")
