@@ -1,14 +1,15 @@
 """A stack as scenarios see it, independent of the engine."""
 
+import os
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import pytest
 from dotenv import dotenv_values
@@ -22,14 +23,23 @@ from .waiting import free_ports, wait_until
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+T = TypeVar("T", bound=Callable[..., object])
 SERVERS = ("postgres", "s3", "mlflow")
 
 # For scenarios that only apply to one engine; the argument is the reason.
 docker_only = pytest.mark.docker_only
 local_only = pytest.mark.local_only
+SOAK = "STACK_SOAK"
 # In seconds; the product's default assumes an otherwise idle machine.
 WAIT_TIMEOUT = 300
 CONTENT = bytes(range(256)) * 64
+
+
+def short_in_ci(test: T) -> T:
+    """Run a scenario without Docker only, where it takes less time; `make soak` runs it on both."""
+    if os.environ.get(SOAK) == "1":
+        return test
+    return local_only("takes minutes on Docker, where make soak runs it")(test)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`backup` and `restore`: what was stored is there again, whatever happened in between."""
 
+import os
 import random
 import shutil
 import signal
@@ -10,7 +11,7 @@ import pytest
 
 from .conftest import MakeStack
 from .kept_data import ARTIFACTS, Writers, answers, everything, fill
-from .running import RunningStack
+from .running import SOAK, RunningStack, short_in_ci
 from .small import kept
 from .tool import SCRIPT, environment
 
@@ -81,17 +82,18 @@ def test_a_snapshot_must_bring_back_what_was_deleted_with_its_volumes(filled: Ru
     assert answers(filled) == seen
 
 
-@pytest.mark.parametrize("seed", range(1))
+@short_in_ci
+@pytest.mark.parametrize("seed", range(10 if os.environ.get(SOAK) == "1" else 1))
 def test_a_killed_command_must_leave_the_old_state_or_the_new_one(
     filled: RunningStack, seed: int
 ) -> None:
     """And the next command must say which."""
-    chance = random.Random(seed)  # noqa: S311 - repeatable
+    chance, name = random.Random(seed), f"killed-{seed}"  # noqa: S311 - repeatable
     filled.log_run()
     before = everything(filled)
-    kill(filled, chance.uniform(0.5, 4), "backup", "killed")
-    complete = "killed" in snapshot_names(filled)
-    assert complete is (filled.folder / "backups" / "killed").exists()
+    kill(filled, chance.uniform(0.5, 4), "backup", name)
+    complete = name in snapshot_names(filled)
+    assert complete is (filled.folder / "backups" / name).exists()
     assert everything(filled) == before
     kill(filled, chance.uniform(3, 9), "restore", "second", "--yes")
     is_between = (filled.folder / ".mlflow-compose" / "restoring.json").exists()
@@ -130,6 +132,7 @@ def small(_make_for_module: MakeStack) -> RunningStack:
     return stack
 
 
+@short_in_ci
 def test_a_file_and_a_folder_must_be_restored_and_that_undone(small: RunningStack) -> None:
     before = everything(small)
     run = small.log_run()
@@ -140,6 +143,7 @@ def test_a_file_and_a_folder_must_be_restored_and_that_undone(small: RunningStac
     assert len(kept(small).runs) == 4
 
 
+@short_in_ci
 def test_a_reset_must_leave_nothing_or_a_snapshot(small: RunningStack) -> None:
     small.tool("reset", "--yes")
     found = kept(small)
@@ -150,6 +154,7 @@ def test_a_reset_must_leave_nothing_or_a_snapshot(small: RunningStack) -> None:
     assert len(kept(small).files) == len(ARTIFACTS) + 1
 
 
+@short_in_ci
 def test_a_file_and_a_folder_must_be_restored_into_a_database_and_a_bucket(
     small: RunningStack, filled: RunningStack
 ) -> None:
@@ -169,6 +174,7 @@ def refused(stack: RunningStack, other: RunningStack, name: str) -> str:
     return message
 
 
+@short_in_ci
 @pytest.mark.parametrize("damage", ["flipped", "missing", "short", "manifest"])
 def test_a_damaged_snapshot_must_be_refused_before_anything_is_touched(
     small: RunningStack, damage: str

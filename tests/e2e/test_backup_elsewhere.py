@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from .conftest import MakeStack
-from .running import RunningStack
+from .running import RunningStack, short_in_ci
 from .small import SMALLEST, kept
 from .tool import environment, tool
 
 PASSPHRASE = "a passphrase of the test"
 
 
+@short_in_ci
 def test_an_archive_must_bring_a_stack_to_another_machine(
     smallest: RunningStack, make_stack: MakeStack
 ) -> None:

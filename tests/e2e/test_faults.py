@@ -14,7 +14,7 @@ import pytest
 
 from .faults import cut_off, full, small_disk
 from .local_stack import LocalStack
-from .running import SERVERS, RunningStack
+from .running import SERVERS, RunningStack, short_in_ci
 from .waiting import wait_until
 from .writing import writing
 
@@ -90,6 +90,7 @@ def expect_counted(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     assert (now["bucket-init"]["since"], now["bucket-init"]["restarts"]) == (None, 0)
 
 
+@short_in_ci
 @pytest.mark.parametrize("service", ["postgres", "s3"])
 def test_a_full_disk_must_fail_requests_and_lose_nothing(
     mended: RunningStack, service: str, tmp_path: Path
