@@ -106,6 +106,23 @@ def test_a_killed_command_must_leave_the_old_state_or_the_new_one(
     assert everything(filled) == before or (not is_between and len(filled.stored_runs()) == 4)
 
 
+@short_in_ci
+def test_tables_that_cannot_be_replaced_must_stay_with_their_objects(
+    filled: RunningStack,
+) -> None:
+    """A view of someone else's refers to them, so that PostgreSQL does not drop them."""
+    before = everything(filled)
+    filled.sql("CREATE VIEW theirs AS SELECT * FROM runs")
+    try:
+        for command in (["restore", "second"], ["reset"]):
+            error = filled.tool(*command, "--yes", "--json", code=1).envelope["errors"][0]
+            assert "other objects depend on" in error["message"]
+            assert everything(filled) == before
+            assert filled.api.call("GET", "/version").ok
+    finally:
+        filled.sql("DROP VIEW theirs")
+
+
 def kill(stack: RunningStack, after: float, *arguments: str) -> None:
     """Kill a command after some seconds, unless it has ended."""
     process = subprocess.Popen(

@@ -218,8 +218,9 @@ def _load(work: Work, engine: Engine, snapshot: Snapshot | None, saved: Snapshot
     """Load a snapshot, or nothing, while MLflow is idle."""
     if snapshot is None:
         with work.progress.step("Deleting objects and tables"):
-            load_objects(engine, None, saved, work.progress)
+            # First what happens as a whole or not at all.
             empty_database(engine)
+            load_objects(engine, None, saved, work.progress)
         return
     with work.progress.step("Loading the database"):
         load_database(engine, snapshot, saved)

@@ -11,8 +11,11 @@ from mlflow_compose.stack import POSTGRES_CLIENT
 
 # The login of PG_USER in the client's service file.
 LOGIN = "service=mlflow"
+PSQL = ("psql", "-XAt", "-v", "ON_ERROR_STOP=1")
 # Of gzip; more would take several times as long and save a tenth.
 COMPRESSION = "1"
+# In psql's output, in front of PostgreSQL's sentence about a statement, which ends the transaction.
+SERVERS_ERROR = "ERROR:"
 CLIENT_TOO_OLD = "server version mismatch"
 LOADED = "loaded"
 # The dump becomes SQL, and all of it one transaction. It is only committed if pg_restore has read
@@ -36,9 +39,7 @@ def query(engine: Engine, text: str) -> list[str]:
     Raises:
         SnapshotError: The database cannot be read.
     """
-    outcome = engine.run(
-        POSTGRES_CLIENT, ("psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-c", text, LOGIN)
-    )
+    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", text, LOGIN))
     check(engine, outcome)
     return outcome.stdout.decode().splitlines()
 
@@ -74,14 +75,16 @@ def drop_tables(engine: Engine, namespace: str, tables: Collection[str]) -> None
     """Delete tables, all or none.
 
     Raises:
-        SnapshotError: They cannot be deleted, for example because others refer to them.
+        NotLoadedError: They cannot be deleted, for example because others refer to them.
+        SnapshotError: It is not known whether they were deleted.
     """
-    if tables:
-        names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
-        try:
-            query(engine, f"DROP TABLE {names}")
-        except SnapshotError as error:
-            raise NotLoadedError(error.message, hint=error.hint) from None
+    if not tables:
+        return
+    names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
+    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", f"DROP TABLE {names}", LOGIN))
+    if outcome.exit_code:
+        message = f"the tables cannot be deleted: {_reason(engine, outcome)}"
+        raise _changeless(outcome)(message, hint="mlflow-compose logs postgres may show more")
 
 
 def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[str, int]:
@@ -103,17 +106,16 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
     """Replace tables by those of a dump, all or none.
 
     Raises:
-        SnapshotError: The dump cannot be loaded, and nothing has changed.
+        NotLoadedError: The dump cannot be loaded, and nothing has changed.
+        SnapshotError: It is not known whether it was loaded.
     """
     tables = ", ".join(_qualified(namespace, name) for name in sorted(dropped))
     begin = f"BEGIN; DROP TABLE {tables};" if dropped else "BEGIN;"
     with file.open("rb") as dumped:
         outcome = engine.run(POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin), stdin=dumped)
     if outcome.exit_code or outcome.stdout.split()[-1:] != [LOADED.encode()]:
-        raise NotLoadedError(
-            f"the database cannot be restored: {_reason(engine, outcome)}",
-            hint="nothing in it has changed; mlflow-compose logs postgres may show more",
-        )
+        message = f"the database cannot be restored: {_reason(engine, outcome)}"
+        raise _changeless(outcome)(message, hint="mlflow-compose logs postgres may show more")
 
 
 def _qualified(namespace: str, name: str) -> str:
@@ -132,8 +134,17 @@ def check(engine: Engine, outcome: Outcome) -> None:
     raise SnapshotError(f"the database cannot be read: {_reason(engine, outcome)}", hint=hint)
 
 
+def _changeless(outcome: Outcome) -> type[SnapshotError]:
+    """Return the error for a transaction that failed, by whether it is certain that it did.
+
+    If the connection was lost, PostgreSQL may have committed without being able to say so.
+    """
+    return NotLoadedError if SERVERS_ERROR in outcome.stderr else SnapshotError
+
+
 def _reason(engine: Engine, outcome: Outcome) -> str:
     """Return PostgreSQL's sentence, which details and hints may follow."""
     lines = outcome.stderr.splitlines()
-    found = next((line.partition("ERROR:")[2] for line in lines if "ERROR:" in line), "")
+    failed = (line.partition(SERVERS_ERROR)[2] for line in lines if SERVERS_ERROR in line)
+    found = next(failed, "")
     return engine.stack.mask(found.strip() or outcome.failure)
