@@ -10,6 +10,7 @@ import pytest
 from mlflow_compose import actions
 from mlflow_compose.actions import Plan, load_plan, read_settings
 from mlflow_compose.actions.folders import held_folders
+from mlflow_compose.actions.restore import Work
 from mlflow_compose.engines import Engine, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.docker import DockerEngine
@@ -231,3 +232,15 @@ def test_only_folders_with_the_id_must_be_recorded(tmp_path: Path) -> None:
     assert folders(found).marked == ("data/mlflow_data",)
     claim(found.paths.local / "data" / "minio_data", found.identity.id)
     assert folders(found).marked == ("data/minio_data", "data/mlflow_data")
+
+
+def test_a_restore_must_not_fill_an_unmounted_disk_either(tmp_path: Path) -> None:
+    """It starts the stack itself, if that does not run."""
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    found = plan(tmp_path, f"MINIO_VOLUME_PATH={objects}")
+    up(found)
+    unmount(objects)
+    work = Work(found, lambda _: Disk(found), FakeScreen(), wait_timeout=5)
+    with pytest.raises(EngineError, match=GONE):
+        work.start(prove=False)

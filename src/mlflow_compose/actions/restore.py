@@ -69,9 +69,15 @@ class Work:
         return find(self.plan.paths.backups, name)
 
     def start(self, *, prove: bool) -> Result:
-        """Start the stack."""
-        timeout = self.wait_timeout
-        return up(self.plan, self.engine, self.progress, wait_timeout=timeout, prove=prove)
+        """Start the stack with the data that it has."""
+        return up(
+            self.plan,
+            self.engine,
+            self.progress,
+            wait_timeout=self.wait_timeout,
+            prove=prove,
+            engine_of=self.engine_of,
+        )
 
 
 def restore(work: Work, name: str, now: datetime, *, saved_as: str = SAVED) -> Result:
