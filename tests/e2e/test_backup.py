@@ -111,10 +111,12 @@ def test_tables_that_cannot_be_replaced_must_stay_with_their_objects(
     filled: RunningStack,
 ) -> None:
     """A view of someone else's refers to them, so that PostgreSQL does not drop them."""
+    filled.tool("backup", "kept")
+    filled.log_run()
     before = everything(filled)
     filled.sql("CREATE VIEW theirs AS SELECT * FROM runs")
     try:
-        for command in (["restore", "second"], ["reset"]):
+        for command in (["restore", "kept"], ["reset"]):
             error = filled.tool(*command, "--yes", "--json", code=1).envelope["errors"][0]
             assert "other objects depend on" in error["message"]
             assert everything(filled) == before

@@ -68,6 +68,11 @@ class Work:
         """Return a snapshot of the stack's folder."""
         return find(self.plan.paths.backups, name)
 
+    def written(self, plan: Plan) -> Engine:
+        """Return the engine of a plan, whose files become those on disk."""
+        write(plan.rendering(), plan.folder)
+        return self.engine_of(plan)
+
     def start(self, *, prove: bool) -> Result:
         """Start the stack with the data that it has."""
         return up(
@@ -78,6 +83,11 @@ class Work:
             prove=prove,
             engine_of=self.engine_of,
         )
+
+
+def idle(plan: Plan) -> Plan:
+    """Return a stack whose servers run, and whose MLflow does nothing."""
+    return replace(plan, stack=migration.intermediate(plan.stack, plan.stack, port=0))
 
 
 def restore(work: Work, name: str, now: datetime, *, saved_as: str = SAVED) -> Result:
@@ -211,10 +221,7 @@ def _save(work: Work, engine: Engine, name: str, now: datetime) -> Snapshot:
 
 def _idle(work: Work) -> Engine:
     """Start the servers with an idle MLflow; return their engine."""
-    idle = migration.intermediate(work.plan.stack, work.plan.stack, port=0)
-    plan = replace(work.plan, stack=idle)
-    write(plan.rendering(), plan.folder)
-    engine = work.engine_of(plan)
+    engine = work.written(idle(work.plan))
     engine.prepare(work.progress)
     engine.start(work.progress, wait_timeout=work.wait_timeout)
     return engine

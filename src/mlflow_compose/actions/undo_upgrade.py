@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.actions.restore import Work
+from mlflow_compose.actions.restore import Work, idle
 from mlflow_compose.actions.restoring import check_places
 from mlflow_compose.actions.upgrade_plan import UpgradePlan
 from mlflow_compose.actions.upgrading import (
@@ -20,18 +20,10 @@ from mlflow_compose.actions.upgrading import (
 from mlflow_compose.actions.versions import Versions, record_versions
 from mlflow_compose.data.backup import load_database, load_objects
 from mlflow_compose.data.upgrade import delete_old, put_back
-from mlflow_compose.engines import Engine
 from mlflow_compose.errors import MlflowComposeError
-from mlflow_compose.render import write
-from mlflow_compose.stack import migration
 
 # A second Ctrl-C also ends the commands that put everything back.
 TRIES = 3
-
-
-def idle(plan: Plan) -> Plan:
-    """Return a stack whose servers run, and whose MLflow does nothing."""
-    return replace(plan, stack=migration.intermediate(plan.stack, plan.stack, port=0))
 
 
 def settle(work: Work) -> None:
@@ -57,7 +49,7 @@ def finish(new: Plan, work: Work, found: Upgrading) -> None:
     """Record that the stack has its new versions, and delete what was set aside."""
     record_versions(new)
     if found.reloads:
-        delete_old(on_disk(new, work))
+        delete_old(work.written(new))
     end(new.paths)
 
 
@@ -107,11 +99,11 @@ def _restore(new: Plan, work: Work, found: Upgrading) -> None:
         return
     progress, saved = work.progress, work.find(found.saved)
     if found.reloads:
-        engine = on_disk(work.plan, work)
+        engine = work.written(work.plan)
         engine.stop(progress, volumes=False)
         put_back(engine)
     # The new MLflow knows which tables it has added.
-    engine = on_disk(idle(work.plan if found.reloads else new), work)
+    engine = work.written(idle(work.plan if found.reloads else new))
     engine.prepare(progress)
     engine.start(progress, wait_timeout=work.wait_timeout)
     if not found.reloads:
@@ -123,12 +115,6 @@ def _restore(new: Plan, work: Work, found: Upgrading) -> None:
 
 def _with(plan: Plan, versions: Versions) -> Plan:
     return plan.with_settings({name.lower(): value for name, value in versions.items()})
-
-
-def on_disk(plan: Plan, work: Work) -> Engine:
-    """Return the engine of a plan, whose files become those on disk."""
-    write(plan.rendering(), plan.folder)
-    return work.engine_of(plan)
 
 
 def _env_change(path: Path, found: Upgrading) -> EnvChange:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlflow_compose.actions.ongoing import ongoing_migration
-from mlflow_compose.actions.restore import Work
-from mlflow_compose.actions.undo_upgrade import finish, idle, on_disk, undo
+from mlflow_compose.actions.restore import Work, idle
+from mlflow_compose.actions.undo_upgrade import finish, undo
 from mlflow_compose.actions.upgrade_plan import UpgradePlan
 from mlflow_compose.actions.upgrading import (
     CHANGING,
@@ -165,7 +165,7 @@ def _change(run: Upgrade, saved: Snapshot) -> None:
         work.engine.stop(progress, volumes=False)
         run.at(CHANGING, saved.name)
         set_aside(work.engine)
-    engine = on_disk(idle(run.move.new), work)
+    engine = work.written(idle(run.move.new))
     engine.start(progress, wait_timeout=work.wait_timeout)
     if not run.reloads:
         check_names(engine, saved)
@@ -182,7 +182,7 @@ def _change(run: Upgrade, saved: Snapshot) -> None:
 def _prove(run: Upgrade) -> None:
     """Start and verify the new stack on another port: what clients log could still be undone."""
     work = run.work
-    engine = on_disk(run.move.new.with_settings({"mlflow_port": free_port()}), work)
+    engine = work.written(run.move.new.with_settings({"mlflow_port": free_port()}))
     engine.start(work.progress, wait_timeout=work.wait_timeout)
     if errors := verify(engine, work.progress).errors:
         raise UpgradeError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from mlflow_compose.cli.context import Context, context_of
+from mlflow_compose.cli.context import Context, WaitTimeout, context_of
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
         typer.Option("--prune", help="Delete the data that earlier migrations left behind."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    wait_timeout: Annotated[
-        float,
-        typer.Option(
-            min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."
-        ),
-    ] = 180,
+    wait_timeout: WaitTimeout = 180,
 ) -> None:
     """Move the data to another S3 server or to PostgreSQL.
 

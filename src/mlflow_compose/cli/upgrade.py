@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlflow_compose.cli.context import Context, context_of
+from mlflow_compose.cli.context import Context, WaitTimeout, context_of
 from mlflow_compose.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ def upgrade(  # noqa: PLR0913, PLR0917 - options
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only show what would change.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    wait_timeout: Annotated[
-        float,
-        typer.Option(
-            min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."
-        ),
-    ] = 180,
+    wait_timeout: WaitTimeout = 180,
 ) -> None:
     """Upgrade MLflow and PostgreSQL together with their data.
 

@@ -41,7 +41,7 @@ def container_image(settings: Settings, sources: Mapping[str, str], home: str) -
     if settings.mlflow_image:
         return Image(settings.mlflow_image, None)
     build = image_build(settings, sources[REQUIREMENTS], home)
-    return Image(image_name(settings, build, sources), build)
+    return Image(image_name("mlflow_server", settings.mlflow_version, build, sources), build)
 
 
 def package_folder(
@@ -59,27 +59,41 @@ def package_folder(
     # The image is compiled by its recipe instead, once it has deleted what no server uses.
     build = image_build(settings, lock, home, "--compile-bytecode", servers=servers)
     build = replace(build, contents=f"{build.contents}, PostgreSQL and rclone")
-    return Image(environment_folder(settings, build, machine), build)
+    return Image(environment_folder("mlflow", settings.mlflow_version, build, machine), build)
 
 
-def image_name(settings: Settings, build: Build, sources: Mapping[str, str]) -> str:
+def image_name(name: str, version: str, build: Build, sources: Mapping[str, str]) -> str:
     """Return a name with a digest of everything that goes into the image.
 
     With this name, Compose builds only if something changed, with or without this tool, and two
     stacks share an image exactly if it is the same.
+
+    Args:
+        name: Name of the image without a tag.
+        version: Version of what it is for.
+        build: How it is built.
+        sources: Texts that go into it, by file name.
     """
-    files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
-    declared = (build.base, build.requirements, *build.install_options, str(build.user))
-    return f"mlflow_server:{settings.mlflow_version}-{digest((*declared, *files))}"
+    files = (f"{file}\0{text}" for file, text in sorted(sources.items()))
+    return f"{name}:{version}-{digest((build.base, *_inputs(build), str(build.user), *files))}"
 
 
-def environment_folder(settings: Settings, build: Build, machine: Machine) -> str:
+def environment_folder(name: str, version: str, build: Build, machine: Machine) -> str:
     """Return the folder for the packages of a stack without containers.
 
     Two stacks share the folder exactly if the same packages go into it.
+
+    Args:
+        name: Name of what it is for.
+        version: Version of that.
+        build: How it is installed.
+        machine: Machine to install on.
     """
-    inputs = (machine.python, build.requirements, *build.install_options)
-    return f"{machine.cache}/mlflow-{settings.mlflow_version}-{digest(inputs)}"
+    return f"{machine.cache}/{name}-{version}-{digest((machine.python, *_inputs(build)))}"
+
+
+def _inputs(build: Build) -> tuple[str, ...]:
+    return (build.requirements, *build.packages, *build.install_options)
 
 
 def image_build(settings: Settings, lock: str, home: str, *added: str, servers: str = "") -> Build:

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.model import PINNED_MLFLOW
-from mlflow_compose.stack.image import Image, build_secrets, digest, unpinned
+from mlflow_compose.stack.image import (
+    Image,
+    build_secrets,
+    environment_folder,
+    image_name,
+    unpinned,
+)
 from mlflow_compose.stack.service import Build
 from mlflow_compose.stack.site import Machine
 
@@ -26,21 +32,14 @@ def container_image(settings: Settings, lock: str, sources: Mapping[str, str], h
         home: The env file's folder, relative to the rendered files.
     """
     build = _build(settings, lock, home)
-    files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
-    name = digest((build.base, *_inputs(build), str(build.user), *files))
-    return Image(f"mlflow_jupyter:{settings.mlflow_version}-{name}", build)
+    return Image(image_name("mlflow_jupyter", settings.mlflow_version, build, sources), build)
 
 
 def package_folder(settings: Settings, lock: str, home: str, machine: Machine) -> Image:
     """Return the folder that replaces the image of a stack without containers."""
     build = _build(settings, lock, home)
     build = replace(build, install_options=("--compile-bytecode", *build.install_options))
-    name = digest((machine.python, *_inputs(build)))
-    return Image(f"{machine.cache}/jupyter-{settings.mlflow_version}-{name}", build)
-
-
-def _inputs(build: Build) -> tuple[str, ...]:
-    return (build.requirements, *build.packages, *build.install_options)
+    return Image(environment_folder("jupyter", settings.mlflow_version, build, machine), build)
 
 
 def _build(settings: Settings, lock: str, home: str) -> Build:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack.image import Image, build_secrets, digest
+from mlflow_compose.stack.image import Image, build_secrets, environment_folder, image_name
 from mlflow_compose.stack.service import Build
 from mlflow_compose.stack.site import Machine
 
@@ -23,21 +23,14 @@ def container_image(settings: Settings, lock: str, sources: Mapping[str, str], h
         home: The env file's folder, relative to the rendered files.
     """
     build = _build(settings, lock, home)
-    files = (f"{name}\0{text}" for name, text in sorted(sources.items()))
-    name = digest((build.base, *_inputs(build), str(build.user), *files))
-    return Image(f"mlflow_pgadmin:{_version(lock)}-{name}", build)
+    return Image(image_name("mlflow_pgadmin", _version(lock), build, sources), build)
 
 
 def package_folder(settings: Settings, lock: str, home: str, machine: Machine) -> Image:
     """Return the folder that replaces the image of a stack without containers."""
     build = _build(settings, lock, home)
     build = replace(build, install_options=("--compile-bytecode", *build.install_options))
-    name = digest((machine.python, *_inputs(build)))
-    return Image(f"{machine.cache}/pgadmin-{_version(lock)}-{name}", build)
-
-
-def _inputs(build: Build) -> tuple[str, ...]:
-    return (build.requirements, *build.install_options)
+    return Image(environment_folder("pgadmin", _version(lock), build, machine), build)
 
 
 def _version(lock: str) -> str:

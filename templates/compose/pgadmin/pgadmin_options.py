@@ -11,7 +11,7 @@ LOG_FILE = os.devnull
 # The login is a setting of the stack. It is long, so that guessing it need not lock it.
 MFA_ENABLED = False
 MAX_LOGIN_ATTEMPTS = 0
-# Nobody gets a link that changes the password.
+# No mail with a link that changes the password is sent.
 MAIL_SUPPRESS_SEND = True
 # The database's password is not in pgAdmin, so there is nothing to encrypt.
 MASTER_PASSWORD_REQUIRED = False
