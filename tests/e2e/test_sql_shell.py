@@ -33,7 +33,7 @@ def piped(stack: RunningStack, statements: str) -> Output:
 
 
 @contextmanager
-def typed(stack: RunningStack) -> Iterator["pexpect.spawn[str]"]:
+def typed(stack: RunningStack, prompt: str) -> Iterator["pexpect.spawn[str]"]:
     """Open a shell on a terminal; it must end when its input ends."""
     shell = pexpect.spawn(
         str(SCRIPT),
@@ -44,7 +44,10 @@ def typed(stack: RunningStack) -> Iterator["pexpect.spawn[str]"]:
         timeout=PATIENCE,
     )
     try:
+        shell.expect(prompt)
         yield shell
+        # Linux drops a Ctrl-D that comes before readline has changed the terminal's mode.
+        shell.expect(prompt)
         shell.sendeof()
         shell.expect(pexpect.EOF)
         shell.wait()
@@ -68,8 +71,7 @@ class TestInPostgres:
 
     def test_psql_must_work_on_a_terminal(self, shared: RunningStack) -> None:
         """Ctrl-C interrupts a statement, but not the shell."""
-        with typed(shared) as shell:
-            shell.expect("mlflow=> ")
+        with typed(shared, "mlflow=> ") as shell:
             shell.sendline("SELECT pg_sleep(600);")
             wait_until(lambda: shared.sql(SLEEPING) == ["1"], seconds=20, what="it sleeps")
             shell.sendintr()
@@ -91,8 +93,7 @@ class TestInSQLite:
         assert kept(smallest) == before
 
     def test_it_must_work_on_a_terminal(self, smallest: RunningStack) -> None:
-        with typed(smallest) as shell:
-            shell.expect("sqlite> ")
+        with typed(smallest, "sqlite> ") as shell:
             shell.sendline("SELECT 40 +")
             shell.expect(r"\.\.\.> ")
             shell.sendline("2 AS answer;")
