@@ -1,4 +1,4 @@
-"""The unit that starts a stack at boot, which real `systemctl` enables.
+"""The units that start a stack at boot and back it up, which real `systemctl` enables.
 
 systemd does not run in these tests; offline, `systemctl` works on the files alone.
 """
@@ -63,11 +63,29 @@ def test_the_unit_must_bring_a_stack_back_after_a_restart_of_the_machine(
     run(*commands(unit)["ExecStart"], folder=Path("/"), env=AT_BOOT)
     small.wait_until_healthy("mlflow", seconds=5)
     assert small.api.get("runs/get", run_id=run_id)["run"]["info"]["run_id"] == run_id
+    back_up_by_timer(small)
     run(*commands(unit)["ExecStop"], folder=Path("/"), env=AT_BOOT)
     assert list(small.processes()) == []
     small.tool("service", "remove", SYSTEMD_OFFLINE="1")
     assert not unit.exists()
     assert not link.is_symlink()
+
+
+def back_up_by_timer(stack: LocalStack) -> None:
+    """Schedule backups, and run what the timer starts, twice."""
+    arguments = ("backup", "--every", "1d", "--keep", "1", "--json")
+    timer = Path(stack.tool(*arguments, SYSTEMD_OFFLINE="1").data["unit"])
+    link = timer.parent / "timers.target.wants" / timer.name
+    try:
+        assert link.resolve() == timer
+        for _ in range(2):
+            command = commands(timer.with_suffix(".service"))["ExecStart"]
+            run(*command, folder=Path("/"), env=AT_BOOT)
+        (snapshot,) = stack.tool("snapshots", "--json").data["snapshots"]
+        assert (snapshot["complete"], snapshot["rows"]["runs"]) == (True, 1)
+    finally:
+        stack.tool("backup", "--every", "never", SYSTEMD_OFFLINE="1")
+    assert [path for path in (link, timer, timer.with_suffix(".service")) if path.exists()] == []
 
 
 @docker_only("the other engine has a unit of its own")

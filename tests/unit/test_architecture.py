@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "diagrams": STACK,
     "queries": {*STACK, "engines"},
     "checks": {*STACK, "engines", "clients"},
-    "boot": {"errors"},
+    "boot": {"errors", "files"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {

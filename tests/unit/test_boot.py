@@ -12,7 +12,9 @@ import pytest
 
 from mlflow_compose.actions import Plan, load_plan, read_settings
 from mlflow_compose.actions.boot import install_service, remove_service, service_status
-from mlflow_compose.boot import Unit, manager_of, owner_of, systemd
+from mlflow_compose.boot import Unit, systemd
+from mlflow_compose.boot.systemd import manager_of
+from mlflow_compose.boot.words import owner_of
 from mlflow_compose.errors import BootError
 from mlflow_compose.payloads import as_json
 from mlflow_compose.targets import COMPOSE, LOCAL, Target

@@ -1,18 +1,23 @@
 """`service`: start a stack when this machine boots."""
 
-import os
 import sys
 from pathlib import Path
 
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.boot import Manager, Unit, is_enabled, manager_of, owner_of, systemctl
+from mlflow_compose.boot import (
+    Manager,
+    Unit,
+    check_owner,
+    is_enabled,
+    own_manager,
+    remove_units,
+    systemctl,
+    write_units,
+)
 from mlflow_compose.errors import BootError
-from mlflow_compose.files import write_whole
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.payloads import BootService
 from mlflow_compose.result import Result
-
-UNIT_MODE = 0o644
 
 
 def install_service(plan: Plan) -> Result:
@@ -24,17 +29,11 @@ def install_service(plan: Plan) -> Result:
     if plan.target.daemon:
         return _daemon(plan, needed=True)
     manager, unit, path = _unit(plan)
-    _check_owner(path, plan)
+    check_owner(path, unit.identity)
     # Before anything is written: it fails without a running systemd.
     systemctl(manager.flags, "daemon-reload")
     keep_identity(plan.identity, plan.paths)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, unit.text, UNIT_MODE)
-    except OSError as error:
-        raise BootError(f"{path} cannot be written: {error.strerror}") from None
-    systemctl(manager.flags, "daemon-reload")
-    systemctl(manager.flags, "enable", unit.name)
+    write_units(manager, {unit.name: unit.text}, unit.name)
     return service_status(plan)
 
 
@@ -47,12 +46,9 @@ def remove_service(plan: Plan) -> Result:
     if plan.target.daemon:
         return _daemon(plan)
     manager, unit, path = _unit(plan)
-    if not path.exists():
-        return service_status(plan)
-    _check_owner(path, plan)
-    systemctl(manager.flags, "disable", unit.name)
-    path.unlink()
-    systemctl(manager.flags, "daemon-reload")
+    if path.exists():
+        check_owner(path, unit.identity)
+        remove_units(manager, [unit.name], unit.name)
     return service_status(plan)
 
 
@@ -84,7 +80,7 @@ def service_status(plan: Plan) -> Result:
 
 
 def _unit(plan: Plan) -> tuple[Manager, Unit, Path]:
-    manager = manager_of(_user(), plan.environ, is_root=os.geteuid() == 0)
+    manager = own_manager(plan.environ)
     unit = Unit(
         plan.identity.id,
         plan.stack.name,
@@ -94,27 +90,6 @@ def _unit(plan: Plan) -> tuple[Manager, Unit, Path]:
         manager.wanted_by,
     )
     return manager, unit, manager.folder / unit.name
-
-
-def _user() -> str:
-    import pwd
-
-    return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def _check_owner(path: Path, plan: Plan) -> None:
-    """Make sure that a unit file, if it exists, was written for this stack."""
-    try:
-        owner = owner_of(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError):
-        owner = ""
-    if owner != plan.identity.id:
-        raise BootError(
-            f"{path} was not written for this stack, so it is left alone",
-            hint="move it away, then run the same command again",
-        )
 
 
 def _daemon(plan: Plan, *, needed: bool = False) -> Result:

@@ -1,9 +1,37 @@
-"""Start a stack when this machine boots: a unit of systemd, and whether it starts one itself.
+"""What systemd or cron does for a stack: start it at boot, and back it up at times.
 
-The text of a unit is a pure function of the stack. `systemctl` is called in one place.
+The texts of units and the lines of a crontab are pure functions of the stack. `systemctl` and
+`crontab` are called in one place each.
 """
 
-from mlflow_compose.boot.systemd import Manager, is_enabled, manager_of, systemctl
-from mlflow_compose.boot.unit import Unit, owner_of
+from mlflow_compose.boot.cron import entry, read_crontab, replaced, write_crontab
+from mlflow_compose.boot.every import Every, every
+from mlflow_compose.boot.systemd import (
+    Manager,
+    has_systemd,
+    is_enabled,
+    own_manager,
+    systemctl,
+)
+from mlflow_compose.boot.timer import BackupTimer
+from mlflow_compose.boot.unit import Unit
+from mlflow_compose.boot.unit_files import check_owner, remove_units, write_units
 
-__all__ = ["Manager", "Unit", "is_enabled", "manager_of", "owner_of", "systemctl"]
+__all__ = [
+    "BackupTimer",
+    "Every",
+    "Manager",
+    "Unit",
+    "check_owner",
+    "entry",
+    "every",
+    "has_systemd",
+    "is_enabled",
+    "own_manager",
+    "read_crontab",
+    "remove_units",
+    "replaced",
+    "systemctl",
+    "write_crontab",
+    "write_units",
+]

@@ -1,5 +1,6 @@
 """The service manager that starts units at boot: that of the system, or that of a user."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,23 @@ def manager_of(user: str, environ: Mapping[str, str], *, is_root: bool) -> Manag
         return Manager(("--system",), Path("/etc/systemd/system"), "multi-user.target")
     home = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
     return Manager(("--user",), Path(home) / "systemd" / "user", "default.target", user)
+
+
+def own_manager(environ: Mapping[str, str]) -> Manager:
+    """Return the manager that the user of this process may add units to."""
+    # Not on Windows.
+    import pwd
+
+    user = os.geteuid()
+    return manager_of(pwd.getpwuid(user).pw_name, environ, is_root=user == 0)
+
+
+def has_systemd(manager: Manager) -> bool:
+    """Tell whether a manager runs, and would start units."""
+    try:
+        return _run(manager.flags, ("daemon-reload",)).returncode == 0
+    except BootError:
+        return False
 
 
 def systemctl(flags: Sequence[str], *arguments: str) -> None:

@@ -1,13 +1,10 @@
 """The unit that starts a stack at boot."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Characters that need no quotes in a command line of a unit.
-PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
-OWNER = "Stack"
+from mlflow_compose.boot.words import command_line, literal, owned_by
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,9 @@ class Unit:
         return f"""\
 # Written by `mlflow-compose service install`; `mlflow-compose service remove` deletes it.
 [Unit]
-Description={_text(f"MLflow stack {self.project} in {self.env_file.parent}")}
+Description={literal(f"MLflow stack {self.project} in {self.env_file.parent}")}
 After=network.target
-ConditionPathExists={_text(str(self.env_file))}
+ConditionPathExists={literal(str(self.env_file))}
 
 [Service]
 # `up` exits once all services are healthy; they go on in the background.
@@ -65,31 +62,8 @@ RestartPreventExitStatus=2
 [Install]
 WantedBy={self.wanted_by}
 
-[X-mlflow-compose]
-{OWNER}={self.identity}
-"""
+{owned_by(self.identity)}"""
 
     def _command(self, *arguments: str) -> str:
         program, *others = self.program
-        words = [*others, f"--env-file={self.env_file}", *arguments]
-        # systemd does not expand variables in the program itself, so a dollar sign stays single.
-        return " ".join((_word(program).replace("$$", "$"), *map(_word, words)))
-
-
-def owner_of(text: str) -> str:
-    """Return the id of the stack that a unit file was written for, empty if it is not ours."""
-    found = re.search(rf"^\[X-mlflow-compose\]\n{OWNER}=(\S+)$", text, re.MULTILINE)
-    return found.group(1) if found else ""
-
-
-def _word(word: str) -> str:
-    """Return a word of a command line as systemd reads it."""
-    if PLAIN.fullmatch(word):
-        return word
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{_text(escaped)}"'
-
-
-def _text(text: str) -> str:
-    """Return text without specifiers."""
-    return text.replace("%", "%%")
+        return command_line(program, [*others, f"--env-file={self.env_file}", *arguments])

@@ -26,6 +26,17 @@ S3Settings = Annotated[
         readable=False,
     ),
 ]
+Interval = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INTERVAL",
+        help="Let systemd or cron take one every 30m, 6h, 1d and so on; never ends that.",
+    ),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
+]
 
 
 @app.command(epilog="Example: mlflow-compose backup before-the-course")
@@ -38,10 +49,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the snapshot NAME again instead of taking one.")
     ] = False,
-    keep: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
-    ] = None,
+    keep: Keep = None,
     archive: Annotated[
         bool,
         typer.Option("--archive", help="Write one file, backups/NAME.tar, instead of a folder."),
@@ -55,6 +63,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     passphrase_file: PassphraseFile = None,
     to: To = None,
     to_settings: S3Settings = None,
+    every: Interval = None,
 ) -> None:
     """Take a snapshot of the stack, which may be in use.
 
@@ -62,6 +71,11 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     since the last snapshot are linked.
     """
     context = context_of(ctx)
+    if every is not None:
+        if name or verify or archive:
+            raise UsageError("--every cannot be combined with NAME, --verify or --archive")
+        secrets_from = _secrets_from(context, passphrase_file) if with_secrets else []
+        _schedule(context, every, keep, [*secrets_from, *_sent_to(to, to_settings)])
     if verify:
         if name is None or keep is not None or archive or with_secrets or to:
             raise UsageError("--verify takes the name of a snapshot, and no other option")
@@ -77,6 +91,33 @@ def _verify(context: Context, name: str) -> NoReturn:
     from mlflow_compose.actions.backup import verify_backup
 
     context.show(verify_backup(context.chosen_plan(), context.console, name))
+
+
+def _schedule(context: Context, every: str, keep: int | None, options: list[str]) -> NoReturn:
+    from mlflow_compose.actions.schedule import schedule_backups
+
+    kept = [f"--keep={keep}"] if keep else []
+    with context.locked():
+        result = schedule_backups(context.chosen_plan(), every, [*kept, *options])
+    context.show(result)
+
+
+def _secrets_from(context: Context, passphrase_file: Path | None) -> list[str]:
+    if passphrase_file is None:
+        raise UsageError("--every with --with-secrets needs --passphrase-file: no one is asked")
+    new_passphrase(context, passphrase_file)
+    return ["--with-secrets", f"--passphrase-file={passphrase_file.absolute()}"]
+
+
+def _sent_to(to: str | None, settings: Path | None) -> list[str]:
+    from mlflow_compose.actions.elsewhere import remote_of
+
+    if to is None:
+        return []
+    if settings is None:
+        raise UsageError("--every with --to needs --to-settings: it has no other environment")
+    remote_of(to, settings, {})
+    return [f"--to={to}", f"--to-settings={settings.absolute()}"]
 
 
 def _backup(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mlflow_compose.payloads.backup import (
     BackedUp,
     BackupChecked,
+    BackupScheduled,
     Restored,
     SnapshotList,
     SnapshotState,
@@ -95,6 +96,7 @@ Payload = (
     | Imported
     | BackedUp
     | BackupChecked
+    | BackupScheduled
     | SnapshotList
     | Restored
     | Upgraded
@@ -125,7 +127,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "verify": (Verified,),
     "migrate-store": (Migrated, Pruned),
     "import": (Imported,),
-    "backup": (BackedUp, BackupChecked),
+    "backup": (BackedUp, BackupChecked, BackupScheduled),
     "snapshots": (SnapshotList,),
     "restore": (Restored,),
     "reset": (Restored,),
@@ -149,6 +151,7 @@ __all__ = [
     "Absent",
     "BackedUp",
     "BackupChecked",
+    "BackupScheduled",
     "BootService",
     "ClientVariables",
     "Compared",

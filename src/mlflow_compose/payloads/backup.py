@@ -41,6 +41,16 @@ class BackedUp:
 
 
 @dataclass(frozen=True)
+class BackupScheduled:
+    """`backup --every`."""
+
+    every: str | None = key("The interval, null for never.")
+    scheduler: str | None = key("What starts backups: `systemd` or `cron`, null for nothing.")
+    unit: str | None = key("Path of the systemd timer, null if there is none.")
+    command: Sequence[str] = key("The command that takes a backup.")
+
+
+@dataclass(frozen=True)
 class Restored:
     """`restore` and `reset`."""
 
