@@ -5,16 +5,20 @@ import random
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import MakeStack
+from .conftest import ENGINES, LIVE, MakeStack
+from .images import image_settings
 from .kept_data import ARTIFACTS, Writers, answers, everything, fill
 from .running import SOAK, RunningStack, short_in_ci
 from .small import kept
-from .tool import SCRIPT, environment
+from .tool import SCRIPT, environment, tool
+from .tracking import Api
 
+ENGINE = {"docker": "local", "local": "docker"}
 # Clients that write while a snapshot is taken.
 CLIENTS = 8
 
@@ -80,6 +84,28 @@ def test_a_snapshot_must_bring_back_what_was_deleted_with_its_volumes(filled: Ru
     assert data["snapshot"]["rows"]["runs"] == len(filled.stored_runs())
     assert everything(filled) == before
     assert answers(filled) == seen
+
+
+@pytest.fixture
+def other(engine: str, tmp_path: Path) -> Iterator[RunningStack]:
+    """Return a stack on the other engine, with another S3 server; it is not started."""
+    images = image_settings("versitygw") if engine == "local" else {}
+    stack = ENGINES[ENGINE[engine]](tmp_path, {"S3_PROVIDER": "versitygw", **images})
+    LIVE.append(stack)
+    yield stack
+    LIVE.remove(stack)
+    stack.purge()
+
+
+@short_in_ci
+@pytest.mark.docker
+def test_a_snapshot_must_fit_another_engine_and_s3_server(
+    filled: RunningStack, other: RunningStack
+) -> None:
+    filled.tool("backup", "moved")
+    filled.tool("restore", "moved", "--into", str(other.folder), "--yes")
+    assert everything(other) == everything(filled)
+    assert answers(other) == answers(filled)
 
 
 @short_in_ci
@@ -160,6 +186,24 @@ def test_a_file_and_a_folder_must_be_restored_and_that_undone(small: RunningStac
     small.tool("restore", saved, "--yes")
     assert small.api.artifact("GET", run.key).content == run.artifact
     assert len(kept(small).runs) == 4
+
+
+@short_in_ci
+def test_a_snapshot_must_be_restored_into_a_new_stack_beside_the_old_one(
+    small: RunningStack, tmp_path: Path
+) -> None:
+    before, folder = kept(small), tmp_path / "A Copy"
+    run = small.log_run()
+    small.tool("restore", "small", "--into", str(folder))
+    try:
+        status = tool("status", "--json", folder=folder).data
+        assert status["name"] == "a-copy"
+        copied = Api(status["url"]).post("runs/search", experiment_ids=["1"], max_results=10)
+        assert {run["info"]["run_id"] for run in copied["runs"]} <= {*before.runs}
+        assert len(copied["runs"]) > 1
+        assert small.api.artifact("GET", run.key).content == run.artifact
+    finally:
+        tool("down", "--volumes", "--yes", folder=folder)
 
 
 @short_in_ci

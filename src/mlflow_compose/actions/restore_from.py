@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from mlflow_compose.actions.private import unreadable_values
 from mlflow_compose.actions.restore import Work, restore
-from mlflow_compose.data.backup import archive_of, unpack
+from mlflow_compose.data.backup import archive_of, copy, find, unpack
+from mlflow_compose.data.backup.peek import is_snapshot
 from mlflow_compose.data.backup.remote import Remote, fetch
 from mlflow_compose.result import Result
 
@@ -17,7 +19,8 @@ def restore_from(
 
     Args:
         work: The stack.
-        source: Name of the snapshot, or an archive, which is unpacked first.
+        source: Name of the snapshot; or an archive, which is unpacked first, or the path of a
+            snapshot in another folder, which is copied first.
         now: The current time, with its time zone.
         remote: Place and name of the snapshot if it is to be fetched first.
 
@@ -31,12 +34,16 @@ def restore_from(
 
 
 def _provided(work: Work, source: str) -> str:
-    """Return the name of a snapshot of the stack's folder, after unpacking it if need be."""
+    """Return the name of a snapshot in the stack's folder, after bringing it there if need be."""
     top = work.plan.paths.backups
-    if not (path := archive_of(source, top)):
+    if path := archive_of(source, top):
+        with work.progress.step(f"Unpacking {path}"):
+            return unpack(path, top, work.progress).name
+    elsewhere = Path(source)
+    if elsewhere.name == source or not is_snapshot(elsewhere):
         return source
-    with work.progress.step(f"Unpacking {path}"):
-        return unpack(path, top, work.progress).name
+    with work.progress.step(f"Copying {elsewhere}"):
+        return copy(find(elsewhere.parent, elsewhere.name), top).name
 
 
 def _fetched(work: Work, remote: Remote, name: str) -> str:

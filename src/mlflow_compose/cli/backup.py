@@ -1,5 +1,6 @@
 """Commands that keep the data: snapshots and what is done with them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -147,12 +148,22 @@ def snapshots(ctx: typer.Context) -> None:
 
 
 @app.command(epilog="Example: mlflow-compose restore before-the-course --yes")
-def restore(
+def restore(  # noqa: PLR0913, PLR0917 - independent options
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="Name of the snapshot, an archive, or s3://BUCKET/…."),
+        typer.Argument(
+            metavar="NAME", help="Name or path of a snapshot or archive, or s3://BUCKET/…."
+        ),
     ],
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Restore into the stack in FOLDER instead; a new one with free ports is created "
+            "if there is none.",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     from_settings: S3Settings = None,
     wait_timeout: WaitTimeout = 180,
@@ -166,6 +177,10 @@ def restore(
     from mlflow_compose.actions.restore_from import restore_from
 
     context = context_of(ctx)
+    if into:
+        # There is nothing to confirm for a new stack.
+        yes = yes or not (into / ".env").exists()
+        context, name = _elsewhere(context, name, into)
     is_remote = name.startswith(SCHEME)
     remote = remote_snapshot(name, from_settings, context.environ) if is_remote else None
     if not yes:
@@ -176,6 +191,15 @@ def restore(
         work = Work(plan, context.engine, context.console, wait_timeout)
         result = restore_from(work, name, datetime.now(UTC), remote)
     context.show(result)
+
+
+def _elsewhere(context: Context, name: str, folder: Path) -> tuple[Context, str]:
+    """Return the context of another stack, and what it restores."""
+    from mlflow_compose.actions.restore_into import provide_stack, source_of
+
+    plan = context.chosen_plan()
+    source = source_of(plan, name)
+    return replace(context, env_file=provide_stack(plan, source, folder, context.console)), source
 
 
 @app.command(epilog="Example: mlflow-compose reset --to first-lesson --yes")

@@ -9,7 +9,7 @@ from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFo
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.local.packages import uv_program
-from mlflow_compose.engines.ports import check_ports, holder_of, is_taken
+from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 
@@ -29,6 +29,7 @@ __all__ = [
     "input_to",
     "is_taken",
     "open_engine",
+    "other_ports",
     "output_of",
     "run_modules",
     "run_raw",

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError, SettingsError
 from mlflow_compose.machine import own_addresses
-from mlflow_compose.stack import PublishedPort
+from mlflow_compose.stack import PublishedPort, Stack
 
 MAX_PORT = 65535
 # Environment variable of a local stack's processes: the folder of its rendered files.
@@ -112,9 +112,24 @@ def _process(pid: int) -> str | None:
     return f"{name} of the stack in {Path(folder).parent}" if folder else name
 
 
+def other_ports(stack: Stack) -> dict[str, str]:
+    """Return settings with free ports for a stack that is to run beside this one."""
+    used = {port.published for _, port in stack.ports}
+    found: dict[str, str] = {}
+    for _, port in stack.ports:
+        free = _free_port(port, used)
+        used.add(free)
+        found[port.variable] = _value(port, free)
+    return found
+
+
+def _value(port: PublishedPort, number: int) -> str:
+    return f":{number}" if port.name == "console" else str(number)
+
+
 def _hint(port: PublishedPort, engine: Engine) -> str:
     free = _free_port(port, {other.published for _, other in engine.stack.ports})
-    value = f":{free}" if port.name == "console" else str(free)
+    value = _value(port, free)
     airplay = sys.platform == "darwin" and port.published == 5000  # noqa: PLR2004 - AirPlay's
     reason = "macOS uses 5000 for AirPlay; " if airplay else ""
     return f"{reason}set {port.variable}={value} in .env, or stop what holds the port"

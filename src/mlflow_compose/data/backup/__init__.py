@@ -16,6 +16,7 @@ from mlflow_compose.data.backup.archive import (
 )
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.client import NotLoadedError
+from mlflow_compose.data.backup.copy import copy
 from mlflow_compose.data.backup.fits import check_fits
 from mlflow_compose.data.backup.load import empty_database, load_database
 from mlflow_compose.data.backup.put import load_objects
@@ -48,6 +49,7 @@ __all__ = [
     "check_fits",
     "check_name",
     "check_room",
+    "copy",
     "default_name",
     "empty_database",
     "find",

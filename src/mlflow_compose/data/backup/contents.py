@@ -69,18 +69,29 @@ class Contents:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
-            try:
-                path.hardlink_to(other)
-            except OSError:
-                # Not every file system has hard links.
-                shutil.copyfile(other, path)
-                path.chmod(MODE)
+            link_or_copy(other, path)
         return True
 
     def chunks(self, sha256: str) -> Iterator[bytes]:
         """Yield a content in chunks that fit into memory."""
         with self.path(sha256).open("rb") as file:
             yield from read_chunks(file)
+
+
+def link_or_copy(other: Path, path: Path) -> None:
+    """Create a file with the content of another one.
+
+    Raises:
+        FileExistsError: There is one.
+    """
+    try:
+        path.hardlink_to(other)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system has hard links, and none to other disks.
+        shutil.copyfile(other, path)
+        path.chmod(MODE)
 
 
 def read_chunks(file: IO[bytes]) -> Iterator[bytes]:

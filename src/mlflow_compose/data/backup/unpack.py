@@ -13,6 +13,7 @@ from mlflow_compose.data.backup import sums
 from mlflow_compose.data.backup.archive import HINT, Member, members, read_archive
 from mlflow_compose.data.backup.check import Checked, damaged
 from mlflow_compose.data.backup.contents import Contents
+from mlflow_compose.data.backup.copy import FILE_MODE, existing
 from mlflow_compose.data.backup.manifest import parse_manifest
 from mlflow_compose.data.backup.objects import FILE as OBJECTS
 from mlflow_compose.data.backup.objects import Stored
@@ -23,7 +24,6 @@ from mlflow_compose.result import Progress
 
 # Small files that are needed to check the others.
 KEPT = (format_.FILE, sums.FILE)
-FILE_MODE = 0o600
 
 
 @dataclass
@@ -105,7 +105,7 @@ def unpack(path: Path, top: Path, progress: Progress) -> Snapshot:
     if first is None:
         raise SnapshotError(f"{path} is empty", hint=HINT)
     if (top / first.snapshot).exists():
-        return _existing(path, find(top, first.snapshot))
+        return existing(find(top, first.snapshot), read_archive(path).manifest, str(path))
     rate, done = Rate(), 0
     with new(top, first.snapshot) as folder:
         contents = Contents(folder)
@@ -127,16 +127,6 @@ def _unpack(member: Member, folder: Path, contents: Contents) -> None:
         for chunk in member.chunks():
             file.write(chunk)
     (folder / member.name).chmod(FILE_MODE)
-
-
-def _existing(path: Path, found: Snapshot) -> Snapshot:
-    """Return the snapshot that was unpacked from an archive before."""
-    if read_archive(path).manifest != found.manifest:
-        raise SnapshotError(
-            f"{found.folder} is another snapshot, so {path} is not unpacked",
-            hint="rename that folder, then run the same command again",
-        )
-    return found
 
 
 def _check_files(read: _Read, name: str) -> None:
