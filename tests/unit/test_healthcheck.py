@@ -10,7 +10,7 @@ from mlflow_compose.stack import PROVIDERS, Healthcheck
 
 from .samples import stack
 
-PAUSE, TRY_AGAIN = "4", "1"
+PAUSE, TRY_AGAIN = "9", "1"
 
 
 class Container:
@@ -55,7 +55,7 @@ def test_a_starting_server_must_be_tried_until_it_answers(
 
 
 def test_a_server_that_does_not_answer_must_fail(container: Container) -> None:
-    assert container.check(Healthcheck(("false",))) == (1, [TRY_AGAIN] * 4)
+    assert container.check(Healthcheck(("false",))) == (1, [TRY_AGAIN] * 9)
     assert container.check(Healthcheck(("false",), waits=4)) == (1, [])
 
 

@@ -152,15 +152,23 @@ def test_without_shared_buffers_the_images_own_options_must_count(
     assert not [word for word in postgres.command if word.startswith("--")]
 
 
-def test_a_memory_target_must_stay_below_the_limit() -> None:
+def test_minio_must_have_its_unused_buffers_besides_its_target() -> None:
     def chosen(**values: str) -> tuple[str | None, str | None]:
         found = stack(**values).service("s3").environment
         return found.get("MINIO_MEMLIMIT"), found.get("MINIO_API_REQUESTS_MAX")
 
-    assert chosen() == ("96MiB", "1000")
-    assert chosen(MINIO_MEMORY="90m") == ("72MiB", "30")
-    assert chosen(MINIO_MEMORY="2g") == ("96MiB", "682")
+    assert chosen() == ("216MiB", "1000")
+    assert chosen(MINIO_MEMORY="90m") == ("208MiB", "30")
+    assert chosen(MINIO_MEMORY="2g") == ("216MiB", "682")
+    assert chosen(STACK_PROFILE="small") == ("208MiB", "1000")
     assert chosen(MINIO_MEMORY_TARGET="") == (None, None)
+
+
+def test_a_memory_target_must_stay_below_the_limit() -> None:
+    def chosen(**values: str) -> str:
+        return stack(S3_PROVIDER="rclone", **values).service("s3").environment["GOMEMLIMIT"]
+
+    assert (chosen(), chosen(MINIO_MEMORY="90m")) == ("96MiB", "72MiB")
 
 
 def test_a_memory_target_must_not_be_too_small_to_work(user: User) -> None:

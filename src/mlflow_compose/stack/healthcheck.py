@@ -32,7 +32,7 @@ class Healthcheck:
     patience: int = PATIENCE
     interval: ClassVar[int] = 1
     # Time that a check takes once the service is healthy, or until it has failed.
-    pause: ClassVar[int] = 4
+    pause: ClassVar[int] = 9
     # Time that one attempt of a command may take, by an option of its own. If the engine's limit
     # ended the shell instead, the command would become a child of the container's first process,
     # and PostgreSQL takes the end of an unknown child for a crash and ends all sessions.

@@ -37,7 +37,7 @@ def command(around: Surroundings) -> tuple[str, ...]:
         "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
         **origin_options(settings, lan_names),
         # Without the first two, a request on a kept-alive connection waits 45 ms for a delayed ACK;
-        # the last keeps the log readable: the healthcheck alone is a line every five seconds.
+        # the last keeps the log readable: the healthcheck alone is a line every ten seconds.
         "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",
         **({"--app-name": "basic-auth"} if settings.mlflow_auth == "basic" else {}),
     }

@@ -22,6 +22,11 @@ READY = "/minio/health/cluster"
 REQUESTS = 1000
 # Mebibytes that MinIO reckons with for each (`cmd/handler-api.go`).
 REQUEST = 3
+# Mebibytes of buffers that it reserves at its start and hardly touches: they count for the limit of
+# Go's runtime, but not for the machine (`cmd/erasure-server-pool.go`).
+UNUSED = 120
+# Mebibytes that it has touched when it is idle. Below both, each request collects all garbage.
+LEAST = 88
 # Includes mirrors, which keep the path, and all of MinIO's images on quay.io.
 WITHDRAWN = re.compile(r"(.*/)?minio/minio([:@].*)?|quay\.io/minio/.*")
 
@@ -54,7 +59,10 @@ def _memory(settings: Settings) -> Mapping[str, str]:
     # Otherwise, it derives the number of requests from the target: it would refuse more than 31.
     limit = settings.minio_memory
     requests = mebibytes(limit) // REQUEST if limit else REQUESTS
-    return {"MINIO_MEMLIMIT": f"{target}MiB", "MINIO_API_REQUESTS_MAX": str(requests)}
+    return {
+        "MINIO_MEMLIMIT": f"{max(target, LEAST) + UNUSED}MiB",
+        "MINIO_API_REQUESTS_MAX": str(requests),
+    }
 
 
 def is_withdrawn(image: str) -> bool:
