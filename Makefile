@@ -22,11 +22,10 @@ down: $(VENV)/.tool ## Stop the stack and keep its data
 test: $(VENV)/.dev ## Run all tests; without Docker, those that need it are skipped
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-soak: $(VENV)/.dev ## Kill, fill and cut while clients write, for FAULTS_SECONDS (600) on each engine
+soak: $(VENV)/.dev ## Kill servers for FAULTS_SECONDS (600) on each engine, and run all long scenarios on both
 	STACK_SOAK=1 FAULTS_SECONDS=$${FAULTS_SECONDS:-600} FAULTS_SEED=$${FAULTS_SEED:-$$(date +%s)} \
 		sh -c 'echo "FAULTS_SEED=$$FAULTS_SEED"; exec "$$@"' sh \
-		$(VENV)/bin/python -m pytest tests/e2e/test_faults.py tests/e2e/test_engine_restart.py tests/e2e/test_upgrade.py \
-		tests/e2e/test_backup.py tests/e2e/test_backup_elsewhere.py --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+		$(VENV)/bin/python -m pytest tests/e2e -m soak --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	$(VENV)/bin/python -m ruff check .

@@ -20,7 +20,8 @@ ARTIFACTS: Mapping[str, bytes] = {
 }
 # One digest for each table: of all its rows, in any order.
 DIGESTS = """
-SELECT format('SELECT %L, count(*), md5(string_agg(t::text, E''\\n'' ORDER BY t::text)) FROM %I t',
+SELECT format(
+  'SELECT %L, count(*), md5(string_agg(t::text, E''\\n'' ORDER BY t::text COLLATE "C")) FROM %I t',
   relname, relname) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname \\gexec
 """

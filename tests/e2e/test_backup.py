@@ -18,6 +18,8 @@ from .small import kept
 from .tool import SCRIPT, environment, tool
 from .tracking import Api
 
+pytestmark = pytest.mark.soak
+
 ENGINE = {"docker": "local", "local": "docker"}
 # Clients that write while a snapshot is taken.
 CLIENTS = 8
@@ -58,6 +60,7 @@ def test_a_snapshot_must_be_whole_and_share_what_has_not_changed(filled: Running
     filled.tool("backup", "--verify", "second")
 
 
+@short_in_ci
 def test_a_snapshot_must_not_miss_an_artifact_of_a_run_in_it(filled: RunningStack) -> None:
     """Although clients write while it is taken."""
     writers = Writers(filled, CLIENTS)
@@ -197,8 +200,10 @@ def test_a_snapshot_must_be_restored_into_a_new_stack_beside_the_old_one(
     small.tool("restore", "small", "--into", str(folder))
     try:
         status = tool("status", "--json", folder=folder).data
-        assert status["name"] == "a-copy"
-        copied = Api(status["url"]).post("runs/search", experiment_ids=["1"], max_results=10)
+        assert status["project"] == "a-copy"
+        copied = Api(status["urls"]["mlflow"]).post(
+            "runs/search", experiment_ids=["1"], max_results=10
+        )
         assert {run["info"]["run_id"] for run in copied["runs"]} <= {*before.runs}
         assert len(copied["runs"]) > 1
         assert small.api.artifact("GET", run.key).content == run.artifact

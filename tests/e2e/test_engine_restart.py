@@ -12,6 +12,7 @@ from .second_engine import SecondEngine, instead, second_engine
 from .test_faults import SECONDS
 
 pytestmark = [
+    pytest.mark.soak,
     docker_only("supervisord is killed in test_faults.py"),
     pytest.mark.skipif(not SECONDS, reason="takes a minute: make soak"),
 ]

@@ -18,6 +18,8 @@ from .running import SERVERS, RunningStack, short_in_ci
 from .waiting import wait_until
 from .writing import writing
 
+pytestmark = pytest.mark.soak
+
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "0"))
 SEED = int(os.environ.get("FAULTS_SEED", "7"))
 # Seconds until a killed server must answer again.

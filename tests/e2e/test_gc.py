@@ -18,7 +18,7 @@ from .garbage import (
     make_garbage,
     stored,
 )
-from .running import Run, RunningStack
+from .running import Run, RunningStack, short_in_ci
 from .small import kept
 from .tool import SCRIPT, environment
 from .tracking import MLFLOW
@@ -151,6 +151,7 @@ def one_offs_of(stack: RunningStack) -> list[str]:
     return []
 
 
+@short_in_ci
 def test_a_killed_gc_must_leave_whole_runs_and_the_next_must_finish(
     smallest: RunningStack,
 ) -> None:

@@ -12,7 +12,7 @@ from .conftest import MakeStack
 from .docker_stack import PROJECT, docker
 from .images import image_settings
 from .moves import moving, settings_file
-from .running import Run, RunningStack, local_only
+from .running import Run, RunningStack, local_only, short_in_ci
 from .small import SMALLEST
 
 # A second Ctrl-C also reaches child processes of the docker command, so that case runs on both.
@@ -92,6 +92,7 @@ def test_a_signal_while_data_moves_must_restore_the_stack(
     expect_restored(restored, run, env)
 
 
+@short_in_ci
 def test_a_killed_migration_must_be_reported_and_repaired_by_up(restored: RunningStack) -> None:
     run, env = restored.log_run(), restored.env_file.read_text(encoding="utf-8")
     with moving(restored, *to_bucket(restored)) as process:

@@ -16,7 +16,7 @@ from .docker_stack import DockerStack, docker
 from .local_stack import LocalStack
 from .markers import Markers, Processes
 from .notebooks import PACKAGE, Lab
-from .running import docker_only
+from .running import docker_only, short_in_ci
 from .tracking import Api
 from .waiting import free_ports, wait_until
 
@@ -269,6 +269,7 @@ def test_no_secret_must_show(lab: Lab, markers: Markers) -> None:
     assert markers.found_in(*texts) == set()
 
 
+@short_in_ci
 def test_verify_must_prove_the_page_and_name_what_is_broken(lab: Lab) -> None:
     """`up` repairs it, here with another token; the notebooks stay."""
     steps = lab.stack.tool("verify", "--json").data["steps"]

@@ -10,7 +10,7 @@ import requests
 
 from .docker_stack import DockerStack
 from .registered import BROKEN, LACKING, LINE, register
-from .running import RunningStack, docker_only
+from .running import RunningStack, docker_only, short_in_ci
 from .small import SMALLEST, rendered
 from .tracking import Api
 from .waiting import free_ports
@@ -110,6 +110,7 @@ def test_what_a_model_imports_must_be_compiled_once(champion: Serving) -> None:
     assert champion.stack.execute(champion.listed()[LINE]["service"], "sh", "-c", COMPILED)
 
 
+@short_in_ci
 def test_a_moved_alias_must_be_served_when_asked_again(champion: Serving) -> None:
     champion.point_alias_to("2")
     assert champion.predictions() == pytest.approx(champion.doubled)
@@ -136,6 +137,7 @@ def test_a_version_that_does_not_exist_must_change_nothing(
     assert champion.stack.env_file.read_bytes() == before
 
 
+@short_in_ci
 @docker_only("the same steps take longer")
 @pytest.mark.parametrize(
     ("name", "said"),

@@ -12,7 +12,7 @@ import pytest
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
 from .markers import Markers, Processes, watched_processes
-from .running import WAIT_TIMEOUT, RunningStack, docker_only
+from .running import WAIT_TIMEOUT, RunningStack, docker_only, short_in_ci
 from .security import administration, refused_with
 from .test_verify import expect_broken
 from .tool import SCRIPT, Output, environment, run
@@ -201,6 +201,7 @@ def test_files_with_secrets_must_be_closed_to_others(marked: Marked) -> None:
 # --- when something fails
 
 
+@short_in_ci
 def test_a_changed_database_password_must_be_reported_and_not_block_other_changes(
     marked: Marked,
 ) -> None:

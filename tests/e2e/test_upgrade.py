@@ -21,6 +21,8 @@ from .moves import moving
 from .running import Run, RunningStack, docker_only, local_only
 from .small import SMALLEST, kept
 
+pytestmark = pytest.mark.soak
+
 OLDER = "3.10.1"
 NEWER = str(dict(declared())["MLFLOW_VERSION"].default)
 # A table that MLflow has had since a version between the two.

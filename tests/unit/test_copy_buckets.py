@@ -16,7 +16,7 @@ from mlflow_compose.data.inside import tables
 from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
 from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
-from mlflow_compose.engines.inside.answer import serve
+from mlflow_compose.engines.inside.answer import Failure, serve
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
 from tests.unit.fakes import FakeEngine, FakeScreen, answered, failed
@@ -151,6 +151,14 @@ def test_an_interrupted_copy_of_a_folder_must_be_resumed(tmp_path: Path) -> None
 def test_a_folder_without_artifacts_may_be_missing(tmp_path: Path) -> None:
     """MLflow creates it with the first one."""
     assert copied(tmp_path / "artifacts", {}, runs=0) == CopiedObjects(0, 0, 0)
+
+
+def test_a_folder_next_to_the_database_may_be_missing(tmp_path: Path) -> None:
+    """Runs need not have artifacts, and the disk is there."""
+    assert inside.files_of(tmp_path / "artifacts", f"sqlite:///{tmp_path}/mlflow.db") == {}
+    (tmp_path / "artifacts").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(Failure, match="does not exist"):
+        inside.files_of(tmp_path / "artifacts", f"sqlite:///{tmp_path}/mlflow.db")
 
 
 def test_a_missing_folder_must_be_named(tmp_path: Path) -> None:

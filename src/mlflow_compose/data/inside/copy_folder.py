@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlflow_compose.data.inside import tables
-from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS, content_type
+from mlflow_compose.data.inside.shared import PARALLEL_REQUESTS, SQLITE, content_type
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import Failure, Request, progress
 
@@ -33,10 +33,7 @@ def main(request: Request) -> dict[str, int]:
 def files_of(folder: Path, backend: str) -> dict[str, Path]:
     """Return every file below the folder by its key; raise if anything could not be copied."""
     if not folder.is_dir():
-        # MLflow creates it with the first artifact.
-        if folder.is_symlink() or (runs := run_count(backend)):
-            known = "" if folder.is_symlink() else f", but the database has runs ({runs})"
-            raise Failure(f"the folder {folder} does not exist{known}", no_folder=True)
+        check_missing(folder, backend)
         return {}
     found = []
     for top, folders, names in os.walk(folder, onerror=failed):
@@ -49,6 +46,21 @@ def files_of(folder: Path, backend: str) -> dict[str, Path]:
             raise Failure(f"{others[0]} is neither a file nor a folder")
         found += paths
     return {path.relative_to(folder).as_posix(): path for path in sorted(found)}
+
+
+def check_missing(folder: Path, backend: str) -> None:
+    """Raise unless there may be no folder, which MLflow creates with the first artifact."""
+    if folder.is_symlink():
+        raise Failure(f"the folder {folder} does not exist", no_folder=True)
+    file = Path(backend.removeprefix(SQLITE)).absolute()
+    if backend.startswith(SQLITE) and file.parent == folder.absolute().parent:
+        # What is next to the database is not on a disk that is missing.
+        return
+    if runs := run_count(backend):
+        raise Failure(
+            f"the folder {folder} does not exist, but the database has runs ({runs})",
+            no_folder=True,
+        )
 
 
 def failed(error: OSError) -> None:

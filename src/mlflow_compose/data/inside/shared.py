@@ -4,6 +4,7 @@ import mimetypes
 from pathlib import Path
 
 PARALLEL_REQUESTS = 8
+SQLITE = "sqlite:///"
 UNKNOWN_TYPE = "application/octet-stream"
 
 
