@@ -1,5 +1,6 @@
 """`backup` and `restore`: what was stored is there again, whatever happened in between."""
 
+import json
 import os
 import random
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from .conftest import ENGINES, LIVE, MakeStack
 from .images import image_settings
 from .kept_data import ARTIFACTS, Writers, answers, everything, fill
-from .running import SOAK, RunningStack, short_in_ci
+from .running import SERVERS, SOAK, RunningStack, short_in_ci
 from .small import kept
 from .tool import SCRIPT, environment, tool
 from .tracking import Api
@@ -58,6 +59,10 @@ def test_a_snapshot_must_be_whole_and_share_what_has_not_changed(filled: Running
     filled.tool("backup", "third", "--keep", "2")
     assert snapshot_names(filled) == ["second", "third"]
     filled.tool("backup", "--verify", "second")
+    manifest = json.loads((filled.folder / "backups" / "third" / "manifest.json").read_bytes())
+    known = {*SERVERS, "bucket-init"} if filled.engine == "docker" else set()
+    assert {*manifest["image_ids"]} == known
+    assert all(each.startswith("sha256:") for each in manifest["image_ids"].values())
 
 
 @short_in_ci

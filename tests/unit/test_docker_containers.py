@@ -36,6 +36,7 @@ def container(status: str, ports: dict[str, Any]) -> dict[str, Any]:
         "Config": {"Labels": {"com.docker.compose.service": "mlflow"}},
         "NetworkSettings": {"Ports": ports},
         "HostConfig": {"PortBindings": {"5000/tcp": [{"HostIp": "", "HostPort": "5000"}]}},
+        "Image": "sha256:1",
         "RestartCount": 0,
         # With nanoseconds, as Docker prints it.
         "Created": "2026-11-28T10:00:00.123456789Z",

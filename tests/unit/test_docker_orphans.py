@@ -35,6 +35,7 @@ def container(member: Member) -> dict[str, Any]:
         "State": {"Status": "exited" if member.ended else "running", "ExitCode": 0},
         "HostConfig": {"AutoRemove": member.removes_itself, "PortBindings": {}},
         "NetworkSettings": {"Ports": {}},
+        "Image": "sha256:1",
         "RestartCount": 0,
         "Created": "2026-11-28T10:00:00Z",
     }

@@ -45,6 +45,8 @@ class ServiceStatus:
         restarts: Number of automatic restarts.
         since: Time at which a service that runs was started, None if it does not run.
         ports: Published ports, as address:port.
+        image_id: Id of the image that it runs from, which is the digest of its configuration; empty
+            without containers.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ServiceStatus:
     restarts: int = 0
     since: datetime | None = None
     ports: tuple[str, ...] = ()
+    image_id: str = ""
 
     @property
     def text(self) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,13 +74,15 @@ class Manifest:
         stack_id: Id of the stack.
         engine: Engine that ran it.
         mlflow: Version of MLflow.
-        images: Image of each service, with its id if there is one.
+        images: Image of each service.
         settings: Settings that are set and are not secret, by variable.
         database: The database.
         objects: The objects.
         has_secrets: Whether there is a file with the secrets of the stack, encrypted.
         fingerprint: Fingerprint of the keys that values in the database are encrypted with, None
             if there are none.
+        image_ids: Id of the image that each service ran from: two images can have the same name
+            over time.
     """
 
     version: int
@@ -96,6 +98,7 @@ class Manifest:
     objects: Objects
     has_secrets: bool = False
     fingerprint: Fingerprint | None = None
+    image_ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -114,6 +114,7 @@ def _described(  # noqa: PLR0913, PLR0917 - independent inputs
         settings=settings,
         database=database,
         objects=objects,
+        image_ids={one.name: one.image_id for one in engine.status() if one.image_id},
     )
 
 

@@ -140,6 +140,7 @@ def _snapshot(container: Inspected) -> Snapshot:
         restarts=container["RestartCount"],
         since=datetime.fromisoformat(state["StartedAt"]) if state["Status"] == RUNNING else None,
         ports=tuple(f"{address}:{port}" for address, port in bindings),
+        image_id=container["Image"],
     )
     created = datetime.fromisoformat(container["Created"])
     held = frozenset({port for _, port in bindings} | _reserved(container))
