@@ -164,8 +164,12 @@ class RunningStack(ABC):
 
     @property
     def api(self) -> Api:
-        """MLflow's REST API, without login."""
-        return Api(self.url)
+        """MLflow's REST API, as the admin if there is a login."""
+        settings = self.settings
+        if settings.get("MLFLOW_AUTH") != "basic":
+            return Api(self.url)
+        name = settings.get("MLFLOW_ADMIN_USERNAME", "admin")
+        return Api(self.url, (name, settings["MLFLOW_ADMIN_PASSWORD"]))
 
     @property
     def database_ports(self) -> list[str]:

@@ -22,6 +22,7 @@ from .tracking import Api
 pytestmark = pytest.mark.soak
 
 ENGINE = {"docker": "local", "local": "docker"}
+STUDENT = ("ada", "a password of 20 characters")
 # Clients that write while a snapshot is taken.
 CLIENTS = 8
 
@@ -29,9 +30,10 @@ CLIENTS = 8
 @pytest.fixture(scope="module")
 def filled(_make_for_module: MakeStack) -> RunningStack:
     """Return a running stack with data of every kind, and a snapshot of it."""
-    stack = _make_for_module()
+    stack = _make_for_module(MLFLOW_AUTH="basic")
     stack.up()
     fill(stack)
+    stack.api.post("users/create", username=STUDENT[0], password=STUDENT[1])
     stack.tool("backup", "first")
     return stack
 
@@ -92,13 +94,17 @@ def test_a_snapshot_must_bring_back_what_was_deleted_with_its_volumes(filled: Ru
     assert data["snapshot"]["rows"]["runs"] == len(filled.stored_runs())
     assert everything(filled) == before
     assert answers(filled) == seen
+    as_student = Api(filled.url, STUDENT).get("users/get", username=STUDENT[0])
+    assert as_student["user"]["username"] == STUDENT[0]
 
 
 @pytest.fixture
 def other(engine: str, tmp_path: Path) -> Iterator[RunningStack]:
     """Return a stack on the other engine, with another S3 server; it is not started."""
     images = image_settings("versitygw") if engine == "local" else {}
-    stack = ENGINES[ENGINE[engine]](tmp_path, {"S3_PROVIDER": "versitygw", **images})
+    stack = ENGINES[ENGINE[engine]](
+        tmp_path, {"S3_PROVIDER": "versitygw", "MLFLOW_AUTH": "basic", **images}
+    )
     LIVE.append(stack)
     yield stack
     LIVE.remove(stack)

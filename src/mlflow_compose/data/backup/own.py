@@ -11,9 +11,23 @@ SCHEMA = "compose/mlflow", "schema/postgresql.sql"
 CREATE = re.compile(r"^CREATE TABLE (?:public\.)?(\w+)", re.MULTILINE)
 # Written by Alembic next to MLflow's tables, and next to those of its login.
 SCHEMA_TABLE, LOGIN_SCHEMA_TABLE = "alembic_version", "alembic_version_auth"
-# Names that another application may well have, too.
+# Some are names that another application may well have, too. MLflow leaves tables of its older
+# versions, which refer to `users` (`mlflow/server/auth/db/migrations`).
 LOGIN = frozenset(
-    {LOGIN_SCHEMA_TABLE, "role_permissions", "roles", "user_role_assignments", "users"}
+    {
+        LOGIN_SCHEMA_TABLE,
+        "experiment_permissions",
+        "gateway_endpoint_permissions",
+        "gateway_model_definition_permissions",
+        "gateway_secret_permissions",
+        "registered_model_permissions",
+        "role_permissions",
+        "roles",
+        "scorer_permissions",
+        "user_role_assignments",
+        "users",
+        "workspace_permissions",
+    }
 )
 
 
