@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
+from typing import Any
 
 from .running import RunningStack
 from .small import kept
@@ -56,7 +57,7 @@ def _run(api: Api, experiment: str, number: int, now: int) -> str:
     return found
 
 
-def everything(stack: RunningStack) -> object:
+def everything(stack: RunningStack) -> tuple[Any, ...]:
     """Return a digest of every table and of every artifact of a stack."""
     if "BACKEND_STORE" in stack.settings:
         found = kept(stack)

@@ -19,6 +19,7 @@ from mlflow_compose.checks import verify
 from mlflow_compose.data.backup import (
     NotLoadedError,
     Snapshot,
+    admit_admin,
     check,
     check_fits,
     check_room,
@@ -237,6 +238,8 @@ def _load(work: Work, engine: Engine, snapshot: Snapshot | None, saved: Snapshot
         return
     with work.progress.step("Loading the database"):
         load_database(engine, snapshot, saved)
+    if work.plan.loaded.settings.mlflow_auth == "basic" and admit_admin(engine):
+        work.progress.note("the admin has the password in .env, not the one of the snapshot")
     with work.progress.step("Loading objects"):
         load_objects(engine, snapshot, saved, work.progress)
 

@@ -18,7 +18,7 @@ from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.client import NotLoadedError
 from mlflow_compose.data.backup.copy import copy
 from mlflow_compose.data.backup.fits import check_fits
-from mlflow_compose.data.backup.load import empty_database, load_database
+from mlflow_compose.data.backup.load import admit_admin, empty_database, load_database
 from mlflow_compose.data.backup.put import load_objects
 from mlflow_compose.data.backup.room import check_room
 from mlflow_compose.data.backup.snapshot import (
@@ -41,6 +41,7 @@ __all__ = [
     "Private",
     "Snapshot",
     "Taken",
+    "admit_admin",
     "archive_of",
     "archive_path",
     "archives",

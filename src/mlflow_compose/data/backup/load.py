@@ -7,7 +7,13 @@ from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of, tables_
 from mlflow_compose.data.backup.manifest import Database
 from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
 from mlflow_compose.data.backup.snapshot import Snapshot
-from mlflow_compose.data.inside import remove_database, replace_database, tables, upgrade_schema
+from mlflow_compose.data.inside import (
+    admin,
+    remove_database,
+    replace_database,
+    tables,
+    upgrade_schema,
+)
 from mlflow_compose.engines import Engine, RemoteError, input_to, run_modules
 from mlflow_compose.errors import SnapshotError
 
@@ -37,6 +43,19 @@ def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
         _compare(database, _replaced(engine, snapshot))
     if database.schema != known.manifest.database.schema:
         _upgrade(engine, database)
+
+
+def admit_admin(engine: Engine) -> bool:
+    """Let the admin of the settings log in; return whether the snapshot had another password.
+
+    Raises:
+        SnapshotError: The database cannot be changed.
+    """
+    request = {"backend": engine.stack.stores.backend_uri}
+    try:
+        return run_modules(engine, (tables, admin), request, bool)
+    except RemoteError as error:
+        raise _failed(error) from None
 
 
 def empty_database(engine: Engine) -> None:

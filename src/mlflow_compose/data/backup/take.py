@@ -105,7 +105,7 @@ def _described(  # noqa: PLR0913, PLR0917 - independent inputs
     return Manifest(
         version=format_.VERSION,
         name=name,
-        created=now.isoformat(timespec="seconds"),
+        created=now.isoformat(),
         stack=stack.name,
         stack_id=stack.identity,
         engine=engine.name,

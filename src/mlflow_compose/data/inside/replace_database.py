@@ -28,7 +28,8 @@ def main(request: Request) -> dict[str, int]:
         if backend.startswith(PREFIX):
             return _replace_file(copy, Path(backend.removeprefix(PREFIX)))
         source = f"{PREFIX}{copy}"
-        login = tables.LOGIN_TABLE in tables.reflected(tables.open_database(source)).tables
+        # Users of the stack that the file does not have must not stay.
+        login = tables.has_login(source) or tables.has_login(backend)
         tables.upgrade(source, login=login)
         return tables.copy_all(source, backend, progress, replace=True)
 

@@ -75,6 +75,13 @@ def reflected(engine: Any) -> Any:
     return metadata
 
 
+def has_login(uri: str) -> bool:
+    """Tell whether a database has the tables of MLflow's login."""
+    from sqlalchemy import inspect
+
+    return bool(inspect(open_database(uri)).has_table(LOGIN_TABLE))
+
+
 def upgrade(uri: str, *, login: bool = False) -> None:
     """Create MLflow's tables in a database, or upgrade older ones.
 
