@@ -26,6 +26,8 @@ MlflowComposeError           exit code 1, code "failed"
 ├── QueryError               1  the database refuses a query
 ├── SnapshotError            1  a snapshot is missing or damaged, or cannot be taken or restored
 ├── UpgradeError             1  an upgrade is needed, or failed
+├── RosterError              1  a roster cannot be read
+├── UserError                1  MLflow refuses to add, change or remove a user
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
     ├── ServiceFailedError   1  it exited, or its one-shot job failed
@@ -164,6 +166,18 @@ class HungUp(Cancelled):
 
     exit_code = 129
     code = "hung_up"
+
+
+class RosterError(MlflowComposeError):
+    """A roster cannot be read."""
+
+    code = "roster"
+
+
+class UserError(MlflowComposeError):
+    """MLflow refuses to add, change or remove a user."""
+
+    code = "user"
 
 
 class VerifyError(MlflowComposeError):

@@ -21,6 +21,7 @@ from mlflow_compose.cli import (
     serving,
     stores,
     upgrade,
+    users,
 )
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
@@ -48,6 +49,7 @@ app.add_typer(completion.app)
 app.add_typer(diagram.app)
 app.add_typer(serving.app)
 app.add_typer(boot.app, name="service")
+app.add_typer(users.app, name="user")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

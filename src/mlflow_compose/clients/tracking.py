@@ -120,6 +120,10 @@ class Tracking:
         """Call a POST endpoint below `/api/2.0/mlflow/`."""
         return _json(self._request("POST", f"{API}/{endpoint}", json=body))
 
+    def call(self, method: str, path: str, /, **body: object) -> dict[str, Any]:
+        """Call an endpoint by its whole path."""
+        return _json(self._request(method, path, json=body))
+
     def put_artifact(self, key: str, content: bytes) -> None:
         """Store an artifact via the proxy; `key` is its path in the bucket."""
         self._request("PUT", f"{ARTIFACTS}/{quote(key)}", data=content)

@@ -32,6 +32,15 @@ from mlflow_compose.payloads.files import (
 )
 from mlflow_compose.payloads.garbage import ExperimentSize, Garbage, GarbageGroup, MissingObject
 from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
+from mlflow_compose.payloads.people import (
+    Granted,
+    UserChanged,
+    UserImported,
+    UserList,
+    UserRemoved,
+    UsersImported,
+    UserState,
+)
 from mlflow_compose.payloads.queries import QueryList, QueryResult
 from mlflow_compose.payloads.running import (
     Logs,
@@ -114,6 +123,11 @@ Payload = (
     | NotServed
     | Garbage
     | BootService
+    | UserList
+    | UserChanged
+    | UserRemoved
+    | Granted
+    | UsersImported
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -140,6 +154,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "diagram": (Diagram,),
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
+    "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -169,6 +184,7 @@ __all__ = [
     "FileChange",
     "Garbage",
     "GarbageGroup",
+    "Granted",
     "Help",
     "Imported",
     "Logs",
@@ -199,6 +215,12 @@ __all__ = [
     "Store",
     "Stores",
     "Upgraded",
+    "UserChanged",
+    "UserImported",
+    "UserList",
+    "UserRemoved",
+    "UserState",
+    "UsersImported",
     "Verified",
     "Version",
     "as_json",

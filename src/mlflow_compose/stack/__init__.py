@@ -9,6 +9,7 @@ from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.components.postgres_client import NAME as POSTGRES_CLIENT
+from mlflow_compose.stack.credentials import LOGIN_CACHE_SECONDS
 from mlflow_compose.stack.healthcheck import PATIENCE, Healthcheck
 from mlflow_compose.stack.image import (
     INCLUDED,
@@ -34,6 +35,7 @@ __all__ = [
     "INCLUDED",
     "LOCAL",
     "LOCAL_PROVIDERS",
+    "LOGIN_CACHE_SECONDS",
     "PATIENCE",
     "POSTGRES_CLIENT",
     "PROVIDERS",

@@ -33,6 +33,8 @@ PIP_INDEX_URL = "pip_index_url"
 MODEL_LOGIN = "model_login.json"
 
 MASKED_LENGTH = 4
+# For so long, each of MLflow's workers accepts a password that was changed meanwhile.
+LOGIN_CACHE_SECONDS = 5
 
 
 def app_key(settings: Settings) -> SecretFile:
@@ -110,8 +112,7 @@ def auth_config(settings: Settings, backend_uri: str) -> SecretFile:
         f"admin_password = {password}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
         # Checking a password costs 100 ms of hashing; with the cache, requests are 12 times faster.
-        # Each worker has its own, so an old password keeps working for this long.
-        "auth_cache_ttl_seconds = 5\n"
+        f"auth_cache_ttl_seconds = {LOGIN_CACHE_SECONDS}\n"
     )
     return SecretFile(AUTH_CONFIG, text, "MLflow's login configuration, with the first admin.")
 

@@ -1,0 +1,235 @@
+"""`user`: who may log in to the stack, and what they may do."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_compose.checks import check_owner
+from mlflow_compose.clients import Tracking, TrackingError, Unreachable, Users
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import UsageError, UserError
+from mlflow_compose.payloads import (
+    Granted,
+    UserChanged,
+    UserImported,
+    UserList,
+    UserRemoved,
+    UsersImported,
+    UserState,
+)
+from mlflow_compose.people import Person, new_password, read_roster
+from mlflow_compose.result import Result
+from mlflow_compose.settings.validators import login_name
+from mlflow_compose.stack import LOGIN_CACHE_SECONDS
+
+PERMISSIONS = ("READ", "USE", "EDIT", "MANAGE", "NONE")
+NONE = "NONE"
+NOT_FOUND, EXISTS = 404, 400
+LOGIN_HINT = "set MLFLOW_AUTH=basic in .env, then mlflow-compose up"
+EXISTS_HINT = "mlflow-compose user passwd changes the password of a user"
+ADMIN_HINT = "set MLFLOW_ADMIN_PASSWORD in .env to the new password, then mlflow-compose up"
+
+
+@dataclass(frozen=True)
+class People:
+    """The users of a running stack.
+
+    Attributes:
+        engine: Engine of the stack.
+        wait: Waits for a number of seconds.
+    """
+
+    engine: Engine
+    wait: Callable[[float], None]
+
+    @contextmanager
+    def users(self) -> Iterator[Users]:
+        """Provide the users of the stack's own server.
+
+        Raises:
+            UsageError: The stack has no login, or does not run.
+            UserError: The server refuses.
+        """
+        stack = self.engine.stack
+        if stack.login is None:
+            raise UsageError("the stack has no users: MLFLOW_AUTH is none", hint=LOGIN_HINT)
+        try:
+            check_owner(self.engine)
+            yield Users(Tracking(stack.urls["mlflow"], stack.login))
+        except Unreachable:
+            raise UsageError("MLflow is not running", hint="mlflow-compose up starts it") from None
+        except TrackingError as error:
+            raise UserError(
+                stack.mask(str(error)), hint="mlflow-compose verify finds the cause"
+            ) from None
+
+    @property
+    def admin(self) -> str:
+        """Name of the admin in the settings."""
+        login = self.engine.stack.login
+        return login[0] if login else ""
+
+    def forget(self) -> None:
+        """Wait until no process of the server accepts a former password."""
+        self.wait(LOGIN_CACHE_SECONDS)
+
+
+def list_users(people: People) -> Result:
+    """List the users."""
+    with people.users() as users:
+        found = [UserState(user.name, user.is_admin) for user in users.all()]
+    return Result(
+        UserList(found), [f"{user.name}{'  (admin)' if user.admin else ''}" for user in found]
+    )
+
+
+def add_user(people: People, name: str, password: str | None, *, is_admin: bool) -> Result:
+    """Add a user.
+
+    Args:
+        people: Users of the stack.
+        name: Name with which the user logs in.
+        password: Password, None for a random one.
+        is_admin: Whether the user may do everything.
+
+    Raises:
+        UsageError: The name cannot be one, or there is such a user.
+        UserError: The server refuses.
+    """
+    _check_name(name)
+    chosen = password or new_password(secrets.choice)
+    with people.users() as users:
+        if name in {user.name for user in users.all()}:
+            raise UsageError(f"there is a user {name} already", hint=EXISTS_HINT)
+        users.add(name, chosen, is_admin=is_admin)
+    return _changed(f"added {name}", name, None if password else chosen)
+
+
+def set_password(people: People, name: str, password: str | None) -> Result:
+    """Replace a password; when this returns, the old one is accepted nowhere.
+
+    Raises:
+        UsageError: There is no such user.
+        UserError: The server refuses.
+    """
+    chosen = password or new_password(secrets.choice)
+    with people.users() as users:
+        _check_exists(users, name)
+        users.set_password(name, chosen)
+    people.forget()
+    result = _changed(f"changed the password of {name}", name, None if password else chosen)
+    if name == people.admin:
+        return Result(result.data, [*result.lines, f"Next       {ADMIN_HINT}"])
+    return result
+
+
+def remove_user(people: People, name: str) -> Result:
+    """Remove a user; runs and models stay.
+
+    Raises:
+        UsageError: There is no such user, or it is the admin of the settings.
+        UserError: The server refuses.
+    """
+    if name == people.admin:
+        raise UsageError(
+            f"{name} is MLFLOW_ADMIN_USERNAME, with which this tool logs in",
+            hint="set MLFLOW_ADMIN_USERNAME and MLFLOW_ADMIN_PASSWORD in .env to another admin",
+        )
+    with people.users() as users:
+        _check_exists(users, name)
+        users.remove(name)
+    people.forget()
+    return Result(UserRemoved(name), [f"removed {name}; runs and models stay"])
+
+
+def grant(people: People, name: str, experiment: str, permission: str) -> Result:
+    """Give a user a permission on an experiment, or take it away.
+
+    Args:
+        people: Users of the stack.
+        name: Name of the user.
+        experiment: Name or id of the experiment.
+        permission: One of PERMISSIONS.
+
+    Raises:
+        UsageError: There is no such user, experiment or permission.
+        UserError: The server refuses.
+    """
+    wanted = permission.upper()
+    if wanted not in PERMISSIONS:
+        raise UsageError(
+            f"the permission must be {', '.join(PERMISSIONS[:-1])} or {NONE}, got {permission}"
+        )
+    with people.users() as users:
+        _check_exists(users, name)
+        found = _experiment(people.engine, experiment)
+        if wanted == NONE:
+            users.revoke(name, found)
+            done = f"{name} has no permission on {experiment} any more"
+        else:
+            users.grant(name, found, wanted)
+            done = f"{name} has {wanted} on {experiment}"
+    return Result(Granted(name, found, None if wanted == NONE else wanted), [done])
+
+
+def import_users(people: People, file: Path) -> Result:
+    """Add the people of a roster, each with a random password that is shown only now.
+
+    Raises:
+        RosterError: The file is not a roster.
+        UserError: The server refuses.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    roster = read_roster(content, file.name)
+    with people.users() as users:
+        known = {user.name for user in users.all()}
+        found = [_import(users, known, person) for person in roster]
+    lines = [f"{each.login},{each.password or ''}" for each in found]
+    return Result(UsersImported(found), ["login,password", *lines])
+
+
+def _import(users: Users, known: set[str], person: Person) -> UserImported:
+    if person.login in known:
+        return UserImported(person.name, person.login, None)
+    password = new_password(secrets.choice)
+    users.add(person.login, password)
+    return UserImported(person.name, person.login, password)
+
+
+def _experiment(engine: Engine, name: str) -> str:
+    """Return the id of an experiment."""
+    tracking = Tracking(engine.stack.urls["mlflow"], engine.stack.login)
+    for endpoint, parameters in (
+        ("experiments/get-by-name", {"experiment_name": name}),
+        ("experiments/get", {"experiment_id": name}),
+    ):
+        try:
+            return str(tracking.get(endpoint, **parameters)["experiment"]["experiment_id"])
+        except TrackingError as error:
+            if error.status not in {NOT_FOUND, EXISTS}:
+                raise
+    raise UsageError(
+        f"there is no experiment {name}", hint="mlflow-compose sql runs-per-experiment lists them"
+    )
+
+
+def _check_exists(users: Users, name: str) -> None:
+    if name not in {user.name for user in users.all()}:
+        raise UsageError(f"there is no user {name}", hint="mlflow-compose user list")
+
+
+def _check_name(name: str) -> None:
+    try:
+        login_name(name)
+    except ValueError as error:
+        raise UsageError(f"the name of a user {error}, got {name!r}") from None
+
+
+def _changed(done: str, name: str, generated: str | None) -> Result:
+    shown = [f"password   {generated}   (not shown again)"] if generated else []
+    return Result(UserChanged(name, generated), [done, *shown])
