@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event, Lock
 from typing import Any
 
@@ -12,6 +13,8 @@ from .small import kept
 from .tracking import Api
 
 POINTS, LARGE = 200, 12_000_000
+# MLflow accepts no more in one request.
+MOST = 1000
 # Artifacts of a run, by their path: an empty one, a large one, odd names.
 ARTIFACTS: Mapping[str, bytes] = {
     "empty.txt": b"",
@@ -28,11 +31,13 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname \
 """
 
 
-def fill(stack: RunningStack) -> None:
+def fill(stack: RunningStack, *, count: int = 3, points: int = POINTS) -> None:
     """Store runs with metrics, params, tags and artifacts, a deleted run, and a model."""
     api, now = stack.api, int(time.time() * 1000)
     experiment = api.post("experiments/create", name=f"kept é {now}")["experiment_id"]
-    runs = [_run(api, experiment, number, now) for number in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        create = partial(_run, api, experiment, now, points)
+        runs = [*pool.map(create, range(count))]
     for path, content in ARTIFACTS.items():
         api.artifact("PUT", f"{experiment}/{runs[0]}/artifacts/{path}", content)
     api.artifact("PUT", f"{experiment}/{runs[2]}/artifacts/of a deleted run", b"kept")
@@ -44,13 +49,14 @@ def fill(stack: RunningStack) -> None:
     api.post("registered-models/alias", name=model, alias="champion", version="1")
 
 
-def _run(api: Api, experiment: str, number: int, now: int) -> str:
+def _run(api: Api, experiment: str, now: int, count: int, number: int) -> str:
     info = api.post("runs/create", experiment_id=experiment, start_time=now)["run"]["info"]
     points = [
         {"key": "loss", "value": number / (step + 1), "timestamp": now, "step": step}
-        for step in range(POINTS)
+        for step in range(count)
     ]
-    api.post("runs/log-batch", run_id=info["run_id"], metrics=points)
+    for first in range(0, count, MOST):
+        api.post("runs/log-batch", run_id=info["run_id"], metrics=points[first : first + MOST])
     api.post("runs/log-parameter", run_id=info["run_id"], key="ñ", value=f"tab\t{number}\nline")
     api.post("runs/set-tag", run_id=info["run_id"], key="kind", value="\\. COPY x (y) FROM stdin;")
     found: str = info["run_id"]

@@ -55,7 +55,10 @@ def test_a_roster_must_become_users_with_passwords_of_their_own(
     roster = tmp_path / "people.csv"
     names = [f"Zoë {team}", f"Zoe {team}", f"李 {team}"]
     roster.write_text("\r\n".join(["Name;Email", *names]), encoding="utf-8-sig")
-    rows = [*csv.DictReader(stack.tool("user", "import", str(roster)).out.splitlines())]
+    output = tmp_path / "passwords.csv"
+    stack.tool("user", "import", str(roster), "--output", str(output))
+    assert output.stat().st_mode & 0o777 == 0o600
+    rows = [*csv.DictReader(output.read_text(encoding="utf-8").splitlines())]
     assert len({row["password"] for row in rows}) == len(names)
     for row in rows:
         api = login(classroom, row["login"], row["password"])
@@ -63,6 +66,8 @@ def test_a_roster_must_become_users_with_passwords_of_their_own(
     again = stack.tool("user", "import", str(roster), "--json").data["users"]
     assert [each["password"] for each in again] == [None] * len(names)
     assert [each["name"] for each in again] == names
+    stack.tool("user", "import", str(roster), "--output", str(output), code=2)
+    assert len(rows) == len(names)
 
 
 @pytest.mark.parametrize(

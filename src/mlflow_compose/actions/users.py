@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlflow_compose.checks import check_owner
 from mlflow_compose.clients import Tracking, TrackingError, Unreachable, Users
@@ -13,13 +12,11 @@ from mlflow_compose.errors import UsageError, UserError
 from mlflow_compose.payloads import (
     Granted,
     UserChanged,
-    UserImported,
     UserList,
     UserRemoved,
-    UsersImported,
     UserState,
 )
-from mlflow_compose.people import Person, new_password, read_roster
+from mlflow_compose.people import new_password
 from mlflow_compose.result import Result
 from mlflow_compose.settings.validators import login_name
 from mlflow_compose.stack import LOGIN_CACHE_SECONDS
@@ -172,33 +169,6 @@ def grant(people: People, name: str, experiment: str, permission: str) -> Result
             users.grant(name, found, wanted)
             done = f"{name} has {wanted} on {experiment}"
     return Result(Granted(name, found, None if wanted == NONE else wanted), [done])
-
-
-def import_users(people: People, file: Path) -> Result:
-    """Add the people of a roster, each with a random password that is shown only now.
-
-    Raises:
-        RosterError: The file is not a roster.
-        UserError: The server refuses.
-    """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    roster = read_roster(content, file.name)
-    with people.users() as users:
-        known = {user.name for user in users.all()}
-        found = [_import(users, known, person) for person in roster]
-    lines = [f"{each.login},{each.password or ''}" for each in found]
-    return Result(UsersImported(found), ["login,password", *lines])
-
-
-def _import(users: Users, known: set[str], person: Person) -> UserImported:
-    if person.login in known:
-        return UserImported(person.name, person.login, None)
-    password = new_password(secrets.choice)
-    users.add(person.login, password)
-    return UserImported(person.name, person.login, password)
 
 
 def _experiment(engine: Engine, name: str) -> str:

@@ -110,7 +110,9 @@ def grant(
     context.show(actions.grant(_people(context), name, experiment, permission))
 
 
-@app.command("import", epilog="Example: mlflow-compose user import people.csv > passwords.csv")
+@app.command(
+    "import", epilog="Example: mlflow-compose user import people.csv --output passwords.csv"
+)
 def import_(
     ctx: typer.Context,
     roster: Annotated[
@@ -119,15 +121,23 @@ def import_(
             metavar="FILE", help="CSV file with the columns name, email and team.", readable=False
         ),
     ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="New file for the passwords, which only you can read. Default: print them.",
+            readable=False,
+        ),
+    ] = None,
 ) -> None:
-    """Add all people of a roster, and print their passwords once.
+    """Add all people of a roster, with passwords that are shown once.
 
     People who are users already keep their passwords.
     """
-    from mlflow_compose.actions.users import import_users
+    from mlflow_compose.actions.import_users import import_users
 
     context = context_of(ctx)
-    context.show(import_users(_people(context), roster))
+    context.show(import_users(_people(context), roster, output))
 
 
 def _people(context: Context) -> "People":

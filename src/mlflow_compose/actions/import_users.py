@@ -1,0 +1,84 @@
+"""`user import`: add the people of a roster."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from mlflow_compose.actions.users import People
+from mlflow_compose.clients import TrackingError, Users
+from mlflow_compose.errors import UsageError, UserError
+from mlflow_compose.files import write_new
+from mlflow_compose.payloads import UserImported, UsersImported
+from mlflow_compose.people import Person, new_password, read_roster
+from mlflow_compose.result import Result
+
+AGAIN_HINT = "run the same command again: people who are users already are left alone"
+HEADINGS = "login,password"
+PRIVATE = 0o600
+
+
+def import_users(people: People, file: Path, output: Path | None) -> Result:
+    """Add the people of a roster, each with a random password that is kept nowhere else.
+
+    Args:
+        people: Users of the stack.
+        file: The roster.
+        output: New file for logins and passwords, None for the result's lines.
+
+    Raises:
+        UsageError: The roster cannot be read, or the new file cannot be created.
+        RosterError: The file is not a roster.
+        UserError: The server refuses.
+    """
+    try:
+        roster = read_roster(file.read_bytes(), file.name)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    found: list[UserImported] = []
+    errors: list[UserError] = []
+    with _kept(output) as keep, people.users() as users:
+        known = {user.name for user in users.all()}
+        for person in roster:
+            try:
+                found.append(_import(users, known, person))
+            except TrackingError as error:
+                reason = people.engine.stack.mask(str(error))
+                errors.append(UserError(f"{person.name} was not added: {reason}", hint=AGAIN_HINT))
+                break
+            keep(_row(found[-1]))
+    added = sum(each.password is not None for each in found)
+    done = f"added {added} users; their passwords are in {output}"
+    lines = [done] if output else [HEADINGS, *map(_row, found)]
+    return Result(UsersImported(found), lines, errors)
+
+
+@contextmanager
+def _kept(output: Path | None) -> Iterator[Callable[[str], None]]:
+    """Provide what keeps a line at once: a password that is lost would have to be changed."""
+    if output is None:
+        yield lambda _: None
+        return
+    try:
+        write_new(output, f"{HEADINGS}\n", PRIVATE)
+        with output.open("a", encoding="utf-8", buffering=1) as stream:
+            yield lambda row: _write(stream, row)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+
+
+def _write(stream: TextIO, row: str) -> None:
+    stream.write(f"{row}\n")
+
+
+def _row(user: UserImported) -> str:
+    return f"{user.login},{user.password or ''}"
+
+
+def _import(users: Users, known: set[str], person: Person) -> UserImported:
+    if person.login in known:
+        return UserImported(person.name, person.login, None)
+    password = new_password(secrets.choice)
+    users.add(person.login, password)
+    return UserImported(person.name, person.login, password)
