@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from .docker_stack import docker
 from .faults import cut_off, full, small_disk
 from .local_stack import LocalStack
-from .running import SERVERS, RunningStack, short_in_ci
+from .running import SERVERS, RunningStack, docker_only, short_in_ci
 from .waiting import wait_until
 from .writing import writing
 
@@ -120,6 +121,24 @@ def test_services_must_find_each_other_again_after_the_network_was_cut(
         known.wait_for_more(seconds=PATIENCE)
         with cut_off(mended, service):
             known.wait_for_failure(seconds=PATIENCE)
+        known.wait_for_more(seconds=PATIENCE)
+    mended.wait_until_healthy(seconds=PATIENCE)
+    known.expect_in(mended)
+    mended.is_well = True
+
+
+@docker_only("without containers, the test above freezes the server")
+@pytest.mark.skipif(not SECONDS, reason="takes a minute: make soak")
+@pytest.mark.parametrize("service", SERVERS)
+def test_a_paused_container_must_go_on_where_it_was(mended: RunningStack, service: str) -> None:
+    with writing(mended) as known:
+        known.wait_for_more(seconds=PATIENCE)
+        container = mended.ids()[service]
+        docker("pause", container)
+        try:
+            known.wait_for_failure(seconds=PATIENCE)
+        finally:
+            docker("unpause", container)
         known.wait_for_more(seconds=PATIENCE)
     mended.wait_until_healthy(seconds=PATIENCE)
     known.expect_in(mended)
