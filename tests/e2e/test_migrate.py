@@ -253,7 +253,7 @@ def test_the_smallest_stack_must_become_the_full_one_and_keep_working(
     """The stack has a login before and after, with which the migration proves it."""
     stack = make_stack(**SMALLEST, MLFLOW_AUTH="basic")
     stack.up()
-    assert stack.api.call("GET", "/version").status_code == 401
+    assert Api(stack.url).call("GET", "/version").status_code == 401
     login = ("admin", stack.settings["MLFLOW_ADMIN_PASSWORD"])
     api = Api(stack.url, login)
     logged = [stack.log_run(api) for _ in range(3)]
