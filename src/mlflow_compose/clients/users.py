@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlflow_compose.clients.tracking import API, Tracking
+from mlflow_compose.clients.errors import TrackingError
+from mlflow_compose.clients.tracking import API, NOT_FOUND, Tracking
 
 API_3 = "/api/3.0/mlflow"
 EXPERIMENT = "experiment"
@@ -29,8 +30,16 @@ class Users:
     def all(self) -> list[User]:
         """Return all users by name."""
         found = self._tracking.get("users/list")["users"]
-        users = (User(each["username"], each["is_admin"]) for each in found)
-        return sorted(users, key=lambda user: user.name)
+        return sorted(map(self._user, found), key=lambda user: user.name)
+
+    def _user(self, found: dict[str, Any]) -> User:
+        # MLflow 3.10 lists only names.
+        whole = found if "is_admin" in found else self._one(found["username"])
+        return User(whole["username"], whole["is_admin"])
+
+    def _one(self, name: str) -> dict[str, Any]:
+        user: dict[str, Any] = self._tracking.get("users/get", username=name)["user"]
+        return user
 
     def add(self, name: str, password: str, *, is_admin: bool = False) -> None:
         """Add a user."""
@@ -55,14 +64,17 @@ class Users:
         self._permission("revoke", name, experiment_id)
 
     def _permission(self, change: str, name: str, experiment_id: str, **more: str) -> None:
-        self._tracking.call(
-            "POST",
-            f"{API_3}/users/permissions/{change}",
-            username=name,
-            resource_type=EXPERIMENT,
-            resource_id=experiment_id,
-            **more,
-        )
+        body = {"username": name, "resource_type": EXPERIMENT, "resource_id": experiment_id, **more}
+        try:
+            self._tracking.call("POST", f"{API_3}/users/permissions/{change}", **body)
+        except TrackingError as error:
+            if error.status != NOT_FOUND:
+                raise
+            raise TrackingError(
+                "this version of MLflow has no permissions that can be granted from outside; "
+                "mlflow-compose upgrade installs a newer one",
+                status=NOT_FOUND,
+            ) from error
 
     def _patch(self, endpoint: str, **body: Any) -> None:  # noqa: ANN401 - any JSON
         self._tracking.call("PATCH", f"{API}/{endpoint}", **body)
