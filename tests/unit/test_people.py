@@ -38,6 +38,7 @@ def test_a_roster_must_be_read_as_spreadsheets_write_it(content: str, encoding: 
         (b"name,email\n,ada@example.org\n", "no name in entry 1: , ada@example.org"),
         ("Größe".encode("latin-1"), "is not UTF-8"),
         (b"PK\x03\x04\0\0", "is not a text file"),
+        (b'name\n"' + b"x" * 200_000, "is not a CSV file"),
     ],
 )
 def test_what_is_no_roster_must_be_refused(content: bytes, said: str) -> None:

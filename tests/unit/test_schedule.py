@@ -16,6 +16,7 @@ from mlflow_compose.boot import BackupTimer, entry, every, replaced, systemd
 from mlflow_compose.boot.every import NUMBERS
 from mlflow_compose.errors import BootError, UsageError
 from mlflow_compose.payloads import as_json
+from tests.unit.conftest import User
 from tests.unit.test_boot import SYSTEMCTL, plan, units
 
 IDENTITY = "0123456789abcdef"
@@ -30,7 +31,7 @@ case "$1" in
 esac
 """
 NO_SYSTEMD = "#!/bin/sh\necho 'no bus' >&2\nexit 1\n"
-OTHERS = "# mine\n0 5 * * 1 tar -zcf /var/backups/home.tgz /home/\nMAILTO=ada"
+OTHERS = "# mine\f0 0 * * * not active\u2028nor this \udce9\r\nMAILTO=ada"
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
@@ -100,8 +101,8 @@ def test_a_line_must_run_the_command_although_cron_interprets_percent_signs() ->
     assert re.findall(r"(?<!\\)%", command) == []
     words = shlex.split(command.replace(r"\%", "%"), comments=True)
     assert words[1:] == COMMAND
-    with pytest.raises(BootError, match="line break"):
-        entry(every("1d", 7), ["a\n* * * * * b"], IDENTITY)
+    with pytest.raises(BootError, match="control characters"):
+        entry(every("1d", 7), ["a\u2028* * * * * b"], IDENTITY)
 
 
 @pytest.mark.parametrize("before", ["", OTHERS, f"{OTHERS}\n", f"{OTHERS}\n\n\n"])
@@ -109,7 +110,8 @@ def test_other_lines_of_a_crontab_must_stay(before: str) -> None:
     first, second = (entry(every(text, 7), COMMAND, IDENTITY) for text in ("1d", "6h"))
     other = entry(every("1d", 7), COMMAND, "f" * 16)
     both = replaced(replaced(before, IDENTITY, first), "f" * 16, other)
-    assert [line for line in both.splitlines() if line not in {first, other}] == before.splitlines()
+    kept = [line for line in both.split("\n") if line not in {first, other}]
+    assert "\n".join(kept) == (before if before.endswith("\n") or not before else f"{before}\n")
     assert replaced(both, IDENTITY, second).count("mlflow_compose") == 2
     gone = replaced(replaced(both, IDENTITY, None), "f" * 16, None)
     assert gone == (before if before.endswith("\n") or not before else f"{before}\n")
@@ -137,7 +139,11 @@ def test_a_timer_must_be_started_until_never(tmp_path: Path, state: Path) -> Non
     service, timer = sorted(units(tmp_path))
     assert data["unit"] == str(timer)
     assert f"ExecStart={shlex.join(data['command'])}" in service.read_text(encoding="utf-8")
-    assert data["command"][-3:] == ["backup", "--quiet", "--keep=7"]
+    assert data["command"][-3:] == [
+        "--quiet",
+        f"--only-of={data['unit'].split('-')[-1][:16]}",
+        "--keep=7",
+    ]
     assert f"--user restart {timer.name}" in (state / "calls").read_text(encoding="utf-8")
     user = pwd.getpwuid(65534).pw_name
     assert f"`loginctl enable-linger {user}`" in scheduled.lines[1]
@@ -151,16 +157,18 @@ def test_a_timer_must_be_started_until_never(tmp_path: Path, state: Path) -> Non
 
 def test_without_systemd_cron_must_take_backups(tmp_path: Path, state: Path) -> None:
     (state / "systemctl").write_text(NO_SYSTEMD, encoding="utf-8")
-    (state / "crontab.ada").write_text(OTHERS, encoding="utf-8")
+    others = OTHERS.encode(errors="surrogateescape")
+    (state / "crontab.ada").write_bytes(others)
     data = as_json(schedule_backups(plan(tmp_path), "1d", []).data)
     assert (data["scheduler"], data["unit"], units(tmp_path)) == ("cron", None, [])
     schedule_backups(plan(tmp_path), "6h", ["--keep=7"])
-    lines = (state / "crontab.ada").read_text(encoding="utf-8").splitlines()
-    assert lines[:-1] == OTHERS.splitlines()
+    *kept, line, _ = (state / "crontab.ada").read_bytes().split(b"\n")
+    assert b"\n".join(kept) == others
+    lines = [line.decode()]
     assert "/6 * * * PATH=" in lines[-1]
-    assert "backup --quiet --keep=7 # mlflow-compose-backup-" in lines[-1]
+    assert " --keep=7 # mlflow-compose-backup-" in lines[-1]
     schedule_backups(plan(tmp_path), "never", [])
-    assert (state / "crontab.ada").read_text(encoding="utf-8") == f"{OTHERS}\n"
+    assert (state / "crontab.ada").read_bytes() == others + b"\n"
 
 
 def test_systemd_must_replace_cron(tmp_path: Path, state: Path) -> None:
@@ -198,3 +206,35 @@ def test_units_that_are_not_ours_must_be_left_alone(tmp_path: Path, state: Path)
             schedule_backups(plan(tmp_path), interval, [])
     assert service.read_text(encoding="utf-8") == "[Service]\n"
     assert state.exists()
+
+
+def test_a_timer_that_cannot_be_reached_must_not_be_joined_by_cron(
+    tmp_path: Path, state: Path
+) -> None:
+    schedule_backups(plan(tmp_path), "1d", [])
+    (state / "systemctl").write_text(NO_SYSTEMD, encoding="utf-8")
+    with pytest.raises(BootError, match="takes backups already"):
+        schedule_backups(plan(tmp_path), "6h", [])
+    assert not (state / "crontab.ada").exists()
+
+
+def test_those_who_may_not_have_a_crontab_must_get_a_timer(tmp_path: Path, state: Path) -> None:
+    broken = CRONTAB.replace("-l) ", "-l) echo 'not allowed' >&2; exit 1; ")
+    (state / "crontab").write_text(broken, encoding="utf-8")
+    assert as_json(schedule_backups(plan(tmp_path), "1d", []).data)["scheduler"] == "systemd"
+    sorted(units(tmp_path))[1].unlink()
+    schedule_backups(plan(tmp_path), "never", [])
+    assert units(tmp_path) == []
+
+
+def test_a_unit_must_not_get_lines_from_an_option(tmp_path: Path) -> None:
+    command = [*COMMAND, "--to=s3://bucket/\n[Service]\nExecStartPre=/bin/false"]
+    with pytest.raises(BootError, match="control characters"):
+        assert BackupTimer(IDENTITY, "lab", every("1d", 0), command).texts
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_scheduled_backup_must_only_be_of_its_own_stack(user: User) -> None:
+    user.has_env()
+    result = user.types("backup", "--only-of", "f" * 16)
+    assert (result.code, "not ffffffffffffffff" in result.err) == (2, True)

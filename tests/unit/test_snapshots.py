@@ -36,7 +36,7 @@ from mlflow_compose.data.backup.snapshot import latest, new, partials
 from mlflow_compose.data.backup.sums import write_sums
 from mlflow_compose.errors import SnapshotError, UsageError
 from mlflow_compose.result import NoProgress
-from tests.unit.fakes import FakeEngine
+from tests.unit.fakes import FakeEngine, answered
 from tests.unit.samples import stack
 
 NOW = datetime(2026, 11, 28, 23, 40, 12, tzinfo=UTC)
@@ -276,6 +276,12 @@ def test_tables_with_ordinary_names_must_only_be_taken_for_mlflows_beside_its_ow
     found = own(FakeEngine(stack()), ["alembic_version", "runs", "users"])
     assert found == ["alembic_version", "runs"]
     found = own(FakeEngine(stack()), ["alembic_version", "alembic_version_auth", "runs", "users"])
+    assert found == ["alembic_version", "alembic_version_auth", "runs", "users"]
+
+
+def test_tables_of_a_newer_login_must_not_be_taken_for_an_older_ones() -> None:
+    engine = FakeEngine(stack(MLFLOW_VERSION="3.10.1"), outcome=answered(["runs", "users"]))
+    found = own(engine, ["alembic_version", "alembic_version_auth", "roles", "runs", "users"])
     assert found == ["alembic_version", "alembic_version_auth", "runs", "users"]
 
 

@@ -82,8 +82,9 @@ def backup(plan: Plan, engine: Engine, progress: Progress, now: datetime, wanted
     settings, private = public_values(plan.loaded.settings), private_of(plan, wanted.passphrase)
     taken = take(engine, top, chosen, now, settings, progress, private)
     made = _packed(taken.snapshot, progress) if wanted.archive else taken.snapshot
-    sent = _sent(taken.snapshot, wanted.remote, progress) if wanted.remote else []
+    # Before sending: a bucket that is full must not fill this disk, too.
     removed = _retire(plan, wanted.keep, made.name) if wanted.keep else ()
+    sent = _sent(taken.snapshot, wanted.remote, progress) if wanted.remote else []
     state = state_of(made)
     lines = [
         f"{made.name}: {contents_of(state)} ({taken.sent} objects are new or have changed)",

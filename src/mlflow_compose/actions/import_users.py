@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TextIO
 
 from mlflow_compose.actions.users import People
-from mlflow_compose.clients import TrackingError, Users
-from mlflow_compose.errors import UsageError, UserError
+from mlflow_compose.clients import TrackingError, Unreachable, Users
+from mlflow_compose.errors import Cancelled, MlflowComposeError, UsageError, UserError
 from mlflow_compose.files import write_new
 from mlflow_compose.payloads import UserImported, UsersImported
 from mlflow_compose.people import Person, new_password, read_roster
 from mlflow_compose.result import Result
 
-AGAIN_HINT = "run the same command again: people who are users already are left alone"
+AGAIN_HINT = "run it again with another --output: people who are users already are left alone"
 HEADINGS = "login,password"
 PRIVATE = 0o600
 
@@ -37,21 +37,30 @@ def import_users(people: People, file: Path, output: Path | None) -> Result:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     found: list[UserImported] = []
-    errors: list[UserError] = []
-    with _kept(output) as keep, people.users() as users:
+    errors: list[MlflowComposeError] = []
+    with people.users() as users:
         known = {user.name for user in users.all()}
-        for person in roster:
-            try:
-                found.append(_import(users, known, person))
-            except TrackingError as error:
-                reason = people.engine.stack.mask(str(error))
-                errors.append(UserError(f"{person.name} was not added: {reason}", hint=AGAIN_HINT))
-                break
-            keep(_row(found[-1]))
+        with _kept(output) as keep:
+            for person in roster:
+                try:
+                    found.append(_import(users, known, person))
+                # Also an interrupt: the passwords so far must be shown.
+                except (TrackingError, Unreachable, KeyboardInterrupt) as error:
+                    errors.append(_stopped(people, person, error))
+                    break
+                keep(_row(found[-1]))
     added = sum(each.password is not None for each in found)
     done = f"added {added} users; their passwords are in {output}"
-    lines = [done] if output else [HEADINGS, *map(_row, found)]
+    old = [f"{each.name} ({each.login}) is a user already" for each in found if not each.password]
+    lines = [done, *old] if output else [HEADINGS, *map(_row, found)]
     return Result(UsersImported(found), lines, errors)
+
+
+def _stopped(people: People, person: Person, error: BaseException) -> MlflowComposeError:
+    if isinstance(error, KeyboardInterrupt):
+        return Cancelled("interrupted", hint=AGAIN_HINT)
+    reason = people.engine.stack.mask(str(error))
+    return UserError(f"{person.name} was not added: {reason}", hint=AGAIN_HINT)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from mlflow_compose.identity import KEY_FILE, read_id, read_key
 from mlflow_compose.paths import StackPaths, stack_paths, write_state
 from mlflow_compose.payloads import Created
 from mlflow_compose.result import Result
-from mlflow_compose.settings import new_env_text
+from mlflow_compose.settings import new_env_text, without_secrets
 from mlflow_compose.settings.envfile import edit
 from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3
 
@@ -63,7 +63,9 @@ def init_from_snapshot(
 
 
 def _with_new_secrets(found: Peeked, given: Mapping[str, str]) -> str:
-    return new_env_text({**found.manifest.settings, **given}, choice=secrets.choice)
+    # A snapshot may come from anyone: secrets that others know would not be secret.
+    settings = without_secrets(found.manifest.settings)
+    return new_env_text({**settings, **given}, choice=secrets.choice)
 
 
 def _check_key(paths: StackPaths, key: str) -> None:

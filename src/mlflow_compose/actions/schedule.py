@@ -51,7 +51,7 @@ def schedule_backups(plan: Plan, interval: str, options: Sequence[str]) -> Resul
     chosen = every(interval, int(plan.identity.id, 16) % MINUTES)
     keep_identity(plan.identity, plan.paths)
     if not has_systemd(manager):
-        return _by_cron(plan, chosen, command)
+        return _by_cron(plan, manager, chosen, command)
     # A line from before the machine had systemd would take every backup twice.
     _remove_line(plan.identity.id)
     return _by_systemd(plan, manager, chosen, command)
@@ -73,8 +73,14 @@ def _by_systemd(plan: Plan, manager: Manager, chosen: Every, command: Sequence[s
     return Result(BackupScheduled(chosen.text, "systemd", unit, command), lines)
 
 
-def _by_cron(plan: Plan, chosen: Every, command: Sequence[str]) -> Result:
+def _by_cron(plan: Plan, manager: Manager, chosen: Every, command: Sequence[str]) -> Result:
     identity = plan.identity.id
+    timer = BackupTimer(identity, plan.stack.name, chosen, command)
+    if (manager.folder / timer.name).exists():
+        raise BootError(
+            f"{timer.name} takes backups already, but systemd cannot be reached to change it",
+            hint="log in as this user (not with su), then run the same command again",
+        )
     line = entry(chosen, command, identity)
     write_crontab(replaced(read_crontab(), identity, line))
     lines = [f"a line in your crontab takes a backup every {chosen.text}", REMOVE]
@@ -84,13 +90,14 @@ def _by_cron(plan: Plan, chosen: Every, command: Sequence[str]) -> Result:
 def _never(plan: Plan, manager: Manager, command: Sequence[str]) -> Result:
     """Delete the units and the line of the stack, if there are any."""
     timer = BackupTimer(plan.identity.id, plan.stack.name, Every(NEVER, "", ""), command)
+    # First, since it needs no systemd.
+    had_line = _remove_line(timer.identity)
     found = [name for name in timer.texts if (manager.folder / name).exists()]
     for name in found:
         check_owner(manager.folder / name, timer.identity)
     if found:
         systemctl(manager.flags, "daemon-reload")
         remove_units(manager, found, timer.name, now=True)
-    had_line = _remove_line(timer.identity)
     done = "no backups are taken any more" if found or had_line else "no backups were scheduled"
     return Result(BackupScheduled(None, None, None, command), [done])
 
@@ -99,7 +106,11 @@ def _remove_line(identity: str) -> bool:
     """Delete the stack's line from the crontab; return whether there was one."""
     if shutil.which("crontab") is None:
         return False
-    before = read_crontab()
+    try:
+        before = read_crontab()
+    except BootError:
+        # Those who may not have a crontab have no line in it.
+        return False
     after = replaced(before, identity, None)
     if after != before:
         write_crontab(after)
@@ -108,7 +119,8 @@ def _remove_line(identity: str) -> bool:
 
 def _command(plan: Plan, options: Sequence[str]) -> Sequence[str]:
     tool = (sys.executable, "-m", "mlflow_compose", f"--env-file={plan.paths.env_file}")
-    return (*tool, "backup", "--quiet", *options)
+    # Not of another stack that has the same folder one day.
+    return (*tool, "backup", "--quiet", f"--only-of={plan.identity.id}", *options)
 
 
 def _manager(environ: Mapping[str, str]) -> Manager:

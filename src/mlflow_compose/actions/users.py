@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from mlflow_compose.checks import check_owner
@@ -23,7 +23,7 @@ from mlflow_compose.stack import LOGIN_CACHE_SECONDS
 
 PERMISSIONS = ("READ", "USE", "EDIT", "MANAGE", "NONE")
 NONE = "NONE"
-NOT_FOUND, EXISTS = 404, 400
+NOT_FOUND, INVALID = 404, 400
 LOGIN_HINT = "set MLFLOW_AUTH=basic in .env, then mlflow-compose up"
 EXISTS_HINT = "mlflow-compose user passwd changes the password of a user"
 ADMIN_HINT = "set MLFLOW_ADMIN_PASSWORD in .env to the new password, then mlflow-compose up"
@@ -69,8 +69,12 @@ class People:
         return login[0] if login else ""
 
     def forget(self) -> None:
-        """Wait until no process of the server accepts a former password."""
-        self.wait(LOGIN_CACHE_SECONDS)
+        """Wait until no process of the server accepts a former password.
+
+        An interrupt only ends the wait: the new password, which is not kept, must still be shown.
+        """
+        with suppress(KeyboardInterrupt):
+            self.wait(LOGIN_CACHE_SECONDS)
 
 
 def list_users(people: People) -> Result:
@@ -164,28 +168,36 @@ def grant(people: People, name: str, experiment: str, permission: str) -> Result
         found = _experiment(people.engine, experiment)
         if wanted == NONE:
             users.revoke(name, found)
-            done = f"{name} has no permission on {experiment} any more"
+            done = f"{name} has no permission on experiment {found} ({experiment}) any more"
         else:
             users.grant(name, found, wanted)
-            done = f"{name} has {wanted} on {experiment}"
+            done = f"{name} has {wanted} on experiment {found} ({experiment})"
     return Result(Granted(name, found, None if wanted == NONE else wanted), [done])
 
 
 def _experiment(engine: Engine, name: str) -> str:
     """Return the id of an experiment."""
     tracking = Tracking(engine.stack.urls["mlflow"], engine.stack.login)
+    found = set()
     for endpoint, parameters in (
         ("experiments/get-by-name", {"experiment_name": name}),
         ("experiments/get", {"experiment_id": name}),
     ):
         try:
-            return str(tracking.get(endpoint, **parameters)["experiment"]["experiment_id"])
+            found.add(str(tracking.get(endpoint, **parameters)["experiment"]["experiment_id"]))
         except TrackingError as error:
-            if error.status not in {NOT_FOUND, EXISTS}:
+            if error.status not in {NOT_FOUND, INVALID}:
                 raise
-    raise UsageError(
-        f"there is no experiment {name}", hint="mlflow-compose sql runs-per-experiment lists them"
-    )
+    if len(found) > 1:
+        # Users choose names, also ones that are another's id.
+        raise UsageError(
+            f"{name} is the name of one experiment and the id of another one",
+            hint="name the id of the one, or the name of the other",
+        )
+    if not found:
+        hint = "mlflow-compose sql runs-per-experiment lists them"
+        raise UsageError(f"there is no experiment {name}", hint=hint)
+    return found.pop()
 
 
 def _check_exists(users: Users, name: str) -> None:

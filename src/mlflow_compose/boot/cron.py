@@ -11,6 +11,8 @@ from mlflow_compose.errors import BootError
 PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 # What `crontab -l` says, with exit code 1, to a user who has none.
 NONE = "no crontab for"
+# How bytes that are not UTF-8 are kept.
+KEPT = "surrogateescape"
 
 
 def entry(every: Every, command: Sequence[str], identity: str) -> str:
@@ -21,8 +23,8 @@ def entry(every: Every, command: Sequence[str], identity: str) -> str:
     """
     # cron ends a command at a percent sign: crontab(5).
     words = shlex.join(command).replace("%", r"\%")
-    if "\n" in words:
-        raise BootError("a crontab cannot have line breaks, and a path of the stack has one")
+    if not words.isprintable():
+        raise BootError("a crontab cannot have control characters, and a path has one")
     return f"{every.cron} {PATH} {words} {_mark(identity)}"
 
 
@@ -31,11 +33,13 @@ def replaced(crontab: str, identity: str, line: str | None) -> str:
 
     Other lines stay as they are.
     """
-    others = [each for each in crontab.splitlines(keepends=True) if not _is_of(each, identity)]
+    # Not by splitlines(), which also ends lines where cron does not.
+    *lines, rest = crontab.split("\n")
+    found = [*(f"{each}\n" for each in lines), *([rest] if rest else [])]
+    others = "".join(each for each in found if not _is_of(each, identity))
     if line is None:
-        return "".join(others)
-    ended = [each if each.endswith("\n") else f"{each}\n" for each in others]
-    return "".join([*ended, f"{line}\n"])
+        return others
+    return f"{others}{'' if others.endswith(chr(10)) or not others else chr(10)}{line}\n"
 
 
 def read_crontab() -> str:
@@ -45,9 +49,9 @@ def read_crontab() -> str:
         BootError: It cannot be read, or there is no cron.
     """
     done = _crontab("-l")
-    if done.returncode and NONE not in done.stderr:
+    if done.returncode and NONE not in _text(done.stderr):
         raise BootError(f"crontab -l failed: {_reason(done)}")
-    return "" if done.returncode else done.stdout
+    return "" if done.returncode else _text(done.stdout)
 
 
 def write_crontab(text: str) -> None:
@@ -69,13 +73,13 @@ def _is_of(line: str, identity: str) -> bool:
     return line.rstrip("\n").endswith(f" {_mark(identity)}")
 
 
-def _crontab(argument: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+def _crontab(argument: str, given: str = "") -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(  # noqa: S603 - an argument from this module
             ["crontab", argument],  # noqa: S607 - found as users find it
-            input=given,
+            # Other lines come back byte for byte, whatever their encoding.
+            input=given.encode(errors=KEPT),
             capture_output=True,
-            text=True,
             check=False,
         )
     except FileNotFoundError:
@@ -85,5 +89,9 @@ def _crontab(argument: str, given: str = "") -> "subprocess.CompletedProcess[str
         ) from None
 
 
-def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+def _text(output: bytes) -> str:
+    return output.decode(errors=KEPT)
+
+
+def _reason(done: "subprocess.CompletedProcess[bytes]") -> str:
+    return (_text(done.stderr).strip().splitlines() or [f"exit code {done.returncode}"])[0]

@@ -1,6 +1,6 @@
 """Unit files that are written and deleted, if they are the stack's own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mlflow_compose.boot.systemd import Manager, systemctl
@@ -58,21 +58,22 @@ def write_units(
 
 
 def remove_units(
-    manager: Manager, names: Iterable[str], enabled: str, *, now: bool = False
+    manager: Manager, names: Collection[str], enabled: str, *, now: bool = False
 ) -> None:
     """Disable a unit, and delete unit files.
 
     Args:
         manager: Service manager.
         names: Names of the unit files.
-        enabled: Name of the unit to disable.
+        enabled: Name of the unit to disable, if it is one of them.
         now: Whether to stop that unit, too.
 
     Raises:
         BootError: systemd refuses.
     """
-    systemctl(manager.flags, "disable", enabled)
-    if now:
+    if enabled in names:
+        systemctl(manager.flags, "disable", enabled)
+    if now and enabled in names:
         systemctl(manager.flags, "stop", enabled)
     for name in names:
         (manager.folder / name).unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from mlflow_compose.errors import BootError
+
 # Characters that need no quotes in a command line of a unit.
 PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 OWNER = "Stack"
@@ -33,5 +35,7 @@ def owner_of(text: str) -> str:
 def _word(word: str) -> str:
     if PLAIN.fullmatch(word):
         return word
+    if not word.isprintable():
+        raise BootError(f"a unit cannot have control characters, got {word!r}")
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return f'"{literal(escaped)}"'

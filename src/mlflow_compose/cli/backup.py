@@ -9,6 +9,7 @@ import typer
 
 from mlflow_compose.cli.context import Context, WaitTimeout, context_of
 from mlflow_compose.cli.passphrase import PassphraseFile, new_passphrase
+from mlflow_compose.cli.schedule import OnlyOf, schedule, secrets_from, sent_to
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ Interval = Annotated[
         help="Let systemd or cron take one every 30m, 6h, 1d and so on; never ends that.",
     ),
 ]
+Archive = Annotated[
+    bool, typer.Option("--archive", help="Write one file, backups/NAME.tar, instead of a folder.")
+]
 Keep = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Delete all but the N newest snapshots afterwards."),
@@ -51,10 +55,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
         bool, typer.Option("--verify", help="Read the snapshot NAME again instead of taking one.")
     ] = False,
     keep: Keep = None,
-    archive: Annotated[
-        bool,
-        typer.Option("--archive", help="Write one file, backups/NAME.tar, instead of a folder."),
-    ] = False,
+    archive: Archive = False,
     with_secrets: Annotated[
         bool,
         typer.Option(
@@ -65,6 +66,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     to: To = None,
     to_settings: S3Settings = None,
     every: Interval = None,
+    only_of: OnlyOf = None,
 ) -> None:
     """Take a snapshot of the stack, which may be in use.
 
@@ -75,8 +77,8 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
     if every is not None:
         if name or verify or archive:
             raise UsageError("--every cannot be combined with NAME, --verify or --archive")
-        secrets_from = _secrets_from(context, passphrase_file) if with_secrets else []
-        _schedule(context, every, keep, [*secrets_from, *_sent_to(to, to_settings)])
+        secret = secrets_from(context, passphrase_file) if with_secrets else ()
+        schedule(context, every, keep, [*secret, *sent_to(to, to_settings)])
     if verify:
         if name is None or keep is not None or archive or with_secrets or to:
             raise UsageError("--verify takes the name of a snapshot, and no other option")
@@ -85,7 +87,7 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
         raise UsageError("--archive cannot be combined with --to")
     # Before taking the lock: the user may never answer.
     passphrase = new_passphrase(context, passphrase_file) if with_secrets else None
-    _backup(context, (name, keep, passphrase, archive), to, to_settings)
+    _backup(context, (name, keep, passphrase, archive), to, to_settings, only_of)
 
 
 def _verify(context: Context, name: str) -> NoReturn:
@@ -94,38 +96,12 @@ def _verify(context: Context, name: str) -> NoReturn:
     context.show(verify_backup(context.chosen_plan(), context.console, name))
 
 
-def _schedule(context: Context, every: str, keep: int | None, options: list[str]) -> NoReturn:
-    from mlflow_compose.actions.schedule import schedule_backups
-
-    kept = [f"--keep={keep}"] if keep else []
-    with context.locked():
-        result = schedule_backups(context.chosen_plan(), every, [*kept, *options])
-    context.show(result)
-
-
-def _secrets_from(context: Context, passphrase_file: Path | None) -> list[str]:
-    if passphrase_file is None:
-        raise UsageError("--every with --with-secrets needs --passphrase-file: no one is asked")
-    new_passphrase(context, passphrase_file)
-    return ["--with-secrets", f"--passphrase-file={passphrase_file.absolute()}"]
-
-
-def _sent_to(to: str | None, settings: Path | None) -> list[str]:
-    from mlflow_compose.actions.elsewhere import remote_of
-
-    if to is None:
-        return []
-    if settings is None:
-        raise UsageError("--every with --to needs --to-settings: it has no other environment")
-    remote_of(to, settings, {})
-    return [f"--to={to}", f"--to-settings={settings.absolute()}"]
-
-
 def _backup(
     context: Context,
     wanted: tuple[str | None, int | None, str | None, bool],
     to: str | None,
     to_settings: Path | None,
+    only_of: str | None,
 ) -> NoReturn:
     from mlflow_compose.actions.backup import Wanted, backup
     from mlflow_compose.actions.elsewhere import remote_of
@@ -133,6 +109,11 @@ def _backup(
     remote = remote_of(to, to_settings, context.environ) if to else None
     with context.locked():
         plan, now = context.chosen_plan(), datetime.now(UTC)
+        if only_of and only_of != plan.identity.id:
+            raise UsageError(
+                f"the stack has the id {plan.identity.id}, not {only_of}",
+                hint="mlflow-compose backup --every schedules backups of this one",
+            )
         engine = context.engine(plan)
         result = backup(plan, engine, context.console, now, Wanted(*wanted, remote))
     context.show(result)
@@ -178,9 +159,9 @@ def restore(  # noqa: PLR0913, PLR0917 - independent options
 
     context = context_of(ctx)
     if into:
+        context, name, is_new = _elsewhere(context, name, into)
         # There is nothing to confirm for a new stack.
-        yes = yes or not (into / ".env").exists()
-        context, name = _elsewhere(context, name, into)
+        yes = yes or is_new
     is_remote = name.startswith(SCHEME)
     remote = remote_snapshot(name, from_settings, context.environ) if is_remote else None
     if not yes:
@@ -193,13 +174,14 @@ def restore(  # noqa: PLR0913, PLR0917 - independent options
     context.show(result)
 
 
-def _elsewhere(context: Context, name: str, folder: Path) -> tuple[Context, str]:
-    """Return the context of another stack, and what it restores."""
+def _elsewhere(context: Context, name: str, folder: Path) -> tuple[Context, str, bool]:
+    """Return the context of another stack, what it restores, and whether it is new."""
     from mlflow_compose.actions.restore_into import provide_stack, source_of
 
     plan = context.chosen_plan()
     source = source_of(plan, name)
-    return replace(context, env_file=provide_stack(plan, source, folder, context.console)), source
+    env_file, is_new = provide_stack(plan, source, folder, context.console)
+    return replace(context, env_file=env_file), source, is_new
 
 
 @app.command(epilog="Example: mlflow-compose reset --to first-lesson --yes")

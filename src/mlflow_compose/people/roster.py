@@ -49,7 +49,7 @@ def read_roster(content: bytes, name: str) -> list[Person]:
     Raises:
         RosterError: It is not such a file, or has nobody in it.
     """
-    rows = _rows(_decoded(content, name))
+    rows = _rows(_decoded(content, name), name)
     found = [row for row in _by_column(rows, name) if any(row.values())]
     people: list[Person] = []
     for number, row in enumerate(found, start=1):
@@ -91,11 +91,15 @@ def _decoded(content: bytes, name: str) -> str:
     return text
 
 
-def _rows(text: str) -> list[Sequence[str]]:
+def _rows(text: str, name: str) -> list[Sequence[str]]:
     first = text.partition("\n")[0]
     delimiter = max(DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [[" ".join(cell.split()) for cell in row] for row in reader]
+    try:
+        return [[" ".join(cell.split()) for cell in row] for row in reader]
+    except csv.Error as error:
+        # Such as a field that is too long, after a quote that is never closed.
+        raise RosterError(f"{name} is not a CSV file: {error}", hint=ENCODING_HINT) from None
 
 
 def _by_column(rows: Sequence[Sequence[str]], name: str) -> list[Mapping[str, str]]:

@@ -8,7 +8,7 @@ problems of an env file.
 from mlflow_compose.settings.example import example_text, new_env_text, reference_page
 from mlflow_compose.settings.load import Loaded, load
 from mlflow_compose.settings.model import Settings, belongs_to_store, changed_names, declared
-from mlflow_compose.settings.public import public_values
+from mlflow_compose.settings.public import public_values, without_secrets
 from mlflow_compose.settings.translate import Translation, translate
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "public_values",
     "reference_page",
     "translate",
+    "without_secrets",
 ]

@@ -8,6 +8,16 @@ from mlflow_compose.settings.model import Settings, declared
 from mlflow_compose.settings.names import is_secret_variable
 
 
+def without_secrets(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the values of variables that are no secrets."""
+    secret = {name for name, info in declared() if info.annotation is SecretStr}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in secret and not is_secret_variable(name, value)
+    }
+
+
 def public_values(settings: Settings) -> Mapping[str, str]:
     """Return the settings that are set and are no secrets, by variable, as they are written."""
     found = {

@@ -1,6 +1,8 @@
 """Copy a snapshot into another folder of snapshots."""
 
+import os
 import shutil
+import stat
 from pathlib import Path
 
 from mlflow_compose.data.backup.check import damaged
@@ -10,6 +12,7 @@ from mlflow_compose.data.backup.snapshot import MODE, Snapshot, find, new
 from mlflow_compose.errors import SnapshotError
 
 FILE_MODE = 0o600
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def copy(snapshot: Snapshot, top: Path) -> Snapshot:
@@ -51,8 +54,14 @@ def _copy(path: Path, target: Path, name: str) -> None:
         raise damaged(name, [path.name])
     if path.is_dir():
         target.mkdir(mode=MODE)
-    elif FOLDER in target.parts[-3:-1]:
+    elif FOLDER in target.parts[-3:-1] and _is_safe(path):
         link_or_copy(path, target)
     else:
         shutil.copyfile(path, target)
         target.chmod(FILE_MODE)
+
+
+def _is_safe(path: Path) -> bool:
+    """Tell whether only this user could change a file: what is linked changes in both places."""
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & WRITABLE_BY_OTHERS

@@ -42,8 +42,13 @@ def own(engine: Engine, found: Collection[str]) -> list[str]:
     if SCHEMA_TABLE not in found:
         return []
     folder, name = SCHEMA
-    known = {*CREATE.findall(sources(folder)[name]), SCHEMA_TABLE}
-    if unknown := {*found} - known - LOGIN:
-        known |= unknown & {*run_modules(engine, (own_tables,), {}, list[str])}
-    known |= LOGIN if LOGIN_SCHEMA_TABLE in found else set()
-    return sorted(known & {*found})
+    schema = sources(folder)[name]
+    known = {*CREATE.findall(schema), SCHEMA_TABLE}
+    login = LOGIN if LOGIN_SCHEMA_TABLE in found else frozenset()
+    is_known = f"-- MLflow {engine.stack.mlflow_version}" == schema.partition("\n")[0]
+    if not is_known or {*found} - known - LOGIN:
+        # Older versions have fewer: a table with the name of a newer one's is not MLflow's.
+        asked = {*run_modules(engine, (own_tables,), {}, list[str])}
+        known |= ({*found} & asked) - LOGIN
+        login &= {*asked, LOGIN_SCHEMA_TABLE}
+    return sorted((known | login) & {*found})

@@ -28,8 +28,9 @@ def main(request: Request) -> bool:
         except NoSuchTableError:
             return False
         is_admin = users.c.username == name
-        known = connection.execute(select(users.c.password_hash).where(is_admin)).scalar()
-        if known is None or check_password_hash(known, password):
+        found = select(users.c.password_hash, users.c.is_admin).where(is_admin)
+        known = connection.execute(found).first()
+        if known is None or (known.is_admin and check_password_hash(known[0], password)):
             return False
         values = {"password_hash": generate_password_hash(password), "is_admin": True}
         connection.execute(update(users).where(is_admin).values(values))
