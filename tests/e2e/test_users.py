@@ -44,6 +44,10 @@ def test_a_user_must_log_in_until_removed(classroom: Classroom) -> None:
     assert status(ada, experiment) == 200
     stack.tool("user", "grant", name, experiment, "NONE")
     assert status(ada, experiment) == FORBIDDEN
+    # A name that is the id of another one's experiment.
+    classroom.user.post("experiments/create", name=experiment)
+    stack.tool("user", "grant", name, experiment, "READ", code=2).shows("the id of another one")
+    assert status(ada, experiment) == FORBIDDEN
     stack.tool("user", "remove", name, "--yes")
     assert status(ada, experiment) == UNAUTHORIZED
 
