@@ -25,14 +25,15 @@ ABOUT_SPEED = """\
 
 `backup` also computes the SHA-256 of every object and counts the rows in the dump. `restore` also
 checks the snapshot, saves the stack as it is, stops MLflow, reads every object again after storing
-it, starts MLflow and verifies the stack. The plain way does none of that.
+it, starts MLflow and verifies the stack. The plain way does none of that. The time of a second
+snapshot of the same data is what does not depend on the size: mostly starts of containers.
 """
 RATIOS = "How many times faster than the plain way:\n"
 ABOUT_MEMORY = """\
 ## Memory
 
-Peak of the resident memory of a command, sampled every 50 ms. PostgreSQL's programs run in the
-server's container and are not included, but the `docker` commands that start them are.
+Peak of the resident memory of a command, sampled every 50 ms. PostgreSQL's programs run in
+containers, and are not included, but the `docker` commands that start them are.
 """
 ABOUT_WRITES = """\
 ## Writes during a backup
