@@ -84,7 +84,6 @@ class Comparison:
         for number in range(1, rounds + 1):
             self.progress(f"{size.name}, clients {number}/{rounds}")
             self.write(size)
-        self.plain.rclone("delete", f"{REMOTE}/{writers.PREFIX}")
 
     def ours(self, size: Size) -> None:
         """Measure the commands of the tool."""
@@ -109,6 +108,7 @@ class Comparison:
         self.record_waits("", size, waits)
         waits, _ = writers.during(self.api, lambda: time.sleep(taken))
         self.record_waits("_alone", size, waits)
+        self.plain.rclone("delete", f"{REMOTE}/{writers.PREFIX}")
 
     def command(self, *arguments: str) -> Callable[[], object]:
         """Return a command of the tool for the stack."""
