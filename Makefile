@@ -7,10 +7,10 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test soak lint format docs bench lock golden clean
+.PHONY: help up down test soak lint format docs bench bench-backup lock golden clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.tool ## Create .env if there is none, start the stack, verify it
 	@test -e .env || $(TOOL) init
@@ -42,6 +42,9 @@ docs: $(VENV)/.docs ## Build the documentation as a site in site/
 
 bench: $(VENV)/.dev ## Compare with a plain stack; ARGS="--quick" takes three minutes
 	$(VENV)/bin/python -m bench $(ARGS)
+
+bench-backup: $(VENV)/.dev ## Compare backup and restore with pg_dump and rclone; ARGS="--sizes 100MB" takes five minutes
+	$(VENV)/bin/python -m bench.backup $(ARGS)
 
 golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)

@@ -1,8 +1,10 @@
 """A report as tables: Markdown for the documentation, and lines for the terminal."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 from bench.figures import Figure
+from bench.machine import Machine
 from bench.report import Report, changes, same_class
 from bench.subjects import PLAIN
 
@@ -55,12 +57,15 @@ def is_page(text: str) -> bool:
 
 def machine_line(report: Report) -> str:
     """Return when and on what the report was made."""
-    machine, rounds = report.machine, report.rounds
-    times = "1 round" if rounds == 1 else f"up to {rounds} rounds"
+    times = "1 round" if report.rounds == 1 else f"up to {report.rounds} rounds"
+    return f"{report.date}, {times}: {machine_text(report.machine)}\n"
+
+
+def machine_text(machine: Machine) -> str:
+    """Return a machine in a sentence."""
     return (
-        f"{report.date}, {times}: {machine['cores']} cores ({machine['cpu']}),"
-        f" {machine['memory_gib']} GiB,\nLinux {machine['kernel']}, Docker {machine['docker']},"
-        f" MLflow {machine['mlflow']}.\n"
+        f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']} GiB,\n"
+        f"Linux {machine['kernel']}, Docker {machine['docker']}, MLflow {machine['mlflow']}."
     )
 
 
@@ -112,9 +117,14 @@ def median_rows(report: Report) -> Iterator[Sequence[str]]:
 
 def median_cell(report: Report, figure: Figure, subject: str) -> str:
     """Return a median with the smallest and largest value."""
-    values, median = report.of(figure.name, subject), report.median(figure.name, subject)
-    if median is None:
+    return spread(report.of(figure.name, subject))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median of values with the smallest and largest; empty without values."""
+    if not values:
         return ""
+    median = statistics.median(values)
     if len(values) == 1 or min(values) == max(values):
         return number(median)
     return f"{number(median)} ({number(min(values))}–{number(max(values))})"  # noqa: RUF001

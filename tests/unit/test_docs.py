@@ -123,10 +123,10 @@ def test_a_wrong_command_line_must_be_detected(line: str) -> None:
 
 def test_every_target_of_make_must_exist() -> None:
     rules = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", rules, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.MULTILINE))
     named = {(block.where, words[1]) for block, words in COMMANDS if words[0] == "make"}
     for page in PAGES:
-        named |= {(place(page), one) for one in re.findall(r"`make ([a-z]+)", prose(page))}
+        named |= {(place(page), one) for one in re.findall(r"`make ([a-z-]+)", prose(page))}
     assert {where for where, target in named if target not in targets} == set()
     assert {target for _, target in named} >= {"up", "test", "lint"}
 

@@ -27,6 +27,24 @@ from tests.unit.test_snapshots import Memory, make
 KEY = ("key-of-the-test", "secret-of-the-test")
 CONTENTS = {"a": b"one", "b": b"two", "same": b"one", "large": bytes(6_000_000)}
 DEADLINE = 30
+FILES, FILE_SIZE = 8, 24_000_000
+# Prints by how many bytes the peak of memory grows while all files of a folder are stored at once.
+STORING = """
+import pathlib, resource, sys
+from mlflow_compose.clients import Objects
+from mlflow_compose.data.parallel import in_parallel
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+endpoint, bucket, folder, *key = sys.argv[1:]
+target = Objects(endpoint, bucket, tuple(key), "us-east-1")
+target.check()
+before = peak()
+paths = list(pathlib.Path(folder).iterdir())
+list(in_parallel(lambda path: target.upload_file(path.name, path, "text/plain"), paths))
+print(peak() - before)
+"""
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rclone is stopped with a signal")
 
 
@@ -191,3 +209,17 @@ def test_other_urls_must_be_refused_without_showing_them(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         remote_of(url, None, {})
     assert "id:key" not in str(refused.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory has another unit")
+def test_files_that_are_stored_at_once_must_not_be_in_memory(
+    server: Objects, tmp_path: Path
+) -> None:
+    """boto3 reads parts of an open file ahead, but not of a file that it opens itself."""
+    for number in range(FILES):
+        with (tmp_path / f"file-{number}").open("wb") as file:
+            file.truncate(FILE_SIZE)
+    argv = [sys.executable, "-c", STORING, str(server.endpoint), server.bucket, str(tmp_path), *KEY]
+    found = subprocess.run(argv, check=True, capture_output=True, text=True)
+    assert [each.size for each in server.listed("file-")] == [FILE_SIZE] * FILES
+    assert int(found.stdout) < FILES * FILE_SIZE / 2

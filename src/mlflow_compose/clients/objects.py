@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import cached_property
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mlflow_compose.stack import Stack
@@ -157,6 +158,13 @@ class Objects:
         with _errors_of("upload", self.endpoint):
             self._client.upload_fileobj(
                 file, self.bucket, key, ExtraArgs={"ContentType": content_type}
+            )
+
+    def upload_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file that has a path, whose parts are then not read ahead into memory."""
+        with _errors_of("upload", self.endpoint):
+            self._client.upload_file(
+                str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}
             )
 
     def content_type(self, key: str) -> str:

@@ -107,8 +107,7 @@ def difference(
 
 def _to_bucket(bucket: Bucket, change: Difference, contents: Contents, progress: Progress) -> None:
     def put(each: Stored) -> int:
-        with contents.path(each.sha256).open("rb") as file:
-            bucket.upload(each.key, file, each.type or TYPE)
+        bucket.upload_file(each.key, contents.path(each.sha256), each.type or TYPE)
         if bucket.digest(each.key) != each.sha256:
             raise SnapshotError(f"the object {each.key} differs after restoring", hint=HINT)
         return each.size

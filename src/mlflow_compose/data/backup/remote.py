@@ -150,8 +150,7 @@ def _send_content(snapshot: Snapshot, remote: Remote, sha256: str) -> str:
 
 
 def _upload(path: Path, remote: Remote, key: str) -> None:
-    with path.open("rb") as file:
-        remote.bucket.upload(key, file, TYPE)
+    remote.bucket.upload_file(key, path, TYPE)
 
 
 def _download(remote: Remote, key: str, path: Path) -> None:

@@ -118,8 +118,7 @@ def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
 
 
 def _upload(bucket: Objects, key: str, path: Path) -> None:
-    with path.open("rb") as file:
-        bucket.upload(key, file, content_type(path))
+    bucket.upload_file(key, path, content_type(path))
 
 
 def send(
