@@ -17,7 +17,7 @@ from .import_sources import DAMAGED, MANY, Source
 from .local_stack import LocalStack
 from .mlruns import Mlruns
 from .rows import Rows
-from .running import RunningStack, docker_only, local_only
+from .running import SOAK, RunningStack, docker_only, local_only
 from .tool import SCRIPT, environment, run
 from .waiting import wait_until
 
@@ -224,6 +224,10 @@ def test_an_interrupted_import_must_leave_only_complete_experiments(
     assert outside.objects()[f"{place}/{LARGE_PATH}"] == len(LARGE)
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(
+    os.environ.get(SOAK) != "1", reason="the same code as for the other stores: make soak"
+)
 @docker_only("without, stacks with the same two folders are imported into by test_pairs.py")
 def test_a_folder_of_runs_must_be_imported_into_a_small_stack_too(
     smallest: RunningStack, folder: Source

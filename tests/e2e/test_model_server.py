@@ -156,6 +156,7 @@ def test_a_model_that_cannot_be_served_must_leave_nothing(
     assert champion.predictions() == answer
 
 
+@short_in_ci
 def test_models_must_come_back_with_the_stack_until_they_are_stopped(champion: Serving) -> None:
     """A start looks the alias up."""
     stack = champion.stack
