@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from .running import CONTENT, Run, RunningStack
+from .running import CONTENT, Run, RunningStack, short_in_ci
 from .tracking import ARTIFACTS, Api
 
 MISSING = "no/such/file.bin"
@@ -99,6 +99,7 @@ def experiment_at(api: Api, location: str) -> Run:
     return Run(id_, name, 0, CONTENT)
 
 
+@short_in_ci
 def test_direct_access_must_also_serve_what_was_logged_through_the_server(
     outside: RunningStack,
 ) -> None:

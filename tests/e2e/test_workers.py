@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .running import RunningStack, local_only
+from .running import RunningStack, local_only, short_in_ci
 from .tracking import MLFLOW, Api
 from .waiting import wait_until
 
@@ -104,6 +104,7 @@ def expect_secrets(api: Api, name: str) -> None:
     assert not any("decrypt" in invoke(api, name) for _ in range(TIMES))
 
 
+@short_in_ci
 def test_a_stored_secret_and_a_form_must_be_accepted_by_every_worker_and_after_a_restart(
     outside: RunningStack, admin: Api, sign_up: Callable[[], bool]
 ) -> None:
