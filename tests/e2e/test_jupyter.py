@@ -191,7 +191,6 @@ def test_the_users_packages_must_be_installed(lab: Lab) -> None:
     assert lab.run(code) == f"{version}\n"
 
 
-@short_in_ci
 def test_pip_in_a_notebook_must_install_for_this_stack_only(lab: Lab) -> None:
     """The packages of JupyterLab are read-only, or belong to other stacks as well."""
     write_wheel(lab.folder / "own_package-1.0-py3-none-any.whl")
