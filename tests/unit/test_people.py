@@ -22,6 +22,7 @@ ADA, BOB = Person("Ada Lovelace", "ada-lovelace", "ada@example.org", "red"), Per
         "Team;Name;Email\r\nred;Ada  Lovelace;ada@example.org\r\n;Bob;\r\n\r\n",
         "Name\tE-Mail\tEmail\tTeam\nAda Lovelace\tx\tada@example.org\tred\nBob\n",
         'Ada Lovelace,ada@example.org,red\n"Bob"\n',
+        "Name;Email;Team;;\nAda Lovelace;ada@example.org;red;;\nBob;;;;\n",
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

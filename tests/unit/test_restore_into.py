@@ -42,10 +42,17 @@ def test_a_new_stack_must_be_able_to_run_beside_the_old_one(tmp_path: Path) -> N
     assert env_file.read_bytes() == before
 
 
-def test_snapshots_must_be_found_by_name_and_by_path(tmp_path: Path) -> None:
+def test_snapshots_must_be_found_by_name_and_by_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = plan(tmp_path)
     elsewhere = make(tmp_path / "disk", "monday")
     assert source_of(old, str(elsewhere.folder)) == str(elsewhere.folder)
+    # A name means a snapshot of the stack, whatever is in the working directory.
+    own = make(old.paths.backups, "tuesday")
+    make(tmp_path, "tuesday")
+    monkeypatch.chdir(tmp_path)
+    assert source_of(old, "tuesday") == str(own.folder)
     assert source_of(old, "s3://bucket/monday") == "s3://bucket/monday"
     for name in ("monday", "monday.tar"):
         with pytest.raises(SnapshotError, match=f"there is no .* {name}"):

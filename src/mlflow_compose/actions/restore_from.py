@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from mlflow_compose.actions.private import unreadable_values
 from mlflow_compose.actions.restore import Work, restore
 from mlflow_compose.data.backup import archive_of, copy, find, unpack
-from mlflow_compose.data.backup.peek import is_snapshot
+from mlflow_compose.data.backup.peek import folder_of
 from mlflow_compose.data.backup.remote import Remote, fetch
 from mlflow_compose.result import Result
 
@@ -39,8 +38,7 @@ def _provided(work: Work, source: str) -> str:
     if path := archive_of(source, top):
         with work.progress.step(f"Unpacking {path}"):
             return unpack(path, top, work.progress).name
-    elsewhere = Path(source)
-    if elsewhere.name == source or not is_snapshot(elsewhere):
+    if not (elsewhere := folder_of(source)):
         return source
     with work.progress.step(f"Copying {elsewhere}"):
         return copy(find(elsewhere.parent, elsewhere.name), top).name

@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 
 from mlflow_compose.actions.elsewhere import SCHEME
-from mlflow_compose.actions.init_from import init_from_snapshot, is_snapshot
+from mlflow_compose.actions.init_from import init_from_snapshot
 from mlflow_compose.actions.plan import Plan, read_settings
 from mlflow_compose.data.backup import archive_of, find
+from mlflow_compose.data.backup.peek import folder_of
 from mlflow_compose.engines import other_ports
 from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.paths import stack_paths
 from mlflow_compose.result import Progress
 from mlflow_compose.settings import Settings
-from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3
 
 NAME = "COMPOSE_PROJECT_NAME"
 NO_STACK_HINT = "mlflow-compose init --from creates one from manifest.json and secrets.age"
@@ -31,9 +31,7 @@ def source_of(plan: Plan, name: str) -> str:
     if name.startswith(SCHEME):
         return name
     top = plan.paths.backups
-    if is_snapshot(Path(name)):
-        return str(Path(name).absolute())
-    return str((archive_of(name, top) or find(top, name).folder).absolute())
+    return str((archive_of(name, top) or folder_of(name) or find(top, name).folder).absolute())
 
 
 def provide_stack(plan: Plan, source: str, folder: Path, progress: Progress) -> tuple[Path, bool]:
@@ -104,9 +102,9 @@ def _settings(env_file: Path, plan: Plan) -> Settings:
 def _external(settings: Settings) -> set[str]:
     """Return the places of data that two stacks can share, as their settings name them."""
     found = set()
-    if settings.backend_store == "postgres" and settings.pg_host != BUNDLED_POSTGRES:
+    if settings.backend_store == "postgres" and not settings.bundles_postgres:
         found.add(f"PG_HOST={settings.pg_host} (PG_DATABASE={settings.pg_database})")
-    if settings.artifact_store == "s3" and settings.minio_host != BUNDLED_S3:
+    if settings.artifact_store == "s3" and not settings.bundles_s3:
         found.add(f"MINIO_HOST={settings.minio_host} ({settings.mlflow_bucket_name})")
     if settings.minio_volume_path:
         found.add(f"MINIO_VOLUME_PATH={settings.minio_volume_path}")

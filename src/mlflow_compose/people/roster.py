@@ -47,19 +47,19 @@ def read_roster(content: bytes, name: str) -> list[Person]:
         name: Its name, for errors.
 
     Raises:
-        RosterError: It is not such a file, or has nobody in it.
+        RosterError: It is not such a file, or has no names.
     """
     rows = _rows(_decoded(content, name), name)
     found = [row for row in _by_column(rows, name) if any(row.values())]
-    people: list[Person] = []
+    people: dict[str, Person] = {}
     for number, row in enumerate(found, start=1):
         if not row["name"]:
             raise RosterError(f"{name} has no name in entry {number}: {', '.join(row.values())}")
-        login = login_of(row["name"], {person.login for person in people})
-        people.append(Person(row["name"], login, row["email"], row["team"]))
+        login = login_of(row["name"], people.keys())
+        people[login] = Person(row["name"], login, row["email"], row["team"])
     if not people:
         raise RosterError(f"{name} has no names", hint="write one name a line")
-    return people
+    return [*people.values()]
 
 
 def login_of(name: str, taken: Collection[str]) -> str:
@@ -107,7 +107,8 @@ def _by_column(rows: Sequence[Sequence[str]], name: str) -> list[Mapping[str, st
     headings = [cell.lower() for cell in rows[0]] if rows else []
     if "name" not in headings:
         columns: Sequence[str] = COLUMNS
-    elif len({*headings}) < len(headings):
+    # Others, such as empty ones at the end, do not matter.
+    elif any(headings.count(column) > 1 for column in COLUMNS):
         raise RosterError(f"{name} has two columns with the same heading")
     else:
         columns, rows = headings, rows[1:]

@@ -28,6 +28,12 @@ def is_snapshot(path: Path) -> bool:
     return (path / FILE).is_file() or (path.suffix == SUFFIX and path.is_file())
 
 
+def folder_of(source: str) -> Path | None:
+    """Return the folder of a snapshot that was named by its path, None if it is only a name."""
+    path = Path(source)
+    return path if path.name != source and is_snapshot(path) and path.is_dir() else None
+
+
 def peek(path: Path) -> Peeked:
     """Return the beginning of a snapshot.
 
