@@ -6,7 +6,6 @@ Everything that is started is removed at the end, also if it fails or is interru
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import constants, plot, table
-from bench.commands import BenchError, StillRunningError
+from bench.commands import BenchError, StillRunningError, run_program
 from bench.report import Report, from_json, to_json
 from bench.rounds import Bench
 from bench.subjects import PLAIN, SUBJECTS, Subject
@@ -166,9 +165,4 @@ def write(report: Report, folder: Path, for_constants: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BenchError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt as end:
-        sys.exit(128 + getattr(end, "number", signal.SIGINT))
+    run_program(main)

@@ -1,6 +1,7 @@
 """Run commands and measure how long they take."""
 
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -31,6 +32,16 @@ class CommandError(BenchError):
 
 class StillRunningError(CommandError):
     """A stack could not be stopped, so its files must stay."""
+
+
+def run_program(main: Callable[[], None]) -> None:
+    """Run a program; an error is a sentence, and a signal an exit code."""
+    try:
+        main()
+    except BenchError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt as end:
+        sys.exit(128 + getattr(end, "number", signal.SIGINT))
 
 
 def environment() -> dict[str, str]:

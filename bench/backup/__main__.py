@@ -5,8 +5,6 @@ Everything that is started is removed at the end, also if it fails or is interru
 """
 
 import argparse
-import signal
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from bench.backup.page import lines, page
 from bench.backup.results import Results, from_json, to_json
 from bench.backup.rounds import Comparison
 from bench.backup.sizes import Size, parse
-from bench.commands import BenchError
+from bench.commands import run_program
 from mlflow_compose.cli.signals import raise_signals
 
 OUTPUT = ROOT / ".logs" / "bench-backup"
@@ -90,9 +88,4 @@ def write(results: Results, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BenchError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt as end:
-        sys.exit(128 + getattr(end, "number", signal.SIGINT))
+    run_program(main)

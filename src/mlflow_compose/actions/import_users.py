@@ -39,7 +39,7 @@ def import_users(people: People, file: Path, output: Path | None) -> Result:
     found: list[UserImported] = []
     errors: list[MlflowComposeError] = []
     with people.users() as users:
-        known = {user.name for user in users.all()}
+        known = users.names()
         with _kept(output) as keep:
             for person in roster:
                 try:

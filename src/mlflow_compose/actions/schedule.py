@@ -18,6 +18,7 @@ from mlflow_compose.boot import (
     remove_units,
     replaced,
     systemctl,
+    unit_names,
     write_crontab,
     write_units,
 )
@@ -58,27 +59,29 @@ def schedule_backups(plan: Plan, interval: str, options: Sequence[str]) -> Resul
 
 
 def _by_systemd(plan: Plan, manager: Manager, chosen: Every, command: Sequence[str]) -> Result:
-    timer = BackupTimer(plan.identity.id, plan.stack.name, chosen, command)
-    for name in timer.texts:
-        check_owner(manager.folder / name, timer.identity)
-    write_units(manager, timer.texts, timer.name, now=True)
-    lines = [f"{timer.name} takes a backup every {chosen.text}", REMOVE]
+    identity = plan.identity.id
+    texts = BackupTimer(identity, plan.stack.name, chosen, command).texts
+    _, timer = unit_names(identity)
+    for name in texts:
+        check_owner(manager.folder / name, identity)
+    write_units(manager, texts, timer, now=True)
+    lines = [f"{timer} takes a backup every {chosen.text}", REMOVE]
     if not manager.starts_at_boot:
         lines.insert(
             1,
             f"only while {manager.user} is logged in; "
             f"`loginctl enable-linger {manager.user}` changes that",
         )
-    unit = str(manager.folder / timer.name)
+    unit = str(manager.folder / timer)
     return Result(BackupScheduled(chosen.text, "systemd", unit, command), lines)
 
 
 def _by_cron(plan: Plan, manager: Manager, chosen: Every, command: Sequence[str]) -> Result:
     identity = plan.identity.id
-    timer = BackupTimer(identity, plan.stack.name, chosen, command)
-    if (manager.folder / timer.name).exists():
+    _, timer = unit_names(identity)
+    if (manager.folder / timer).exists():
         raise BootError(
-            f"{timer.name} takes backups already, but systemd cannot be reached to change it",
+            f"{timer} takes backups already, but systemd cannot be reached to change it",
             hint="log in as this user (not with su), then run the same command again",
         )
     line = entry(chosen, command, identity)
@@ -89,15 +92,16 @@ def _by_cron(plan: Plan, manager: Manager, chosen: Every, command: Sequence[str]
 
 def _never(plan: Plan, manager: Manager, command: Sequence[str]) -> Result:
     """Delete the units and the line of the stack, if there are any."""
-    timer = BackupTimer(plan.identity.id, plan.stack.name, Every(NEVER, "", ""), command)
+    identity = plan.identity.id
     # First, since it needs no systemd.
-    had_line = _remove_line(timer.identity)
-    found = [name for name in timer.texts if (manager.folder / name).exists()]
+    had_line = _remove_line(identity)
+    _, timer = names = unit_names(identity)
+    found = [name for name in names if (manager.folder / name).exists()]
     for name in found:
-        check_owner(manager.folder / name, timer.identity)
+        check_owner(manager.folder / name, identity)
     if found:
         systemctl(manager.flags, "daemon-reload")
-        remove_units(manager, found, timer.name, now=True)
+        remove_units(manager, found, timer, now=True)
     done = "no backups are taken any more" if found or had_line else "no backups were scheduled"
     return Result(BackupScheduled(None, None, None, command), [done])
 

@@ -102,7 +102,7 @@ def add_user(people: People, name: str, password: str | None, *, is_admin: bool)
     _check_name(name)
     chosen = password or new_password(secrets.choice)
     with people.users() as users:
-        if name in {user.name for user in users.all()}:
+        if name in users.names():
             raise UsageError(f"there is a user {name} already", hint=EXISTS_HINT)
         users.add(name, chosen, is_admin=is_admin)
     return _changed(f"added {name}", name, None if password else chosen)
@@ -201,7 +201,7 @@ def _experiment(engine: Engine, name: str) -> str:
 
 
 def _check_exists(users: Users, name: str) -> None:
-    if name not in {user.name for user in users.all()}:
+    if name not in users.names():
         raise UsageError(f"there is no user {name}", hint="mlflow-compose user list")
 
 

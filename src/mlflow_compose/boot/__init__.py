@@ -13,7 +13,7 @@ from mlflow_compose.boot.systemd import (
     own_manager,
     systemctl,
 )
-from mlflow_compose.boot.timer import BackupTimer
+from mlflow_compose.boot.timer import BackupTimer, unit_names
 from mlflow_compose.boot.unit import Unit
 from mlflow_compose.boot.unit_files import check_owner, remove_units, write_units
 
@@ -32,6 +32,7 @@ __all__ = [
     "remove_units",
     "replaced",
     "systemctl",
+    "unit_names",
     "write_crontab",
     "write_units",
 ]

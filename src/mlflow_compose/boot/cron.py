@@ -1,5 +1,6 @@
 """The line in the user's crontab that takes a backup of a stack at times."""
 
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ PATH = "PATH=/usr/local/bin:/usr/bin:/bin"
 NONE = "no crontab for"
 # How bytes that are not UTF-8 are kept.
 KEPT = "surrogateescape"
+# Not str.splitlines(), which also ends lines where cron does not.
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 def entry(every: Every, command: Sequence[str], identity: str) -> str:
@@ -33,13 +36,12 @@ def replaced(crontab: str, identity: str, line: str | None) -> str:
 
     Other lines stay as they are.
     """
-    # Not by splitlines(), which also ends lines where cron does not.
-    *lines, rest = crontab.split("\n")
-    found = [*(f"{each}\n" for each in lines), *([rest] if rest else [])]
-    others = "".join(each for each in found if not _is_of(each, identity))
+    others = "".join(each for each in LINE.findall(crontab) if not _is_of(each, identity))
     if line is None:
         return others
-    return f"{others}{'' if others.endswith(chr(10)) or not others else chr(10)}{line}\n"
+    if others and not others.endswith("\n"):
+        others += "\n"
+    return f"{others}{line}\n"
 
 
 def read_crontab() -> str:

@@ -9,6 +9,12 @@ from mlflow_compose.boot.words import command_line, literal, owned_by
 REMOVE = "mlflow-compose backup --every never"
 
 
+def unit_names(identity: str) -> tuple[str, str]:
+    """Return the names of the service and its timer; by the id, so that no other stack has them."""
+    stem = f"mlflow-compose-backup-{identity}"
+    return f"{stem}.service", f"{stem}.timer"
+
+
 @dataclass(frozen=True)
 class BackupTimer:
     """A timer, and the service that it starts.
@@ -26,18 +32,10 @@ class BackupTimer:
     command: Sequence[str]
 
     @property
-    def name(self) -> str:
-        """Name of the timer; by the id, so that another stack's never has it."""
-        return f"{self._stem}.timer"
-
-    @property
     def texts(self) -> dict[str, str]:
         """Contents of the unit files by name."""
-        return {f"{self._stem}.service": self._service, self.name: self._timer}
-
-    @property
-    def _stem(self) -> str:
-        return f"mlflow-compose-backup-{self.identity}"
+        service, timer = unit_names(self.identity)
+        return {service: self._service, timer: self._timer}
 
     @property
     def _service(self) -> str:

@@ -27,6 +27,10 @@ class Users:
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
 
+    def names(self) -> set[str]:
+        """Return the names of all users."""
+        return {each["username"] for each in self._tracking.get("users/list")["users"]}
+
     def all(self) -> list[User]:
         """Return all users by name."""
         found = self._tracking.get("users/list")["users"]

@@ -1,6 +1,9 @@
 """Put a snapshot into a stack whose MLflow does not run."""
 
 import shutil
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TypeVar
 
 from mlflow_compose.data.backup import client
 from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of, tables_of
@@ -19,6 +22,7 @@ from mlflow_compose.errors import SnapshotError
 
 REPLACING = (tables, replace_database)
 HINT = "mlflow-compose logs mlflow shows more"
+T = TypeVar("T")
 
 
 def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
@@ -51,11 +55,7 @@ def admit_admin(engine: Engine) -> bool:
     Raises:
         SnapshotError: The database cannot be changed.
     """
-    request = {"backend": engine.stack.stores.backend_uri}
-    try:
-        return run_modules(engine, (tables, admin), request, bool)
-    except RemoteError as error:
-        raise _failed(error) from None
+    return _run(engine, (tables, admin), bool)
 
 
 def empty_database(engine: Engine) -> None:
@@ -68,11 +68,7 @@ def empty_database(engine: Engine) -> None:
         namespace, _ = namespace_of(engine)
         client.drop_tables(engine, namespace, tables_of(engine))
         return
-    request = {"backend": engine.stack.stores.backend_uri}
-    try:
-        run_modules(engine, (remove_database,), request, type(None))
-    except RemoteError as error:
-        raise _failed(error) from None
+    _run(engine, (remove_database,), type(None))
 
 
 def _replaced(engine: Engine, snapshot: Snapshot) -> dict[str, int]:
@@ -103,12 +99,15 @@ def _compare(database: Database, found: dict[str, int]) -> None:
 
 def _upgrade(engine: Engine, database: Database) -> None:
     """Bring the schema up to date: the snapshot may be of an older MLflow version."""
-    request = {
-        "backend": engine.stack.stores.backend_uri,
-        "login": f"{SCHEMA_PREFIX}_auth" in database.schema,
-    }
+    login = f"{SCHEMA_PREFIX}_auth" in database.schema
+    _run(engine, (tables, upgrade_schema), type(None), login=login)
+
+
+def _run(engine: Engine, modules: Sequence[ModuleType], shape: type[T], **more: object) -> T:
+    """Call `main` of the last module inside MLflow's service, with the URI of the database."""
+    request = {"backend": engine.stack.stores.backend_uri, **more}
     try:
-        run_modules(engine, (tables, upgrade_schema), request, type(None))
+        return run_modules(engine, modules, request, shape)
     except RemoteError as error:
         raise _failed(error) from None
 
