@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -44,11 +44,15 @@ def import_users(people: People, file: Path, output: Path | None) -> Result:
             for person in roster:
                 try:
                     found.append(_import(users, known, person))
+                    keep(_row(found[-1]))
                 # Also an interrupt: the passwords so far must be shown.
                 except (TrackingError, Unreachable, KeyboardInterrupt) as error:
                     errors.append(_stopped(people, person, error))
                     break
-                keep(_row(found[-1]))
+                except OSError as error:
+                    errors.append(_unwritten(output, error))
+                    output = None
+                    break
     added = sum(each.password is not None for each in found)
     done = f"added {added} users; their passwords are in {output}"
     old = [f"{each.name} ({each.login}) is a user already" for each in found if not each.password]
@@ -58,7 +62,8 @@ def import_users(people: People, file: Path, output: Path | None) -> Result:
 
 def _stopped(people: People, person: Person, error: BaseException) -> MlflowComposeError:
     if isinstance(error, KeyboardInterrupt):
-        return Cancelled("interrupted", hint=AGAIN_HINT)
+        known = f"if {person.login} is a user by now, user passwd gives a password"
+        return Cancelled("interrupted", hint=f"{AGAIN_HINT}; {known}")
     reason = people.engine.stack.mask(str(error))
     return UserError(f"{person.name} was not added: {reason}", hint=AGAIN_HINT)
 
@@ -71,10 +76,19 @@ def _kept(output: Path | None) -> Iterator[Callable[[str], None]]:
         return
     try:
         write_new(output, f"{HEADINGS}\n", PRIVATE)
-        with output.open("a", encoding="utf-8", buffering=1) as stream:
-            yield lambda row: _write(stream, row)
+        stream = output.open("a", encoding="utf-8", buffering=1)
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        raise _unwritten(output, error) from None
+    try:
+        yield lambda row: _write(stream, row)
+    finally:
+        # After a failed write, which is reported, closing fails for the same reason.
+        with suppress(OSError):
+            stream.close()
+
+
+def _unwritten(output: Path | None, error: OSError) -> UsageError:
+    return UsageError(f"{output} cannot be written: {error.strerror}")
 
 
 def _write(stream: TextIO, row: str) -> None:

@@ -44,6 +44,9 @@ class BackupTimer:
 # Written by `mlflow-compose backup --every`; `{REMOVE}` deletes it.
 [Unit]
 Description={literal(f"Backup of the MLflow stack {self.project}")}
+# What fails again and again must not fill the disk with snapshots.
+StartLimitIntervalSec=1200
+StartLimitBurst=4
 
 [Service]
 Type=oneshot
