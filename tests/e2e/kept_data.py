@@ -110,10 +110,12 @@ class Writers:
 
     Attributes:
         acknowledged: Keys of the artifacts of finished runs, by run id.
+        longest: Longest time between two of them, in seconds.
     """
 
     def __init__(self, stack: RunningStack, clients: int) -> None:
         self.acknowledged: dict[str, str] = {}
+        self.longest, self._last = 0.0, time.monotonic()
         self._api, self._end, self._lock = stack.api, Event(), Lock()
         name = f"written {time.time()}"
         self._experiment = self._api.post("experiments/create", name=name)["experiment_id"]
@@ -135,3 +137,5 @@ class Writers:
             self._api.post("runs/update", run_id=info["run_id"], status="FINISHED")
             with self._lock:
                 self.acknowledged[info["run_id"]] = key
+                now = time.monotonic()
+                self.longest, self._last = max(self.longest, now - self._last), now

@@ -76,6 +76,8 @@ def test_a_snapshot_must_not_miss_an_artifact_of_a_run_in_it(filled: RunningStac
     finally:
         writers.stop()
     assert len(writers.acknowledged) > CLIENTS
+    # In CI, other tests take the processor meanwhile.
+    assert writers.longest < 1 or os.environ.get(SOAK) != "1"
     filled.tool("restore", "under-load", "--yes")
     finished = set(filled.sql("SELECT run_uuid FROM runs WHERE status = 'FINISHED'"))
     found = filled.objects()
