@@ -38,6 +38,11 @@ class StackPaths:
         return self.root / "backups"
 
     @property
+    def classroom(self) -> Path:
+        """The folder of a class: who works at which seat, and what is handed out."""
+        return self.root / "class"
+
+    @property
     def compose(self) -> Path:
         """The rendered tree of the Docker engine."""
         return self.root / "compose"

@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "checks": {*STACK, "engines", "clients"},
     "boot": {"errors", "files"},
     "people": {"errors"},
+    "classroom": {"errors", "files", "people"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {
@@ -80,6 +81,7 @@ MAY_IMPORT = {
         "boot",
         "dvc",
         "people",
+        "classroom",
         "queries",
     },
     "streams": set(),
@@ -93,6 +95,7 @@ MAY_IMPORT = {
         "connect",
         "diagrams",
         "people",
+        "classroom",
         "queries",
         "console",
         "streams",

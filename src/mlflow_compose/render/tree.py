@@ -125,7 +125,7 @@ def _file(path: str, text: str) -> File:
 
 
 def _secrets(stack: Stack, mode: int) -> Tree:
-    return {secret.name: File(secret.text, mode) for secret in stack.secrets if secret.file is None}
+    return {secret.path: File(secret.text, mode) for secret in stack.secrets if secret.file is None}
 
 
 @cache

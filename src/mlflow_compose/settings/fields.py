@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from mlflow_compose.settings.seats import port_range_text, seats_text
 from mlflow_compose.settings.served import models_text
 from mlflow_compose.settings.sizes import SIZE
 from mlflow_compose.settings.validators import (
@@ -112,6 +113,14 @@ SharedBuffers = Annotated[Memory, AfterValidator(at_least(1, "PostgreSQL's own o
 MemoryTarget = Annotated[Memory, AfterValidator(at_least(32, "no target"))]
 WorkerMemory = Annotated[Memory, AfterValidator(at_least(LEAST_WORKER_MEMORY, "no limit"))]
 Models = Annotated[str, AfterValidator(models_text)]
+Seats = Annotated[str, AfterValidator(seats_text)]
+PortRange = Annotated[str, AfterValidator(port_range_text)]
+Cpus = Annotated[
+    str,
+    matches(
+        r"((?!0+(\.0+)?$)\d{1,3}(\.\d{1,2})?)?", "must be a number above 0, such as 0.5, or empty"
+    ),
+]
 Secret = Annotated[SecretStr, secret(1)]
 LongSecret = Annotated[SecretStr, secret(8)]
 KeyId = Annotated[SecretStr, secret(3), AfterValidator(key_id)]

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mlflow_compose.settings.classroom import ClassSettings
 from mlflow_compose.settings.fields import (
     BucketName,
     Flag,
@@ -57,7 +58,7 @@ STORE_IMAGES_AND_MEMORY = (
 STORE_PREFIX = "MLFLOW_S3_"
 
 
-class Settings(StoreSettings, NotebookSettings, PgAdminSettings):
+class Settings(StoreSettings, NotebookSettings, PgAdminSettings, ClassSettings):
     """Every setting of a stack, from `.env` and the environment.
 
     It never reads the process environment directly: `load` passes both sources in.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import SecretStr
 
+from mlflow_compose.settings.class_rules import check_class
 from mlflow_compose.settings.model import Settings
 from mlflow_compose.settings.problem import Problem
 from mlflow_compose.settings.store_rules import check_stores
@@ -82,6 +83,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
                 (first,),
             )
         seen.setdefault(model.port, model.reference.text)
+    yield from check_class(settings, seen)
 
 
 def _open_to_the_network(settings: Settings) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.image import Image
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import provider_of
+from mlflow_compose.stack.seats import seat_settings
 from mlflow_compose.stack.service import from_home
 from mlflow_compose.stack.services import services
 from mlflow_compose.stack.site import Site
@@ -79,11 +80,19 @@ def _stack(around: Surroundings, root: str) -> Stack:
         checksums=settings.minio_storage_checksums,
         jupyter_token=credentials.reveal(settings.jupyter_token) if settings.jupyter else "",
         pgadmin_login=_pgadmin_login(settings),
-        sensitive=credentials.texts(settings, around.identity.id),
+        sensitive=_sensitive(around),
         tools=tuple(service for service in found if service.is_tool),
         reader=keys.reader(settings, around.identity.id) if around.stores.uses_postgres else None,
         ca_certs=from_home(certificates, root) if certificates else "",
     )
+
+
+def _sensitive(around: Surroundings) -> tuple[str, ...]:
+    """Return every secret text, longest first: also those of the seats."""
+    settings, identity = around.settings, around.identity.id
+    seats = [seat_settings(settings, seat) for seat in settings.seats]
+    found = {text for each in (settings, *seats) for text in credentials.texts(each, identity)}
+    return tuple(sorted(found, key=len)[::-1])
 
 
 def _login(settings: Settings) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -23,6 +24,7 @@ ROOT_KEY = "s3_root_key"
 MINIO_ROOT_USER = "minio_root_user"
 MINIO_ROOT_PASSWORD = "minio_root_password"  # noqa: S105 - its name
 RCLONE_AUTH_KEY = "rclone_auth_key"
+S3_KEYS = "s3_keys.json"
 SEAWEEDFS_IDENTITIES = "seaweedfs_s3.json"
 AUTH_CONFIG = "basic_auth.ini"
 MLFLOW_ENV = "mlflow_env"
@@ -75,6 +77,21 @@ def rclone_auth_key(settings: Settings) -> SecretFile:
     pair = f"{reveal(settings.minio_access_key)},{reveal(settings.minio_secret_access_key)}"
     csv.writer(line, lineterminator="").writerow([pair])
     return SecretFile(RCLONE_AUTH_KEY, line.getvalue(), "The only S3 key, in rclone's format.")
+
+
+def s3_keys(folders: Mapping[tuple[str, str], str]) -> SecretFile:
+    """Return the keys that rclone accepts, each with its folder.
+
+    Args:
+        folders: Folders by key: id and secret.
+    """
+    keys_by_id = {
+        key_id: {"secret": secret, "folder": found} for (key_id, secret), found in folders.items()
+    }
+    text = json.dumps(keys_by_id, indent=2, ensure_ascii=False) + "\n"
+    return SecretFile(
+        S3_KEYS, text, "The S3 keys of the stack and its seats, each with its folder."
+    )
 
 
 def seaweedfs_identities(settings: Settings) -> SecretFile:

@@ -19,6 +19,7 @@ class Healthcheck:
         timeout: Time after which the command has failed.
         waits: Time that the command itself waits for a server that does not listen yet.
         patience: Time for which a starting server may fail without counting as broken.
+        pause: Time that a check takes once the service is healthy, or until it has failed.
 
     There is no start period: during one, Docker 25 and newer check every 5 seconds, whatever the
     interval, and older engines reject the key that changes this. Each check is a new process in the
@@ -30,9 +31,8 @@ class Healthcheck:
     timeout: int = 5
     waits: int = 0
     patience: int = PATIENCE
+    pause: int = 9
     interval: ClassVar[int] = 1
-    # Time that a check takes once the service is healthy, or until it has failed.
-    pause: ClassVar[int] = 9
     # Time that one attempt of a command may take, by an option of its own. If the engine's limit
     # ended the shell instead, the command would become a child of the container's first process,
     # and PostgreSQL takes the end of an unknown child for a crash and ends all sessions.

@@ -20,6 +20,9 @@ ENCRYPTING = (GATEWAY_PASSPHRASE, WEBHOOK_KEY)
 DVC_BUCKET = "dvc"
 # Characters of an S3 access key id, and of a secret access key.
 KEY_ID_LENGTH, SECRET_LENGTH = 20, 40
+# Passwords that people type from paper, without letters that look alike in print.
+TYPED = "abcdefghijkmnpqrstuvwxyz23456789"
+GROUPS, GROUP = 4, 4
 
 
 def derived(settings: Settings, kept: str) -> Mapping[str, str]:
@@ -67,6 +70,33 @@ def dvc_key(settings: Settings, bucket: str) -> tuple[str, str]:
     key_id = _derive("DVC_ACCESS_KEY_ID", root, bucket).hex()
     secret = _derive("DVC_SECRET_ACCESS_KEY", root, bucket).hex()
     return key_id[:KEY_ID_LENGTH], secret[:SECRET_LENGTH]
+
+
+def seat_secret(settings: Settings, name: str, seat: str) -> str:
+    """Return a secret of a seat, which no other seat can compute.
+
+    Args:
+        settings: Settings with CLASS_SECRET, which only the teacher has.
+        name: What the secret is for.
+        seat: Name of the seat.
+    """
+    return _derive(name, settings.class_secret.get_secret_value(), seat).hex()
+
+
+def seat_key(settings: Settings, seat: str) -> tuple[str, str]:
+    """Return the id and the secret of a seat's S3 key."""
+    key_id = seat_secret(settings, "MINIO_ACCESS_KEY", seat)
+    return key_id[:KEY_ID_LENGTH], seat_secret(settings, "MINIO_SECRET_ACCESS_KEY", seat)[
+        :SECRET_LENGTH
+    ]
+
+
+def seat_password(settings: Settings, seat: str) -> str:
+    """Return the password of a seat's login, such as `h4kp-9wzn-e2rt-mc6b`: 80 bits."""
+    derived_bytes = _derive("PASSWORD", settings.class_secret.get_secret_value(), seat)
+    # 32 characters, so that each byte gives one without a bias.
+    text = "".join(TYPED[byte % len(TYPED)] for byte in derived_bytes)
+    return "-".join(text[start : start + GROUP] for start in range(0, GROUPS * GROUP, GROUP))
 
 
 def _derive(name: str, *secrets: str) -> bytes:

@@ -61,8 +61,8 @@ def same_secret(old: Stack, new: Stack) -> str:
     """Describe a secret that both S3 servers need with different texts; empty if there is none."""
     if not _has_two(old, new):
         return ""
-    texts = {secret.name: secret.text for secret in old.secrets}
-    differ = [s for s in new.secrets if s.name in texts and s.text != texts[s.name]]
+    texts = {secret.key: secret.text for secret in old.secrets}
+    differ = [s for s in new.secrets if s.key in texts and s.text != texts[s.key]]
     return differ[0].about if differ else ""
 
 

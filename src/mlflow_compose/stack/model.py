@@ -101,7 +101,7 @@ class Stack:
     def secrets(self) -> tuple[SecretFile, ...]:
         """Every secret that a service or a build reads, sorted by name."""
         used = {
-            secret.name: secret
+            secret.key: secret
             for service in self.defined
             for secret in (*service.secrets, *(service.build.secrets if service.build else ()))
         }

@@ -27,17 +27,30 @@ class SecretFile:
         text: Contents of the file.
         about: Description for readers of the rendered file.
         file: The user's file to use instead of writing `text`.
+        folder: Folder below `secrets/`, empty for `secrets/` itself: services of one kind have
+            secrets of the same name.
     """
 
     name: str
     text: str = field(repr=False)
     about: str
     file: str | None = None
+    folder: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name in Compose, unique in the stack."""
+        return f"{self.folder}-{self.name}" if self.folder else self.name
+
+    @property
+    def path(self) -> str:
+        """Path of the file below `secrets/`."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
 
     @property
     def source(self) -> str:
         """Path of the file, relative to the rendered file."""
-        return self.file or f"./secrets/{self.name}"
+        return self.file or f"./secrets/{self.path}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +172,11 @@ class Service:
         unused: Files in its templates' folder that it does not need.
         modules: Modules of this package that its programs import, by path.
         is_tool: Whether it only runs while a command uses it.
+        is_independent: Whether the rest of the stack works without it: if it fails, that is
+            reported, but the others are started.
+        cpus: Processor cores that it may use, None for all.
+        init: Whether the container's first process is Docker's, which collects processes that
+            ended.
     """
 
     name: str
@@ -186,6 +204,9 @@ class Service:
     unused: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
     is_tool: bool = False
+    is_independent: bool = False
+    cpus: str | None = None
+    init: bool = False
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.postgres_client import POSTGRES_CLIENT
 from mlflow_compose.stack.components.reader_init import READER_INIT
 from mlflow_compose.stack.components.s3 import S3
+from mlflow_compose.stack.components.seat import SEAT
+from mlflow_compose.stack.components.seats_init import SEATS_INIT
 from mlflow_compose.stack.service import Service
 from mlflow_compose.stack.stores import Stores
 
 KINDS: Sequence[Kind] = (
     *(POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, READER_INIT, PGADMIN),
-    *(MODEL_SERVER, POSTGRES_CLIENT),
+    *(MODEL_SERVER, POSTGRES_CLIENT, SEATS_INIT, SEAT),
 )
 
 

@@ -32,7 +32,7 @@ def outdated(stack: Stack, secrets: Path, containers: Iterable[Snapshot]) -> lis
 def _secrets_changed(stack: Stack, folder: Path, service: str) -> datetime:
     # The user's own files are mounted from their location.
     files = (
-        folder.parent / secret.file if secret.file else folder / secret.name
+        folder.parent / secret.file if secret.file else folder / secret.path
         for secret in stack.service(service).secrets
     )
     times = [file.stat().st_mtime for file in files]

@@ -122,6 +122,15 @@ def _grant(cursor: "extensions.cursor", role: str) -> None:
             hint=f"remove it; it is created again: DROP OWNED BY {role}; DROP ROLE {role}",
         )
     name = sql.Identifier(role)
+    cursor.execute(
+        "SELECT current_database(), has_database_privilege(%s, current_database(), 'CONNECT')",
+        [role],
+    )
+    ((database, may_connect),) = cursor.fetchall()
+    if not may_connect:
+        # Every role may, until seats-init revokes that.
+        connect_to = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
+        cursor.execute(connect_to.format(sql.Identifier(database), name))
     for table in [name for name, reads, _ in found if name in READABLE and not reads]:
         grant = sql.SQL("GRANT SELECT ON {} TO {}")
         cursor.execute(grant.format(sql.Identifier(table), name))

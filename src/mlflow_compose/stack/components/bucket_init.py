@@ -7,7 +7,15 @@ from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PROVIDERS
-from mlflow_compose.stack.service import HEALTHY, NEVER, STARTED, Bind, Service, unprivileged
+from mlflow_compose.stack.service import (
+    HEALTHY,
+    NEVER,
+    STARTED,
+    Bind,
+    SecretFile,
+    Service,
+    unprivileged,
+)
 
 NAME = "bucket-init"
 CREATES_BOTH = "Creates the bucket and a key that may use only that bucket, then exits."
@@ -22,15 +30,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 
     It runs in MLflow's image, which has Python, boto3 and the minio package.
     """
-    settings, site, bundled = around.settings, around.site, around.stores.bundles_s3
-    provider = PROVIDERS[settings.s3_provider]
-    # Only with a bundled server's root key can the application's key be created.
-    has_root = bundled and provider.has_root
-    keys = {"ROOT_KEY_FILE": site.secret(credentials.ROOT_KEY)} if has_root else {}
-    maker = provider.key_maker if has_root else ""
-    # Polled by the job itself: faster than waiting for the next healthcheck.
-    ready = {"S3_READY": provider.ready} if bundled else {}
-    chosen = {"KEY_MAKER": maker} if maker else {}
+    maker, bundled = _key_maker(around), around.stores.bundles_s3
     job = Service(
         name=name,
         about=(CREATES_BOTH if maker else CREATES_BUCKET) if bundled else CHECKS,
@@ -38,13 +38,10 @@ def in_container(around: Surroundings, name: str) -> Service:
         pull_policy=NEVER if around.build else None,
         restart="no",
         command=("python", "/bucket-init/bucket_init.py"),
-        environment={**_environment(around), **ready, **keys, **chosen, **around.no_proxy},
-        secrets=(
-            *((credentials.root_key(settings),) if has_root else ()),
-            *s3_secrets(settings, around.home),
-        ),
+        environment={**container_environment(around), **around.no_proxy},
+        secrets=container_secrets(around),
         volumes=(Bind("./bucket-init", "/bucket-init", read_only=True),),
-        extra_hosts=site.extra_hosts,
+        extra_hosts=around.site.extra_hosts,
         depends_on=around.present({s3.NAME: STARTED}),
         folder=NAME,
         unused=_unused(maker),
@@ -54,15 +51,14 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same job without a container: rclone has one key, so there is no root key."""
-    settings = around.settings
     return Service(
         name=name,
         about=CREATES_BUCKET if around.stores.bundles_s3 else CHECKS,
         image=around.image,
         restart="no",
         command=("python", "bucket-init/bucket_init.py"),
-        environment={**_environment(around), **around.no_proxy},
-        secrets=s3_secrets(settings, around.home),
+        environment={**environment(around), **around.no_proxy},
+        secrets=secrets(around),
         depends_on=around.present({s3.NAME: HEALTHY}),
         folder=NAME,
         shared=(f"{NAME}/",),
@@ -74,6 +70,15 @@ def _names(around: Surroundings) -> tuple[str, ...]:
     return (NAME,) if around.stores.uses_s3 else ()
 
 
+def _has_root(around: Surroundings) -> bool:
+    """Tell whether the job has the root key, with which the application's key can be created."""
+    return around.stores.bundles_s3 and PROVIDERS[around.settings.s3_provider].has_root
+
+
+def _key_maker(around: Surroundings) -> str:
+    return PROVIDERS[around.settings.s3_provider].key_maker if _has_root(around) else ""
+
+
 def _unused(maker: str = "") -> frozenset[str]:
     """Return the files of other key makers, or of all if the stack needs none."""
     makers = {provider.key_maker for provider in PROVIDERS.values()} - {"", maker}
@@ -82,7 +87,32 @@ def _unused(maker: str = "") -> frozenset[str]:
     return frozenset(unused if maker else {common, *unused})
 
 
-def _environment(around: Surroundings) -> Mapping[str, str]:
+def container_environment(around: Surroundings) -> Mapping[str, str]:
+    """Return the variables of the job in a container."""
+    provider, found = PROVIDERS[around.settings.s3_provider], dict(environment(around))
+    if around.stores.bundles_s3:
+        # Polled by the job itself: faster than waiting for the next healthcheck.
+        found["S3_READY"] = provider.ready
+    if _has_root(around):
+        found["ROOT_KEY_FILE"] = around.site.secret(credentials.ROOT_KEY)
+    if maker := _key_maker(around):
+        found["KEY_MAKER"] = maker
+    return found
+
+
+def container_secrets(around: Surroundings) -> tuple[SecretFile, ...]:
+    """Return the secrets of the job in a container."""
+    root = (credentials.root_key(around.settings),) if _has_root(around) else ()
+    return (*root, *secrets(around))
+
+
+def secrets(around: Surroundings) -> tuple[SecretFile, ...]:
+    """Return the secrets of the job without a container."""
+    return s3_secrets(around.settings, around.home)
+
+
+def environment(around: Surroundings) -> Mapping[str, str]:
+    """Return the variables of the job without a container."""
     settings, site = around.settings, around.site
     may_create = around.stores.bundles_s3 or settings.mlflow_bucket_create
     return {

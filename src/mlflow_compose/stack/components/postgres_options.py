@@ -2,6 +2,7 @@
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.sizes import mebibytes
+from mlflow_compose.stack.seats import CONNECTIONS as SEAT_CONNECTIONS
 
 # MLflow's pools, unless its variables change them (SQLAlchemy's defaults).
 POOL_SIZE, MAX_OVERFLOW = 5, 10
@@ -40,7 +41,9 @@ def connections(settings: Settings) -> int:
     overflow = _number(settings, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", MAX_OVERFLOW)
     processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
     pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
-    return min(MOST, max(LEAST, processes * pools * (size + overflow) + RESERVE))
+    own = min(MOST, max(LEAST, processes * pools * (size + overflow) + RESERVE))
+    # All that their roles may have: no seat can take the connections of another one.
+    return own + len(settings.seats) * SEAT_CONNECTIONS
 
 
 def _number(settings: Settings, variable: str, default: int) -> int:

@@ -9,16 +9,29 @@ from mlflow_compose.stack import credentials
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.keys import seat_key
 from mlflow_compose.stack.providers import PORT, PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
 from mlflow_compose.stack.providers.provider import DATA, memory_of_go
-from mlflow_compose.stack.service import Bind, PublishedPort, Service, Volume, from_home
+from mlflow_compose.stack.service import (
+    Bind,
+    PublishedPort,
+    SecretFile,
+    Service,
+    Volume,
+    from_home,
+)
 from mlflow_compose.stack.site import LOOPBACK, s3_address, url_host
 
 if TYPE_CHECKING:
     from mlflow_compose.stack.stores import Stores
 
 NAME = "s3"
+SEATS_VOLUME = "seats_data"
+SEATS_FOLDER = f"data/{SEATS_VOLUME}"
+SEATS_HOLD = "artifacts of the seats"
+# Files that only a class needs.
+SEATS_FILES = frozenset({"s3_key.py"})
 ABOUT = "MLflow's artifact store: models, plots and files of runs, as objects in a bucket."
 # For rclone. Any HTTP answer counts: an unsigned request is always refused.
 PROBE = (
@@ -57,6 +70,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
     address, port = s3_address(settings), settings.minio_port
     probe = PROBE.format(host=url_host(address).strip("[]"), port=port)
     data = _data(settings, around.home)
+    seats = _for_seats(around, data)
     return Service(
         name=name,
         about=ABOUT,
@@ -68,13 +82,29 @@ def on_machine(around: Surroundings, name: str) -> Service:
             "S3_FOLDER": data.target,
             "AUTH_KEY_FILE": around.site.secret(credentials.RCLONE_AUTH_KEY),
             **memory_of_go(settings),
+            **({"KEYS_FILE": around.site.secret(credentials.S3_KEYS)} if seats else {}),
         },
-        secrets=(key,),
-        volumes=(data,),
+        secrets=(key, *seats),
+        volumes=(data, *((Volume(SEATS_VOLUME, SEATS_FOLDER, holds=SEATS_HOLD),) if seats else ())),
         ports=(PublishedPort(NAME, "MINIO_PORT", address, port, port, "S3", "http"),),
         healthcheck=Healthcheck(("python", "-S", "-c", probe)),
         folder=NAME,
+        unused=frozenset() if seats else SEATS_FILES,
     )
+
+
+def _for_seats(around: Surroundings, data: Volume | Bind) -> tuple[SecretFile, ...]:
+    """Return the keys of a class: rclone's own option gives all keys access to everything."""
+    settings = around.settings
+    if not settings.seats:
+        return ()
+    names = [seat.name for seat in settings.seats]
+    folders = {seat_key(settings, name): f"{SEATS_FOLDER}/{name}" for name in names}
+    own = (
+        credentials.reveal(settings.minio_access_key),
+        credentials.reveal(settings.minio_secret_access_key),
+    )
+    return (credentials.s3_keys({own: data.target, **folders}),)
 
 
 def _names(around: Surroundings) -> tuple[str, ...]:
@@ -176,6 +206,6 @@ S3 = Kind(
     _names,
     in_container,
     on_machine,
-    volumes=frozenset(provider.volume for provider in PROVIDERS.values()),
+    volumes=frozenset({SEATS_VOLUME, *(provider.volume for provider in PROVIDERS.values())}),
     causes=causes,
 )

@@ -1,0 +1,15 @@
+"""A class: which people work at which seat, and what each of them gets.
+
+Everything here is a pure function: files and servers are read and written by `actions`.
+"""
+
+from mlflow_compose.classroom.access import Access
+from mlflow_compose.classroom.members import (
+    Members,
+    members_of,
+    members_text,
+    numbered,
+    read_members,
+)
+
+__all__ = ["Access", "Members", "members_of", "members_text", "numbered", "read_members"]

@@ -1,0 +1,85 @@
+"""Who works at which seat: people or teams of a roster, and the file that keeps them."""
+
+import csv
+import io
+from collections.abc import Collection, Mapping, Sequence
+
+from mlflow_compose.errors import RosterError
+from mlflow_compose.people import Person, login_of
+
+HEADINGS = ("seat", "name", "email", "team")
+# People by the name of their seat, in the order of the roster.
+Members = Mapping[str, tuple[Person, ...]]
+
+
+def members_of(people: Sequence[Person], taken: Collection[str] = ()) -> Members:
+    """Return seats for people: one for each person, and one for each team.
+
+    Args:
+        people: People of a roster.
+        taken: Names of seats that exist already.
+    """
+    names: dict[str, str] = {}
+    seats: dict[str, list[Person]] = {}
+    for person in people:
+        # A team and a person may have the same name.
+        key = f"team {person.team}" if person.team else f"person {person.login}"
+        if key not in names:
+            names[key] = login_of(person.team or person.name, {*taken, *seats})
+            seats[names[key]] = []
+        seats[names[key]].append(person)
+    return {seat: tuple(found) for seat, found in seats.items()}
+
+
+def numbered(count: int, taken: Collection[str] = ()) -> Members:
+    """Return seats without people, such as seat-01 to seat-30.
+
+    Args:
+        count: Number of seats.
+        taken: Names of seats that exist already.
+    """
+    width = max(2, len(str(count)))
+    names: list[str] = []
+    number = 0
+    while len(names) < count:
+        number += 1
+        if (name := f"s{number:0{width}}") not in taken:
+            names.append(name)
+    return dict.fromkeys(names, ())
+
+
+def members_text(members: Members) -> str:
+    """Return the text of the file that keeps the members."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    for seat, people in members.items():
+        if not people:
+            writer.writerow((seat, "", "", ""))
+        for person in people:
+            writer.writerow((seat, person.name, person.email, person.team))
+    return text.getvalue()
+
+
+def read_members(text: str, name: str) -> Members:
+    """Return the members from the file that keeps them.
+
+    Args:
+        text: Text of the file.
+        name: Its name, for errors.
+
+    Raises:
+        RosterError: The file was damaged.
+    """
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    if not rows or tuple(rows[0]) != HEADINGS or any(len(row) != len(HEADINGS) for row in rows):
+        raise RosterError(
+            f"{name} is damaged: its columns must be {', '.join(HEADINGS)}",
+            hint="restore it, or delete it to show seats without names",
+        )
+    found: dict[str, tuple[Person, ...]] = {}
+    for seat, person, email, team in rows[1:]:
+        known = found.get(seat, ())
+        new = (Person(person, seat, email, team),) if person else ()
+        found[seat] = (*known, *new)
+    return found
