@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.removed import Removed
-from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.errors import MlflowComposeError, ServiceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -82,10 +82,11 @@ class FakeEngine:
     def stop_service(self, name: str) -> None:
         self._called(f"stop_service {name}")
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         del progress, wait_timeout
         self._called("start")
         self.statuses = ALL_WELL
+        return []
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         del progress

@@ -1,7 +1,7 @@
 """An unmounted disk looks like an empty folder: `up` must not start a new stack in it."""
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mlflow_compose.engines.docker import DockerEngine
 from mlflow_compose.engines.docker.data import claim_folders
 from mlflow_compose.engines.local.folders import Folders
 from mlflow_compose.engines.ownership import claim
-from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError
+from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError, ServiceError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress
@@ -57,12 +57,12 @@ class Disk(FakeEngine):
         super().check_data(start_empty=start_empty, held=held)
         self._data.check(held)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         self._data.create()
         for name in self.stack.folders:
             data_path(self._folder, name).mkdir(exist_ok=True)
         self._data.claim_shared()
-        super().start(progress, wait_timeout=wait_timeout)
+        return super().start(progress, wait_timeout=wait_timeout)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         if volumes:

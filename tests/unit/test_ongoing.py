@@ -1,7 +1,7 @@
 """A stack during a migration: failures, edits by its owner, and the output of `status`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from mlflow_compose.errors import (
     EngineError,
     EnvFileError,
     NotReadyError,
+    ServiceError,
     SettingsError,
     StoreError,
     UsageError,
@@ -109,7 +110,7 @@ class Scripted(FakeEngine):
         self._world.started.append("stopped")
         return ""
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         del wait_timeout
         world, kind = self._world, self._kind
         world.started.append(kind)
@@ -118,6 +119,7 @@ class Scripted(FakeEngine):
         with progress.step(f"Starting {kind}"):
             if world.failures.get(kind):
                 raise world.failures[kind].pop(0)
+        return []
 
 
 @pytest.fixture

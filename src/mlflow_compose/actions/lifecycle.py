@@ -1,6 +1,7 @@
 """`up`, `status`, `logs` and `verify`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlflow_compose.actions.changed import Change, changed, check_runs
@@ -65,10 +66,10 @@ def up(  # noqa: PLR0913 - independent options
     engine.prepare(progress)
     _check_stores(plan, engine, change)
     record_start(plan, change)
-    _start(plan, engine, progress, wait_timeout)
+    failures = _start(plan, engine, progress, wait_timeout)
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
-    return _started(engine, proof)
+    return _started(engine, replace(proof, errors=[*proof.errors, *failures]))
 
 
 def _started(engine: Engine, proof: Result) -> Result:
@@ -182,10 +183,12 @@ def _check_stores(plan: Plan, engine: Engine, change: Change | None) -> None:
         raise StoreError(cause.sentence, hint=cause.hint)
 
 
-def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) -> None:
+def _start(
+    plan: Plan, engine: Engine, progress: Progress, wait_timeout: float
+) -> Sequence[ServiceError]:
     """Start the stack; if the tracking server fails, report the cause."""
     try:
-        engine.start(progress, wait_timeout=wait_timeout)
+        failures = engine.start(progress, wait_timeout=wait_timeout)
         record_versions(plan)
     except ServiceError as error:
         # Other services log their own errors; MLflow only a traceback of its database driver.
@@ -197,6 +200,7 @@ def _start(plan: Plan, engine: Engine, progress: Progress, wait_timeout: float) 
     finally:
         # Even after a failure: services that did start may have created data.
         record_folders(plan, engine)
+    return failures
 
 
 def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any]:

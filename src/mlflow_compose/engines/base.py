@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from mlflow_compose.engines.removed import Removed
+from mlflow_compose.errors import ServiceError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -156,12 +157,17 @@ class Engine(Protocol):
             EngineError: Something could not be downloaded or built.
         """
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         """Start all services and wait, in seconds, until each is healthy or done.
 
+        Independent services are started last, and each may take that long.
+
+        Returns:
+            Failures of independent services.
+
         Raises:
-            ServiceFailedError: A service ended, or keeps ending.
-            NotReadyError: A service did not become healthy in time.
+            ServiceFailedError: Another service ended, or keeps ending.
+            NotReadyError: Another service did not become healthy in time.
         """
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:

@@ -33,14 +33,14 @@ Seat = Mapping[str, Any]
 
 def main(environ: Mapping[str, str]) -> int:
     """Create what the seats need; return the exit code."""
-    seats = json.loads(Path(environ["SEATS_FILE"]).read_text(encoding="utf-8"))
+    stack, seats = read_seats(environ)
     try:
-        seat_database.prepare(environ["STACK"], [seat["database"] for seat in seats])
+        seat_database.prepare(stack, [seat["database"] for seat in seats])
     except (psycopg2.Error, seat_database.NotOwnError) as error:
         print(f"seats-init: PostgreSQL: {first_line(error)}", file=sys.stderr)
         return 1
     with ThreadPoolExecutor(PARALLEL) as pool:
-        problems = list(pool.map(lambda seat: create(seat, environ), seats))
+        problems = list(pool.map(lambda seat: create(seat, stack, environ), seats))
     for seat, problem in zip(seats, problems, strict=True):
         if problem:
             print(f"seats-init: seat {seat['name']}: {problem}", file=sys.stderr)
@@ -49,10 +49,16 @@ def main(environ: Mapping[str, str]) -> int:
     return int(bool(seats) and all(problems))
 
 
-def create(seat: Seat, environ: Mapping[str, str]) -> str:
+def read_seats(environ: Mapping[str, str]) -> tuple[str, Sequence[Seat]]:
+    """Return the id of the stack, and its seats."""
+    found = json.loads(Path(environ["SEATS_FILE"]).read_text(encoding="utf-8"))
+    return found["stack"], found["seats"]
+
+
+def create(seat: Seat, stack: str, environ: Mapping[str, str]) -> str:
     """Create what a seat needs; return why that failed, nothing if it worked."""
     try:
-        seat_database.create(seat, environ["STACK"])
+        seat_database.create(seat, stack)
         seat_bucket.create(seat, environ)
     except psycopg2.Error as error:
         return f"PostgreSQL: {first_line(error)}"

@@ -1,13 +1,12 @@
 """The Docker engine: each method runs one Docker command and handles its failure."""
 
 import os
-import shlex
-import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Start as OnStart
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import call, open_client
 from mlflow_compose.engines.docker.containers import (
@@ -19,15 +18,14 @@ from mlflow_compose.engines.docker.containers import (
     snapshots,
     users_of,
 )
-from mlflow_compose.engines.docker.failures import docker_errors, last_line, last_lines
+from mlflow_compose.engines.docker.failures import docker_errors
 from mlflow_compose.engines.docker.one_off import attach_once, run_once
 from mlflow_compose.engines.docker.outdated import outdated
+from mlflow_compose.engines.docker.start import Start
 from mlflow_compose.engines.docker.view import Containers, View
-from mlflow_compose.engines.docker.watch import watch
 from mlflow_compose.engines.ownership import check_held, marked
 from mlflow_compose.engines.removed import Removed
-from mlflow_compose.engines.verdict import Verdict, failure
-from mlflow_compose.errors import EngineError, MlflowComposeError
+from mlflow_compose.errors import ServiceError
 from mlflow_compose.paths import SECRETS_DIR, StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
@@ -81,19 +79,15 @@ class DockerEngine:
                 progress.command(self.command("build", service.name))
                 images.build(self._client, self.stack, service, progress)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         """Start all services and wait until each is healthy or done."""
         containers = self._without_outdated(self._view.containers_now())
         self._remove_orphans(progress, containers)
         data.claim_folders(self.stack, self._paths.compose)
-        began = time.monotonic()
-        progress.command(self.command("up", "--detach", "--wait", "--no-build"))
-        output = self._client.compose.up(detach=True, wait=True, no_build=True, stream_logs=True)
-        with progress.step(f"Starting {', '.join(each.name for each in self.stack.services)}"):
-            before = self._statuses(containers)
-            verdict = watch(self.stack, output, before, self.status, progress, wait_timeout)
-        if verdict.failed:
-            raise self._failure(verdict, wait_timeout, began)
+        before = self._statuses(containers)
+        start = Start(self.stack, self._client, self.command, self.status, progress, wait_timeout)
+        start.base(before)
+        return start.independent()
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop and remove all services; with `volumes`, their data too."""
@@ -159,7 +153,7 @@ class DockerEngine:
         stdin: IO[bytes] | None = None,
         folder: SharedFolder | None = None,
         on_output: Output | None = None,
-        on_start: Start | None = None,
+        on_start: OnStart | None = None,
     ) -> Outcome:
         """Run a command in a separate container with a service's configuration."""
         return run_once(
@@ -238,13 +232,3 @@ class DockerEngine:
         with docker_errors(self.stack, "docker compose rm"):
             self._client.compose.rm(found, stop=True)
         return self._view.containers_now()
-
-    def _failure(self, verdict: Verdict, wait_timeout: float, began: float) -> MlflowComposeError:
-        if (culprit := verdict.culprit) is None:
-            reason = self.stack.mask(last_line("\n".join(verdict.lines)))
-            return EngineError(
-                f"docker compose up failed: {reason}",
-                hint=f"{shlex.join(self.command('up', '--detach'))} shows all of it",
-            )
-        lines = last_lines(self._client, self.stack, culprit.name, began)
-        return failure(verdict, culprit, lines, wait_timeout)

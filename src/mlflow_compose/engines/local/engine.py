@@ -24,8 +24,9 @@ from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.removed import Removed
+from mlflow_compose.engines.rolling import failures, only, roll
 from mlflow_compose.engines.verdict import failure
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, ServiceError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack, known_volumes
@@ -80,20 +81,28 @@ class LocalEngine:
             availability.create_user(service)
         packages.install(self.stack, self._folder, self._installer_environ, progress)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> None:
+    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         """Start all services and wait until each is healthy or done."""
-        names = ", ".join(service.name for service in self.stack.services)
-        quick_status = partial(self._read_status, STARTING_TIMEOUT)
+        needed, rest = only(self.stack, independent=False), only(self.stack, independent=True)
+        names = ", ".join(service.name for service in needed.services)
         with progress.step(f"Starting {names}"):
             self._create_folders()
             self._supervise()
-            verdict = watch(self.stack, quick_status, progress, wait_timeout)
+            verdict = watch(needed, lambda: self._quick_status(needed), progress, wait_timeout)
             self._data.claim_shared()
         if verdict.failed:
             if verdict.culprit is None:
                 raise EngineError("the stack did not start", hint="mlflow-compose logs shows why")
-            lines = map(self.stack.mask, self._start_logs.last(verdict.culprit.name, SHOWN_LINES))
+            lines = self._last_lines(verdict.culprit.name)
             raise failure(verdict, verdict.culprit, lines, wait_timeout)
+        verdicts = roll(rest, partial(self._quick_status, rest), progress, wait_timeout)
+        return failures(verdicts, self._last_lines, wait_timeout)
+
+    def _quick_status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
+        return self._read_status(stack, STARTING_TIMEOUT)
+
+    def _last_lines(self, service: str) -> list[str]:
+        return [self.stack.mask(line) for line in self._start_logs.last(service, SHOWN_LINES)]
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop all services; with `volumes`, delete their data too."""
@@ -110,11 +119,11 @@ class LocalEngine:
 
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
-        return self._read_status() if self._supervisor.answers() else ()
+        return self._read_status(self.stack) if self._supervisor.answers() else ()
 
-    def _read_status(self, timeout: float | None = None) -> tuple[ServiceStatus, ...]:
+    def _read_status(self, stack: Stack, timeout: float | None = None) -> tuple[ServiceStatus, ...]:
         found = self._supervisor.processes()
-        known = [service for service in self.stack.services if service.name in found]
+        known = [service for service in stack.services if service.name in found]
         with ThreadPoolExecutor(len(known) or 1) as pool:
             answers = pool.map(lambda one: self._checks.run(one, found[one.name], timeout), known)
             health = list(answers)

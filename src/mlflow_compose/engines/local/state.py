@@ -1,6 +1,7 @@
 """The status of services, from supervisord and from health checks."""
 
 import math
+import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from mlflow_compose.engines.base import (
 from mlflow_compose.engines.local import processes
 from mlflow_compose.engines.local.supervisor import Process
 from mlflow_compose.stack import PATIENCE, Service
+from mlflow_compose.stack.site import url_host
 
 # Seconds after which a check that passed is repeated while other servers start.
 REPEAT_AFTER = 5
@@ -83,10 +85,24 @@ class HealthChecks:
         # Checks at every poll would only slow down the servers that still start.
         if timeout and now - self._passed.get(key, -math.inf) < REPEAT_AFTER:
             return HEALTHY
+        if timeout and not _listens(service) and processes.age(process.pid) < PATIENCE:
+            return STARTING
         found = health(service, process, self._folder, self._environ, timeout)
         if found == HEALTHY:
             self._passed[key] = now
         return found
+
+
+def _listens(service: Service) -> bool:
+    """Tell whether a service accepts connections: cheaper than a check, which is a process."""
+    for port in service.ports:
+        try:
+            socket.create_connection(
+                (url_host(port.address).strip("[]"), port.published), 1
+            ).close()
+        except OSError:
+            return False
+    return True
 
 
 def health(

@@ -28,6 +28,7 @@ def in_container(around: Surroundings, name: str) -> Service:
     found = _server(server, seat, own, own.site.data)
     return replace(
         found,
+        build=None,
         entrypoint=(
             "python",
             "-S",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, postgres_logins
 from mlflow_compose.stack.clients import database_secrets
-from mlflow_compose.stack.components import bucket_init, postgres
+from mlflow_compose.stack.components import bucket_init, mlflow, postgres
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.seats import CONNECTIONS, bucket_of, seat_settings
 from mlflow_compose.stack.service import (
@@ -16,6 +16,7 @@ from mlflow_compose.stack.service import (
     Bind,
     SecretFile,
     Service,
+    Volume,
     unprivileged,
 )
 
@@ -44,12 +45,12 @@ def in_container(around: Surroundings, name: str) -> Service:
             **around.no_proxy,
         },
         secrets=(*bucket_init.container_secrets(around), *_secrets(around)),
-        volumes=tuple(
-            Bind(f"./{folder}", f"/{folder}", read_only=True) for folder in (name, bucket_init.NAME)
-        ),
+        # MLflow cannot be imported without a folder for temporary files.
+        volumes=(*_programs(name), Volume(mlflow.TMP_VOLUME, around.site.tmp, is_scratch=True)),
         extra_hosts=around.site.extra_hosts,
         depends_on=_depends_on(around),
         folder=NAME,
+        is_independent=True,
     )
     return unprivileged(job)
 
@@ -66,16 +67,18 @@ def on_machine(around: Surroundings, name: str) -> Service:
             **bucket_init.environment(around),
             **_environment(around),
             "PYTHONPATH": f"{bucket_init.NAME}:mlflow",
+            "TMPDIR": around.site.tmp,
             **around.no_proxy,
         },
         secrets=(*bucket_init.secrets(around), *_secrets(around)),
         depends_on=_depends_on(around),
         folder=NAME,
         shared=(f"{NAME}/",),
+        is_independent=True,
     )
 
 
-def seats_file(settings: Settings) -> SecretFile:
+def seats_file(settings: Settings, stack_id: str) -> SecretFile:
     """Return what the job creates: the names, the passwords and the keys of all seats."""
     entries = []
     for seat in settings.seats:
@@ -91,7 +94,7 @@ def seats_file(settings: Settings) -> SecretFile:
                 "secret": credentials.reveal(own.minio_secret_access_key),
             }
         )
-    text = json.dumps(entries, indent=2) + "\n"
+    text = json.dumps({"stack": stack_id, "seats": entries}, indent=2) + "\n"
     return SecretFile(SEATS, text, "Passwords and keys of all seats, only for seats-init.")
 
 
@@ -99,18 +102,26 @@ def _names(around: Surroundings) -> tuple[str, ...]:
     return (NAME,) if around.settings.seats else ()
 
 
+def _programs(name: str) -> tuple[Bind, ...]:
+    return tuple(
+        Bind(f"./{folder}", f"/{folder}", read_only=True) for folder in (name, bucket_init.NAME)
+    )
+
+
 def _environment(around: Surroundings) -> Mapping[str, str]:
     site = around.site
     return {
         "PGSERVICEFILE": site.secret(postgres_logins.PG_SERVICE),
         "SEATS_FILE": site.secret(SEATS),
-        "STACK": around.identity.id,
     }
 
 
 def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:
     settings = around.settings
-    return (*database_secrets(settings, around.site, around.home), seats_file(settings))
+    return (
+        *database_secrets(settings, around.site, around.home),
+        seats_file(settings, around.identity.id),
+    )
 
 
 def _depends_on(around: Surroundings) -> Mapping[str, str]:

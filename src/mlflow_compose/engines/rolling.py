@@ -1,0 +1,107 @@
+"""Wait for services that do not need each other: one that fails does not stop the others."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mlflow_compose.engines.base import EXITED, RESTARTING, ServiceStatus
+from mlflow_compose.engines.verdict import (
+    RESTARTS_TO_GIVE_UP,
+    Verdict,
+    failure,
+    is_up,
+    restarts,
+)
+from mlflow_compose.errors import ServiceError
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Stack
+
+# Failures that are reported with the last lines of the log; one cause often breaks many services.
+EXPLAINED = 3
+# Seconds.
+POLL_EVERY = 1
+
+
+def roll(
+    stack: Stack,
+    look: Callable[[], Sequence[ServiceStatus]],
+    progress: Progress,
+    wait_timeout: float,
+) -> Mapping[str, Verdict]:
+    """Poll services until each is up or has failed; return the verdicts on those that failed.
+
+    Args:
+        stack: Stack with these services only.
+        look: Returns their status.
+        progress: Receiver of progress.
+        wait_timeout: Seconds until the next service must be up, counted again after each.
+    """
+    if not stack.services:
+        return {}
+    servers = sum(not service.one_shot for service in stack.services)
+    with progress.step(f"Starting {servers} more servers"):
+        return _roll(stack, look, progress, wait_timeout)
+
+
+def _roll(
+    stack: Stack,
+    look: Callable[[], Sequence[ServiceStatus]],
+    progress: Progress,
+    wait_timeout: float,
+) -> Mapping[str, Verdict]:
+    before, up = look(), set[str]()
+    failed: dict[str, Verdict] = {}
+    deadline = time.monotonic() + wait_timeout
+    while True:
+        now = look()
+        failed |= {name: verdict for name, verdict in _failed(stack, before, now) if name not in up}
+        for name in [each.name for each in now if is_up(stack, each) and each.name not in up]:
+            up.add(name)
+            failed.pop(name, None)
+            deadline = time.monotonic() + wait_timeout
+            progress.detail(f"{name} is up, {len(up)} of {len(stack.services)}")
+        waiting = [each for each in now if each.name not in up and each.name not in failed]
+        if not waiting:
+            return failed
+        if time.monotonic() > deadline:
+            late = {each.name: Verdict(failed=True, late=True, culprit=each) for each in waiting}
+            return {**failed, **late}
+        time.sleep(POLL_EVERY)
+
+
+def only(stack: Stack, *, independent: bool) -> Stack:
+    """Return a stack with its independent services only, or with the others."""
+    chosen = (each for each in stack.services if each.is_independent == independent)
+    return replace(stack, services=tuple(chosen))
+
+
+def of_stack(stack: Stack, found: Iterable[ServiceStatus]) -> tuple[ServiceStatus, ...]:
+    """Return the statuses of a stack's services."""
+    return tuple(status for status in found if stack.has(status.name))
+
+
+def failures(
+    verdicts: Mapping[str, Verdict],
+    last_lines: Callable[[str], Iterable[str]],
+    wait_timeout: float,
+) -> list[ServiceError]:
+    """Return an error for each service that failed, the first few with their last log lines."""
+    errors: list[ServiceError] = []
+    for number, (name, verdict) in enumerate(verdicts.items()):
+        if verdict.culprit:
+            lines = last_lines(name) if number < EXPLAINED else ()
+            errors.append(failure(verdict, verdict.culprit, lines, wait_timeout))
+    return errors
+
+
+def _failed(
+    stack: Stack, before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]
+) -> Iterable[tuple[str, Verdict]]:
+    counted = restarts(before, now)
+    for status in now:
+        job_failed = stack.service(status.name).one_shot and bool(status.exit_code)
+        if status.state == EXITED and (job_failed or not stack.service(status.name).one_shot):
+            yield status.name, Verdict(failed=True, culprit=status)
+        elif counted[status.name] >= RESTARTS_TO_GIVE_UP and not is_up(stack, status):
+            culprit = replace(status, state=RESTARTING)
+            yield status.name, Verdict(failed=True, culprit=culprit)
