@@ -1,6 +1,8 @@
 """A key for one bucket in MinIO and in forks with the same admin API."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from app_key import policy, policy_name, works
@@ -12,16 +14,32 @@ from s3_server import Job, JobError, http
 
 def make(job: Job) -> int:
     """Create the key if it is missing; return how many keys it replaces."""
-    endpoint = urlsplit(job.endpoint or "")
-    admin = MinioAdmin(
-        endpoint=endpoint.netloc,
-        credentials=StaticProvider(job.root.id, job.root.secret),
-        region=job.region,
-        secure=endpoint.scheme == "https",
-        http_client=http(),
-    )
-    try:
+    with admin_of(job) as admin:
         return make_as(admin, job)
+
+
+def remove(job: Job) -> None:
+    """Delete the key and its policy, if they exist."""
+    with admin_of(job) as admin:
+        name = policy_name(job)
+        if name in json.loads(admin.policy_list()):
+            for user in holders(admin, name):
+                admin.user_remove(user)
+            admin.policy_remove(name)
+
+
+@contextmanager
+def admin_of(job: Job) -> Iterator[MinioAdmin]:
+    """Provide an admin client; requests that the server rejects become a `JobError`."""
+    endpoint = urlsplit(job.endpoint or "")
+    try:
+        yield MinioAdmin(
+            endpoint=endpoint.netloc,
+            credentials=StaticProvider(job.root.id, job.root.secret),
+            region=job.region,
+            secure=endpoint.scheme == "https",
+            http_client=http(),
+        )
     except MinioAdminException as error:
         raise JobError(f"the S3 server rejected an admin request: {error}") from error
 

@@ -27,6 +27,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── SnapshotError            1  a snapshot is missing or damaged, or cannot be taken or restored
 ├── UpgradeError             1  an upgrade is needed, or failed
 ├── RosterError              1  a roster cannot be read
+├── ClassError               1  a class cannot be set up or changed
 ├── UserError                1  MLflow refuses to add, change or remove a user
 ├── VerifyError              1  the stack runs, but does not work
 └── ServiceError             1  a service is not in the state that it should be in
@@ -172,6 +173,12 @@ class RosterError(MlflowComposeError):
     """A roster cannot be read."""
 
     code = "roster"
+
+
+class ClassError(MlflowComposeError):
+    """A class cannot be set up or changed."""
+
+    code = "class"
 
 
 class UserError(MlflowComposeError):

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from mlflow_compose.actions.connect import lan_host
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Access, Members, read_members
+from mlflow_compose.classroom import Access, Members, members_text, read_members
 from mlflow_compose.errors import FilesError
+from mlflow_compose.files import write_whole
 from mlflow_compose.stack.keys import seat_password
 from mlflow_compose.stack.site import url_host
 
 MEMBERS = "roster.csv"
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 def accesses(plan: Plan) -> tuple[Access, ...]:
@@ -19,7 +21,9 @@ def accesses(plan: Plan) -> tuple[Access, ...]:
         RosterError: The file of the members is damaged.
         FilesError: It cannot be read.
     """
-    return tuple(_of_seats(plan, read_class(plan)))
+    members = read_class(plan)
+    is_shared = plan.loaded.settings.class_mode == "shared"
+    return tuple(_of_shared(plan, members) if is_shared else _of_seats(plan, members))
 
 
 def read_class(plan: Plan) -> Members:
@@ -34,14 +38,35 @@ def read_class(plan: Plan) -> Members:
     return read_members(text, f"{plan.paths.classroom.name}/{MEMBERS}")
 
 
+def write_class(plan: Plan, members: Members) -> None:
+    """Write who works at which seat; only the owner can read it.
+
+    Raises:
+        FilesError: It cannot be written.
+    """
+    folder = plan.paths.classroom
+    try:
+        folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+        write_whole(folder / MEMBERS, members_text(members), PRIVATE)
+    except OSError as error:
+        raise FilesError(f"{folder / MEMBERS} cannot be written: {error.strerror}") from None
+
+
 def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
-    settings = plan.loaded.settings
-    host = url_host(lan_host(plan) or settings.stack_bind_address)
+    settings, host = plan.loaded.settings, _host(plan)
     for seat in settings.seats:
-        yield Access(
-            seat.name,
-            members.get(seat.name, ()),
-            f"http://{host}:{seat.port}",
-            seat.name,
-            seat_password(settings, seat.name),
-        )
+        password = seat_password(settings, seat.name)
+        url = f"http://{host}:{seat.port}"
+        yield Access(seat.name, members.get(seat.name, ()), url, seat.name, password)
+
+
+def _of_shared(plan: Plan, members: Members) -> Iterator[Access]:
+    settings = plan.loaded.settings
+    url = f"http://{_host(plan)}:{settings.mlflow_port}"
+    for name, people in members.items():
+        yield Access(name, people, url, name, seat_password(settings, name), experiment=name)
+
+
+def _host(plan: Plan) -> str:
+    """Return the host name or address of this machine in URLs for the class."""
+    return url_host(lan_host(plan) or plan.loaded.settings.stack_bind_address)

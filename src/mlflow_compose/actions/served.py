@@ -7,15 +7,14 @@ from typing import Any
 
 from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.lifecycle import up
-from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.actions.new_settings import with_values
+from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import UsageError
 from mlflow_compose.payloads import ModelState, NotServed, ServedList
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings import Settings
-from mlflow_compose.settings.envfile import parse
-from mlflow_compose.settings.load import ENVIRONMENT, resolve
 from mlflow_compose.settings.served import Reference, ServedModel, reference, written
 from mlflow_compose.stack.components.model_server import FOLDER_VARIABLE, VOLUME
 
@@ -102,17 +101,7 @@ def with_models(plan: Plan, models: Sequence[ServedModel]) -> tuple[EnvChange, P
         UsageError: The environment sets the variable.
         SettingsError: The new value is wrong.
     """
-    env_file = plan.paths.env_file
-    if plan.loaded.sources.get(VARIABLE) == ENVIRONMENT:
-        raise UsageError(
-            f"{VARIABLE} is set in the environment, which takes precedence over {env_file.name}",
-            hint=f"unset {VARIABLE}",
-        )
-    # Not in text mode, which would change line endings.
-    text = env_file.read_bytes().decode()
-    change = EnvChange(env_file, text, {VARIABLE: written(models)})
-    loaded = resolve(parse(change.after, name=env_file.name), plan.environ, env_file=env_file)
-    return change, load_plan(loaded, plan.paths, plan.environ, plan.target, identity=plan.identity)
+    return with_values(plan, {VARIABLE: written(models)}, "serve")
 
 
 def model_states(plan: Plan, engine: Engine) -> tuple[ModelState, ...]:

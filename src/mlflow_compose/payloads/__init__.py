@@ -17,6 +17,7 @@ from mlflow_compose.payloads.backup import (
     Upgraded,
 )
 from mlflow_compose.payloads.boot import BootService
+from mlflow_compose.payloads.classroom import ClassSeat, ClassStarted, ClassStopped, SeatsRemoved
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -128,6 +129,9 @@ Payload = (
     | UserRemoved
     | Granted
     | UsersImported
+    | ClassStarted
+    | SeatsRemoved
+    | ClassStopped
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -155,6 +159,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
+    "class": (ClassStarted, SeatsRemoved, ClassStopped),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -168,6 +173,9 @@ __all__ = [
     "BackupChecked",
     "BackupScheduled",
     "BootService",
+    "ClassSeat",
+    "ClassStarted",
+    "ClassStopped",
     "ClientVariables",
     "Compared",
     "Completion",
@@ -201,6 +209,7 @@ __all__ = [
     "QueryResult",
     "Rendered",
     "Restored",
+    "SeatsRemoved",
     "Served",
     "ServedList",
     "ServiceState",

@@ -30,6 +30,12 @@ def make_app_key(job: Job) -> str:
     return f"{job.holder} key limited to bucket {job.bucket}{deleted}"
 
 
+def remove_app_key(job: Job) -> None:
+    """Delete the key of the job's holder."""
+    with explained_errors(job):
+        import_module(f"app_key_{job.key_maker}").remove(job)
+
+
 def policy_name(job: Job) -> str:
     """Return the name of the key's policy.
 

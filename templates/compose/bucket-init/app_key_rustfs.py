@@ -25,6 +25,15 @@ def make(job: Job) -> int:
     return len(replaced)
 
 
+def remove(job: Job) -> None:
+    """Delete the key and its policy, if they exist."""
+    for user in holders(job):
+        administer(job, f"DELETE {ADMIN}/remove-user", {"accessKey": user})
+    _, answer = administer(job, f"GET {ADMIN}/list-canned-policies", {})
+    if policy_name(job) in json.loads(answer):
+        administer(job, f"DELETE {ADMIN}/remove-canned-policy", {"name": policy_name(job)})
+
+
 def holders(job: Job) -> list[str]:
     """Return the users that the policy is attached to."""
     _, answer = administer(job, f"GET {ADMIN}/list-users", {})

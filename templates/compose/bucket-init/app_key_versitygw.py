@@ -12,7 +12,7 @@ from app_key import policy
 from botocore.exceptions import ClientError
 from s3_server import Job, administer, s3_client
 
-ALREADY_THERE = 409
+ALREADY_THERE, NOT_THERE = 409, 404
 
 
 def make(job: Job) -> int:
@@ -27,6 +27,11 @@ def make(job: Job) -> int:
     for user in replaced:
         administer(job, "PATCH /delete-user", {"access": user})
     return len(replaced)
+
+
+def remove(job: Job) -> None:
+    """Delete the key, if it exists; its policy went with the bucket."""
+    administer(job, "PATCH /delete-user", {"access": job.app.id}, allowed=NOT_THERE)
 
 
 def make_user(job: Job) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from botocore.exceptions import ClientError
 from bucket_init import check_app_key, job_of, make_bucket
-from s3_server import Job, Key
+from s3_server import Job, Key, explained_errors, s3_client
 
 Seat = Mapping[str, Any]
 
@@ -36,3 +37,33 @@ def seat_job(seat: Seat, environ: Mapping[str, str]) -> Job:
         bucket_setting="CLASS_SEATS",
         app_settings="CLASS_SECRET",
     )
+
+
+def remove(seat: Seat, environ: Mapping[str, str]) -> None:
+    """Delete a seat's bucket with all of its objects, and then its key."""
+    job = seat_job(seat, environ)
+    with explained_errors(job):
+        client = s3_client(job, job.root)
+        try:
+            empty(client, job.bucket)
+            client.delete_bucket(Bucket=job.bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+    if job.key_maker:
+        from app_key import remove_app_key
+
+        remove_app_key(job)
+
+
+def empty(client: Any, bucket: str) -> None:  # noqa: ANN401 - boto3's
+    """Delete all objects of a bucket, and what was never uploaded completely."""
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", ()):
+            client.abort_multipart_upload(
+                Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        # One by one: servers disagree about the digest of requests that delete several.
+        for found in page.get("Contents", ()):
+            client.delete_object(Bucket=bucket, Key=found["Key"])

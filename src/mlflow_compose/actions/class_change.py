@@ -1,0 +1,103 @@
+"""`class remove` and `class reset`: delete what seats have stored."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from mlflow_compose.actions.class_access import accesses, read_class, write_class
+from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
+from mlflow_compose.actions.class_shared import leave
+from mlflow_compose.actions.new_settings import with_values
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import ClassError, UsageError
+from mlflow_compose.payloads import SeatsRemoved
+from mlflow_compose.result import Result
+from mlflow_compose.settings.seats import written
+from mlflow_compose.stack.components import seats_init
+
+# Module of seats-init that deletes what a seat has stored.
+MODULE = "remove_seat.py"
+
+
+def remove(work: Work, names: Sequence[str]) -> Result:
+    """Remove seats with their runs and artifacts.
+
+    Raises:
+        UsageError: There is no class, or no such seat.
+        ClassError: Something could not be deleted.
+    """
+    plan, engine = work.plan, work.engine_of(work.plan)
+    engine.check()
+    check_seats(plan, names)
+    delete(work, engine, names, again=False)
+    settings = plan.loaded.settings
+    if settings.class_mode != SHARED:
+        rest = [seat for seat in settings.seats if seat.name not in names]
+        change, plan = with_values(plan, {"CLASS_SEATS": written(rest)}, "class remove")
+        change.apply()
+    members = {seat: people for seat, people in read_class(plan).items() if seat not in names}
+    write_class(plan, members)
+    started = start(Work(plan, work.engine_of, work.progress, work.wait_timeout))
+    lines = [f"removed {', '.join(names)}, with their runs and artifacts"]
+    return Result(SeatsRemoved(names), lines, started.errors)
+
+
+def reset(work: Work, names: Sequence[str]) -> Result:
+    """Empty seats: they keep their addresses and logins.
+
+    Raises:
+        UsageError: There is no class, or no such seat.
+        ClassError: Something could not be deleted.
+    """
+    engine = work.engine_of(work.plan)
+    engine.check()
+    check_seats(work.plan, names)
+    delete(work, engine, names, again=True)
+    started = start(work)
+    done = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} empty"
+    return Result(started.data, [done, *started.lines], started.errors)
+
+
+def check_seats(plan: Plan, names: Sequence[str]) -> None:
+    """Make sure that seats exist.
+
+    Raises:
+        UsageError: There is no class, or no such seat.
+    """
+    check_class(plan)
+    known = [each.seat for each in accesses(plan)]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no seat {name}", hint="mlflow-compose class status")
+
+
+def delete(work: Work, engine: Engine, names: Sequence[str], *, again: bool) -> None:
+    """Delete what seats have stored.
+
+    Raises:
+        ClassError: Something could not be deleted.
+    """
+    if work.plan.loaded.settings.class_mode == SHARED:
+        leave(work.plan, engine, names, again=again)
+        return
+    running = {status.name for status in engine.status()}
+    with work.progress.step(f"Deleting the data of {', '.join(names)}"):
+        for name in names:
+            if (service := f"seat-{name}") in running:
+                engine.stop_service(service)
+        _run(engine, {"seats": [*names]})
+
+
+def _run(engine: Engine, request: Mapping[str, object]) -> None:
+    """Run the module of seats-init, which may delete databases and buckets."""
+    program, script = engine.stack.service(seats_init.NAME).command
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(json.dumps(request).encode())
+        stdin.seek(0)
+        command = (program, str(PurePosixPath(script).with_name(MODULE)))
+        outcome = engine.run(seats_init.NAME, command, stdin=stdin)
+    if outcome.exit_code:
+        reason = engine.stack.mask(outcome.failure).removeprefix(f"{seats_init.NAME}: ")
+        raise ClassError(reason, hint="mlflow-compose class up starts what was stopped")

@@ -1,0 +1,53 @@
+"""`class down`: stop a class, and with `--volumes` leave nothing of it behind."""
+
+from pathlib import Path
+
+from mlflow_compose.actions.class_access import MEMBERS
+from mlflow_compose.actions.class_setup import check_class
+from mlflow_compose.actions.down import down
+from mlflow_compose.actions.new_settings import with_values
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import FilesError
+from mlflow_compose.payloads import ClassStopped
+from mlflow_compose.render import write
+from mlflow_compose.result import Progress, Result
+
+
+def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
+    """Stop the class; with `volumes`, delete its data, its secrets, its roster and its hand-outs.
+
+    The rest of the env file stays: the folder is an ordinary stack again, without data.
+
+    Raises:
+        UsageError: There is no class.
+        EngineError: Something could not be deleted.
+    """
+    check_class(plan)
+    stopped = down(plan, engine, progress, volumes=volumes)
+    if not volumes:
+        return Result(ClassStopped(plan.stack.name, volumes, []), stopped.lines)
+    change, after = with_values(plan, {"CLASS_MODE": "none", "CLASS_SEATS": ""}, "class down")
+    change.apply()
+    # Secrets of the seats are rendered files.
+    write(after.rendering(), after.folder)
+    deleted = _delete(plan.paths.classroom)
+    lines = [*stopped.lines, *(f"deleted {path}" for path in deleted)]
+    return Result(ClassStopped(plan.stack.name, volumes, deleted), lines)
+
+
+def _delete(folder: Path) -> list[str]:
+    """Delete the roster; return what was deleted.
+
+    Other files there may be the teacher's own.
+    """
+    path = folder / MEMBERS
+    try:
+        path.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise FilesError(f"{path} cannot be deleted: {error.strerror}") from None
+    return [f"{folder.name}/{MEMBERS}"]

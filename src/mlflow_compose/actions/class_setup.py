@@ -1,0 +1,218 @@
+"""`class create`, `class up` and `class add`: from a roster to seats that run."""
+
+import secrets
+import string
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_compose.actions.class_access import accesses, read_class, write_class
+from mlflow_compose.actions.class_shared import enroll
+from mlflow_compose.actions.lifecycle import up
+from mlflow_compose.actions.new_settings import with_values
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.classroom import Members, members_of, numbered
+from mlflow_compose.engines import Engine, is_taken
+from mlflow_compose.errors import ClassError, RosterError, ServiceError, UsageError
+from mlflow_compose.payloads import ClassSeat, ClassStarted
+from mlflow_compose.people import read_roster
+from mlflow_compose.result import Progress, Result
+from mlflow_compose.settings.class_rules import LEAST_SECRET
+from mlflow_compose.settings.rules import is_loopback
+from mlflow_compose.settings.seats import Seat, port_range, written
+
+SEATS, SHARED = "seats", "shared"
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - written to the env file if the user asks for it
+ALPHABET = string.ascii_letters + string.digits
+# What a new class folder gets: many small servers rather than one large one.
+NEW_STACK: Mapping[str, str] = {"STACK_PROFILE": "small"}
+MOST = 200
+
+EngineOf = Callable[[Plan], Engine]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A class, and how its seats are started.
+
+    Attributes:
+        plan: The stack.
+        engine_of: Returns the engine of a plan.
+        progress: Receiver of progress.
+        wait_timeout: Seconds until the stack, and then each next seat, must be up.
+    """
+
+    plan: Plan
+    engine_of: EngineOf
+    progress: Progress
+    wait_timeout: float
+
+
+def members_from(roster: Path | None, count: int | None, taken: Sequence[str] = ()) -> Members:
+    """Return the members of a new class, or of new seats.
+
+    Args:
+        roster: CSV file with the names.
+        count: Number of seats without names, instead of a roster.
+        taken: Names of seats that exist already.
+
+    Raises:
+        UsageError: None of the two is given, or both; or the file cannot be read.
+        RosterError: The file is not a roster, or it is too long.
+    """
+    if (roster is None) == (count is None):
+        raise UsageError("give either a roster or --seats", hint="class create people.csv")
+    if roster is None:
+        found = numbered(count or 0, taken)
+    else:
+        try:
+            found = members_of(read_roster(roster.read_bytes(), roster.name), taken)
+        except OSError as error:
+            raise UsageError(f"{roster} cannot be read: {error.strerror}") from None
+    if len(found) + len(taken) > MOST:
+        raise RosterError(f"a class has at most {MOST} seats, got {len(found) + len(taken)}")
+    return found
+
+
+def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
+    """Make a class of a stack, and start it.
+
+    Args:
+        work: The stack, which may be new.
+        members: Who works at which seat.
+        mode: seats or shared.
+        lan: Whether other machines may connect.
+
+    Raises:
+        UsageError: The stack has a class already.
+        ClassError: There are not enough free ports.
+    """
+    settings = work.plan.loaded.settings
+    if settings.class_mode != "none":
+        raise UsageError(
+            "the stack has a class already",
+            hint="mlflow-compose class add adds people; class down --volumes ends the class",
+        )
+    secret = settings.class_secret.get_secret_value()
+    values = {
+        "CLASS_MODE": mode,
+        "MLFLOW_AUTH": "basic",
+        "CLASS_SEATS": written(_seats(work.plan, members)) if mode == SEATS else "",
+        **_generated("CLASS_SECRET", secret, LEAST_SECRET, 32),
+        **_generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 16),
+    }
+    if lan and is_loopback(settings.stack_bind_address):
+        values["STACK_BIND_ADDRESS"] = EVERY_ADDRESS
+    change, new = with_values(work.plan, values, "class create")
+    write_class(new, members)
+    change.apply()
+    return start(_with(work, new))
+
+
+def add(work: Work, members: Members) -> Result:
+    """Add seats to a class, and start them.
+
+    Raises:
+        UsageError: There is no class.
+        ClassError: There are not enough free ports.
+    """
+    plan = work.plan
+    check_class(plan)
+    before = read_class(plan)
+    seats = plan.loaded.settings.seats
+    if seats:
+        values = {"CLASS_SEATS": written([*seats, *_seats(plan, members)])}
+        change, plan = with_values(plan, values, "class add")
+        change.apply()
+    known = before or {seat.name: () for seat in seats}
+    write_class(plan, {**known, **members})
+    return start(_with(work, plan))
+
+
+def start(work: Work) -> Result:
+    """Start a class, or mend what is broken in it; name the seats that do not start.
+
+    Raises:
+        UsageError: There is no class.
+        ServiceError: A server that all seats need does not start.
+    """
+    plan = work.plan
+    check_class(plan)
+    engine = work.engine_of(plan)
+    started = up(
+        plan,
+        engine,
+        work.progress,
+        wait_timeout=work.wait_timeout,
+        prove=False,
+        engine_of=work.engine_of,
+    )
+    if plan.loaded.settings.class_mode == SHARED:
+        enroll(plan, engine, work.progress, [*read_class(plan)])
+    broken = {each.service for each in started.errors if isinstance(each, ServiceError)}
+    found = [
+        ClassSeat(
+            each.seat,
+            [person.name for person in each.people],
+            each.url,
+            f"seat-{each.seat}" not in broken,
+        )
+        for each in accesses(plan)
+    ]
+    ready = sum(seat.ready for seat in found)
+    mode = plan.loaded.settings.class_mode
+    lines = [f"{ready} of {len(found)} seats are ready", *_next(plan)]
+    return Result(ClassStarted(mode, found), lines, started.errors)
+
+
+def check_class(plan: Plan) -> None:
+    """Make sure that there is a class.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if plan.loaded.settings.class_mode == "none":
+        raise UsageError("the stack has no class", hint="mlflow-compose class create people.csv")
+
+
+def _next(plan: Plan) -> Iterator[str]:
+    if is_loopback(plan.loaded.settings.stack_bind_address):
+        yield (
+            "Only this machine can reach them: set STACK_BIND_ADDRESS=0.0.0.0 in .env, then "
+            "mlflow-compose class up"
+        )
+    yield "Next       mlflow-compose class handout   writes a page for each seat"
+
+
+def _seats(plan: Plan, members: Members) -> list[Seat]:
+    """Return new seats, each with a free port.
+
+    Raises:
+        ClassError: There are not enough.
+    """
+    settings = plan.loaded.settings
+    used = {port.published for _, port in plan.stack.ports} | {settings.class_port}
+    ports = (
+        port
+        for port in port_range(settings.class_seat_ports)
+        if port not in used and not is_taken(settings.stack_bind_address, port)
+    )
+    found = [Seat(name, port) for name, port in zip(members, ports, strict=False)]
+    if len(found) < len(members):
+        raise ClassError(
+            f"{len(members)} seats need a port each, but only {len(found)} of CLASS_SEAT_PORTS "
+            f"are free, got {settings.class_seat_ports}",
+            hint="set CLASS_SEAT_PORTS in .env to a wider range, such as 5201-5600",
+        )
+    return found
+
+
+def _generated(name: str, value: str, least: int, length: int) -> Mapping[str, str]:
+    """Return a random value for a secret that an older env file lacks."""
+    if len(value) >= least:
+        return {}
+    return {name: "".join(secrets.choice(ALPHABET) for _ in range(length))}
+
+
+def _with(work: Work, plan: Plan) -> Work:
+    return Work(plan, work.engine_of, work.progress, work.wait_timeout)
