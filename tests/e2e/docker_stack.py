@@ -84,12 +84,12 @@ class DockerStack(RunningStack):
         """Return the container id of each service."""
         return {name: container["Id"] for name, container in self.containers().items()}
 
-    def starts(self) -> dict[str, str]:
+    def starts(self, *services: str) -> dict[str, str]:
         """Return when each server's container was last started."""
         containers = self.containers()
         return {
             name: containers[name]["State"]["StartedAt"]
-            for name in SERVERS
+            for name in services or SERVERS
             if name in containers and containers[name]["State"]["StartedAt"] != NEVER
         }
 

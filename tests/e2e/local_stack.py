@@ -77,10 +77,10 @@ class LocalStack(RunningStack):
         files = sorted((self.local_folder / service).glob("*.*"))
         return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
-    def starts(self) -> dict[str, str]:
+    def starts(self, *services: str) -> dict[str, str]:
         """Return each server's pid and start time, except for servers that have just ended."""
         pids, found = self.pids(), {}
-        for name in SERVERS:
+        for name in services or SERVERS:
             if name in pids:
                 with suppress(psutil.NoSuchProcess):
                     found[name] = f"{pids[name]} since {psutil.Process(pids[name]).create_time()}"

@@ -258,8 +258,8 @@ class RunningStack(ABC):
         """Return an id for each service that changes when the service is recreated."""
 
     @abstractmethod
-    def starts(self) -> dict[str, str]:
-        """Return when each server was last started."""
+    def starts(self, *services: str) -> dict[str, str]:
+        """Return when services were last started; default: all servers."""
 
     @abstractmethod
     def volumes(self) -> set[str]:

@@ -1,6 +1,6 @@
 """Buckets and keys of seats, each limited to its bucket."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,12 +58,20 @@ def remove(seat: Seat, environ: Mapping[str, str]) -> None:
 
 def empty(client: Any, bucket: str) -> None:  # noqa: ANN401 - boto3's
     """Delete all objects of a bucket, and what was never uploaded completely."""
-    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", ()):
-            client.abort_multipart_upload(
-                Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
+    for upload in uploads(client, bucket):
+        client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         # One by one: servers disagree about the digest of requests that delete several.
         for found in page.get("Contents", ()):
             client.delete_object(Bucket=bucket, Key=found["Key"])
+
+
+def uploads(client: Any, bucket: str) -> Iterator[Mapping[str, str]]:  # noqa: ANN401 - boto3's
+    """Yield the uploads of a bucket that were never completed."""
+    try:
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            yield from page.get("Uploads", ())
+    except ClientError as error:
+        # rclone's answer if there are none.
+        if error.response["Error"]["Code"] != "NoSuchUpload":
+            raise

@@ -1,0 +1,140 @@
+"""`class`: a tracking server, a database and a bucket for each seat."""
+
+import json
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from .conftest import MakeStack
+from .seats import SEATS, Class, Seat, open_class
+from .tracking import ARTIFACTS, Api
+
+UNAUTHORIZED, BAD_REQUEST = 401, 400
+READ = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+
+
+@pytest.fixture(scope="module")
+def class_(_make_for_module: MakeStack, tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """Return a running class, whose roster Excel wrote."""
+    return open_class(_make_for_module(), tmp_path_factory.mktemp("roster") / "people.csv")
+
+
+def test_each_seat_of_a_roster_must_work_for_its_people_only(class_: Class) -> None:
+    seats = class_.seats
+    assert tuple(seats) == SEATS
+    runs = {name: class_.stack.log_run(seat.api) for name, seat in seats.items()}
+    for name, seat in seats.items():
+        class_.expect(seat, runs[name])
+        # The default experiment, and that of the run.
+        assert len(seat.api.post("experiments/search", max_results=10)["experiments"]) == 2
+        for other in {*seats.values()} - {seat}:
+            intruder = Api(other.url, (seat.name, seat.password))
+            assert intruder.call("GET", READ).status_code == UNAUTHORIZED
+    # The teacher's own server is another one.
+    assert len(class_.stack.api.post("experiments/search", max_results=10)["experiments"]) == 1
+
+
+def test_the_keys_of_a_seat_must_open_nothing_else(class_: Class) -> None:
+    ada, red, _ = class_.seats.values()
+    run = class_.stack.log_run(red.api)
+    for name in (red.database, "mlflow", "postgres", "template1", "seat_template"):
+        assert "permission denied" in connected(class_, ada, name)
+    assert connected(class_, ada, ada.database) == "1"
+    s3 = class_.stack.s3(ada.key)
+    assert [each["Name"] for each in s3.list_buckets()["Buckets"]] in ([], [ada.bucket])
+    for bucket in (red.bucket, class_.stack.bucket):
+        for call, more in (
+            (s3.list_objects_v2, {}),
+            (s3.get_object, {"Key": run.key}),
+            (s3.put_object, {"Key": "mine", "Body": b"x"}),
+            (s3.delete_object, {"Key": run.key}),
+        ):
+            with pytest.raises(ClientError, match=r"AccessDenied|NoSuchBucket"):
+                call(Bucket=bucket, **more)
+    # Its own server would fetch a foreign object with its own key.
+    location = f"s3://{red.bucket}/{run.experiment_id}"
+    body = {"name": "x", "artifact_location": location}
+    made = ada.api.call("POST", "/api/2.0/mlflow/experiments/create", json=body)
+    assert made.status_code == BAD_REQUEST
+    class_.expect(red, run)
+
+
+def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:
+    ada, red, lilei = class_.seats.values()
+    run = class_.stack.log_run(lilei.api)
+    owner_sql(class_, ada.database, "UPDATE alembic_version SET version_num = 'broken'")
+    class_.stack.restart("seat-ada-lovelace")
+    output = class_.stack.tool("class", "up", "--wait-timeout=30", "--json", code=None)
+    assert output.code in {1, 3}
+    (error,) = output.envelope["errors"]
+    assert error["message"].startswith("seat-ada-lovelace ")
+    ready = {seat["seat"]: seat["ready"] for seat in output.data["seats"]}
+    assert ready == {ada.name: False, red.name: True, lilei.name: True}
+    class_.expect(lilei, run)
+    others = ("postgres", "s3", "mlflow", "seat-red", "seat-lilei")
+    starts = class_.stack.starts(*others)
+    class_.stack.tool("class", "reset", ada.name, "--yes")
+    assert class_.stack.starts(*others) == starts
+    class_.expect(lilei, run)
+    class_.stack.log_run(ada.api)
+
+
+def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_path: Path) -> None:
+    _, red, lilei = class_.seats.values()
+    kept, gone = class_.stack.log_run(red.api), class_.stack.log_run(lilei.api)
+    class_.stack.tool("class", "reset", lilei.name, "--yes")
+    assert len(lilei.api.post("experiments/search", max_results=10)["experiments"]) == 1
+    assert not lilei.api.call("GET", f"{ARTIFACTS}/{gone.key}").ok
+    latecomer = tmp_path / "late.csv"
+    latecomer.write_text("name\nRed\nZoé\n", encoding="utf-8")
+    class_.stack.tool("class", "add", str(latecomer))
+    added = class_.seats
+    assert tuple(added) == (*SEATS, "red-2", "zoe")
+    run = class_.stack.log_run(added["zoe"].api)
+    class_.expect(added["zoe"], run)
+    class_.stack.tool("class", "remove", "zoe", "red-2", "--yes")
+    assert tuple(class_.seats) == SEATS
+    assert not {"seat_zoe", "seat_red_2"} & {*owner_sql(class_, "mlflow", DATABASES)}
+    buckets = class_.stack.s3(class_.stack.root_key).list_buckets()["Buckets"]
+    assert not {"mlflow-zoe", "mlflow-red-2"} & {each["Name"] for each in buckets}
+    class_.expect(red, kept)
+    errors = class_.stack.tool("class", "reset", "zoe", "--yes", "--json", code=2).envelope
+    assert errors["errors"][0]["message"] == "there is no seat zoe"
+
+
+def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
+    folder = class_.stack.folder
+    grades = folder / "class" / "grades.txt"
+    grades.write_text("the teacher's own", encoding="utf-8")
+    class_.stack.tool("class", "down", "--volumes", "--yes")
+    assert class_.stack.volumes() == set()
+    assert class_.stack.ids() == {}
+    assert not [*class_.folder.rglob("seat*")]
+    assert [path.name for path in (folder / "class").iterdir()] == [grades.name]
+    assert class_.stack.settings["CLASS_MODE"] == "none"
+
+
+DATABASES = "SELECT datname FROM pg_database"
+
+
+def owner_sql(class_: Class, database: str, statement: str) -> list[str]:
+    """Run a statement as the owner of the stack."""
+    argv = ("psql", "-U", "mlflow", "-d", database, "-AtqX", "-c", statement)
+    return class_.stack.execute("postgres", *argv).splitlines()
+
+
+def connected(class_: Class, seat: Seat, database: str) -> str:
+    """Return what a seat's role gets from a database: 1, or why it is refused."""
+    script = (
+        "import os, psycopg2, sys\n"
+        "request = __import__('json').loads(sys.stdin.read())\n"
+        "try:\n"
+        "    cursor = psycopg2.connect('service=mlflow', **request).cursor()\n"
+        "    cursor.execute('SELECT 1')\n"
+        "    print(cursor.fetchone()[0])\n"
+        "except psycopg2.Error as error:\n"
+        "    print(str(error).strip())\n"
+    )
+    login = {"user": seat.database, "password": seat.database_password, "dbname": database}
+    return class_.stack.execute("mlflow", "python", "-c", script, given=json.dumps(login)).strip()
