@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
+from mlflow_compose.actions.class_data import fill, seat_engine, seeding_snapshot
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.actions.class_shared import leave
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.data.backup import check
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import ClassError, UsageError
 from mlflow_compose.payloads import SeatsRemoved
@@ -44,19 +46,34 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     return Result(SeatsRemoved(names), lines, started.errors)
 
 
-def reset(work: Work, names: Sequence[str]) -> Result:
-    """Empty seats: they keep their addresses and logins.
+def reset(work: Work, names: Sequence[str], source: str | None = None) -> Result:
+    """Empty seats, or put a snapshot into them: they keep their addresses and logins.
+
+    Args:
+        work: The class.
+        names: Names of the seats.
+        source: Name of a snapshot, or path of its folder; None to empty them.
 
     Raises:
         UsageError: There is no class, or no such seat.
         ClassError: Something could not be deleted.
+        SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
     """
     engine = work.engine_of(work.plan)
     engine.check()
     check_seats(work.plan, names)
-    delete(work, engine, names, again=True)
+    snapshot = seeding_snapshot(work, source) if source else None
+    if snapshot:
+        with work.progress.step(f"Reading {snapshot.name}"):
+            check(snapshot, work.progress)
+        for name in names:
+            with work.progress.step(f"Filling {name}"):
+                fill(seat_engine(work, engine, name), snapshot, work)
+    else:
+        delete(work, engine, names, again=True)
     started = start(work)
-    done = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} empty"
+    what = f"have {snapshot.name}" if snapshot else "are empty"
+    done = f"{', '.join(names)}: {what}"
     return Result(started.data, [done, *started.lines], started.errors)
 
 

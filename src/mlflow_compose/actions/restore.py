@@ -237,7 +237,7 @@ def _load(work: Work, engine: Engine, snapshot: Snapshot | None, saved: Snapshot
             load_objects(engine, None, saved, work.progress)
         return
     with work.progress.step("Loading the database"):
-        load_database(engine, snapshot, saved)
+        load_database(engine, snapshot, saved.manifest.database.schema)
     if work.plan.loaded.settings.mlflow_auth == "basic" and admit_admin(engine):
         work.progress.note("the admin has the password in .env, not the one of the snapshot")
     with work.progress.step("Loading objects"):

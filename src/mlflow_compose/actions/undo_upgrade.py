@@ -108,7 +108,7 @@ def _restore(new: Plan, work: Work, found: Upgrading) -> None:
     engine.start(progress, wait_timeout=work.wait_timeout)
     if not found.reloads:
         with progress.step("Loading the database"):
-            load_database(engine, saved, saved)
+            load_database(engine, saved, saved.manifest.database.schema)
     with progress.step("Loading objects"):
         load_objects(engine, saved, saved, progress)
 

@@ -173,7 +173,7 @@ def _change(run: Upgrade, saved: Snapshot) -> None:
     if run.reloads:
         with progress.step("Loading the database"):
             create_tables(engine, saved)
-            load_database(engine, saved, saved)
+            load_database(engine, saved, saved.manifest.database.schema)
     if MLFLOW in run.move.changes:
         with progress.step(f"Upgrading the tables to MLflow {run.move.after[MLFLOW]}"):
             upgrade_tables(engine, saved)

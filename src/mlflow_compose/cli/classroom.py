@@ -114,10 +114,16 @@ def remove(
 
 
 @app.command(epilog="Example: mlflow-compose class reset ada")
-def reset(
+def reset(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
     seats: Seats = None,
     everything: Everything = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="SNAPSHOT", help="What they get: name or folder. Default: nothing."
+        ),
+    ] = None,
     yes: Yes = False,
     wait_timeout: WaitTimeout = 180,
 ) -> None:
@@ -128,7 +134,43 @@ def reset(
     names = _names(context, seats, everything=everything)
     _confirm(context, names, yes=yes)
     with context.locked():
-        result = class_change.reset(_work(context, wait_timeout), names)
+        result = class_change.reset(_work(context, wait_timeout), names, to)
+    context.show(result)
+
+
+@app.command(epilog="Example: mlflow-compose class seed prepared")
+def seed(
+    ctx: typer.Context,
+    snapshot: Annotated[
+        str, typer.Argument(metavar="SNAPSHOT", help="Name or folder of a snapshot.")
+    ],
+    yes: Yes = False,
+    wait_timeout: WaitTimeout = 180,
+) -> None:
+    """Give every seat the experiments, runs and models of a snapshot."""
+    from mlflow_compose.actions.class_data import seed as action
+    from mlflow_compose.actions.class_data import seeding_snapshot
+
+    context = context_of(ctx)
+    work = _work(context, wait_timeout)
+    seeding_snapshot(work, snapshot)
+    if not yes:
+        context.confirm("Replace what all seats have stored by the snapshot?")
+    with context.locked():
+        result = action(_work(context, wait_timeout), snapshot)
+    context.show(result)
+
+
+@app.command(epilog="Example: mlflow-compose class collect")
+def collect(ctx: typer.Context) -> None:
+    """Take a snapshot of each seat, and write a table of all runs for grading."""
+    from datetime import UTC, datetime
+
+    from mlflow_compose.actions.class_data import collect as action
+
+    context = context_of(ctx)
+    with context.locked():
+        result = action(_work(context, 0), datetime.now(UTC))
     context.show(result)
 
 

@@ -12,6 +12,7 @@ from mlflow_compose.engines.local.packages import uv_program
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
+from mlflow_compose.engines.seat import SeatEngine
 
 __all__ = [
     "Choice",
@@ -19,6 +20,7 @@ __all__ = [
     "Loading",
     "Outcome",
     "RemoteError",
+    "SeatEngine",
     "ServiceStatus",
     "SharedFolder",
     "attach_modules",

@@ -17,7 +17,13 @@ from mlflow_compose.payloads.backup import (
     Upgraded,
 )
 from mlflow_compose.payloads.boot import BootService
-from mlflow_compose.payloads.classroom import ClassSeat, ClassStarted, ClassStopped, SeatsRemoved
+from mlflow_compose.payloads.classroom import (
+    ClassCollected,
+    ClassSeat,
+    ClassStarted,
+    ClassStopped,
+    SeatsRemoved,
+)
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -130,6 +136,7 @@ Payload = (
     | Granted
     | UsersImported
     | ClassStarted
+    | ClassCollected
     | SeatsRemoved
     | ClassStopped
 )
@@ -159,7 +166,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
-    "class": (ClassStarted, SeatsRemoved, ClassStopped),
+    "class": (ClassStarted, ClassCollected, SeatsRemoved, ClassStopped),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -173,6 +180,7 @@ __all__ = [
     "BackupChecked",
     "BackupScheduled",
     "BootService",
+    "ClassCollected",
     "ClassSeat",
     "ClassStarted",
     "ClassStopped",

@@ -25,6 +25,16 @@ class ClassStarted:
 
 
 @dataclass(frozen=True)
+class ClassCollected:
+    """`class collect`."""
+
+    folder: str = key("Folder with a snapshot of each seat, or of the server that they share.")
+    runs_file: str = key("CSV file with all runs.")
+    seats: int = key("Number of seats.")
+    runs: int = key("Number of runs in the file.")
+
+
+@dataclass(frozen=True)
 class SeatsRemoved:
     """`class remove`."""
 

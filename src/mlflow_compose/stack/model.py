@@ -41,6 +41,7 @@ class Stack:
         network: Network of the containers.
         tools: Services that only run while a command uses them.
         reader: Name and password of the database role that can only read, None without PostgreSQL.
+        pg_service: Section of the service file with which PostgreSQL's clients log in.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Stack:
     network: str = "backend"
     tools: tuple[Service, ...] = ()
     reader: tuple[str, str] | None = field(default=None, repr=False)
+    pg_service: str = "mlflow"
 
     @property
     def defined(self) -> tuple[Service, ...]:

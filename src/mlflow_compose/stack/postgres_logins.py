@@ -1,7 +1,10 @@
 """How PostgreSQL is logged in to: as PG_USER, and as a role that can only read."""
 
+from collections.abc import Iterator
+
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials, keys
+from mlflow_compose.stack.seats import seat_settings
 from mlflow_compose.stack.service import SecretFile
 
 # Secret names: files below `secrets/`, and secrets in Compose.
@@ -38,9 +41,11 @@ def client(
 ) -> SecretFile:
     """Return the libpq service file of psql and pg_dump: as PG_USER, and as the reader."""
     logins = {OWNER: _owner(settings), READER: keys.reader(settings, stack_id)}
-    text = "\n".join(
-        _service(name, login, settings, database, ca_certs) for name, login in logins.items()
-    )
+    sections = [
+        *(_service(name, login, settings, database, ca_certs) for name, login in logins.items()),
+        *_of_seats(settings, database, ca_certs),
+    ]
+    text = "\n".join(sections)
     return SecretFile(PG_CLIENT, text, "How psql and pg_dump connect (libpq service file).")
 
 
@@ -53,6 +58,12 @@ def reader(
     # The role can change no table; this keeps it from creating temporary ones and large objects.
     text += "options=-c default_transaction_read_only=on\n"
     return SecretFile(PG_READER, text, "How pgAdmin connects (libpq service file).")
+
+
+def _of_seats(settings: Settings, database: tuple[str, int], ca_certs: str) -> Iterator[str]:
+    for seat in settings.seats:
+        own = seat_settings(settings, seat)
+        yield _service(seat.service, _owner(own), own, database, ca_certs)
 
 
 def _owner(settings: Settings) -> tuple[str, str]:

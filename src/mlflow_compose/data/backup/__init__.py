@@ -17,6 +17,7 @@ from mlflow_compose.data.backup.archive import (
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.client import NotLoadedError
 from mlflow_compose.data.backup.copy import copy
+from mlflow_compose.data.backup.dump import schema_of
 from mlflow_compose.data.backup.fits import check_fits
 from mlflow_compose.data.backup.load import admit_admin, empty_database, load_database
 from mlflow_compose.data.backup.put import load_objects
@@ -58,6 +59,7 @@ __all__ = [
     "load_objects",
     "pack",
     "remove",
+    "schema_of",
     "snapshots",
     "take",
     "unpack",

@@ -9,23 +9,21 @@ from mlflow_compose.engines.base import Output
 from mlflow_compose.errors import SnapshotError
 from mlflow_compose.stack import POSTGRES_CLIENT
 
-# The login of PG_USER in the client's service file.
-LOGIN = "service=mlflow"
 PSQL = ("psql", "-XAt", "-v", "ON_ERROR_STOP=1")
 # Of gzip; more would take several times as long and save a tenth.
 COMPRESSION = "1"
 # In psql's output, in front of PostgreSQL's sentence about a statement, which ends the transaction.
 SERVERS_ERROR = "ERROR:"
 CLIENT_TOO_OLD = "server version mismatch"
-LOADED = "loaded"
+LOADED = b"loaded"
 # The dump becomes SQL, and all of it one transaction. It is only committed if pg_restore has read
 # the whole dump: psql would also commit what it got until then. Servers before 17 do not know the
 # setting transaction_timeout.
-LOAD = rf"""
-{{
+LOAD = r"""
+{
     printf '%s\n' "$1"
-    pg_restore --no-owner --no-acl --file=- && printf '%s\n' 'COMMIT;' '\echo {LOADED}'
-}} | sed '1,60{{/^SET transaction_timeout = 0;$/d;}}' | psql -XAtq -v ON_ERROR_STOP=1 {LOGIN}
+    pg_restore --no-owner --no-acl --file=- && printf '%s\n' 'COMMIT;' '\echo loaded'
+} | sed '1,60{/^SET transaction_timeout = 0;$/d;}' | psql -XAtq -v ON_ERROR_STOP=1 "$2"
 """
 
 
@@ -39,7 +37,7 @@ def query(engine: Engine, text: str) -> list[str]:
     Raises:
         SnapshotError: The database cannot be read.
     """
-    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", text, LOGIN))
+    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", text, login(engine)))
     check(engine, outcome)
     return outcome.stdout.decode().splitlines()
 
@@ -52,7 +50,7 @@ def dump_tables(engine: Engine, namespace: str, tables: Sequence[str], on_output
     """
     options = ("--format=custom", f"--compress={COMPRESSION}", "--no-owner", "--no-acl")
     chosen = [f"--table={_qualified(namespace, table)}" for table in tables]
-    command = ("pg_dump", *options, *chosen, LOGIN)
+    command = ("pg_dump", *options, *chosen, login(engine))
     check(engine, engine.run(POSTGRES_CLIENT, command, on_output=on_output))
 
 
@@ -81,7 +79,7 @@ def drop_tables(engine: Engine, namespace: str, tables: Collection[str]) -> None
     if not tables:
         return
     names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
-    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", f"DROP TABLE {names}", LOGIN))
+    outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", f"DROP TABLE {names}", login(engine)))
     if outcome.exit_code:
         message = f"the tables cannot be deleted: {_reason(engine, outcome)}"
         raise _changeless(outcome)(message, hint="mlflow-compose logs postgres may show more")
@@ -112,10 +110,17 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
     tables = ", ".join(_qualified(namespace, name) for name in sorted(dropped))
     begin = f"BEGIN; DROP TABLE {tables};" if dropped else "BEGIN;"
     with file.open("rb") as dumped:
-        outcome = engine.run(POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin), stdin=dumped)
-    if outcome.exit_code or outcome.stdout.split()[-1:] != [LOADED.encode()]:
+        outcome = engine.run(
+            POSTGRES_CLIENT, ("sh", "-c", LOAD, "sh", begin, login(engine)), stdin=dumped
+        )
+    if outcome.exit_code or outcome.stdout.split()[-1:] != [LOADED]:
         message = f"the database cannot be restored: {_reason(engine, outcome)}"
         raise _changeless(outcome)(message, hint="mlflow-compose logs postgres may show more")
+
+
+def login(engine: Engine) -> str:
+    """Return how the clients log in to the database of a stack: by their service file."""
+    return f"service={engine.stack.pg_service}"
 
 
 def _qualified(namespace: str, name: str) -> str:

@@ -41,6 +41,13 @@ def namespace_of(engine: Engine) -> tuple[str, str]:
     return name, version.split()[0]
 
 
+def schema_of(engine: Engine) -> dict[str, str]:
+    """Return the revisions of the tables in the stack's database, which is in PostgreSQL."""
+    names = [name for name in tables_of(engine) if name.startswith(SCHEMA_PREFIX)]
+    found = {name: client.query(engine, f"SELECT version_num FROM {name}") for name in names}  # noqa: S608
+    return {name: rows[0] for name, rows in found.items() if rows}
+
+
 def tables_of(engine: Engine) -> list[str]:
     """Return MLflow's tables in the stack's database."""
     return own(engine, client.query(engine, TABLES))

@@ -1,7 +1,7 @@
 """Put a snapshot into a stack whose MLflow does not run."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TypeVar
 
@@ -25,13 +25,13 @@ HINT = "mlflow-compose logs mlflow shows more"
 T = TypeVar("T")
 
 
-def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
+def load_database(engine: Engine, snapshot: Snapshot, schema: Mapping[str, str]) -> None:
     """Replace the stack's database by that of a snapshot, in one transaction.
 
     Args:
         engine: Engine of the stack, whose MLflow does not run.
         snapshot: Snapshot to load.
-        known: A snapshot of this stack, whose schema is that of its MLflow.
+        schema: Revisions of the tables that the stack's MLflow expects.
 
     Raises:
         NotLoadedError: It cannot be loaded, and nothing has changed.
@@ -45,7 +45,7 @@ def load_database(engine: Engine, snapshot: Snapshot, known: Snapshot) -> None:
         _compare(database, client.row_counts(engine, namespace, database.rows))
     else:
         _compare(database, _replaced(engine, snapshot))
-    if database.schema != known.manifest.database.schema:
+    if database.schema != schema:
         _upgrade(engine, database)
 
 

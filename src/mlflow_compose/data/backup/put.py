@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlflow_compose.clients import Listed, ObjectsError
 from mlflow_compose.clients import Objects as Bucket
@@ -42,13 +43,14 @@ class Difference:
         return sum(each.size for each in self.put)
 
 
-def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot) -> Difference:
+def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot | None) -> Difference:
     """Return what has to change in a stack.
 
     Args:
         engine: Engine of the stack.
         snapshot: Snapshot to load, None for no objects.
-        known: A snapshot of this stack: objects that have not changed since have its digests.
+        known: A snapshot of this stack, if there is one: objects that have not changed since have
+            its digests.
     """
     # The database is loaded first: MLflow creates the folder with the first artifact.
     listed = source_of(engine, may_be_missing=True).listed()
@@ -62,25 +64,26 @@ def planned(engine: Engine, snapshot: Snapshot | None, known: Snapshot) -> Diffe
 
 
 def load_objects(
-    engine: Engine, snapshot: Snapshot | None, known: Snapshot, progress: Progress
+    engine: Engine, snapshot: Snapshot | None, known: Snapshot | None, progress: Progress
 ) -> None:
     """Write the objects that differ, delete those that are not in the snapshot, and compare.
 
     Args:
         engine: Engine of the stack, whose MLflow does not run.
         snapshot: Snapshot to load, None for no objects.
-        known: A snapshot of this stack.
+        known: A snapshot of this stack, if there is one.
         progress: Receiver of progress.
 
     Raises:
         SnapshotError: An object cannot be written, or differs afterwards.
     """
     change = planned(engine, snapshot, known)
-    contents = Contents(snapshot.folder) if snapshot else Contents(known.folder)
+    # Without a snapshot, objects are only deleted.
+    folder = snapshot.folder if snapshot else Path()
     if engine.stack.stores.uses_s3:
-        _to_bucket(Bucket.of(engine.stack), change, contents, progress)
+        _to_bucket(Bucket.of(engine.stack), change, Contents(folder), progress)
     else:
-        _to_folder(engine, change, contents, progress)
+        _to_folder(engine, change, Contents(folder), progress)
     _compare(engine, snapshot, change)
 
 

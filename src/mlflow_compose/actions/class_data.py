@@ -1,0 +1,171 @@
+"""`class collect` and `class seed`: what seats have stored, and what they start with."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from mlflow_compose.actions.class_access import PRIVATE, PRIVATE_FOLDER, accesses
+from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
+from mlflow_compose.classroom import Access
+from mlflow_compose.classroom.grades import GradedRun, RunFacts, grades
+from mlflow_compose.data.backup import (
+    Snapshot,
+    check,
+    check_fits,
+    default_name,
+    find,
+    load_database,
+    load_objects,
+    schema_of,
+    take,
+)
+from mlflow_compose.data.backup.client import query
+from mlflow_compose.data.backup.peek import folder_of
+from mlflow_compose.data.inside import list_runs, tables
+from mlflow_compose.engines import Engine, RemoteError, SeatEngine, run_modules, shaped
+from mlflow_compose.errors import ClassError, FilesError, UsageError
+from mlflow_compose.files import write_new
+from mlflow_compose.payloads import ClassCollected
+from mlflow_compose.result import Result
+from mlflow_compose.settings import public_values
+from mlflow_compose.stack.seat_stack import seat_stack
+
+COLLECTED, RUNS = "collected", "runs.csv"
+WHOLE = "class"
+# A seat has the logins of its own people only: its server creates them when it starts.
+FORGET_LOGINS = (
+    "DO $$ BEGIN IF to_regclass('users') IS NOT NULL THEN TRUNCATE users CASCADE; END IF; END $$"
+)
+
+
+def collect(work: Work, now: datetime) -> Result:
+    """Take a snapshot of each seat, and write one table with all runs.
+
+    Args:
+        work: The class.
+        now: The current time, with its time zone.
+
+    Raises:
+        UsageError: There is no class.
+        SnapshotError: The data of a seat cannot be read.
+        ClassError: The runs of a seat cannot be read.
+        FilesError: A file cannot be written.
+    """
+    plan, progress = work.plan, work.progress
+    check_class(plan)
+    engine = work.engine_of(plan)
+    engine.check()
+    folder = plan.paths.classroom / COLLECTED / default_name(now)
+    found = accesses(plan)
+    runs: list[GradedRun] = []
+    try:
+        folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
+        for name, each in _engines(work, engine):
+            with progress.step(f"Collecting {name}"):
+                settings = public_values(plan.loaded.settings)
+                take(each, folder, name, now, settings, progress)
+                runs += _runs(each, name, found)
+        write_new(folder / RUNS, grades(runs), PRIVATE)
+    except OSError as error:
+        raise FilesError(
+            f"{error.filename or folder} cannot be written: {error.strerror}"
+        ) from None
+    lines = [
+        f"collected {len(runs)} runs of {len(found)} seats",
+        f"Snapshots  {folder}",
+        f"Runs       {folder / RUNS}",
+    ]
+    data = ClassCollected(str(folder), str(folder / RUNS), len(found), len(runs))
+    return Result(data, lines)
+
+
+def seed(work: Work, source: str) -> Result:
+    """Replace what all seats have stored by a snapshot.
+
+    Args:
+        work: The class.
+        source: Name of a snapshot of the stack, or path of its folder.
+
+    Raises:
+        UsageError: There is no class, or its seats share a server.
+        SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
+    """
+    plan, progress = work.plan, work.progress
+    snapshot = seeding_snapshot(work, source)
+    with progress.step(f"Reading {snapshot.name}"):
+        check(snapshot, progress)
+    engine = work.engine_of(plan)
+    engine.check()
+    for name, each in _engines(work, engine):
+        with progress.step(f"Seeding {name}"):
+            fill(each, snapshot, work)
+    started = start(work)
+    return Result(started.data, [f"all seats have {snapshot.name}", *started.lines], started.errors)
+
+
+def seeding_snapshot(work: Work, source: str) -> Snapshot:
+    """Return the snapshot that seats are to start with.
+
+    Raises:
+        UsageError: There is no class, or its seats share a server.
+        SnapshotError: There is no such snapshot.
+    """
+    check_class(work.plan)
+    if work.plan.loaded.settings.class_mode == SHARED:
+        raise UsageError(
+            "the seats share one server, so a snapshot would replace what all of them have stored",
+            hint="mlflow-compose restore puts a snapshot into the server that they share",
+        )
+    path = folder_of(source)
+    return find(path.parent, path.name) if path else find(work.plan.paths.backups, source)
+
+
+def fill(engine: Engine, snapshot: Snapshot, work: Work) -> None:
+    """Put a snapshot into a seat, whose server is stopped for that.
+
+    Raises:
+        SnapshotError: It does not fit, or cannot be loaded.
+    """
+    check_fits(snapshot, engine)
+    schema = schema_of(engine)
+    if any(status.name == "mlflow" for status in engine.status()):
+        engine.stop_service("mlflow")
+    load_database(engine, snapshot, schema)
+    query(engine, FORGET_LOGINS)
+    load_objects(engine, snapshot, None, work.progress)
+
+
+def seat_engine(work: Work, engine: Engine, name: str) -> SeatEngine:
+    """Return the engine of one seat."""
+    settings = work.plan.loaded.settings
+    seat = next(seat for seat in settings.seats if seat.name == name)
+    return SeatEngine(engine, seat.service, seat_stack(work.plan.stack, settings, seat))
+
+
+def _engines(work: Work, engine: Engine) -> Iterator[tuple[str, Engine]]:
+    """Yield the engine of each seat, or of the server that they share, with its name."""
+    settings = work.plan.loaded.settings
+    if settings.class_mode == SHARED:
+        yield WHOLE, engine
+        return
+    for seat in settings.seats:
+        yield seat.name, seat_engine(work, engine, seat.name)
+
+
+def _runs(engine: Engine, name: str, found: tuple[Access, ...]) -> list[GradedRun]:
+    """Return the runs of a seat, or on a shared server those in the experiments of seats."""
+    names = {each.seat: each.names for each in found}
+    experiments = {each.experiment: each.seat for each in found if each.experiment}
+    runs: list[GradedRun] = []
+
+    def keep(part: object) -> None:
+        facts = shaped(part, RunFacts)
+        seat = experiments.get(facts.experiment, "") if experiments else name
+        if seat:
+            runs.append(GradedRun(seat, names[seat], facts))
+
+    request = {"backend": engine.stack.stores.backend_uri}
+    try:
+        run_modules(engine, (tables, list_runs), request, type(None), on_item=keep)
+    except RemoteError as error:
+        raise ClassError(f"the runs of {name} cannot be read: {error}") from None
+    return runs
