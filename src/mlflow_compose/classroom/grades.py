@@ -57,6 +57,8 @@ def grades(runs: Sequence[GradedRun]) -> str:
     metrics = sorted({key for run in runs for key in run.facts.metrics})
     params = sorted({key for run in runs for key in run.facts.params})
     text = io.StringIO()
+    # Without it, Excel takes the text for one of an older encoding.
+    text.write("\ufeff")
     writer = csv.writer(text, lineterminator="\n")
     headings = (
         *COLUMNS,

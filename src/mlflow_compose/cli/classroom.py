@@ -141,23 +141,32 @@ def reset(  # noqa: PLR0913, PLR0917 - one parameter per option
 @app.command(epilog="Example: mlflow-compose class seed prepared")
 def seed(
     ctx: typer.Context,
-    snapshot: Annotated[
-        str, typer.Argument(metavar="SNAPSHOT", help="Name or folder of a snapshot.")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SNAPSHOT|NOTEBOOK",
+            help="Name or folder of a snapshot; or a .ipynb or .py file.",
+        ),
     ],
     yes: Yes = False,
     wait_timeout: WaitTimeout = 180,
 ) -> None:
-    """Give every seat the experiments, runs and models of a snapshot."""
-    from mlflow_compose.actions.class_data import seed as action
-    from mlflow_compose.actions.class_data import seeding_snapshot
+    """Give every seat the same experiments, runs and models.
+
+    A snapshot replaces what the seats have stored. A notebook or a script runs once for each seat,
+    with the packages of MLflow's server.
+    """
+    from mlflow_compose.actions import class_data
+    from mlflow_compose.actions.class_program import is_program, run_program
 
     context = context_of(ctx)
-    work = _work(context, wait_timeout)
-    seeding_snapshot(work, snapshot)
+    if is_program(source):
+        context.show(run_program(_work(context, wait_timeout), source))
+    class_data.seeding_snapshot(_work(context, wait_timeout), source)
     if not yes:
         context.confirm("Replace what all seats have stored by the snapshot?")
     with context.locked():
-        result = action(_work(context, wait_timeout), snapshot)
+        result = class_data.seed(_work(context, wait_timeout), source)
     context.show(result)
 
 

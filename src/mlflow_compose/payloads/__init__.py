@@ -20,6 +20,7 @@ from mlflow_compose.payloads.boot import BootService
 from mlflow_compose.payloads.classroom import (
     ClassCollected,
     ClassSeat,
+    ClassSeeded,
     ClassStarted,
     ClassStopped,
     SeatsRemoved,
@@ -137,6 +138,7 @@ Payload = (
     | UsersImported
     | ClassStarted
     | ClassCollected
+    | ClassSeeded
     | SeatsRemoved
     | ClassStopped
 )
@@ -166,7 +168,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
-    "class": (ClassStarted, ClassCollected, SeatsRemoved, ClassStopped),
+    "class": (ClassStarted, ClassCollected, ClassSeeded, SeatsRemoved, ClassStopped),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -182,6 +184,7 @@ __all__ = [
     "BootService",
     "ClassCollected",
     "ClassSeat",
+    "ClassSeeded",
     "ClassStarted",
     "ClassStopped",
     "ClientVariables",

@@ -35,6 +35,14 @@ class ClassCollected:
 
 
 @dataclass(frozen=True)
+class ClassSeeded:
+    """`class seed` with a notebook or a script."""
+
+    program: str = key("The notebook or the script.")
+    seats: int = key("Number of seats for which it ran to its end.")
+
+
+@dataclass(frozen=True)
 class SeatsRemoved:
     """`class remove`."""
 

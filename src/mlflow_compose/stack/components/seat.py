@@ -93,6 +93,8 @@ def _own(around: Surroundings, name: str) -> tuple[Seat, Surroundings]:
         settings=settings,
         site=site,
         stores=stores(settings, site),
+        # In its network it is called by the name of its service.
+        lan_names=(*around.lan_names, name) if site.in_containers else around.lan_names,
         # Its secrets are encrypted with its own password.
         identity=replace(around.identity, key=""),
     )
