@@ -1,5 +1,6 @@
 """`class`: a tracking server, a database and a bucket for each seat."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from .conftest import MakeStack
 from .seats import SEATS, Class, Seat, open_class
-from .tracking import ARTIFACTS, Api
+from .tracking import ARTIFACTS, MLFLOW, Api
 
 UNAUTHORIZED, BAD_REQUEST = 401, 400
 READ = "/api/2.0/mlflow/experiments/get?experiment_id=0"
@@ -78,6 +79,42 @@ def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:
     assert class_.stack.starts(*others) == starts
     class_.expect(lilei, run)
     class_.stack.log_run(ada.api)
+
+
+def test_what_is_collected_must_equal_what_was_logged(class_: Class) -> None:
+    seats = class_.seats
+    runs = {name: class_.stack.log_run(seat.api) for name, seat in seats.items()}
+    data = class_.stack.tool("class", "collect", "--json").data
+    text = Path(data["runs_file"]).read_text(encoding="utf-8-sig")
+    rows = {row["run_id"]: row for row in csv.DictReader(text.splitlines())}
+    assert len(rows) == data["runs"] >= len(seats)
+    for name, run in runs.items():
+        assert rows[run.id]["seat"] == name
+        assert float(rows[run.id]["metric.loss"]) == run.loss
+    assert rows[runs["red"].id]["names"] == "Bob, Cleo"
+    # The same snapshot, put into another seat.
+    folder = Path(data["folder"]) / "lilei"
+    class_.stack.tool("class", "reset", "red", "--to", str(folder), "--yes")
+    class_.expect(seats["red"], runs["lilei"])
+    assert not seats["red"].api.call("GET", f"{MLFLOW}/runs/get?run_id={runs['red'].id}").ok
+
+
+def test_a_lesson_must_run_for_each_seat(class_: Class, tmp_path: Path) -> None:
+    lesson = tmp_path / "lesson.ipynb"
+    code = ["import mlflow\n", "mlflow.set_experiment('lesson')\n", "mlflow.log_metric('loss', 2)"]
+    cells: list[dict[str, object]] = [
+        {"cell_type": "markdown", "source": "# Lesson"},
+        {"cell_type": "code", "source": code},
+    ]
+    lesson.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    class_.stack.tool("class", "seed", str(lesson))
+    for seat in class_.seats.values():
+        found = seat.api.get("experiments/get-by-name", experiment_name="lesson")["experiment"]
+        runs = seat.api.post("runs/search", experiment_ids=[found["experiment_id"]])["runs"]
+        assert [metric["value"] for metric in runs[0]["data"]["metrics"]] == [2]
+    cells = [{"cell_type": "code", "source": "%pip x"}]
+    lesson.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    class_.stack.tool("class", "seed", str(lesson), code=2).shows("is not Python: %pip x")
 
 
 def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_path: Path) -> None:
