@@ -34,6 +34,8 @@ SECRETS: Mapping[str, str] = {
     "MLFLOW_ADMIN_PASSWORD": "admin-password-of-the-sample",
     "JUPYTER_TOKEN": "token-of-the-sample",
     "PGADMIN_PASSWORD": "pgadmin-password-of-the-sample",
+    "CLASS_SECRET": "class-secret-of-the-whole-sample",
+    "CLASS_PASSWORD": "class-password-of-the-sample",
 }
 
 

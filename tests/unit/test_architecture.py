@@ -118,6 +118,7 @@ MAY_USE = {
     "pydantic": (
         "settings/",
         "stack/credentials.py",
+        "stack/seats.py",
         "actions/settings.py",
         "actions/backup.py",
         "data/backup/manifest.py",
@@ -125,7 +126,7 @@ MAY_USE = {
     ),
     "pydantic_core": ("settings/",),
     "pydantic_settings": tuple(
-        f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores")
+        f"settings/{name}.py" for name in ("classroom", "model", "notebooks", "pgadmin", "stores")
     ),
     "python_on_whales": ("engines/docker/",),
     "requests": tuple(

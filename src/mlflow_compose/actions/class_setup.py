@@ -99,7 +99,7 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
         "MLFLOW_AUTH": "basic",
         "CLASS_SEATS": written(_seats(work.plan, members)) if mode == SEATS else "",
         **_generated("CLASS_SECRET", secret, LEAST_SECRET, 32),
-        **_generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 16),
+        **_generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 20),
     }
     if lan and is_loopback(settings.stack_bind_address):
         values["STACK_BIND_ADDRESS"] = EVERY_ADDRESS

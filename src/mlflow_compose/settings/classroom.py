@@ -39,7 +39,7 @@ class ClassSettings(BaseSettings):
     )
     class_port: Port = setting(5200, "Port of the teacher's page (class serve).", section=CLASSROOM)
     class_password: LoginPassword = setting(
-        Generated(16, required=False), "Password of the teacher's page.", section=CLASSROOM
+        Generated(20, required=False), "Password of the teacher's page.", section=CLASSROOM
     )
     class_seat_memory: Memory = setting(
         "1g", "Memory limit of each seat's server (with Docker).", section=MEMORY
