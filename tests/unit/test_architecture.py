@@ -40,7 +40,7 @@ MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 45
 
 BASE = {"errors", "payloads", "result", "paths", "machine", "files", "identity", "record"}
-STACK = {*BASE, "settings", "stack"}
+STACK = {*BASE, "tls", "settings", "stack"}
 # Rooms that a room may import; data flows in one direction.
 MAY_IMPORT = {
     "errors": set(),
@@ -52,7 +52,8 @@ MAY_IMPORT = {
     "identity": {"errors", "paths"},
     "record": {"errors", "paths"},
     "lock": {"errors", "paths", "machine"},
-    "settings": BASE,
+    "tls": {"errors", "paths"},
+    "settings": {*BASE, "tls"},
     "stack": {*BASE, "settings"},
     "targets": STACK,
     "render": {*STACK, "targets"},
@@ -107,6 +108,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "anyascii": ("people/roster.py",),
     "boto3": ("clients/objects.py",),
+    "cryptography": ("tls/",),
     "botocore": ("clients/objects.py",),
     "filelock": ("lock.py",),
     "dotenv": ("settings/envfile.py",),
@@ -125,7 +127,7 @@ MAY_USE = {
     ),
     "pydantic_core": ("settings/",),
     "pydantic_settings": tuple(
-        f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores")
+        f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores", "tls")
     ),
     "python_on_whales": ("engines/docker/",),
     "requests": tuple(
@@ -139,6 +141,7 @@ MAY_USE = {
 HEAVY = {
     "boto3",
     "botocore",
+    "cryptography",
     "filelock",
     "jinja2",
     "psutil",

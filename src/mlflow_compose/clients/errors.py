@@ -19,3 +19,7 @@ class Unreachable(Exception):  # noqa: N818 - a state, not a bug
 
 class NoAnswer(Unreachable):
     """Something listens at the server's address, but does not answer."""
+
+
+class Untrusted(Exception):  # noqa: N818 - a state, not a bug
+    """The server's certificate is not accepted."""
