@@ -41,6 +41,8 @@ class PgAdmin:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = verify
+        # As browsers do; behind TLS, its protection from forged requests compares the origin.
+        self._session.headers["Referer"] = f"{url}/{PAGE}"
 
     def has_page(self) -> bool:
         """Tell whether the page is shown, instead of a login."""
