@@ -94,16 +94,8 @@ def login(stack: RunningStack) -> tuple[str, str]:
 
 def curl(machine: OtherMachine, *arguments: str, code: int = 0) -> int:
     """Run curl on another machine; return the status of the answer."""
-    options = (
-        "--silent",
-        "--output",
-        "/dev/null",
-        "--write-out",
-        "%{http_code}",
-        "--max-time",
-        "9",
-    )
-    return int(machine.run("curl", *options, *arguments, code=code).out)
+    quiet = ("--silent", "--output", "/dev/null", "--max-time", "9")
+    return int(machine.run("curl", *quiet, "--write-out=%{http_code}", *arguments, code=code).out)
 
 
 @contextmanager
@@ -123,7 +115,7 @@ def proxy_memory(stack: RunningStack) -> int:
         (pid,) = {
             found.pid
             for found in psutil.net_connections("tcp")
-            if found.status == psutil.CONN_LISTEN and found.laddr.port == port(stack)
+            if found.status == psutil.CONN_LISTEN and found.laddr[1:] == (port(stack),)
         }
         text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(text.split("VmHWM:")[1].split()[0]) * 1024
@@ -252,13 +244,16 @@ def test_events_must_arrive_one_by_one(encrypted: RunningStack) -> None:
         request.wfile.write(b"data: 2\n\n")
 
     encrypted.stop("mlflow")
-    with upstream(port(encrypted) + offset(), answer), session(encrypted) as client:
-        with client.get(f"{url(encrypted)}/events", stream=True) as events:
-            lines = events.iter_lines()
-            assert next(lines) == b"data: 1"
-            # Only now is the second one sent.
-            seen.set()
-            assert b"data: 2" in list(lines)
+    with (
+        upstream(port(encrypted) + offset(), answer),
+        session(encrypted) as client,
+        client.get(f"{url(encrypted)}/events", stream=True) as events,
+    ):
+        lines = events.iter_lines()
+        assert next(lines) == b"data: 1"
+        # Only now is the second one sent.
+        seen.set()
+        assert b"data: 2" in list(lines)
     assert headers[0]["Host"] == urlsplit(url(encrypted)).netloc
     assert headers[0]["X-Forwarded-Proto"] == "https"
     encrypted.up()
