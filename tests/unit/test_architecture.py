@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "lock": {"errors", "paths", "machine"},
     "tls": {"errors", "paths"},
     "settings": {*BASE, "tls"},
-    "stack": {*BASE, "settings"},
+    "stack": {*BASE, "tls", "settings"},
     "targets": STACK,
     "render": {*STACK, "targets"},
     "engines": STACK,

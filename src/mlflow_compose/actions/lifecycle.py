@@ -53,15 +53,13 @@ def up(  # noqa: PLR0913 - independent options
         EngineError: The engine cannot be used, or not with the existing data.
         UpgradeError: The data is of an older version than the servers.
         StoreError: An external database cannot be used.
-        SettingsError: STACK_BIND_ADDRESS is not an address of this machine, or the certificate
-            has expired.
+        SettingsError: STACK_BIND_ADDRESS is not of this machine, or the certificate has expired.
         PortTakenError: Another process listens on a published port.
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.
     """
     for note in notes(plan):
         progress.note(note)
-    check_expiry(plan.stack.certificate)
     engine.check()
     change = _check_data(plan, engine, progress, engine_of)
     _write_files(plan)
@@ -103,7 +101,6 @@ def _check_data(
         check_mlflow(plan)
     # Before servers are started to count data: they claim it with the id.
     keep_identity(plan.identity, plan.paths)
-    keep_certificate(plan.stack.certificate, plan.paths)
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
         # Counting may have started and removed containers of this stack.
@@ -114,6 +111,8 @@ def _check_data(
 
 
 def _write_files(plan: Plan) -> None:
+    check_expiry(plan.stack.certificate)
+    keep_certificate(plan.stack.certificate, plan.paths)
     write(plan.rendering(), plan.folder)
     provide_notebooks(plan)
 

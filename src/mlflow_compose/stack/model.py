@@ -137,7 +137,8 @@ class Stack:
         }
 
     def _host(self, port: PublishedPort) -> str:
-        return self.tls_host if port.scheme == "https" else url_host(port.address)
+        is_routed = any(route.port == port for route in self.routes)
+        return self.tls_host if is_routed else url_host(port.address)
 
     @property
     def routes(self) -> tuple[Route, ...]:

@@ -125,7 +125,7 @@ def _key(text: str) -> "EllipticCurvePrivateKey":
 def _name(stack_id: str) -> "x509.Name":
     from cryptography import x509
 
-    text = f"mlflow-compose stack {stack_id}"
+    text = f"MLflow stack {stack_id}"
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
@@ -148,7 +148,7 @@ def _new_server(authority: str, hosts: Collection[str], now: datetime) -> str:
 
     issuer, issuer_key, key = first(authority), _key(authority), _new_key()
     # The names are in the extension; this is only shown.
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mlflow-compose")])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MLflow")])
     names = x509.SubjectAlternativeName(general_names(hosts))
     purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     issued_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
