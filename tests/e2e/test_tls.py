@@ -1,5 +1,7 @@
 """TLS: other machines reach the stack only through the proxy, which they can verify."""
 
+import base64
+import hashlib
 import socket
 import stat
 import sys
@@ -13,13 +15,16 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import requests
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 
+from .browser import open_browser
 from .certificates import make_certificates
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
@@ -94,8 +99,9 @@ def login(stack: RunningStack) -> tuple[str, str]:
 
 def curl(machine: OtherMachine, *arguments: str, code: int = 0) -> int:
     """Run curl on another machine; return the status of the answer."""
-    quiet = ("--silent", "--output", "/dev/null", "--max-time", "9")
-    return int(machine.run("curl", *quiet, "--write-out=%{http_code}", *arguments, code=code).out)
+    quiet = ("--silent", "--max-time", "9", "--output", "/dev/null")
+    written = ("--write-out", "%{http_code}")
+    return int(machine.run("curl", *quiet, *written, *arguments, code=code).out)
 
 
 @contextmanager
@@ -187,6 +193,34 @@ def test_pages_must_be_able_to_change_things(encrypted: RunningStack) -> None:
         for origin, status in ((url(encrypted), OK), (url(encrypted, scheme="http"), 403)):
             answer = client.post(search, json={"max_results": 1}, headers={"Origin": origin})
             assert answer.status_code == status, origin
+
+
+@local_only("a browser sees no difference between the engines, but JupyterLab listens elsewhere")
+def test_a_person_must_use_notebooks_and_mlflow_in_a_browser(
+    encrypted: RunningStack, tmp_path: Path
+) -> None:
+    """Its kernel is connected by a WebSocket."""
+    lab = f"https://{lan_address()}:{encrypted.settings['JUPYTER_PORT']}"
+    name, password = login(encrypted)
+    with open_browser(tmp_path, f"ignore-certificate-errors-spki-list={pin(encrypted)}") as browser:
+        browser.open(url(encrypted).replace("://", f"://{name}:{password}@"))
+        browser.open(f"{lab}/lab?token={encrypted.settings['JUPYTER_TOKEN']}")
+        browser.open_notebook("first-run.ipynb")
+        browser.click(".lm-MenuBar-item", "Run")
+        browser.click(".lm-Menu-item[data-command='runmenu:run-all']:not(.lm-mod-disabled)")
+        link = browser.find(".jp-OutputArea a[href*='/runs/']").get_attribute("href")
+        assert str(link).startswith("https://")
+        run_id = str(link).rpartition("/")[2]
+        browser.open(str(link).replace(urlsplit(str(link)).netloc, urlsplit(url(encrypted)).netloc))
+        browser.find("body", run_id)
+
+
+def pin(stack: RunningStack) -> str:
+    """Return how Chromium names the key of the server's certificate, to trust it."""
+    pem = (stack.folder / ".mlflow-compose" / "tls.pem").read_bytes()
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
 
 
 # --- what passes through
@@ -288,9 +322,10 @@ def test_a_server_that_is_down_behind_the_proxy_must_be_named(encrypted: Running
     lines = encrypted.tool("logs", "proxy").out
     assert "502" in lines
     assert MARKER not in lines
-    encrypted.stop("proxy")
     encrypted.up()
-    encrypted.verify()
+    encrypted.stop("proxy")
+    expect_broken(encrypted, "the proxy does not answer", hint="mlflow-compose logs proxy")
+    encrypted.up()
 
 
 def test_the_private_keys_must_be_nowhere_else(encrypted: RunningStack) -> None:
@@ -357,9 +392,12 @@ def test_the_users_own_certificate_must_be_used(
     encrypted.verify()
     assert encrypted.tool("status", "--json").data["urls"]["mlflow"] == url(encrypted)
     assert curl(machine, "--cacert", str(made.authority), f"{url(encrypted)}/health") == OK
-    # Clients that trust another CA, as if STACK_TLS_CA were wrong.
-    (tmp_path / "other").mkdir()
-    other = make_certificates(tmp_path / "other", lan_address())
-    encrypted.write(STACK_TLS_CA=str(other.authority))
+    # A renewal by another CA, which clients do not trust yet: only the proxy is restarted.
+    (tmp_path / "renewed").mkdir()
+    renewed = make_certificates(tmp_path / "renewed", lan_address())
+    renewed.server.replace(made.server)
+    before = encrypted.starts()["mlflow"]
     encrypted.up()
+    assert encrypted.starts()["mlflow"] == before
+    assert curl(machine, "--cacert", str(renewed.authority), f"{url(encrypted)}/health") == OK
     expect_broken(encrypted, "do not accept the proxy's certificate", hint="STACK_TLS_CA")
