@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_compose.actions.certificates import check_expiry
+from mlflow_compose.actions.certificates import check_expiry, expiry_notes
 from mlflow_compose.errors import FilesError, SettingsError
 from mlflow_compose.paths import StackPaths, stack_paths
 from mlflow_compose.settings import load
@@ -293,7 +293,12 @@ def test_wrong_files_must_be_errors_of_the_settings(made: Certificates, tmp_path
 
 def test_an_expired_certificate_must_stop_the_start_and_nothing_else(paths: StackPaths) -> None:
     check_expiry(None)
-    check_expiry(own_certificate(paths, IDENTITY, HOSTS, datetime.now(UTC)))
+    good = own_certificate(paths, IDENTITY, HOSTS, datetime.now(UTC))
+    check_expiry(good)
+    assert list(expiry_notes(good)) == []
+    soon = own_certificate(paths, IDENTITY, HOSTS, datetime.now(UTC) - 810 * DAY)
+    check_expiry(soon)
+    assert len(list(expiry_notes(soon))) == 1
     old = own_certificate(paths, IDENTITY, HOSTS, datetime.now(UTC) - 900 * DAY)
     with pytest.raises(SettingsError, match="STACK_TLS_CERT expired on 20"):
         check_expiry(old)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlflow_compose.checks.causes import causes
-from mlflow_compose.clients import Tracking, Unreachable, Untrusted, trusted
+from mlflow_compose.clients import CertificateError, Tracking, Unreachable, trusted
 from mlflow_compose.connect import client_environment
 from mlflow_compose.engines import check_ports, other_ports
 from mlflow_compose.errors import PortTakenError, SettingsError
@@ -22,6 +22,7 @@ from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.tls import host_here
 from mlflow_compose.tls import Certificate
 from tests.e2e.certificates import make_certificates
+from tests.unit import samples
 from tests.unit.fakes import FakeEngine
 from tests.unit.samples import ANY_ADDRESS, CERTIFICATE, local_stack, settings, stack
 
@@ -115,12 +116,24 @@ def test_the_proxy_must_be_rendered_with_its_secrets(make: Any) -> None:  # noqa
         assert f"\t{line}\n" in text
 
 
-def test_a_certificate_that_clients_trust_already_needs_no_ca(tmp_path: Path) -> None:
-    found = stack(**INTERNAL)
+@pytest.mark.parametrize("make", [stack, local_stack])
+def test_a_certificate_that_clients_trust_already_needs_no_ca(
+    make: Any,  # noqa: ANN401 - a function
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     public = replace(CERTIFICATE, ca="", is_own=False)
-    assert found.certificate
-    assert trusted(replace(found, tls_ca="", certificate=public)) is True
-    assert trusted(replace(found, tls_ca=str(tmp_path / "missing"))) is True
+    monkeypatch.setattr(samples, "CERTIFICATE", public)
+    found: Stack = make(lan_names=LAN, **OPEN)
+    assert (found.tls_ca, trusted(found)) == ("", True)
+    assert "proxy/ca.crt" not in render(found).files
+    for place, host in (("host", ""), ("lan", "192.0.2.10")):
+        environment = client_environment(found, place, host, {})
+        assert "MLFLOW_TRACKING_SERVER_CERT_PATH" not in environment.values(secrets=True)
+        assert environment.notes == ()
+
+
+def test_before_the_first_start_there_is_no_ca_to_verify_with(tmp_path: Path) -> None:
+    assert trusted(replace(stack(**INTERNAL), tls_ca=str(tmp_path / "missing"))) is True
 
 
 SEATS = {"seat-ada": 8101, "seat-ben": 8102}
@@ -328,13 +341,13 @@ def test_a_refused_certificate_must_be_told_from_a_foreign_server(tmp_path: Path
     made = make_certificates(tmp_path, "127.0.0.1")
     with server(200, "Caddy", made.server) as url:
         assert Tracking(url, verify=str(made.authority)).stack() == ("", "")
-        with pytest.raises(Untrusted, match="unable to get local issuer"):
+        with pytest.raises(CertificateError, match="unable to get local issuer"):
             Tracking(url).stack()
     (tmp_path / "other").mkdir()
     other = make_certificates(tmp_path / "other", "lab.example")
     with (
         server(200, "Caddy", other.server) as url,
-        pytest.raises(Untrusted, match="not valid for"),
+        pytest.raises(CertificateError, match="not valid for"),
     ):
         Tracking(url, verify=str(other.authority)).stack()
 

@@ -1,7 +1,7 @@
 """The certificate of a stack's proxy: the stack's own, or the user's."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlflow_compose.errors import SettingsError
@@ -11,6 +11,8 @@ from mlflow_compose.stack import wanted_names
 from mlflow_compose.tls import Certificate, expiry, keep_own, own_certificate, read_files
 
 INTERNAL = "internal"
+# Public CAs renew certificates when a month is left.
+SOON = timedelta(days=14)
 
 
 def certificate_of(
@@ -52,6 +54,12 @@ def check_expiry(certificate: Certificate | None) -> None:
             hint="replace the files that STACK_TLS_CERT and STACK_TLS_KEY name, then "
             "mlflow-compose up",
         )
+
+
+def expiry_notes(certificate: Certificate | None) -> Iterator[str]:
+    """Yield a note if the user's certificate expires soon."""
+    if certificate and (end := expiry(certificate.chain)) <= now() + SOON:
+        yield f"STACK_TLS_CERT expires on {end:%Y-%m-%d}"
 
 
 def now() -> datetime:

@@ -9,7 +9,13 @@ from mlflow_compose.checks.notebooks import notebook_steps
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.pgadmin import pgadmin_steps
 from mlflow_compose.checks.proof import Mismatch, Proof
-from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable, Untrusted
+from mlflow_compose.clients import (
+    CertificateError,
+    NoAnswer,
+    ObjectsError,
+    TrackingError,
+    Unreachable,
+)
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.payloads import Step, Verified
@@ -82,7 +88,7 @@ def _steps_outside(
         start = time.perf_counter()
         try:
             detail, problem = action(), None
-        except (Unreachable, Untrusted, TrackingError, ObjectsError, Mismatch) as error:
+        except (Unreachable, TrackingError, ObjectsError, Mismatch) as error:
             detail, problem = str(error), error
         except (KeyError, TypeError, AttributeError) as error:
             # The response is not in MLflow's format: steps only send requests and compare.
@@ -119,7 +125,7 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
         return known["host_refused"]
     if isinstance(problem, TrackingError) and problem.status == UNAUTHORIZED:
         return known["login_refused"]
-    if isinstance(problem, Untrusted):
+    if isinstance(problem, CertificateError):
         return _with_detail(engine, "certificate_refused", step)
     # If everything works from inside, the problem is between this machine and MLflow.
     return diagnose(engine) or _with_detail(engine, _key(engine.stack, problem), step)

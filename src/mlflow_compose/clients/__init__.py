@@ -5,7 +5,7 @@ served model, `pgadmin` of pgAdmin, `users` of MLflow's login; `trust` says how 
 proxy. They raise their own small errors, which describe what happened; `checks` find out why.
 """
 
-from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable, Untrusted
+from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.jupyter import Jupyter, JupyterError
 from mlflow_compose.clients.models import ModelError, ModelServer
 from mlflow_compose.clients.objects import Listed, Objects, ObjectsError
@@ -15,6 +15,7 @@ from mlflow_compose.clients.trust import trusted
 from mlflow_compose.clients.users import User, Users
 
 __all__ = [
+    "CertificateError",
     "Jupyter",
     "JupyterError",
     "Listed",
@@ -28,7 +29,6 @@ __all__ = [
     "Tracking",
     "TrackingError",
     "Unreachable",
-    "Untrusted",
     "User",
     "Users",
     "trusted",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable, Untrusted
+from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.trust import trusted
 from mlflow_compose.identity import HEADER
 from mlflow_compose.stack import Stack
@@ -80,7 +80,7 @@ class Tracking:
         Raises:
             Unreachable: Nothing listens there, or only the stack's proxy.
             NoAnswer: Something listens, but does not respond.
-            Untrusted: Its certificate is not accepted.
+            CertificateError: Its certificate is not accepted.
         """
         import requests
 
@@ -97,7 +97,9 @@ class Tracking:
             response.close()
         except requests.RequestException as error:
             if isinstance(error, requests.exceptions.SSLError):
-                raise Untrusted(f"{self.url} is not accepted: {_tls_reason(error)}") from error
+                raise CertificateError(
+                    f"{self.url} is not accepted: {_tls_reason(error)}"
+                ) from error
             if isinstance(error, requests.ConnectionError) and _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
             if _was_silent(error):
