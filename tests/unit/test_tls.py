@@ -19,12 +19,13 @@ from mlflow_compose.render import render
 from mlflow_compose.stack import Service, Stack, host_on_lan, services, wanted_names
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.ports import PublishedPort
+from mlflow_compose.stack.seat_stack import seat_stack
 from mlflow_compose.stack.tls import host_here
 from mlflow_compose.tls import Certificate
 from tests.e2e.certificates import make_certificates
 from tests.unit import samples
 from tests.unit.fakes import FakeEngine
-from tests.unit.samples import ANY_ADDRESS, CERTIFICATE, local_stack, settings, stack
+from tests.unit.samples import ANY_ADDRESS, CERTIFICATE, loaded, local_stack, settings, stack
 
 INTERNAL = {"STACK_TLS": "internal"}
 OPEN = {**INTERNAL, "STACK_BIND_ADDRESS": ANY_ADDRESS, "MLFLOW_AUTH": "basic"}
@@ -36,10 +37,10 @@ def ports(found: Stack) -> dict[str, list[str]]:
     return {one.name: [port.text for port in one.ports] for one in found.services if one.ports}
 
 
-def option(found: Stack, name: str) -> list[str]:
+def option(found: Stack, name: str, service: str = "mlflow") -> list[str]:
     (value,) = (
         part.removeprefix(f"{name}=")
-        for part in found.service("mlflow").command
+        for part in found.service(service).command
         if part.startswith(f"{name}=")
     )
     return value.split(",")
@@ -168,6 +169,43 @@ def test_several_services_of_one_kind_must_be_behind_the_proxy(
     assert {found.urls[name] for name in SEATS} == {
         *("https://127.0.0.1:8101", "https://127.0.0.1:8102"),
     }
+
+
+CLASS = {
+    "CLASS_MODE": "seats",
+    "CLASS_SEATS": "ada=5201 ben=5202",
+    "CLASS_SECRET": "a-secret-of-the-class-in-the-sample",
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "upstreams"),
+    [
+        (stack, ["mlflow:5000", "seat-ada:5000", "seat-ben:5000"]),
+        (local_stack, ["127.0.0.1:15000", "127.0.0.1:15201", "127.0.0.1:15202"]),
+    ],
+)
+def test_the_seats_of_a_class_must_be_behind_the_proxy(
+    make: Any,  # noqa: ANN401 - a function
+    upstreams: list[str],
+) -> None:
+    found: Stack = make(lan_names=LAN, **OPEN, **CLASS)
+    assert [route.upstream for route in found.routes] == upstreams
+    assert found.urls["seat-ada"] == "https://127.0.0.1:5201"
+    assert "https://classroom:5201" in option(found, "--cors-allowed-origins", "seat-ada")
+    assert "https://classroom:5000" in option(found, "--cors-allowed-origins")
+    # Commands for one seat take its stack for a whole one.
+    chosen = loaded(**OPEN, **CLASS).settings
+    own = seat_stack(found, chosen, chosen.seats[1])
+    assert own.urls["mlflow"] == "https://127.0.0.1:5202"
+    assert client_environment(own, "lan", "192.0.2.10", {}).values(secrets=False)[
+        "MLFLOW_TRACKING_URI"
+    ] == ("https://192.0.2.10:5202")
+
+
+def test_the_port_of_a_seat_behind_the_proxy_must_be_its_own() -> None:
+    with pytest.raises(SettingsError, match="must not lead to port 5202 of seat ben"):
+        settings(**OPEN, **CLASS, STACK_TLS_OFFSET="1", STACK_ENGINE="local")
 
 
 # --- names

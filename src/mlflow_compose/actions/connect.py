@@ -96,7 +96,7 @@ def lan_host(plan: Plan) -> str:
     found = machine.main_address() if address in machine.ANY_ADDRESS else address
     if certificate is None:
         return found
-    return host_on_lan(certificate, settings, lan_names_of(settings), found)
+    return host_on_lan(certificate, settings, lan_names_of(settings), found).strip("[]")
 
 
 def _environment(plan: Plan, place: str) -> ClientEnvironment:

@@ -33,13 +33,17 @@ def check_tls(settings: "Settings") -> Iterator[Problem]:
 
 
 def inner_ports(settings: "Settings") -> dict[str, int]:
-    """Return the ports on which servers behind the proxy listen without Docker, by variable."""
+    """Return the ports on which servers behind the proxy listen without Docker.
+
+    The keys are variables, or name seats.
+    """
     if not settings.uses_tls:
         return {}
     ports = {
         "MLFLOW_PORT": settings.mlflow_port,
         **({"JUPYTER_PORT": settings.jupyter_port} if settings.jupyter else {}),
         **({"PGADMIN_PORT": settings.pgadmin_port} if settings.pgadmin else {}),
+        **{f"seat {seat.name}": seat.port for seat in settings.seats},
     }
     return {name: port + settings.stack_tls_offset for name, port in ports.items()}
 
@@ -51,12 +55,13 @@ def check_inner_ports(settings: "Settings", used: dict[int, str]) -> Iterator[Pr
         settings: Settings of the stack.
         used: Variables or models by the ports that they occupy on this machine.
     """
+    published = {**used, **{seat.port: f"seat {seat.name}" for seat in settings.seats}}
     for name, port in inner_ports(settings).items():
         got = f"got {settings.stack_tls_offset} for {name}"
         if port > MAX_PORT:
             rule = f"must lead to ports up to {MAX_PORT}, {got}"
             yield Problem("STACK_TLS_OFFSET", rule, (name,))
-        elif other := used.get(port):
+        elif other := published.get(port):
             rule = f"must not lead to port {port} of {other}, {got}"
             yield Problem("STACK_TLS_OFFSET", rule, (name, other))
 

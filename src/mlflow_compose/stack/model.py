@@ -137,8 +137,7 @@ class Stack:
         }
 
     def _host(self, port: PublishedPort) -> str:
-        is_routed = any(route.port == port for route in self.routes)
-        return self.tls_host if is_routed else url_host(port.address)
+        return (port.scheme == "https" and self.tls_host) or url_host(port.address)
 
     @property
     def routes(self) -> tuple[Route, ...]:
