@@ -2,9 +2,10 @@
 
     python check_client.py
 
-It needs Python 3.8 or newer and nothing else. It sends requests to the stack only, and stores
-nothing. Variables that are set on this machine, such as MLFLOW_TRACKING_URI, take precedence over
-the values in it; it asks for passwords and keys that are missing.
+It needs Python 3.8 or newer and nothing else. It sends requests to the stack only. It stores
+nothing but the CA certificate of a stack with TLS, next to itself. Variables that are set on this
+machine, such as MLFLOW_TRACKING_URI, take precedence over the values in it; it asks for passwords
+and keys that are missing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import ssl
 import sys
 from datetime import datetime, timezone
 from http.client import HTTPException
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -47,7 +49,11 @@ USED = frozenset(
     }
 )
 # Variables from which clients of MLflow and of S3 read the path of CA certificates.
-MLFLOW_CERTIFICATES, S3_CERTIFICATES = "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE"
+MLFLOW_CERTIFICATES, S3_CERTIFICATES = "MLFLOW_TRACKING_SERVER_CERT_PATH", "AWS_CA_BUNDLE"
+# What MLflow's client reads if the former is not set.
+OTHER_CERTIFICATES = "REQUESTS_CA_BUNDLE"
+# OpenSSL's numbers for a certificate with other names, or other addresses.
+MISMATCH = frozenset({62, 64})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SHOWN_CHARACTERS = 200
 
@@ -73,11 +79,13 @@ def main(stack: dict[str, Any]) -> int:
 
     Args:
         stack: Facts about the stack: `name`, `id`, `login`, `bucket`, the `variables` that a
-            client must set, and the names of those that are `secret`, with or without a value.
+            client must set, the names of those that are `secret`, with or without a value, and
+            the CA certificates (`ca`) with which clients verify it, if any.
     """
     own = {name: value for name, value in os.environ.items() if name in USED and value}
     values = {**stack["variables"], **own}
     try:
+        values.update(stored_certificates(stack))
         for name, detail in steps(stack, values):
             print(f"ok      {name:<8} {printable(detail)}", flush=True)
     except Problem as problem:
@@ -87,10 +95,29 @@ def main(stack: dict[str, Any]) -> int:
         return 130
     print(f"\nThis machine reaches the stack {stack['name']}; its programs must set:")
     shown = {name: values[name] for name in stack["variables"]}
+    shown.update(stored_certificates(stack))
     shown.update((name, "...") for name in stack["secret"])
     for name, value in shown.items():
         print(f"  {name}={value}")
     return 0
+
+
+def stored_certificates(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Write the CA certificates to a file; return the variable with its path, if there are any."""
+    if not stack["ca"]:
+        return {}
+    if not os.environ.get(MLFLOW_CERTIFICATES):
+        path = Path(__file__).resolve().with_name(f"{stack['name']}-ca.crt")
+        try:
+            path.write_text(stack["ca"], encoding="utf-8")
+        except OSError as error:
+            raise Problem(
+                f"{path} cannot be written: {error.strerror}",
+                "copy this program to a folder of your own, and run it there",
+            ) from None
+        # Also read by `trusting`.
+        os.environ[MLFLOW_CERTIFICATES] = str(path)
+    return {MLFLOW_CERTIFICATES: os.environ[MLFLOW_CERTIFICATES]}
 
 
 def printable(text: str) -> str:
@@ -324,6 +351,12 @@ def fetch(
     except (URLError, HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
         if isinstance(reason, ssl.SSLCertVerificationError):
+            if reason.verify_code in MISMATCH:
+                raise Problem(
+                    f"the certificate of {urlsplit(url).netloc} is not valid for this name",
+                    "use a name or an address that it has; mlflow-compose env --for lan, on the "
+                    "stack's machine, prints one",
+                ) from None
             raise Problem(
                 f"the certificate of {urlsplit(url).netloc} is not trusted on this machine",
                 f"copy its CA certificates to this machine, and set {certificates} to their path",
@@ -336,6 +369,8 @@ def fetch(
 
 def trusting(certificates: str) -> ssl.SSLContext:
     """Return how to verify servers: with the certificates that a variable names, if it is set."""
+    if certificates == MLFLOW_CERTIFICATES and not os.environ.get(certificates):
+        certificates = OTHER_CERTIFICATES
     path = os.environ.get(certificates)
     try:
         return ssl.create_default_context(cafile=path or None)

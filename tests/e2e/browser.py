@@ -95,11 +95,12 @@ class Browser:
 
 
 @contextmanager
-def open_browser(profile: Path) -> Iterator[Browser]:
+def open_browser(profile: Path, *more: str) -> Iterator[Browser]:
     """Provide a browser; without Chromium, skip the test, or fail it if Docker is required.
 
     Args:
         profile: Empty folder for its data.
+        more: More options of Chromium, without hyphens.
     """
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
@@ -111,7 +112,8 @@ def open_browser(profile: Path) -> Iterator[Browser]:
 
     options = ChromeOptions()
     # Root, and containers, have no sandbox.
-    for option in ("headless=new", "no-sandbox", "no-proxy-server", "window-size=1400,1000"):
+    usual = ("headless=new", "no-sandbox", "no-proxy-server", "window-size=1400,1000")
+    for option in (*usual, *more):
         options.add_argument(f"--{option}")
     options.add_argument(f"--user-data-dir={profile}")
     options.binary_location = str(shutil.which("chromium"))

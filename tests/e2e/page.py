@@ -12,7 +12,8 @@ from mlflow_compose.cli import main as run_tool
 from mlflow_compose.stack import services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
-from mlflow_compose.stack.service import HEALTHY, PublishedPort, SecretFile, Service, Volume
+from mlflow_compose.stack.ports import PublishedPort
+from mlflow_compose.stack.service import HEALTHY, SecretFile, Service, Volume
 
 PROGRAM = "mlflow-compose-with-pages"
 NAMES, PORT = ("page-ada", "page-ben"), 8000

@@ -76,7 +76,7 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    folders = ("compose", "local", "shared", "jupyter", "pgadmin")
+    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy")
     copies = {text for name in folders for text in sources(name).values()}
     copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
     return {

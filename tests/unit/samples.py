@@ -13,6 +13,7 @@ from mlflow_compose.settings.quoting import quote
 from mlflow_compose.stack import Machine, Stack, build
 from mlflow_compose.targets import COMPOSE, LOCAL, Target
 from mlflow_compose.targets.target import Texts
+from mlflow_compose.tls import Certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "mlflow_compose"
@@ -24,6 +25,15 @@ IDENTITY = "0123456789abcdef"
 
 # The target of a stack without Docker.
 MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
+
+# Fictitious, so that rendered files never change.
+CERTIFICATE = Certificate(
+    chain="-----BEGIN CERTIFICATE-----\nthe server's\n-----END CERTIFICATE-----\n",
+    key="-----BEGIN PRIVATE KEY-----\nof the server\n-----END PRIVATE KEY-----\n",
+    names=("localhost", "127.0.0.1", "classroom", "192.0.2.10"),
+    ca="-----BEGIN CERTIFICATE-----\nthe CA's\n-----END CERTIFICATE-----\n",
+    is_own=True,
+)
 
 SECRETS: Mapping[str, str] = {
     "PG_PASSWORD": "pg-password-of-the-sample",
@@ -83,7 +93,13 @@ def built(
     image = target.image(chosen, texts, "..", lambda: machine)
     images = target.images(chosen, texts, "..", lambda: machine)
     return build(
-        chosen, site, image, identity=Identity(IDENTITY), images=images, lan_names=lan_names
+        chosen,
+        site,
+        image,
+        identity=Identity(IDENTITY),
+        images=images,
+        lan_names=lan_names,
+        certificate=CERTIFICATE if chosen.uses_tls else None,
     )
 
 

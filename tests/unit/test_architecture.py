@@ -40,7 +40,7 @@ MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 45
 
 BASE = {"errors", "payloads", "result", "paths", "machine", "files", "identity", "record"}
-STACK = {*BASE, "settings", "stack"}
+STACK = {*BASE, "tls", "settings", "stack"}
 # Rooms that a room may import; data flows in one direction.
 MAY_IMPORT = {
     "errors": set(),
@@ -52,8 +52,9 @@ MAY_IMPORT = {
     "identity": {"errors", "paths"},
     "record": {"errors", "paths"},
     "lock": {"errors", "paths", "machine"},
-    "settings": BASE,
-    "stack": {*BASE, "settings"},
+    "tls": {"errors", "paths"},
+    "settings": {*BASE, "tls"},
+    "stack": {*BASE, "tls", "settings"},
     "targets": STACK,
     "render": {*STACK, "targets"},
     "engines": STACK,
@@ -107,6 +108,7 @@ MAY_IMPORT = {
 MAY_USE = {
     "anyascii": ("people/roster.py",),
     "boto3": ("clients/objects.py",),
+    "cryptography": ("tls/",),
     "botocore": ("clients/objects.py",),
     "filelock": ("lock.py",),
     "dotenv": ("settings/envfile.py",),
@@ -126,7 +128,8 @@ MAY_USE = {
     ),
     "pydantic_core": ("settings/",),
     "pydantic_settings": tuple(
-        f"settings/{name}.py" for name in ("classroom", "model", "notebooks", "pgadmin", "stores")
+        f"settings/{name}.py"
+        for name in ("classroom", "model", "notebooks", "pgadmin", "stores", "tls")
     ),
     "python_on_whales": ("engines/docker/",),
     "requests": tuple(
@@ -140,6 +143,7 @@ MAY_USE = {
 HEAVY = {
     "boto3",
     "botocore",
+    "cryptography",
     "filelock",
     "jinja2",
     "psutil",

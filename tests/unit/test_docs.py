@@ -19,6 +19,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.names import OUR_PREFIXES, Kind, kind_of, meaning_of
 from tests.documents import PAGES, PLACEHOLDER, ROOT, Block, anchors, blocks, prose
+from tests.e2e.certificates import make_certificates
 from tests.unit.samples import env_text
 
 TOOL = "mlflow-compose"
@@ -139,8 +140,12 @@ def settings_blocks() -> list[Block]:
 def test_every_example_of_settings_must_be_valid(block: Block, tmp_path: Path) -> None:
     """Each on its own, in an `.env` with random secrets; the files that it names exist."""
     lines = block.text.replace(PLACEHOLDER, "a-long-secret-of-an-example").splitlines()
-    for name in re.findall(r"=(\S+\.pem)\b", block.text):
-        (tmp_path / name).touch()
+    if names := re.findall(r"=(\S+\.pem)\b", block.text):
+        # A certificate with its key, which is all that a PEM file can be.
+        content = make_certificates(tmp_path, "lab.example").server.read_bytes()
+        for path in (tmp_path / name for name in names):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
     found = resolve(parse(env_text(*lines)), {}, env_file=tmp_path / ".env")
     assert found.foreign == ()
 

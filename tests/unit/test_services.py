@@ -19,7 +19,8 @@ from mlflow_compose.render import render
 from mlflow_compose.stack import Cause, Service, Stack, known_volumes, services
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
-from mlflow_compose.stack.service import Build, PublishedPort, SecretFile, Volume, unprivileged
+from mlflow_compose.stack.ports import PublishedPort
+from mlflow_compose.stack.service import Build, SecretFile, Volume, unprivileged
 from mlflow_compose.stack.stores import Stores
 from tests.unit.fakes import ALL_WELL, FakeEngine, FakeScreen, answered
 from tests.unit.samples import local_stack, stack

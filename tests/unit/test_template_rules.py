@@ -15,7 +15,7 @@ TEMPLATES = sorted(templates().rglob("*.j2"))
 RENDERED = sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml"))
 # Their images choose their user, and JupyterLab runs as the owner of the notebooks.
 NOT_OURS = frozenset({"postgres", "s3", "jupyter"})
-KNOWN = NOT_OURS | {"mlflow", "bucket-init", "postgres-client", "reader-init", "pgadmin"}
+KNOWN = NOT_OURS | {"mlflow", "bucket-init", "postgres-client", "reader-init", "pgadmin", "proxy"}
 LOGIC = (
     nodes.BinExpr,
     nodes.UnaryExpr,

@@ -53,20 +53,23 @@ def write_class(plan: Plan, members: Members) -> None:
 
 
 def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
-    settings, host = plan.loaded.settings, _host(plan)
+    settings, origin = plan.loaded.settings, _origin(plan)
     for seat in settings.seats:
         password = seat_password(settings, seat.name)
-        url = f"http://{host}:{seat.port}"
+        url = f"{origin}:{seat.port}"
         yield Access(seat.name, members.get(seat.name, ()), url, seat.name, password)
 
 
 def _of_shared(plan: Plan, members: Members) -> Iterator[Access]:
     settings = plan.loaded.settings
-    url = f"http://{_host(plan)}:{settings.mlflow_port}"
+    url = f"{_origin(plan)}:{settings.mlflow_port}"
     for name, people in members.items():
         yield Access(name, people, url, name, seat_password(settings, name), experiment=name)
 
 
-def _host(plan: Plan) -> str:
-    """Return the host name or address of this machine in URLs for the class."""
-    return url_host(lan_host(plan) or plan.loaded.settings.stack_bind_address)
+def _origin(plan: Plan) -> str:
+    """Return the beginning of URLs for the class: the scheme, and the host name or address."""
+    settings, outside = plan.loaded.settings, lan_host(plan)
+    if not settings.uses_tls:
+        return f"http://{url_host(outside or settings.stack_bind_address)}"
+    return f"https://{url_host(outside) if outside else plan.stack.tls_host}"

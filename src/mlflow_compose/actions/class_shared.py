@@ -58,7 +58,7 @@ def leave(plan: Plan, engine: Engine, seats: Sequence[str], *, again: bool) -> N
 
 
 def _tracking(engine: Engine) -> Tracking:
-    return Tracking(engine.stack.urls["mlflow"], engine.stack.login)
+    return Tracking.of(engine.stack)
 
 
 def _experiment(tracking: Tracking, name: str) -> str:

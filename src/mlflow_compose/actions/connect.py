@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.plan import Plan, lan_names_of
 from mlflow_compose.connect import check_script, client_environment, written
 from mlflow_compose.connect.variables import ClientEnvironment
 from mlflow_compose.engines import Engine
@@ -18,6 +18,7 @@ from mlflow_compose.paths import sources
 from mlflow_compose.payloads import ClientVariables, Opened
 from mlflow_compose.result import Result
 from mlflow_compose.settings.rules import is_loopback
+from mlflow_compose.stack import host_on_lan
 
 SCRIPT = "check_client.py"
 SECRET_MODE, PLAIN_MODE = 0o600, 0o644
@@ -84,11 +85,18 @@ def can_show(environ: Mapping[str, str], platform: str) -> bool:
 
 
 def lan_host(plan: Plan) -> str:
-    """Return the address of this machine for others, empty if they cannot reach the stack."""
-    address = plan.loaded.settings.stack_bind_address
+    """Return the address of this machine for others, empty if they cannot reach the stack.
+
+    With TLS, it is a name that the certificate is valid for.
+    """
+    settings, certificate = plan.loaded.settings, plan.stack.certificate
+    address = settings.stack_bind_address
     if is_loopback(address):
         return ""
-    return machine.main_address() if address in machine.ANY_ADDRESS else address
+    found = machine.main_address() if address in machine.ANY_ADDRESS else address
+    if certificate is None:
+        return found
+    return host_on_lan(certificate, settings, lan_names_of(settings), found).strip("[]")
 
 
 def _environment(plan: Plan, place: str) -> ClientEnvironment:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mlflow_compose.actions.certificates import keep_certificate
 from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.errors import EnvFileError, FilesChangedError, FilesError, UsageError
@@ -104,6 +105,7 @@ def render(plan: Plan, folder: Path) -> Result:
     rendering = plan.rendering()
     _check_folder(plan, rendering, folder)
     keep_identity(plan.identity, plan.paths)
+    keep_certificate(plan.stack.certificate, plan.paths)
     done = write(rendering, folder)
     provide_notebooks(plan)
     return Result(_data(done, folder), [_line(change, folder) for change in done])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
@@ -52,7 +53,7 @@ def up(  # noqa: PLR0913 - independent options
         EngineError: The engine cannot be used, or not with the existing data.
         UpgradeError: The data is of an older version than the servers.
         StoreError: An external database cannot be used.
-        SettingsError: STACK_BIND_ADDRESS is not an address of this machine.
+        SettingsError: STACK_BIND_ADDRESS is not of this machine, or the certificate has expired.
         PortTakenError: Another process listens on a published port.
         ServiceFailedError: A service ended.
         NotReadyError: A service did not become healthy in time.
@@ -110,6 +111,8 @@ def _check_data(
 
 
 def _write_files(plan: Plan) -> None:
+    check_expiry(plan.stack.certificate)
+    keep_certificate(plan.stack.certificate, plan.paths)
     write(plan.rendering(), plan.folder)
     provide_notebooks(plan)
 

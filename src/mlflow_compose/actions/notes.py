@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Iterator
 
+from mlflow_compose.actions.certificates import expiry_notes
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.stack import Stack, is_withdrawn
 
@@ -29,6 +30,7 @@ def notes(plan: Plan) -> Iterator[str]:
             f"MINIO_IMAGE is {image}: MinIO withdrew its images in 2026 and no longer fixes them; "
             "remove MINIO_IMAGE from .env to use a maintained fork that reads the same data"
         )
+    yield from expiry_notes(plan.stack.certificate)
     yield from key_notes(plan.stack)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mlflow_compose import machine
+from mlflow_compose.actions.certificates import certificate_of
 from mlflow_compose.engines import uv_program
 from mlflow_compose.errors import UsageError
 from mlflow_compose.identity import KEY_FILE, Identity, load_identity
@@ -77,6 +78,7 @@ def load_plan(  # noqa: PLR0913 - independent options
         identity = identity.with_key()
     here = partial(this_machine, paths, identity.id, environ)
     texts = {name: sources(name) for name in target.ingredients}
+    lan_names = lan_names_of(settings)
     stack = build(
         settings,
         target.site(settings, here),
@@ -84,7 +86,8 @@ def load_plan(  # noqa: PLR0913 - independent options
         identity=identity,
         images=target.images(settings, texts, home, here),
         owner=machine.owner_of(paths.root / NOTEBOOKS),
-        lan_names=_lan_names(settings),
+        lan_names=lan_names,
+        certificate=certificate_of(settings, paths, identity.id, lan_names),
         home=home,
         root=str(paths.root),
     )
@@ -136,7 +139,8 @@ def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -
     )
 
 
-def _lan_names(settings: Settings) -> tuple[str, ...]:
+def lan_names_of(settings: Settings) -> tuple[str, ...]:
+    """Return the names and addresses of this machine for others, none if only it can connect."""
     address = settings.stack_bind_address
     if is_loopback(address):
         return ()

@@ -98,7 +98,7 @@ def _registered(engine: Engine, wanted: Reference) -> str:
     """
     try:
         check_owner(engine)
-        client = Tracking(engine.stack.urls["mlflow"], engine.stack.login)
+        client = Tracking.of(engine.stack)
         try:
             return _version(client, wanted)
         except TrackingError as error:

@@ -54,7 +54,7 @@ class People:
             raise UsageError("the stack has no users: MLFLOW_AUTH is none", hint=LOGIN_HINT)
         try:
             check_owner(self.engine)
-            yield Users(Tracking(stack.urls["mlflow"], stack.login))
+            yield Users(Tracking.of(stack))
         except Unreachable:
             raise UsageError("MLflow is not running", hint="mlflow-compose up starts it") from None
         except TrackingError as error:
@@ -177,7 +177,7 @@ def grant(people: People, name: str, experiment: str, permission: str) -> Result
 
 def _experiment(engine: Engine, name: str) -> str:
     """Return the id of an experiment."""
-    tracking = Tracking(engine.stack.urls["mlflow"], engine.stack.login)
+    tracking = Tracking.of(engine.stack)
     found = set()
     for endpoint, parameters in (
         ("experiments/get-by-name", {"experiment_name": name}),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mlflow_compose.checks.proof import Mismatch
-from mlflow_compose.clients import Jupyter, JupyterError, Unreachable
+from mlflow_compose.clients import Jupyter, JupyterError, Unreachable, trusted
 from mlflow_compose.engines import Engine
 
 NAME = "jupyter"
@@ -28,7 +28,7 @@ def check_notebooks(engine: Engine) -> str:
         # The token is only sent to this stack.
         raise Mismatch(f"port {port} is not the stack's", "jupyter_down")
     try:
-        return _check(stack.urls[NAME], stack.jupyter_token)
+        return _check(stack.urls[NAME], stack.jupyter_token, trusted(stack))
     except Unreachable as error:
         raise Mismatch(str(error), "jupyter_down") from None
     except JupyterError as error:
@@ -38,10 +38,10 @@ def check_notebooks(engine: Engine) -> str:
         raise Mismatch(f"this is not an answer of JupyterLab: {error!r}", "jupyter_error") from None
 
 
-def _check(url: str, token: str) -> str:
-    if not _is_refused(Jupyter(url)):
+def _check(url: str, token: str, verify: bool | str) -> str:  # noqa: FBT001 - as in requests
+    if not _is_refused(Jupyter(url, verify=verify)):
         raise Mismatch("notebooks are listed without a token", "jupyter_open")
-    client = Jupyter(url, token)
+    client = Jupyter(url, token, verify=verify)
     if not client.can_save():
         raise Mismatch("the folder is not writable for it", "jupyter_read_only")
     client.page()

@@ -1,6 +1,6 @@
 """Check that the server that answers is this stack's; what it reports is not proof enough."""
 
-from mlflow_compose.clients import NoAnswer, Tracking
+from mlflow_compose.clients import CertificateError, NoAnswer, Tracking
 from mlflow_compose.engines import Engine, holder_of
 from mlflow_compose.errors import OtherStackError
 
@@ -15,12 +15,13 @@ def check_owner(engine: Engine) -> None:
         OtherStackError: It is another stack's server, or something else.
         Unreachable: Nothing answers.
         NoAnswer: It is this stack's server, but does not answer.
+        CertificateError: It is this stack's proxy, but its certificate is not accepted.
     """
     stack = engine.stack
     port = next(port.published for _, port in stack.ports if port.name == "mlflow")
     try:
-        identity, name = Tracking(stack.urls["mlflow"]).stack()
-    except NoAnswer:
+        identity, name = Tracking.of(stack, login=False).stack()
+    except (NoAnswer, CertificateError):
         if engine.listens_on(port):
             raise
         identity, name = "", ""

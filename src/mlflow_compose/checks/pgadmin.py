@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mlflow_compose.checks.proof import Mismatch
-from mlflow_compose.clients import PgAdmin, PgAdminError, Unreachable
+from mlflow_compose.clients import PgAdmin, PgAdminError, Unreachable, trusted
 from mlflow_compose.engines import Engine
 
 NAME = "pgadmin"
@@ -28,7 +28,7 @@ def check_pgadmin(engine: Engine) -> str:
         # The password is only sent to this stack.
         raise Mismatch(f"port {port} is not the stack's", "pgadmin_down")
     try:
-        return _check(PgAdmin(stack.urls[NAME]), *stack.pgadmin_login)
+        return _check(PgAdmin(stack.urls[NAME], verify=trusted(stack)), *stack.pgadmin_login)
     except Unreachable as error:
         raise Mismatch(str(error), "pgadmin_down") from None
     except PgAdminError as error:

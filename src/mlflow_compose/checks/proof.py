@@ -33,7 +33,7 @@ class Proof:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self.tracking = Tracking(stack.urls["mlflow"], stack.login)
+        self.tracking = Tracking.of(stack)
         self.name = f"{PREFIX}-{uuid.uuid4().hex[:12]}"
         self.created = False
         self.experiment_id: str | None = None

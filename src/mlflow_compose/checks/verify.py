@@ -9,7 +9,13 @@ from mlflow_compose.checks.notebooks import notebook_steps
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.pgadmin import pgadmin_steps
 from mlflow_compose.checks.proof import Mismatch, Proof
-from mlflow_compose.clients import NoAnswer, ObjectsError, TrackingError, Unreachable
+from mlflow_compose.clients import (
+    CertificateError,
+    NoAnswer,
+    ObjectsError,
+    TrackingError,
+    Unreachable,
+)
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import OtherStackError, VerifyError
 from mlflow_compose.payloads import Step, Verified
@@ -119,16 +125,23 @@ def _cause(engine: Engine, problem: Exception, step: Step) -> Cause:
         return known["host_refused"]
     if isinstance(problem, TrackingError) and problem.status == UNAUTHORIZED:
         return known["login_refused"]
-    if found := diagnose(engine):
-        return found
-    if isinstance(problem, Mismatch):
-        return _with_detail(engine, problem.cause, step)
-    # Everything works from inside, so the problem is between this machine and MLflow.
-    if isinstance(problem, NoAnswer):
-        return _with_detail(engine, "no_answer", step)
-    return _with_detail(
-        engine, "not_published" if isinstance(problem, Unreachable) else "mlflow_error", step
-    )
+    if isinstance(problem, CertificateError):
+        return _with_detail(engine, "certificate_refused", step)
+    # If everything works from inside, the problem is between this machine and MLflow.
+    return diagnose(engine) or _with_detail(engine, _key(engine.stack, problem), step)
+
+
+def _key(stack: Stack, problem: Exception) -> str:
+    """Return the key of the cause of a problem that only exists outside."""
+    match problem:
+        case Mismatch():
+            return problem.cause
+        case NoAnswer():
+            return "no_answer"
+        case Unreachable():
+            return "proxy_down" if stack.routes else "not_published"
+        case _:
+            return "mlflow_error"
 
 
 def _with_detail(engine: Engine, key: str, step: Step) -> Cause:

@@ -1,19 +1,21 @@
 """Talk to a running stack from this machine, as its users do.
 
 `tracking` is a client of MLflow's REST API, `objects` of S3, `jupyter` of JupyterLab, `models` of a
-served model, `pgadmin` of pgAdmin, `users` of MLflow's login. They raise their own small errors,
-which describe what happened; `checks` find out why.
+served model, `pgadmin` of pgAdmin, `users` of MLflow's login; `trust` says how they verify the
+proxy. They raise their own small errors, which describe what happened; `checks` find out why.
 """
 
-from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
+from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.jupyter import Jupyter, JupyterError
 from mlflow_compose.clients.models import ModelError, ModelServer
 from mlflow_compose.clients.objects import Listed, Objects, ObjectsError
 from mlflow_compose.clients.pgadmin import PgAdmin, PgAdminError
 from mlflow_compose.clients.tracking import Tracking
+from mlflow_compose.clients.trust import trusted
 from mlflow_compose.clients.users import User, Users
 
 __all__ = [
+    "CertificateError",
     "Jupyter",
     "JupyterError",
     "Listed",
@@ -29,4 +31,5 @@ __all__ = [
     "Unreachable",
     "User",
     "Users",
+    "trusted",
 ]

@@ -13,6 +13,13 @@ class TrackingError(Exception):
         self.status = status
 
 
+class CertificateError(TrackingError):
+    """The server's certificate is not accepted, so nothing was sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0)
+
+
 class Unreachable(Exception):  # noqa: N818 - a state, not a bug
     """Nothing answers at the server's address."""
 

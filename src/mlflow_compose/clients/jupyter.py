@@ -38,12 +38,13 @@ class JupyterError(Exception):
 class Jupyter:
     """A client of the JupyterLab at `url`; without a token, it is a stranger."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", *, verify: bool | str = True) -> None:
         import requests
 
         self.url = url
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = verify
         if token:
             self._session.headers["Authorization"] = f"token {token}"
 

@@ -34,12 +34,15 @@ class PgAdminError(Exception):
 class PgAdmin:
     """A client of the pgAdmin at `url`, not logged in yet."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, verify: bool | str = True) -> None:
         import requests
 
         self.url = url
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = verify
+        # As browsers do; behind TLS, its protection from forged requests compares the origin.
+        self._session.headers["Referer"] = f"{url}/{PAGE}"
 
     def has_page(self) -> bool:
         """Tell whether the page is shown, instead of a login."""

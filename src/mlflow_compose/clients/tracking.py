@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
+from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
+from mlflow_compose.clients.trust import trusted
 from mlflow_compose.identity import HEADER
+from mlflow_compose.stack import Stack
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -21,7 +23,9 @@ TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
 CHUNK = 1024 * 1024
 # Value of HEADER: the stack's id and project name.
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
-NOT_FOUND = 404
+NOT_FOUND, BAD_GATEWAY = 404, 502
+# What the proxy calls itself in answers of its own.
+PROXY = "Caddy"
 SHOWN_CHARACTERS = 300
 
 
@@ -63,14 +67,20 @@ class Tracking:
             # Otherwise .netrc, if it is read, would take precedence over the header.
             self._session.auth = lambda request: request
 
+    @classmethod
+    def of(cls, stack: Stack, *, login: bool = True) -> "Tracking":
+        """Return a client of a stack's tracking server, with or without the admin's login."""
+        return cls(stack.urls["mlflow"], stack.login if login else None, verify=trusted(stack))
+
     def stack(self) -> tuple[str, str]:
         """Return id and name of the stack that answers, both empty if it is not a stack.
 
         Sends no login, and reads only the headers: an unknown server's response may be endless.
 
         Raises:
-            Unreachable: Nothing listens there.
+            Unreachable: Nothing listens there, or only the stack's proxy.
             NoAnswer: Something listens, but does not respond.
+            CertificateError: Its certificate is not accepted.
         """
         import requests
 
@@ -86,12 +96,18 @@ class Tracking:
             )
             response.close()
         except requests.RequestException as error:
+            if isinstance(error, requests.exceptions.SSLError):
+                raise CertificateError(
+                    f"{self.url} is not accepted: {_tls_reason(error)}"
+                ) from error
             if isinstance(error, requests.ConnectionError) and _was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
             if _was_silent(error):
                 raise NoAnswer(f"{self.url} accepts connections but does not answer") from error
             # Something responds, but it is not MLflow.
             return "", ""
+        if response.status_code == BAD_GATEWAY and response.headers.get("Server") == PROXY:
+            raise Unreachable(f"the proxy at {self.url} does not reach MLflow")
         match = STACK.fullmatch(response.headers.get(HEADER, ""))
         return (match[1], match[2]) if match else ("", "")
 
@@ -201,6 +217,12 @@ def _was_refused(error: Exception) -> bool:
 
     reason = error.args[0] if error.args else None
     return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+
+
+def _tls_reason(error: Exception) -> str:
+    """Return what is wrong with a certificate, in OpenSSL's words."""
+    found = re.search(r"certificate verify failed: ([^()]+)", str(error))
+    return found[1].strip() if found else "the TLS handshake failed"
 
 
 def _was_silent(error: Exception) -> bool:

@@ -31,5 +31,6 @@ def check_script(
         "bucket": stack.stores.bucket,
         "variables": dict(environment.values(secrets=secrets)),
         "secret": [*environment.hidden(secrets=False)],
+        "ca": stack.certificate.ca if stack.certificate else "",
     }
     return source + CALL.format(stack=pformat(facts, sort_dicts=False))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow_compose.connect.proxies import proxy_note
 from mlflow_compose.errors import UsageError
-from mlflow_compose.stack import Stack
+from mlflow_compose.stack import PublishedPort, Stack
 from mlflow_compose.stack.site import THIS_MACHINE, url_host
 
 HOST, CONTAINER, LAN, DIRECT = "host", "container", "lan", "direct"
@@ -18,6 +18,8 @@ PLACES: Mapping[str, str] = {
 }
 
 
+# Variable from which MLflow's client reads the path of CA certificates.
+CERTIFICATES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 # Places on this machine.
 HERE = frozenset({HOST, DIRECT})
 
@@ -75,6 +77,8 @@ def client_environment(
             Variable("MLFLOW_TRACKING_USERNAME", name),
             Variable("MLFLOW_TRACKING_PASSWORD", password, is_secret=True),
         ]
+    if stack.tls_ca and place in HERE:
+        found.append(Variable(CERTIFICATES, str(Path(stack.tls_ca).absolute())))
     if _uses_s3(stack, place):
         found += _s3_variables(stack, place, lan_host)
     notes = [*_notes(stack, place)]
@@ -93,7 +97,7 @@ def s3_endpoint(stack: Stack, place: str, lan_host: str) -> str:
         return stack.s3_url or ""
     if not stack.s3_provider:
         return stack.site.s3.replace(THIS_MACHINE, lan_host)
-    return f"http://{url_host(lan_host)}:{_published(stack, 's3')}"
+    return f"http://{url_host(lan_host)}:{_published(stack, 's3').published}"
 
 
 def _check(stack: Stack, place: str, lan_host: str) -> None:
@@ -119,12 +123,13 @@ def _tracking_uri(stack: Stack, place: str, lan_host: str) -> str:
     if place == CONTAINER:
         return stack.site.tracking
     if place == LAN:
-        return f"http://{url_host(lan_host)}:{_published(stack, 'mlflow')}"
+        port = _published(stack, "mlflow")
+        return f"{port.scheme}://{url_host(lan_host)}:{port.published}"
     return stack.urls["mlflow"]
 
 
-def _published(stack: Stack, name: str) -> int:
-    return next(port.published for _, port in stack.ports if port.name == name)
+def _published(stack: Stack, name: str) -> PublishedPort:
+    return next(port for _, port in stack.ports if port.name == name)
 
 
 def _uses_s3(stack: Stack, place: str) -> bool:
@@ -150,6 +155,11 @@ def _s3_variables(stack: Stack, place: str, lan_host: str) -> Iterator[Variable]
 def _notes(stack: Stack, place: str) -> Iterator[str]:
     if place == CONTAINER:
         yield f"start the container with --network {stack.name}_{stack.network}"
+    if stack.tls_ca and place == LAN:
+        yield (
+            f"copy {Path(stack.tls_ca).absolute()} to the other machine, and set {CERTIFICATES} "
+            "there to its path"
+        )
     if stack.ca_certs and _uses_s3(stack, place) and place in {CONTAINER, LAN}:
         yield (
             "S3 is verified with MINIO_STORAGE_CA_CERTS: copy that file there, and set "

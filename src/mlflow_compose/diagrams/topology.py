@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from mlflow_compose.diagrams.mermaid import Arrow, Chart, Node, Shape
 from mlflow_compose.stack import Service, Stack
-from mlflow_compose.stack.components import mlflow, postgres, s3
+from mlflow_compose.stack.components import mlflow, postgres, proxy, s3
 from mlflow_compose.stack.credentials import APP_KEY, ROOT_KEY
 from mlflow_compose.stack.postgres_logins import PG_SERVICE
 
 CLIENTS = "clients"
 DATABASE, BUCKET = postgres.NAME, s3.NAME
-TRACKING = mlflow.NAME
+TRACKING, PROXY = mlflow.NAME, proxy.NAME
 
 
 def topology(stack: Stack) -> Chart:
@@ -57,12 +57,14 @@ def _data(stack: Stack) -> Mapping[str, str]:
 
 def _published(stack: Stack) -> Iterator[Arrow]:
     for service, port in stack.ports:
-        login = ", with a login" if service.name == TRACKING and stack.login else ""
+        login = ", with a login" if port.name == TRACKING and stack.login else ""
         key = ", application key" if _is_for_clients(stack, port.name) else ""
         address = stack.urls.get(port.name) or f"{port.address}:{port.published}"
         yield Arrow(CLIENTS, service.name, f"{address}{login}{key}")
     if stack.artifact_access == "direct" and stack.stores.artifacts.external:
         yield Arrow(CLIENTS, BUCKET, "application key")
+    for route in stack.routes:
+        yield Arrow(PROXY, route.service, "HTTP")
 
 
 def _is_for_clients(stack: Stack, port: str) -> bool:

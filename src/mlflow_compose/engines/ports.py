@@ -11,6 +11,7 @@ from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError, SettingsError
 from mlflow_compose.machine import own_addresses
 from mlflow_compose.stack import PublishedPort, Stack
+from mlflow_compose.stack.site import LOOPBACK
 
 MAX_PORT = 65535
 # Environment variable of a local stack's processes: the folder of its rendered files.
@@ -39,6 +40,21 @@ def check_ports(engine: Engine) -> None:
             f"port {port.published} is already in use by {owner}, so {service.name} cannot use it",
             hint=_hint(port, engine),
         )
+    _check_inner_ports(engine, held)
+
+
+def _check_inner_ports(engine: Engine, held: Collection[int]) -> None:
+    """Make sure that the ports are free on which servers listen behind the proxy."""
+    for service in engine.stack.services:
+        for port in service.inner_ports:
+            if port in held or not is_taken(LOOPBACK, port):
+                continue
+            owner = holder_of(engine, port) or "another process"
+            raise PortTakenError(
+                f"port {port} is already in use by {owner}, so {service.name} cannot use it "
+                "behind the proxy",
+                hint="set STACK_TLS_OFFSET in .env to another number, or stop what holds the port",
+            )
 
 
 def holder_of(engine: Engine, port: int) -> str | None:

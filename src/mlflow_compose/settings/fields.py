@@ -74,6 +74,7 @@ def generated_of(info: FieldInfo) -> Generated | None:
 
 
 Port = Annotated[int, whole_number(1, MAX_PORT)]
+PortOffset = Annotated[int, whole_number(1, MAX_PORT - 1)]
 Workers = Annotated[int, whole_number(1, 64)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 ProjectName = Annotated[

@@ -18,6 +18,7 @@ from mlflow_compose.settings.names import Kind, kind_of
 from mlflow_compose.settings.problem import Problem, fit_to_print
 from mlflow_compose.settings.profiles import PROFILE, profile_of
 from mlflow_compose.settings.rules import check
+from mlflow_compose.settings.tls_rules import check_certificate
 
 ENVIRONMENT = "environment"
 DEFAULT = "default"
@@ -85,7 +86,7 @@ def resolve(file: EnvFile, environ: Mapping[str, str], *, env_file: Path) -> Loa
     failed = {problem.name for problem in problems} | unreadable
     problems += [
         problem
-        for problem in (*check(settings), *_missing_files(settings, env_file.parent))
+        for problem in (*check(settings), *_problems_of_files(settings, env_file.parent))
         if failed.isdisjoint({problem.name, *problem.involves})
     ]
     if problems:
@@ -152,7 +153,8 @@ def _rule(detail: ErrorDetails) -> str:
     return f"must be valid UTF-8{shown}"
 
 
-def _missing_files(settings: Settings, directory: Path) -> Iterator[Problem]:
+def _problems_of_files(settings: Settings, directory: Path) -> Iterator[Problem]:
+    yield from check_certificate(settings, directory)
     files = {
         "BUILD_CA_CERTS": settings.build_ca_certs,
         "PG_SSLROOTCERT": settings.pg_sslrootcert,

@@ -44,6 +44,7 @@ from mlflow_compose.settings.sections import (
 )
 from mlflow_compose.settings.served import ServedModel, served_models
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
+from mlflow_compose.settings.tls import TlsSettings
 
 PINNED_MLFLOW = "3.17.2"
 # Settings of a store besides those in StoreSettings.
@@ -58,7 +59,7 @@ STORE_IMAGES_AND_MEMORY = (
 STORE_PREFIX = "MLFLOW_S3_"
 
 
-class Settings(StoreSettings, NotebookSettings, PgAdminSettings, ClassSettings):
+class Settings(StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, ClassSettings):
     """Every setting of a stack, from `.env` and the environment.
 
     It never reads the process environment directly: `load` passes both sources in.

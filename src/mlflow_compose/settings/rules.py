@@ -9,6 +9,7 @@ from mlflow_compose.settings.class_rules import check_class
 from mlflow_compose.settings.model import Settings
 from mlflow_compose.settings.problem import Problem
 from mlflow_compose.settings.store_rules import check_stores
+from mlflow_compose.settings.tls_rules import check_inner_ports, check_tls
 from mlflow_compose.settings.validators import (
     MIN_ADMIN_PASSWORD,
     MIN_JUPYTER_TOKEN,
@@ -34,6 +35,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _pgadmin(settings)
     yield from _server_variables(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
+    yield from check_tls(settings)
     if settings.minio_volume_path.startswith("~"):
         yield Problem("MINIO_VOLUME_PATH", "must not start with ~, which is not expanded")
 
@@ -84,6 +86,8 @@ def _ports(settings: Settings) -> Iterator[Problem]:
             )
         seen.setdefault(model.port, model.reference.text)
     yield from check_class(settings, seen)
+    if may_be_local:
+        yield from check_inner_ports(settings, seen)
 
 
 def _open_to_the_network(settings: Settings) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 STACK = "Stack"
 MLFLOW = "MLflow"
+TLS = "TLS: encrypted connections to MLflow, JupyterLab and pgAdmin"
 POSTGRES = "Backend store (runs, params, metrics): PostgreSQL or SQLite"
 S3 = "Artifact store: S3 or a folder"
 JUPYTER = "JupyterLab: notebooks that are connected to the stack"
@@ -10,4 +11,7 @@ SERVING = "Models that the stack serves"
 CLASSROOM = "A class: a seat for each participant (docs/tutorial/classroom.md)"
 IMAGES = "Images"
 MEMORY = "Memory, such as 512m or 2g; empty: no limit"
-SECTIONS = (STACK, MLFLOW, POSTGRES, S3, JUPYTER, PGADMIN, SERVING, CLASSROOM, IMAGES, MEMORY)
+SECTIONS = (
+    *(STACK, MLFLOW, TLS, POSTGRES, S3, JUPYTER, PGADMIN, SERVING),
+    *(CLASSROOM, IMAGES, MEMORY),
+)

@@ -4,7 +4,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 `components/`; to add one, write a module that defines a `Kind`, and list that in `services.py`.
 """
 
-from mlflow_compose.stack import notebook_image, pgadmin_image
+from mlflow_compose.stack import notebook_image, pgadmin_image, proxy_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import VolumeNames
@@ -19,6 +19,7 @@ from mlflow_compose.stack.image import (
     package_folder,
 )
 from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.providers import (
     LOCAL_PROVIDERS,
     PROVIDERS,
@@ -26,9 +27,10 @@ from mlflow_compose.stack.providers import (
     is_withdrawn,
     needs_docker,
 )
-from mlflow_compose.stack.service import Bind, Build, PublishedPort, SecretFile, Service, Volume
+from mlflow_compose.stack.service import Bind, Build, SecretFile, Service, Volume
 from mlflow_compose.stack.services import causes_of, known_volumes
 from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site, local_site
+from mlflow_compose.stack.tls import host_on_lan, wanted_names
 
 __all__ = [
     "DOCKER",
@@ -58,6 +60,7 @@ __all__ = [
     "causes_of",
     "container_image",
     "docker_site",
+    "host_on_lan",
     "is_withdrawn",
     "known_volumes",
     "local_site",
@@ -65,4 +68,6 @@ __all__ = [
     "notebook_image",
     "package_folder",
     "pgadmin_image",
+    "proxy_image",
+    "wanted_names",
 ]

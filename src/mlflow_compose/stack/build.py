@@ -1,12 +1,14 @@
 """Put the services of a stack together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.pgadmin import PGADMIN_EMAIL
 from mlflow_compose.stack import credentials, keys
-from mlflow_compose.stack.components.kind import Surroundings
+from mlflow_compose.stack.components import proxy
+from mlflow_compose.stack.components.kind import NO_CERTIFICATE, Surroundings
 from mlflow_compose.stack.image import Image
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import provider_of
@@ -15,6 +17,8 @@ from mlflow_compose.stack.service import from_home
 from mlflow_compose.stack.services import services
 from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import stores
+from mlflow_compose.stack.tls import host_here
+from mlflow_compose.tls import Certificate
 
 
 def build(  # noqa: PLR0913 - independent inputs
@@ -26,6 +30,7 @@ def build(  # noqa: PLR0913 - independent inputs
     images: Mapping[str, Image] | None = None,
     owner: tuple[int, int] | None = None,
     lan_names: Sequence[str] = (),
+    certificate: Certificate | None = None,
     home: str = "..",
     root: str = ".",
 ) -> Stack:
@@ -39,6 +44,7 @@ def build(  # noqa: PLR0913 - independent inputs
         images: Images of other services, by name.
         owner: User and group that own the stack's folder, None for root or if unknown.
         lan_names: Names and addresses of this machine on the network.
+        certificate: Certificate of the proxy, None without one.
         home: The env file's folder, relative to the rendered files.
         root: The same folder, relative to this process.
     """
@@ -53,8 +59,9 @@ def build(  # noqa: PLR0913 - independent inputs
         build=image.build,
         images=images or {},
         owner=owner,
+        certificate=certificate or NO_CERTIFICATE,
     )
-    return _stack(around, root)
+    return _with_tls(_stack(around, root), around, root)
 
 
 def _stack(around: Surroundings, root: str) -> Stack:
@@ -93,6 +100,20 @@ def _sensitive(around: Surroundings) -> tuple[str, ...]:
     seats = [seat_settings(settings, seat) for seat in settings.seats]
     found = {text for each in (settings, *seats) for text in credentials.texts(each, identity)}
     return tuple(sorted(found, key=len)[::-1])
+
+
+def _with_tls(stack: Stack, around: Surroundings, root: str) -> Stack:
+    """Add what clients on this machine must know about the proxy, if there is one."""
+    settings, certificate = around.settings, around.certificate
+    if not settings.uses_tls:
+        return stack
+    ca_file = f"{root}/{stack.site.target}/{proxy.NAME}/{proxy.CA_FILE}"
+    return replace(
+        stack,
+        tls_host=host_here(certificate, settings, around.lan_names),
+        tls_ca=ca_file if certificate.ca else "",
+        certificate=certificate,
+    )
 
 
 def _login(settings: Settings) -> tuple[str, str] | None:

@@ -114,6 +114,7 @@ def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:
         secrets=_without(service.secrets, servers),
         volumes=_both(service.volumes, before.volumes),
         ports=(),
+        inner_ports=(),
         healthcheck=None,
         depends_on=_waits_for(servers),
     )

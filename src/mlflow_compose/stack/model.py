@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mlflow_compose.stack.ports import PublishedPort, Route
 from mlflow_compose.stack.providers import PROVIDERS
-from mlflow_compose.stack.service import Bind, PublishedPort, SecretFile, Service, Volume
+from mlflow_compose.stack.service import Bind, SecretFile, Service, Volume
 from mlflow_compose.stack.site import Site, url_host
 from mlflow_compose.stack.stores import Stores
+from mlflow_compose.tls import Certificate
 
 # boto3's names.
 Checksums = Literal["when_supported", "when_required"]
@@ -42,6 +44,9 @@ class Stack:
         tools: Services that only run while a command uses them.
         reader: Name and password of the database role that can only read, None without PostgreSQL.
         pg_service: Section of the service file with which PostgreSQL's clients log in.
+        tls_host: Name in https URLs for this machine's user, empty without a proxy.
+        tls_ca: File of CA certificates to verify the proxy with, empty for the system's.
+        certificate: Certificate of the proxy, None without one.
     """
 
     name: str
@@ -65,6 +70,9 @@ class Stack:
     tools: tuple[Service, ...] = ()
     reader: tuple[str, str] | None = field(default=None, repr=False)
     pg_service: str = "mlflow"
+    tls_host: str = ""
+    tls_ca: str = ""
+    certificate: Certificate | None = field(default=None, repr=False)
 
     @property
     def defined(self) -> tuple[Service, ...]:
@@ -124,9 +132,17 @@ class Stack:
     def urls(self) -> Mapping[str, str]:
         """URLs for this machine's user, by name: mlflow, s3, console."""
         return {
-            port.name: f"{port.scheme}://{url_host(port.address)}:{port.published}"
+            port.name: f"{port.scheme}://{self._host(port)}:{port.published}"
             for port in self.opened
         }
+
+    def _host(self, port: PublishedPort) -> str:
+        return (port.scheme == "https" and self.tls_host) or url_host(port.address)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The ports of the proxy."""
+        return tuple(route for service in self.services for route in service.routes)
 
     @property
     def s3_url(self) -> str | None:

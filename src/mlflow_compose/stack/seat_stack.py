@@ -22,9 +22,10 @@ def seat_stack(stack: Stack, settings: Settings, seat: Seat) -> Stack:
         seat: The seat.
     """
     own = seat_settings(settings, seat)
-    site = seat_site(stack.site, own, seat)
+    site = seat_site(stack.site, seat)
     server = stack.service(seat.service)
-    ports = tuple(replace(port, name=mlflow.NAME) for port in server.ports)
+    routed = (route.port for route in stack.routes if route.service == seat.service)
+    ports = tuple(replace(port, name=mlflow.NAME) for port in (*server.ports, *routed))
     return replace(
         stack,
         site=site,

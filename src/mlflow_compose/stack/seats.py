@@ -50,12 +50,11 @@ def seat_settings(settings: Settings, seat: Seat) -> Settings:
     )
 
 
-def seat_site(site: Site, settings: Settings, seat: Seat) -> Site:
+def seat_site(site: Site, seat: Seat) -> Site:
     """Return the paths and addresses of a seat's server.
 
     Args:
         site: Those of the whole stack.
-        settings: Settings of the seat.
         seat: The seat.
     """
     if site.in_containers:
@@ -63,8 +62,8 @@ def seat_site(site: Site, settings: Settings, seat: Seat) -> Site:
     return replace(
         site,
         secrets=f"{site.secrets}/{seat.service}",
-        tracking=f"http://{url_host(settings.stack_bind_address)}:{seat.port}",
-        port=seat.port,
+        tracking=f"http://{url_host(site.listen)}:{seat.port + site.offset}",
+        port=seat.port + site.offset,
         tmp=f"data/{tmp_volume(seat.service)}",
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.ports import PublishedPort, Route
 
 STARTED = "service_started"
 HEALTHY = "service_healthy"
@@ -92,35 +93,6 @@ class Bind:
 
 
 @dataclass(frozen=True)
-class PublishedPort:
-    """A port of a service that is published on this machine.
-
-    Attributes:
-        name: Name among the URLs: mlflow, s3, console, postgres, jupyter or pgadmin.
-        variable: Setting that determines the port.
-        address: Address of this machine that the port binds to.
-        published: Port on this machine.
-        target: Port in the container.
-        label: Name for users.
-        scheme: URL scheme, empty for a protocol that no browser speaks.
-    """
-
-    name: str
-    variable: str
-    address: str
-    published: int
-    target: int
-    label: str
-    scheme: str = ""
-
-    @property
-    def text(self) -> str:
-        """The port in Compose's short syntax."""
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{host}:{self.published}:{self.target}"
-
-
-@dataclass(frozen=True)
 class Build:
     """How an image, or a folder of packages, is built.
 
@@ -177,6 +149,8 @@ class Service:
         cpus: Processor cores that it may use, None for all.
         init: Whether the container's first process is Docker's, which collects processes that
             ended.
+        routes: Services behind it, if it is the proxy.
+        inner_ports: Loopback ports of this machine on which it listens behind the proxy.
     """
 
     name: str
@@ -207,6 +181,8 @@ class Service:
     is_independent: bool = False
     cpus: str | None = None
     init: bool = False
+    routes: tuple[Route, ...] = ()
+    inner_ports: tuple[int, ...] = ()
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

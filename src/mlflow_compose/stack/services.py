@@ -1,6 +1,6 @@
 """The kinds of services that a stack may have, in start order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mlflow_compose.stack.cause import Cause
@@ -12,16 +12,21 @@ from mlflow_compose.stack.components.model_server import MODEL_SERVER
 from mlflow_compose.stack.components.pgadmin import PGADMIN
 from mlflow_compose.stack.components.postgres import POSTGRES
 from mlflow_compose.stack.components.postgres_client import POSTGRES_CLIENT
+from mlflow_compose.stack.components.proxy import PROXY
 from mlflow_compose.stack.components.reader_init import READER_INIT
 from mlflow_compose.stack.components.s3 import S3
 from mlflow_compose.stack.components.seat import SEAT
 from mlflow_compose.stack.components.seats_init import SEATS_INIT
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.service import Service
+from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import Stores
 
 KINDS: Sequence[Kind] = (
     *(POSTGRES, S3, BUCKET_INIT, MLFLOW, JUPYTER, READER_INIT, PGADMIN),
     *(MODEL_SERVER, POSTGRES_CLIENT, SEATS_INIT, SEAT),
+    # Last, because it publishes ports of the others.
+    PROXY,
 )
 
 
@@ -46,7 +51,28 @@ def services(around: Surroundings) -> tuple[Service, ...]:
         servers=tuple(name for kind, name in wanted if not (kind.is_job or kind.is_leaf)),
         jobs=tuple(name for kind, name in wanted if kind.is_job),
     )
-    return tuple(
-        (kind.in_container if around.site.in_containers else kind.on_machine)(complete, name)
-        for kind, name in wanted
+    found: list[Service] = []
+    for kind, name in wanted:
+        # The proxy comes last, when the ports of all others are known.
+        present = replace(complete, behind_proxy=tuple(_proxied(found)))
+        make = kind.in_container if around.site.in_containers else kind.on_machine
+        found.append(make(present, name))
+    if not around.settings.uses_tls:
+        return tuple(found)
+    return tuple(_behind_proxy(service, around.site) for service in found)
+
+
+def _proxied(found: Sequence[Service]) -> Iterator[tuple[Service, PublishedPort]]:
+    """Yield every port that the proxy publishes, with its service."""
+    for service in found:
+        yield from ((service, port) for port in service.ports if port.is_proxied)
+
+
+def _behind_proxy(service: Service, site: Site) -> Service:
+    """Return a service that does not publish the ports that the proxy does."""
+    inner = tuple(port.target for port in service.ports if port.is_proxied)
+    return replace(
+        service,
+        ports=tuple(port for port in service.ports if not port.is_proxied),
+        inner_ports=() if site.in_containers else inner,
     )

@@ -49,6 +49,7 @@ class Site:
         tracking: URL of MLflow.
         listen: Address that MLflow listens on.
         port: Port that MLflow listens on.
+        offset: Difference between a server's port and the published one, if the proxy publishes it.
         tmp: Folder for artifacts in transit.
         data: Folder of stores without a server: SQLite file and artifacts.
         socket: supervisord's socket, empty with Docker.
@@ -71,6 +72,7 @@ class Site:
     socket: str = ""
     database_user: str = ""
     uv: str = ""
+    offset: int = 0
 
     @property
     def servers(self) -> Mapping[str, str]:
@@ -121,6 +123,10 @@ def local_site(settings: Settings, machine: Machine) -> Site:
     """Return the site of a stack on this machine; paths are relative to the rendered files."""
     bundled = settings.pg_host == BUNDLED_POSTGRES
     bundled_s3 = f"http://{url_host(s3_address(settings))}:{settings.minio_port}"
+    # Behind the proxy, which has the published address and port.
+    listen = LOOPBACK if settings.uses_tls else settings.stack_bind_address
+    offset = settings.stack_tls_offset if settings.uses_tls else 0
+    port = settings.mlflow_port + offset
     return Site(
         target="local",
         engine=LOCAL,
@@ -128,14 +134,15 @@ def local_site(settings: Settings, machine: Machine) -> Site:
         secrets="secrets",
         database=(LOOPBACK if bundled else settings.pg_host, settings.pg_port),
         s3=s3_endpoint(settings, bundled_s3),
-        tracking=f"http://{url_host(settings.stack_bind_address)}:{settings.mlflow_port}",
-        listen=settings.stack_bind_address,
-        port=settings.mlflow_port,
+        tracking=f"http://{url_host(listen)}:{port}",
+        listen=listen,
+        port=port,
         tmp="data/mlflow_tmp",
         data="data/mlflow_data",
         socket=machine.socket,
         database_user=machine.database_user,
         uv=machine.uv,
+        offset=offset,
     )
 
 

@@ -14,12 +14,16 @@ from mlflow_compose.stack import (
     docker_site,
     notebook_image,
     pgadmin_image,
+    proxy_image,
 )
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 IMAGE, LOCK = "compose/mlflow", "shared"
 JUPYTER, JUPYTER_LOCK = "compose/jupyter", "jupyter"
 PGADMIN, PGADMIN_LOCK = "compose/pgadmin", "pgadmin"
+PROXY, PROXY_LOCK = "compose/proxy", "proxy"
+# Files in the proxy's folder that are not part of its image.
+OF_STACK = ("Caddyfile.j2", "ca.crt.j2")
 
 
 def _site(settings: Settings, _: GetMachine) -> Site:
@@ -40,6 +44,10 @@ def _images(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Mappi
     if settings.pgadmin:
         lock, sources = texts[PGADMIN_LOCK][REQUIREMENTS], {**texts[PGADMIN], **parts}
         found["pgadmin"] = pgadmin_image.container_image(settings, lock, sources, home)
+    if settings.uses_tls:
+        own = {name: text for name, text in texts[PROXY].items() if name not in OF_STACK}
+        lock = texts[PROXY_LOCK][REQUIREMENTS]
+        found["proxy"] = proxy_image.container_image(settings, lock, {**own, **parts}, home)
     return found
 
 
@@ -50,7 +58,10 @@ COMPOSE = Target(
     site=_site,
     image=_image,
     images=_images,
-    ingredients=(IMAGE, LOCK, JUPYTER, JUPYTER_LOCK, PGADMIN, PGADMIN_LOCK),
+    ingredients=(
+        *(IMAGE, LOCK, JUPYTER, JUPYTER_LOCK),
+        *(PGADMIN, PGADMIN_LOCK, PROXY, PROXY_LOCK),
+    ),
     # Secrets are bind mounts that containers' users read without owning them; the folder's mode
     # keeps other users out.
     secret_mode=0o444,

@@ -12,10 +12,12 @@ from mlflow_compose.stack import (
     notebook_image,
     package_folder,
     pgadmin_image,
+    proxy_image,
 )
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 LOCK, SERVERS, JUPYTER_LOCK, PGADMIN_LOCK = "shared", "local", "jupyter", "pgadmin"
+PROXY_LOCK = "proxy"
 
 
 def _site(settings: Settings, machine: GetMachine) -> Site:
@@ -37,6 +39,9 @@ def _images(
     if settings.pgadmin:
         lock = texts[PGADMIN_LOCK][REQUIREMENTS]
         found["pgadmin"] = pgadmin_image.package_folder(settings, lock, home, machine())
+    if settings.uses_tls:
+        lock = texts[PROXY_LOCK][REQUIREMENTS]
+        found["proxy"] = proxy_image.package_folder(settings, lock, home, machine())
     return found
 
 
@@ -47,7 +52,7 @@ LOCAL = Target(
     site=_site,
     image=_image,
     images=_images,
-    ingredients=(LOCK, SERVERS, JUPYTER_LOCK, PGADMIN_LOCK),
+    ingredients=(LOCK, SERVERS, JUPYTER_LOCK, PGADMIN_LOCK, PROXY_LOCK),
     # Only read by the user that starts the stack.
     secret_mode=0o600,
     # supervisord does not create them.

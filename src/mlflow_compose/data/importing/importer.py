@@ -113,7 +113,7 @@ class Import:
         stack = self._engine.stack
         try:
             self._check_owner(self._engine)
-            Tracking(stack.urls["mlflow"], stack.login).get("experiments/search", max_results=1)
+            Tracking.of(stack).get("experiments/search", max_results=1)
         except NoAnswer as error:
             raise EngineError(
                 f"the stack {stack.name} is running, but {error}",

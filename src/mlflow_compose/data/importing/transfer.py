@@ -105,7 +105,7 @@ def sender(stack: Stack) -> Put:
     """Return a function that stores a file in a stack."""
     if stack.artifact_access == "direct":
         return partial(_upload, Objects.of(stack))
-    return partial(_by_proxy, Tracking(stack.urls["mlflow"], stack.login))
+    return partial(_by_proxy, Tracking.of(stack))
 
 
 def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:

@@ -52,9 +52,10 @@ class Start:
         """
         stack = only(self.stack, independent=False)
         names = [service.name for service in stack.services]
-        # Without names, Compose starts all services, also those of an override file.
-        chosen = names if len(stack.services) < len(self.stack.services) else []
-        self.progress.command(self.command(*OPTIONS, "--wait", *chosen))
+        # Without names, Compose starts all services, also those of an override file. With an empty
+        # list, python-on-whales would start none.
+        chosen = names if len(stack.services) < len(self.stack.services) else None
+        self.progress.command(self.command(*OPTIONS, "--wait", *(chosen or ())))
         output = self.client.compose.up(
             chosen, detach=True, wait=True, no_build=True, stream_logs=True
         )

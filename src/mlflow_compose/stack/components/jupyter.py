@@ -9,13 +9,13 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.clients import s3_environment, s3_secrets
 from mlflow_compose.stack.components import mlflow
 from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.probe import http_healthcheck
 from mlflow_compose.stack.service import (
     NEVER,
     STARTED,
     USER,
     Bind,
-    PublishedPort,
     SecretFile,
     Service,
     Volume,
@@ -24,6 +24,7 @@ from mlflow_compose.stack.service import (
 )
 from mlflow_compose.stack.site import EVERY_ADDRESS, url_host
 from mlflow_compose.stack.stores import Stores
+from mlflow_compose.stack.tls import host_on_lan
 
 NAME = "jupyter"
 PORT = 8888
@@ -67,7 +68,8 @@ def in_container(around: Surroundings, name: str) -> Service:
 def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same server without a container, with the user's own home."""
     notebooks = from_home(NOTEBOOKS, around.home)
-    server = _server(around, name, around.settings.jupyter_port, notebooks)
+    port = around.settings.jupyter_port + around.site.offset
+    server = _server(around, name, port, notebooks)
     return replace(
         server,
         command=("python", f"{NAME}/start_jupyter.py"),
@@ -94,6 +96,7 @@ def _server(around: Surroundings, name: str, port: int, notebooks: str) -> Servi
             "JUPYTER_HOME": home,
             "JUPYTER_ADDRESS": site.listen,
             "JUPYTER_PORT": str(port),
+            **({"JUPYTER_BEHIND_PROXY": "true"} if settings.uses_tls else {}),
             **_connections(around),
         },
         secrets=_secrets(around),
@@ -106,7 +109,9 @@ def _server(around: Surroundings, name: str, port: int, notebooks: str) -> Servi
 
 def _published(settings: Settings, port: int) -> PublishedPort:
     address, published = settings.stack_bind_address, settings.jupyter_port
-    return PublishedPort(NAME, "JUPYTER_PORT", address, published, port, "Jupyter", "http")
+    return PublishedPort(
+        NAME, "JUPYTER_PORT", address, published, port, "Jupyter", "http", is_proxied=True
+    )
 
 
 def _connections(around: Surroundings) -> Mapping[str, str]:
@@ -129,10 +134,13 @@ def _connections(around: Surroundings) -> Mapping[str, str]:
 def browser_url(around: Surroundings) -> str:
     """Return the URL of MLflow for browsers, which may run on other machines."""
     settings = around.settings
-    address = settings.stack_bind_address
+    address, certificate = settings.stack_bind_address, around.certificate
     is_any = address in {EVERY_ADDRESS, "::"}
     host = around.lan_names[0] if is_any and around.lan_names else url_host(address)
-    return f"http://{host}:{settings.mlflow_port}"
+    if not settings.uses_tls:
+        return f"http://{host}:{settings.mlflow_port}"
+    host = host_on_lan(certificate, settings, around.lan_names, host)
+    return f"https://{host}:{settings.mlflow_port}"
 
 
 def _secrets(around: Surroundings) -> tuple[SecretFile, ...]:

@@ -9,11 +9,16 @@ from mlflow_compose.identity import Identity
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.image import Image
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.service import Build, Service
 from mlflow_compose.stack.site import Site
+from mlflow_compose.tls import Certificate
 
 if TYPE_CHECKING:
     from mlflow_compose.stack.stores import Stores
+
+
+NO_CERTIFICATE = Certificate("", "", ())
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Surroundings:
         owner: User and group that own the stack's folder, None for root or if unknown.
         servers: Names of the services that keep running and that others connect to.
         jobs: Names of the services that exit when their work is done.
+        certificate: Certificate of the proxy, without texts if there is no proxy.
+        behind_proxy: Services behind the proxy, each with its port.
     """
 
     settings: Settings
@@ -47,6 +54,8 @@ class Surroundings:
     owner: tuple[int, int] | None = None
     servers: Sequence[str] = ()
     jobs: Sequence[str] = ()
+    certificate: Certificate = field(default=NO_CERTIFICATE, repr=False)
+    behind_proxy: Sequence[tuple[Service, PublishedPort]] = ()
 
     @property
     def no_proxy(self) -> Mapping[str, str]:

@@ -9,13 +9,13 @@ from mlflow_compose.stack.clients import database_secrets, s3_secrets
 from mlflow_compose.stack.components import bucket_init, postgres
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.mlflow_options import command, environment
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.probe import http_healthcheck
 from mlflow_compose.stack.service import (
     COMPLETED,
     HEALTHY,
     NEVER,
     STARTED,
-    PublishedPort,
     SecretFile,
     Service,
     Volume,
@@ -84,6 +84,7 @@ def _server(around: Surroundings, name: str) -> Service:
                 site.port,
                 "MLflow",
                 "http",
+                is_proxied=True,
             ),
         ),
         healthcheck=http_healthcheck(site.listen, site.port, "/health"),

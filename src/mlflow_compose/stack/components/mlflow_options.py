@@ -27,15 +27,16 @@ ALLOCATOR = {
 
 def command(around: Surroundings) -> tuple[str, ...]:
     """Return the command that starts the server."""
-    settings, site, lan_names = around.settings, around.site, around.lan_names
+    settings, site = around.settings, around.site
+    names = (settings, around.lan_names, around.certificate)
     options = {
         "--host": site.listen,
         "--port": str(site.port),
         "--workers": str(settings.mlflow_workers),
         "--backend-store-uri": around.stores.backend_uri,
         **_artifact_options(settings, around.stores),
-        "--allowed-hosts": ",".join(allowed_hosts(settings, lan_names)),
-        **origin_options(settings, lan_names),
+        "--allowed-hosts": ",".join(allowed_hosts(*names)),
+        **origin_options(*names),
         # Without the first two, a request on a kept-alive connection waits 45 ms for a delayed ACK;
         # the last keeps the log readable: the healthcheck alone is a line every ten seconds.
         "--uvicorn-opts": "--loop uvloop --http httptools --no-access-log",

@@ -9,11 +9,11 @@ from mlflow_compose.stack.components import mlflow
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.image import build_secrets
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.service import (
     HEALTHY,
     NEVER,
     Bind,
-    PublishedPort,
     SecretFile,
     Service,
     Volume,

@@ -9,15 +9,9 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.clients import reader_secrets
 from mlflow_compose.stack.components import reader_init
 from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.probe import http_healthcheck
-from mlflow_compose.stack.service import (
-    COMPLETED,
-    NEVER,
-    PublishedPort,
-    Service,
-    Volume,
-    unprivileged,
-)
+from mlflow_compose.stack.service import COMPLETED, NEVER, Service, Volume, unprivileged
 from mlflow_compose.stack.stores import Stores
 
 NAME = "pgadmin"
@@ -40,7 +34,8 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same server without a container."""
-    server = _server(around, name, around.settings.pgadmin_port, f"data/{DATA_VOLUME}")
+    port = around.settings.pgadmin_port + around.site.offset
+    server = _server(around, name, port, f"data/{DATA_VOLUME}")
     return replace(
         server,
         command=("python", f"{name}/start_pgadmin.py"),
@@ -78,6 +73,7 @@ def _server(around: Surroundings, name: str, port: int, data: str) -> Service:
                 port,
                 "pgAdmin",
                 "http",
+                is_proxied=True,
             ),
         ),
         healthcheck=http_healthcheck(site.listen, port, "/misc/ping"),

@@ -9,7 +9,8 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.components.postgres_options import options
 from mlflow_compose.stack.healthcheck import Healthcheck
-from mlflow_compose.stack.service import PublishedPort, Service, Volume
+from mlflow_compose.stack.ports import PublishedPort
+from mlflow_compose.stack.service import Service, Volume
 from mlflow_compose.stack.site import LOOPBACK, database_addresses
 
 if TYPE_CHECKING:

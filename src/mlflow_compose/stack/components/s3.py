@@ -10,17 +10,11 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.keys import seat_key
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.providers import PORT, PROVIDERS
 from mlflow_compose.stack.providers.minio import MINIO
 from mlflow_compose.stack.providers.provider import DATA, memory_of_go
-from mlflow_compose.stack.service import (
-    Bind,
-    PublishedPort,
-    SecretFile,
-    Service,
-    Volume,
-    from_home,
-)
+from mlflow_compose.stack.service import Bind, SecretFile, Service, Volume, from_home
 from mlflow_compose.stack.site import LOOPBACK, s3_address, url_host
 
 if TYPE_CHECKING:

@@ -87,7 +87,7 @@ def _own(around: Surroundings, name: str) -> tuple[Seat, Surroundings]:
     """Return a seat, and the surroundings of its server."""
     seat = next(seat for seat in around.settings.seats if seat.service == name)
     settings = seat_settings(around.settings, seat)
-    site = seat_site(around.site, settings, seat)
+    site = seat_site(around.site, seat)
     return seat, replace(
         around,
         settings=settings,

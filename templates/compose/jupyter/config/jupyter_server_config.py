@@ -10,6 +10,10 @@ c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 c.ServerApp.ip = os.environ["JUPYTER_ADDRESS"]
 c.ServerApp.port = int(os.environ["JUPYTER_PORT"])
+if os.environ.get("JUPYTER_BEHIND_PROXY"):
+    # It listens on loopback, but browsers use the names of the proxy, which says that it has TLS.
+    c.ServerApp.allow_remote_access = True
+    c.ServerApp.trust_xheaders = True
 # No other port is published.
 c.ServerApp.port_retries = 0
 c.ServerApp.root_dir = os.environ["NOTEBOOKS"]

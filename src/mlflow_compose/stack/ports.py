@@ -1,0 +1,55 @@
+"""Ports that services publish, themselves or behind the proxy."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PublishedPort:
+    """A port of a service that is published on this machine.
+
+    Attributes:
+        name: Name among the URLs: mlflow, s3, console, postgres, jupyter or pgadmin.
+        variable: Setting that determines the port.
+        address: Address of this machine that the port binds to.
+        published: Port on this machine.
+        target: Port in the container.
+        label: Name for users.
+        scheme: URL scheme, empty for a protocol that no browser speaks.
+        is_proxied: Whether the proxy publishes it instead, if the stack has one.
+    """
+
+    name: str
+    variable: str
+    address: str
+    published: int
+    target: int
+    label: str
+    scheme: str = ""
+    is_proxied: bool = False
+
+    @property
+    def text(self) -> str:
+        """The port in Compose's short syntax."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.published}:{self.target}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A port of the proxy, and the service behind it.
+
+    Attributes:
+        service: Name of the service.
+        port: Published port; its target is the port that the proxy listens on.
+        bind: Address that the proxy listens on, in Caddy's syntax.
+        upstream: Host and port of the service for the proxy.
+        certificate: Path of the certificate, as the proxy sees it.
+        key: Path of its private key.
+    """
+
+    service: str
+    port: PublishedPort
+    bind: str
+    upstream: str
+    certificate: str
+    key: str
