@@ -6,6 +6,7 @@ from typing import Any
 
 from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
+from mlflow_compose.actions.class_limits import check_seats_stay
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
 from mlflow_compose.actions.notebooks import provide_notebooks
@@ -99,6 +100,9 @@ def _check_data(
     change = changed(plan, record)
     if change is None:
         check_mlflow(plan)
+    else:
+        # They are not counted below, and would start without their data.
+        check_seats_stay(plan, [*change.names])
     # Before servers are started to count data: they claim it with the id.
     keep_identity(plan.identity, plan.paths)
     if engine_of and change and not change.is_copied:

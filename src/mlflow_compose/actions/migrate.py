@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from mlflow_compose.actions.changed import changed, places_of
+from mlflow_compose.actions.class_limits import check_no_seats
 from mlflow_compose.actions.dvc_buckets import copy_buckets
 from mlflow_compose.actions.folders import record_folders
 from mlflow_compose.actions.hidden_data import check_elsewhere
@@ -56,6 +57,7 @@ def migrate_store(
         StoreError: A new store cannot be used, or differs from the old one after the copy.
         VerifyError: The stack does not work on the new stores.
     """
+    check_no_seats(move.old, "moves")
     engine = engine_of(move.old)
     _check(move, engine, engine_of, progress)
     _check_bucket(move)

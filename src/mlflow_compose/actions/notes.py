@@ -36,7 +36,8 @@ def notes(plan: Plan) -> Iterator[str]:
 
 def key_notes(stack: Stack) -> Iterator[str]:
     """Yield a note if the application's key may do more than it needs."""
-    if stack.has_one_key:
+    # With a class, each key has a folder of its own.
+    if stack.has_one_key and not stack.seats:
         server = stack.stores.artifacts.facts["provider"]
         yield (
             f"the S3 server {server} has one key for everything: MINIO_ACCESS_KEY is not limited "

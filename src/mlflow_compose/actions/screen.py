@@ -12,7 +12,10 @@ FIRST_RUN = """'import mlflow; mlflow.log_metric("loss", 0.5)'"""
 def where(stack: Stack) -> list[str]:
     """Return the stack's URLs and stores as lines."""
     stores = stack.stores
-    found = {port.label: stack.urls[port.name] for port in stack.opened}
+    seats = {port.name for seat in stack.seats for port in seat.ports}
+    found = {port.label: stack.urls[port.name] for port in stack.opened if port.name not in seats}
+    if seats:
+        found |= {"Seats": f"{len(seats)}, which mlflow-compose class status lists"}
     if stack.jupyter_token:
         found |= {"Token": "the value of JUPYTER_TOKEN, which Jupyter's page asks for"}
     if stack.pgadmin_login:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mlflow_compose.actions.class_limits import check_no_seats
 from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.restore import Work, idle
 from mlflow_compose.actions.undo_upgrade import finish, undo
@@ -83,6 +84,7 @@ def upgrade(move: UpgradePlan, work: Work, now: datetime) -> Result:
     """
     if not move.changes:
         return describe(move)
+    check_no_seats(work.plan, "upgrades")
     if ongoing_migration(work.plan.paths):
         raise UsageError("a migration has not ended", hint="mlflow-compose up ends it")
     for line in move.lines:

@@ -123,6 +123,11 @@ class Stack:
         return tuple((service, port) for service in self.services for port in service.ports)
 
     @property
+    def seats(self) -> tuple[Service, ...]:
+        """The servers of a class's seats."""
+        return tuple(each for each in self.services if each.is_independent and not each.one_shot)
+
+    @property
     def opened(self) -> tuple[PublishedPort, ...]:
         """The ports with a URL, those of dependencies last."""
         ports = (port for service in reversed(self.services) for port in service.ports)

@@ -1,0 +1,44 @@
+"""What a stack cannot do while it has a class with seats: their data would be left behind."""
+
+from collections.abc import Sequence
+
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.errors import DataElsewhereError, UsageError
+
+HINT = "mlflow-compose class collect keeps what the seats have stored; class down ends the class"
+
+
+def check_no_seats(plan: Plan, does: str) -> None:
+    """Make sure that a command would not leave the data of seats behind.
+
+    Args:
+        plan: The stack.
+        does: What the command does to the stack's own data, such as "moves".
+
+    Raises:
+        UsageError: The stack has seats.
+    """
+    if seats := plan.loaded.settings.seats:
+        raise UsageError(
+            f"the stack has a class with {len(seats)} seats, and this {does} only the data of the "
+            "stack itself",
+            hint=HINT,
+        )
+
+
+def check_seats_stay(plan: Plan, changed: Sequence[str]) -> None:
+    """Make sure that changed settings do not hide the data of seats.
+
+    Args:
+        plan: The stack, whose stores have moved.
+        changed: Settings that locate them.
+
+    Raises:
+        DataElsewhereError: The stack has seats.
+    """
+    if seats := plan.loaded.settings.seats:
+        names = ", ".join(changed)
+        raise DataElsewhereError(
+            f"{names} changed, but the data of the {len(seats)} seats is still in the former place",
+            hint=f"set {names} back in .env; class down --volumes would end the class",
+        )
