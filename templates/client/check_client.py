@@ -21,6 +21,7 @@ import ssl
 import sys
 from datetime import datetime, timezone
 from http.client import HTTPException
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -73,8 +74,13 @@ def main(stack: dict[str, Any]) -> int:
 
     Args:
         stack: Facts about the stack: `name`, `id`, `login`, `bucket`, the `variables` that a
-            client must set, and the names of those that are `secret`, with or without a value.
+            client must set, the names of those that are `secret`, with or without a value, the
+            name of the file of `certificates` next to this program, if there is one, and the
+            command that writes this program `again`.
     """
+    if stack["certificates"]:
+        path = Path(__file__).absolute().with_name(stack["certificates"])
+        os.environ[MLFLOW_CERTIFICATES] = str(path)
     own = {name: value for name, value in os.environ.items() if name in USED and value}
     values = {**stack["variables"], **own}
     try:
@@ -196,10 +202,7 @@ def check_server(url: str, stack: Mapping[str, Any]) -> tuple[str, str]:
         what = "this machine's proxy, or another server,"
         hint = f"add {urlsplit(url).hostname} to NO_PROXY on this machine, and run this again"
     else:
-        hint = (
-            "write this program again, on the stack's machine: "
-            "mlflow-compose env --for lan --check FILE"
-        )
+        hint = f"write this program again, on the stack's machine: {stack['again']}"
     raise Problem(f"{what} answers at {url}, not the stack {stack['name']}", hint)
 
 

@@ -1,0 +1,97 @@
+"""`class handout`: write what is handed out to a class."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mlflow_compose.actions.class_access import accesses
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.classroom import Access, Server, handouts
+from mlflow_compose.classroom.handouts import ALL, TABLE, TABLE_CSV
+from mlflow_compose.errors import FilesError, UsageError
+from mlflow_compose.identity import keep_identity
+from mlflow_compose.paths import sources
+from mlflow_compose.payloads import HandedOut, SeatHandout
+from mlflow_compose.render import write_private
+from mlflow_compose.result import Result
+from mlflow_compose.settings.rules import is_loopback
+
+HANDOUTS = "handouts"
+# The folder of the class has people's names and passwords.
+CLASS_MODE = 0o700
+AGAIN = "mlflow-compose class handout"
+
+
+def handout_folder(plan: Plan) -> Path:
+    """Return the folder that hand-outs are written into by default."""
+    return plan.paths.classroom / HANDOUTS
+
+
+def write_handouts(plan: Plan, folder: Path) -> Result:
+    """Write the hand-outs of all seats, and remove those of seats that no longer exist.
+
+    Args:
+        plan: The stack.
+        folder: Folder for the hand-outs, and for nothing else.
+
+    Raises:
+        UsageError: The stack has no seats.
+        RosterError: The file of the members is damaged.
+        FilesError: Files cannot be read or written, or are not from this tool.
+        FilesChangedError: A hand-out was edited; nothing is written.
+    """
+    found = accesses(plan)
+    if not found:
+        raise _no_seats(plan)
+    # The programs recognize the stack by its id, which it may not have before its first start.
+    keep_identity(plan.identity, plan.paths)
+    client = f"mlflow-skinny=={plan.loaded.settings.mlflow_version}"
+    server = Server(plan.stack.name, plan.identity.id, client, AGAIN)
+    texts = {**sources("client"), **sources("classroom")}
+    if folder == handout_folder(plan):
+        _make_class_folder(folder.parent)
+    removed = write_private(handouts(found, server, texts), folder)
+    seats = [
+        SeatHandout(each.seat, each.names, each.url, each.user, str(folder / each.seat))
+        for each in found
+    ]
+    notes = [*_notes(plan)]
+    data = HandedOut(str(folder), str(folder / ALL), str(folder / TABLE), seats, removed, notes)
+    return Result(data, [*_lines(folder, found, removed), *(f"note: {one}" for one in notes)])
+
+
+def _no_seats(plan: Plan) -> UsageError:
+    mode = plan.loaded.settings.class_mode
+    if mode == "none":
+        return UsageError(
+            "the stack has no class: CLASS_MODE is none",
+            hint="mlflow-compose class create roster.csv",
+        )
+    return UsageError("the class has no seats", hint="mlflow-compose class add NAME")
+
+
+def _make_class_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True, mode=CLASS_MODE)
+    except OSError as error:
+        raise FilesError(f"{folder} cannot be created: {error.strerror}") from None
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    if is_loopback(plan.loaded.settings.stack_bind_address):
+        yield (
+            "only this machine can open these addresses: STACK_BIND_ADDRESS is a loopback "
+            "address; set it to 0.0.0.0 in .env, run mlflow-compose up, and write the hand-outs "
+            "again"
+        )
+
+
+def _lines(folder: Path, found: Sequence[Access], removed: Sequence[str]) -> Iterator[str]:
+    count = "1 seat" if len(found) == 1 else f"{len(found)} seats"
+    yield f"wrote the hand-outs of {count}; they have passwords, and only you can read them"
+    yield f"print      {folder / ALL}"
+    yield f"for you    {folder / TABLE}, {TABLE_CSV}"
+    yield f"for each   {folder / found[0].seat} and so on: a seat's own files"
+    seats = {each.seat for each in found}
+    gone = {path.partition("/")[0] for path in removed if "/" in path} - seats
+    for seat in sorted(gone):
+        yield f"removed    {folder / seat}: there is no such seat now"
