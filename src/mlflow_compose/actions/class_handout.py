@@ -11,7 +11,7 @@ from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import sources
 from mlflow_compose.payloads import HandedOut, SeatHandout
-from mlflow_compose.render import write_private
+from mlflow_compose.render import remove_private, write_private
 from mlflow_compose.result import Result
 from mlflow_compose.settings.rules import is_loopback
 
@@ -59,12 +59,25 @@ def write_handouts(plan: Plan, folder: Path) -> Result:
     return Result(data, [*_lines(folder, found, removed), *(f"note: {one}" for one in notes)])
 
 
+def remove_handouts(plan: Plan) -> tuple[str, ...]:
+    """Remove the hand-outs in the default folder, for example at the end of a class.
+
+    Returns:
+        The paths of those that were edited, and stay.
+
+    Raises:
+        FilesError: A file cannot be removed.
+    """
+    folder = handout_folder(plan)
+    return tuple(str(folder / path) for path in remove_private(folder)) if folder.is_dir() else ()
+
+
 def _no_seats(plan: Plan) -> UsageError:
     mode = plan.loaded.settings.class_mode
     if mode == "none":
         return UsageError(
             "the stack has no class: CLASS_MODE is none",
-            hint="mlflow-compose class create roster.csv",
+            hint="mlflow-compose class create people.csv",
         )
     return UsageError("the class has no seats", hint="mlflow-compose class add NAME")
 

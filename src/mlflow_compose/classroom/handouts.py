@@ -7,7 +7,7 @@ from mlflow_compose.classroom import seat_files as files
 from mlflow_compose.classroom.access import Access
 from mlflow_compose.classroom.qr import qr_code
 from mlflow_compose.classroom.seat_files import Server, seat_files, statements
-from mlflow_compose.classroom.table import HEADINGS, rows_of, table_csv
+from mlflow_compose.classroom.table import rows_of, table_csv
 from mlflow_compose.render import page
 
 ALL, TABLE, TABLE_CSV, HANDOUT = "all.html", "table.html", "table.csv", "handout.html"
@@ -54,7 +54,8 @@ def handouts(
     """
     pages = [printed(access, server.client) for access in accesses]
     title = f"Seats of the class on {server.name}"
-    table = {"title": title, "headings": HEADINGS, "rows": [*rows_of(accesses)]}
+    shared = [access.seat for access in accesses if access.experiment]
+    table = {"title": title, "rows": [*rows_of(accesses)], "experiments": shared or None}
     found = {
         **IGNORED,
         ALL: page(PAGES, {"title": title, "pages": pages}),

@@ -39,7 +39,10 @@ def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
         _make(folder)
         after = {path: (digest(text),) for path, text in sorted(files.items())}
         # If writing is interrupted, the manifest has the old and the new digest of each file.
-        both = {path: (*known.get(path, ()), *after.get(path, ())) for path in known | after}
+        both = {
+            path: tuple(dict.fromkeys((*known.get(path, ()), *after.get(path, ()))))
+            for path in known | after
+        }
         write_manifest(both, folder, PRIVATE_FILE)
         for path, text in files.items():
             for parent in reversed(PurePosixPath(path).parents[:-1]):
@@ -50,6 +53,32 @@ def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
             remove_empty((folder / path).parent, folder)
         write_manifest(after, folder, PRIVATE_FILE)
     return stale
+
+
+def remove_private(folder: Path) -> tuple[str, ...]:
+    """Remove the files that `write_private` wrote, and the folder if nothing else is in it.
+
+    Files that were edited stay, and so does everything that was not written here.
+
+    Returns:
+        The paths of the files that were not removed.
+
+    Raises:
+        FilesError: A link is in the way, or a file cannot be removed.
+    """
+    with file_errors(folder, "removed"):
+        known = read_manifest(folder)
+        _check_links(folder, known)
+        kept = _edited(folder, {}, known)
+        for path in known.keys() - {*kept}:
+            (folder / path).unlink(missing_ok=True)
+            remove_empty((folder / path).parent, folder)
+        if kept:
+            write_manifest({path: known[path] for path in kept}, folder, PRIVATE_FILE)
+        else:
+            (folder / MANIFEST).unlink(missing_ok=True)
+            remove_empty(folder, folder.parent)
+    return kept
 
 
 def _check_folder(folder: Path) -> None:
@@ -74,18 +103,26 @@ def _check_links(folder: Path, paths: Iterable[str]) -> None:
 def _check_edited(
     folder: Path, files: Mapping[str, str], known: Mapping[str, Sequence[str]]
 ) -> None:
-    edited = []
+    if edited := _edited(folder, files, known):
+        names = ", ".join(f"{folder.name}/{path}" for path in edited)
+        raise FilesChangedError(
+            f"{names} {'was' if len(edited) == 1 else 'were'} edited by hand, and would be "
+            "overwritten or removed, so nothing was written",
+            hint="move the edited file away and try again, or choose a new folder with --output",
+        )
+
+
+def _edited(
+    folder: Path, files: Mapping[str, str], known: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    """Return the paths of files that have neither the old content nor the new one."""
+    found = []
     for path in sorted({*files, *known}):
         current = read(folder / path)
         is_own = current is None or digest(current) in known.get(path, ())
         if not is_own and current != files.get(path):
-            edited.append(f"{folder.name}/{path}")
-    if edited:
-        raise FilesChangedError(
-            f"{', '.join(edited)} {'was' if len(edited) == 1 else 'were'} edited by hand, and "
-            "would be overwritten or removed, so nothing was written",
-            hint="move the edited file away and try again, or choose a new folder with --output",
-        )
+            found.append(path)
+    return tuple(found)
 
 
 def _make(folder: Path) -> None:
