@@ -7,7 +7,6 @@ import typer
 
 from mlflow_compose.cli.context import context_of
 
-
 app = typer.Typer()
 
 
