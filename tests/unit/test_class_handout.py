@@ -75,6 +75,17 @@ def test_hand_outs_of_a_seat_that_is_gone_must_be_removed(teacher: User) -> None
     assert "alan-t" not in (folder / "table.csv").read_text(encoding="utf-8")
 
 
+def test_only_pages_that_changed_must_be_printed_again(teacher: User) -> None:
+    printed = f"print      {teacher.folder / 'class' / 'handouts' / 'all.html'}"
+    assert printed in teacher.types("class", "handout").out.splitlines()
+    assert f"{printed}, if you have not: nothing changed" in teacher.types("class", "handout").out
+    teacher.has_env(*CLASS, f"{SEATS} zoe=5203")
+    assert "print      zoe/handout.html: the other" in teacher.types("class", "handout").out
+    teacher.has_env(*CLASS, "CLASS_SEATS=ada=5207 alan-t=5202 zoe=5203")
+    seats = json.loads(teacher.types("class", "handout", "--json").out)["data"]["seats"]
+    assert [one["seat"] for one in seats if one["changed"]] == ["ada"]
+
+
 def test_another_folder_must_be_possible(teacher: User, tmp_path: Path) -> None:
     folder = tmp_path / "stick"
     folder.mkdir()

@@ -9,6 +9,7 @@ import pytest
 
 from mlflow_compose.errors import FilesChangedError, FilesError
 from mlflow_compose.render import File, private, remove_private, replace_file, write_private
+from mlflow_compose.render.private import Written
 
 FILES = {"all.html": "all", "ada/.env": "secret of ada", "ben/.env": "secret of ben"}
 
@@ -47,10 +48,10 @@ def test_files_of_an_earlier_call_must_be_removed_with_their_folders(tmp_path: P
     folder = tmp_path / "handouts"
     write_private(FILES, folder)
     kept = {path: text for path, text in FILES.items() if not path.startswith("ben/")}
-    assert write_private(kept, folder) == ("ben/.env",)
+    assert write_private(kept, folder) == Written((), ("ben/.env",))
     assert contents(folder) == kept
     assert not (folder / "ben").exists()
-    assert write_private(kept, folder) == ()
+    assert write_private({**kept, "all.html": "two"}, folder) == Written(("all.html",), ())
 
 
 def test_files_of_the_user_must_stay(tmp_path: Path) -> None:

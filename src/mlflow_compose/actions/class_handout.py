@@ -1,12 +1,12 @@
 """`class handout`: write what is handed out to a class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlflow_compose.actions.class_access import accesses
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Access, Server, handouts
-from mlflow_compose.classroom.handouts import ALL, TABLE, TABLE_CSV
+from mlflow_compose.classroom import Server, handouts
+from mlflow_compose.classroom.handouts import ALL, HANDOUT, TABLE, TABLE_CSV
 from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import sources
@@ -49,14 +49,23 @@ def write_handouts(plan: Plan, folder: Path) -> Result:
     texts = {**sources("client"), **sources("classroom")}
     if folder == handout_folder(plan):
         _make_class_folder(folder.parent)
-    removed = write_private(handouts(found, server, texts), folder)
+    written = write_private(handouts(found, server, texts), folder)
     seats = [
-        SeatHandout(each.seat, each.names, each.url, each.user, str(folder / each.seat))
+        SeatHandout(
+            each.seat,
+            each.names,
+            each.url,
+            each.user,
+            str(folder / each.seat),
+            changed=f"{each.seat}/{HANDOUT}" in written.changed,
+        )
         for each in found
     ]
     notes = [*_notes(plan)]
-    data = HandedOut(str(folder), str(folder / ALL), str(folder / TABLE), seats, removed, notes)
-    return Result(data, [*_lines(folder, found, removed), *(f"note: {one}" for one in notes)])
+    data = HandedOut(
+        str(folder), str(folder / ALL), str(folder / TABLE), seats, written.removed, notes
+    )
+    return Result(data, [*_lines(folder, data), *(f"note: {one}" for one in notes)])
 
 
 def remove_handouts(plan: Plan) -> tuple[str, ...]:
@@ -98,13 +107,18 @@ def _notes(plan: Plan) -> Iterator[str]:
         )
 
 
-def _lines(folder: Path, found: Sequence[Access], removed: Sequence[str]) -> Iterator[str]:
-    count = "1 seat" if len(found) == 1 else f"{len(found)} seats"
+def _lines(folder: Path, data: HandedOut) -> Iterator[str]:
+    count = "1 seat" if len(data.seats) == 1 else f"{len(data.seats)} seats"
     yield f"wrote the hand-outs of {count}; they have passwords, and only you can read them"
-    yield f"print      {folder / ALL}"
-    yield f"for you    {folder / TABLE}, {TABLE_CSV}"
-    yield f"for each   {folder / found[0].seat} and so on: a seat's own files"
-    seats = {each.seat for each in found}
-    gone = {path.partition("/")[0] for path in removed if "/" in path} - seats
+    changed = [each.seat for each in data.seats if each.changed]
+    if len(changed) in {0, len(data.seats)}:
+        yield f"print      {data.print}{'' if changed else ', if you have not: nothing changed'}"
+    else:
+        names = ", ".join(f"{seat}/{HANDOUT}" for seat in changed)
+        yield f"print      {names}: the other pages did not change"
+    yield f"for you    {data.table}, {TABLE_CSV}"
+    yield f"for each   {data.seats[0].folder} and so on: a seat's own files"
+    seats = {each.seat for each in data.seats}
+    gone = {path.partition("/")[0] for path in data.removed if "/" in path} - seats
     for seat in sorted(gone):
         yield f"removed    {folder / seat}: there is no such seat now"

@@ -15,6 +15,7 @@ class SeatHandout:
     url: str = key("URL of its tracking server.")
     user: str = key("Name with which its people log in.")
     folder: str = key("Folder of its files.")
+    changed: bool = key("Whether its page is new, or changed since hand-outs were last written.")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mlflow_compose.errors import FilesChangedError, FilesError
@@ -13,7 +14,15 @@ from mlflow_compose.render.tree import File
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
-def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Written:
+    """What a call changed, as paths relative to the folder."""
+
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def write_private(files: Mapping[str, str], folder: Path) -> Written:
     """Write files into a private folder, and remove those that an earlier call wrote.
 
     Files are never written or removed through a link below the folder, nor if they were edited.
@@ -21,9 +30,6 @@ def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
     Args:
         files: Texts by path, relative to the folder.
         folder: The folder; a new one, an empty one, or one that was written here.
-
-    Returns:
-        The paths of the removed files.
 
     Raises:
         FilesError: The folder holds other files, a link is in the way, or a file cannot be read or
@@ -36,6 +42,7 @@ def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
         stale = tuple(sorted(known.keys() - files.keys()))
         _check_links(folder, {*known, *files})
         _check_edited(folder, files, known)
+        changed = tuple(path for path, text in files.items() if read(folder / path) != text)
         _make(folder)
         after = {path: (digest(text),) for path, text in sorted(files.items())}
         # If writing is interrupted, the manifest has the old and the new digest of each file.
@@ -52,7 +59,7 @@ def write_private(files: Mapping[str, str], folder: Path) -> tuple[str, ...]:
             (folder / path).unlink(missing_ok=True)
             remove_empty((folder / path).parent, folder)
         write_manifest(after, folder, PRIVATE_FILE)
-    return stale
+    return Written(changed, stale)
 
 
 def remove_private(folder: Path) -> tuple[str, ...]:
