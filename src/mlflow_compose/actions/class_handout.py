@@ -1,11 +1,11 @@
 """`class handout`: write what is handed out to a class."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mlflow_compose.actions.class_access import accesses
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Server, handouts
+from mlflow_compose.classroom import Access, Server, handouts
 from mlflow_compose.classroom.handouts import ALL, HANDOUT, TABLE, TABLE_CSV
 from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.identity import keep_identity
@@ -44,26 +44,18 @@ def write_handouts(plan: Plan, folder: Path) -> Result:
         raise _no_seats(plan)
     # The programs recognize the stack by its id, which it may not have before its first start.
     keep_identity(plan.identity, plan.paths)
-    client = f"mlflow-skinny=={plan.loaded.settings.mlflow_version}"
-    server = Server(plan.stack.name, plan.identity.id, client, AGAIN)
     texts = {**sources("client"), **sources("classroom")}
     if folder == handout_folder(plan):
         _make_class_folder(folder.parent)
-    written = write_private(handouts(found, server, texts), folder)
-    seats = [
-        SeatHandout(
-            each.seat,
-            each.names,
-            each.url,
-            each.user,
-            str(folder / each.seat),
-            changed=f"{each.seat}/{HANDOUT}" in written.changed,
-        )
-        for each in found
-    ]
+    written = write_private(handouts(found, _server(plan), texts), folder)
     notes = [*_notes(plan)]
     data = HandedOut(
-        str(folder), str(folder / ALL), str(folder / TABLE), seats, written.removed, notes
+        str(folder),
+        str(folder / ALL),
+        str(folder / TABLE),
+        [_seat(each, folder, written.changed) for each in found],
+        written.removed,
+        notes,
     )
     return Result(data, [*_lines(folder, data), *(f"note: {one}" for one in notes)])
 
@@ -79,6 +71,22 @@ def remove_handouts(plan: Plan) -> tuple[str, ...]:
     """
     folder = handout_folder(plan)
     return tuple(str(folder / path) for path in remove_private(folder)) if folder.is_dir() else ()
+
+
+def _server(plan: Plan) -> Server:
+    client = f"mlflow-skinny=={plan.loaded.settings.mlflow_version}"
+    return Server(plan.stack.name, plan.identity.id, client, AGAIN)
+
+
+def _seat(access: Access, folder: Path, changed: Collection[str]) -> SeatHandout:
+    return SeatHandout(
+        access.seat,
+        access.names,
+        access.url,
+        access.user,
+        str(folder / access.seat),
+        f"{access.seat}/{HANDOUT}" in changed,
+    )
 
 
 def _no_seats(plan: Plan) -> UsageError:
