@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import socket
 import sys
 import sysconfig
@@ -76,6 +77,27 @@ def is_outward(interface: str, address: str) -> bool:
     counting them, the start of one stack would change the files of another.
     """
     return not address.startswith("127.") and not interface.startswith(VIRTUAL_INTERFACES)
+
+
+def memory() -> tuple[int, int]:
+    """Return the bytes of memory that are available now, and those that this machine has."""
+    import psutil
+
+    found = psutil.virtual_memory()
+    return int(found.available), int(found.total)
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def disk_free(folder: Path) -> int:
+    """Return the free bytes of the disk of a folder, or of the nearest one above that exists."""
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    return shutil.disk_usage(existing).free
 
 
 def is_alive(pid: int) -> bool:

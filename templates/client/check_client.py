@@ -79,8 +79,9 @@ def main(stack: dict[str, Any]) -> int:
 
     Args:
         stack: Facts about the stack: `name`, `id`, `login`, `bucket`, the `variables` that a
-            client must set, the names of those that are `secret`, with or without a value, and
-            the CA certificates (`ca`) with which clients verify it, if any.
+            client must set, the names of those that are `secret`, with or without a value, the CA
+            certificates (`ca`) with which clients verify it, if any, and the command that writes
+            this program `again`.
     """
     own = {name: value for name, value in os.environ.items() if name in USED and value}
     values = {**stack["variables"], **own}
@@ -223,10 +224,7 @@ def check_server(url: str, stack: Mapping[str, Any]) -> tuple[str, str]:
         what = "this machine's proxy, or another server,"
         hint = f"add {urlsplit(url).hostname} to NO_PROXY on this machine, and run this again"
     else:
-        hint = (
-            "write this program again, on the stack's machine: "
-            "mlflow-compose env --for lan --check FILE"
-        )
+        hint = f"write this program again, on the stack's machine: {stack['again']}"
     raise Problem(f"{what} answers at {url}, not the stack {stack['name']}", hint)
 
 

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from .conftest import MakeStack
+from .handed_out import HandedOut
 from .seats import SEATS, Class, Seat, open_class
 from .tracking import ARTIFACTS, MLFLOW, Api
 
@@ -34,6 +35,28 @@ def test_each_seat_of_a_roster_must_work_for_its_people_only(class_: Class) -> N
             assert intruder.call("GET", READ).status_code == UNAUTHORIZED
     # The teacher's own server is another one.
     assert len(class_.stack.api.post("experiments/search", max_results=10)["experiments"]) == 1
+
+
+def test_what_is_handed_out_must_open_its_own_seat_and_no_other(class_: Class) -> None:
+    class_.stack.tool("class", "handout")
+    folder = class_.stack.folder / "class" / "handouts"
+    found = {name: HandedOut(folder / name) for name in class_.seats}
+    for name, seat in class_.seats.items():
+        assert [*found[name].variables.values()] == [seat.url, seat.name, seat.password]
+        found[name].check().shows(f"as {name}")
+    ada, red, lilei = class_.seats.values()
+    refused = found[ada.name].check(code=1, MLFLOW_TRACKING_URI=red.url)
+    refused.shows(f"MLflow refuses the login of {ada.name}")
+    runs = {ada: found[ada.name].first_run(), red: found[red.name].notebook()}
+    for seat, logged in runs.items():
+        assert logged.url == seat.url
+        query = f"run_id={logged.id}&metric_key=loss"
+        history = seat.api.call("GET", f"/api/2.0/mlflow/metrics/get-history?{query}").json()
+        assert len(history["metrics"]) == 20
+        path = f"{logged.experiment_id}/{logged.id}/artifacts/hello.txt"
+        assert seat.api.artifact("GET", path).text == "Logged from this computer.\n"
+    made = found[lilei.name].shell()
+    assert lilei.api.get("experiments/get", experiment_id=made)["experiment"]
 
 
 def test_the_keys_of_a_seat_must_open_nothing_else(class_: Class) -> None:
@@ -148,6 +171,7 @@ def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
     assert class_.stack.volumes() == set()
     assert class_.stack.ids() == {}
     assert not [*class_.folder.rglob("seat*")]
+    # The hand-outs are gone, too.
     assert [path.name for path in (folder / "class").iterdir()] == [grades.name]
     assert class_.stack.settings["CLASS_MODE"] == "none"
 

@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "checks": {*STACK, "engines", "clients"},
     "boot": {"errors", "files"},
     "people": {"errors"},
-    "classroom": {"errors", "files", "people"},
+    "classroom": {"errors", "files", "people", "connect", "render"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {
@@ -115,6 +115,7 @@ MAY_USE = {
     "jinja2": ("render/",),
     "psutil": ("machine.py", "engines/"),
     "pyrage": ("data/backup/sealed.py",),
+    "segno": ("classroom/qr.py",),
     "supervisor": ("engines/local/",),
     "uv": ("engines/local/",),
     "pydantic": (

@@ -57,14 +57,21 @@ def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
     for seat in settings.seats:
         password = seat_password(settings, seat.name)
         url = f"{origin}:{seat.port}"
-        yield Access(seat.name, members.get(seat.name, ()), url, seat.name, password)
+        people = members.get(seat.name, ())
+        yield Access(seat.name, people, url, seat.name, password, ca_certs=_ca_certs(plan))
 
 
 def _of_shared(plan: Plan, members: Members) -> Iterator[Access]:
     settings = plan.loaded.settings
     url = f"{_origin(plan)}:{settings.mlflow_port}"
     for name, people in members.items():
-        yield Access(name, people, url, name, seat_password(settings, name), experiment=name)
+        password = seat_password(settings, name)
+        yield Access(name, people, url, name, password, experiment=name, ca_certs=_ca_certs(plan))
+
+
+def _ca_certs(plan: Plan) -> str:
+    """Return the CA certificates that clients need, empty without TLS or if they have them."""
+    return plan.stack.certificate.ca if plan.stack.certificate else ""
 
 
 def _origin(plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mlflow_compose.actions.class_access import MEMBERS
+from mlflow_compose.actions.class_handout import remove_handouts
 from mlflow_compose.actions.class_setup import check_class
 from mlflow_compose.actions.down import down
 from mlflow_compose.actions.new_settings import with_values
@@ -31,8 +32,13 @@ def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool)
     change.apply()
     # Secrets of the seats are rendered files.
     write(after.rendering(), after.folder)
+    edited = remove_handouts(plan)
     deleted = _delete(plan.paths.classroom)
-    lines = [*stopped.lines, *(f"deleted {path}" for path in deleted)]
+    lines = [
+        *stopped.lines,
+        *(f"deleted {path}" for path in deleted),
+        *(f"kept {path}, which was edited" for path in edited),
+    ]
     return Result(ClassStopped(plan.stack.name, volumes, deleted), lines)
 
 

@@ -4,6 +4,7 @@ Everything here is a pure function: files and servers are read and written by `a
 """
 
 from mlflow_compose.classroom.access import Access
+from mlflow_compose.classroom.handouts import handouts
 from mlflow_compose.classroom.members import (
     Members,
     members_of,
@@ -11,5 +12,15 @@ from mlflow_compose.classroom.members import (
     numbered,
     read_members,
 )
+from mlflow_compose.classroom.seat_files import Server
 
-__all__ = ["Access", "Members", "members_of", "members_text", "numbered", "read_members"]
+__all__ = [
+    "Access",
+    "Members",
+    "Server",
+    "handouts",
+    "members_of",
+    "members_text",
+    "numbered",
+    "read_members",
+]

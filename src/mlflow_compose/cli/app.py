@@ -9,6 +9,7 @@ from mlflow_compose import __version__
 from mlflow_compose.cli import (
     backup,
     boot,
+    capacity,
     classroom,
     completion,
     connect,
@@ -52,6 +53,7 @@ app.add_typer(serving.app)
 app.add_typer(boot.app, name="service")
 app.add_typer(users.app, name="user")
 app.add_typer(classroom.app, name="class")
+app.add_typer(capacity.app)
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

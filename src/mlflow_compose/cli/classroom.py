@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlflow_compose.cli import class_handout
 from mlflow_compose.cli.context import Context, WaitTimeout, context_of
 from mlflow_compose.errors import UsageError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow_compose.actions.class_setup import Work
 
 app = typer.Typer(help="Give each participant of a class a tracking server or a login.")
+app.add_typer(class_handout.app)
 Roster = Annotated[
     Path | None,
     typer.Argument(

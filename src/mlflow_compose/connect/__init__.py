@@ -5,7 +5,7 @@ language; `script` writes a program that another machine can check its connectio
 """
 
 from mlflow_compose.connect.formats import FORMATS, written
-from mlflow_compose.connect.script import check_script
+from mlflow_compose.connect.script import check_program, check_script
 from mlflow_compose.connect.variables import PLACES, ClientEnvironment, Variable, client_environment
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "PLACES",
     "ClientEnvironment",
     "Variable",
+    "check_program",
     "check_script",
     "client_environment",
     "written",

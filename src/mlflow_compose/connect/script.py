@@ -1,5 +1,6 @@
 """The program with which another machine checks its connection to the stack."""
 
+from collections.abc import Mapping
 from pprint import pformat
 
 from mlflow_compose.connect.variables import ClientEnvironment
@@ -10,6 +11,8 @@ CALL = """
 if __name__ == "__main__":
     raise SystemExit(main({stack}))
 """
+# What writes the program again.
+ENV = "mlflow-compose env --for lan --check FILE"
 
 
 def check_script(
@@ -32,5 +35,16 @@ def check_script(
         "variables": dict(environment.values(secrets=secrets)),
         "secret": [*environment.hidden(secrets=False)],
         "ca": stack.certificate.ca if stack.certificate else "",
+        "again": ENV,
     }
-    return source + CALL.format(stack=pformat(facts, sort_dicts=False))
+    return check_program(source, facts)
+
+
+def check_program(source: str, facts: Mapping[str, object]) -> str:
+    """Return the program, called with facts.
+
+    Args:
+        source: Text of `templates/client/check_client.py`.
+        facts: What its `main` needs.
+    """
+    return source + CALL.format(stack=pformat(dict(facts), sort_dicts=False))

@@ -25,6 +25,7 @@ from mlflow_compose.payloads.classroom import (
     ClassStopped,
     SeatsRemoved,
 )
+from mlflow_compose.payloads.classroom_handouts import CapacityFound, HandedOut, SeatHandout
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -141,6 +142,8 @@ Payload = (
     | ClassSeeded
     | SeatsRemoved
     | ClassStopped
+    | HandedOut
+    | CapacityFound
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -168,7 +171,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
-    "class": (ClassStarted, ClassCollected, ClassSeeded, SeatsRemoved, ClassStopped),
+    "class": (ClassStarted, ClassCollected, ClassSeeded, SeatsRemoved, ClassStopped, HandedOut),
+    "plan": (CapacityFound,),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -182,6 +186,7 @@ __all__ = [
     "BackupChecked",
     "BackupScheduled",
     "BootService",
+    "CapacityFound",
     "ClassCollected",
     "ClassSeat",
     "ClassSeeded",
@@ -204,6 +209,7 @@ __all__ = [
     "Garbage",
     "GarbageGroup",
     "Granted",
+    "HandedOut",
     "Help",
     "Imported",
     "Logs",
@@ -220,6 +226,7 @@ __all__ = [
     "QueryResult",
     "Rendered",
     "Restored",
+    "SeatHandout",
     "SeatsRemoved",
     "Served",
     "ServedList",

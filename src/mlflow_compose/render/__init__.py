@@ -7,6 +7,8 @@ they differ, and never if they were edited by hand: a manifest has the digests o
 from mlflow_compose.render.disk import Change, changes, write
 from mlflow_compose.render.files import replace_file
 from mlflow_compose.render.identity_file import identity_in
+from mlflow_compose.render.page import page
+from mlflow_compose.render.private import remove_private, write_private
 from mlflow_compose.render.tree import File, Rendering, Tree, render
 
 __all__ = [
@@ -16,7 +18,10 @@ __all__ = [
     "Tree",
     "changes",
     "identity_in",
+    "page",
+    "remove_private",
     "render",
     "replace_file",
     "write",
+    "write_private",
 ]

@@ -1,8 +1,7 @@
 """Compare trees with the disk, and write them."""
 
-import json
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from mlflow_compose.errors import FilesChangedError, FilesError
 from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.render.files import diff, digest, read, read_bytes, replace_file, shown
 from mlflow_compose.render.identity_file import with_identity, write_identity
-from mlflow_compose.render.tree import File, Rendering, Tree
+from mlflow_compose.render.manifest import MANIFEST, read_manifest, write_manifest
+from mlflow_compose.render.tree import Rendering, Tree
 
-MANIFEST = ".manifest.json"
-MANIFEST_VERSION = 1
 FOLDER_MODE = 0o755
 SECRETS_FOLDER_MODE = 0o700
 
@@ -42,7 +40,7 @@ def changes(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
     Raises:
         FilesError: A file cannot be read.
     """
-    with _file_errors(folder, "read"):
+    with file_errors(folder, "read"):
         secrets = list(_changes(rendering.secrets, folder / SECRETS_DIR))
         return (
             *_changes(rendering.files, folder),
@@ -69,7 +67,7 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
             )
     if edited := [change.path for change in differing if change.by_hand]:
         raise _edited(edited, folder, rendering.override)
-    with _file_errors(folder, "written"):
+    with file_errors(folder, "written"):
         if rendering.secrets:
             _check_secrets_folder(folder / SECRETS_DIR)
         _write(rendering.files, folder, FOLDER_MODE)
@@ -83,7 +81,8 @@ def write(rendering: Rendering, folder: Path) -> tuple[Change, ...]:
 
 
 @contextmanager
-def _file_errors(folder: Path, action: str) -> Iterator[None]:
+def file_errors(folder: Path, action: str) -> Iterator[None]:
+    """Report errors of the file system while files of a folder are read or written."""
     try:
         yield
     except OSError as error:
@@ -114,7 +113,7 @@ def _open_folder(folder: Path) -> Iterator[Change]:
 
 
 def _changes(tree: Tree, folder: Path) -> Iterator[Change]:
-    known = _read_manifest(folder)
+    known = read_manifest(folder)
     for path, file in tree.items():
         current = read(folder / path)
         if current is None:
@@ -143,7 +142,7 @@ def _identity_changes(tree: Tree, folder: Path) -> Iterator[Change]:
 
 
 def _write(tree: Tree, folder: Path, mode: int) -> None:
-    before = _read_manifest(folder)
+    before = read_manifest(folder)
     after = {path: (digest(file.text),) for path, file in sorted(tree.items())}
     # The user may choose the mode of an existing folder. Only that of folders with rendered files,
     # which containers read, is restored, for example after a clone with umask 077.
@@ -154,13 +153,13 @@ def _write(tree: Tree, folder: Path, mode: int) -> None:
     if any(digest(read(folder / path) or "") not in digests for path, digests in after.items()):
         # If writing is interrupted, the manifest has the old and the new digest of each file.
         both = {path: (*before.get(path, ()), *after.get(path, ())) for path in before | after}
-        _write_manifest(both, folder)
+        write_manifest(both, folder)
     for path, file in tree.items():
         replace_file(folder / path, file)
     for path in before.keys() - tree.keys():
         (folder / path).unlink(missing_ok=True)
-        _remove_empty((folder / path).parent, folder)
-    _write_manifest(after, folder)
+        remove_empty((folder / path).parent, folder)
+    write_manifest(after, folder)
 
 
 def _make_folder(folder: Path, mode: int, *, is_own: bool) -> None:
@@ -170,37 +169,11 @@ def _make_folder(folder: Path, mode: int, *, is_own: bool) -> None:
         folder.chmod(mode)
 
 
-def _write_manifest(files: Mapping[str, Sequence[str]], folder: Path) -> None:
-    manifest = {"version": MANIFEST_VERSION, "files": files}
-    replace_file(folder / MANIFEST, File(json.dumps(manifest, indent=2) + "\n"))
-
-
-def _remove_empty(folder: Path, top: Path) -> None:
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder below `top`, and those above it, as far as they are empty."""
     while folder != top and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
-
-
-def _read_manifest(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return the digests of written files by path; two if writing was interrupted."""
-    text = read(folder / MANIFEST)
-    if text is None:
-        return {}
-    try:
-        found = {path: tuple(digests) for path, digests in json.loads(text)["files"].items()}
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise _damaged(folder) from None
-    if any(Path(path).is_absolute() or ".." in Path(path).parts for path in found):
-        # The manifest may come from a clone, and files in it that are not rendered are deleted.
-        raise _damaged(folder)
-    return found
-
-
-def _damaged(folder: Path) -> FilesError:
-    return FilesError(
-        f"{folder / MANIFEST} is damaged",
-        hint=f"remove {folder / MANIFEST} and the rendered files next to it, then try again",
-    )
 
 
 def _edited(paths: Sequence[str], folder: Path, override: str) -> FilesChangedError:
