@@ -103,7 +103,8 @@ def prefixes(request: Request) -> list[str]:
         return []
     with connect(request) as connection:
         found = connection.execute(text(RUNS), {"name": name})
-        return [f"{experiment}/{run}/artifacts/" for experiment, run in found]
+        top = request["prefix"]
+        return [f"{top}{experiment}/{run}/artifacts/" for experiment, run in found]
 
 
 def clean(request: Request) -> None:
