@@ -22,6 +22,7 @@ from mlflow_compose.cli import (
     stores,
     upgrade,
     users,
+    workspaces,
 )
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
@@ -50,6 +51,7 @@ app.add_typer(diagram.app)
 app.add_typer(serving.app)
 app.add_typer(boot.app, name="service")
 app.add_typer(users.app, name="user")
+app.add_typer(workspaces.app, name="workspace")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

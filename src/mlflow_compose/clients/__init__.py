@@ -1,8 +1,8 @@
 """Talk to a running stack from this machine, as its users do.
 
 `tracking` is a client of MLflow's REST API, `objects` of S3, `jupyter` of JupyterLab, `models` of a
-served model, `pgadmin` of pgAdmin, `users` of MLflow's login. They raise their own small errors,
-which describe what happened; `checks` find out why.
+served model, `pgadmin` of pgAdmin, `users` of MLflow's login, `workspaces` of MLflow's workspaces.
+They raise their own small errors, which describe what happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.errors import NoAnswer, TrackingError, Unreachable
@@ -12,6 +12,7 @@ from mlflow_compose.clients.objects import Listed, Objects, ObjectsError
 from mlflow_compose.clients.pgadmin import PgAdmin, PgAdminError
 from mlflow_compose.clients.tracking import Tracking
 from mlflow_compose.clients.users import User, Users
+from mlflow_compose.clients.workspaces import Workspace, Workspaces
 
 __all__ = [
     "Jupyter",
@@ -29,4 +30,6 @@ __all__ = [
     "Unreachable",
     "User",
     "Users",
+    "Workspace",
+    "Workspaces",
 ]

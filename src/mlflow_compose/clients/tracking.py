@@ -1,6 +1,7 @@
 """MLflow's REST API: https://mlflow.org/docs/latest/api_reference/rest-api.html."""
 
 import base64
+import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +20,11 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 # Seconds. A server only responds after it has stored an artifact, which takes long for large ones.
 TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
 CHUNK = 1024 * 1024
+# https://mlflow.org/docs/latest/self-hosting/workspaces/; without it, a request is for the default.
+WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 # Value of HEADER: the stack's id and project name.
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
-NOT_FOUND = 404
+NO_CONTENT, NOT_FOUND = 204, 404
 SHOWN_CHARACTERS = 300
 
 
@@ -50,6 +53,7 @@ class Tracking:
         import requests
 
         self.url = url
+        self.workspace = ""
         self._session = requests.Session()
         self._session.trust_env = elsewhere
         self._session.verify = verify
@@ -62,6 +66,12 @@ class Tracking:
         if login is not None or token:
             # Otherwise .netrc, if it is read, would take precedence over the header.
             self._session.auth = lambda request: request
+
+    def within(self, workspace: str) -> "Tracking":
+        """Return a client with the same login whose requests are for a workspace."""
+        other = copy.copy(self)
+        other.workspace = workspace
+        return other
 
     def stack(self) -> tuple[str, str]:
         """Return id and name of the stack that answers, both empty if it is not a stack.
@@ -159,6 +169,8 @@ class Tracking:
         import requests
 
         options.setdefault("timeout", TIMEOUT)
+        if self.workspace:
+            options["headers"] = {WORKSPACE_HEADER: self.workspace}
         try:
             response = self._session.request(method, self.url + path, **options)
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
@@ -185,6 +197,8 @@ def _no_login(request: "PreparedRequest") -> "PreparedRequest":
 
 
 def _json(response: "Response") -> dict[str, Any]:
+    if response.status_code == NO_CONTENT:
+        return {}
     try:
         answer: dict[str, Any] = response.json()
     except ValueError:

@@ -56,6 +56,12 @@ from mlflow_compose.payloads.running import (
 )
 from mlflow_compose.payloads.serving import ModelState, NotServed, Served, ServedList
 from mlflow_compose.payloads.stores import Compared, CopiedObjects, Imported, Migrated, Pruned
+from mlflow_compose.payloads.workspaces import (
+    WorkspaceChanged,
+    WorkspaceGranted,
+    WorkspaceList,
+    WorkspaceState,
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,9 @@ Payload = (
     | UserRemoved
     | Granted
     | UsersImported
+    | WorkspaceList
+    | WorkspaceChanged
+    | WorkspaceGranted
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -155,6 +164,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
+    "workspace": (WorkspaceList, WorkspaceChanged, WorkspaceGranted),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -223,5 +233,9 @@ __all__ = [
     "UsersImported",
     "Verified",
     "Version",
+    "WorkspaceChanged",
+    "WorkspaceGranted",
+    "WorkspaceList",
+    "WorkspaceState",
     "as_json",
 ]
