@@ -85,7 +85,7 @@ def remove_workspace(people: People, name: str, mode: str) -> Result:
             raise UsageError(f"the workspace {name} holds data", hint=DATA_HINT) from None
     done = {
         REFUSE: f"removed {name}",
-        DELETE: f"removed {name} and the data in it; mlflow-compose gc --orphans frees its objects",
+        DELETE: f"removed {name} and the data in it; mlflow-compose gc --apply frees its objects",
         TO_DEFAULT: f"removed {name}; its data is in the workspace {DEFAULT}",
     }
     return Result(WorkspaceChanged(name), [done[mode]])

@@ -96,7 +96,8 @@ def _is_demo_request() -> bool:
     """Tell whether this is a request for MLflow's demo, to which it lets every user in 3.17."""
     from flask import has_request_context, request
 
-    return has_request_context() and request.path.rstrip("/").endswith("/mlflow/demo/generate")
+    path = str(request.path) if has_request_context() else ""
+    return path.rstrip("/").endswith("/mlflow/demo/generate")
 
 
 def _is_enabled() -> bool:
