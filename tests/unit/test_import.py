@@ -741,7 +741,8 @@ def test_every_page_of_a_server_must_be_read() -> None:
     assert {row["run_uuid"] for table, row in found if table == "runs"} == {"r1", "r2"}
     steps = [row["step"] for table, row in found if table == "metrics" and row["run_uuid"] == "r1"]
     assert set(steps) == {0, 1}
-    assert reading.owners == {"s3://x/1": ("run", "r1"), "s3://x/2": ("run", "r2")}
+    owners = {location: found[:2] for location, found in reading.owners.items()}
+    assert owners == {"s3://x/1": ("run", "r1"), "s3://x/2": ("run", "r2")}
 
 
 @pytest.mark.parametrize(
