@@ -154,12 +154,15 @@ class Reading:
     def _registry(self) -> None:
         call = partial(self._tracking.get, "registered-models/search", max_results=PAGE)
         models = {entity["name"]: entity for entity in _pages(call, "registered_models")}
-        prompts = _pages(_if_supported(partial(call, filter=PROMPTS)), "registered_models")
-        models |= {entity["name"]: entity for entity in prompts}
-        for name, entity in models.items():
+        found = _pages(_if_supported(partial(call, filter=PROMPTS)), "registered_models")
+        prompts = {entity["name"]: entity for entity in found}
+        for name, entity in (models | prompts).items():
             self._write(rows.registered_model(entity))
             quote = '"' if "'" in name else "'"
-            parameters = {"filter": f"name={quote}{name}{quote}", "max_results": PAGE}
+            named = f"name={quote}{name}{quote}"
+            # A search for versions leaves out those of prompts, too.
+            chosen = f"{named} AND {PROMPTS}" if name in prompts else named
+            parameters = {"filter": chosen, "max_results": PAGE}
             search = partial(self._tracking.get, "model-versions/search", **parameters)
             for version in _pages(search, "model_versions"):
                 self._write(rows.model_version(version, self._location(version)))

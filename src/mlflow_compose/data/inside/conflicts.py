@@ -53,7 +53,10 @@ class Conflicts:
                 # The history has grown since the last import.
                 same = [column == row[column.name] for column in table.primary_key.columns]
                 writing.execute(table.update().where(*same).values(row))
-            case "model_versions" if any(row[name] != existing[name] for name in ORIGIN):
+            # Without a run, a database has an empty text or nothing.
+            case "model_versions" if any(
+                (row[name] or "") != (existing[name] or "") for name in ORIGIN
+            ):
                 self._different_versions.add((row.get("workspace"), row["name"], row["version"]))
                 self.skipped.append(
                     f"version {row['version']} of model {full_name(row)}: "
