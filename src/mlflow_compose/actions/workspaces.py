@@ -58,19 +58,23 @@ def add_workspace(people: People, name: str, about: str) -> Result:
     return Result(WorkspaceChanged(name), lines)
 
 
-def remove_workspace(people: People, name: str, mode: str) -> Result:
+def remove_workspace(
+    people: People, name: str, *, with_data: bool = False, to_default: bool = False
+) -> Result:
     """Remove a workspace and the permissions in it.
 
     Args:
         people: Users of the stack.
         name: Name of the workspace.
-        mode: REFUSE, DELETE or TO_DEFAULT: what becomes of the data in it.
+        with_data: Whether to delete what it holds.
+        to_default: Whether to move what it holds to the default workspace.
 
     Raises:
-        UsageError: There is no such workspace, it is the default one, or it holds data and the mode
-            is REFUSE.
+        UsageError: There is no such workspace, it is the default one, or it holds data that is
+            neither to be deleted nor moved.
         UserError: The server refuses.
     """
+    mode = DELETE if with_data else TO_DEFAULT if to_default else REFUSE
     check_enabled(people.engine.stack)
     if name == DEFAULT:
         raise UsageError(f"the workspace {DEFAULT} cannot be removed")

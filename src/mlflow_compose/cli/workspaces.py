@@ -57,15 +57,14 @@ def remove(
 ) -> None:
     """Remove a workspace that holds no data."""
     from mlflow_compose.actions.workspaces import remove_workspace
-    from mlflow_compose.clients.workspaces import DELETE, REFUSE, TO_DEFAULT
 
     if with_data and to_default:
         raise UsageError("--with-data cannot be combined with --to-default")
     context = context_of(ctx)
     if with_data and not yes:
         context.confirm(f"Delete the workspace {name} with its experiments and models?")
-    mode = DELETE if with_data else TO_DEFAULT if to_default else REFUSE
-    context.show(remove_workspace(people_of(context), name, mode))
+    people = people_of(context)
+    context.show(remove_workspace(people, name, with_data=with_data, to_default=to_default))
 
 
 @app.command("grant", epilog="Example: mlflow-compose workspace grant vision ada USE")
