@@ -511,6 +511,14 @@ def test_keys_must_be_those_of_the_stacks_server(access: str, root: str) -> None
 # --- mapping rows
 
 
+@pytest.mark.parametrize(("are_on", "top"), [(True, "workspaces/vision/"), (False, "")])
+def test_a_location_must_name_the_workspace_if_there_are_any(*, are_on: bool, top: str) -> None:
+    mapping = RowMapping(PROXY, move_all=False, workspaces=are_on)
+    mapping.place(7, "vision")
+    assert mapping.experiment_location(7) == f"mlflow-artifacts:/{top}7"
+    assert mapping.experiment_location(8) == "mlflow-artifacts:/8"
+
+
 def changes(*, move_all: bool = False) -> RowMapping:
     found = RowMapping(PROXY, move_all=move_all)
     found.experiments = {1: 7}
