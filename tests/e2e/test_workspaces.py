@@ -92,6 +92,7 @@ def test_a_person_must_not_reach_the_workspace_of_another(spaces: Spaces) -> Non
             if workspace == spaces.ada.name and method == "PUT":
                 assert answer.status_code == 403, asked
     expect_work(spaces.ada.api, spaces.work)
+    # MLflow itself lets every user write its demo into any workspace.
     assert spaces.ada.api.get("registered-models/search") == before
     seen = spaces.bob.api.call("GET", f"{MLFLOW_3}/workspaces").json()["workspaces"]
     assert [each["name"] for each in seen] == [spaces.bob.name]
@@ -147,6 +148,13 @@ def test_the_owner_must_manage_workspaces(spaces: Spaces) -> None:
     assert api.call("GET", get).status_code == 403
     stack.tool("workspace", "remove", name, code=2).shows(f"the workspace {name} holds data")
     stack.tool("workspace", "remove", name, "--with-data", "--yes")
+    # Also in the workspace that exists from the start, and for which MLflow creates no roles.
+    bob = spaces.bob.elsewhere("")
+    body = {"json": {"name": name}}
+    assert bob.call("POST", f"{MLFLOW}/experiments/create", **body).status_code == 403
+    stack.tool("workspace", "grant", "default", "bob", "USE")
+    assert bob.call("POST", f"{MLFLOW}/experiments/create", **body).status_code == 200
+    stack.tool("workspace", "grant", "default", "bob", "NONE")
     stack.tool("workspace", "remove", name, code=2).shows(f"there is no workspace {name}")
     assert ada.call("GET", get).status_code == 404
 
