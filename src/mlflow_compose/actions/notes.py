@@ -49,6 +49,6 @@ def workspace_notes(stack: Stack) -> Iterator[str]:
         yield "without a login (MLFLOW_AUTH=basic), everyone can use every workspace"
     elif stack.workspaces and stack.artifact_access == "direct":
         yield (
-            "with MLFLOW_ARTIFACT_ACCESS=direct, everyone has the S3 key, and with it the artifacts "
-            "of every workspace"
+            "with MLFLOW_ARTIFACT_ACCESS=direct, everyone has the S3 key, and with it the "
+            "artifacts of every workspace"
         )
