@@ -32,6 +32,7 @@ class Record:
             spell them, each with the stack id that it carried.
         dvc_buckets: By engine, the buckets that were created for DVC; some may be gone.
         versions: By engine, what wrote the data: MLflow's version and PostgreSQL's image.
+        workspaces: By engine, whether the stack had workspaces when it was last started.
     """
 
     started_on: str = ""
@@ -42,6 +43,7 @@ class Record:
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     dvc_buckets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    workspaces: Mapping[str, bool] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record after a start, with the data in these places and volumes."""
@@ -82,6 +84,7 @@ class Record:
             folders=_without(self.folders, engine),
             dvc_buckets=self.dvc_buckets if elsewhere else _without(self.dvc_buckets, engine),
             versions=self.versions if elsewhere else _without(self.versions, engine),
+            workspaces=self.workspaces if elsewhere else _without(self.workspaces, engine),
         )
 
     def with_folders(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
@@ -127,6 +130,10 @@ class Record:
     def with_versions(self, engine: str, versions: Mapping[str, str]) -> "Record":
         """Return the record with the versions that wrote the data."""
         return replace(self, versions={**self.versions, engine: dict(versions)})
+
+    def with_workspaces(self, engine: str, *, are_on: bool) -> "Record":
+        """Return the record after a start with or without workspaces."""
+        return replace(self, workspaces={**self.workspaces, engine: are_on})
 
     def not_copied(self, engine: str, servers: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return the left-over volumes that `prune` must not delete, with their other buckets.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TIMEOUT = 5
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 200, 401, 403, 404
 SEARCH = "/api/2.0/mlflow/experiments/search"
+WORKSPACES = "/api/3.0/mlflow/workspaces"
 # Header in which every answer of a stack's MLflow carries the id and the name of the stack.
 HEADER = "mlflow-compose-stack"
 USED = frozenset(
@@ -42,6 +43,7 @@ USED = frozenset(
         "MLFLOW_TRACKING_URI",
         "MLFLOW_TRACKING_USERNAME",
         "MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_WORKSPACE",
         "MLFLOW_S3_ENDPOINT_URL",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -88,7 +90,7 @@ def main(stack: dict[str, Any]) -> int:
     try:
         values.update(stored_certificates(stack))
         for name, detail in steps(stack, values):
-            print(f"ok      {name:<8} {printable(detail)}", flush=True)
+            print(f"ok      {name:<9} {printable(detail)}", flush=True)
     except Problem as problem:
         print(f"error: {printable(str(problem))}\nhint: {problem.hint}", file=sys.stderr)
         return 1
@@ -132,8 +134,12 @@ def steps(stack: dict[str, Any], values: dict[str, str]) -> Iterator[tuple[str, 
     yield from check_way(url, "MLFLOW_TRACKING_URI")
     yield check_server(url, stack)
     yield check_host(url)
+    headers: Mapping[str, str] = {}
     if stack["login"]:
-        yield check_login(url, values)
+        headers = login_of(values)
+        yield check_login(url, values["MLFLOW_TRACKING_USERNAME"], headers)
+    if workspace := values.get("MLFLOW_WORKSPACE"):
+        yield check_workspace(url, workspace, headers)
     if "MLFLOW_S3_ENDPOINT_URL" in values:
         endpoint = url_in("MLFLOW_S3_ENDPOINT_URL", values)
         yield from check_way(endpoint, "MLFLOW_S3_ENDPOINT_URL")
@@ -243,12 +249,16 @@ def check_host(url: str) -> tuple[str, str]:
     return "host", f"MLflow accepts the name {host}"
 
 
-def check_login(url: str, values: Mapping[str, str]) -> tuple[str, str]:
-    """Check name and password."""
+def login_of(values: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the header with name and password."""
     user = given("MLFLOW_TRACKING_USERNAME", values)
     password = given("MLFLOW_TRACKING_PASSWORD", values)
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
-    headers = {"Authorization": f"Basic {pair}"}
+    return {"Authorization": f"Basic {pair}"}
+
+
+def check_login(url: str, user: str, headers: Mapping[str, str]) -> tuple[str, str]:
+    """Check name and password."""
     answer = fetch(f"{url}{SEARCH}", body={"max_results": 1}, headers=headers)
     if answer.status == UNAUTHORIZED:
         raise Problem(
@@ -259,6 +269,22 @@ def check_login(url: str, values: Mapping[str, str]) -> tuple[str, str]:
     if answer.status != OK:
         raise failed("MLflow", answer)
     return "login", f"as {user}"
+
+
+def check_workspace(url: str, name: str, headers: Mapping[str, str]) -> tuple[str, str]:
+    """Check that the workspace exists, and that the login may use it."""
+    answer = fetch(f"{url}{WORKSPACES}/{quote(name, safe='')}", headers=headers)
+    if answer.status == FORBIDDEN:
+        raise Problem(
+            f"this login has no access to the workspace {name}",
+            "mlflow-compose workspace grant, on the stack's machine, gives it access",
+        )
+    if answer.status != OK:
+        raise Problem(
+            f"the stack has no workspace {name}",
+            "mlflow-compose workspace list, on the stack's machine, shows those that it has",
+        )
+    return "workspace", name
 
 
 def check_bucket(endpoint: str, bucket: str, values: Mapping[str, str]) -> tuple[str, str]:

@@ -9,18 +9,21 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 class Api:
-    """A tracking server, used with or without a login."""
+    """A tracking server, used with or without a login, in the default or another workspace."""
 
-    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, url: str, login: tuple[str, str] | None = None, workspace: str = "") -> None:
         self.url = url
-        self._login = login
+        self.workspace = workspace
+        self.login = login
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
         """Send one request and return the response, whatever its status."""
         with requests.Session() as session:
             # Ignore proxies and .netrc of the environment.
             session.trust_env = False
-            session.auth = self._login
+            session.auth = self.login
+            if self.workspace:
+                session.headers["X-MLFLOW-WORKSPACE"] = self.workspace
             return session.request(method, self.url + path, timeout=30, **options)
 
     def get(self, endpoint: str, /, **parameters: object) -> dict[str, Any]:

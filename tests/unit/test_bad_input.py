@@ -437,6 +437,7 @@ def test_an_invalid_value_must_not_cause_a_second_problem(user: User) -> None:
         ("MLFLOW_AUTH_CONFIG_PATH=/x", "MLFLOW_AUTH"),
         ("MLFLOW_SERVER_ALLOWED_HOSTS=x", "MLFLOW_ALLOWED_HOSTS"),
         ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION=true", "MLFLOW_JOBS"),
+        ("MLFLOW_ENABLE_WORKSPACES=true", "MLFLOW_WORKSPACES"),
     ],
 )
 def test_the_error_for_a_managed_variable_must_name_the_setting_to_use(

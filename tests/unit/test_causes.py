@@ -200,6 +200,8 @@ def test_the_probe_must_get_its_request() -> None:
     assert json.loads(argument) == {
         "bucket": "mlflow",
         "folder": "",
+        "prefix": "",
+        "workspaces": False,
         "backend": "postgresql+psycopg2:///?service=mlflow",
         "runs": ["PostgreSQL", "at postgres:5432/mlflow, in the volume postgres_data"],
         "artifacts": "s3://mlflow at http://s3:9000, in the volume minio_data",

@@ -99,6 +99,16 @@ def test_what_worked_must_be_shown_and_an_empty_variable_ignored(
     assert "MLFLOW_TRACKING_USERNAME=grace" in shown
 
 
+def test_a_workspace_must_be_checked_and_shown(
+    program: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with server(f"{IDENTITY}/mlflow") as url:
+        assert check(program, monkeypatch, url, MLFLOW_WORKSPACE="vision") == 0
+        monkeypatch.delenv("MLFLOW_WORKSPACE")
+        assert check(program, monkeypatch, url) == 0
+    assert capsys.readouterr().out.count("ok      workspace vision\n") == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [

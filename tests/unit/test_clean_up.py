@@ -46,9 +46,8 @@ def write(path: Path) -> Path:
 def clean(folder: Path, *keys: str, name: str = NAME) -> object:
     """Clean up as `verify` does; return the cause of a failure."""
     objects = dict.fromkeys(keys, 1)
-    return main.outcome(main.clean, {"folder": str(folder), "name": name, "objects": objects})[
-        "cause"
-    ]
+    request = {"folder": str(folder), "prefix": "", "name": name, "objects": objects}
+    return main.outcome(main.clean, request)["cause"]
 
 
 def test_the_files_of_the_proof_must_be_removed_with_their_folders(store: Path) -> None:
@@ -85,7 +84,8 @@ def test_a_key_that_a_server_made_up_must_not_be_removed_from_a_bucket(
 
     monkeypatch.setattr(artifacts, "client", lambda: SimpleNamespace(delete_object=delete_object))
     keys = [f"{place}/artifacts/model.bin" for place in (THEIRS, OURS, "../x")]
-    request = {"folder": "", "bucket": "b", "name": NAME, "objects": dict.fromkeys(keys, 1)}
+    objects = dict.fromkeys(keys, 1)
+    request = {"folder": "", "prefix": "", "bucket": "b", "name": NAME, "objects": objects}
     assert main.outcome(main.clean, request)["cause"] == ""
     assert removed == [f"b/{OURS}/artifacts/model.bin"]
 

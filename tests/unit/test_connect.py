@@ -96,6 +96,13 @@ def test_a_client_must_be_told_what_is_right_where_it_runs(
     assert dict(found.values(secrets=True)) == expected
 
 
+def test_a_client_must_be_told_its_workspace() -> None:
+    found = stack(MLFLOW_WORKSPACES="true")
+    values = client_environment(found, "host", "", {}, "vision").values(secrets=True)
+    assert values["MLFLOW_WORKSPACE"] == "vision"
+    assert "MLFLOW_WORKSPACE" not in client_environment(found, "host", "", {}).values(secrets=True)
+
+
 def test_a_stack_that_only_this_machine_reaches_must_say_so() -> None:
     with pytest.raises(UsageError) as caught:
         client_environment(stack(), "lan", "", {})

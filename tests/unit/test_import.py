@@ -511,6 +511,14 @@ def test_keys_must_be_those_of_the_stacks_server(access: str, root: str) -> None
 # --- mapping rows
 
 
+@pytest.mark.parametrize(("are_on", "top"), [(True, "workspaces/vision/"), (False, "")])
+def test_a_location_must_name_the_workspace_if_there_are_any(*, are_on: bool, top: str) -> None:
+    mapping = RowMapping(PROXY, move_all=False, workspaces=are_on)
+    mapping.place(7, "vision")
+    assert mapping.experiment_location(7) == f"mlflow-artifacts:/{top}7"
+    assert mapping.experiment_location(8) == "mlflow-artifacts:/8"
+
+
 def changes(*, move_all: bool = False) -> RowMapping:
     found = RowMapping(PROXY, move_all=move_all)
     found.experiments = {1: 7}
@@ -741,7 +749,8 @@ def test_every_page_of_a_server_must_be_read() -> None:
     assert {row["run_uuid"] for table, row in found if table == "runs"} == {"r1", "r2"}
     steps = [row["step"] for table, row in found if table == "metrics" and row["run_uuid"] == "r1"]
     assert set(steps) == {0, 1}
-    assert reading.owners == {"s3://x/1": ("run", "r1"), "s3://x/2": ("run", "r2")}
+    owners = {location: found[:2] for location, found in reading.owners.items()}
+    assert owners == {"s3://x/1": ("run", "r1"), "s3://x/2": ("run", "r2")}
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,29 @@ def test_an_unmaintained_image_must_cause_a_warning(
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
+        ("", ""),
+        ("MLFLOW_WORKSPACES=true", "everyone can use every workspace"),
+        ("MLFLOW_WORKSPACES=true MLFLOW_AUTH=basic", ""),
+        (
+            "MLFLOW_WORKSPACES=true MLFLOW_AUTH=basic MLFLOW_ARTIFACT_ACCESS=direct",
+            "the artifacts of every workspace",
+        ),
+    ],
+)
+def test_up_must_say_if_workspaces_keep_no_user_out(
+    tmp_path: Path, lines: str, message: str
+) -> None:
+    screen = FakeScreen()
+    found = plan(tmp_path, *lines.split())
+    up(FakeEngine(found.stack), found, screen)
+    said = [line for line in screen.shown if "every workspace" in line]
+    assert bool(said) is bool(message)
+    assert message in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
         ((), None),
         (("S3_PROVIDER=versitygw",), None),
         (("S3_PROVIDER=rclone",), "rclone has one key for everything"),

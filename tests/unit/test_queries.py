@@ -23,6 +23,15 @@ def test_nothing_must_be_left_of_the_common_spelling(postgres: bool) -> None:  #
         text = spelled(query.text, postgres=postgres)
         assert "UTC(" not in text
         assert "VALUE(" not in text
+        assert "WORKSPACE(" not in text
+
+
+def test_only_a_stack_with_workspaces_must_be_asked_for_them() -> None:
+    """Databases of older MLflow versions have no such column."""
+    for query in QUERIES.values():
+        assert "workspace" not in spelled(query.text, postgres=True)
+    models = spelled(QUERIES["models"].text, postgres=True, workspaces=True)
+    assert "(a.workspace, a.name) = (v.workspace, v.name)" in models
 
 
 @pytest.mark.parametrize(

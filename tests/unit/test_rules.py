@@ -46,6 +46,18 @@ def test_login_must_require_a_password_of_twelve_characters(password: str) -> No
     assert settings(MLFLOW_AUTH="basic", MLFLOW_ADMIN_PASSWORD="twelve-chars")
 
 
+@pytest.mark.parametrize("version", ["3.9.0", "3.12.0"])
+def test_workspaces_must_require_an_mlflow_that_has_permissions_in_them(version: str) -> None:
+    rule = f"MLFLOW_WORKSPACES  requires MLFLOW_VERSION 3.13.0 or newer, got {version}"
+    with pytest.raises(SettingsError, match=rule):
+        settings(MLFLOW_WORKSPACES="true", MLFLOW_VERSION=version)
+    assert settings(MLFLOW_WORKSPACES="true", MLFLOW_VERSION="3.13.0").mlflow_workspaces
+    assert settings(MLFLOW_VERSION=version)
+    # Its version is not known.
+    image = {"MLFLOW_IMAGE": "lab/mlflow:1", "MLFLOW_VERSION": version}
+    assert settings(MLFLOW_WORKSPACES="true", **image).mlflow_workspaces
+
+
 def test_the_application_must_not_be_root() -> None:
     with pytest.raises(SettingsError, match="MINIO_ACCESS_KEY  must differ from MINIO_ROOT_USER"):
         settings(MINIO_ACCESS_KEY="same-key", MINIO_ROOT_USER="same-key")

@@ -146,6 +146,8 @@ def test_every_variable_that_the_stack_manages_must_have_a_setting() -> None:
         ("MLFLOW_EXPERIMENT_NAME", Kind.FOREIGN),
         ("MLFLOW_RUN_ID", Kind.FOREIGN),
         ("MLFLOW_S3_ENDPOINT_URL", Kind.FOREIGN),
+        ("MLFLOW_WORKSPACE", Kind.FOREIGN),
+        ("MLFLOW_WORKSPACE_ARTIFACT_ROOT_CACHE_CAPACITY", Kind.SERVER),
         ("MLFLOW_TRACKING_URL", Kind.UNKNOWN),
         ("MLFLOW_NOTHING", Kind.UNKNOWN),
         ("POSTGRES_USER", Kind.UNKNOWN),

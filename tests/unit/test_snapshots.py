@@ -232,8 +232,10 @@ def test_what_has_to_change_must_make_both_equal(
 
 def test_only_keys_of_mlflow_must_be_deleted_from_a_shared_bucket() -> None:
     run = "0123456789abcdef" * 2
-    own = [f"1/{run}/artifacts/a", "12/models/m-1/artifacts/b", "3/traces/tr-1/artifacts/c"]
+    keys = [f"1/{run}/artifacts/a", "12/models/m-1/artifacts/b", "3/traces/tr-1/artifacts/c"]
+    own = [*keys, *(f"workspaces/vision/{key}" for key in keys)]
     others = ["a.csv", "1/a", f"x/{run}/a", "files/1/models/a", f"1/{run[:-1]}/a", f"{run}/a"]
+    others += ["workspaces/a.csv", f"workspaces/1/{run[:-1]}/a", f"x/workspaces/vision/{keys[0]}"]
     assert [key for key in [*own, *others] if OF_MLFLOW.match(key)] == own
 
 

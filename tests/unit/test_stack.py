@@ -156,6 +156,15 @@ def test_a_model_must_not_be_registered_from_another_artifact_uri(
     assert mlflow(**LOGIN, **{name: "^mine$"}).environment[name] == "^mine$"
 
 
+def test_workspaces_must_be_on_if_the_settings_want_it() -> None:
+    found = stack(MLFLOW_WORKSPACES="true")
+    assert found.service("mlflow").environment["MLFLOW_ENABLE_WORKSPACES"] == "true"
+    assert found.artifact_prefix == "workspaces/default/"
+    # Without the variable, versions that do not know it are started as before.
+    assert "MLFLOW_ENABLE_WORKSPACES" not in stack().service("mlflow").environment
+    assert not stack().artifact_prefix
+
+
 def test_login_must_be_on_if_the_settings_want_it() -> None:
     assert "--app-name" not in options(mlflow())
     assert stack().login is None

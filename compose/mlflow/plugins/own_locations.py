@@ -4,8 +4,9 @@ MLflow lets everyone who may create an experiment choose its artifact location, 
 writes there with the rights of the server: in a folder of the server, in another bucket, among the
 artifacts of other users. No setting prevents this. If the stack enables it, this tracking store
 accepts no location from users, and nothing outside of the server's artifacts destination is opened,
-not even for experiments that were created earlier. MLflow finds this plugin by the entry points
-beside this file.
+not even for experiments that were created earlier. And MLflow lets every user generate its demo in
+any workspace, also without access to it; here, nobody can. MLflow finds this plugin by the entry
+points beside this file.
 """
 
 import os
@@ -21,6 +22,7 @@ from mlflow.utils.uri import is_local_uri
 ENABLED_BY = "OWN_LOCATIONS_ONLY"
 # Set by `mlflow server` for its workers.
 DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+DEMO_IS_OFF = "the demo is off: any user could create it in any workspace"
 TRACE_LOCATION = "mlflow.artifactLocation"
 
 
@@ -53,6 +55,11 @@ def _without_locations(store: Any) -> Any:  # noqa: ANN401 - mlflow is not typed
                 raise _refusal("artifact_location must not be set")
             return super().create_experiment(name, None, tags)
 
+        def get_experiment_by_name(self, experiment_name: str) -> Any:  # noqa: ANN401
+            if _is_demo_request():
+                raise MlflowException(DEMO_IS_OFF, error_code=INVALID_PARAMETER_VALUE)
+            return super().get_experiment_by_name(experiment_name)
+
         def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
             if key == TRACE_LOCATION:
                 raise _refusal(f"{key} must not be changed")
@@ -83,6 +90,14 @@ def _is_below(uri: str, root: str) -> bool:
         path, top = (Path(local_file_uri_to_path(one)).resolve() for one in (uri, root))
         return path.is_relative_to(top)
     return f"{uri}/".startswith(f"{root.rstrip('/')}/")
+
+
+def _is_demo_request() -> bool:
+    """Tell whether this is a request for MLflow's demo, to which it lets every user in 3.17."""
+    from flask import has_request_context, request
+
+    path = str(request.path) if has_request_context() else ""
+    return path.rstrip("/").endswith("/mlflow/demo/generate")
 
 
 def _is_enabled() -> bool:

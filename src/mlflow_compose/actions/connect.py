@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_compose import machine
+from mlflow_compose.actions.inside_workspace import check_enabled
 from mlflow_compose.actions.plan import Plan, lan_names_of
 from mlflow_compose.connect import check_script, client_environment, written
 from mlflow_compose.connect.variables import ClientEnvironment
@@ -24,14 +25,16 @@ SCRIPT = "check_client.py"
 SECRET_MODE, PLAIN_MODE = 0o600, 0o644
 
 
-def env(plan: Plan, place: str, format_name: str, *, secrets: bool) -> Result:
+def env(plan: Plan, place: str, format_name: str, *, secrets: bool, workspace: str = "") -> Result:
     """Return what a client must set, as lines of a format."""
-    found = _environment(plan, place)
+    found = _environment(plan, place, workspace)
     lines = written(found, format_name, secrets=secrets)
     return Result(_payload(found, place, secrets=secrets), lines, is_input=True)
 
 
-def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:
+def write_check(
+    plan: Plan, place: str, file: Path, *, secrets: bool, workspace: str = ""
+) -> Result:
     """Write the program with which another machine checks its connection.
 
     Raises:
@@ -40,7 +43,7 @@ def write_check(plan: Plan, place: str, file: Path, *, secrets: bool) -> Result:
     """
     if plan.identity.id != read_id(plan.paths.root):
         raise UsageError("the stack was never started", hint="mlflow-compose up")
-    found = _environment(plan, place)
+    found = _environment(plan, place, workspace)
     text = check_script(sources("client")[SCRIPT], plan.stack, found, secrets=secrets)
     _create(file, text, SECRET_MODE if secrets else PLAIN_MODE)
     lines = [
@@ -99,8 +102,10 @@ def lan_host(plan: Plan) -> str:
     return host_on_lan(certificate, settings, lan_names_of(settings), found).strip("[]")
 
 
-def _environment(plan: Plan, place: str) -> ClientEnvironment:
-    return client_environment(plan.stack, place, lan_host(plan), plan.environ)
+def _environment(plan: Plan, place: str, workspace: str) -> ClientEnvironment:
+    if workspace:
+        check_enabled(plan.stack)
+    return client_environment(plan.stack, place, lan_host(plan), plan.environ, workspace)
 
 
 def _payload(found: ClientEnvironment, place: str, *, secrets: bool) -> ClientVariables:

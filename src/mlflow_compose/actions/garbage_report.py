@@ -65,7 +65,12 @@ def _experiments(found: Garbage) -> Iterator[str]:
     if not largest:
         return
     more = sum(1 for each in found.experiments if each.objects) - len(largest)
-    names = [f"{each.name} (deleted)" if each.is_deleted else each.name for each in largest]
+    has_workspaces = len({each.workspace for each in found.experiments}) > 1
+    names = [
+        f"{f'{each.workspace}/' if has_workspaces else ''}{each.name}"
+        f"{' (deleted)' if each.is_deleted else ''}"
+        for each in largest
+    ]
     width = max(map(len, names))
     yield ""
     yield f"{'experiment':<{width}}  {'objects':>9}  {'size':>10}"

@@ -1,18 +1,25 @@
 """Stop `up` before changed settings hide existing data."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from mlflow_compose.actions.changed import Change, is_copied, places_of
 from mlflow_compose.actions.folders import held_folders
 from mlflow_compose.actions.migration_plan import refuse
 from mlflow_compose.actions.ongoing import mark, ongoing_migration
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.checks import Amounts, count
+from mlflow_compose.checks import Amounts, count, hidden_workspaces
 from mlflow_compose.data.migration import changes
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
-from mlflow_compose.errors import DataElsewhereError, MlflowComposeError, UsageError
+from mlflow_compose.errors import (
+    DataElsewhereError,
+    EngineError,
+    MlflowComposeError,
+    UsageError,
+)
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress
@@ -23,6 +30,7 @@ RUNS = ("experiments", "runs", "models", "users", "rows")
 OBJECTS = ("objects",)
 # Seconds until the old servers must be ready, if they are started to count their data.
 START_TIMEOUT = 90.0
+T = TypeVar("T")
 
 
 def record_start(plan: Plan, change: Change | None) -> None:
@@ -38,6 +46,7 @@ def record_start(plan: Plan, change: Change | None) -> None:
         record = record.moved(engine, places_of(plan), migration.kept(change.old.stack, plan.stack))
     elif change:
         record = record.leaving_behind(engine, change.old.stack.volumes)
+    record = record.with_workspaces(engine, are_on=plan.stack.workspaces)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
     if ongoing_migration(plan.paths) and not is_copied(plan):
         # From now on, the old stores may receive data that the interrupted migration did not copy.
@@ -67,6 +76,29 @@ def check_elsewhere(
     )
 
 
+def leaves_workspaces(plan: Plan) -> bool:
+    """Tell whether the stack had workspaces when it was last started, and has none now."""
+    had_them = read_record(plan.paths).workspaces.get(plan.stack.site.engine, False)
+    return had_them and not plan.stack.workspaces
+
+
+def check_workspaces(plan: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> None:
+    """Make sure that a start without workspaces does not hide data in them.
+
+    If that cannot be found out, the start is not refused: MLflow itself does not start without
+    workspaces on most of such data, and `verify` reports the rest.
+
+    Raises:
+        DataElsewhereError: There is data in workspaces.
+    """
+    old = plan.with_settings({"mlflow_workspaces": True})
+    cause = None
+    with progress.step("Looking for data in workspaces"), suppress(MlflowComposeError, OSError):
+        cause = _on_servers(old, engine_of, progress, hidden_workspaces)
+    if cause:
+        raise DataElsewhereError(cause.sentence, hint=cause.hint)
+
+
 def _hidden(change: Change, amounts: Amounts) -> Iterator[str]:
     stores = change.old.stack.stores
     if change.runs and amounts.holds(*RUNS):
@@ -77,25 +109,40 @@ def _hidden(change: Change, amounts: Amounts) -> Iterator[str]:
 
 def _count(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
     """Count the data of a stack with its own servers, which are started if necessary."""
-    engine = engine_of(old)
     try:
-        # The old name may be another stack's by now.
-        engine.check()
-        states = {status.name: status.state for status in engine.status()}
-        # The files on disk may already be rendered from the new settings.
-        write(old.rendering(), old.folder)
-        if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):
-            return count(engine)
-        if RUNNING in states.values():
-            return Amounts(None, "the stack is running, but some of its servers are not")
-        return _count_stopped(old, engine_of, progress)
+        return _on_servers(old, engine_of, progress, count)
     except MlflowComposeError as error:
         return Amounts(None, error.message)
     except OSError as error:
         return Amounts(None, str(error))
 
 
-def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Progress) -> Amounts:
+def _on_servers(
+    old: Plan,
+    engine_of: Callable[[Plan], Engine],
+    progress: Progress,
+    look: Callable[[Engine], T],
+) -> T:
+    """Return what a function finds in the data of a stack whose servers run; start them if not."""
+    engine = engine_of(old)
+    # The old name may be another stack's by now.
+    engine.check()
+    states = {status.name: status.state for status in engine.status()}
+    # The files on disk may already be rendered from the new settings.
+    write(old.rendering(), old.folder)
+    if all(states.get(name) == RUNNING for name in ("postgres", "s3") if old.stack.has(name)):
+        return look(engine)
+    if RUNNING in states.values():
+        raise EngineError("the stack is running, but some of its servers are not")
+    return _on_stopped(old, engine_of, progress, look)
+
+
+def _on_stopped(
+    old: Plan,
+    engine_of: Callable[[Plan], Engine],
+    progress: Progress,
+    look: Callable[[Engine], T],
+) -> T:
     waiting = replace(old, stack=migration.intermediate(old.stack, old.stack, port=0))
     engine = engine_of(waiting)
     engine.check_data(start_empty=True, held=held_folders(old))
@@ -104,7 +151,7 @@ def _count_stopped(old: Plan, engine_of: Callable[[Plan], Engine], progress: Pro
         check_ports(engine)
         engine.prepare(progress)
         engine.start(progress, wait_timeout=START_TIMEOUT)
-        return count(engine)
+        return look(engine)
     finally:
         engine.stop(progress, volumes=False)
         write(old.rendering(), old.folder)

@@ -8,7 +8,12 @@ from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.class_limits import check_seats_stay
 from mlflow_compose.actions.folders import held_folders, record_folders
-from mlflow_compose.actions.hidden_data import check_elsewhere, record_start
+from mlflow_compose.actions.hidden_data import (
+    check_elsewhere,
+    check_workspaces,
+    leaves_workspaces,
+    record_start,
+)
 from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
@@ -108,6 +113,9 @@ def _check_data(
     if engine_of and change and not change.is_copied:
         check_elsewhere(change, engine_of, progress)
         # Counting may have started and removed containers of this stack.
+        engine.check()
+    elif engine_of and leaves_workspaces(plan):
+        check_workspaces(plan, engine_of, progress)
         engine.check()
     held = held_folders(plan) if engine_of else ()
     engine.check_data(start_empty=change is not None or engine_of is None, held=held)

@@ -8,7 +8,11 @@ from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.class_limits import check_no_seats
 from mlflow_compose.actions.dvc_buckets import copy_buckets
 from mlflow_compose.actions.folders import record_folders
-from mlflow_compose.actions.hidden_data import check_elsewhere
+from mlflow_compose.actions.hidden_data import (
+    check_elsewhere,
+    check_workspaces,
+    leaves_workspaces,
+)
 from mlflow_compose.actions.locations import other_locations
 from mlflow_compose.actions.migration_plan import MigrationPlan, own_server
 from mlflow_compose.actions.old_server import other_buckets, serves
@@ -83,6 +87,8 @@ def _check(
     if change := changed(move.old, read_record(move.old.paths)):
         # Hidden data would not be moved, and its volume would count as left over.
         check_elsewhere(change, engine_of, progress)
+    elif leaves_workspaces(move.old):
+        check_workspaces(move.old, engine_of, progress)
     engine.check_data()
     # Before the old stack is stopped: the new one must pass the checks of `up`.
     engine_of(move.new).check_data(start_empty=True)

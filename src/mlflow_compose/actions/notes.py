@@ -32,6 +32,7 @@ def notes(plan: Plan) -> Iterator[str]:
         )
     yield from expiry_notes(plan.stack.certificate)
     yield from key_notes(plan.stack)
+    yield from workspace_notes(plan.stack)
 
 
 def key_notes(stack: Stack) -> Iterator[str]:
@@ -42,4 +43,15 @@ def key_notes(stack: Stack) -> Iterator[str]:
         yield (
             f"the S3 server {server} has one key for everything: MINIO_ACCESS_KEY is not limited "
             "to the bucket"
+        )
+
+
+def workspace_notes(stack: Stack) -> Iterator[str]:
+    """Yield a note if workspaces keep no user out."""
+    if stack.workspaces and stack.login is None:
+        yield "without a login (MLFLOW_AUTH=basic), everyone can use every workspace"
+    elif stack.workspaces and stack.artifact_access == "direct":
+        yield (
+            "with MLFLOW_ARTIFACT_ACCESS=direct, everyone has the S3 key, and with it the "
+            "artifacts of every workspace"
         )

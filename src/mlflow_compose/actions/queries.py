@@ -69,7 +69,11 @@ def sql(
     """
     layout = LAYOUTS[layout_name]
     most = layout.limit if limit is None else limit
-    query, arguments = query_of(given, postgres=engine.stack.stores.runs.kind == POSTGRES)
+    query, arguments = query_of(
+        given,
+        postgres=engine.stack.stores.runs.kind == POSTGRES,
+        workspaces=engine.stack.workspaces,
+    )
     engine.check()
     received = Received(layout, show if layout.in_parts else None)
     try:

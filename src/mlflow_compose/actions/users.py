@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from mlflow_compose.actions.inside_workspace import inside
 from mlflow_compose.checks import check_owner
 from mlflow_compose.clients import Tracking, TrackingError, Unreachable, Users
+from mlflow_compose.clients.workspaces import DEFAULT
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import UsageError, UserError
 from mlflow_compose.payloads import (
@@ -42,19 +44,39 @@ class People:
     wait: Callable[[float], None]
 
     @contextmanager
-    def users(self) -> Iterator[Users]:
-        """Provide the users of the stack's own server.
+    def users(self, workspace: str = "") -> Iterator[Users]:
+        """Provide the users of the stack's own server, with their permissions in a workspace.
 
         Raises:
-            UsageError: The stack has no login, or does not run.
+            UsageError: The stack has no login, does not run, or has no such workspace.
+            UserError: The server refuses.
+        """
+        self.check_login()
+        with self.tracking(workspace) as tracking:
+            yield Users(tracking)
+
+    def check_login(self) -> None:
+        """Make sure that the stack has users.
+
+        Raises:
+            UsageError: It has none.
+        """
+        if self.engine.stack.login is None:
+            raise UsageError("the stack has no users: MLFLOW_AUTH is none", hint=LOGIN_HINT)
+
+    @contextmanager
+    def tracking(self, workspace: str = "") -> Iterator[Tracking]:
+        """Provide the stack's own server, in a workspace.
+
+        Raises:
+            UsageError: The stack does not run, or has no such workspace.
             UserError: The server refuses.
         """
         stack = self.engine.stack
-        if stack.login is None:
-            raise UsageError("the stack has no users: MLFLOW_AUTH is none", hint=LOGIN_HINT)
         try:
             check_owner(self.engine)
-            yield Users(Tracking.of(stack))
+            found = Tracking.of(stack)
+            yield inside(found, stack, workspace) if workspace else found
         except Unreachable:
             raise UsageError("MLflow is not running", hint="mlflow-compose up starts it") from None
         except TrackingError as error:
@@ -117,7 +139,7 @@ def set_password(people: People, name: str, password: str | None) -> Result:
     """
     chosen = password or new_password(secrets.choice)
     with people.users() as users:
-        _check_exists(users, name)
+        check_exists(users, name)
         users.set_password(name, chosen)
     people.forget()
     result = _changed(f"changed the password of {name}", name, None if password else chosen)
@@ -139,13 +161,15 @@ def remove_user(people: People, name: str) -> Result:
             hint="set MLFLOW_ADMIN_USERNAME and MLFLOW_ADMIN_PASSWORD in .env to another admin",
         )
     with people.users() as users:
-        _check_exists(users, name)
+        check_exists(users, name)
         users.remove(name)
     people.forget()
     return Result(UserRemoved(name), [f"removed {name}; runs and models stay"])
 
 
-def grant(people: People, name: str, experiment: str, permission: str) -> Result:
+def grant(
+    people: People, name: str, experiment: str, permission: str, workspace: str = ""
+) -> Result:
     """Give a user a permission on an experiment, or take it away.
 
     Args:
@@ -153,9 +177,10 @@ def grant(people: People, name: str, experiment: str, permission: str) -> Result
         name: Name of the user.
         experiment: Name or id of the experiment.
         permission: One of PERMISSIONS.
+        workspace: Workspace of the experiment, empty for the default one.
 
     Raises:
-        UsageError: There is no such user, experiment or permission.
+        UsageError: There is no such user, workspace, experiment or permission.
         UserError: The server refuses.
     """
     wanted = permission.upper()
@@ -163,21 +188,23 @@ def grant(people: People, name: str, experiment: str, permission: str) -> Result
         raise UsageError(
             f"the permission must be {', '.join(PERMISSIONS[:-1])} or {NONE}, got {permission}"
         )
-    with people.users() as users:
-        _check_exists(users, name)
-        found = _experiment(people.engine, experiment)
+    people.check_login()
+    with people.tracking(workspace) as tracking:
+        users = Users(tracking)
+        check_exists(users, name)
+        found = _experiment(tracking, experiment)
         if wanted == NONE:
             users.revoke(name, found)
             done = f"{name} has no permission on experiment {found} ({experiment}) any more"
         else:
             users.grant(name, found, wanted)
             done = f"{name} has {wanted} on experiment {found} ({experiment})"
-    return Result(Granted(name, found, None if wanted == NONE else wanted), [done])
+    granted = None if wanted == NONE else wanted
+    return Result(Granted(name, found, workspace or DEFAULT, granted), [done])
 
 
-def _experiment(engine: Engine, name: str) -> str:
+def _experiment(tracking: Tracking, name: str) -> str:
     """Return the id of an experiment."""
-    tracking = Tracking.of(engine.stack)
     found = set()
     for endpoint, parameters in (
         ("experiments/get-by-name", {"experiment_name": name}),
@@ -200,7 +227,12 @@ def _experiment(engine: Engine, name: str) -> str:
     return found.pop()
 
 
-def _check_exists(users: Users, name: str) -> None:
+def check_exists(users: Users, name: str) -> None:
+    """Make sure that there is a user of this name.
+
+    Raises:
+        UsageError: There is none.
+    """
     if name not in users.names():
         raise UsageError(f"there is no user {name}", hint="mlflow-compose user list")
 

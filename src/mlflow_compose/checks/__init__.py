@@ -6,7 +6,7 @@ both into one sentence and a next command.
 """
 
 from mlflow_compose.checks.amounts import Amounts, count
-from mlflow_compose.checks.causes import diagnose, external_database
+from mlflow_compose.checks.causes import diagnose, external_database, hidden_workspaces
 from mlflow_compose.checks.owner import check_owner
 from mlflow_compose.checks.verify import verify
 from mlflow_compose.stack import Cause
@@ -18,5 +18,6 @@ __all__ = [
     "count",
     "diagnose",
     "external_database",
+    "hidden_workspaces",
     "verify",
 ]

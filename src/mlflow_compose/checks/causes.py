@@ -14,6 +14,7 @@ GENERAL: Mapping[str, Cause] = {
         "the stack could not be checked from inside", "mlflow-compose logs mlflow shows more"
     ),
 }
+WORKSPACES_OFF = "workspaces_off"
 START_AGAIN = "mlflow-compose up starts it again"
 
 # Causes before effects: MLflow needs its database and its bucket to answer.
@@ -35,6 +36,14 @@ def external_database(engine: Engine) -> Cause | None:
         return None
     cause = causes(stack)[link.cause]
     return Cause(f"{cause.sentence} ({link.detail})", cause.hint)
+
+
+def hidden_workspaces(engine: Engine) -> Cause | None:
+    """Return why a stack needs workspaces, None if no data is in any but the default one."""
+    (link,) = check_links(engine, only=["database"], workspaces=False)
+    cause = causes(engine.stack)[WORKSPACES_OFF]
+    found = link.cause == WORKSPACES_OFF
+    return Cause(f"{cause.sentence} ({link.detail})", cause.hint) if found else None
 
 
 def first_cause(links: Sequence[Link], known: Mapping[str, Cause]) -> tuple[Link, Cause] | None:

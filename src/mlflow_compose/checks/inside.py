@@ -102,6 +102,8 @@ def _checked(
     stack_request = {
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
+        "prefix": stack.artifact_prefix,
+        "workspaces": stack.workspaces,
         "backend": stores.backend_uri,
         "runs": [stores.runs.what, stores.runs.where],
         "artifacts": stores.artifacts.text,

@@ -109,7 +109,8 @@ class Proof:
 
     def artifact(self, path: str, content: bytes) -> str:
         """Store an artifact, list it, download it and compare the bytes."""
-        key = f"{self.experiment_id}/{self.run_id}/artifacts/{path}"
+        prefix = self._stack.artifact_prefix
+        key = f"{prefix}{self.experiment_id}/{self.run_id}/artifacts/{path}"
         self.objects[key] = len(content)
         put = self._store.put if self._store else self.tracking.put_artifact
         get = self._store.get if self._store else self.tracking.get_artifact

@@ -24,6 +24,7 @@ from mlflow_compose.cli import (
     stores,
     upgrade,
     users,
+    workspaces,
 )
 from mlflow_compose.cli.context import context_of
 from mlflow_compose.errors import UsageError
@@ -54,6 +55,7 @@ app.add_typer(boot.app, name="service")
 app.add_typer(users.app, name="user")
 app.add_typer(classroom.app, name="class")
 app.add_typer(capacity.app)
+app.add_typer(workspaces.app, name="workspace")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
 

@@ -13,29 +13,37 @@ app = typer.Typer()
 FORMAT_NAMES = ("bash", "dotenv", "fish", "powershell", "json", "python", "r", "jupyter")
 
 
+Place = Annotated[
+    str,
+    typer.Option(
+        "--for",
+        metavar="PLACE",
+        help="Where the client runs: host, container, lan (another machine) or direct (on "
+        "this machine, with S3).",
+        autocompletion=among("host", "container", "lan", "direct"),
+    ),
+]
+FormatName = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="bash, dotenv, fish, powershell, json, python, r or jupyter.",
+        autocompletion=among(*FORMAT_NAMES),
+    ),
+]
+
+
 @app.command(epilog='Example: eval "$(mlflow-compose env --secrets)"')
-def env(
+def env(  # noqa: PLR0913, PLR0917 - one for each option
     ctx: typer.Context,
-    place: Annotated[
-        str,
-        typer.Option(
-            "--for",
-            metavar="PLACE",
-            help="Where the client runs: host, container, lan (another machine) or direct (on "
-            "this machine, with S3).",
-            autocompletion=among("host", "container", "lan", "direct"),
-        ),
-    ] = "host",
-    format_name: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help="bash, dotenv, fish, powershell, json, python, r or jupyter.",
-            autocompletion=among(*FORMAT_NAMES),
-        ),
-    ] = "bash",
+    place: Place = "host",
+    format_name: FormatName = "bash",
     secrets: Annotated[bool, typer.Option("--secrets", help="Include passwords and keys.")] = False,
+    workspace: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Workspace that the client uses. Default: default."),
+    ] = "",
     check: Annotated[
         Path | None,
         typer.Option(
@@ -57,8 +65,11 @@ def env(
         raise UsageError("--check is for other machines", hint="add --for lan")
     plan = context_of(ctx).chosen_plan()
     if check:
-        context_of(ctx).show(actions.write_check(plan, place, check, secrets=secrets))
-    context_of(ctx).show(actions.env(plan, place, format_name, secrets=secrets))
+        written = actions.write_check(plan, place, check, secrets=secrets, workspace=workspace)
+        context_of(ctx).show(written)
+    context_of(ctx).show(
+        actions.env(plan, place, format_name, secrets=secrets, workspace=workspace)
+    )
 
 
 @app.command("open", epilog="Example: mlflow-compose open")

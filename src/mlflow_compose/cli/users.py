@@ -37,7 +37,7 @@ def list_(ctx: typer.Context) -> None:
     from mlflow_compose.actions.users import list_users
 
     context = context_of(ctx)
-    context.show(list_users(_people(context)))
+    context.show(list_users(people_of(context)))
 
 
 @app.command("add", epilog="Example: mlflow-compose user add ada --generate")
@@ -53,7 +53,7 @@ def add(
 
     context = context_of(ctx)
     password = _password(context, generate=generate, from_input=password_stdin)
-    context.show(add_user(_people(context), name, password, is_admin=admin))
+    context.show(add_user(people_of(context), name, password, is_admin=admin))
 
 
 @app.command("passwd", epilog="Example: mlflow-compose user passwd ada")
@@ -68,7 +68,7 @@ def passwd(
 
     context = context_of(ctx)
     password = _password(context, generate=generate, from_input=password_stdin)
-    people = _people(context)
+    people = people_of(context)
     with context.console.step("Changing the password"):
         result = set_password(people, name, password)
     context.show(result)
@@ -86,7 +86,7 @@ def remove(
     context = context_of(ctx)
     if not yes:
         context.confirm(f"Remove the user {name}?")
-    people = _people(context)
+    people = people_of(context)
     with context.console.step("Removing the user"):
         result = remove_user(people, name)
     context.show(result)
@@ -102,12 +102,15 @@ def grant(
     permission: Annotated[
         str, typer.Argument(metavar="PERMISSION", help="READ, USE, EDIT or MANAGE; NONE ends it.")
     ],
+    workspace: Annotated[
+        str, typer.Option(metavar="NAME", help="Workspace of the experiment. Default: default.")
+    ] = "",
 ) -> None:
     """Let a user read or change an experiment of someone else."""
     from mlflow_compose.actions import users as actions
 
     context = context_of(ctx)
-    context.show(actions.grant(_people(context), name, experiment, permission))
+    context.show(actions.grant(people_of(context), name, experiment, permission, workspace))
 
 
 @app.command(
@@ -137,10 +140,11 @@ def import_(
     from mlflow_compose.actions.import_users import import_users
 
     context = context_of(ctx)
-    context.show(import_users(_people(context), roster, output))
+    context.show(import_users(people_of(context), roster, output))
 
 
-def _people(context: Context) -> "People":
+def people_of(context: Context) -> "People":
+    """Return the users of the stack."""
     from mlflow_compose.actions.users import People
 
     return People(context.engine(context.chosen_plan()), time.sleep)

@@ -1,8 +1,9 @@
 """Talk to a running stack from this machine, as its users do.
 
 `tracking` is a client of MLflow's REST API, `objects` of S3, `jupyter` of JupyterLab, `models` of a
-served model, `pgadmin` of pgAdmin, `users` of MLflow's login; `trust` says how they verify the
-proxy. They raise their own small errors, which describe what happened; `checks` find out why.
+served model, `pgadmin` of pgAdmin, `users` of MLflow's login, `workspaces` of MLflow's workspaces;
+`trust` says how they verify the proxy. They raise their own small errors, which describe what
+happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
@@ -13,6 +14,7 @@ from mlflow_compose.clients.pgadmin import PgAdmin, PgAdminError
 from mlflow_compose.clients.tracking import Tracking
 from mlflow_compose.clients.trust import trusted
 from mlflow_compose.clients.users import User, Users
+from mlflow_compose.clients.workspaces import Workspace, Workspaces
 
 __all__ = [
     "CertificateError",
@@ -31,5 +33,7 @@ __all__ = [
     "Unreachable",
     "User",
     "Users",
+    "Workspace",
+    "Workspaces",
     "trusted",
 ]

@@ -1,6 +1,7 @@
 """MLflow's REST API: https://mlflow.org/docs/latest/api_reference/rest-api.html."""
 
 import base64
+import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +22,11 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 # Seconds. A server only responds after it has stored an artifact, which takes long for large ones.
 TIMEOUT, TIMEOUT_OF_FILES = 30.0, 600.0
 CHUNK = 1024 * 1024
+# https://mlflow.org/docs/latest/self-hosting/workspaces/; without it, a request is for the default.
+WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 # Value of HEADER: the stack's id and project name.
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
-NOT_FOUND, BAD_GATEWAY = 404, 502
+NO_CONTENT, NOT_FOUND, BAD_GATEWAY = 204, 404, 502
 # What the proxy calls itself in answers of its own.
 PROXY = "Caddy"
 SHOWN_CHARACTERS = 300
@@ -54,6 +57,7 @@ class Tracking:
         import requests
 
         self.url = url
+        self.workspace = ""
         self._session = requests.Session()
         self._session.trust_env = elsewhere
         self._session.verify = verify
@@ -71,6 +75,12 @@ class Tracking:
     def of(cls, stack: Stack, *, login: bool = True) -> "Tracking":
         """Return a client of a stack's tracking server, with or without the admin's login."""
         return cls(stack.urls["mlflow"], stack.login if login else None, verify=trusted(stack))
+
+    def within(self, workspace: str) -> "Tracking":
+        """Return a client with the same login whose requests are for a workspace."""
+        other = copy.copy(self)
+        other.workspace = workspace
+        return other
 
     def stack(self) -> tuple[str, str]:
         """Return id and name of the stack that answers, both empty if it is not a stack.
@@ -175,6 +185,8 @@ class Tracking:
         import requests
 
         options.setdefault("timeout", TIMEOUT)
+        if self.workspace:
+            options["headers"] = {WORKSPACE_HEADER: self.workspace}
         try:
             response = self._session.request(method, self.url + path, **options)
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
@@ -201,6 +213,8 @@ def _no_login(request: "PreparedRequest") -> "PreparedRequest":
 
 
 def _json(response: "Response") -> dict[str, Any]:
+    if response.status_code == NO_CONTENT:
+        return {}
     try:
         answer: dict[str, Any] = response.json()
     except ValueError:

@@ -55,7 +55,7 @@ class ClientEnvironment:
 
 
 def client_environment(
-    stack: Stack, place: str, lan_host: str, environ: Mapping[str, str]
+    stack: Stack, place: str, lan_host: str, environ: Mapping[str, str], workspace: str = ""
 ) -> ClientEnvironment:
     """Return what a client must set.
 
@@ -65,6 +65,7 @@ def client_environment(
         lan_host: Name or address of this machine for others, empty if only this machine may
             connect.
         environ: Environment of this machine's clients, which may send requests through a proxy.
+        workspace: Workspace that they use, empty for the default one.
 
     Raises:
         UsageError: Clients in that place cannot use the stack.
@@ -79,6 +80,8 @@ def client_environment(
         ]
     if stack.tls_ca and place in HERE:
         found.append(Variable(CERTIFICATES, str(Path(stack.tls_ca).absolute())))
+    if workspace:
+        found.append(Variable("MLFLOW_WORKSPACE", workspace))
     if _uses_s3(stack, place):
         found += _s3_variables(stack, place, lan_host)
     notes = [*_notes(stack, place)]

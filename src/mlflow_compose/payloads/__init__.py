@@ -65,6 +65,12 @@ from mlflow_compose.payloads.running import (
 )
 from mlflow_compose.payloads.serving import ModelState, NotServed, Served, ServedList
 from mlflow_compose.payloads.stores import Compared, CopiedObjects, Imported, Migrated, Pruned
+from mlflow_compose.payloads.workspaces import (
+    WorkspaceChanged,
+    WorkspaceGranted,
+    WorkspaceList,
+    WorkspaceState,
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,9 @@ Payload = (
     | ClassStopped
     | HandedOut
     | CapacityFound
+    | WorkspaceList
+    | WorkspaceChanged
+    | WorkspaceGranted
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -173,6 +182,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
     "class": (ClassStarted, ClassCollected, ClassSeeded, SeatsRemoved, ClassStopped, HandedOut),
     "plan": (CapacityFound,),
+    "workspace": (WorkspaceList, WorkspaceChanged, WorkspaceGranted),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
 }
@@ -250,5 +260,9 @@ __all__ = [
     "UsersImported",
     "Verified",
     "Version",
+    "WorkspaceChanged",
+    "WorkspaceGranted",
+    "WorkspaceList",
+    "WorkspaceState",
     "as_json",
 ]

@@ -20,7 +20,8 @@ class ExperimentSize:
     """An experiment and the objects of its runs, models and traces."""
 
     id: str = key("Experiment id.")
-    name: str = key("Name.")
+    name: str = key("Name, unique in its workspace.")
+    workspace: str = key("Its workspace; default in a stack without workspaces.")
     is_deleted: bool = key("Whether it is deleted, but can be restored.")
     objects: int = key("Number of objects.")
     bytes: int = key("Their size in bytes.")

@@ -42,6 +42,7 @@ class Granted:
 
     name: str = key("Name of the user.")
     experiment: str = key("Id of the experiment.")
+    workspace: str = key("Its workspace.")
     permission: str | None = key("The permission, null if it was taken away.")
 
 

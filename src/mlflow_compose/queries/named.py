@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from mlflow_compose.errors import UsageError
 
 # In a query: `:n` is its n-th argument, an empty text if that is optional and missing;
-# `UTC(column)` is a column of milliseconds as a date and time, `VALUE(table)` a metric's value.
+# `UTC(column)` is a column of milliseconds as a date and time, `VALUE(table)` a metric's value;
+# `WORKSPACE(table)` is a column that only stacks with workspaces show.
 ARGUMENT = re.compile(r":(\d)")
 MOMENT = re.compile(r"UTC\(([\w.]+)\)")
 POSTGRES_MOMENT = r"to_char(to_timestamp(\1 / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
 # MLflow stores NaN as 0 with a mark.
 VALUE = re.compile(r"VALUE\((\w+)\)")
 KNOWN_VALUE = r"CASE WHEN \1.is_nan THEN NULL ELSE \1.value END AS value"
+WORKSPACE = re.compile(r"WORKSPACE\((\w+)\),\s*")
 SQLITE_MOMENT = r"strftime('%Y-%m-%d %H:%M:%S', \1 / 1000, 'unixepoch')"
 
 
@@ -39,12 +41,15 @@ class Query:
         return " ".join((*self.needed, *(f"[{name}]" for name in self.optional)))
 
 
-def query_of(given: Sequence[str], *, postgres: bool) -> tuple[str, Sequence[str]]:
+def query_of(
+    given: Sequence[str], *, postgres: bool, workspaces: bool = False
+) -> tuple[str, Sequence[str]]:
     """Return the query and the arguments that a command line means.
 
     Args:
         given: A query's name with its arguments, or one statement.
         postgres: Whether the database is PostgreSQL; otherwise, it is SQLite.
+        workspaces: Whether the stack has workspaces.
 
     Raises:
         UsageError: There is no such query, or its arguments are too few or too many.
@@ -62,11 +67,14 @@ def query_of(given: Sequence[str], *, postgres: bool) -> tuple[str, Sequence[str
             f"{name} takes {query.usage or 'no arguments'}",
             hint=f"mlflow-compose sql {name} {query.usage}".rstrip(),
         )
-    return spelled(query.text, postgres=postgres), [*arguments, *[""] * (most - len(arguments))]
+    text = spelled(query.text, postgres=postgres, workspaces=workspaces)
+    return text, [*arguments, *[""] * (most - len(arguments))]
 
 
-def spelled(text: str, *, postgres: bool) -> str:
+def spelled(text: str, *, postgres: bool, workspaces: bool = False) -> str:
     """Return a named query as the database spells it."""
+    # Older MLflow versions have no such column.
+    text = WORKSPACE.sub(r"\1.workspace, " if workspaces else "", text)
     text = VALUE.sub(KNOWN_VALUE, text)
     if postgres:
         text = MOMENT.sub(POSTGRES_MOMENT, text)
@@ -78,7 +86,7 @@ QUERIES: Mapping[str, Query] = {
     "runs-per-experiment": Query(
         "How many runs does each experiment have, and when was the last one?",
         """
-        SELECT e.experiment_id, e.name, count(r.run_uuid) AS runs,
+        SELECT WORKSPACE(e), e.experiment_id, e.name, count(r.run_uuid) AS runs,
                sum(CASE WHEN r.status = 'FAILED' THEN 1 ELSE 0 END) AS failed,
                UTC(last.moment) AS last_run
         FROM experiments e
@@ -87,19 +95,19 @@ QUERIES: Mapping[str, Query] = {
                    WHERE lifecycle_stage = 'active' GROUP BY experiment_id) last
              ON last.experiment_id = e.experiment_id
         WHERE e.lifecycle_stage = 'active'
-        GROUP BY e.experiment_id, e.name, last.moment
+        GROUP BY WORKSPACE(e), e.experiment_id, e.name, last.moment
         ORDER BY runs DESC, e.name
         """,
     ),
     "latest-metrics": Query(
         "What are the last values of the metrics of each run?",
         """
-        SELECT e.name AS experiment, r.name AS run, m.key, VALUE(m), m.step
+        SELECT WORKSPACE(e), e.name AS experiment, r.name AS run, m.key, VALUE(m), m.step
         FROM latest_metrics m
         JOIN runs r ON r.run_uuid = m.run_uuid
         JOIN experiments e ON e.experiment_id = r.experiment_id
         WHERE r.lifecycle_stage = 'active' AND (:1 = '' OR e.name = :1)
-        ORDER BY e.name, r.start_time, m.key
+        ORDER BY WORKSPACE(e), e.name, r.start_time, m.key
         """,
         optional=("EXPERIMENT",),
     ),
@@ -116,7 +124,7 @@ QUERIES: Mapping[str, Query] = {
     "best-runs": Query(
         "Which runs have the highest value of a metric?",
         """
-        SELECT e.name AS experiment, r.name AS run, r.run_uuid AS run_id, m.value
+        SELECT WORKSPACE(e), e.name AS experiment, r.name AS run, r.run_uuid AS run_id, m.value
         FROM latest_metrics m
         JOIN runs r ON r.run_uuid = m.run_uuid
         JOIN experiments e ON e.experiment_id = r.experiment_id
@@ -138,7 +146,7 @@ QUERIES: Mapping[str, Query] = {
     "slowest": Query(
         "Which runs took longest?",
         """
-        SELECT e.name AS experiment, r.name AS run, r.run_uuid AS run_id, r.status,
+        SELECT WORKSPACE(e), e.name AS experiment, r.name AS run, r.run_uuid AS run_id, r.status,
                (r.end_time - r.start_time) / 1000 AS seconds
         FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
         WHERE r.lifecycle_stage = 'active' AND r.end_time IS NOT NULL
@@ -148,17 +156,19 @@ QUERIES: Mapping[str, Query] = {
     "models": Query(
         "Which versions does each registered model have, and which aliases?",
         """
-        SELECT v.name AS model, v.version, a.alias, v.run_id, UTC(v.creation_time) AS created
+        SELECT WORKSPACE(v), v.name AS model, v.version, a.alias, v.run_id,
+               UTC(v.creation_time) AS created
         FROM model_versions v
-        LEFT JOIN registered_model_aliases a ON a.name = v.name AND a.version = v.version
+        LEFT JOIN registered_model_aliases a
+             ON (WORKSPACE(a), a.name) = (WORKSPACE(v), v.name) AND a.version = v.version
         WHERE v.current_stage <> 'Deleted_Internal'
-        ORDER BY v.name, v.version, a.alias
+        ORDER BY WORKSPACE(v), v.name, v.version, a.alias
         """,
     ),
     "storage": Query(
         "What takes up space: how many rows has each experiment?",
         """
-        SELECT e.name AS experiment, count(DISTINCT r.run_uuid) AS runs,
+        SELECT WORKSPACE(e), e.name AS experiment, count(DISTINCT r.run_uuid) AS runs,
                sum(n.metrics) AS metrics, sum(n.params) AS params, sum(n.tags) AS tags
         FROM experiments e
         JOIN runs r ON r.experiment_id = e.experiment_id
@@ -167,7 +177,7 @@ QUERIES: Mapping[str, Query] = {
                      (SELECT count(*) FROM params p WHERE p.run_uuid = s.run_uuid) AS params,
                      (SELECT count(*) FROM tags t WHERE t.run_uuid = s.run_uuid) AS tags
               FROM runs s) n ON n.run_uuid = r.run_uuid
-        GROUP BY e.name ORDER BY metrics DESC, e.name
+        GROUP BY WORKSPACE(e), e.name ORDER BY metrics DESC, e.name
         """,
     ),
 }

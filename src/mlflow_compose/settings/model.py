@@ -117,6 +117,11 @@ class Settings(StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, Cl
         "Password of the admin, at least 12 characters; change it in MLflow first, then here.",
         section=MLFLOW,
     )
+    mlflow_workspaces: Flag = setting(
+        False,  # noqa: FBT003 - a default, not an argument
+        "Separate experiments, models and artifacts by workspace (docs/how-to/workspaces.md).",
+        section=MLFLOW,
+    )
     mlflow_allowed_hosts: OneLine = setting(
         "",
         "Additional host names that clients may use for MLflow, comma-separated.",

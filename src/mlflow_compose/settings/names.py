@@ -18,6 +18,7 @@ DECIDED_BY = {
     "MLFLOW_AUTH_ADMIN_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
     "MLFLOW_AUTH_ADMIN_USERNAME": "MLFLOW_ADMIN_USERNAME",
     "MLFLOW_AUTH_CONFIG_PATH": "MLFLOW_AUTH",
+    "MLFLOW_ENABLE_WORKSPACES": "MLFLOW_WORKSPACES",
     "MLFLOW_SERVER_ALLOWED_HOSTS": "MLFLOW_ALLOWED_HOSTS",
     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "MLFLOW_CORS_ORIGINS",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "MLFLOW_JOBS",
@@ -31,6 +32,9 @@ CLIENT_PREFIXES = (
     "MLFLOW_RUN_",
     "MLFLOW_S3_ENDPOINT_URL",
 )
+# The server does not start with it (`assert_server_workspace_env_unset`, 3.17). No prefix: other
+# variables that begin with it are the server's.
+CLIENT_NAMES = frozenset({"MLFLOW_WORKSPACE"})
 
 # The server reads it (`mlflow/utils/crypto.py`), but MLflow's list of variables omits it.
 UNLISTED = frozenset({"MLFLOW_CRYPTO_KEK_PASSPHRASE"})
@@ -53,6 +57,7 @@ BY_MEANING = {
     "MINIO_SECRET_KEY": "MINIO_SECRET_ACCESS_KEY",
     "MLFLOW_APP_NAME": "MLFLOW_AUTH=basic",
     "MLFLOW_ARTIFACT_BUCKET": "MLFLOW_BUCKET_NAME",
+    "MLFLOW_ENABLE_WORKSPACES": "MLFLOW_WORKSPACES",
     "MLFLOW_HOST": "STACK_BIND_ADDRESS",
     "MLFLOW_PASSWORD": "MLFLOW_ADMIN_PASSWORD",
     "MLFLOW_S3_ENDPOINT_URL": "MINIO_HOST and MINIO_PORT",
@@ -102,7 +107,8 @@ def kind_of(name: str, settings: Collection[str]) -> Kind:
         return Kind.SETTING
     if name in DECIDED_BY:
         return Kind.DECIDED
-    if name.startswith(CLIENT_PREFIXES) and name in mlflow_variables():
+    is_clients = name.startswith(CLIENT_PREFIXES) or name in CLIENT_NAMES
+    if is_clients and name in mlflow_variables():
         return Kind.FOREIGN
     if name in mlflow_variables():
         return Kind.SERVER

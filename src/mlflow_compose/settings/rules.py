@@ -24,6 +24,9 @@ KNOWN_PASSWORDS = frozenset(
 )
 
 S3_PORT_INSIDE = 9000
+# MLflow has workspaces since 3.10, and since 3.13 the permissions in them that `user grant` and
+# `workspace grant` set.
+FIRST_WITH_WORKSPACES = (3, 13, 0)
 
 
 def check(settings: Settings) -> Iterator[Problem]:
@@ -34,6 +37,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _token(settings)
     yield from _pgadmin(settings)
     yield from _server_variables(settings)
+    yield from _workspaces(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
     yield from check_tls(settings)
     if settings.minio_volume_path.startswith("~"):
@@ -132,6 +136,18 @@ def _login(settings: Settings) -> Iterator[Problem]:
     elif password.lower() in KNOWN_PASSWORDS and is_loopback(settings.stack_bind_address):
         yield Problem(
             "MLFLOW_ADMIN_PASSWORD", "must not be a well-known password", ("MLFLOW_AUTH",)
+        )
+
+
+def _workspaces(settings: Settings) -> Iterator[Problem]:
+    version = tuple(map(int, settings.mlflow_version.split(".")))
+    # An image from elsewhere may have any version.
+    if settings.mlflow_workspaces and not settings.mlflow_image and version < FIRST_WITH_WORKSPACES:
+        oldest = ".".join(map(str, FIRST_WITH_WORKSPACES))
+        yield Problem(
+            "MLFLOW_WORKSPACES",
+            f"requires MLFLOW_VERSION {oldest} or newer, got {settings.mlflow_version}",
+            ("MLFLOW_VERSION",),
         )
 
 

@@ -89,6 +89,7 @@ def _stack(around: Surroundings, root: str) -> Stack:
         pgadmin_login=_pgadmin_login(settings),
         sensitive=_sensitive(around),
         tools=tuple(service for service in found if service.is_tool),
+        workspaces=settings.mlflow_workspaces,
         reader=keys.reader(settings, around.identity.id) if around.stores.uses_postgres else None,
         ca_certs=from_home(certificates, root) if certificates else "",
     )

@@ -42,6 +42,7 @@ class Stack:
             system's.
         network: Network of the containers.
         tools: Services that only run while a command uses them.
+        workspaces: Whether the tracking server has workspaces.
         reader: Name and password of the database role that can only read, None without PostgreSQL.
         pg_service: Section of the service file with which PostgreSQL's clients log in.
         tls_host: Name in https URLs for this machine's user, empty without a proxy.
@@ -68,6 +69,7 @@ class Stack:
     ca_certs: str = ""
     network: str = "backend"
     tools: tuple[Service, ...] = ()
+    workspaces: bool = False
     reader: tuple[str, str] | None = field(default=None, repr=False)
     pg_service: str = "mlflow"
     tls_host: str = ""
@@ -78,6 +80,11 @@ class Stack:
     def defined(self) -> tuple[Service, ...]:
         """The services and the tools."""
         return (*self.services, *self.tools)
+
+    @property
+    def artifact_prefix(self) -> str:
+        """What the keys of artifacts begin with, if a client names no workspace."""
+        return "workspaces/default/" if self.workspaces else ""
 
     @property
     def volumes(self) -> tuple[str, ...]:

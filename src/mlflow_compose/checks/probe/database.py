@@ -14,6 +14,9 @@ RUNS = (
     "SELECT runs.experiment_id, runs.run_uuid FROM runs JOIN experiments"
     " ON runs.experiment_id = experiments.experiment_id WHERE experiments.name = :name"
 )
+OTHER_WORKSPACES = "SELECT name FROM workspaces WHERE name <> 'default'"
+# Tables with a column for the workspace, but with permissions instead of data.
+WITHOUT_DATA = frozenset({"roles", "workspace_permissions"})
 GRANTS = "DELETE FROM role_permissions WHERE resource_type = :kind AND resource_pattern = :value"
 
 # Text in the driver's message, and its key in `causes`; the first match counts.
@@ -59,6 +62,8 @@ def check(request: Request) -> str:
 
     run_id = request.get("run_id")
     with connect(request) as connection:
+        if not request["workspaces"] and (hidden := workspaces(connection)):
+            raise BrokenLink("workspaces_off", ", ".join(hidden))
         if run_id is None:
             check_rights(connection)
             return f"{request['runs'][0]} {version(connection)} {request['runs'][1]}"
@@ -66,6 +71,25 @@ def check(request: Request) -> str:
         if connection.execute(query, {"run_id": run_id}).first() is None:
             raise BrokenLink("row_missing", f"no row of run {run_id} in table runs")
         return f"1 run in {request['runs'][0]} {version(connection)} {request['runs'][1]}"
+
+
+def workspaces(connection: Any) -> list[str]:  # noqa: ANN401 - sqlalchemy is only in the image
+    """Return the workspaces with data, except the default one."""
+    from sqlalchemy import inspect, text
+
+    inspector = inspect(connection)
+    # Older MLflow versions have none.
+    if not inspector.has_table("workspaces"):
+        return []
+    found = {name for (name,) in connection.execute(text(OTHER_WORKSPACES))}
+    used: set[str] = set()
+    if found:
+        for (_, table), columns in inspector.get_multi_columns().items():
+            if table not in WITHOUT_DATA and any(one["name"] == "workspace" for one in columns):
+                # The name comes from the database's catalogue.
+                rows = connection.execute(text(f'SELECT DISTINCT workspace FROM "{table}"'))  # noqa: S608
+                used.update(name for (name,) in rows)
+    return sorted(found & used)
 
 
 def version(connection: Any) -> str:  # noqa: ANN401 - sqlalchemy is only in the image
@@ -103,7 +127,8 @@ def prefixes(request: Request) -> list[str]:
         return []
     with connect(request) as connection:
         found = connection.execute(text(RUNS), {"name": name})
-        return [f"{experiment}/{run}/artifacts/" for experiment, run in found]
+        top = request["prefix"]
+        return [f"{top}{experiment}/{run}/artifacts/" for experiment, run in found]
 
 
 def clean(request: Request) -> None:

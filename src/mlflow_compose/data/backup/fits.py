@@ -7,13 +7,16 @@ from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import SnapshotError
 
+# Table of workspaces; every database has the default one.
+WORKSPACES = "workspaces"
+
 
 def check_fits(snapshot: Snapshot, engine: Engine) -> None:
     """Make sure that a snapshot can be loaded into a running stack.
 
     Raises:
-        SnapshotError: It is of a newer MLflow or PostgreSQL, or of a database that this stack does
-            not have.
+        SnapshotError: It is of a newer MLflow or PostgreSQL, of a database that this stack does
+            not have, or has workspaces and the stack has none.
     """
     manifest, stack = snapshot.manifest, engine.stack
     if numbers(manifest.mlflow) > numbers(stack.mlflow_version):
@@ -21,6 +24,11 @@ def check_fits(snapshot: Snapshot, engine: Engine) -> None:
             f"{snapshot.name} is of MLflow {manifest.mlflow}, and this stack has "
             f"{stack.mlflow_version}, which may not know its tables",
             hint=f"set MLFLOW_VERSION={manifest.mlflow} in .env, then mlflow-compose up",
+        )
+    if manifest.database.rows.get(WORKSPACES, 0) > 1 and not stack.workspaces:
+        raise SnapshotError(
+            f"{snapshot.name} has data in workspaces, and this stack has none",
+            hint="set MLFLOW_WORKSPACES=true in .env, then mlflow-compose up",
         )
     if manifest.database.kind != POSTGRES_KIND:
         return

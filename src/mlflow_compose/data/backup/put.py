@@ -20,7 +20,7 @@ from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
 # The keys that MLflow's server writes: those of runs, of models and of traces.
-OF_MLFLOW = re.compile(r"\d+/([0-9a-f]{32}|models|traces)/")
+OF_MLFLOW = re.compile(r"(workspaces/[^/]+/)?\d+/([0-9a-f]{32}|models|traces)/")
 TYPE = "application/octet-stream"
 HINT = "mlflow-compose verify finds the cause"
 

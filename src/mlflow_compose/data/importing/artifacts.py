@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from mlflow_compose.clients import Tracking
-from mlflow_compose.data.importing.server import Owners
+from mlflow_compose.data.importing.server import Owner, Owners
 
 # Path components of EXPERIMENT/RUN/artifacts, and of EXPERIMENT/models/MODEL/artifacts or
 # EXPERIMENT/traces/TRACE/artifacts.
@@ -109,8 +108,7 @@ def _is_link_loop(path: Path) -> bool:
 class Server:
     """The artifacts of a tracking server, through the endpoints of its web UI."""
 
-    def __init__(self, tracking: Tracking, owners: Owners) -> None:
-        self._tracking = tracking
+    def __init__(self, owners: Owners) -> None:
         self._owners = owners
 
     def has(self, location: str) -> bool:
@@ -121,32 +119,33 @@ class Server:
         """Yield every file of a location."""
         owner, folders = self._owners[location], [""]
         while folders:
-            for found in self._list(*owner, folders.pop()):
+            for found in self._list(owner, folders.pop()):
                 if found.get("is_dir"):
                     folders.append(found["path"])
                 else:
                     yield Artifact(location, found["path"], int(found.get("file_size", 0)))
 
-    def _list(self, kind: str, name: str, folder: str) -> Iterator[dict[str, Any]]:
-        if kind == "run":
-            endpoint, parameters = "artifacts/list", {"run_id": name, "path": folder}
+    @staticmethod
+    def _list(owner: Owner, folder: str) -> Iterator[dict[str, Any]]:
+        if owner.kind == "run":
+            endpoint, parameters = "artifacts/list", {"run_id": owner.id, "path": folder}
         else:
-            endpoint = f"logged-models/{name}/artifacts/directories"
+            endpoint = f"logged-models/{owner.id}/artifacts/directories"
             parameters = {"artifact_directory_path": folder}
         if not folder:
             parameters.popitem()
-        response = self._tracking.get(endpoint, **parameters)
+        response = owner.server.get(endpoint, **parameters)
         yield from response.get("files", ())
         while token := response.get("next_page_token"):
-            response = self._tracking.get(endpoint, **parameters, page_token=token)
+            response = owner.server.get(endpoint, **parameters, page_token=token)
             yield from response.get("files", ())
 
     def fetch(self, artifact: Artifact, scratch: Path) -> Path:
         """Fetch an artifact into `scratch`."""
-        kind, name = self._owners[artifact.location]
+        kind, id_, server = self._owners[artifact.location]
         if kind == "run":
-            self._tracking.download("/get-artifact", scratch, run_id=name, path=artifact.path)
+            server.download("/get-artifact", scratch, run_id=id_, path=artifact.path)
         else:
-            path = f"{AJAX}/logged-models/{name}/artifacts/files"
-            self._tracking.download(path, scratch, artifact_file_path=artifact.path)
+            path = f"{AJAX}/logged-models/{id_}/artifacts/files"
+            server.download(path, scratch, artifact_file_path=artifact.path)
         return scratch

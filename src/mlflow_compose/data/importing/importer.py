@@ -135,7 +135,7 @@ class Import:
         if source.kind == SERVER:
             tracking = connect(source)
             reading = read(tracking, folder / ROWS_FILE, self._progress)
-            return Server(tracking, reading.owners), reading.skipped
+            return Server(reading.owners), reading.skipped
         (copy_mlruns if source.kind == FOLDER else copy_database)(source, folder)
         return Folders(source.artifacts), []
 

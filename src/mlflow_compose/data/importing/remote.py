@@ -1,5 +1,6 @@
 """Merge rows and list artifacts where MLflow runs."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ MODULES = (
 PROXY = "mlflow-artifacts:/"
 STACK_HINT = "mlflow-compose verify shows whether the stack works"
 DAMAGED_HINT = "repair these files or move them away, then run the same command again"
+WORKSPACES_HINT = "set MLFLOW_WORKSPACES=true in .env, then mlflow-compose up"
+# Key of everything in an experiment.
+TOP = re.compile(r"(workspaces/[^/]+/)?[^/]+/")
 T = TypeVar("T")
 
 
@@ -98,6 +102,7 @@ def merge_rows(engine: Engine, source: Source, folder: Path, progress: Progress)
         "action": "merge",
         "kind": source.kind,
         "root": artifact_root(stack),
+        "workspaces": stack.workspaces,
         "backend": stack.stores.backend_uri,
     }
     locations: dict[str, Sequence[str]] = {}
@@ -136,7 +141,7 @@ def stored_objects(engine: Engine, keys: Iterable[str], progress: Progress) -> M
     stores = engine.stack.stores
     request = {
         "action": "artifacts",
-        "prefixes": sorted({f"{key.partition('/')[0]}/" for key in keys}),
+        "prefixes": sorted({found[0] for key in keys if (found := TOP.match(f"{key}/"))}),
         "bucket": stores.bucket,
         "folder": stores.artifact_folder,
     }
@@ -169,8 +174,9 @@ def _run(  # noqa: PLR0913, PLR0917 - independent values
             on_item=on_item,
         )
     except RemoteError as error:
-        hint = DAMAGED_HINT if error.facts.get("damaged") else STACK_HINT
-        raise SourceError(str(error), hint=hint) from None
+        hints = {"damaged": DAMAGED_HINT, "off": WORKSPACES_HINT}
+        found = [hint for fact, hint in hints.items() if error.facts.get(fact)]
+        raise SourceError(str(error), hint=found[0] if found else STACK_HINT) from None
 
 
 def artifact_root(stack: Stack) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from mlflow_compose.clients import Tracking, TrackingError, Unreachable
+from mlflow_compose.clients import Tracking, TrackingError, Unreachable, Workspaces
 from mlflow_compose.data.importing import rows
 from mlflow_compose.data.importing.source import Source
 from mlflow_compose.data.inside.row_mapping import normalize
@@ -22,8 +22,24 @@ PAGE, MODELS_PAGE, POINTS_PAGE = 1000, 50, 25_000
 # Prompts are registered models that a search only returns with this filter.
 PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
 LOGIN_HINT = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-# Kind (run or model) and id, by artifact location.
-Owners = dict[str, tuple[str, str]]
+
+
+class Owner(NamedTuple):
+    """What an artifact location belongs to.
+
+    Attributes:
+        kind: run or model.
+        id: Its id.
+        server: Client for requests for its workspace.
+    """
+
+    kind: str
+    id: str
+    server: Tracking
+
+
+# By artifact location.
+Owners = dict[str, Owner]
 
 
 def connect(source: Source) -> Tracking:
@@ -61,13 +77,26 @@ class Reading:
 
     def __init__(self, tracking: Tracking, file: TextIO, progress: Progress) -> None:
         self._tracking = tracking
+        self._workspace: rows.Json = {}
         self._file = file
         self._progress = progress
         self.owners: Owners = {}
         self.skipped: list[str] = []
 
     def read_all(self) -> None:
-        """Write every row to the file."""
+        """Write every row of every workspace to the file."""
+        server = self._tracking
+        if not server.capabilities().get("workspaces_enabled"):
+            self._read()
+            return
+        for found in Workspaces(server).all():
+            self._tracking = server.within(found.name)
+            self._workspace = {"workspace": found.name}
+            about = {"name": found.name, "description": found.about}
+            self._write(iter((("workspaces", about),)))
+            self._read()
+
+    def _read(self) -> None:
         search = {"view_type": "ALL", "max_results": PAGE}
         call = partial(self._tracking.post, "experiments/search", **search)
         found = list(_pages(call, "experiments"))
@@ -81,8 +110,11 @@ class Reading:
         self._registry()
 
     def _write(self, found: Iterator[rows.TableRow]) -> None:
-        for row in found:
-            self._file.write(json.dumps(row) + "\n")
+        for table, values in found:
+            self._file.write(json.dumps((table, {**values, **self._workspace})) + "\n")
+
+    def _own(self, kind: str, id_: str, info: rows.Json) -> None:
+        self.owners[normalize(info["artifact_uri"])] = Owner(kind, id_, self._tracking)
 
     def _runs(self, experiment: str) -> None:
         body = {"experiment_ids": [experiment], "run_view_type": "ALL", "max_results": PAGE}
@@ -90,7 +122,7 @@ class Reading:
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             for entity in _pages(call, "runs"):
                 info = entity["info"]
-                self.owners[normalize(info["artifact_uri"])] = ("run", info["run_id"])
+                self._own("run", info["run_id"], info)
                 self._write(rows.run(entity))
                 keys = [metric["key"] for metric in entity.get("data", {}).get("metrics", ())]
                 history = partial(self._history, info["run_id"])
@@ -110,7 +142,7 @@ class Reading:
         call = partial(self._tracking.post, "logged-models/search", **body)
         for entity in _pages(_if_supported(call), "models"):
             info = entity["info"]
-            self.owners[normalize(info["artifact_uri"])] = ("model", info["model_id"])
+            self._own("model", info["model_id"], info)
             self._write(rows.logged_model(entity))
 
     def _traces(self, experiment: dict[str, Any]) -> None:
@@ -122,12 +154,15 @@ class Reading:
     def _registry(self) -> None:
         call = partial(self._tracking.get, "registered-models/search", max_results=PAGE)
         models = {entity["name"]: entity for entity in _pages(call, "registered_models")}
-        prompts = _pages(_if_supported(partial(call, filter=PROMPTS)), "registered_models")
-        models |= {entity["name"]: entity for entity in prompts}
-        for name, entity in models.items():
+        found = _pages(_if_supported(partial(call, filter=PROMPTS)), "registered_models")
+        prompts = {entity["name"]: entity for entity in found}
+        for name, entity in (models | prompts).items():
             self._write(rows.registered_model(entity))
             quote = '"' if "'" in name else "'"
-            parameters = {"filter": f"name={quote}{name}{quote}", "max_results": PAGE}
+            named = f"name={quote}{name}{quote}"
+            # A search for versions leaves out those of prompts, too.
+            chosen = f"{named} AND {PROMPTS}" if name in prompts else named
+            parameters = {"filter": chosen, "max_results": PAGE}
             search = partial(self._tracking.get, "model-versions/search", **parameters)
             for version in _pages(search, "model_versions"):
                 self._write(rows.model_version(version, self._location(version)))

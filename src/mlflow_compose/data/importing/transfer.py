@@ -1,5 +1,6 @@
 """Send artifacts into a stack as its clients do: through its server, or directly to S3."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
 MEGABYTE = 1024 * 1024
+WORKSPACE = re.compile(r"workspaces/(?P<name>[^/]+)/")
 Put = Callable[[str, Path], None]
 
 
@@ -105,10 +107,13 @@ def sender(stack: Stack) -> Put:
     """Return a function that stores a file in a stack."""
     if stack.artifact_access == "direct":
         return partial(_upload, Objects.of(stack))
-    return partial(_by_proxy, Tracking.of(stack))
+    return partial(_by_proxy, Tracking.of(stack), stack)
 
 
-def _by_proxy(tracking: Tracking, key: str, path: Path) -> None:
+def _by_proxy(tracking: Tracking, stack: Stack, key: str, path: Path) -> None:
+    if stack.workspaces and (found := WORKSPACE.match(key)):
+        # MLflow refuses the keys of all workspaces but the one that a request names.
+        tracking = tracking.within(found["name"])
     # `mlflow.utils.uri.validate_path_is_safe` decodes paths a second time and rejects fragments.
     if "#" in key or unquote(key) != key:
         raise TrackingError(

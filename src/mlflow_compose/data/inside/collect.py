@@ -63,7 +63,12 @@ def report(found: Survey) -> None:
     """Report the experiments, and what is missing, one by one."""
     for id_, experiment in found.fates.known.experiments.items():
         tally = found.experiments.get(id_, Tally())
-        about = {"id": str(id_), "name": experiment.name, "is_deleted": experiment.is_deleted}
+        about = {
+            "id": str(id_),
+            "name": experiment.name,
+            "workspace": experiment.workspace,
+            "is_deleted": experiment.is_deleted,
+        }
         item({"experiment": {**about, "objects": tally.objects, "bytes": tally.bytes}})
     for claim in found.missing:
         item({"missing": {"kind": claim.kind, "id": claim.id, "object_key": claim.keys[0]}})
@@ -92,10 +97,17 @@ def groups(found: Survey) -> dict[str, dict[str, int]]:
 
 
 def tracking_store(request: Request) -> Any:
-    """Return MLflow's tracking store, as `mlflow gc` opens it."""
+    """Return MLflow's tracking store, for all workspaces at once.
+
+    The store without workspaces reads all rows, and only checks on start that there are none.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    return SqlAlchemyStore(request["backend"], request["artifact_root"])
+    class Store(SqlAlchemyStore):  # type: ignore[misc] # mlflow is not typed
+        def _initialize_store_state(self) -> None:
+            pass
+
+    return Store(request["backend"], request["artifact_root"])
 
 
 def is_versioned(place: Place) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_compose.data.inside.row_mapping import LOCATIONS, Row, RowMapping
+from mlflow_compose.data.inside.row_mapping import LOCATIONS, Row, RowMapping, full_name
 
 Key = tuple[Any, ...]
 # Tables of which more columns than the primary key are compared.
@@ -23,8 +23,8 @@ class Conflicts:
         self._mapping = mapping
         self._write = write
         self.skipped: list[str] = []
-        # Name and number of model versions that differ in the stack.
-        self._different_versions: set[tuple[Any, Any]] = set()
+        # Workspace, name and number of model versions that differ in the stack.
+        self._different_versions: set[tuple[Any, Any, Any]] = set()
 
     def existing_rows(
         self, writing: Any, table: Any, column: str, keys: Sequence[Any]
@@ -39,7 +39,7 @@ class Conflicts:
 
     def may_insert(self, name: str, row: Row) -> bool:
         """Tell whether a row does not belong to a model version that differs in the stack."""
-        version = (row.get("name"), row.get("version"))
+        version = (row.get("workspace"), row.get("name"), row.get("version"))
         return name not in VERSION_CHILDREN or version not in self._different_versions
 
     def resolve(self, writing: Any, table: Any, row: Row, existing: Row) -> bool:
@@ -53,16 +53,19 @@ class Conflicts:
                 # The history has grown since the last import.
                 same = [column == row[column.name] for column in table.primary_key.columns]
                 writing.execute(table.update().where(*same).values(row))
-            case "model_versions" if any(row[name] != existing[name] for name in ORIGIN):
-                self._different_versions.add((row["name"], row["version"]))
+            # Without a run, a database has an empty text or nothing.
+            case "model_versions" if any(
+                (row[name] or "") != (existing[name] or "") for name in ORIGIN
+            ):
+                self._different_versions.add((row.get("workspace"), row["name"], row["version"]))
                 self.skipped.append(
-                    f"version {row['version']} of model {row['name']}: "
+                    f"version {row['version']} of model {full_name(row)}: "
                     "the stack has a different one"
                 )
                 return False
             case "registered_model_aliases" if row["version"] != existing["version"]:
                 self.skipped.append(
-                    f"alias {row['alias']} of model {row['name']}: in the stack it refers to "
+                    f"alias {row['alias']} of model {full_name(row)}: in the stack it refers to "
                     f"version {existing['version']}, not {row['version']}"
                 )
         return True

@@ -8,18 +8,24 @@ from typing import Any
 from mlflow_compose.data.inside import listing, tables
 from mlflow_compose.data.inside.damaged import find_damaged
 from mlflow_compose.data.inside.merge import Merge
-from mlflow_compose.data.inside.row_mapping import RowMapping
+from mlflow_compose.data.inside.row_mapping import DEFAULT_WORKSPACE, RowMapping
 from mlflow_compose.data.inside.scratch import scratch_folder
 from mlflow_compose.data.inside.store import RUNS, known_keys, open_source
 from mlflow_compose.data.inside.table_groups import KINDS, SERVER_TABLES
-from mlflow_compose.engines.inside.answer import Request, item, progress
+from mlflow_compose.engines.inside.answer import Failure, Request, item, progress
 
+# The imported tables whose rows are in a workspace; those of others refer to them.
+WITH_WORKSPACE = ("experiments", "registered_models")
 OBJECTS_PER_ITEM = 500
 
 
 def merge(request: Request) -> dict[str, Any]:
     """Merge a source's rows and count them in the stack."""
-    mapping = RowMapping(request["root"], move_all=request["kind"] == "server")
+    mapping = RowMapping(
+        request["root"],
+        move_all=request["kind"] == "server",
+        workspaces=request["workspaces"],
+    )
     staged = Path(os.environ["SHARED_FOLDER"])
     target = tables.open_database(request["backend"])
     with scratch_folder() as scratch:
@@ -28,6 +34,7 @@ def merge(request: Request) -> dict[str, Any]:
         damaged = find_damaged(staged / RUNS, known_keys(source)) if is_folder else []
         source_schema, target_schema = tables.reflected(source), tables.reflected(target)
         with source.connect() as reading:
+            provide_workspaces(reading, source_schema, target, are_on=request["workspaces"])
             first = Merge(reading, source_schema, target_schema, mapping, write=True)
             first.walk(target, progress)
             # Before the second pass, which counts the same rows again.
@@ -47,6 +54,31 @@ def merge(request: Request) -> dict[str, Any]:
         "after": second.existing,
         "lost": {"damaged entries": damaged, "model versions' artifacts": unmoved(mapping)},
     }
+
+
+def provide_workspaces(reading: Any, source_schema: Any, target: Any, *, are_on: bool) -> None:
+    """Create the source's workspaces in the stack.
+
+    Raises:
+        Failure: The stack has none; MLflow would hide what is in them, or not start.
+    """
+    found: set[str] = set()
+    for name in WITH_WORKSPACE:
+        table = source_schema.tables[name]
+        query = table.select().with_only_columns(table.c.workspace).distinct()
+        found |= {*reading.execute(query).scalars()} - {None, DEFAULT_WORKSPACE}
+    if found and not are_on:
+        names = ", ".join(sorted(found))
+        raise Failure(f"its data is in the workspaces {names}, and the stack has none", off=True)
+    if found:
+        about = {
+            row["name"]: row["description"]
+            for row in tables.rows(reading, source_schema.tables["workspaces"])
+        }
+        new = [{"name": name, "description": about.get(name)} for name in sorted(found)]
+        with target.begin() as writing:
+            workspaces = tables.reflected(target).tables["workspaces"]
+            tables.insert_missing(writing, workspaces, new)
 
 
 def adjustments(mapping: RowMapping) -> list[str]:

@@ -27,6 +27,7 @@ from mlflow_compose.data.inside.tables import (
 
 # Parents whose children are queried together; long metric histories are large.
 PARENTS = 50
+MISSING = -1
 
 
 class Merge:
@@ -103,6 +104,8 @@ class Merge:
             # Older MLflow versions have no workspaces.
             same &= table.c.workspace == row["workspace"]
         query = table.select().where(same)
+        # When only counting, an id that no experiment has: all its children are missing too.
+        self._mapping.place(MISSING, row.get("workspace"))
         found = self._writing.execute(query).mappings().first() or self._renamed_experiment(row)
         self.source["experiments"] += 1
         self.existing["experiments"] += found is not None
@@ -110,10 +113,13 @@ class Merge:
             new = {name: value for name, value in row.items() if name != "experiment_id"}
             insert_missing(self._writing, table, [self._mapping.fit(table, new)])
             found = self._writing.execute(query).mappings().one()
+            self._mapping.place(found["experiment_id"], found.get("workspace"))
             location = self._mapping.experiment_location(found["experiment_id"])
             self._writing.execute(table.update().where(same).values(artifact_location=location))
-        # When only counting, an id that no experiment has: all its children are missing too.
-        return -1 if found is None else int(found["experiment_id"])
+        if found is None:
+            return MISSING
+        self._mapping.place(found["experiment_id"], found.get("workspace"))
+        return int(found["experiment_id"])
 
     def _renamed_experiment(self, row: Row) -> Mapping[str, Any] | None:
         """Return the stack's experiment that has the same runs under another name."""

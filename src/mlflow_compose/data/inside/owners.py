@@ -28,6 +28,7 @@ LOCATION_TAG, SPANS_TAG = "mlflow.artifactLocation", "mlflow.trace.spansLocation
 SPANS_IN_ARTIFACTS = "ARTIFACT_REPO"
 # `LoggedModelStatus.READY` and a model version's stage after its deletion, as MLflow stores them.
 READY, DELETED_STAGE = 2, "Deleted_Internal"
+DEFAULT_WORKSPACE = "default"
 ID = re.compile(r"(?:m-|tr-)?[0-9a-f]{32}")
 
 
@@ -54,13 +55,14 @@ class Owner:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment, with attributes as of an owner."""
+    """An experiment, with attributes as of an owner; its name is unique in its workspace."""
 
     id: int
     name: str
     keys: tuple[str, ...]
     is_deleted: bool
     since: int | None
+    workspace: str = DEFAULT_WORKSPACE
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,17 @@ class _Tables:
 def _known(found: _Tables, place: Place) -> Known:
     known = Known()
     columns = ("experiment_id", "name", "artifact_location", "lifecycle_stage", "last_update_time")
-    for row in found.rows("experiments", *columns):
-        id_, name, location, stage, since = row.values()
-        is_deleted = stage == DELETED
-        known.experiments[id_] = Experiment(id_, name, place.keys(location), is_deleted, since)
+    for row in found.rows("experiments", *columns, "workspace"):
+        id_, name, location, stage, since, workspace = row.values()
+        known.experiments[id_] = Experiment(
+            id_,
+            name,
+            place.keys(location),
+            stage == DELETED,
+            since,
+            # Older MLflow versions have no workspaces.
+            workspace or DEFAULT_WORKSPACE,
+        )
     columns = ("run_uuid", "experiment_id", "artifact_uri", "lifecycle_stage", "deleted_time")
     for row in found.rows("runs", *columns):
         id_, experiment, location, stage, since = row.values()

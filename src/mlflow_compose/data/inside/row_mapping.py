@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 Row = dict[str, Any]
+DEFAULT_WORKSPACE = "default"
 TRACE_LOCATION = "mlflow.artifactLocation"
 # Schemes of locations that only the source can reach: folders, and its server's proxy.
 MOVABLE = ("", "file", "mlflow-artifacts")
@@ -37,15 +38,18 @@ class RowMapping:
             number; only the source can reach it.
     """
 
-    def __init__(self, root: str, *, move_all: bool) -> None:
+    def __init__(self, root: str, *, move_all: bool, workspaces: bool = False) -> None:
         """Prepare a mapping.
 
         Args:
             root: Artifact root of the stack, as its server stores it.
             move_all: Whether artifacts are imported from every location.
+            workspaces: Whether the stack has workspaces.
         """
         self._root = root.rstrip("/")
         self._move_all = move_all
+        self._has_workspaces = workspaces
+        self._tops: dict[int, str] = {}
         self.experiments: dict[int, int] = {}
         self.uuids: dict[str, str] = {}
         self.locations: dict[str, dict[str, str]] = {}
@@ -55,7 +59,16 @@ class RowMapping:
 
     def experiment_location(self, experiment: int) -> str:
         """Return MLflow's default location for the artifacts of an experiment in the stack."""
-        return f"{self._root}/{experiment}"
+        return f"{self._root}/{self._tops.get(experiment, '')}{experiment}"
+
+    def place(self, experiment: int, workspace: str | None) -> None:
+        """Register the workspace of an experiment in the stack.
+
+        MLflow serves artifacts only to requests for the workspace that their location names
+        (`_get_workspace_scoped_repo_path_if_enabled` in `mlflow/server/handlers.py`).
+        """
+        if self._has_workspaces and workspace:
+            self._tops[experiment] = f"workspaces/{workspace}/"
 
     def row(
         self, table: str, row: Row, experiment: int | None = None, existing: Row | None = None
@@ -105,7 +118,7 @@ class RowMapping:
             return new
         stays = scheme(uri) in REFERENCES if self._move_all else scheme(uri) not in MOVABLE
         if not stays and row.get("current_stage") != DELETED_STAGE:
-            self.unmoved[row["name"], row["version"]] = uri
+            self.unmoved[full_name(row), row["version"]] = uri
         return uri
 
     def _new_location(self, uri: str, owner: str) -> str:
@@ -135,6 +148,13 @@ class RowMapping:
                 self.truncated[f"{table.name}.{column.name}"] += 1
                 row[column.name] = fitting
         return row
+
+
+def full_name(row: Row) -> str:
+    """Return the name of a registered model, which is unique in its workspace."""
+    workspace = row.get("workspace") or DEFAULT_WORKSPACE
+    name: str = row["name"]
+    return name if workspace == DEFAULT_WORKSPACE else f"{workspace}/{name}"
 
 
 def scheme(uri: str) -> str:

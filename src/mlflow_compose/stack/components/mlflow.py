@@ -127,6 +127,11 @@ CAUSES: Mapping[str, Cause] = {
         "MLflow refuses MLFLOW_ADMIN_USERNAME with MLFLOW_ADMIN_PASSWORD",
         "set MLFLOW_ADMIN_PASSWORD in .env to the admin's current password",
     ),
+    "workspaces_off": Cause(
+        "there is data in workspaces, and MLFLOW_WORKSPACES is false",
+        "set MLFLOW_WORKSPACES=true in .env, then mlflow-compose up; to do without workspaces, see "
+        "docs/how-to/workspaces.md",
+    ),
     "not_published": Cause(
         "MLflow is running, but its port is not published on this machine",
         "mlflow-compose up publishes it again; a firewall or a proxy may be in the way",

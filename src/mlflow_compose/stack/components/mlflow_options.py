@@ -53,6 +53,7 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         **_stores_environment(around),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": str(settings.mlflow_jobs).lower(),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        **({"MLFLOW_ENABLE_WORKSPACES": "true"} if settings.mlflow_workspaces else {}),
         **ALLOCATOR,
         **_worker_memory(settings),
         # Empty: its built-in list of models. Fetching a newer one hangs without Internet access.
