@@ -3,11 +3,11 @@
 import base64
 import copy
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mlflow_compose.clients.answers import reason_of, tls_reason, was_refused, was_silent
 from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.trust import trusted
 from mlflow_compose.identity import HEADER
@@ -29,7 +29,6 @@ STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
 NO_CONTENT, NOT_FOUND, BAD_GATEWAY = 204, 404, 502
 # What the proxy calls itself in answers of its own.
 PROXY = "Caddy"
-SHOWN_CHARACTERS = 300
 
 
 class Tracking:
@@ -108,11 +107,11 @@ class Tracking:
         except requests.RequestException as error:
             if isinstance(error, requests.exceptions.SSLError):
                 raise CertificateError(
-                    f"{self.url} is not accepted: {_tls_reason(error)}"
+                    f"{self.url} is not accepted: {tls_reason(error)}"
                 ) from error
-            if isinstance(error, requests.ConnectionError) and _was_refused(error):
+            if isinstance(error, requests.ConnectionError) and was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
-            if _was_silent(error):
+            if was_silent(error):
                 raise NoAnswer(f"{self.url} accepts connections but does not answer") from error
             # Something responds, but it is not MLflow.
             return "", ""
@@ -190,7 +189,7 @@ class Tracking:
         try:
             response = self._session.request(method, self.url + path, **options)
         except (requests.ConnectTimeout, requests.ConnectionError) as error:
-            if _was_refused(error):
+            if was_refused(error):
                 raise Unreachable(f"nothing answers at {self.url}") from error
             raise TrackingError(f"{method} {path} was interrupted: {error}", status=0) from error
         except requests.RequestException as error:
@@ -202,7 +201,7 @@ class Tracking:
             raise TrackingError(f"{method} {path} could not be sent: {error}", status=0) from error
         if not response.ok:
             raise TrackingError(
-                f"{method} {path} answered {response.status_code}: {_reason(response)}",
+                f"{method} {path} answered {response.status_code}: {reason_of(response)}",
                 status=response.status_code,
             )
         return response
@@ -223,36 +222,3 @@ def _json(response: "Response") -> dict[str, Any]:
             status=response.status_code,
         ) from None
     return answer
-
-
-def _was_refused(error: Exception) -> bool:
-    """Tell whether a connection was refused, rather than interrupted."""
-    from urllib3.exceptions import MaxRetryError, NewConnectionError
-
-    reason = error.args[0] if error.args else None
-    return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
-
-
-def _tls_reason(error: Exception) -> str:
-    """Return what is wrong with a certificate, in OpenSSL's words."""
-    found = re.search(r"certificate verify failed: ([^()]+)", str(error))
-    return found[1].strip() if found else "the TLS handshake failed"
-
-
-def _was_silent(error: Exception) -> bool:
-    """Tell whether there was no response: a timeout, or a closed connection."""
-    from requests import Timeout
-    from urllib3.exceptions import ProtocolError
-
-    reason = error.args[0] if error.args else None
-    cut = isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
-    return cut or isinstance(error, Timeout)
-
-
-def _reason(response: "Response") -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    text = body.get("message") if isinstance(body, Mapping) else response.text
-    return " ".join(str(text).split())[:SHOWN_CHARACTERS]
