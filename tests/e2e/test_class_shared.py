@@ -1,6 +1,9 @@
-"""`class create --shared`: one server with a login and an experiment for each seat."""
+"""`class create --shared`: one server with a login and a workspace for each seat."""
 
+import csv
 from pathlib import Path
+
+from requests import Response
 
 from mlflow_compose.settings import load
 from mlflow_compose.stack.keys import seat_password
@@ -23,28 +26,36 @@ def test_a_shared_server_must_keep_the_seats_apart(make_stack: MakeStack, tmp_pa
     assert tuple(seat["seat"] for seat in data["seats"]) == SEATS
     assert {seat["url"] for seat in data["seats"]} == {stack.url}
     logins = {name: Api(stack.url, (name, password_of(stack, name))) for name in SEATS}
-    own = {name: experiment(api, name) for name, api in logins.items()}
+    runs = {name: run_in(api, name) for name, api in logins.items()}
     for name, api in logins.items():
-        created = api.post("runs/create", experiment_id=own[name], start_time=1)
-        assert created["run"]["info"]["status"] == "RUNNING"
         for other in {*SEATS} - {name}:
-            path = f"{MLFLOW}/experiments/get?experiment_id={own[other]}"
-            assert api.call("GET", path).status_code == FORBIDDEN
+            path = f"{MLFLOW}/runs/get?run_id={runs[other]}"
+            assert not in_workspace(api, name, "GET", path).ok
+            assert in_workspace(api, other, "GET", path).status_code == FORBIDDEN
     collected = stack.tool("class", "collect", "--json").data
-    assert (collected["seats"], collected["runs"]) == (3, 3)
+    rows = csv.DictReader(Path(collected["runs_file"]).read_text("utf-8-sig").splitlines())
+    assert {row["run_id"]: row["seat"] for row in rows} == {id_: name for name, id_ in runs.items()}
     ada, red, _ = logins.values()
-    stack.tool("class", "reset", "ada-lovelace", "--yes")
-    assert experiment(ada, "ada-lovelace") != own["ada-lovelace"]
+    stack.tool("class", "reset", SEATS[0], "--yes")
+    assert not in_workspace(ada, SEATS[0], "GET", f"{MLFLOW}/runs/get?run_id={runs[SEATS[0]]}").ok
+    assert run_in(ada, SEATS[0])
     stack.tool("class", "remove", "red", "--yes")
     assert red.call("GET", f"{MLFLOW}/experiments/get?experiment_id=0").status_code == UNAUTHORIZED
     stack.tool("class", "down", "--volumes", "--yes")
     assert stack.volumes() == set()
 
 
-def experiment(api: Api, name: str) -> str:
-    """Return the id of a seat's experiment, as its person sees it."""
-    found = api.get("experiments/get-by-name", experiment_name=name)["experiment"]
-    return str(found["experiment_id"])
+def in_workspace(api: Api, workspace: str, method: str, path: str, **body: object) -> Response:
+    """Send a request for a workspace."""
+    return api.call(method, path, headers={"X-MLFLOW-WORKSPACE": workspace}, json=body or None)
+
+
+def run_in(api: Api, name: str) -> str:
+    """Create an experiment of the same name in a workspace, and a run; return the run's id."""
+    made = in_workspace(api, name, "POST", f"{MLFLOW}/experiments/create", name="lesson").json()
+    body = {"experiment_id": made["experiment_id"], "start_time": 1}
+    run = in_workspace(api, name, "POST", f"{MLFLOW}/runs/create", **body).json()
+    return str(run["run"]["info"]["run_id"])
 
 
 def password_of(stack: RunningStack, name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mlflow_compose.actions.connect import lan_host
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Access, Members, members_text, read_members
+from mlflow_compose.classroom import Access, Members, members_text, own_place, read_members
 from mlflow_compose.errors import FilesError
 from mlflow_compose.files import write_whole
 from mlflow_compose.stack.keys import seat_password
@@ -66,7 +66,8 @@ def _of_shared(plan: Plan, members: Members) -> Iterator[Access]:
     url = f"{_origin(plan)}:{settings.mlflow_port}"
     for name, people in members.items():
         password = seat_password(settings, name)
-        yield Access(name, people, url, name, password, experiment=name, ca_certs=_ca_certs(plan))
+        own = {"workspace" if settings.mlflow_workspaces else "experiment": own_place(name)}
+        yield Access(name, people, url, name, password, ca_certs=_ca_certs(plan), **own)
 
 
 def _ca_certs(plan: Plan) -> str:

@@ -154,13 +154,13 @@ def _engines(work: Work, engine: Engine) -> Iterator[tuple[str, Engine]]:
 def _runs(engine: Engine, name: str, found: tuple[Access, ...]) -> list[GradedRun]:
     """Return the runs of a seat, or on a shared server those in the experiments of seats."""
     names = {each.seat: each.names for each in found}
-    experiments = {each.experiment: each.seat for each in found if each.experiment}
+    places = {each.workspace or each.experiment: each.seat for each in found}
     runs: list[GradedRun] = []
 
     def keep(part: object) -> None:
         facts = shaped(part, RunFacts)
-        seat = experiments.get(facts.experiment, "") if experiments else name
-        if seat:
+        own = facts.workspace if engine.stack.workspaces else facts.experiment
+        if seat := places.get(own, "") if name == WHOLE else name:
             runs.append(GradedRun(seat, names[seat], facts))
 
     request = {"backend": engine.stack.stores.backend_uri}

@@ -107,4 +107,5 @@ def _variables(work: Work, access: Access) -> Mapping[str, str]:
         "MLFLOW_TRACKING_USERNAME": access.user,
         "MLFLOW_TRACKING_PASSWORD": access.password,
     }
-    return {**found, "MLFLOW_EXPERIMENT_NAME": access.experiment} if access.experiment else found
+    own = {"MLFLOW_WORKSPACE": access.workspace, "MLFLOW_EXPERIMENT_NAME": access.experiment}
+    return {**found, **{name: value for name, value in own.items() if value}}

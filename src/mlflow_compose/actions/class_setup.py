@@ -18,7 +18,7 @@ from mlflow_compose.payloads import ClassSeat, ClassStarted
 from mlflow_compose.people import read_roster
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.class_rules import LEAST_SECRET
-from mlflow_compose.settings.rules import is_loopback
+from mlflow_compose.settings.rules import has_workspaces, is_loopback
 from mlflow_compose.settings.seats import Seat, port_range, written
 
 SEATS, SHARED = "seats", "shared"
@@ -98,6 +98,7 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
         "CLASS_MODE": mode,
         "MLFLOW_AUTH": "basic",
         "CLASS_SEATS": written(_seats(work.plan, members)) if mode == SEATS else "",
+        **({"MLFLOW_WORKSPACES": "true"} if mode == SHARED and has_workspaces(settings) else {}),
         **_generated("CLASS_SECRET", secret, LEAST_SECRET, 32),
         **_generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 20),
     }

@@ -10,6 +10,7 @@ from mlflow_compose.classroom.members import (
     members_of,
     members_text,
     numbered,
+    own_place,
     read_members,
 )
 from mlflow_compose.classroom.seat_files import Server
@@ -22,5 +23,6 @@ __all__ = [
     "members_of",
     "members_text",
     "numbered",
+    "own_place",
     "read_members",
 ]

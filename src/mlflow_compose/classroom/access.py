@@ -16,7 +16,8 @@ class Access:
         user: User name.
         password: Password.
         experiment: Experiment of their own on a server that the class shares, empty if the server
-            is theirs alone.
+            is theirs alone, or if they have a workspace.
+        workspace: Workspace of their own on a server that the class shares, empty if there is none.
         ca_certs: CA certificates in PEM form that the server's certificate is verified with, empty
             if it has none, or one that every client trusts.
     """
@@ -27,6 +28,7 @@ class Access:
     user: str
     password: str = field(repr=False)
     experiment: str = ""
+    workspace: str = ""
     ca_certs: str = field(default="", repr=False)
 
     @property

@@ -23,6 +23,7 @@ class RunFacts:
         start_time: When it started, in milliseconds since 1970.
         end_time: When it ended, in milliseconds since 1970.
         experiment: Name of its experiment.
+        workspace: Workspace of that.
         metrics: Latest values of its metrics.
         params: Its params.
     """
@@ -33,6 +34,7 @@ class RunFacts:
     start_time: int | None
     end_time: int | None
     experiment: str
+    workspace: str
     metrics: Mapping[str, object]
     params: Mapping[str, object]
 

@@ -30,6 +30,7 @@ class Printed:
     user: str
     password: str = field(repr=False)
     experiment: str | None
+    workspace: str | None
     certificate: str | None
     client: str
     python: str = field(repr=False)
@@ -81,6 +82,7 @@ def printed(access: Access, client: str) -> Printed:
         user=access.user,
         password=access.password,
         experiment=access.experiment or None,
+        workspace=access.workspace or None,
         certificate=files.CA_FILE if access.ca_certs else None,
         client=client,
         python=statements(access, "python"),

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from mlflow_compose.errors import RosterError
 from mlflow_compose.people import Person, login_of
 
+# Names that a workspace cannot have (`mlflow/store/workspace/abstract_store.py`).
+RESERVED = frozenset({"default", "workspaces", "api", "ajax-api", "static-files"})
 HEADINGS = ("seat", "name", "email", "team")
 # People by the name of their seat, in the order of the roster.
 Members = Mapping[str, tuple[Person, ...]]
@@ -46,6 +48,12 @@ def numbered(count: int, taken: Collection[str] = ()) -> Members:
         if (name := f"s{number:0{width}}") not in taken:
             names.append(name)
     return dict.fromkeys(names, ())
+
+
+def own_place(seat: str) -> str:
+    """Return the name of a seat's workspace or experiment on a server that the class shares."""
+    # MLflow's names of workspaces have two characters at least, and some are its own.
+    return f"seat-{seat}" if len(seat) == 1 or seat in RESERVED else seat
 
 
 def members_text(members: Members) -> str:

@@ -9,7 +9,7 @@ from mlflow_compose.connect import check_program
 from mlflow_compose.connect.formats import FORMATS
 
 CERTIFICATES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
-EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+EXPERIMENT, WORKSPACE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_WORKSPACE"
 CA_FILE, ENV_FILE = "ca.pem", ".env"
 BASH_FILE, POWERSHELL_FILE = "connect.sh", "connect.ps1"
 CHECK_FILE, RUN_FILE, NOTEBOOK_FILE = "check_client.py", "first_run.py", "first_run.ipynb"
@@ -50,7 +50,8 @@ def variables_of(access: Access) -> Mapping[str, str]:
         "MLFLOW_TRACKING_USERNAME": access.user,
         "MLFLOW_TRACKING_PASSWORD": access.password,
     }
-    return {**found, **({EXPERIMENT: access.experiment} if access.experiment else {})}
+    own = {WORKSPACE: access.workspace, EXPERIMENT: access.experiment}
+    return {**found, **{name: value for name, value in own.items() if value}}
 
 
 def statements(access: Access, format_name: str) -> str:

@@ -139,10 +139,15 @@ def _login(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _workspaces(settings: Settings) -> Iterator[Problem]:
+def has_workspaces(settings: Settings) -> bool:
+    """Tell whether MLflow has workspaces in the version that the settings choose."""
     version = tuple(map(int, settings.mlflow_version.split(".")))
     # An image from elsewhere may have any version.
-    if settings.mlflow_workspaces and not settings.mlflow_image and version < FIRST_WITH_WORKSPACES:
+    return bool(settings.mlflow_image) or version >= FIRST_WITH_WORKSPACES
+
+
+def _workspaces(settings: Settings) -> Iterator[Problem]:
+    if settings.mlflow_workspaces and not has_workspaces(settings):
         oldest = ".".join(map(str, FIRST_WITH_WORKSPACES))
         yield Problem(
             "MLFLOW_WORKSPACES",

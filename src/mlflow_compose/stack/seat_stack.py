@@ -42,5 +42,6 @@ def seat_stack(stack: Stack, settings: Settings, seat: Seat) -> Stack:
         jupyter_token="",
         pgadmin_login=None,
         reader=None,
+        workspaces=False,
         pg_service=seat.service,
     )

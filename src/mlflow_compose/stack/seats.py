@@ -36,6 +36,7 @@ def seat_settings(settings: Settings, seat: Seat) -> Settings:
             "mlflow_workers": 1,
             "mlflow_worker_memory": NO_LIMIT,
             "mlflow_jobs": False,
+            "mlflow_workspaces": False,
             "mlflow_memory": settings.class_seat_memory,
             "mlflow_auth": "basic",
             "mlflow_admin_username": seat.name,

@@ -33,6 +33,7 @@ def main(request: Request) -> None:
                 runs.c.start_time,
                 runs.c.end_time,
                 experiments.c.name.label("experiment"),
+                workspace_of(experiments).label("workspace"),
             )
             .join(experiments, runs.c.experiment_id == experiments.c.experiment_id)
             .where(runs.c.lifecycle_stage == ACTIVE)
@@ -41,6 +42,13 @@ def main(request: Request) -> None:
         for row in reading.execute(query).mappings():
             run = row["run_id"]
             item({**row, "metrics": metrics.get(run, {}), "params": params.get(run, {})})
+
+
+def workspace_of(experiments: Any) -> Any:
+    """Return the column of the workspace, which older versions of MLflow do not have."""
+    from sqlalchemy import literal
+
+    return experiments.c.get("workspace", literal(""))
 
 
 def values_of(reading: Any, table: Any) -> Mapping[str, Mapping[str, object]]:
