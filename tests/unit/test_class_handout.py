@@ -125,6 +125,20 @@ def test_addresses_that_only_this_machine_can_open_must_be_told(teacher: User) -
     assert "STACK_BIND_ADDRESS" not in teacher.types("class", "handout").out
 
 
+def test_with_tls_hand_outs_must_bring_the_ca_that_the_stack_keeps(teacher: User) -> None:
+    teacher.has_env(*CLASS, SEATS, "STACK_TLS=internal")
+    texts = []
+    for _ in range(2):
+        found = teacher.types("class", "handout")
+        assert found.code == 0, found.err
+        folder = teacher.folder / "class" / "handouts" / "ada"
+        texts.append((folder / "mlflow-ca.crt").read_text(encoding="utf-8"))
+    assert texts[0] == texts[1]
+    assert "BEGIN CERTIFICATE" in texts[0]
+    assert "PRIVATE" not in texts[0]
+    assert "MLFLOW_TRACKING_URI=https://" in (folder / ".env").read_text(encoding="utf-8")
+
+
 def damaged(folder: Path) -> None:
     (folder / "roster.csv").write_text("seat,name\nada,Ada\n", encoding="utf-8")
 

@@ -222,17 +222,19 @@ def test_the_notebook_must_connect_in_its_first_cell(password: str) -> None:
 
 def test_certificates_must_be_a_file_that_everything_uses() -> None:
     files = texts_of(handouts([access(1, ca_certs=CA)], SERVER, SOURCES), "s01")
-    assert files["ca.pem"] == CA
+    assert files["lab-ca.crt"] == CA
     name = "MLFLOW_TRACKING_SERVER_CERT_PATH"
-    assert f"{name}=ca.pem\n" in files[".env"]
-    assert f'export {name}="$PWD/ca.pem"\n' in files["connect.sh"]
-    assert f'$env:{name} = "$PWD/ca.pem"\n' in files["connect.ps1"]
-    assert f'os.environ[\\"{name}\\"] = os.path.abspath(\\"ca.pem\\")' in files["first_run.ipynb"]
+    assert f"{name}=lab-ca.crt\n" in files[".env"]
+    assert f'export {name}="$PWD/lab-ca.crt"\n' in files["connect.sh"]
+    assert f'$env:{name} = "$PWD/lab-ca.crt"\n' in files["connect.ps1"]
+    assert (
+        f'os.environ[\\"{name}\\"] = os.path.abspath(\\"lab-ca.crt\\")' in files["first_run.ipynb"]
+    )
+    assert facts_of(files["first_run.py"])["certificates"] == "lab-ca.crt"
     assert facts_of(files["check_client.py"])["ca"] == CA
-    assert facts_of(files["first_run.py"])["certificates"] == "ca.pem"
-    assert "import <code>ca.pem</code>" in files["handout.html"]
+    assert "import <code>lab-ca.crt</code>" in files["handout.html"]
     without = texts_of(handouts([access(1)], SERVER, SOURCES), "s01")
-    assert "ca.pem" not in without
+    assert "lab-ca.crt" not in without
     assert name not in "".join(without[path] for path in (".env", "connect.sh", "handout.html"))
 
 

@@ -53,21 +53,21 @@ def write_class(plan: Plan, members: Members) -> None:
 
 
 def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
-    settings, origin = plan.loaded.settings, _origin(plan)
+    settings, origin, ca_certs = plan.loaded.settings, _origin(plan), _ca_certs(plan)
     for seat in settings.seats:
         password = seat_password(settings, seat.name)
         url = f"{origin}:{seat.port}"
         people = members.get(seat.name, ())
-        yield Access(seat.name, people, url, seat.name, password, ca_certs=_ca_certs(plan))
+        yield Access(seat.name, people, url, seat.name, password, ca_certs=ca_certs)
 
 
 def _of_shared(plan: Plan, members: Members) -> Iterator[Access]:
     settings = plan.loaded.settings
-    url = f"{_origin(plan)}:{settings.mlflow_port}"
+    url, ca_certs = f"{_origin(plan)}:{settings.mlflow_port}", _ca_certs(plan)
     for name, people in members.items():
         password = seat_password(settings, name)
         own = {"workspace" if settings.mlflow_workspaces else "experiment": own_place(name)}
-        yield Access(name, people, url, name, password, ca_certs=_ca_certs(plan), **own)
+        yield Access(name, people, url, name, password, ca_certs=ca_certs, **own)
 
 
 def _ca_certs(plan: Plan) -> str:

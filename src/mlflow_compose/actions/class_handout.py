@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from mlflow_compose.actions.certificates import keep_certificate
 from mlflow_compose.actions.class_access import accesses
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.classroom import Access, Server, handouts
@@ -44,6 +45,8 @@ def write_handouts(plan: Plan, folder: Path) -> Result:
         raise _no_seats(plan)
     # The programs recognize the stack by its id, which it may not have before its first start.
     keep_identity(plan.identity, plan.paths)
+    # They also trust its CA, which is created if there is none yet.
+    keep_certificate(plan.stack.certificate, plan.paths)
     texts = {**sources("client"), **sources("classroom")}
     if folder == handout_folder(plan):
         _make_class_folder(folder.parent)

@@ -53,7 +53,7 @@ def handouts(
         server: What is the same for all seats.
         sources: Texts of the programs and of the notebook, by name.
     """
-    pages = [printed(access, server.client) for access in accesses]
+    pages = [printed(access, server) for access in accesses]
     title = f"Seats of the class on {server.name}"
     shared = [access.seat for access in accesses if access.experiment]
     table = {"title": title, "rows": [*rows_of(accesses)], "experiments": shared or None}
@@ -71,7 +71,7 @@ def handouts(
     return found
 
 
-def printed(access: Access, client: str) -> Printed:
+def printed(access: Access, server: Server) -> Printed:
     """Return what the page of a seat shows."""
     return Printed(
         seat=access.seat,
@@ -83,9 +83,9 @@ def printed(access: Access, client: str) -> Printed:
         password=access.password,
         experiment=access.experiment or None,
         workspace=access.workspace or None,
-        certificate=files.CA_FILE if access.ca_certs else None,
-        client=client,
-        python=statements(access, "python"),
-        bash=statements(access, "bash"),
-        powershell=statements(access, "powershell"),
+        certificate=server.ca_file if access.ca_certs else None,
+        client=server.client,
+        python=statements(access, server, "python"),
+        bash=statements(access, server, "bash"),
+        powershell=statements(access, server, "powershell"),
     )

@@ -10,17 +10,17 @@ from mlflow_compose.connect.formats import FORMATS
 
 CERTIFICATES = "MLFLOW_TRACKING_SERVER_CERT_PATH"
 EXPERIMENT, WORKSPACE = "MLFLOW_EXPERIMENT_NAME", "MLFLOW_WORKSPACE"
-CA_FILE, ENV_FILE = "ca.pem", ".env"
+ENV_FILE = ".env"
 BASH_FILE, POWERSHELL_FILE = "connect.sh", "connect.ps1"
 CHECK_FILE, RUN_FILE, NOTEBOOK_FILE = "check_client.py", "first_run.py", "first_run.ipynb"
 # Windows does not run scripts by default, but it does run lines; the encoding matters before 7.
 POWERSHELL_COMMAND = f"Get-Content -Raw -Encoding UTF8 {POWERSHELL_FILE} | Invoke-Expression"
 # Statements with the path of the certificates, by format; the current folder is the seat's.
 CA_LINES: Mapping[str, str] = {
-    "bash": f'export {CERTIFICATES}="$PWD/{CA_FILE}"',
-    "powershell": f'$env:{CERTIFICATES} = "$PWD/{CA_FILE}"',
-    "python": f'os.environ["{CERTIFICATES}"] = os.path.abspath("{CA_FILE}")',
-    "dotenv": f"{CERTIFICATES}={CA_FILE}",
+    "bash": 'export {variable}="$PWD/{file}"',
+    "powershell": '$env:{variable} = "$PWD/{file}"',
+    "python": 'os.environ["{variable}"] = os.path.abspath("{file}")',
+    "dotenv": "{variable}={file}",
 }
 # Id of the cell of the notebook that is filled in here.
 CONNECT_CELL = "connect"
@@ -42,6 +42,11 @@ class Server:
     client: str
     again: str
 
+    @property
+    def ca_file(self) -> str:
+        """The name of the file of CA certificates, which is that of `check_client.py`."""
+        return f"{self.name}-ca.crt"
+
 
 def variables_of(access: Access) -> Mapping[str, str]:
     """Return the variables that a client of a seat must set, without the path of certificates."""
@@ -54,10 +59,12 @@ def variables_of(access: Access) -> Mapping[str, str]:
     return {**found, **{name: value for name, value in own.items() if value}}
 
 
-def statements(access: Access, format_name: str) -> str:
+def statements(access: Access, server: Server, format_name: str) -> str:
     """Return the lines of a format that set a seat's variables."""
-    lines = FORMATS[format_name].lines(variables_of(access))
-    return "\n".join([*lines, *([CA_LINES[format_name]] if access.ca_certs else [])])
+    lines = [*FORMATS[format_name].lines(variables_of(access))]
+    if access.ca_certs:
+        lines.append(CA_LINES[format_name].format(variable=CERTIFICATES, file=server.ca_file))
+    return "\n".join(lines)
 
 
 def seat_files(access: Access, server: Server, sources: Mapping[str, str]) -> Mapping[str, str]:
@@ -68,7 +75,7 @@ def seat_files(access: Access, server: Server, sources: Mapping[str, str]) -> Ma
         server: What is the same for all seats.
         sources: Texts of the programs and of the notebook, by name.
     """
-    certificates = CA_FILE if access.ca_certs else ""
+    certificates = server.ca_file if access.ca_certs else ""
     variables = variables_of(access)
     check = {
         "name": server.name,
@@ -82,13 +89,13 @@ def seat_files(access: Access, server: Server, sources: Mapping[str, str]) -> Ma
     }
     run = {"variables": variables, "client": server.client, "certificates": certificates}
     return {
-        ENV_FILE: f"{statements(access, 'dotenv')}\n",
-        BASH_FILE: f"{statements(access, 'bash')}\n",
-        POWERSHELL_FILE: f"{statements(access, 'powershell')}\n",
+        ENV_FILE: f"{statements(access, server, 'dotenv')}\n",
+        BASH_FILE: f"{statements(access, server, 'bash')}\n",
+        POWERSHELL_FILE: f"{statements(access, server, 'powershell')}\n",
         CHECK_FILE: check_program(sources[CHECK_FILE], check),
         RUN_FILE: check_program(sources[RUN_FILE], run),
-        NOTEBOOK_FILE: notebook(sources[NOTEBOOK_FILE], statements(access, "python")),
-        **({CA_FILE: access.ca_certs} if access.ca_certs else {}),
+        NOTEBOOK_FILE: notebook(sources[NOTEBOOK_FILE], statements(access, server, "python")),
+        **({server.ca_file: access.ca_certs} if access.ca_certs else {}),
     }
 
 

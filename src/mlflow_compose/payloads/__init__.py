@@ -5,7 +5,6 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mlflow_compose.payloads.backup import (
     BackedUp,
@@ -40,7 +39,8 @@ from mlflow_compose.payloads.files import (
     SettingsList,
 )
 from mlflow_compose.payloads.garbage import ExperimentSize, Garbage, GarbageGroup, MissingObject
-from mlflow_compose.payloads.key import ABSENT, Absent, as_json, key
+from mlflow_compose.payloads.general import NOTHING, Completion, Help, Nothing, Version
+from mlflow_compose.payloads.key import ABSENT, Absent, as_json
 from mlflow_compose.payloads.people import (
     Granted,
     UserChanged,
@@ -71,36 +71,6 @@ from mlflow_compose.payloads.workspaces import (
     WorkspaceList,
     WorkspaceState,
 )
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """Printed if a command failed before it had a result."""
-
-
-NOTHING = Nothing()
-
-
-@dataclass(frozen=True)
-class Help:
-    """`--help`."""
-
-    help: str = key("Help text.")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """`completion`."""
-
-    script: str = key("Script for the shell.")
-
-
-@dataclass(frozen=True)
-class Version:
-    """`--version`."""
-
-    version: str = key("Version of the tool.")
-
 
 Payload = (
     Nothing
