@@ -161,7 +161,14 @@ def _trouble(seen: Seen, found: Mapping[str, ServiceStatus]) -> str:
 
 def _stamp(files: Sequence[Path]) -> Sequence[int]:
     """Return what changes when files do."""
-    return [path.stat().st_mtime_ns if path.exists() else 0 for path in files]
+    return [_changed_at(path) for path in files]
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _state(seat: Access, status: ServiceStatus | None, stored: Stored) -> SeatState:
