@@ -74,7 +74,11 @@ class Class(NamedTuple):
 def prepared(stack: RunningStack) -> RunningStack:
     """Return a stack that a class can be made of."""
     first = free_ports(1)[0] % 20000 + 20000
-    stack.write(CLASS_SEAT_PORTS=f"{first}-{first + PORTS}", STACK_PROFILE="small")
+    stack.write(
+        CLASS_SEAT_PORTS=f"{first}-{first + PORTS}",
+        CLASS_PORT=str(free_ports(1)[0]),
+        STACK_PROFILE="small",
+    )
     return stack
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from .class_page import served
 from .conftest import MakeStack
+from .docker_stack import DockerStack
 from .handed_out import HandedOut
 from .seats import SEATS, Class, Seat, open_class
 from .tracking import ARTIFACTS, MLFLOW, Api
@@ -82,6 +84,33 @@ def test_the_keys_of_a_seat_must_open_nothing_else(class_: Class) -> None:
     made = ada.api.call("POST", "/api/2.0/mlflow/experiments/create", json=body)
     assert made.status_code == BAD_REQUEST
     class_.expect(red, run)
+
+
+def test_the_teacher_must_see_and_restart_seats(class_: Class) -> None:
+    """Each action of the page, while it shows what a seat has stored."""
+    stack, red, lilei = class_.stack, class_.seats["red"], class_.seats["lilei"]
+    run = stack.log_run(red.api)
+    shown = {each["seat"]: each for each in stack.tool("class", "status", "--json").data["seats"]}
+    assert [*shown] == [*SEATS]
+    assert (shown["red"]["health"], shown["red"]["names"]) == ("healthy", "Bob, Cleo")
+    assert shown["red"]["storage"] > len(run.artifact)
+    with served(stack) as page:
+        before = page.state("red")
+        assert before["runs"] == shown["red"]["runs"] >= 1
+        assert before["last_activity"] > 0
+        others = ("postgres", "s3", "mlflow", "seat-lilei")
+        starts, own = stack.starts(*others), stack.starts("seat-red")
+        assert page.act("red", "restart") == ""
+        assert stack.starts("seat-red") != own
+        assert stack.starts(*others) == starts
+        class_.expect(red, run)
+        assert page.act("lilei", "reset") == ""
+        assert page.state("lilei")["runs"] == 0
+        stack.log_run(lilei.api)
+        class_.expect(red, run)
+    if isinstance(stack, DockerStack):
+        # What counted has ended with it.
+        assert stack.one_offs() == []
 
 
 def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:

@@ -82,6 +82,9 @@ class FakeEngine:
     def stop_service(self, name: str) -> None:
         self._called(f"stop_service {name}")
 
+    def start_service(self, name: str) -> None:
+        self._called(f"start_service {name}")
+
     def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
         del progress, wait_timeout
         self._called("start")

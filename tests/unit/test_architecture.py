@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "boot": {"errors", "files"},
     "people": {"errors"},
     "classroom": {"errors", "files", "people", "connect", "render"},
+    "webpage": {"errors", "result", "classroom"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
     "actions": {
@@ -83,6 +84,7 @@ MAY_IMPORT = {
         "dvc",
         "people",
         "classroom",
+        "webpage",
         "queries",
     },
     "streams": set(),
@@ -137,8 +139,10 @@ MAY_USE = {
         f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")
     ),
     "rich": ("console.py",),
+    "starlette": ("webpage/",),
     "typer": ("cli/",),
     "urllib3": ("clients/tracking.py",),
+    "uvicorn": ("webpage/server.py",),
     "types_boto3_s3": ("clients/objects.py",),
 }
 HEAVY = {
@@ -151,6 +155,8 @@ HEAVY = {
     "pydantic",
     "python_on_whales",
     "requests",
+    "starlette",
+    "uvicorn",
 }
 
 

@@ -10,6 +10,7 @@ from mlflow_compose.cli import (
     backup,
     boot,
     capacity,
+    class_page,
     classroom,
     completion,
     connect,
@@ -53,6 +54,7 @@ app.add_typer(diagram.app)
 app.add_typer(serving.app)
 app.add_typer(boot.app, name="service")
 app.add_typer(users.app, name="user")
+classroom.app.add_typer(class_page.app)
 app.add_typer(classroom.app, name="class")
 app.add_typer(capacity.app)
 app.add_typer(workspaces.app, name="workspace")

@@ -8,6 +8,7 @@ from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
+from mlflow_compose.engines.dialogue import Dialogue
 from mlflow_compose.engines.local.packages import uv_program
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
@@ -16,6 +17,7 @@ from mlflow_compose.engines.seat import SeatEngine
 
 __all__ = [
     "Choice",
+    "Dialogue",
     "Engine",
     "Loading",
     "Outcome",

@@ -183,6 +183,9 @@ class Engine(Protocol):
     def stop_service(self, name: str) -> None:
         """Stop a running service, which the next start starts again."""
 
+    def start_service(self, name: str) -> None:
+        """Start a service that was stopped, without waiting until it is healthy."""
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order; empty if nothing runs."""
 
@@ -219,13 +222,7 @@ class Engine(Protocol):
         """
 
     def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
-        """Run a command like `run`, connected to the standard streams of this process.
-
-        Args:
-            service: Name of a service of the stack.
-            command: Program and arguments.
-            terminal: Whether these streams are a terminal.
-        """
+        """Run a command like `run`, connected to this process's streams, maybe a terminal."""
 
     def unused_volumes(self) -> tuple[str, ...]:
         """Return the volumes of the stack that its services no longer use."""

@@ -71,6 +71,10 @@ class SeatEngine:
         """Stop a running service."""
         self.engine.stop_service(self._real(name))
 
+    def start_service(self, name: str) -> None:
+        """Start a service that was stopped."""
+        self.engine.start_service(self._real(name))
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the seat's services."""
         names = {self._real(service.name): service.name for service in self.stack.services}

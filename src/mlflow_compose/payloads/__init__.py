@@ -21,7 +21,9 @@ from mlflow_compose.payloads.classroom import (
     ClassSeat,
     ClassSeeded,
     ClassStarted,
+    ClassStatus,
     ClassStopped,
+    SeatFound,
     SeatsRemoved,
 )
 from mlflow_compose.payloads.classroom_handouts import CapacityFound, HandedOut, SeatHandout
@@ -116,6 +118,7 @@ Payload = (
     | ClassStarted
     | ClassCollected
     | ClassSeeded
+    | ClassStatus
     | SeatsRemoved
     | ClassStopped
     | HandedOut
@@ -150,7 +153,15 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "serve": (Served, ServedList, NotServed),
     "service": (BootService,),
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
-    "class": (ClassStarted, ClassCollected, ClassSeeded, SeatsRemoved, ClassStopped, HandedOut),
+    "class": (
+        ClassStarted,
+        ClassStatus,
+        ClassCollected,
+        ClassSeeded,
+        SeatsRemoved,
+        ClassStopped,
+        HandedOut,
+    ),
     "plan": (CapacityFound,),
     "workspace": (WorkspaceList, WorkspaceChanged, WorkspaceGranted),
     "dvc": (DvcRemote,),
@@ -171,6 +182,7 @@ __all__ = [
     "ClassSeat",
     "ClassSeeded",
     "ClassStarted",
+    "ClassStatus",
     "ClassStopped",
     "ClientVariables",
     "Compared",
@@ -206,6 +218,7 @@ __all__ = [
     "QueryResult",
     "Rendered",
     "Restored",
+    "SeatFound",
     "SeatHandout",
     "SeatsRemoved",
     "Served",

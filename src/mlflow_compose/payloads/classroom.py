@@ -43,6 +43,27 @@ class ClassSeeded:
 
 
 @dataclass(frozen=True)
+class SeatFound:
+    """The state of a seat of a class."""
+
+    seat: str = key("Name of the seat.")
+    names: str = key("Names of its people; the seat's name if they are not known.")
+    url: str = key("URL of its tracking server.")
+    health: str = key("`healthy`, `starting`, `unhealthy`, or the state in Docker's terms.")
+    runs: int | None = key("Number of runs that are not deleted; null if unknown.")
+    storage: int | None = key("Bytes of its database and its bucket; null if unknown.")
+    last_activity: str | None = key("When it last logged something (ISO 8601); null if never.")
+
+
+@dataclass(frozen=True)
+class ClassStatus:
+    """`class status`."""
+
+    seats: Sequence[SeatFound] = key("The seats, in the order of the class.")
+    trouble: str | None = key("What is wrong with what all seats share, as a sentence, if it is.")
+
+
+@dataclass(frozen=True)
 class SeatsRemoved:
     """`class remove`."""
 

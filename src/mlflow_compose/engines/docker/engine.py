@@ -132,6 +132,11 @@ class DockerEngine:
         with docker_errors(self.stack, "docker compose stop"):
             self._client.compose.stop([name])
 
+    def start_service(self, name: str) -> None:
+        """Start a service that was stopped."""
+        with docker_errors(self.stack, "docker compose start"):
+            self._client.compose.start([name])
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
         return self._statuses(self._view.containers())

@@ -117,6 +117,10 @@ class LocalEngine:
         """Stop a running service, which the next start starts again."""
         self._supervisor.stop_process(name)
 
+    def start_service(self, name: str) -> None:
+        """Start a service that was stopped."""
+        self._supervisor.start_process(name)
+
     def status(self) -> tuple[ServiceStatus, ...]:
         """Return the status of the services in start order."""
         return self._read_status(self.stack) if self._supervisor.answers() else ()

@@ -1,0 +1,70 @@
+"""What the seats of a class have stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mlflow_compose.engines import Dialogue, Engine, RemoteError
+from mlflow_compose.queries.inside import seats
+from mlflow_compose.stack.components import seats_init
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a seat has stored; None is unknown.
+
+    Attributes:
+        runs: Number of runs that are not deleted.
+        last: Time of the last activity, in milliseconds since 1970; None also if there was none.
+        storage: Bytes of its database and its bucket.
+    """
+
+    runs: int | None = None
+    last: int | None = None
+    storage: int | None = None
+
+    @property
+    def last_activity(self) -> datetime | None:
+        """The time of the last activity (UTC)."""
+        return None if self.last is None else datetime.fromtimestamp(self.last / 1000, UTC)
+
+
+class SeatCounts:
+    """Counts what the seats have stored, as often as it is asked.
+
+    Attributes:
+        problem: Why that failed the last time, empty if it did not.
+    """
+
+    def __init__(self, engine: Engine, *, is_shared: bool, waits: bool) -> None:
+        """Prepare to count.
+
+        Args:
+            engine: Engine of the stack.
+            is_shared: Whether one server is for all, where each seat has an experiment.
+            waits: Whether to wait for the sizes of buckets, which otherwise come a bit later.
+        """
+        self._engine, self._is_shared, self._waits = engine, is_shared, waits
+        self.problem = ""
+        self._dialogue: Dialogue[dict[str, Stored]] | None = None
+
+    def read(self) -> Mapping[str, Stored]:
+        """Return what is stored in each seat, by its name; nothing if it cannot be read now."""
+        if self._dialogue is None:
+            service = "mlflow" if self._is_shared else seats_init.NAME
+            request = {"shared": self._is_shared, "waits": self._waits}
+            self._dialogue = Dialogue(self._engine, service, (seats,), request, dict[str, Stored])
+        self.problem = ""
+        try:
+            return self._dialogue.ask()
+        except RemoteError as error:
+            # The next time, it starts anew.
+            self.problem = str(error)
+            self.close()
+            return {}
+
+    def close(self) -> None:
+        """End what counts."""
+        if self._dialogue:
+            self._dialogue.close()
+        self._dialogue = None
