@@ -8,7 +8,9 @@ from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
-from mlflow_compose.engines.local.packages import uv_program
+from mlflow_compose.engines.local.installer import environment as uv_environment
+from mlflow_compose.engines.local.installer import run_uv, uv_program
+from mlflow_compose.engines.local.wheels import wheels_folder
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
@@ -33,6 +35,9 @@ __all__ = [
     "output_of",
     "run_modules",
     "run_raw",
+    "run_uv",
     "shaped",
+    "uv_environment",
     "uv_program",
+    "wheels_folder",
 ]

@@ -17,6 +17,7 @@ from mlflow_compose.stack.image import (
     Image,
     container_image,
     package_folder,
+    wheels_key,
 )
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.providers import (
@@ -65,4 +66,5 @@ __all__ = [
     "notebook_image",
     "package_folder",
     "pgadmin_image",
+    "wheels_key",
 ]
