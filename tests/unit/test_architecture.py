@@ -30,7 +30,11 @@ ENGINE_NAME = re.compile(
 TEMPLATES = sorted(templates().rglob("*.j2"))
 # Run by Python in a container, where the rules below do not apply.
 INSIDE = tuple(
-    SOURCE / room for room in ("checks/probe", "data/inside", "engines/inside", "queries/inside")
+    SOURCE / room
+    for room in (
+        *("bundle/inside", "checks/probe", "data/inside"),
+        *("engines/inside", "queries/inside"),
+    )
 )
 # Modules that all rooms may use.
 COMMON = "engines.inside"
@@ -66,6 +70,7 @@ MAY_IMPORT = {
     "people": {"errors"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
+    "bundle": {*BASE, "engines"},
     "actions": {
         *STACK,
         "lock",
@@ -78,6 +83,7 @@ MAY_IMPORT = {
         "checks",
         "data",
         "boot",
+        "bundle",
         "dvc",
         "people",
         "queries",
@@ -89,6 +95,7 @@ MAY_IMPORT = {
         "lock",
         "targets",
         "actions",
+        "bundle",
         "engines",
         "connect",
         "diagrams",
@@ -125,12 +132,13 @@ MAY_USE = {
         f"settings/{name}.py" for name in ("model", "notebooks", "pgadmin", "stores")
     ),
     "python_on_whales": ("engines/docker/",),
-    "requests": tuple(
-        f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")
+    "requests": (
+        "bundle/download.py",
+        *(f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")),
     ),
     "rich": ("console.py",),
     "typer": ("cli/",),
-    "urllib3": ("clients/tracking.py",),
+    "urllib3": ("clients/tracking.py", "bundle/download.py"),
     "types_boto3_s3": ("clients/objects.py",),
 }
 HEAVY = {

@@ -9,6 +9,7 @@ from mlflow_compose import __version__
 from mlflow_compose.cli import (
     backup,
     boot,
+    bundle,
     completion,
     connect,
     diagram,
@@ -52,6 +53,7 @@ app.add_typer(boot.app, name="service")
 app.add_typer(users.app, name="user")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
+app.add_typer(bundle.app)
 
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's

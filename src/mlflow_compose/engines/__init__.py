@@ -8,6 +8,7 @@ from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
+from mlflow_compose.engines.docker.availability import problem as docker_problem
 from mlflow_compose.engines.local.installer import environment as uv_environment
 from mlflow_compose.engines.local.installer import run_uv, uv_program
 from mlflow_compose.engines.local.wheels import wheels_folder
@@ -27,6 +28,7 @@ __all__ = [
     "check_ports",
     "choose",
     "data_path",
+    "docker_problem",
     "holder_of",
     "input_to",
     "is_taken",

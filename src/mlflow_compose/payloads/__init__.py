@@ -17,6 +17,7 @@ from mlflow_compose.payloads.backup import (
     Upgraded,
 )
 from mlflow_compose.payloads.boot import BootService
+from mlflow_compose.payloads.bundle import Bundled, Loaded
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -128,6 +129,8 @@ Payload = (
     | UserRemoved
     | Granted
     | UsersImported
+    | Bundled
+    | Loaded
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -157,6 +160,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
+    "bundle": (Bundled,),
+    "load": (Loaded,),
 }
 
 __all__ = [
@@ -168,6 +173,7 @@ __all__ = [
     "BackupChecked",
     "BackupScheduled",
     "BootService",
+    "Bundled",
     "ClientVariables",
     "Compared",
     "Completion",
@@ -187,6 +193,7 @@ __all__ = [
     "Granted",
     "Help",
     "Imported",
+    "Loaded",
     "Logs",
     "Migrated",
     "Migration",

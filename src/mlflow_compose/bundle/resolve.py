@@ -1,0 +1,132 @@
+"""Find the wheels of a set of packages for another platform and version of Python.
+
+uv resolves for machines other than its own, and writes the wheels that fit them with their
+addresses, sizes and digests (https://peps.python.org/pep-0751).
+"""
+
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mlflow_compose.bundle.inside.install import WHEEL
+from mlflow_compose.errors import BundleError
+
+# uv's names: https://docs.astral.sh/uv/reference/cli. Linux from 2018 on has glibc 2.28.
+PLATFORMS: Mapping[str, str] = {
+    "linux/amd64": "x86_64-manylinux_2_28",
+    "linux/arm64": "aarch64-manylinux_2_28",
+    "macos/amd64": "x86_64-apple-darwin",
+    "macos/arm64": "aarch64-apple-darwin",
+    "windows/amd64": "x86_64-pc-windows-msvc",
+}
+PURE = "-none-any.whl"
+# Runs uv with a command line.
+RunUv = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Machines that packages are for: their platform, and their version of Python."""
+
+    platform: str
+    python: str
+
+
+@dataclass(frozen=True)
+class Packages:
+    """Packages that are installed together.
+
+    Attributes:
+        name: Name of the set.
+        requirements: Text of the requirements file.
+        key: Key by which the local engine finds them.
+        constraints: Versions to use of packages that are not in it.
+        is_complete: Whether the requirements name every package.
+    """
+
+    name: str
+    requirements: str = field(repr=False)
+    key: str = ""
+    constraints: str = field(default="", repr=False)
+    is_complete: bool = False
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel.
+
+    Attributes:
+        name: File name.
+        url: Address, or the path of a file.
+        sha256: Digest of its content.
+        size: Size in bytes, None if it is not known.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    sha256: str
+    size: int | None
+
+
+def resolve(packages: Packages, target: Target, uv: RunUv) -> tuple[Wheel, ...]:
+    """Return the wheels of a set of packages for other machines.
+
+    Args:
+        packages: The packages.
+        target: The machines.
+        uv: Runs uv with a command line.
+
+    Raises:
+        BuildError: There are no such packages for these machines.
+        BundleError: One of them has no wheel.
+    """
+    with tempfile.TemporaryDirectory() as found:
+        folder = Path(found)
+        requirements, constraints = folder / "requirements.txt", folder / "constraints.txt"
+        requirements.write_text(packages.requirements, encoding="utf-8")
+        constraints.write_text(packages.constraints, encoding="utf-8")
+        options = (
+            *("--python-version", target.python),
+            *("--python-platform", PLATFORMS[target.platform]),
+            *("--constraints", str(constraints)),
+            *("--only-binary", ":all:", "--no-header", "--no-annotate"),
+            *(("--no-deps",) if packages.is_complete else ()),
+        )
+        lock = folder / "pylock.toml"
+        uv("pip", "compile", "--quiet", *options, "--output-file", str(lock), str(requirements))
+        return parse_lock(lock)
+
+
+def parse_lock(path: Path) -> tuple[Wheel, ...]:
+    """Return one wheel of each package in a lock file that was resolved for one machine.
+
+    Raises:
+        BundleError: A package has no wheel.
+    """
+    packages = tomllib.loads(path.read_text(encoding="utf-8")).get("packages", [])
+    found = []
+    for package in packages:
+        wheels = [_wheel(each, path.parent) for each in package.get("wheels", ())]
+        if not wheels:
+            raise BundleError(f"{package['name']} {package.get('version', '')} has no wheel")
+        found.append(best(wheels))
+    return tuple(found)
+
+
+def best(wheels: Sequence[Wheel]) -> Wheel:
+    """Return one of several wheels of a package, all of which fit: the compiled one, if any."""
+    compiled = [wheel for wheel in wheels if not wheel.name.endswith(PURE)]
+    return (compiled or list(wheels))[0]
+
+
+def _wheel(found: Mapping[str, object], folder: Path) -> Wheel:
+    size, hashes, path = found.get("size"), found.get("hashes"), found.get("path")
+    url = str(folder / str(path)) if path else str(found.get("url", ""))
+    name = str(found.get("name") or unquote(urlsplit(url).path.rpartition("/")[2]))
+    sha256 = str(hashes.get("sha256", "")) if isinstance(hashes, Mapping) else ""
+    if not WHEEL.fullmatch(name) or not sha256:
+        raise BundleError(f"the package index has no SHA-256 of {name}, which a bundle needs")
+    return Wheel(name, url, sha256, size if isinstance(size, int) else None)
