@@ -23,8 +23,9 @@ from mlflow_compose.stack import LOCAL_PROVIDERS, needs_docker
 
 MB = 1_000_000
 INSTALL = "tar -xf {0} install.pyz && python3 install.pyz {0}"
-# Settings that only matter where packages are downloaded, or that name files of this machine.
-LEFT_OUT = frozenset({"BUILD_CA_CERTS", "PIP_INDEX_URL", "PYTHON_IMAGE"})
+# Settings that only matter where packages are downloaded. The base image stays: the names of images
+# that are built depend on it.
+LEFT_OUT = frozenset({"BUILD_CA_CERTS", "PIP_INDEX_URL"})
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from mlflow_compose.payloads import Loaded
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings import new_env_text, without_secrets
 
+IMAGES, WHEELS = "images", "wheels"
 SUFFIX_BYTES = 2
 IMAGE = re.compile(r"[a-z0-9][\w./:-]*", re.ASCII)
 
@@ -52,7 +53,12 @@ class Bundle:
 
 
 def load(
-    path: Path, env_file: Path, environ: Mapping[str, str], progress: Progress, *, images: bool
+    path: Path,
+    env_file: Path,
+    environ: Mapping[str, str],
+    progress: Progress,
+    *,
+    without: str = "",
 ) -> Result:
     """Provide the images and wheels of a bundle, and an env file if there is none.
 
@@ -63,7 +69,7 @@ def load(
         env_file: The stack's env file.
         environ: Environment, which may set the user's cache folder.
         progress: Receiver of progress.
-        images: Whether to load images into Docker.
+        without: What to leave out: images or wheels.
 
     Raises:
         BundleError: It is damaged, of another version, or has nothing for this machine.
@@ -72,21 +78,22 @@ def load(
         EnvFileError: The env file cannot be written.
     """
     bundle = _opened(path, progress)
-    usable, why_not = _usable_images(bundle) if images else ((), "")
-    if not usable and not bundle.here:
+    usable, why_not = _usable_images(bundle) if without != IMAGES else ((), "")
+    sets = bundle.here if without != WHEELS else ()
+    if not usable and not sets:
         raise _unusable(bundle, why_not)
     if why_not:
         progress.note(f"the images were left out: {why_not}")
     try:
-        for wheels in bundle.here:
+        for wheels in sets:
             _provide(bundle, wheels, machine.cache_folder(environ), progress)
         loaded = [name for image in usable for name in _load(bundle, image, progress)]
     except Damaged as error:
         raise damaged(path, error) from None
     is_new = not env_file.exists()
     if is_new:
-        write_env_file(env_file, _env_text(bundle.manifest, usable, bundle.here))
-    services = sorted({each.name for each in bundle.here})
+        write_env_file(env_file, _env_text(bundle.manifest, usable, sets))
+    services = sorted({each.name for each in sets})
     data = Loaded(loaded, services, str(env_file) if is_new else None)
     return Result(data, _lines(env_file, loaded, services, is_new=is_new))
 

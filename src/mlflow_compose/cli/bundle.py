@@ -134,6 +134,10 @@ def load(
         raise UsageError(f"--engine must be {choices(*ENGINES)}, got {engine}")
     context = context_of(ctx)
     result = load_bundle(
-        file, context.env_file, context.environ, context.console, images=engine != "local"
+        file,
+        context.env_file,
+        context.environ,
+        context.console,
+        without={"docker": "wheels", "local": "images"}.get(engine, ""),
     )
     context.show(result)
