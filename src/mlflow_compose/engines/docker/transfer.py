@@ -82,13 +82,12 @@ def load_image(
     client = _client()
     with _errors("docker load"):
         missing = tuple(each for each in names if not client.image.exists(each))
-        if not missing:
-            return ()
-        _load(chunks())
-        try:
+        if missing:
+            _load(chunks())
             for each in missing:
                 client.image.tag(name, each)
-        finally:
+        # Also one that a killed command left behind.
+        if client.image.exists(name):
             client.image.remove(name)
     return missing
 
