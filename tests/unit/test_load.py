@@ -1,6 +1,6 @@
 """`load` provides what is in a bundle, can be repeated, and writes nothing if it does not fit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def test_the_wheels_must_be_where_the_local_engine_looks(tmp_path: Path, cache: 
         *("--offline", "--no-index"),
         *("--find-links", str(folder)),
     )
-    assert [each.name for each in folder.parent.iterdir()] == [key]
+    assert [*folder.parent.iterdir()] == [folder]
 
 
 def test_a_new_env_file_must_have_the_settings_and_new_secrets(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def test_a_load_that_was_interrupted_must_be_completed(
     path = write_bundle(tmp_path / "b.tar")
     last = sha256(WHEELS["two-2.0-py3-none-any.whl"])
 
-    def interrupted(*arguments: object) -> object:
-        if arguments[-1] == f"wheels/{last}":
+    def interrupted(path: Path, contents: sealed.Contents, name: str) -> Iterator[bytes]:
+        yield from sealed.chunks(path, contents, name)
+        if name == f"wheels/{last}":
             raise KeyboardInterrupt
-        return sealed.chunks(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mlflow_compose.actions.load.chunks", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -127,12 +127,21 @@ def test_a_load_that_was_interrupted_must_be_completed(
     assert len([*wheels_folder(cache, KEY).iterdir()]) == len(WHEELS)
 
 
-def test_wheels_of_another_python_must_be_added(tmp_path: Path, cache: Path) -> None:
+def test_what_a_killed_load_left_must_be_removed(tmp_path: Path, cache: Path) -> None:
     folder = wheels_folder(cache, KEY)
-    folder.mkdir(parents=True)
-    (folder / "other-1.0-cp311-cp311-linux_x86_64.whl").write_bytes(b"of another Python")
+    left = folder.parent / f".{folder.name}.999999999.abc"
+    left.mkdir(parents=True)
     load(write_bundle(tmp_path / "b.tar"), tmp_path / ".env")
-    assert len([*folder.iterdir()]) == len(WHEELS) + 1
+    assert [*folder.parent.iterdir()] == [folder]
+
+
+def test_wheels_that_were_deleted_must_be_provided_again(tmp_path: Path, cache: Path) -> None:
+    path = write_bundle(tmp_path / "b.tar")
+    load(path, tmp_path / ".env")
+    folder = wheels_folder(cache, KEY)
+    next(folder.iterdir()).unlink()
+    load(path, tmp_path / ".env")
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == WHEELS
 
 
 def test_a_damaged_bundle_must_leave_nothing_behind(tmp_path: Path, cache: Path) -> None:

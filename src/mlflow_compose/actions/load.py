@@ -2,9 +2,7 @@
 
 import re
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +15,9 @@ from mlflow_compose.bundle.inside.install import WHEEL, this_platform, this_pyth
 from mlflow_compose.bundle.inside.sealed import Contents, Damaged, chunks
 from mlflow_compose.bundle.manifest import damaged
 from mlflow_compose.data.backup.rate import Rate
-from mlflow_compose.engines import docker_problem, wheels_folder
+from mlflow_compose.engines import docker_problem, wheels_folder, write_wheels
 from mlflow_compose.engines.docker import transfer
-from mlflow_compose.errors import BundleError, FilesError
+from mlflow_compose.errors import BundleError
 from mlflow_compose.payloads import Loaded
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings import new_env_text, without_secrets
@@ -144,40 +142,14 @@ def _provide(bundle: Bundle, wheels: WheelSet, cache: Path, progress: Progress) 
     if not all(map(WHEEL.fullmatch, wheels.wheels.values())) or not wheels.key.isalnum():
         raise Damaged("it contains wheels with unusual names")
     folder = wheels_folder(cache, wheels.key)
-    if _has(folder, wheels.wheels.values()):
+    if all((folder / name).is_file() for name in wheels.wheels.values()):
         return
-    with progress.step(f"Unpacking {len(wheels.wheels)} wheels of {wheels.name}"):
-        try:
-            _write_wheels(bundle, wheels, folder)
-        except OSError as error:
-            raise FilesError(
-                f"{error.filename or folder} cannot be written: {error.strerror}",
-                hint="set XDG_CACHE_HOME to a writable folder with 2 GB of free space",
-            ) from None
-
-
-def _has(folder: Path, names: Iterable[str]) -> bool:
-    return all((folder / name).is_file() for name in names)
-
-
-def _write_wheels(bundle: Bundle, wheels: WheelSet, folder: Path) -> None:
-    """Write wheels into a folder that exists once it has all of them.
-
-    One that exists already has those of other versions of Python; it gets these, too.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as found:
-        new = Path(found) / "new"
-        new.mkdir()
-        for sha256, name in wheels.wheels.items():
-            with (new / name).open("wb") as file:
-                for chunk in chunks(bundle.path, bundle.contents, f"wheels/{sha256}"):
-                    file.write(chunk)
-        if folder.exists():
-            for path in new.iterdir():
-                path.replace(folder / path.name)
-        else:
-            shutil.move(new, folder)
+    content = {
+        name: chunks(bundle.path, bundle.contents, f"wheels/{sha256}")
+        for sha256, name in wheels.wheels.items()
+    }
+    with progress.step(f"Unpacking {len(content)} wheels of {wheels.name}"):
+        write_wheels(folder, content)
 
 
 def _load(bundle: Bundle, image: ImageFile, progress: Progress) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from mlflow_compose.bundle.archive import Part, write_archive
 from mlflow_compose.bundle.download import Source, download
 from mlflow_compose.bundle.manifest import ImageFile, Manifest, WheelSet, opened
 from mlflow_compose.bundle.own_wheel import own_requirements, own_wheel
-from mlflow_compose.bundle.resolve import PLATFORMS, Packages, Target, Wheel, resolve
+from mlflow_compose.bundle.resolve import PLATFORMS, PYTHONS, Packages, Target, Wheel, resolve
 
 __all__ = [
     "PLATFORMS",
+    "PYTHONS",
     "ImageFile",
     "Manifest",
     "Packages",

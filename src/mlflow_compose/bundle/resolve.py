@@ -22,6 +22,7 @@ PLATFORMS: Mapping[str, str] = {
     "macos/arm64": "aarch64-apple-darwin",
     "windows/amd64": "x86_64-pc-windows-msvc",
 }
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PURE = "-none-any.whl"
 # Runs uv with a command line.
 RunUv = Callable[..., None]

@@ -86,7 +86,7 @@ def bundle(  # noqa: PLR0913, PLR0917 - independent options
 def _targets(platforms: list[str], pythons: list[str]) -> "list[Target]":
     from itertools import product
 
-    from mlflow_compose.bundle import PLATFORMS, Target
+    from mlflow_compose.bundle import PLATFORMS, PYTHONS, Target
     from mlflow_compose.bundle.inside.install import this_platform, this_python
 
     chosen = platforms or [this_platform()]
@@ -95,8 +95,8 @@ def _targets(platforms: list[str], pythons: list[str]) -> "list[Target]":
             raise UsageError(f"--platform must be {choices(*PLATFORMS)}, got {platform}")
     versions = pythons or [this_python()]
     for version in versions:
-        if version not in {"3.11", "3.12", "3.13", "3.14"}:
-            raise UsageError(f"--python must be 3.11, 3.12, 3.13 or 3.14, got {version}")
+        if version not in PYTHONS:
+            raise UsageError(f"--python must be {choices(*PYTHONS)}, got {version}")
     return [Target(*each) for each in product(chosen, versions)]
 
 

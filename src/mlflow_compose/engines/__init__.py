@@ -11,7 +11,7 @@ from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.docker.availability import problem as docker_problem
 from mlflow_compose.engines.local.installer import environment as uv_environment
 from mlflow_compose.engines.local.installer import run_uv, uv_program
-from mlflow_compose.engines.local.wheels import wheels_folder
+from mlflow_compose.engines.local.wheels import wheels_folder, write_wheels
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
@@ -42,4 +42,5 @@ __all__ = [
     "uv_environment",
     "uv_program",
     "wheels_folder",
+    "write_wheels",
 ]
