@@ -46,12 +46,19 @@ def test_one_wheel_of_each_package_must_be_chosen(tmp_path: Path) -> None:
     assert two.url == str(tmp_path / "wheels/two-2.0-py3-none-any.whl")
 
 
+def test_sources_must_be_taken_of_a_package_without_wheels(tmp_path: Path) -> None:
+    text = LOCK.replace("wheels = [{ path", "sdist = { path").replace('"cc" } }]', '"cc" } }')
+    text = text.replace("two-2.0-py3-none-any.whl", "two-2.0.tar.gz")
+    (tmp_path / "pylock.toml").write_text(text, encoding="utf-8")
+    assert [wheel.name for wheel in parse_lock(tmp_path / "pylock.toml")][1] == "two-2.0.tar.gz"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ('hashes = { sha256 = "cc" }', "size = 1", "no SHA-256 of two-2.0"),
-        ("wheels = [{ path", "sdist = [{ path", "two 2.0 has no wheel"),
-        ("two-2.0-py3-none-any.whl", "two.tar.gz", "no SHA-256 of two.tar.gz"),
+        ("wheels = [{ path", "archive = [{ path", "two 2.0 has no wheel"),
+        ("two-2.0-py3-none-any.whl", "two.egg", "no SHA-256 of two.egg"),
     ],
 )
 def test_a_package_that_cannot_be_bundled_must_be_named(

@@ -32,6 +32,8 @@ from mlflow_compose.stack import REQUIREMENTS, Build, wheels_key
 
 # uv waits for the index most of the time.
 AT_ONCE = 4
+# Options that only matter when packages are installed.
+INSTALLING = frozenset({"--compile-bytecode", "--require-hashes"})
 # Where the local engine does not run.
 CONTAINERS_ONLY = "windows/"
 
@@ -110,8 +112,8 @@ def _packages(plan: Plan, client: Sequence[str]) -> Iterator[Packages]:
     yield Packages(CLIENT, _lines(wanted), constraints=_lines(pins(lock)))
     for name, build in _builds(plan):
         text = build.requirements + _lines(build.packages)
-        complete = "--no-deps" in build.install_options
-        yield Packages(name, text, key=wheels_key(build), is_complete=complete)
+        options = tuple(each for each in build.install_options if each not in INSTALLING)
+        yield Packages(name, text, key=wheels_key(build), options=options)
 
 
 def _builds(plan: Plan) -> list[tuple[str, Build]]:

@@ -11,7 +11,7 @@ from mlflow_compose import __version__, machine
 from mlflow_compose.actions.files import write_env_file
 from mlflow_compose.actions.restore_into import NAME, project_name
 from mlflow_compose.bundle import ImageFile, Manifest, WheelSet, opened
-from mlflow_compose.bundle.inside.install import WHEEL, this_platform, this_python
+from mlflow_compose.bundle.inside.install import PACKAGE_FILE, this_platform, this_python
 from mlflow_compose.bundle.inside.sealed import Contents, Damaged, chunks
 from mlflow_compose.bundle.manifest import damaged
 from mlflow_compose.data.backup.rate import Rate
@@ -139,7 +139,7 @@ def _unusable(bundle: Bundle, why_not: str) -> BundleError:
 
 def _provide(bundle: Bundle, wheels: WheelSet, cache: Path, progress: Progress) -> None:
     """Write the wheels of a service to where the local engine looks for them."""
-    if not all(map(WHEEL.fullmatch, wheels.wheels.values())) or not wheels.key.isalnum():
+    if not all(map(PACKAGE_FILE.fullmatch, wheels.wheels.values())) or not wheels.key.isalnum():
         raise Damaged("it contains wheels with unusual names")
     folder = wheels_folder(cache, wheels.key)
     if all((folder / name).is_file() for name in wheels.wheels.values()):

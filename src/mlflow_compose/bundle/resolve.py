@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_compose.bundle.inside.install import WHEEL
+from mlflow_compose.bundle.inside.install import PACKAGE_FILE
 from mlflow_compose.errors import BundleError
 
 # uv's names: https://docs.astral.sh/uv/reference/cli. Linux from 2018 on has glibc 2.28.
@@ -24,6 +24,8 @@ PLATFORMS: Mapping[str, str] = {
 }
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PURE = "-none-any.whl"
+# Key of a package's sources in a lock file.
+SOURCES = "sdist"
 # Runs uv with a command line.
 RunUv = Callable[..., None]
 
@@ -45,19 +47,19 @@ class Packages:
         requirements: Text of the requirements file.
         key: Key by which the local engine finds them.
         constraints: Versions to use of packages that are not in it.
-        is_complete: Whether the requirements name every package.
+        options: Options that choose among wheels and sources, and whether dependencies are added.
     """
 
     name: str
     requirements: str = field(repr=False)
     key: str = ""
     constraints: str = field(default="", repr=False)
-    is_complete: bool = False
+    options: tuple[str, ...] = ("--only-binary", ":all:")
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel.
+    """A wheel, or the sources of a package that has none.
 
     Attributes:
         name: File name.
@@ -93,8 +95,8 @@ def resolve(packages: Packages, target: Target, uv: RunUv) -> tuple[Wheel, ...]:
             *("--python-version", target.python),
             *("--python-platform", PLATFORMS[target.platform]),
             *("--constraints", str(constraints)),
-            *("--only-binary", ":all:", "--no-header", "--no-annotate"),
-            *(("--no-deps",) if packages.is_complete else ()),
+            *("--no-header", "--no-annotate"),
+            *packages.options,
         )
         lock = folder / "pylock.toml"
         uv("pip", "compile", "--quiet", *options, "--output-file", str(lock), str(requirements))
@@ -104,13 +106,16 @@ def resolve(packages: Packages, target: Target, uv: RunUv) -> tuple[Wheel, ...]:
 def parse_lock(path: Path) -> tuple[Wheel, ...]:
     """Return one wheel of each package in a lock file that was resolved for one machine.
 
+    For a package that is installed from its sources, these are returned.
+
     Raises:
-        BundleError: A package has no wheel.
+        BundleError: A package has no file, or one without a digest.
     """
     packages = tomllib.loads(path.read_text(encoding="utf-8")).get("packages", [])
     found = []
     for package in packages:
-        wheels = [_wheel(each, path.parent) for each in package.get("wheels", ())]
+        files = package.get("wheels") or [package[name] for name in (SOURCES,) if name in package]
+        wheels = [_wheel(each, path.parent) for each in files]
         if not wheels:
             raise BundleError(f"{package['name']} {package.get('version', '')} has no wheel")
         found.append(best(wheels))
@@ -128,6 +133,6 @@ def _wheel(found: Mapping[str, object], folder: Path) -> Wheel:
     url = str(folder / str(path)) if path else str(found.get("url", ""))
     name = str(found.get("name") or unquote(urlsplit(url).path.rpartition("/")[2]))
     sha256 = str(hashes.get("sha256", "")) if isinstance(hashes, Mapping) else ""
-    if not WHEEL.fullmatch(name) or not sha256:
+    if not PACKAGE_FILE.fullmatch(name) or not sha256:
         raise BundleError(f"the package index has no SHA-256 of {name}, which a bundle needs")
     return Wheel(name, url, sha256, size if isinstance(size, int) else None)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 OLDEST = (3, 11)
 TOOL, CLIENT = "tool", "client"
 FOLDERS = {TOOL: "mlflow-compose-tool", CLIENT: "mlflow-client"}
-WHEEL = re.compile(r"\w[\w.+!-]*\.whl", re.ASCII)
+# Of a wheel, or of the sources of a package that has none.
+PACKAGE_FILE = re.compile(r"\w[\w.+!-]*\.(?:whl|tar\.gz)", re.ASCII)
 SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 PROCESSORS = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -60,7 +61,7 @@ def wheels_of(manifest: Mapping[str, Any], name: str) -> Mapping[str, str]:
     for each in sets:
         if (each["platform"], each["python"]) == here:
             found = {str(sha256): str(wheel) for sha256, wheel in each["wheels"].items()}
-            if not all(map(WHEEL.fullmatch, found.values())):
+            if not all(map(PACKAGE_FILE.fullmatch, found.values())):
                 raise Damaged("it contains wheels with unusual names")
             return found
     others = ", ".join(sorted({f"Python {each['python']} on {each['platform']}" for each in sets}))
