@@ -35,8 +35,8 @@ def _no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actions, "docker_problem", lambda: EngineError("Docker is not installed"))
 
 
-def load(path: Path, env_file: Path, without: str = "") -> Loaded:
-    result = actions.load(path, env_file, {}, NoProgress(), without=without)
+def load(path: Path, env_file: Path) -> Loaded:
+    result = actions.load(path, env_file, {}, NoProgress())
     assert isinstance(result.data, Loaded)
     return result.data
 

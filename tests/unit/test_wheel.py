@@ -48,9 +48,16 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 
 def contents(wheel: zipfile.ZipFile) -> dict[str, bytes]:
-    """Return the files of a wheel, without those that name the program that made it."""
+    """Return the files of a wheel, without those that name the program that made it.
+
+    Of the metadata, only the headers: the description of a checkout is that of its installation.
+    """
     names = (name for name in wheel.namelist() if not name.endswith(("/WHEEL", "/RECORD")))
-    return {name: wheel.read(name) for name in names}
+    files = {name: wheel.read(name) for name in names}
+    return {
+        name: content.partition(b"\n\n")[0] if name.endswith("/METADATA") else content
+        for name, content in files.items()
+    }
 
 
 def test_the_wheel_in_a_bundle_must_be_the_one_that_is_built(wheel: Path) -> None:

@@ -1,6 +1,6 @@
 """`bundle`: one file with everything that a stack needs on a machine without a network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,18 +47,34 @@ class Wanted:
     now: datetime
 
 
-def bundle(
-    wanted: Wanted, local: Plan, docker: tuple[Plan, Engine] | None, progress: Progress,
-    *, with_local: bool
-) -> Result:  # fmt: skip
+@dataclass(frozen=True)
+class Engines:
+    """What a bundle is made with.
+
+    Attributes:
+        local: The stack without Docker, with which packages are installed.
+        has_local: Whether it is for machines without Docker.
+        docker: The stack with Docker and its engine, None to leave out the images.
+    """
+
+    local: Plan
+    has_local: bool
+    docker: tuple[Plan, Engine] | None
+
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        """The stacks that machines run, by engine."""
+        found = {self.docker[1].name: self.docker[0]} if self.docker else {}
+        return {**found, **({self.local.stack.site.engine: self.local} if self.has_local else {})}
+
+
+def bundle(wanted: Wanted, engines: Engines, progress: Progress) -> Result:
     """Write a bundle of a stack.
 
     Args:
         wanted: What was asked for.
-        local: The stack without Docker, with which packages are installed.
-        docker: The stack with Docker and its engine, None to leave out the images.
+        engines: What it is made with.
         progress: Receiver of progress.
-        with_local: Whether it is for machines without Docker.
 
     Raises:
         UsageError: The file exists, or the stack's data is in servers that seats would share.
@@ -66,29 +82,28 @@ def bundle(
         EngineError: An image cannot be provided.
         FilesError: The bundle cannot be written.
     """
+    local = engines.local
     if wanted.for_seats and (used := external_places(local.loaded.settings)):
         raise UsageError(
             f"all seats would have their data in {', '.join(sorted(used))}",
             hint="leave out --for-seats, or use the stack's own servers",
         )
-    folder = parts_folder(wanted.file)
-    images = save_images(*docker, wanted.targets, folder, progress) if docker else Images()
+    folder, images = parts_folder(wanted.file), Images()
+    if engines.docker:
+        images = save_images(*engines.docker, wanted.targets, folder, progress)
     wheels = download_wheels(
-        local, wanted.targets, wanted.client, folder, progress, with_local=with_local
+        local, (wanted.targets, wanted.client), folder, progress, with_local=engines.has_local
     )
-    engines = [name for name, has in (("docker", docker), ("local", with_local)) if has]
     manifest = Manifest(
         tool=__version__,
         created=wanted.now.isoformat(timespec="seconds"),
         stack=local.stack.name,
         for_seats=wanted.for_seats,
-        settings=_settings(local, images, engines, for_seats=wanted.for_seats),
+        settings=_settings(local, images, [*engines.plans], for_seats=wanted.for_seats),
         images=images.files,
         sets=wheels.sets,
     )
-    rendered = [local] if with_local else []
-    plans = [*([docker[0]] if docker else []), *rendered]
-    parts = (*_texts(plans), *wheels.parts, *images.parts)
+    parts = (*_texts(engines.plans.values()), *wheels.parts, *images.parts)
     return _written(wanted, manifest, parts, folder, progress)
 
 
@@ -144,7 +159,7 @@ def _settings(
     return {**found, **images.settings}
 
 
-def _texts(plans: Sequence[Plan]) -> Iterator[Part]:
+def _texts(plans: Iterable[Plan]) -> Iterator[Part]:
     """Yield the files that are there to be read: settings, rendered files, examples."""
     yield Part("env.example", example_text().encode())
     for plan in plans:

@@ -46,10 +46,9 @@ class Wheels:
     parts: tuple[Part, ...]
 
 
-def download_wheels(  # noqa: PLR0913 - independent options
+def download_wheels(
     plan: Plan,
-    targets: Sequence[Target],
-    client: Sequence[str],
+    wanted: tuple[Sequence[Target], Sequence[str]],
     folder: Path,
     progress: Progress,
     *,
@@ -59,8 +58,7 @@ def download_wheels(  # noqa: PLR0913 - independent options
 
     Args:
         plan: The stack without Docker.
-        targets: The machines.
-        client: Packages that the client gets besides MLflow's.
+        wanted: The machines, and packages that the client gets besides MLflow's.
         folder: Folder of parts; wheels that are there already are not downloaded again.
         progress: Receiver of progress.
         with_local: Whether it is for machines without Docker.
@@ -69,33 +67,40 @@ def download_wheels(  # noqa: PLR0913 - independent options
         BuildError: There are no such packages for these machines.
         BundleError: One of them cannot be downloaded.
     """
-    wanted = [
+    targets, client = wanted
+    pairs = [
         (packages, target)
         for packages, target in product(_packages(plan, client), targets)
         if not packages.key or (with_local and not target.platform.startswith(CONTAINERS_ONLY))
     ]
-    build = _builds(plan)[0][1]
-    environ = uv_environment(build, plan.folder, plan.environ)
-    uv = partial(run_uv, environ, plan.stack.mask, NoProgress())
-    step = progress.step(f"Resolving packages for {_described(targets)}")
-    with step, ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda one: resolve(one[0], one[1], uv), wanted))
+    with progress.step(f"Resolving packages for {_described(targets)}"):
+        found = _resolve(plan, pairs)
     wheels = {wheel.sha256: wheel for one in found for wheel in one}
-    _download(list(wheels.values()), folder / WHEELS, _source(build, plan), progress)
+    source = _source(_builds(plan)[0][1], plan)
+    _download(list(wheels.values()), folder / WHEELS, source, progress)
     name, content = own_wheel()
-    own = {hashlib.sha256(content).hexdigest(): name}
-    sets = tuple(
-        WheelSet(
-            packages.name,
-            packages.key,
-            target.platform,
-            target.python,
-            {wheel.sha256: wheel.name for wheel in one} | (own if packages.name == TOOL else {}),
-        )
-        for (packages, target), one in zip(wanted, found, strict=True)
-    )
+    own = Wheel(name, "", hashlib.sha256(content).hexdigest(), len(content))
     parts = [Part(f"{WHEELS}/{sha256}", folder / WHEELS / sha256) for sha256 in sorted(wheels)]
-    return Wheels(sets, (*parts, *(Part(f"{WHEELS}/{sha256}", content) for sha256 in own)))
+    return Wheels(
+        tuple(
+            _wheel_set(*pair, (*one, own) if pair[0].name == TOOL else one)
+            for pair, one in zip(pairs, found, strict=True)
+        ),
+        (*parts, Part(f"{WHEELS}/{own.sha256}", content)),
+    )
+
+
+def _resolve(plan: Plan, pairs: Sequence[tuple[Packages, Target]]) -> Sequence[tuple[Wheel, ...]]:
+    environ = uv_environment(_builds(plan)[0][1], plan.folder, plan.environ)
+    # Several at once, which would mix their progress.
+    uv = partial(run_uv, environ, plan.stack.mask, NoProgress())
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda pair: resolve(pair[0], pair[1], uv), pairs))
+
+
+def _wheel_set(packages: Packages, target: Target, wheels: Sequence[Wheel]) -> WheelSet:
+    names = {wheel.sha256: wheel.name for wheel in wheels}
+    return WheelSet(packages.name, packages.key, target.platform, target.python, names)
 
 
 def _download(wheels: Sequence[Wheel], folder: Path, source: Source, progress: Progress) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,7 +56,7 @@ def load(
     environ: Mapping[str, str],
     progress: Progress,
     *,
-    without: str = "",
+    parts: Collection[str] = (IMAGES, WHEELS),
 ) -> Result:
     """Provide the images and wheels of a bundle, and an env file if there is none.
 
@@ -67,7 +67,7 @@ def load(
         env_file: The stack's env file.
         environ: Environment, which may set the user's cache folder.
         progress: Receiver of progress.
-        without: What to leave out: images or wheels.
+        parts: What to provide: images, wheels.
 
     Raises:
         BundleError: It is damaged, of another version, or has nothing for this machine.
@@ -76,8 +76,8 @@ def load(
         EnvFileError: The env file cannot be written.
     """
     bundle = _opened(path, progress)
-    usable, why_not = _usable_images(bundle) if without != IMAGES else ((), "")
-    sets = bundle.here if without != WHEELS else ()
+    usable, why_not = _usable_images(bundle) if IMAGES in parts else ((), "")
+    sets = bundle.here if WHEELS in parts else ()
     if not usable and not sets:
         raise _unusable(bundle, why_not)
     if why_not:

@@ -16,7 +16,39 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 ALL = "all"
-ENGINES = ("docker", "local", ALL)
+IMAGES, WHEELS = "images", "wheels"
+# What each engine needs.
+PARTS = {"docker": {IMAGES}, "local": {WHEELS}, ALL: {IMAGES, WHEELS}}
+
+Platforms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--platform",
+        metavar="PLATFORM",
+        help="linux/amd64, linux/arm64, macos/amd64, macos/arm64 or windows/amd64; may be "
+        "repeated. Default: that of this machine.",
+    ),
+]
+Pythons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--python",
+        metavar="VERSION",
+        help="Version of Python on the other machines, such as 3.13; may be repeated. "
+        "Default: that of this machine.",
+    ),
+]
+EngineName = Annotated[
+    str, typer.Option(metavar="ENGINE", help="Engine on these machines: docker, local or all.")
+]
+Client = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="PACKAGE",
+        help="Package that the participants' client gets, too; may be repeated.",
+    ),
+]
 
 
 @app.command(epilog="Example: mlflow-compose bundle classroom.tar --for-seats")
@@ -26,36 +58,10 @@ def bundle(  # noqa: PLR0913, PLR0917 - independent options
         Path | None,
         typer.Argument(metavar="[FILE]", help="New file. Default: mlflow-compose-PLATFORM.tar."),
     ] = None,
-    platforms: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--platform",
-            metavar="PLATFORM",
-            help="linux/amd64, linux/arm64, macos/amd64, macos/arm64 or windows/amd64; may be "
-            "repeated. Default: that of this machine.",
-        ),
-    ] = None,
-    pythons: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--python",
-            metavar="VERSION",
-            help="Version of Python on the other machines, such as 3.13; may be repeated. "
-            "Default: that of this machine.",
-        ),
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(metavar="ENGINE", help="Engine on the other machines: docker, local or all."),
-    ] = ALL,
-    client: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            metavar="PACKAGE",
-            help="Package that the participants' client gets, too; may be repeated.",
-        ),
-    ] = None,
+    platforms: Platforms = None,
+    pythons: Pythons = None,
+    engine: EngineName = ALL,
+    client: Client = None,
     for_seats: Annotated[
         bool,
         typer.Option("--for-seats", help="Give each stack that is made from it its own name."),
@@ -69,8 +75,8 @@ def bundle(  # noqa: PLR0913, PLR0917 - independent options
     from mlflow_compose.actions import bundle as actions
     from mlflow_compose.targets import LOCAL
 
-    if engine not in ENGINES:
-        raise UsageError(f"--engine must be {choices(*ENGINES)}, got {engine}")
+    if engine not in PARTS:
+        raise UsageError(f"--engine must be {choices(*PARTS)}, got {engine}")
     context, targets = context_of(ctx), _targets(platforms or [], pythons or [])
     default = f"mlflow-compose-{'-'.join(dict.fromkeys(one.platform for one in targets))}.tar"
     path = file or Path(default.replace("/", "-"))
@@ -78,8 +84,9 @@ def bundle(  # noqa: PLR0913, PLR0917 - independent options
         local = context.plan(LOCAL)
         wanted = actions.Wanted(path, targets, for_seats, client or [], datetime.now(UTC))
         docker = _docker(context, engine)
-        with_local = engine != "docker" and actions.runs_locally(local, context.console)
-        result = actions.bundle(wanted, local, docker, context.console, with_local=with_local)
+        with_local = WHEELS in PARTS[engine] and actions.runs_locally(local, context.console)
+        engines = actions.Engines(local, with_local, docker)
+        result = actions.bundle(wanted, engines, context.console)
     context.show(result)
 
 
@@ -105,7 +112,7 @@ def _docker(context: Context, engine: str) -> "tuple[Plan, Engine] | None":
     from mlflow_compose.engines import docker_problem
     from mlflow_compose.targets import COMPOSE
 
-    if engine == "local":
+    if IMAGES not in PARTS[engine]:
         return None
     if engine == ALL and (problem := docker_problem()):
         context.console.note(f"the images are left out: {problem.message}")
@@ -118,10 +125,7 @@ def _docker(context: Context, engine: str) -> "tuple[Plan, Engine] | None":
 def load(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.", readable=False)],
-    engine: Annotated[
-        str,
-        typer.Option(metavar="ENGINE", help="Engine to provide it for: docker, local or all."),
-    ] = ALL,
+    engine: EngineName = ALL,
 ) -> None:
     """Provide what is in a bundle, so that up needs no network.
 
@@ -130,14 +134,14 @@ def load(
     """
     from mlflow_compose.actions.load import load as load_bundle
 
-    if engine not in ENGINES:
-        raise UsageError(f"--engine must be {choices(*ENGINES)}, got {engine}")
+    if engine not in PARTS:
+        raise UsageError(f"--engine must be {choices(*PARTS)}, got {engine}")
     context = context_of(ctx)
     result = load_bundle(
         file,
         context.env_file,
         context.environ,
         context.console,
-        without={"docker": "wheels", "local": "images"}.get(engine, ""),
+        parts=PARTS[engine],
     )
     context.show(result)
