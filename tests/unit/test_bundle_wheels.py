@@ -10,15 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.actions.bundle_images import loadable_name
+from mlflow_compose.actions.bundle_images import check_images, loadable_name
 from mlflow_compose.actions.bundle_wheels import pins
-from mlflow_compose.bundle import Source, Wheel, download, own_requirements, own_wheel
+from mlflow_compose.bundle import (
+    Packages,
+    Source,
+    Target,
+    Wheel,
+    download,
+    own_requirements,
+    own_wheel,
+    resolve,
+)
 from mlflow_compose.bundle.parts import parts_folder, remove_parts
 from mlflow_compose.bundle.resolve import parse_lock
-from mlflow_compose.errors import BundleError, UsageError
+from mlflow_compose.engines import NO_PACKAGE
+from mlflow_compose.engines.docker import transfer
+from mlflow_compose.errors import BuildError, BundleError, UsageError
 from mlflow_compose.paths import sources
 from tests.unit.bundles import sha256
-from tests.unit.samples import ROOT
+from tests.unit.fakes import FakeEngine
+from tests.unit.samples import ROOT, stack
 
 LOCK = """
 lock-version = "1.0"
@@ -214,3 +226,34 @@ def test_a_folder_that_was_not_created_here_must_not_be_used(tmp_path: Path) -> 
     remove_parts(folder)
     assert not folder.exists()
     assert (other / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [(NO_PACKAGE, "choose another --python or --platform"), ("make room", "make room")],
+)
+def test_packages_that_other_machines_cannot_have_must_be_named(hint: str, shown: str) -> None:
+    """uv speaks of this machine, which is not the one that they are for."""
+
+    def uv(*_: str) -> None:
+        raise BuildError("the packages could not be installed:\n  no wheel of one", hint=hint)
+
+    with pytest.raises(
+        BundleError, match=r"packages of client for Python 3\.14 on macos"
+    ) as raised:
+        resolve(Packages("client", "one\n"), Target("macos/arm64", "3.14"), uv)
+    assert "no wheel of one" in raised.value.message
+    assert raised.value.hint == shown
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "windows/amd64", "macos/amd64"])
+def test_images_must_be_of_the_processor_of_the_other_machines(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker runs Linux on all of them."""
+    engine = FakeEngine(stack())
+    monkeypatch.setattr(transfer, "containers_platform", lambda: "linux/amd64")
+    check_images(engine, [Target(platform, "3.13")])
+    with pytest.raises(UsageError, match="needs linux/arm64") as raised:
+        check_images(engine, [Target(platform, "3.13"), Target("macos/arm64", "3.13")])
+    assert "--engine local" in (raised.value.hint or "")

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlflow_compose import __version__
-from mlflow_compose.actions.bundle_images import Images, save_images
+from mlflow_compose.actions.bundle_images import Images, check_images, save_images
 from mlflow_compose.actions.bundle_wheels import download_wheels
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.actions.restore_into import external_places
@@ -77,7 +77,8 @@ def bundle(wanted: Wanted, engines: Engines, progress: Progress) -> Result:
         progress: Receiver of progress.
 
     Raises:
-        UsageError: The file exists, or the stack's data is in servers that seats would share.
+        UsageError: The file exists, the stack's data is in servers that seats would share, or
+            the machines need images of another platform.
         BundleError: A package cannot be downloaded.
         EngineError: An image cannot be provided.
         FilesError: The bundle cannot be written.
@@ -88,9 +89,10 @@ def bundle(wanted: Wanted, engines: Engines, progress: Progress) -> Result:
             f"all seats would have their data in {', '.join(sorted(used))}",
             hint="leave out --for-seats, or use the stack's own servers",
         )
-    folder, images = parts_folder(wanted.file), Images()
     if engines.docker:
-        images = save_images(*engines.docker, wanted.targets, folder, progress)
+        check_images(engines.docker[1], wanted.targets)
+    folder = parts_folder(wanted.file)
+    images = save_images(*engines.docker, folder, progress) if engines.docker else Images()
     wheels = download_wheels(
         local, (wanted.targets, wanted.client), folder, progress, with_local=engines.has_local
     )

@@ -33,25 +33,19 @@ class Images:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def save_images(
-    plan: Plan, engine: Engine, targets: Sequence[Target], folder: Path, progress: Progress
-) -> Images:
+def save_images(plan: Plan, engine: Engine, folder: Path, progress: Progress) -> Images:
     """Pull and build the images of a stack, and write them into files.
 
     Args:
         plan: The stack.
         engine: Its Docker engine.
-        targets: Machines that the images are for.
         folder: Folder of parts; images that are there already are not written again.
         progress: Receiver of progress.
 
     Raises:
-        UsageError: Docker has images of another platform.
         EngineError: An image cannot be provided.
     """
-    engine.check()
     platform = transfer.containers_platform()
-    _check_platform(platform, targets)
     render(plan, plan.folder)
     engine.prepare(progress)
     stack = plan.stack
@@ -89,7 +83,15 @@ def _save(image: str, name: str, path: Path, progress: Progress) -> None:
             transfer.save_image(image, name, path)
 
 
-def _check_platform(platform: str, targets: Sequence[Target]) -> None:
+def check_images(engine: Engine, targets: Sequence[Target]) -> None:
+    """Make sure that the images of this machine's Docker run on other machines.
+
+    Raises:
+        EngineError: Docker cannot be used.
+        UsageError: They need images of another platform.
+    """
+    engine.check()
+    platform = transfer.containers_platform()
     for target in targets:
         wanted = f"linux/{target.platform.partition('/')[2]}"
         if wanted != platform:

@@ -64,8 +64,7 @@ def download_wheels(
         with_local: Whether it is for machines without Docker.
 
     Raises:
-        BuildError: There are no such packages for these machines.
-        BundleError: One of them cannot be downloaded.
+        BundleError: There are no such packages for these machines, or one cannot be downloaded.
     """
     targets, client = wanted
     pairs = [

@@ -12,13 +12,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlflow_compose.bundle.inside.install import PACKAGE_FILE
-from mlflow_compose.errors import BundleError
+from mlflow_compose.engines import NO_PACKAGE
+from mlflow_compose.errors import BuildError, BundleError
 
-# uv's names: https://docs.astral.sh/uv/reference/cli. Linux from 2018 on has glibc 2.28.
+# uv's names: https://docs.astral.sh/uv/reference/cli. Linux from 2018 on has glibc 2.28. Not Macs
+# with Intel's processors, for which there are no wheels of cryptography any more.
 PLATFORMS: Mapping[str, str] = {
     "linux/amd64": "x86_64-manylinux_2_28",
     "linux/arm64": "aarch64-manylinux_2_28",
-    "macos/amd64": "x86_64-apple-darwin",
     "macos/arm64": "aarch64-apple-darwin",
     "windows/amd64": "x86_64-pc-windows-msvc",
 }
@@ -83,8 +84,7 @@ def resolve(packages: Packages, target: Target, uv: RunUv) -> tuple[Wheel, ...]:
         uv: Runs uv with a command line.
 
     Raises:
-        BuildError: There are no such packages for these machines.
-        BundleError: One of them has no wheel.
+        BundleError: There are no such packages for these machines.
     """
     with tempfile.TemporaryDirectory() as found:
         folder = Path(found)
@@ -99,8 +99,21 @@ def resolve(packages: Packages, target: Target, uv: RunUv) -> tuple[Wheel, ...]:
             *packages.options,
         )
         lock = folder / "pylock.toml"
-        uv("pip", "compile", "--quiet", *options, "--output-file", str(lock), str(requirements))
+        try:
+            uv("pip", "compile", "--quiet", *options, "--output-file", str(lock), str(requirements))
+        except BuildError as error:
+            raise _unresolved(packages, target, error) from None
         return parse_lock(lock)
+
+
+def _unresolved(packages: Packages, target: Target, error: BuildError) -> BundleError:
+    """Return why packages cannot be resolved, from what uv reported about this machine."""
+    _, _, output = error.message.partition("\n")
+    return BundleError(
+        f"the packages of {packages.name} for Python {target.python} on {target.platform} cannot "
+        f"be resolved:\n{output}",
+        hint="choose another --python or --platform" if error.hint == NO_PACKAGE else error.hint,
+    )
 
 
 def parse_lock(path: Path) -> tuple[Wheel, ...]:

@@ -25,8 +25,8 @@ Platforms = Annotated[
     typer.Option(
         "--platform",
         metavar="PLATFORM",
-        help="linux/amd64, linux/arm64, macos/amd64, macos/arm64 or windows/amd64; may be "
-        "repeated. Default: that of this machine.",
+        help="linux/amd64, linux/arm64, macos/arm64 or windows/amd64; may be repeated. "
+        "Default: that of this machine.",
     ),
 ]
 Pythons = Annotated[

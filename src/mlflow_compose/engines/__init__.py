@@ -9,6 +9,7 @@ from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFo
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.docker.availability import problem as docker_problem
+from mlflow_compose.engines.install_hints import NO_PACKAGE
 from mlflow_compose.engines.local.installer import environment as uv_environment
 from mlflow_compose.engines.local.installer import run_uv, uv_program
 from mlflow_compose.engines.local.wheels import wheels_folder, write_wheels
@@ -17,6 +18,7 @@ from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 
 __all__ = [
+    "NO_PACKAGE",
     "Choice",
     "Engine",
     "Loading",
