@@ -25,6 +25,7 @@ MlflowComposeError           exit code 1, code "failed"
 ├── IncompleteError          1  an import is not complete
 ├── QueryError               1  the database refuses a query
 ├── SnapshotError            1  a snapshot is missing or damaged, or cannot be taken or restored
+├── BundleError              1  a bundle is damaged, does not fit, or cannot be made
 ├── UpgradeError             1  an upgrade is needed, or failed
 ├── RosterError              1  a roster cannot be read
 ├── ClassError               1  a class cannot be set up or changed
@@ -233,6 +234,12 @@ class SnapshotError(MlflowComposeError):
     """A snapshot is missing or damaged, or cannot be taken or restored."""
 
     code = "snapshot"
+
+
+class BundleError(MlflowComposeError):
+    """A bundle is damaged, does not fit this machine, or cannot be made."""
+
+    code = "bundle"
 
 
 class UpgradeError(MlflowComposeError):

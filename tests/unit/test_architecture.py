@@ -30,7 +30,11 @@ ENGINE_NAME = re.compile(
 TEMPLATES = sorted(templates().rglob("*.j2"))
 # Run by Python in a container, where the rules below do not apply.
 INSIDE = tuple(
-    SOURCE / room for room in ("checks/probe", "data/inside", "engines/inside", "queries/inside")
+    SOURCE / room
+    for room in (
+        *("bundle/inside", "checks/probe", "data/inside"),
+        *("engines/inside", "queries/inside"),
+    )
 )
 # Modules that all rooms may use.
 COMMON = "engines.inside"
@@ -69,6 +73,7 @@ MAY_IMPORT = {
     "webpage": {"errors", "result", "classroom"},
     "dvc": {"errors", "files", "engines"},
     "data": {*STACK, "engines", "clients"},
+    "bundle": {*BASE, "engines"},
     "actions": {
         *STACK,
         "lock",
@@ -81,6 +86,7 @@ MAY_IMPORT = {
         "checks",
         "data",
         "boot",
+        "bundle",
         "dvc",
         "people",
         "classroom",
@@ -94,6 +100,7 @@ MAY_IMPORT = {
         "lock",
         "targets",
         "actions",
+        "bundle",
         "engines",
         "connect",
         "diagrams",
@@ -135,14 +142,15 @@ MAY_USE = {
         for name in ("classroom", "model", "notebooks", "pgadmin", "stores", "tls")
     ),
     "python_on_whales": ("engines/docker/",),
-    "requests": tuple(
-        f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")
+    "requests": (
+        "bundle/download.py",
+        *(f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")),
     ),
     "rich": ("console.py",),
     "starlette": ("webpage/",),
     "typer": ("cli/",),
-    "urllib3": ("clients/tracking.py",),
     "uvicorn": ("webpage/server.py",),
+    "urllib3": ("clients/answers.py", "bundle/download.py"),
     "types_boto3_s3": ("clients/objects.py",),
 }
 HEAVY = {

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from mlflow_compose.engines.local import packages
+from mlflow_compose.engines.local import installer, packages
 from mlflow_compose.engines.local.packages import POSTGRESQL, install
 from mlflow_compose.errors import BuildError
 from mlflow_compose.stack import REQUIREMENTS, Machine, Stack
@@ -437,7 +437,7 @@ def test_the_settings_of_the_installation_must_reach_the_installer(tmp_path: Pat
         "HTTPS_PROXY": "http://proxy",
         "UV_SYSTEM_CERTS": "false",
     }
-    assert packages._environment(build, tmp_path, environ) == {
+    assert installer.environment(build, tmp_path, environ) == {
         "HTTPS_PROXY": "http://proxy",
         "UV_SYSTEM_CERTS": "false",
         "UV_DEFAULT_INDEX": "https://u:p@mirror/simple",

@@ -1,24 +1,34 @@
 """The installed wheel contains everything that rendering needs."""
 
+import io
 import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from mlflow_compose.bundle import own_wheel
 from mlflow_compose.identity import Identity, keep_identity
 from mlflow_compose.paths import StackPaths
 from tests.unit.samples import IDENTITY, ROOT, env_text
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of a new environment with the wheel installed."""
-    folder = tmp_path_factory.mktemp("wheel")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel."""
+    folder = tmp_path_factory.mktemp("built")
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a new environment with the wheel installed."""
+    folder = tmp_path_factory.mktemp("wheel")
     venv.create(folder / "venv", with_pip=False)
     run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-index",
         "--python", folder / "venv/bin/python", wheel)  # fmt: skip
@@ -35,6 +45,27 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def contents(wheel: zipfile.ZipFile) -> dict[str, bytes]:
+    """Return the files of a wheel, without those that name the program that made it.
+
+    Of the metadata, only the headers: the description of a checkout is that of its installation.
+    """
+    names = (name for name in wheel.namelist() if not name.endswith(("/WHEEL", "/RECORD")))
+    files = {name: wheel.read(name) for name in names}
+    return {
+        name: content.partition(b"\n\n")[0] if name.endswith("/METADATA") else content
+        for name, content in files.items()
+    }
+
+
+def test_the_wheel_in_a_bundle_must_be_the_one_that_is_built(wheel: Path) -> None:
+    """It is made from an installation, without the tools that build one."""
+    name, content = own_wheel()
+    assert name == wheel.name
+    with zipfile.ZipFile(wheel) as built, zipfile.ZipFile(io.BytesIO(content)) as own:
+        assert contents(own) == contents(built)
 
 
 def test_an_installed_tool_must_not_need_the_checkout(python: Path) -> None:

@@ -51,7 +51,7 @@ def provide_stack(plan: Plan, source: str, folder: Path, progress: Progress) -> 
     env_file = folder / ".env"
     _check_folder(plan, env_file)
     if env_file.exists():
-        used = _external(plan.loaded.settings) & _external(_settings(env_file, plan))
+        used = external_places(plan.loaded.settings) & external_places(_settings(env_file, plan))
         if used:
             raise UsageError(f"both stacks have their data in {', '.join(sorted(used))}")
         return env_file, False
@@ -84,7 +84,7 @@ def _create(plan: Plan, env_file: Path, source: Path, progress: Progress) -> Non
     name = project_name(env_file.resolve().parent.name)
     created = init_from_snapshot(env_file, {NAME: name, **other_ports(plan.stack)}, source, None)
     # Also what the environment sets.
-    if used := _external(_settings(env_file, plan)):
+    if used := external_places(_settings(env_file, plan)):
         env_file.unlink()
         raise UsageError(
             f"a new stack would use {', '.join(sorted(used))}, which has the data of another",
@@ -99,7 +99,7 @@ def _settings(env_file: Path, plan: Plan) -> Settings:
     return loaded.settings
 
 
-def _external(settings: Settings) -> set[str]:
+def external_places(settings: Settings) -> set[str]:
     """Return the places of data that two stacks can share, as their settings name them."""
     found = set()
     if settings.backend_store == "postgres" and not settings.bundles_postgres:

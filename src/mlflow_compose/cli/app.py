@@ -9,6 +9,7 @@ from mlflow_compose import __version__
 from mlflow_compose.cli import (
     backup,
     boot,
+    bundle,
     capacity,
     class_page,
     classroom,
@@ -60,6 +61,7 @@ app.add_typer(capacity.app)
 app.add_typer(workspaces.app, name="workspace")
 app.add_typer(dvc.app, name="dvc")
 app.add_typer(examples.app)
+app.add_typer(bundle.app)
 
 
 def _version(ctx: typer.Context, wanted: bool) -> None:  # noqa: FBT001 - the signature is typer's

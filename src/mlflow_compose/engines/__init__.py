@@ -9,13 +9,18 @@ from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFo
 from mlflow_compose.engines.choice import Choice, choose, open_engine
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.dialogue import Dialogue
-from mlflow_compose.engines.local.packages import uv_program
+from mlflow_compose.engines.docker.availability import problem as docker_problem
+from mlflow_compose.engines.install_hints import NO_PACKAGE
+from mlflow_compose.engines.local.installer import environment as uv_environment
+from mlflow_compose.engines.local.installer import run_uv, uv_program
+from mlflow_compose.engines.local.wheels import wheels_folder, write_wheels
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules
 from mlflow_compose.engines.seat import SeatEngine
 
 __all__ = [
+    "NO_PACKAGE",
     "Choice",
     "Dialogue",
     "Engine",
@@ -29,6 +34,7 @@ __all__ = [
     "check_ports",
     "choose",
     "data_path",
+    "docker_problem",
     "holder_of",
     "input_to",
     "is_taken",
@@ -37,6 +43,10 @@ __all__ = [
     "output_of",
     "run_modules",
     "run_raw",
+    "run_uv",
     "shaped",
+    "uv_environment",
     "uv_program",
+    "wheels_folder",
+    "write_wheels",
 ]

@@ -25,6 +25,7 @@ USERS_HINT = (
     "set JUPYTER_PACKAGES in .env to packages and versions that the package index has and that can "
     "be installed on this machine"
 )
+NO_PACKAGE = "there is no package for this machine and this Python; use Docker, or another Python"
 PLATFORM = (
     "no wheels with a matching",
     "no wheels are usable",
@@ -44,10 +45,7 @@ def install_hint(output: str) -> str | None:
         (DISK, "make room on the disk, about 1 GB"),
         (CERTIFICATE, "set BUILD_CA_CERTS to the file of your network's CA certificates"),
         ((USERS_PACKAGES.lower(),), USERS_HINT),
-        (
-            PLATFORM,
-            "there is no package for this machine and this Python; use Docker, or another Python",
-        ),
+        (PLATFORM, NO_PACKAGE),
         (INDEX, "set PIP_INDEX_URL to a package index that this machine reaches"),
     )
     return next((hint for words, hint in hints if any(word in text for word in words)), None)

