@@ -144,7 +144,7 @@ MAY_USE = {
     "python_on_whales": ("engines/docker/",),
     "requests": (
         "bundle/download.py",
-        *(f"clients/{name}.py" for name in ("tracking", "jupyter", "models", "pgadmin")),
+        *(f"clients/{name}.py" for name in ("tracking", "answers", "jupyter", "models", "pgadmin")),
     ),
     "rich": ("console.py",),
     "starlette": ("webpage/",),

@@ -14,6 +14,7 @@ from mlflow_compose.actions.hidden_data import (
     leaves_workspaces,
 )
 from mlflow_compose.actions.locations import other_locations
+from mlflow_compose.actions.migration_lines import copied_lines, kept_lines
 from mlflow_compose.actions.migration_plan import MigrationPlan, own_server
 from mlflow_compose.actions.old_server import other_buckets, serves
 from mlflow_compose.actions.ongoing import mark, unmark
@@ -25,13 +26,12 @@ from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_run
 from mlflow_compose.engines import Engine, check_ports
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import StoreError, UsageError
-from mlflow_compose.payloads import Absent, CopiedObjects, Migrated
+from mlflow_compose.payloads import CopiedObjects, Migrated
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
-from mlflow_compose.stack import Stack, migration
+from mlflow_compose.stack import migration
 
-PRUNE = "mlflow-compose migrate-store --prune deletes"
 STAYS = (
     "everything was copied and compared, so the stack keeps its new stores; "
     "mlflow-compose up finishes the migration"
@@ -76,7 +76,7 @@ def migrate_store(
         raise
     kept = _start_new(move, engine_of(move.new), progress, wait_timeout)
     copied = replace(copied, kept=kept, other_locations=locations)
-    return Result(copied, [*_copied_lines(copied), *_kept_lines(move.old.stack, copied)])
+    return Result(copied, [*copied_lines(copied), *kept_lines(move.old.stack, copied)])
 
 
 def _check(
@@ -215,38 +215,3 @@ def _s3_errors() -> Iterator[None]:
             f"the objects cannot be copied: {error}",
             hint="fix that and run the same command again; it continues where it stopped",
         ) from None
-
-
-def _copied_lines(copied: Migrated) -> list[str]:
-    lines = []
-    if not isinstance(found := copied.objects, Absent):
-        lines.append(
-            f"{found.count} objects, {found.bytes} bytes: identical in both places "
-            f"({found.sent} were copied)"
-        )
-    lines += [
-        f"{name}: bucket of DVC, {found.count} objects: identical in both places"
-        for name, found in copied.dvc_buckets.items()
-    ]
-    if not isinstance(rows := copied.rows, Absent):
-        lines.append(
-            f"{rows['runs']} runs, {sum(rows.values())} rows in total: identical in both databases"
-        )
-    return lines
-
-
-def _kept_lines(old: Stack, copied: Migrated) -> list[str]:
-    """Say what was not copied, and which volumes keep the old data."""
-    buckets, volumes = copied.other_buckets, copied.kept
-    held = migration.objects_volumes(old) if buckets else ()
-    lines = [f"{bucket}: another bucket of the old S3 server, not copied" for bucket in buckets]
-    lines += [
-        f"{bucket}: another bucket, not copied; artifact locations in the database name it "
-        f"({count})"
-        for bucket, count in copied.other_locations.items()
-    ]
-    if stay := [name for name in volumes if name in held]:
-        lines.append(f"the old data is kept in {', '.join(stay)}; --prune leaves it alone")
-    if others := [name for name in volumes if name not in held]:
-        lines.append(f"the old data is kept in {', '.join(others)}; {PRUNE} it")
-    return lines

@@ -4,8 +4,6 @@ Fields have the names and the order of the JSON objects, and a sentence about ea
 `docs/reference/json.md` is generated from them, and tests compare what commands print with them.
 """
 
-from collections.abc import Mapping
-
 from mlflow_compose.payloads.backup import (
     BackedUp,
     BackupChecked,
@@ -28,6 +26,7 @@ from mlflow_compose.payloads.classroom import (
     SeatsRemoved,
 )
 from mlflow_compose.payloads.classroom_handouts import CapacityFound, HandedOut, SeatHandout
+from mlflow_compose.payloads.commands import BY_COMMAND, Payload
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
 from mlflow_compose.payloads.dvc import DvcRemote
@@ -74,104 +73,6 @@ from mlflow_compose.payloads.workspaces import (
     WorkspaceList,
     WorkspaceState,
 )
-
-Payload = (
-    Nothing
-    | Help
-    | Version
-    | Created
-    | Rendered
-    | Config
-    | SettingsList
-    | Status
-    | Started
-    | Verified
-    | Stopped
-    | Logs
-    | Migrated
-    | Pruned
-    | Imported
-    | BackedUp
-    | BackupChecked
-    | BackupScheduled
-    | SnapshotList
-    | Restored
-    | Upgraded
-    | ClientVariables
-    | Opened
-    | QueryResult
-    | QueryList
-    | Completion
-    | Diagram
-    | DvcRemote
-    | ExamplesList
-    | ExampleCopied
-    | Served
-    | ServedList
-    | NotServed
-    | Garbage
-    | BootService
-    | UserList
-    | UserChanged
-    | UserRemoved
-    | Granted
-    | UsersImported
-    | ClassStarted
-    | ClassCollected
-    | ClassSeeded
-    | ClassStatus
-    | SeatsRemoved
-    | ClassStopped
-    | HandedOut
-    | CapacityFound
-    | WorkspaceList
-    | WorkspaceChanged
-    | WorkspaceGranted
-    | Bundled
-    | Loaded
-)
-# What each command prints, in the order of `--help`.
-BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
-    "init": (Created,),
-    "render": (Rendered,),
-    "config": (Config, SettingsList),
-    "up": (Started,),
-    "down": (Stopped,),
-    "status": (Status,),
-    "logs": (Logs,),
-    "verify": (Verified,),
-    "migrate-store": (Migrated, Pruned),
-    "import": (Imported,),
-    "backup": (BackedUp, BackupChecked, BackupScheduled),
-    "snapshots": (SnapshotList,),
-    "restore": (Restored,),
-    "reset": (Restored,),
-    "gc": (Garbage,),
-    "upgrade": (Upgraded,),
-    "env": (ClientVariables,),
-    "open": (Opened,),
-    "sql": (QueryResult, QueryList),
-    "completion": (Completion,),
-    "diagram": (Diagram,),
-    "serve": (Served, ServedList, NotServed),
-    "service": (BootService,),
-    "user": (UserList, UserChanged, UserRemoved, Granted, UsersImported),
-    "class": (
-        ClassStarted,
-        ClassStatus,
-        ClassCollected,
-        ClassSeeded,
-        SeatsRemoved,
-        ClassStopped,
-        HandedOut,
-    ),
-    "plan": (CapacityFound,),
-    "workspace": (WorkspaceList, WorkspaceChanged, WorkspaceGranted),
-    "dvc": (DvcRemote,),
-    "example": (ExamplesList, ExampleCopied),
-    "bundle": (Bundled,),
-    "load": (Loaded,),
-}
 
 __all__ = [
     "ABSENT",
