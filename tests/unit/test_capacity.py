@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from mlflow_compose import machine
 from mlflow_compose.actions import capacity as action
+from mlflow_compose.actions.class_setup import Work, create
+from mlflow_compose.actions.plan import Plan, load_plan, read_settings
+from mlflow_compose.classroom import numbered
 from mlflow_compose.classroom.capacity import (
     Hardware,
     fitting,
@@ -19,6 +22,9 @@ from mlflow_compose.classroom.capacity import (
     warning,
 )
 from mlflow_compose.classroom.costs import GB, MB, Costs
+from mlflow_compose.engines import Engine
+from mlflow_compose.errors import EngineError
+from mlflow_compose.result import NoProgress
 
 from .conftest import User
 
@@ -55,8 +61,16 @@ def test_a_machine_that_is_full_must_have_no_seats() -> None:
 def test_seats_that_do_not_fit_must_be_warned_about() -> None:
     assert warning(18, LAPTOP, COSTS) == ""
     assert warning(19, LAPTOP, COSTS) == (
-        "19 seats do not fit on this machine: its memory is enough for 18"
+        "19 seats do not fit on this machine: its memory would do for 18"
     )
+
+
+def test_seats_that_run_must_only_count_for_processors() -> None:
+    """What they use of memory and disk is no longer available."""
+    assert fitting(LAPTOP, COSTS, running=90) == {"memory": 18, "processors": 10, "disk": 120}
+    assert fitting(LAPTOP, COSTS, running=200)["processors"] == 0
+    assert warning(10, LAPTOP, COSTS, running=90) == ""
+    assert warning(11, LAPTOP, COSTS, running=90).endswith("its processors would do for 10 more")
 
 
 @given(
@@ -131,3 +145,40 @@ def test_this_machine_must_be_measured(tmp_path: Path) -> None:
     assert 0 < found.memory_available <= found.memory_total
     assert found.cores >= 1
     assert found.disk_free > 0
+
+
+@pytest.mark.usefixtures("laptop")
+def test_a_warning_must_name_what_shows_more(tmp_path: Path) -> None:
+    assert action.capacity_warning(tmp_path, 18) == ""
+    assert action.capacity_warning(tmp_path, 30) == (
+        "30 seats do not fit on this machine: its memory would do for 18; "
+        "mlflow-compose plan --seats 30 shows what 30 need"
+    )
+
+
+class Notes(NoProgress):
+    """Keeps the notes of an action."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def no_engine(plan: Plan) -> Engine:
+    raise EngineError(f"{plan.stack.name} has no engine")
+
+
+@pytest.mark.usefixtures("laptop")
+@pytest.mark.parametrize(("mode", "warned"), [("seats", True), ("shared", False)])
+def test_a_class_that_does_not_fit_must_be_warned_about_before_it_starts(
+    mode: str, *, warned: bool, user: User
+) -> None:
+    user.has_env()
+    plan, notes = load_plan(*read_settings(user.env_file, {}), {}), Notes()
+    with pytest.raises(EngineError):
+        create(Work(plan, no_engine, notes, 1), numbered(30), mode, lan=False)
+    assert [text.partition(":")[0] for text in notes.texts] == (
+        ["30 seats do not fit on this machine"] if warned else []
+    )

@@ -26,9 +26,18 @@ def this_hardware(folder: Path) -> Hardware:
     return Hardware(available, total, machine.cores(), machine.disk_free(folder))
 
 
-def capacity_warning(folder: Path, seats: int) -> str:
-    """Return why seats do not fit on this machine, empty if they do."""
-    return capacity.warning(seats, this_hardware(folder), COSTS)
+def capacity_warning(folder: Path, seats: int, running: int = 0) -> str:
+    """Return why seats do not fit on this machine, empty if they do.
+
+    Args:
+        folder: Folder of the stack.
+        seats: Number of new seats.
+        running: Number of seats that it has already.
+    """
+    if found := capacity.warning(seats, this_hardware(folder), COSTS, running):
+        total = seats + running
+        return f"{found}; mlflow-compose plan --seats {total} shows what {total} need"
+    return ""
 
 
 def show_capacity(env_file: Path, wanted: int | None) -> Result:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow_compose.actions.capacity import capacity_warning
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
 from mlflow_compose.actions.class_shared import enroll
 from mlflow_compose.actions.lifecycle import up
@@ -104,6 +105,8 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
     }
     if lan and is_loopback(settings.stack_bind_address):
         values["STACK_BIND_ADDRESS"] = EVERY_ADDRESS
+    if mode == SEATS:
+        _warn(work, len(members), running=0)
     change, new = with_values(work.plan, values, "class create")
     write_class(new, members)
     change.apply()
@@ -122,6 +125,7 @@ def add(work: Work, members: Members) -> Result:
     before = read_class(plan)
     seats = plan.loaded.settings.seats
     if seats:
+        _warn(work, len(members), running=len(seats))
         values = {"CLASS_SEATS": written([*seats, *_seats(plan, members)])}
         change, plan = with_values(plan, values, "class add")
         change.apply()
@@ -164,6 +168,12 @@ def start(work: Work) -> Result:
     mode = plan.loaded.settings.class_mode
     lines = [f"{ready} of {len(found)} seats are ready", *_next(plan)]
     return Result(ClassStarted(mode, found), lines, started.errors)
+
+
+def _warn(work: Work, seats: int, *, running: int) -> None:
+    """Say that seats do not fit on this machine: they may be used one after the other."""
+    if found := capacity_warning(work.plan.paths.root, seats, running):
+        work.progress.note(found)
 
 
 def check_class(plan: Plan) -> None:

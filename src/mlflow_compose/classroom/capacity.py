@@ -39,19 +39,20 @@ class Needs:
     disk: int
 
 
-def fitting(hardware: Hardware, costs: Costs) -> Mapping[str, int]:
+def fitting(hardware: Hardware, costs: Costs, running: int = 0) -> Mapping[str, int]:
     """Return how many seats fit, by what limits them.
 
     Args:
         hardware: The machine.
         costs: What a class costs.
+        running: Seats that run already: what they use is not available, but they share its cores.
     """
     memory = hardware.memory_available - costs.system_memory - costs.shared_memory
     disk = hardware.disk_free - costs.system_disk - costs.shared_disk
     requests = hardware.cores * costs.requests_per_core
     return {
         MEMORY: max(0, memory // costs.seat_memory),
-        PROCESSORS: int(requests / costs.requests_per_seat),
+        PROCESSORS: max(0, int(requests / costs.requests_per_seat) - running),
         DISK: max(0, disk // costs.seat_disk),
     }
 
@@ -81,10 +82,11 @@ def start_seconds(seats: int, cores: int, costs: Costs) -> float:
     return costs.shared_start + seats * costs.start_cpu / cores
 
 
-def warning(seats: int, hardware: Hardware, costs: Costs) -> str:
-    """Return why seats do not fit on a machine, empty if they do."""
-    found = fitting(hardware, costs)
+def warning(seats: int, hardware: Hardware, costs: Costs, running: int = 0) -> str:
+    """Return why seats do not fit on a machine besides those that run, empty if they do."""
+    found = fitting(hardware, costs, running)
     lacking = limit(found)
     if seats <= found[lacking]:
         return ""
-    return f"{seats} seats do not fit on this machine: its {lacking} is enough for {found[lacking]}"
+    what, more = "1 seat does" if seats == 1 else f"{seats} seats do", " more" if running else ""
+    return f"{what} not fit on this machine: its {lacking} would do for {found[lacking]}{more}"
