@@ -24,6 +24,8 @@ from mlflow_compose.result import NoProgress
 ABSENT = "not running"
 # Seconds in which a seat that restarts must be healthy.
 HEALTHY_WITHIN = 180
+# Lines at the end of the log of one that does not become healthy.
+SHOWN_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -197,11 +199,11 @@ def _wait(engine: Engine, service: str) -> None:
         ServiceError: It is not.
     """
     alone = replace(engine.stack, services=(engine.stack.service(service),))
-    for verdict in roll(
-        alone, partial(_look, engine, service), NoProgress(), HEALTHY_WITHIN
-    ).values():
+    look = partial(_look, engine, service)
+    for verdict in roll(alone, look, NoProgress(), HEALTHY_WITHIN).values():
         if verdict.culprit:
-            raise failure(verdict, verdict.culprit, (), HEALTHY_WITHIN)
+            lines = engine.logs([service], follow=False, tail=SHOWN_LINES)
+            raise failure(verdict, verdict.culprit, lines, HEALTHY_WITHIN)
 
 
 def _look(engine: Engine, service: str) -> Sequence[ServiceStatus]:
