@@ -6,8 +6,8 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -69,8 +69,8 @@ def renamed_images(name: str) -> dict[str, str]:
     return found
 
 
-def kill_once(folder: Path, condition: Path, *arguments: str) -> None:
-    """Start the tool, and kill it with everything that it started once a path exists."""
+def kill_once(folder: Path, condition: Callable[[], bool], *arguments: str) -> None:
+    """Start the tool, and kill it with everything that it started once a condition is met."""
     with subprocess.Popen(
         [str(SCRIPT), *arguments],
         cwd=folder,
@@ -79,9 +79,12 @@ def kill_once(folder: Path, condition: Path, *arguments: str) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        wait_until(lambda: [*condition.parent.glob(condition.name)], seconds=120,
-                   what=f"{condition} exists")  # fmt: skip
+        wait_until(condition, seconds=120, what="the tool is in the middle of its work")
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def has_image(name: str) -> bool:
+    return docker("image", "inspect", name, code=None).code == 0
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,19 @@ def made() -> Iterator[Made]:
     python, version = python_of_others()
     name, folder = f"e2e-{uuid.uuid4().hex[:8]}", Path(tempfile.mkdtemp(prefix="mlflow-compose-b-"))
     images = renamed_images(name) if has_docker() else {}
+    names = {*images.values()}
+    try:
+        found = make_bundle(folder, name, images, version)
+        names |= {*found.images}
+        yield replace(found, python=python)
+    finally:
+        for image in names:
+            docker("image", "rm", image, code=None)
+        shutil.rmtree(folder)
+
+
+def make_bundle(folder: Path, name: str, images: Mapping[str, str], version: str) -> Made:
+    """Make a bundle in two attempts, of which the first is killed."""
     mlflow, s3, console, database = map(str, free_ports(4))
     settings = {
         "COMPOSE_PROJECT_NAME": name,
@@ -104,17 +120,15 @@ def made() -> Iterator[Made]:
     command = ("bundle", "class.tar", "--for-seats", f"--python={version}")
     # Each of these is costly to make again.
     first = "images/*.tar" if images else "wheels/*"
-    kill_once(folder, folder / "class.tar.parts" / first, *command)
+    parts = folder / "class.tar.parts"
+    kill_once(folder, lambda: any(parts.glob(first)), *command)
     output = tool(*command, folder=folder)
     own = dotenv_values(folder / ".env", interpolate=False)
     found = [line.split()[1:] for line in output.out.splitlines() if line.startswith("images ")]
     built = [word.strip(",") for words in found for word in words]
+    # Another user reads it.
     folder.chmod(0o755)
-    made = Made(folder / "class.tar", python, own, tuple(built), output.err)
-    yield made
-    for image in {*made.images, *images.values()}:
-        docker("image", "rm", image, code=None)
-    shutil.rmtree(folder)
+    return Made(folder / "class.tar", "", own, tuple(built), output.err)
 
 
 def test_a_bundle_must_contain_no_secret(made: Made) -> None:
@@ -164,8 +178,10 @@ def test_docker_must_start_a_stack_from_loaded_images(made: Made, tmp_path: Path
     seat, other = tmp_path / "seat", tmp_path / "other"
     for folder in (seat, other):
         folder.mkdir()
-    first = tool(*load, folder=seat)
-    first.shows(*made.images)
+    kill_once(seat, lambda: any(map(has_image, made.images)), *load)
+    assert not (seat / ".env").exists()
+    tool(*load, folder=seat)
+    assert all(map(has_image, made.images))
     assert "images" not in tool(*load, folder=other).out
     names = [dotenv_values(folder / ".env")["COMPOSE_PROJECT_NAME"] for folder in (seat, other)]
     assert len({*names, made.settings["COMPOSE_PROJECT_NAME"]}) == 3

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose.actions import bundle_images, load_plan
 from mlflow_compose.actions.bundle_images import check_images, loadable_name
 from mlflow_compose.actions.bundle_wheels import pins
 from mlflow_compose.bundle import (
@@ -27,10 +28,10 @@ from mlflow_compose.bundle.resolve import parse_lock
 from mlflow_compose.engines import NO_PACKAGE
 from mlflow_compose.engines.docker import transfer
 from mlflow_compose.errors import BuildError, BundleError, UsageError
-from mlflow_compose.paths import sources
+from mlflow_compose.paths import StackPaths, sources
 from tests.unit.bundles import sha256
 from tests.unit.fakes import FakeEngine
-from tests.unit.samples import ROOT, stack
+from tests.unit.samples import ROOT, loaded, stack
 
 LOCK = """
 lock-version = "1.0"
@@ -244,6 +245,18 @@ def test_packages_that_other_machines_cannot_have_must_be_named(hint: str, shown
         resolve(Packages("client", "one\n"), Target("macos/arm64", "3.14"), uv)
     assert "no wheel of one" in raised.value.message
     assert raised.value.hint == shown
+
+
+def test_the_settings_of_images_must_be_without_digests(tmp_path: Path) -> None:
+    """The default S3 server has one."""
+    ours = f"registry.test/mlflow:1@sha256:{'ab' * 32}"
+    values = {"POSTGRES_IMAGE": "mirror.test/postgres:18", "MLFLOW_IMAGE": ours}
+    plan = load_plan(loaded(**values), StackPaths(tmp_path / ".env"), {})
+    assert "@sha256:" in plan.stack.service("s3").image
+    assert dict(bundle_images._renamed(plan)) == {
+        "MLFLOW_IMAGE": "registry.test/mlflow:1",
+        "MINIO_IMAGE": plan.stack.service("s3").image.partition("@")[0],
+    }
 
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "windows/amd64", "macos/amd64"])

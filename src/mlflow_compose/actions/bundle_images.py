@@ -1,6 +1,6 @@
 """The images of a bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from mlflow_compose.engines.docker import transfer
 from mlflow_compose.errors import UsageError
 from mlflow_compose.result import Progress
 
-# Settings with the images of services.
-SETTINGS = {"mlflow": "MLFLOW_IMAGE", "postgres": "POSTGRES_IMAGE", "s3": "MINIO_IMAGE"}
+S3 = "s3"
 DIGITS = 12
 
 
@@ -60,12 +59,21 @@ def save_images(plan: Plan, engine: Engine, folder: Path, progress: Progress) ->
         loaded = tuple(dict.fromkeys(map(loadable_name, images)))
         files.append(ImageFile(part.name, name, loaded, platform))
         parts.append(part)
-    settings = {
-        SETTINGS[service.name]: loadable_name(service.image)
-        for service in stack.services
-        if service.name in SETTINGS and loadable_name(service.image) != service.image
+    return Images(tuple(files), tuple(parts), dict(_renamed(plan)))
+
+
+def _renamed(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the settings of images whose names differ after loading, with the new names."""
+    settings, stack = plan.loaded.settings, plan.stack
+    named = {
+        "MLFLOW_IMAGE": settings.mlflow_image,
+        "POSTGRES_IMAGE": settings.postgres_image,
+        # Without a setting, it is that of the provider.
+        "MINIO_IMAGE": stack.service(S3).image if stack.has(S3) else "",
     }
-    return Images(tuple(files), tuple(parts), settings)
+    for setting, image in named.items():
+        if (name := loadable_name(image)) != image:
+            yield setting, name
 
 
 def loadable_name(image: str) -> str:
