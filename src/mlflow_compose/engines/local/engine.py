@@ -22,6 +22,7 @@ from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
+from mlflow_compose.engines.local.traces import LOGS, remove_traces
 from mlflow_compose.engines.local.watch import watch
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.rolling import failures, only, roll
@@ -32,7 +33,6 @@ from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service, Stack, known_volumes
 
 SHOWN_LINES = 12
-LOGS = "logs"
 # Seconds that a health check may take while services start: some block until the server answers.
 STARTING_TIMEOUT = 0.5
 # Variables that servers inherit from the caller: none that could change the stack.
@@ -110,8 +110,11 @@ class LocalEngine:
             if self._supervisor.answers() and not self._supervisor.was_moved():
                 self._supervisor.shut_down()
             orphans.end_orphans(self._owner)
+            if not volumes:
+                return ""
+            remove_traces(self._folder, self.stack.services)
             # Including what a migration left behind.
-            return self.remove_volumes(known_volumes()).kept if volumes else ""
+            return self.remove_volumes(known_volumes()).kept
 
     def stop_service(self, name: str) -> None:
         """Stop a running service, which the next start starts again."""
