@@ -16,7 +16,15 @@ from tests.unit.conftest import Output, User
 from tests.unit.samples import SECRETS, env_text
 
 # Secrets that are only needed with a setting.
-OPTIONAL = frozenset({"MLFLOW_ADMIN_PASSWORD", "JUPYTER_TOKEN", "PGADMIN_PASSWORD"})
+OPTIONAL = frozenset(
+    {
+        "MLFLOW_ADMIN_PASSWORD",
+        "JUPYTER_TOKEN",
+        "PGADMIN_PASSWORD",
+        "CLASS_SECRET",
+        "CLASS_PASSWORD",
+    }
+)
 # First line after those of the secrets.
 NEXT = len(SECRETS) + 1
 LIST_HINT = "hint: mlflow-compose config --list shows every setting\n"

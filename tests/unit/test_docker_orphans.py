@@ -63,7 +63,7 @@ class Docker:
         )
         self.compose = SimpleNamespace(
             config=lambda **_: {"services": dict.fromkeys([*SERVICES, *override])},
-            up=lambda **options: self._called("up", options),
+            up=lambda _, **options: self._called("up", options),
             down=lambda **options: self._called("down", options),
             rm=lambda **options: self._called("rm", options),
         )

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import time
@@ -390,7 +391,7 @@ def test_a_check_that_passed_must_rarely_be_repeated_during_a_start(
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "healthcheck.sh").write_text("echo >>calls", encoding="utf-8")
     calls = tmp_path / "calls"
-    service = replace(S3, healthcheck=Healthcheck(("CMD",)))
+    service = replace(S3, ports=(), healthcheck=Healthcheck(("CMD",)))
     checks = HealthChecks(tmp_path, ENVIRON)
     running = Process("s3", "RUNNING", os.getpid(), 1, 0)
     for process, timeout, expected in (
@@ -405,6 +406,22 @@ def test_a_check_that_passed_must_rarely_be_repeated_during_a_start(
     monkeypatch.setattr(state, "REPEAT_AFTER", 0)
     (tmp_path / "s3" / "healthcheck.sh").write_text("exit 1", encoding="utf-8")
     assert checks.run(service, running, 5) != "healthy"
+
+
+def test_a_server_that_does_not_listen_yet_must_not_be_checked_by_a_process(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "s3").mkdir()
+    (tmp_path / "s3" / "healthcheck.sh").write_text("echo >>calls", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = replace(S3.ports[0], published=listening.getsockname()[1])
+        service = replace(S3, ports=(port,), healthcheck=Healthcheck(("CMD",)))
+        running = Process("s3", "RUNNING", os.getpid(), 1, 0)
+        checks = HealthChecks(tmp_path, ENVIRON)
+        assert checks.run(service, running, 5) == "healthy"
+    (tmp_path / "calls").unlink()
+    assert HealthChecks(tmp_path, ENVIRON).run(service, running, 5) == "starting"
+    assert not (tmp_path / "calls").exists()
 
 
 def create_stack(root: Path, identity: str) -> Path:

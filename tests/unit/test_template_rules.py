@@ -83,7 +83,7 @@ def test_stacks_on_one_machine_must_not_share_names() -> None:
         assert document["networks"] == {"backend": {"driver": "bridge"}}, where
         assert list(labels) == ["mlflow-compose.stack"], where
         assert all(volume == {"labels": labels} for volume in document["volumes"].values()), where
-        models = {name for name in services if name.startswith("model-")}
+        models = {name for name in services if name.startswith(("model-", "seat"))}
         others = set(services) - models
         assert {"mlflow"} <= others <= KNOWN, where
         for service in services.values():

@@ -89,9 +89,8 @@ def s3_keys(folders: Mapping[tuple[str, str], str]) -> SecretFile:
         key_id: {"secret": secret, "folder": found} for (key_id, secret), found in folders.items()
     }
     text = json.dumps(keys_by_id, indent=2, ensure_ascii=False) + "\n"
-    return SecretFile(
-        S3_KEYS, text, "The S3 keys of the stack and its seats, each with its folder."
-    )
+    about = "The S3 keys of the stack and its seats, each with its folder."
+    return SecretFile(S3_KEYS, text, about, is_reread=True)
 
 
 def seaweedfs_identities(settings: Settings) -> SecretFile:

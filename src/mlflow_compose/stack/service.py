@@ -30,6 +30,7 @@ class SecretFile:
         file: The user's file to use instead of writing `text`.
         folder: Folder below `secrets/`, empty for `secrets/` itself: services of one kind have
             secrets of the same name.
+        is_reread: Whether its readers notice a change themselves, and need no restart.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SecretFile:
     about: str
     file: str | None = None
     folder: str = ""
+    is_reread: bool = False
 
     @property
     def key(self) -> str:

@@ -218,8 +218,8 @@ class LocalEngine:
         if running and self._supervisor.was_moved():
             running = False
         elif running and changed_since(mark, configuration):
-            self._supervisor.shut_down()
-            running = False
+            self._supervisor.update()
+            mark.touch()
         if not running:
             orphans.end_orphans(self._owner)
             self._starts.forget(self.stack.services)

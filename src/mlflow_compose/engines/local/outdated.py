@@ -9,7 +9,8 @@ from mlflow_compose.stack import Service
 
 def changed_since_start(folder: Path, service: Service) -> bool:
     """Tell whether a script or a secret of a service changed since it started."""
-    secrets = [folder / SECRETS_DIR / secret.path for secret in service.secrets]
+    read = (secret for secret in service.secrets if not secret.is_reread)
+    secrets = [folder / SECRETS_DIR / secret.path for secret in read]
     files = (*secrets, *(folder / service.name).rglob("*"))
     mark = folder / RUN / f"{service.name}.started"
     return changed_since(mark, *(file for file in files if file.is_file()))

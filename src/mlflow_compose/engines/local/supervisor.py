@@ -128,6 +128,16 @@ class Supervisor:
         """Stop a program and wait for its end."""
         self._call("stopProcess", name, NOT_RUNNING)
 
+    def update(self) -> None:
+        """Read the configuration again: start new programs, stop those that it no longer has."""
+        with self._rpc() as rpc:
+            ((added, changed, removed),) = rpc.reloadConfig()
+            for name in (*removed, *changed):
+                rpc.stopProcessGroup(name)
+                rpc.removeProcessGroup(name)
+            for name in (*changed, *added):
+                rpc.addProcessGroup(name)
+
     def shut_down(self) -> bool:
         """Stop all programs, then supervisord; return whether it ended."""
         with self._rpc() as rpc:

@@ -15,6 +15,8 @@ RESERVE = 20
 # PostgreSQL's default, and more than MLflow's threads can use: an overflow may be set to a number
 # that only means any.
 LEAST, MOST = 100, 2000
+# Seats that there is room for at least, and that room is made for at once.
+SEATS_AT_ONCE = 25
 
 
 def options(settings: Settings) -> tuple[str, ...]:
@@ -42,8 +44,10 @@ def connections(settings: Settings) -> int:
     processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
     pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
     own = min(MOST, max(LEAST, processes * pools * (size + overflow) + RESERVE))
-    # All that their roles may have: no seat can take the connections of another one.
-    return own + len(settings.seats) * SEAT_CONNECTIONS
+    # All that their roles may have: no seat can take the connections of another one. In steps,
+    # because another number restarts the server, which all seats would notice.
+    steps = -(-len(settings.seats) // SEATS_AT_ONCE)
+    return own + steps * SEATS_AT_ONCE * SEAT_CONNECTIONS
 
 
 def _number(settings: Settings, variable: str, default: int) -> int:

@@ -32,4 +32,4 @@ touch run/postgres.started
 export STACK_SERVICE=0123456789abcdef/postgres STACK_FOLDER="$(pwd -P)"
 python end_orphans.py
 
-exec python postgres/start_postgres.py --shared_buffers=32MB --max_connections=132 --huge_pages=off --jit=off
+exec python postgres/start_postgres.py --shared_buffers=32MB --max_connections=500 --huge_pages=off --jit=off
