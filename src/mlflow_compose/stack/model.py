@@ -132,7 +132,7 @@ class Stack:
     @property
     def seats(self) -> tuple[Service, ...]:
         """The servers of a class's seats."""
-        return tuple(each for each in self.services if each.is_independent and not each.one_shot)
+        return tuple(each for each in self.services if each.starts_last)
 
     @property
     def opened(self) -> tuple[PublishedPort, ...]:

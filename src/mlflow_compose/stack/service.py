@@ -197,6 +197,11 @@ class Service:
         return tuple(name for name, found in self.depends_on.items() if found == COMPLETED)
 
     @property
+    def starts_last(self) -> bool:
+        """Whether it starts after all others, in any order among those like it."""
+        return self.is_independent and not self.one_shot
+
+    @property
     def one_shot(self) -> bool:
         """Whether it exits when its work is done."""
         return self.restart == "no"
