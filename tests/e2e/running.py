@@ -35,6 +35,12 @@ WAIT_TIMEOUT = 300
 CONTENT = bytes(range(256)) * 64
 
 
+# The same for all scenarios of a module.
+SHORT_IN_CI = [pytest.mark.soak]
+if os.environ.get(SOAK) != "1":
+    SHORT_IN_CI.append(pytest.mark.local_only("takes long on Docker, where make soak runs it"))
+
+
 def short_in_ci(test: T) -> T:
     """Run a scenario without Docker only, where it takes less time; `make soak` runs it on both."""
     marked: T = pytest.mark.soak(test)

@@ -11,6 +11,7 @@ from .class_page import served
 from .conftest import MakeStack
 from .docker_stack import DockerStack
 from .handed_out import HandedOut
+from .running import short_in_ci
 from .seats import SEATS, Class, Seat, open_class
 from .tracking import ARTIFACTS, MLFLOW, Api
 
@@ -39,6 +40,7 @@ def test_each_seat_of_a_roster_must_work_for_its_people_only(class_: Class) -> N
     assert len(class_.stack.api.post("experiments/search", max_results=10)["experiments"]) == 1
 
 
+@short_in_ci
 def test_what_is_handed_out_must_open_its_own_seat_and_no_other(class_: Class) -> None:
     class_.stack.tool("class", "handout")
     folder = class_.stack.folder / "class" / "handouts"
@@ -86,6 +88,7 @@ def test_the_keys_of_a_seat_must_open_nothing_else(class_: Class) -> None:
     class_.expect(red, run)
 
 
+@short_in_ci
 def test_the_teacher_must_see_and_restart_seats(class_: Class) -> None:
     """Each action of the page, while it shows what a seat has stored."""
     stack, red, lilei = class_.stack, class_.seats["red"], class_.seats["lilei"]
@@ -133,6 +136,7 @@ def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:
     class_.stack.log_run(ada.api)
 
 
+@short_in_ci
 def test_what_is_collected_must_equal_what_was_logged(class_: Class) -> None:
     seats = class_.seats
     runs = {name: class_.stack.log_run(seat.api) for name, seat in seats.items()}
@@ -151,6 +155,7 @@ def test_what_is_collected_must_equal_what_was_logged(class_: Class) -> None:
     assert not seats["red"].api.call("GET", f"{MLFLOW}/runs/get?run_id={runs['red'].id}").ok
 
 
+@short_in_ci
 def test_a_lesson_must_run_for_each_seat(class_: Class, tmp_path: Path) -> None:
     lesson = tmp_path / "lesson.ipynb"
     code = ["import mlflow\n", "mlflow.set_experiment('lesson')\n", "mlflow.log_metric('loss', 2)"]

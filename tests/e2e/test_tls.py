@@ -31,7 +31,7 @@ from .docker_stack import DockerStack, docker
 from .local_stack import LocalStack
 from .network import OtherMachine, other_machine
 from .notebooks import PACKAGE
-from .running import RunningStack, local_only
+from .running import RunningStack, local_only, short_in_ci
 from .security import lan_address
 from .small import SMALLEST
 from .test_connect import LOG
@@ -171,6 +171,7 @@ def test_the_official_client_must_log_a_run_from_another_machine(
         assert [metric["value"] for metric in metrics] == [0.5]
 
 
+@short_in_ci
 def test_the_program_for_other_machines_must_bring_the_ca_along(
     encrypted: RunningStack, machine: OtherMachine, tmp_path: Path
 ) -> None:
@@ -187,6 +188,7 @@ def test_the_program_for_other_machines_must_bring_the_ca_along(
     output.shows("not valid for this name")
 
 
+@short_in_ci
 def test_pages_must_be_able_to_change_things(encrypted: RunningStack) -> None:
     """MLflow compares the origin of a browser's request with those that it knows."""
     search = f"{url(encrypted)}/ajax-api/2.0/mlflow/experiments/search"
@@ -227,6 +229,7 @@ def pin(stack: RunningStack) -> str:
 # --- what passes through
 
 
+@short_in_ci
 def test_large_artifacts_must_be_streamed(encrypted: RunningStack, tmp_path: Path) -> None:
     path = "/api/2.0/mlflow-artifacts/artifacts/0/large.bin"
     file = tmp_path / "large.bin"
@@ -267,6 +270,7 @@ def upstream(number: int, answer: Callable[[BaseHTTPRequestHandler], None]) -> I
 # --- the owner's view
 
 
+@short_in_ci
 def test_every_command_must_use_https(encrypted: RunningStack) -> None:
     local = url(encrypted, "127.0.0.1")
     output = encrypted.tool("verify", "--json")
@@ -283,6 +287,7 @@ def test_every_command_must_use_https(encrypted: RunningStack) -> None:
     encrypted.tool("user", "list").shows("admin")
 
 
+@short_in_ci
 def test_a_server_that_is_down_behind_the_proxy_must_be_named(encrypted: RunningStack) -> None:
     """And a failed request must not end up in the log with its token."""
     encrypted.stop("mlflow")
@@ -361,6 +366,7 @@ def key_text(file: Path) -> bytes:
 # --- changes
 
 
+@short_in_ci
 def test_a_new_start_with_new_names_must_keep_the_ca(
     encrypted: RunningStack, machine: OtherMachine
 ) -> None:
@@ -377,6 +383,7 @@ def test_a_new_start_with_new_names_must_keep_the_ca(
         assert curl(machine, *trust, "--user", ":".join(login(encrypted)), search) == OK
 
 
+@short_in_ci
 def test_the_users_own_certificate_must_be_used(
     encrypted: RunningStack, machine: OtherMachine, tmp_path: Path
 ) -> None:

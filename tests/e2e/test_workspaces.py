@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from .garbage import APPLY, backdate
-from .running import Run, RunningStack, local_only, short_in_ci
+from .running import SHORT_IN_CI, Run, RunningStack, local_only
 from .small import SMALLEST
 from .spaces import FILE, MARK, Spaces, Work, expect_work, new_name, open_spaces, store_work
 from .tracking import ARTIFACTS, MLFLOW, Api
+
+pytestmark = SHORT_IN_CI
 
 MLFLOW_3 = "/api/3.0/mlflow"
 GRAPHQL = (
@@ -199,7 +201,6 @@ def test_deleted_runs_of_every_workspace_must_be_freed(spaces: Spaces) -> None:
     expect_work(spaces.ada.api, spaces.work)
 
 
-@short_in_ci
 def test_a_snapshot_must_have_all_workspaces(spaces: Spaces) -> None:
     stack, ada, work = spaces.stack, spaces.ada.api, spaces.work
     name = stack.tool("backup", "--json").data["snapshot"]["name"]
