@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mlflow_compose.classroom.cells import BOM, cell
+
 COLUMNS = ("seat", "names", "experiment", "run_id", "run_name", "status", "started", "seconds")
 MILLISECONDS = 1000
-# Spreadsheets take a cell that starts like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def grades(runs: Sequence[GradedRun]) -> str:
     metrics = sorted({key for run in runs for key in run.facts.metrics})
     params = sorted({key for run in runs for key in run.facts.params})
     text = io.StringIO()
-    # Without it, Excel takes the text for one of an older encoding.
-    text.write("\ufeff")
+    text.write(BOM)
     writer = csv.writer(text, lineterminator="\n")
     headings = (
         *COLUMNS,
@@ -73,13 +72,6 @@ def grades(runs: Sequence[GradedRun]) -> str:
         values += [run.facts.params.get(key, "") for key in params]
         writer.writerow(map(cell, (*_columns(run), *values)))
     return text.getvalue()
-
-
-def cell(value: object) -> object:
-    """Return a value as a cell: a text is never a formula of the spreadsheet."""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
 
 
 def _columns(run: GradedRun) -> Iterable[object]:

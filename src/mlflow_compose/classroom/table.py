@@ -6,13 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 
 from mlflow_compose.classroom.access import Access
+from mlflow_compose.classroom.cells import BOM, cell
 
 HEADINGS = ("seat", "names", "email", "address", "user", "password", "experiment")
-# First characters of a cell that a spreadsheet would run as a formula
-# (https://owasp.org/www-community/attacks/CSV_Injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# By which Excel recognizes UTF-8.
-BOM = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,5 @@ def table_csv(accesses: Sequence[Access]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(HEADINGS)
-    writer.writerows(map(_plain, astuple(row)) for row in rows_of(accesses))
+    writer.writerows(map(cell, astuple(row)) for row in rows_of(accesses))
     return BOM + text.getvalue()
-
-
-def _plain(cell: str) -> str:
-    """Return a cell that is no formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
