@@ -62,7 +62,9 @@ def members_from(roster: Path | None, count: int | None, taken: Sequence[str] = 
         RosterError: The file is not a roster, or it is too long.
     """
     if (roster is None) == (count is None):
-        raise UsageError("give either a roster or --seats", hint="class create people.csv")
+        raise UsageError(
+            "give either a roster or --seats", hint="mlflow-compose class create people.csv"
+        )
     if roster is None:
         found = numbered(count or 0, taken)
     else:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from mlflow_compose.engines.base import EXITED, RESTARTING, ServiceStatus
+from mlflow_compose.engines.base import CREATED, EXITED, RESTARTING, ServiceStatus
 from mlflow_compose.engines.verdict import (
     RESTARTS_TO_GIVE_UP,
     Verdict,
@@ -50,6 +50,7 @@ def _roll(
     wait_timeout: float,
 ) -> Mapping[str, Verdict]:
     before, up = look(), set[str]()
+    servers = {service.name for service in stack.services if not service.one_shot}
     failed: dict[str, Verdict] = {}
     deadline = time.monotonic() + wait_timeout
     while True:
@@ -59,13 +60,19 @@ def _roll(
             up.add(name)
             failed.pop(name, None)
             deadline = time.monotonic() + wait_timeout
-            progress.detail(f"{name} is up, {len(up)} of {len(stack.services)}")
-        waiting = [each for each in now if each.name not in up and each.name not in failed]
+            if not stack.service(name).one_shot:
+                progress.detail(f"{name} is up, {len(up & servers)} of {len(servers)}")
+        waiting = [each.name for each in stack.services if each.name not in {*up, *failed}]
         if not waiting:
             return failed
         if time.monotonic() > deadline:
-            late = {each.name: Verdict(failed=True, late=True, culprit=each) for each in waiting}
-            return {**failed, **late}
+            # One without a status was not even created.
+            found = {name: ServiceStatus(name, CREATED) for name in waiting}
+            found |= {each.name: each for each in now if each.name in waiting}
+            return {
+                **failed,
+                **{n: Verdict(failed=True, late=True, culprit=each) for n, each in found.items()},
+            }
         time.sleep(POLL_EVERY)
 
 
