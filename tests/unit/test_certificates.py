@@ -92,6 +92,17 @@ def test_a_ca_that_ends_before_its_certificates_must_be_replaced(paths: StackPat
     assert own_certificate(paths, IDENTITY, HOSTS, NOW + 2831 * DAY).ca != before.ca
 
 
+def test_a_deleted_ca_must_be_replaced_with_the_certificate_that_it_signed(
+    paths: StackPaths,
+) -> None:
+    """Also if a start is killed after it has stored the new CA: both CAs have the same name."""
+    before = kept(paths)
+    (paths.state / "ca.pem").unlink()
+    after = kept(paths)
+    assert (after.ca != before.ca, after.key != before.key) == (True, True)
+    first(after.chain).verify_directly_issued_by(first(after.ca))
+
+
 def test_a_copied_folder_must_get_a_ca_of_its_own(paths: StackPaths) -> None:
     before = kept(paths)
     after = own_certificate(paths, "fedcba9876543210", HOSTS, NOW)
