@@ -231,6 +231,19 @@ def test_a_certificate_with_its_key_must_be_accepted(made: Certificates) -> None
     assert read_files(made.server, made.server, None).ca == ""
 
 
+def test_a_private_key_among_the_ca_certificates_must_not_be_handed_out(
+    made: Certificates, tmp_path: Path
+) -> None:
+    """The file is copied to clients, and into programs for them."""
+    both, authority = tmp_path / "both.pem", made.authority.read_text(encoding="utf-8")
+    both.write_text(made.server.read_text(encoding="utf-8") + authority, encoding="utf-8")
+    assert "PRIVATE KEY" in both.read_text(encoding="utf-8")
+    found = read_files(made.server, made.server, both).ca
+    assert "PRIVATE KEY" not in found
+    assert found.endswith(authority)
+    assert found.count("BEGIN CERTIFICATE") == 2
+
+
 def broken(made: Certificates, folder: Path) -> Iterator[tuple[str, str, Path, Path]]:
     """Yield which file is wrong, a part of the rule, and certificate and key."""
     good, missing = made.server, folder / "missing.pem"
