@@ -16,6 +16,7 @@ from mlflow_compose.errors import BundleError, EngineError, FilesError
 from mlflow_compose.payloads import Loaded
 from mlflow_compose.result import NoProgress
 from mlflow_compose.stack import wheels_key
+from tests.e2e.certificates import make_certificates
 from tests.unit.bundles import KEY, WHEELS, manifest, sha256, wheel_set, write_bundle
 from tests.unit.samples import local_stack
 
@@ -94,6 +95,15 @@ def test_secrets_in_a_bundle_must_not_be_taken(tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "b.tar", manifest(settings=given))
     load(path, tmp_path / ".env")
     assert "known-to-others" not in (tmp_path / ".env").read_text(encoding="utf-8")
+
+
+def test_the_path_of_a_key_must_not_be_taken_for_a_secret(tmp_path: Path) -> None:
+    """Without it, the new settings would be refused, whatever files are there."""
+    made = make_certificates(tmp_path, "lab.example")
+    files = {"STACK_TLS_CERT": made.server.name, "STACK_TLS_KEY": made.server.name}
+    path = write_bundle(tmp_path / "b.tar", manifest(settings={"STACK_TLS": "files", **files}))
+    load(path, tmp_path / ".env")
+    assert files.items() <= settings(tmp_path / ".env").items()
 
 
 def test_a_second_load_must_change_nothing(tmp_path: Path, cache: Path) -> None:
