@@ -41,8 +41,30 @@ def test_a_shared_server_must_keep_the_seats_apart(make_stack: MakeStack, tmp_pa
     assert run_in(ada, SEATS[0])
     stack.tool("class", "remove", "red", "--yes")
     assert red.call("GET", f"{MLFLOW}/experiments/get?experiment_id=0").status_code == UNAUTHORIZED
+    keeps_what_is_not_of_the_class(stack, tmp_path)
     stack.tool("class", "down", "--volumes", "--yes")
     assert stack.volumes() == set()
+
+
+def keeps_what_is_not_of_the_class(stack: RunningStack, folder: Path) -> None:
+    """A seat takes no login or workspace over that was there before, and removes none."""
+    late = folder / "late.csv"
+    add = ("class", "add", str(late))
+    late.write_text("Admin\n", encoding="utf-8")
+    stack.tool(*add, code=1).shows("the seat admin would have the login of MLflow's admin")
+    stack.tool("workspace", "add", "dora", "--description", "a thesis")
+    in_workspace(stack.api, "dora", "POST", f"{MLFLOW}/experiments/create", name="thesis")
+    stack.tool("user", "add", "emil", "--generate")
+    for name in ("dora", "emil"):
+        late.write_text(f"{name}\n", encoding="utf-8")
+        stack.tool(*add, code=1).shows(f"{name} already, which is not of the class")
+        stack.tool("class", "reset", name, "--yes", code=1).shows("is not of the class")
+        stack.tool("class", "remove", name, "--yes")
+    path = f"{MLFLOW}/experiments/get-by-name?experiment_name=thesis"
+    assert in_workspace(stack.api, "dora", "GET", path).ok
+    users = stack.tool("user", "list", "--json").data["users"]
+    assert {"admin", "emil"} <= {user["name"] for user in users}
+    assert "dora" not in {user["name"] for user in users}
 
 
 def in_workspace(api: Api, workspace: str, method: str, path: str, **body: object) -> Response:

@@ -149,6 +149,10 @@ def test_a_manifest_that_does_not_describe_the_file_must_be_refused(folder: Path
     assert "cannot be read" in described(folder, files=None)
     assert "newer mlflow-compose" in described(folder, format=FORMAT + 1)
     assert "cannot be read" in described(folder, format="x")
+    assert "cannot be read" in described(folder, format=float("inf"))
+    nested = entry("manifest.json", b"[" * 99999)
+    content = (entry("README.txt", b"x"), entry("install.pyz", b"x"), nested)
+    assert "cannot be read" in refused(sealed(*content), folder)
 
 
 def test_a_manifest_in_another_shape_must_be_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.actions import bundle_images, load_plan
+from mlflow_compose.actions import bundle, bundle_images, load_plan
 from mlflow_compose.actions.bundle_images import check_images, loadable_name
 from mlflow_compose.actions.bundle_wheels import pins
 from mlflow_compose.bundle import (
@@ -257,6 +257,19 @@ def test_the_settings_of_images_must_be_without_digests(tmp_path: Path) -> None:
         "MLFLOW_IMAGE": "registry.test/mlflow:1",
         "MINIO_IMAGE": plan.stack.service("s3").image.partition("@")[0],
     }
+
+
+def test_participants_of_a_class_must_not_be_in_the_file(tmp_path: Path) -> None:
+    """It is also for the participants, each of whom would start all seats."""
+    values = {"MLFLOW_AUTH": "basic", "CLASS_MODE": "seats", "CLASS_SEATS": "ada-lovelace=5201"}
+    found = loaded(**values, CLASS_SECRET="s" * 32)
+    plan = load_plan(found, StackPaths(tmp_path / ".env"), {})
+    assert any("ada-lovelace" in file.text for file in plan.rendering().files.values())
+    texts = [part.content for part in bundle._texts([plan]) if isinstance(part.content, bytes)]
+    settings = bundle._settings(plan, bundle_images.Images(), ["docker", "local"], for_seats=True)
+    assert b"ada-lovelace" not in b"".join(texts)
+    assert "MLFLOW_AUTH" in settings
+    assert not {"CLASS_MODE", "CLASS_SEATS"} & settings.keys()
 
 
 @pytest.mark.parametrize("platform", ["linux/amd64", "windows/amd64", "macos/amd64"])

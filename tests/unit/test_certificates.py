@@ -92,6 +92,17 @@ def test_a_ca_that_ends_before_its_certificates_must_be_replaced(paths: StackPat
     assert own_certificate(paths, IDENTITY, HOSTS, NOW + 2831 * DAY).ca != before.ca
 
 
+def test_a_deleted_ca_must_be_replaced_with_the_certificate_that_it_signed(
+    paths: StackPaths,
+) -> None:
+    """Also if a start is killed after it has stored the new CA: both CAs have the same name."""
+    before = kept(paths)
+    (paths.state / "ca.pem").unlink()
+    after = kept(paths)
+    assert (after.ca != before.ca, after.key != before.key) == (True, True)
+    first(after.chain).verify_directly_issued_by(first(after.ca))
+
+
 def test_a_copied_folder_must_get_a_ca_of_its_own(paths: StackPaths) -> None:
     before = kept(paths)
     after = own_certificate(paths, "fedcba9876543210", HOSTS, NOW)
@@ -218,6 +229,19 @@ def test_a_certificate_with_its_key_must_be_accepted(made: Certificates) -> None
     assert (found.names, found.is_own) == (("lab.example",), False)
     assert first(found.ca).subject != first(found.chain).subject
     assert read_files(made.server, made.server, None).ca == ""
+
+
+def test_a_private_key_among_the_ca_certificates_must_not_be_handed_out(
+    made: Certificates, tmp_path: Path
+) -> None:
+    """The file is copied to clients, and into programs for them."""
+    both, authority = tmp_path / "both.pem", made.authority.read_text(encoding="utf-8")
+    both.write_text(made.server.read_text(encoding="utf-8") + authority, encoding="utf-8")
+    assert "PRIVATE KEY" in both.read_text(encoding="utf-8")
+    found = read_files(made.server, made.server, both).ca
+    assert "PRIVATE KEY" not in found
+    assert found.endswith(authority)
+    assert found.count("BEGIN CERTIFICATE") == 2
 
 
 def broken(made: Certificates, folder: Path) -> Iterator[tuple[str, str, Path, Path]]:

@@ -16,6 +16,7 @@ from mlflow_compose.errors import BundleError, EngineError, FilesError
 from mlflow_compose.payloads import Loaded
 from mlflow_compose.result import NoProgress
 from mlflow_compose.stack import wheels_key
+from tests.e2e.certificates import make_certificates
 from tests.unit.bundles import KEY, WHEELS, manifest, sha256, wheel_set, write_bundle
 from tests.unit.samples import local_stack
 
@@ -94,6 +95,15 @@ def test_secrets_in_a_bundle_must_not_be_taken(tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "b.tar", manifest(settings=given))
     load(path, tmp_path / ".env")
     assert "known-to-others" not in (tmp_path / ".env").read_text(encoding="utf-8")
+
+
+def test_the_path_of_a_key_must_not_be_taken_for_a_secret(tmp_path: Path) -> None:
+    """Without it, the new settings would be refused, whatever files are there."""
+    made = make_certificates(tmp_path, "lab.example")
+    files = {"STACK_TLS_CERT": made.server.name, "STACK_TLS_KEY": made.server.name}
+    path = write_bundle(tmp_path / "b.tar", manifest(settings={"STACK_TLS": "files", **files}))
+    load(path, tmp_path / ".env")
+    assert files.items() <= settings(tmp_path / ".env").items()
 
 
 def test_a_second_load_must_change_nothing(tmp_path: Path, cache: Path) -> None:
@@ -184,6 +194,14 @@ def test_a_wheel_with_an_unusual_name_must_be_refused(
     assert not cache.exists()
 
 
+def test_a_wheel_that_is_not_in_the_file_must_be_refused(tmp_path: Path, cache: Path) -> None:
+    sets = (wheel_set({"three-3.0-py3-none-any.whl": b"is nowhere"}),)
+    path = write_bundle(tmp_path / "b.tar", manifest(sets=sets))
+    with pytest.raises(BundleError, match="does not contain wheels/"):
+        load(path, tmp_path / ".env")
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize("key", ["..", "a/b", "../../x"])
 def test_an_unusual_key_must_be_refused(tmp_path: Path, cache: Path, key: str) -> None:
     path = write_bundle(tmp_path / "b.tar", manifest(sets=(wheel_set(key=key),)))
@@ -197,6 +215,18 @@ def test_an_unusual_name_of_an_image_must_be_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     image = ImageFile("images/1.tar", IMAGE.name, names, "linux/amd64")
+    monkeypatch.setattr(actions, "docker_problem", lambda: None)
+    monkeypatch.setattr(transfer, "containers_platform", lambda: "linux/amd64")
+    path = write_bundle(tmp_path / "b.tar", manifest(images=(image,)), **{"images/1.tar": b"x"})
+    with pytest.raises(BundleError, match="images with unusual names"):
+        load(path, tmp_path / ".env")
+
+
+@pytest.mark.parametrize("name", ["postgres:18.4", "mlflow-compose-bundle", "--help"])
+def test_an_image_must_not_lose_the_name_of_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    image = ImageFile("images/1.tar", name, ("new:1",), "linux/amd64")
     monkeypatch.setattr(actions, "docker_problem", lambda: None)
     monkeypatch.setattr(transfer, "containers_platform", lambda: "linux/amd64")
     path = write_bundle(tmp_path / "b.tar", manifest(images=(image,)), **{"images/1.tar": b"x"})

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlflow_compose.actions.workspaces import check_name
+from mlflow_compose.classroom import own_place
 from mlflow_compose.errors import RosterError, UsageError
 from mlflow_compose.people import Person, check_password, login_of, new_password, read_roster
 from mlflow_compose.people.passwords import CHARACTERS
@@ -90,3 +92,15 @@ def test_passwords_must_differ_and_be_accepted() -> None:
 def test_a_password_that_clients_cannot_send_must_be_refused(password: str) -> None:
     with pytest.raises(UsageError, match="a password must"):
         check_password(password)
+
+
+@given(
+    st.lists(st.from_regex(r"(seat-){0,3}[a-z]|default|api|[a-z][a-z0-9-]{0,8}", fullmatch=True))
+)
+def test_seats_must_not_share_a_workspace(names: list[str]) -> None:
+    """Resetting one of them would delete what the other one has stored."""
+    seats = {name for name in names if not name.endswith("-")}
+    places = [own_place(seat) for seat in seats]
+    assert len({*places}) == len(seats)
+    for place in places:
+        check_name(place)

@@ -26,6 +26,9 @@ INSTALL = "tar -xf {0} install.pyz && python3 install.pyz {0}"
 # Settings that only matter where packages are downloaded. The base image stays: the names of images
 # that are built depend on it.
 LEFT_OUT = frozenset({"BUILD_CA_CERTS", "PIP_INDEX_URL"})
+# A class is created in the room; the file is for participants, too, and must not have their names.
+NO_CLASS: Mapping[str, object] = {"class_mode": "none", "class_seats": ""}
+CLASS = frozenset(name.upper() for name in NO_CLASS)
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _settings(
     plan: Plan, images: Images, engines: Sequence[str], *, for_seats: bool
 ) -> dict[str, str]:
     """Return the settings of the stacks that the bundle becomes."""
-    left_out = LEFT_OUT | ({"COMPOSE_PROJECT_NAME"} if for_seats else frozenset())
+    left_out = LEFT_OUT | CLASS | ({"COMPOSE_PROJECT_NAME"} if for_seats else frozenset())
     found = {
         name: value
         for name, value in public_values(plan.loaded.settings).items()
@@ -165,7 +168,7 @@ def _texts(plans: Iterable[Plan]) -> Iterator[Part]:
     """Yield the files that are there to be read: settings, rendered files, examples."""
     yield Part("env.example", example_text().encode())
     for plan in plans:
-        for name, file in plan.rendering().files.items():
+        for name, file in plan.with_settings(NO_CLASS).rendering().files.items():
             yield Part(f"rendered/{plan.folder.name}/{name}", file.text.encode())
     top = examples()
     for path in sorted(top.rglob("*")):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow_compose.actions.capacity import capacity_warning
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
-from mlflow_compose.actions.class_shared import enroll
+from mlflow_compose.actions.class_shared import check_logins, enroll
 from mlflow_compose.actions.lifecycle import up
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
@@ -88,7 +88,7 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
 
     Raises:
         UsageError: The stack has a class already.
-        ClassError: There are not enough free ports.
+        ClassError: There are not enough free ports, or a seat has the login of MLflow's admin.
     """
     settings = work.plan.loaded.settings
     if settings.class_mode != "none":
@@ -109,6 +109,8 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
         values["STACK_BIND_ADDRESS"] = EVERY_ADDRESS
     if mode == SEATS:
         _warn(work, len(members), running=0)
+    else:
+        check_logins(work.plan, [*members])
     change, new = with_values(work.plan, values, "class create")
     write_class(new, members)
     change.apply()
@@ -131,6 +133,8 @@ def add(work: Work, members: Members) -> Result:
         values = {"CLASS_SEATS": written([*seats, *_seats(plan, members)])}
         change, plan = with_values(plan, values, "class add")
         change.apply()
+    else:
+        check_logins(plan, [*members])
     known = before or {seat.name: () for seat in seats}
     write_class(plan, {**known, **members})
     return start(_with(work, plan))

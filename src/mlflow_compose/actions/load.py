@@ -11,6 +11,7 @@ from mlflow_compose import __version__, machine
 from mlflow_compose.actions.files import write_env_file
 from mlflow_compose.actions.restore_into import NAME, project_name
 from mlflow_compose.bundle import ImageFile, Manifest, WheelSet, opened
+from mlflow_compose.bundle.image_names import check_names
 from mlflow_compose.bundle.inside.install import PACKAGE_FILE, this_platform, this_python
 from mlflow_compose.bundle.inside.sealed import Contents, Damaged, chunks
 from mlflow_compose.bundle.manifest import damaged
@@ -25,6 +26,8 @@ from mlflow_compose.settings import new_env_text, without_secrets
 IMAGES, WHEELS = "images", "wheels"
 SUFFIX_BYTES = 2
 IMAGE = re.compile(r"[a-z0-9][\w./:-]*", re.ASCII)
+# The name that an image loses after it was loaded: it must not be that of another one.
+TRANSPORT = re.compile(rf"{transfer.REPOSITORY}:\w+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,11 @@ def _provide(bundle: Bundle, wheels: WheelSet, cache: Path, progress: Progress) 
 def _load(bundle: Bundle, image: ImageFile, progress: Progress) -> tuple[str, ...]:
     """Load an image into Docker; return the names that it got."""
     # Whatever a file says: it names no other image, and is no option of docker.
-    if not all(map(IMAGE.fullmatch, (image.name, *image.names))):
+    if not all(map(IMAGE.fullmatch, image.names)) or not TRANSPORT.fullmatch(image.name):
         raise Damaged("it contains images with unusual names")
+    if image.file not in bundle.contents.places:
+        raise Damaged(f"it does not contain {image.file}")
+    check_names(bundle.path, bundle.contents.places[image.file], image.name)
     content = partial(chunks, bundle.path, bundle.contents, image.file)
     with progress.step(f"Loading {', '.join(image.names)}"):
         return transfer.load_image(content, image.name, image.names)

@@ -9,6 +9,8 @@ from mlflow_compose.people import Person, login_of
 
 # Names that a workspace cannot have (`mlflow/store/workspace/abstract_store.py`).
 RESERVED = frozenset({"default", "workspaces", "api", "ajax-api", "static-files"})
+# Begins the name of a place that cannot be that of its seat.
+SEAT = "seat-"
 HEADINGS = ("seat", "name", "email", "team")
 # People by the name of their seat, in the order of the roster.
 Members = Mapping[str, tuple[Person, ...]]
@@ -52,8 +54,10 @@ def numbered(count: int, taken: Collection[str] = ()) -> Members:
 
 def own_place(seat: str) -> str:
     """Return the name of a seat's workspace or experiment on a server that the class shares."""
-    # MLflow's names of workspaces have two characters at least, and some are its own.
-    return f"seat-{seat}" if len(seat) == 1 or seat in RESERVED else seat
+    # MLflow's names of workspaces have two characters at least, and some are its own. Seats that
+    # begin like the replacements get one, too: no two seats may have the same place.
+    needs_other = len(seat) == 1 or seat in RESERVED or seat.startswith(SEAT)
+    return f"{SEAT}{seat}" if needs_other else seat
 
 
 def members_text(members: Members) -> str:

@@ -129,7 +129,12 @@ def is_secret_variable(name: str, value: str) -> bool:
     URLs count as secrets, since those of databases and brokers contain a password.
     """
     known = name in SECRET_NAMES or name.endswith(SECRET_ENDINGS)
-    return known or bool(re.search(r"://[^/\s]*@", value))
+    return known or has_login(value)
+
+
+def has_login(value: str) -> bool:
+    """Tell whether a value contains a URL with a login."""
+    return bool(re.search(r"://[^/\s]*@", value))
 
 
 def suggestion(name: str, settings: Collection[str]) -> str:

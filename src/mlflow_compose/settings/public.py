@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from mlflow_compose.settings.model import Settings, declared
-from mlflow_compose.settings.names import is_secret_variable
+from mlflow_compose.settings.names import has_login, is_secret_variable
 
 
 def without_secrets(values: Mapping[str, str]) -> Mapping[str, str]:
     """Return the values of variables that are no secrets."""
-    secret = {name for name, info in declared() if info.annotation is SecretStr}
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in secret and not is_secret_variable(name, value)
-    }
+    settings = {name: info.annotation is SecretStr for name, info in declared()}
+
+    def is_secret(name: str, value: str) -> bool:
+        # The name of a setting does not tell: STACK_TLS_KEY is the path of a file.
+        if name in settings:
+            return settings[name] or has_login(value)
+        return is_secret_variable(name, value)
+
+    return {name: value for name, value in values.items() if not is_secret(name, value)}
 
 
 def public_values(settings: Settings) -> Mapping[str, str]:

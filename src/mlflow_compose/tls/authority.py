@@ -105,11 +105,22 @@ def _fits(stored: str, authority: str, hosts: Collection[str], now: datetime) ->
     certificate, issuer = first(stored), first(authority)
     wanted = {str(name.value) for name in general_names(hosts)}
     return (
-        certificate.issuer == issuer.subject
+        _is_signed(certificate, issuer)
         and wanted <= {*names_of(certificate)}
         and certificate.not_valid_before_utc <= now
         and certificate.not_valid_after_utc > now + RENEWED
     )
+
+
+def _is_signed(certificate: "x509.Certificate", issuer: "x509.Certificate") -> bool:
+    """Tell whether a CA signed a certificate; one that was deleted had the same name."""
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def _key(text: str) -> "EllipticCurvePrivateKey":

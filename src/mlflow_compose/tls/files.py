@@ -44,13 +44,22 @@ def read_files(cert: Path, key: Path, ca: Path | None) -> Certificate:
     try:
         chain = _text(cert)
         names = names_of(first(chain))
-        return Certificate(chain, _text(key), names, _text(ca) if ca else "")
+        return Certificate(chain, _text(key), names, _only_certificates(ca) if ca else "")
     except (OSError, ValueError) as error:
         raise FilesError(f"{cert} cannot be used: {error}", hint="run the command again") from None
 
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _only_certificates(path: Path) -> str:
+    """Return the certificates in a file: it is handed out, and may also have a private key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    found = x509.load_pem_x509_certificates(_text(path).encode())
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
 
 
 def _rule_of_certificates(path: Path) -> str:

@@ -151,7 +151,7 @@ def _manifest(file: IO[bytes], place: Place) -> Mapping[str, Any]:
     try:
         found = json.loads(file.read(place.size))
         number = int(found["format"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise Damaged("its manifest cannot be read") from None
     if number > FORMAT:
         raise Damaged(f"it has format {number}, of a newer mlflow-compose")
@@ -174,7 +174,9 @@ def chunks(path: str | Path, contents: Contents, name: str) -> Iterator[bytes]:
     Raises:
         Damaged: It is another content than when the bundle was checked.
     """
-    (sha256,) = (each["sha256"] for each in contents.manifest["files"] if each["name"] == name)
+    listed = [each.get("sha256") for each in contents.manifest["files"] if each["name"] == name]
+    if len(listed) != 1:
+        raise Damaged(f"it does not contain {name} once")
     place, found = contents.places[name], hashlib.sha256()
     with Path(path).open("rb") as file:
         file.seek(place.start)
@@ -183,5 +185,5 @@ def chunks(path: str | Path, contents: Contents, name: str) -> Iterator[bytes]:
             found.update(chunk)
             left -= len(chunk)
             yield chunk
-    if left or found.hexdigest() != sha256:
+    if left or found.hexdigest() != listed[0]:
         raise Damaged(f"{name} has changed since it was written")
