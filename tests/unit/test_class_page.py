@@ -267,6 +267,19 @@ def test_a_long_body_must_be_cut_off(client: Client) -> None:
     assert answer.status_code == 401
 
 
+def test_one_address_must_not_use_up_all_connections(client: Client) -> None:
+    port = int(client.url.rpartition(":")[2])
+    opened = [
+        socket.create_connection(("127.0.0.1", port), SECONDS, ("127.0.0.3", 0))
+        for _ in range(2 * server.MOST_CONNECTIONS)
+    ]
+    try:
+        assert client.get("/login").ok
+    finally:
+        for connection in opened:
+            connection.close()
+
+
 def test_a_port_that_is_taken_must_be_an_error() -> None:
     with listen("127.0.0.1", 0) as taken, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", taken.getsockname()[1])

@@ -17,11 +17,15 @@ from mlflow_compose.webpage.page import Page
 from mlflow_compose.webpage.work import Work
 
 if TYPE_CHECKING:
+    from asyncio import Protocol, Transport
+
     from starlette.types import ASGIApp
     from uvicorn import Server
 
 # Connections that wait to be accepted, and connections at the same time.
 BACKLOG, MOST_CONNECTIONS = 128, 256
+# Connections of one address: one participant must not use up all of them. A browser needs six.
+MOST_PER_ADDRESS = 32
 # Seconds: between two checks of the server's thread, and for connections to end.
 CHECK_EVERY, PATIENCE = 0.5, 5
 
@@ -104,7 +108,7 @@ def _server(app: "ASGIApp", pem: str) -> "Server":
         access_log=False,
         lifespan="off",
         ws="none",
-        http="h11",
+        http=_bounded(),
         loop="asyncio",
         # A header could claim another address for each wrong password.
         proxy_headers=False,
@@ -114,6 +118,21 @@ def _server(app: "ASGIApp", pem: str) -> "Server":
         timeout_graceful_shutdown=PATIENCE,
     )
     return Server(config)
+
+
+def _bounded() -> "type[Protocol]":
+    """Return uvicorn's protocol, which closes connections of an address that has too many."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Bounded(H11Protocol):
+        def connection_made(self, transport: "Transport") -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            host = self.client and self.client[0]
+            others = [one.client for one in self.connections if isinstance(one, Bounded)]
+            if sum(other is not None and other[0] == host for other in others) > MOST_PER_ADDRESS:
+                transport.abort()
+
+    return Bounded
 
 
 def _tls(pem: str) -> ssl.SSLContext:
