@@ -1,10 +1,11 @@
 """`class down`: stop a class, and with `--volumes` leave nothing of it behind."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow_compose.actions.class_access import MEMBERS
 from mlflow_compose.actions.class_handout import remove_handouts
-from mlflow_compose.actions.class_setup import check_class
+from mlflow_compose.actions.class_setup import SECRET_LENGTH, check_class, generated
 from mlflow_compose.actions.down import down
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
@@ -13,6 +14,8 @@ from mlflow_compose.errors import FilesError
 from mlflow_compose.payloads import ClassStopped
 from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
+from mlflow_compose.settings.class_rules import LEAST_SECRET
+from mlflow_compose.settings.load import ENVIRONMENT
 
 
 def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
@@ -28,7 +31,8 @@ def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool)
     stopped = down(plan, engine, progress, volumes=volumes)
     if not volumes:
         return Result(ClassStopped(plan.stack.name, volumes, []), stopped.lines)
-    change, after = with_values(plan, {"CLASS_MODE": "none", "CLASS_SEATS": ""}, "class down")
+    values = {"CLASS_MODE": "none", "CLASS_SEATS": "", **_new_secret(plan)}
+    change, after = with_values(plan, values, "class down")
     change.apply()
     # Secrets of the seats are rendered files.
     write(after.rendering(), after.folder)
@@ -40,6 +44,16 @@ def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool)
         *(f"kept {path}, which was edited" for path in edited),
     ]
     return Result(ClassStopped(plan.stack.name, volumes, deleted), lines)
+
+
+def _new_secret(plan: Plan) -> Mapping[str, str]:
+    """Return another secret: seats of the next class may have the same names.
+
+    Passwords depend on both, so those of this class would open the next one.
+    """
+    if plan.loaded.sources.get("CLASS_SECRET") == ENVIRONMENT:
+        return {}
+    return generated("CLASS_SECRET", "", LEAST_SECRET, SECRET_LENGTH)
 
 
 def _delete(folder: Path) -> list[str]:

@@ -28,6 +28,8 @@ ALPHABET = string.ascii_letters + string.digits
 # What a new class folder gets: many small servers rather than one large one.
 NEW_STACK: Mapping[str, str] = {"STACK_PROFILE": "small"}
 MOST = 200
+# Characters of CLASS_SECRET.
+SECRET_LENGTH = 32
 
 EngineOf = Callable[[Plan], Engine]
 
@@ -102,8 +104,8 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
         "MLFLOW_AUTH": "basic",
         "CLASS_SEATS": written(_seats(work.plan, members)) if mode == SEATS else "",
         **({"MLFLOW_WORKSPACES": "true"} if mode == SHARED and has_workspaces(settings) else {}),
-        **_generated("CLASS_SECRET", secret, LEAST_SECRET, 32),
-        **_generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 20),
+        **generated("CLASS_SECRET", secret, LEAST_SECRET, SECRET_LENGTH),
+        **generated("CLASS_PASSWORD", settings.class_password.get_secret_value(), 1, 20),
     }
     if lan and is_loopback(settings.stack_bind_address):
         values["STACK_BIND_ADDRESS"] = EVERY_ADDRESS
@@ -224,8 +226,8 @@ def _seats(plan: Plan, members: Members) -> list[Seat]:
     return found
 
 
-def _generated(name: str, value: str, least: int, length: int) -> Mapping[str, str]:
-    """Return a random value for a secret that an older env file lacks."""
+def generated(name: str, value: str, least: int, length: int) -> Mapping[str, str]:
+    """Return a random value for a secret that an env file lacks, nothing for one that it has."""
     if len(value) >= least:
         return {}
     return {name: "".join(secrets.choice(ALPHABET) for _ in range(length))}
