@@ -66,7 +66,7 @@ def test_what_is_handed_out_must_open_its_own_seat_and_no_other(class_: Class) -
 def test_the_keys_of_a_seat_must_open_nothing_else(class_: Class) -> None:
     ada, red, _ = class_.seats.values()
     run = class_.stack.log_run(red.api)
-    for name in (red.database, "mlflow", "postgres", "template1", "seat_template"):
+    for name in (red.database, "mlflow", "postgres", "template1", "seats_template"):
         assert "permission denied" in connected(class_, ada, name)
     assert connected(class_, ada, ada.database) == "1"
     s3 = class_.stack.s3(ada.key)
@@ -180,32 +180,36 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     class_.stack.tool("class", "reset", lilei.name, "--yes")
     assert len(lilei.api.post("experiments/search", max_results=10)["experiments"]) == 1
     assert not lilei.api.call("GET", f"{ARTIFACTS}/{gone.key}").ok
+    # Its database must not be the one that the others are copied from.
     latecomer = tmp_path / "late.csv"
-    latecomer.write_text("name\nRed\nZoé\n", encoding="utf-8")
+    latecomer.write_text("name\nRed\nTemplate\n", encoding="utf-8")
     others = ("postgres", "s3", "mlflow", "seat-red", "seat-ada-lovelace")
     starts = class_.stack.starts(*others)
     class_.stack.tool("class", "add", str(latecomer))
     assert class_.stack.starts(*others) == starts
     added = class_.seats
-    assert tuple(added) == (*SEATS, "red-2", "zoe")
-    run = class_.stack.log_run(added["zoe"].api)
-    class_.expect(added["zoe"], run)
-    class_.stack.tool("class", "remove", "zoe", "red-2", "--yes")
+    assert tuple(added) == (*SEATS, "red-2", "template")
+    run = class_.stack.log_run(added["template"].api)
+    class_.expect(added["template"], run)
+    class_.stack.tool("class", "remove", "template", "red-2", "--yes")
     assert class_.stack.starts(*others) == starts
     assert tuple(class_.seats) == SEATS
-    assert not {"seat_zoe", "seat_red_2"} & {*owner_sql(class_, "mlflow", DATABASES)}
+    assert not {"seat_template", "seat_red_2"} & {*owner_sql(class_, "mlflow", DATABASES)}
     buckets = class_.stack.s3(class_.stack.root_key).list_buckets()["Buckets"]
-    assert not {"mlflow-zoe", "mlflow-red-2"} & {each["Name"] for each in buckets}
+    assert not {"mlflow-template", "mlflow-red-2"} & {each["Name"] for each in buckets}
     class_.expect(red, kept)
-    errors = class_.stack.tool("class", "reset", "zoe", "--yes", "--json", code=2).envelope
-    assert errors["errors"][0]["message"] == "there is no seat zoe"
+    errors = class_.stack.tool("class", "reset", "template", "--yes", "--json", code=2).envelope
+    assert errors["errors"][0]["message"] == "there is no seat template"
 
 
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
     folder = class_.stack.folder
     grades = folder / "class" / "grades.txt"
     grades.write_text("the teacher's own", encoding="utf-8")
+    secret = class_.stack.settings["CLASS_SECRET"]
     class_.stack.tool("class", "down", "--volumes", "--yes")
+    # The people of the next class may have the same names, but not the same passwords.
+    assert class_.stack.settings["CLASS_SECRET"] not in {secret, ""}
     assert class_.stack.volumes() == set()
     assert class_.stack.ids() == {}
     assert not [*class_.folder.rglob("seat*")]

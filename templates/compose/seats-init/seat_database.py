@@ -8,8 +8,9 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors, extensions, sql
 
-# The database that the others are copied from, and the role that owns its tables.
-TEMPLATE = "seat_template"
+# The database that the others are copied from, and the role that owns its tables; no seat's database
+# has such a name, which begins with seat_.
+TEMPLATE = "seats_template"
 # Databases that every role may connect to, unless that is revoked.
 COMMON = ("postgres", "template1")
 # Statements that give all tables, sequences and functions of a database to a role. Sequences of
