@@ -202,6 +202,23 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     assert errors["errors"][0]["message"] == "there is no seat template"
 
 
+def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(
+    class_: Class, tmp_path: Path
+) -> None:
+    stack = class_.stack
+    if stack.engine != "docker":
+        pytest.skip("each seat has a folder of its own")
+    s3 = stack.s3(stack.root_key)
+    s3.create_bucket(Bucket="mlflow-dana")
+    s3.put_object(Bucket="mlflow-dana", Key="mine", Body=b"x")
+    roster = tmp_path / "late.csv"
+    roster.write_text("name\nDana\n", encoding="utf-8")
+    stack.tool("class", "add", str(roster), "--wait-timeout=20", code=None)
+    stack.tool("logs", "seats-init").shows("the bucket mlflow-dana holds objects")
+    stack.tool("class", "remove", "dana", "--yes")
+    assert s3.get_object(Bucket="mlflow-dana", Key="mine")["Body"].read() == b"x"
+
+
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
     folder = class_.stack.folder
     grades = folder / "class" / "grades.txt"

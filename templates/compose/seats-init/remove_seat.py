@@ -21,8 +21,10 @@ def main(environ: Mapping[str, str], names: Sequence[str]) -> int:
     for name in names:
         seat = chosen(seats, name)
         try:
+            # The database last: without it, the bucket would count as another owner's.
+            if seat_database.exists(seat, stack):
+                seat_bucket.remove(seat, environ)
             seat_database.remove(seat, stack)
-            seat_bucket.remove(seat, environ)
         except (psycopg2.Error, JobError, seat_database.NotOwnError) as error:
             print(f"seats-init: seat {name}: {first_line(error)}", file=sys.stderr)
             return 1

@@ -6,9 +6,27 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from bucket_init import check_app_key, job_of, make_bucket
-from s3_server import Job, Key, explained_errors, s3_client
+from s3_server import Job, JobError, Key, explained_errors, s3_client
 
 Seat = Mapping[str, Any]
+
+
+def check_free(seat: Seat, environ: Mapping[str, str]) -> None:
+    """Make sure that a new seat does not get the objects of others.
+
+    Raises:
+        JobError: Its bucket exists, and holds some.
+    """
+    job = seat_job(seat, environ)
+    with explained_errors(job):
+        try:
+            found = s3_client(job, job.root).list_objects_v2(Bucket=job.bucket, MaxKeys=1)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+            return
+    if found.get("Contents"):
+        raise JobError(f"the bucket {job.bucket} holds objects, but is not one of this seat")
 
 
 def create(seat: Seat, environ: Mapping[str, str]) -> None:

@@ -60,6 +60,19 @@ def prepare(stack: str, databases: Sequence[str]) -> None:
             drop(cursor, TEMPLATE, stack)
 
 
+def exists(seat: Seat, stack: str) -> bool:
+    """Tell whether a seat has a database.
+
+    Raises:
+        NotOwnError: It is not the stack's.
+    """
+    with connected() as cursor:
+        found = seat["database"] in existing(cursor)
+        if found:
+            check_own(cursor, seat["database"], stack)
+    return found
+
+
 def create(seat: Seat, stack: str) -> None:
     """Create a seat's role and database, or set the role's password again."""
     name, role = seat["database"], seat["database"]

@@ -58,6 +58,9 @@ def read_seats(environ: Mapping[str, str]) -> tuple[str, Sequence[Seat]]:
 def create(seat: Seat, stack: str, environ: Mapping[str, str]) -> str:
     """Create what a seat needs; return why that failed, nothing if it worked."""
     try:
+        # The database, which carries the id of the stack, also tells whose the bucket is.
+        if not seat_database.exists(seat, stack):
+            seat_bucket.check_free(seat, environ)
         seat_database.create(seat, stack)
         seat_bucket.create(seat, environ)
     except psycopg2.Error as error:
