@@ -33,6 +33,7 @@ class Record:
         dvc_buckets: By engine, the buckets that were created for DVC; some may be gone.
         versions: By engine, what wrote the data: MLflow's version and PostgreSQL's image.
         workspaces: By engine, whether the stack had workspaces when it was last started.
+        seats: By engine, the seats of a class that have data.
     """
 
     started_on: str = ""
@@ -44,6 +45,7 @@ class Record:
     dvc_buckets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     workspaces: Mapping[str, bool] = field(default_factory=dict)
+    seats: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def started(self, engine: str, places: Places, volumes: Collection[str]) -> "Record":
         """Return the record after a start, with the data in these places and volumes."""
@@ -85,6 +87,7 @@ class Record:
             dvc_buckets=self.dvc_buckets if elsewhere else _without(self.dvc_buckets, engine),
             versions=self.versions if elsewhere else _without(self.versions, engine),
             workspaces=self.workspaces if elsewhere else _without(self.workspaces, engine),
+            seats=_without(self.seats, engine),
         )
 
     def with_folders(self, engine: str, identity: str, folders: Collection[str]) -> "Record":
@@ -134,6 +137,10 @@ class Record:
     def with_workspaces(self, engine: str, *, are_on: bool) -> "Record":
         """Return the record after a start with or without workspaces."""
         return replace(self, workspaces={**self.workspaces, engine: are_on})
+
+    def with_seats(self, engine: str, seats: Collection[str]) -> "Record":
+        """Return the record with these seats of a class."""
+        return replace(self, seats={**self.seats, engine: sorted(seats)})
 
     def not_copied(self, engine: str, servers: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Return the left-over volumes that `prune` must not delete, with their other buckets.

@@ -219,6 +219,16 @@ def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(
     assert s3.get_object(Bucket="mlflow-dana", Key="mine")["Body"].read() == b"x"
 
 
+def test_a_seat_must_not_be_hidden_by_an_edited_file(class_: Class) -> None:
+    stack = class_.stack
+    for hiding in ({"CLASS_MODE": "none"}, {"CLASS_SEATS": "x=29999"}):
+        with stack.changed(**hiding):
+            error = stack.tool("up", "--json", code=1).envelope["errors"][0]
+            assert error["code"] == "data_elsewhere"
+            assert ", ".join(sorted(SEATS)) in error["message"]
+    assert stack.health("seat-red") == "healthy"
+
+
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
     folder = class_.stack.folder
     grades = folder / "class" / "grades.txt"

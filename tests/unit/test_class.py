@@ -102,6 +102,7 @@ def test_doubles_and_wrong_ranges_must_be_refused() -> None:
     [
         ({"MLFLOW_AUTH": "none"}, "requires MLFLOW_AUTH=basic, got seats"),
         ({"CLASS_SECRET": "short"}, "must be at least 24 characters long"),
+        ({"PG_USER": "seat_ada"}, "must not start with seat_ when CLASS_MODE is seats"),
         ({"PG_HOST": "db.example.org"}, "must be postgres"),
         ({"MLFLOW_ARTIFACT_ACCESS": "direct"}, "must be proxied when CLASS_MODE is seats"),
         ({"S3_PROVIDER": "rclone"}, "must be minio, versitygw or rustfs"),

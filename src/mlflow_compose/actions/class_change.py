@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
 from mlflow_compose.actions.class_data import fill, seat_engine, seeding_snapshot
+from mlflow_compose.actions.class_limits import forget_seats
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.actions.class_shared import leave
 from mlflow_compose.actions.new_settings import with_values
@@ -35,6 +36,7 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     check_seats(plan, names)
     delete(work, engine, names, again=False)
     settings = plan.loaded.settings
+    forget_seats(plan, names)
     if settings.class_mode != SHARED:
         rest = [seat for seat in settings.seats if seat.name not in names]
         change, plan = with_values(plan, {"CLASS_SEATS": written(rest)}, "class remove")

@@ -1,9 +1,10 @@
 """What a stack cannot do while it has a class with seats: their data would be left behind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import DataElsewhereError, UsageError
+from mlflow_compose.record import Record, read_record, write_record
 
 HINT = "mlflow-compose class collect keeps what the seats have stored; class down ends the class"
 
@@ -42,3 +43,28 @@ def check_seats_stay(plan: Plan, changed: Sequence[str]) -> None:
             f"{names} changed, but the data of the {len(seats)} seats is still in the former place",
             hint=f"set {names} back in .env; class down --volumes would end the class",
         )
+
+
+def check_no_seat_is_lost(plan: Plan, record: Record) -> None:
+    """Make sure that no seat has data that its name in CLASS_SEATS no longer leads to.
+
+    Raises:
+        DataElsewhereError: One has.
+    """
+    now = {seat.name for seat in plan.loaded.settings.seats}
+    lost = [name for name in record.seats.get(plan.stack.site.engine, ()) if name not in now]
+    if not lost:
+        return
+    names, verb = ", ".join(lost), "is" if len(lost) == 1 else "are"
+    raise DataElsewhereError(
+        f"{names} {verb} not in CLASS_SEATS any more, or CLASS_MODE is not seats, but their data "
+        "is still there",
+        hint=f"undo that in .env; mlflow-compose class remove {' '.join(lost)} deletes the data",
+    )
+
+
+def forget_seats(plan: Plan, names: Collection[str]) -> None:
+    """Record that seats have no data any more."""
+    record, engine = read_record(plan.paths), plan.stack.site.engine
+    rest = {*record.seats.get(engine, ())} - {*names}
+    write_record(record.with_seats(engine, rest), plan.paths)

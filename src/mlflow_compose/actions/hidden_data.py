@@ -47,6 +47,8 @@ def record_start(plan: Plan, change: Change | None) -> None:
     elif change:
         record = record.leaving_behind(engine, change.old.stack.volumes)
     record = record.with_workspaces(engine, are_on=plan.stack.workspaces)
+    if seats := [seat.name for seat in plan.loaded.settings.seats]:
+        record = record.with_seats(engine, seats)
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
     if ongoing_migration(plan.paths) and not is_copied(plan):
         # From now on, the old stores may receive data that the interrupted migration did not copy.

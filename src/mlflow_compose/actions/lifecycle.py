@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
-from mlflow_compose.actions.class_limits import check_seats_stay
+from mlflow_compose.actions.class_limits import check_no_seat_is_lost, check_seats_stay
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import (
     check_elsewhere,
@@ -101,6 +101,7 @@ def _check_data(
     """
     check_key(plan)
     record = read_record(plan.paths)
+    check_no_seat_is_lost(plan, record)
     check_runs(plan, record)
     change = changed(plan, record)
     if change is None:

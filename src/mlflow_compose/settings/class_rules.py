@@ -9,6 +9,8 @@ from mlflow_compose.settings.problem import Problem
 LEAST_SECRET = 24
 # Characters of a bucket's name (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
 LONGEST_BUCKET = 63
+# Of the databases and roles of seats.
+PREFIX = "seat_"
 # Those whose keys can be created while they run, each limited to a bucket.
 PROVIDERS = ("minio", "versitygw", "rustfs")
 
@@ -36,8 +38,18 @@ def check_class(settings: Settings, ports: Mapping[int, str]) -> Iterator[Proble
             ("CLASS_MODE",),
         )
     if settings.class_mode == "seats":
+        yield from _names(settings)
         yield from _servers(settings)
         yield from _seats(settings, ports)
+
+
+def _names(settings: Settings) -> Iterator[Problem]:
+    """Yield problems of names that would be those of a seat's role and database."""
+    for name, value in (("PG_USER", settings.pg_user), ("PG_DATABASE", settings.pg_database)):
+        if value.startswith(PREFIX):
+            yield Problem(
+                name, f"must not start with {PREFIX} when CLASS_MODE is seats", ("CLASS_MODE",)
+            )
 
 
 def _servers(settings: Settings) -> Iterator[Problem]:
