@@ -1,0 +1,3 @@
+"""stub"""
+def page(results): return "x\n"
+def lines(results): return str(results)
