@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.__main__ import PUBLISHED, ROOT, scratch
 from bench.backup.results import busy_note
 from bench.classroom import measuring
+from bench.classroom.fitting import plain_memory
 from bench.classroom.measuring import Scale
 from bench.classroom.page import lines, page
 from bench.classroom.results import Results, from_json, merged, to_json
@@ -26,6 +27,7 @@ from bench.report import rounded
 from mlflow_compose.cli.signals import raise_signals
 
 OUTPUT = ROOT / ".logs" / "bench-class"
+PLAIN = PUBLISHED / "results.json"
 JSON, PAGE = "classroom.json", "classroom.md"
 MODES: Mapping[str, Callable[..., measuring.Values]] = {
     "seats": measuring.seats,
@@ -42,7 +44,7 @@ def main() -> None:
         results = functools.reduce(merged, found)
     else:
         results = measure(options)
-    print(f"\n{lines(results)}")
+    print(f"\n{lines(results, plain_memory(PLAIN))}")
     if options.publish:
         write(results, PUBLISHED)
 
@@ -109,7 +111,7 @@ def write(results: Results, folder: Path) -> None:
     """Write the results as JSON and page."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / JSON).write_text(to_json(results), encoding="utf-8")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
+    (folder / PAGE).write_text(page(results, plain_memory(PLAIN)), encoding="utf-8")
     print(f"written to {folder}")
 
 

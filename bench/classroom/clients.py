@@ -13,8 +13,8 @@ from multiprocessing.synchronize import Event
 
 import requests
 
-from bench.load import Api
 from bench.classroom.room import Login
+from bench.load import Api
 
 # Clients of a seat in a tight loop, and requests of its neighbor that are timed.
 LOOPERS, TIMED, WARM_UP = 8, 400, 50

@@ -35,7 +35,7 @@ class Results:
 
 
 def merged(earlier: Results, later: Results) -> Results:
-    """Return the results of two runs of the same scale; the later one's replace the earlier one's."""
+    """Return the results of two runs of the same scale; values of the later one win."""
     engines = dict.fromkeys((*earlier.values, *later.values))
     values = {
         engine: {**earlier.values.get(engine, {}), **later.values.get(engine, {})}

@@ -21,7 +21,7 @@ PATIENCE = 900
 # Ports for seats: a range above those of other programs, below those that the system gives away.
 FIRST_PORT, LAST_PORT = 20000, 30000
 SEAT = "seat-"
-DATABASES = """
+DATABASES = r"""
 SELECT sum(pg_database_size(datname)) FROM pg_database
 WHERE datname LIKE 'seat\_%' AND datname <> 'seat_template'
 """
