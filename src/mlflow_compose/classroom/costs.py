@@ -34,14 +34,15 @@ class Costs:
     requests_per_seat: float
 
 
-# Provisional: to be replaced by what the benchmark of classes measures.
-PROVISIONAL = Costs(
+# From `make bench-class` (docs/benchmark/classroom.json), with Docker, rounded towards what is safe;
+# a test compares them. What stays free, the images and the pace of a person are assumptions.
+MEASURED = Costs(
     system_memory=1 * GB,
-    shared_memory=450 * MB,
-    seat_memory=200 * MB,
+    shared_memory=550 * MB,
+    seat_memory=230 * MB,
     system_disk=2 * GB,
     shared_disk=2 * GB,
-    seat_disk=60 * MB,
+    seat_disk=20 * MB,
     start_cpu=4,
     shared_start=10,
     # A person who logs a metric each second while a browser shows the run.
