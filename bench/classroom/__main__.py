@@ -24,14 +24,15 @@ from bench.commands import run_program
 from bench.machine import this_machine
 from bench.preconditions import check_linux, check_root
 from bench.report import rounded
+from mlflow_compose.actions.class_setup import SEATS, SHARED
 from mlflow_compose.cli.signals import raise_signals
 
 OUTPUT = ROOT / ".logs" / "bench-class"
 PLAIN = PUBLISHED / "results.json"
 JSON, PAGE = "classroom.json", "classroom.md"
 MODES: Mapping[str, Callable[..., measuring.Values]] = {
-    "seats": measuring.seats,
-    "shared": measuring.shared,
+    SEATS: measuring.seats,
+    SHARED: measuring.shared,
 }
 
 

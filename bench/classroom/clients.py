@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -113,21 +114,32 @@ def loop(api: Api, ended: Event) -> None:
             api.log_metrics(session, run, 1)
 
 
-def at_a_pace(logins: Sequence[Login], seconds: int, *, workspaces: bool = False) -> Waits:
-    """Let each participant log one metric per second, all at once, and return what they waited.
+def at_a_pace(
+    logins: Sequence[Login],
+    seconds: int,
+    begin: Callable[[], None],
+    *,
+    workspaces: bool = False,
+) -> Waits:
+    """Let each participant log one metric per second, all at once.
 
     They are threads: at one request per second they do not wait for each other's interpreter lock.
+
+    Args:
+        logins: The participants.
+        seconds: How many requests each of them sends.
+        begin: Called when all have logged in and created a run, before the first request.
+        workspaces: Whether each works in the workspace that is named after the seat.
     """
     found: list[Waits] = []
-    ready = threading.Barrier(len(logins))
+    ready = threading.Barrier(len(logins), action=begin)
 
     def participant(number: int, login: Login) -> None:
         with login.api.session() as session:
             if workspaces:
                 session.headers[WORKSPACE] = login.seat
             try:
-                experiment = login.api.experiment(session, "lesson")
-                run = login.api.run(session, experiment)
+                run = login.api.run(session, login.api.experiment(session, "lesson"))
             except BaseException:
                 ready.abort()
                 raise
@@ -137,13 +149,6 @@ def at_a_pace(logins: Sequence[Login], seconds: int, *, workspaces: bool = False
                 time.sleep(max(0, first + step - time.perf_counter()))
                 found.append(timed(lambda: login.api.log_metrics(session, run, 1)))
 
-    threads = [
-        threading.Thread(target=participant, args=each, daemon=True) for each in enumerate(logins)
-    ]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    waits = joined(found)
-    missing = len(logins) * seconds - len(found)
-    return Waits(waits.seconds, [*waits.failed, *["not sent"] * missing])
+    with ThreadPoolExecutor(len(logins)) as pool:
+        list(pool.map(lambda each: participant(*each), enumerate(logins)))
+    return joined(found)

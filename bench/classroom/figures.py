@@ -26,15 +26,18 @@ DISK = (
 BUSY = (
     Figure("busy_median", "median", "ms", LESS),
     Figure("busy_p99", "p99", "ms", LESS),
+    Figure("busy_slowest", "slowest request", "ms", LESS),
+    Figure("busy_rate", "answered requests", "/s", MORE),
     Figure("busy_failed", "failed requests", "", LESS),
     Figure("busy_cpu", "processor time of the class, per request", "ms", LESS),
 )
 ISOLATION = (
     Figure("alone_median", "alone, median", "ms", LESS),
     Figure("alone_p99", "alone, p99", "ms", LESS),
+    Figure("alone_failed", "alone, failed requests", "", LESS),
     Figure("beside_median", "beside a seat in a tight loop, median", "ms", LESS),
     Figure("beside_p99", "beside a seat in a tight loop, p99", "ms", LESS),
-    Figure("beside_failed", "failed requests", "", LESS),
+    Figure("beside_failed", "beside it, failed requests", "", LESS),
     Figure("slower", "factor, median", "", LESS),
     Figure("slower_p99", "factor, p99", "", LESS),
 )
@@ -43,6 +46,7 @@ SHARED = (
     Figure("shared_median", "median", "ms", LESS),
     Figure("shared_p99", "p99", "ms", LESS),
     Figure("shared_slowest", "slowest request", "ms", LESS),
+    Figure("shared_rate", "answered requests", "/s", MORE),
     Figure("shared_failed", "failed requests", "", LESS),
     Figure("shared_cpu", "processor time of the class, per request", "ms", LESS),
     Figure("shared_memory", "memory of the class", "MB", LESS),

@@ -14,6 +14,7 @@ from bench.classroom.room import Login, Room
 from bench.load import TIMEOUT
 from bench.measuring import Progress
 from bench.processes import MEBIBYTE, processor_seconds, pss
+from mlflow_compose.actions.class_setup import SEATS, SHARED
 
 # What each participant does before memory is measured again.
 METRICS, SEARCHES, ARTIFACT = 100, 3, 5 * MEBIBYTE
@@ -40,7 +41,7 @@ class Scale:
 
 def seats(engine: str, scale: Scale, folder: Path, progress: Progress) -> Values:
     """Start a class with a server for each seat, yield its figures, and remove it."""
-    room = Room(engine, scale.seats, folder / "seats")
+    room = Room(engine, SEATS, scale.seats, folder)
     progress(f"{engine}: preparing")
     room.prepare()
     try:
@@ -58,21 +59,16 @@ def seats(engine: str, scale: Scale, folder: Path, progress: Progress) -> Values
 
 def shared(engine: str, scale: Scale, folder: Path, progress: Progress) -> Values:
     """Start a class on one server, let all participants work at once, and remove it."""
-    room = Room(engine, scale.clients, folder / "shared")
+    room = Room(engine, SHARED, scale.clients, folder)
     progress(f"{engine}: preparing")
     room.prepare()
     try:
         progress(f"{engine}: starting a server for {scale.clients} participants")
         before = time.perf_counter()
-        logins = room.create("--shared")
+        logins = room.create()
         yield "shared_healthy", time.perf_counter() - before
         progress(f"{engine}: {scale.clients} participants for {scale.seconds} s")
-        before = processor_seconds(room.processes())
-        waits = at_a_pace(logins, scale.seconds, workspaces=True)
-        used = processor_seconds(room.processes()) - before
-        yield from answered("shared", waits)
-        yield "shared_slowest", 1000 * max(waits.seconds)
-        yield "shared_cpu", 1000 * used / len(waits.seconds)
+        yield from paced("shared", room, logins, scale.seconds)
         yield "shared_memory", pss(room.stack.first_processes())
     finally:
         progress(f"{engine}: removing the class")
@@ -135,11 +131,27 @@ def work(login: Login) -> None:
 
 def busy(room: Room, logins: Sequence[Login]) -> Values:
     """Yield how long requests take while every participant logs one metric per second."""
-    before = processor_seconds(room.processes())
-    waits = at_a_pace(logins, BUSY_SECONDS)
-    used = processor_seconds(room.processes()) - before
-    yield from answered("busy", waits)
-    yield "busy_cpu", 1000 * used / len(waits.seconds)
+    yield from paced("busy", room, logins, BUSY_SECONDS)
+
+
+def paced(name: str, room: Room, logins: Sequence[Login], seconds: int) -> Values:
+    """Yield how the class answers when every participant logs one metric per second.
+
+    A server that cannot keep up is asked less often than that, because each participant waits for
+    an answer before the next request; so the rate belongs to the times.
+    """
+    begun: list[tuple[float, float]] = []
+    processes = room.processes()
+
+    def now() -> tuple[float, float]:
+        return time.perf_counter(), processor_seconds(processes)
+
+    waits = at_a_pace(logins, seconds, lambda: begun.append(now()), workspaces=room.mode == SHARED)
+    (start, before), (end, after) = begun[0], now()
+    yield from answered(name, waits)
+    yield f"{name}_slowest", 1000 * max(waits.seconds)
+    yield f"{name}_rate", len(waits.seconds) / (end - start)
+    yield f"{name}_cpu", 1000 * (after - before) / len(waits.seconds)
 
 
 def isolation(_: Room, logins: Sequence[Login]) -> Values:

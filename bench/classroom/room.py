@@ -11,6 +11,7 @@ from bench.commands import free_ports, tool
 from bench.docker import DockerStack, OurStack
 from bench.load import Api
 from bench.local import LocalStack
+from mlflow_compose.actions.class_setup import NEW_STACK, SHARED
 from mlflow_compose.settings import load
 from mlflow_compose.stack.keys import seat_password
 
@@ -38,19 +39,18 @@ class Login:
 class Room:
     """A stack with a class; nothing runs before `create`."""
 
-    def __init__(self, engine: str, seats: int, folder: Path) -> None:
+    def __init__(self, engine: str, mode: str, seats: int, folder: Path) -> None:
         """Write the settings of a stack into a folder."""
         first = free_range(seats)
         settings = {
             **images.base_images(),
             "STACK_ENGINE": engine,
-            "STACK_PROFILE": "small",
+            **NEW_STACK[mode],
             "MLFLOW_AUTH": "basic",
             "CLASS_SEAT_PORTS": f"{first}-{first + seats - 1}",
             "CLASS_PORT": str(free_ports(1)[0]),
         }
-        folder.mkdir()
-        self.engine, self.seats, self.first_port = engine, seats, first
+        self.mode, self.seats, self.first_port = mode, seats, first
         self.stack = (
             OurStack("class", settings, folder)
             if engine == DOCKER
@@ -61,10 +61,11 @@ class Room:
         """Build the image, or install the packages, so that only starts are measured."""
         self.stack.prepare()
 
-    def create(self, *options: str) -> Sequence[Login]:
+    def create(self) -> Sequence[Login]:
         """Create the class and wait until all its servers are healthy; return the logins."""
         words = ("--seats", str(self.seats), "--wait-timeout", str(PATIENCE))
-        output = tool(*self.stack.env, "--json", "class", "create", *words, *options)
+        mode = ("--shared",) if self.mode == SHARED else ()
+        output = tool(*self.stack.env, "--json", "class", "create", *words, *mode)
         return self.logins(json.loads(output)["data"]["seats"])
 
     def logins(self, seats: Sequence[Mapping[str, str]]) -> Sequence[Login]:

@@ -34,8 +34,8 @@ class Costs:
     requests_per_seat: float
 
 
-# From `make bench-class` (docs/benchmark/classroom.json), with Docker, rounded towards what is safe;
-# a test compares them. What stays free, the images and the pace of a person are assumptions.
+# From `make bench-class` (docs/benchmark/classroom.json), with Docker, rounded towards what is
+# safe; a test compares them. What stays free, the images and the pace of a person are assumptions.
 MEASURED = Costs(
     system_memory=1 * GB,
     shared_memory=550 * MB,

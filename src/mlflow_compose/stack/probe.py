@@ -9,7 +9,8 @@ WAITS, PER_SECOND = 4, 10
 # interval does not delay the result.
 PROBE = (
     'import socket, time; server = ("{host}", {port}); '
-    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) for _ in range({tries})); "
+    "any(socket.socket({family}).connect_ex(server) == 0 or time.sleep(0.1) "
+    "for _ in range({tries})); "
     "s = socket.create_connection(server, 4); "
     r's.sendall(b"GET {path} HTTP/1.0\r\n\r\n"); raise SystemExit(b" 200 " not in s.recv(64))'
 )
@@ -26,5 +27,7 @@ def http_healthcheck(address: str, port: int, path: str, *, waits: int = WAITS) 
     """
     host = url_host(address)
     family = "socket.AF_INET6" if ":" in host else ""
-    probe = PROBE.format(host=host.strip("[]"), port=port, family=family, path=path, tries=waits * PER_SECOND)
+    probe = PROBE.format(
+        host=host.strip("[]"), port=port, family=family, path=path, tries=waits * PER_SECOND
+    )
     return Healthcheck(("python", "-S", "-c", probe), timeout=waits + 6, waits=waits)
