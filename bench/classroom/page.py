@@ -20,14 +20,14 @@ from bench.table import machine_text, markdown, number, terminal
 INTRODUCTION = """\
 # Benchmark of classes
 
-[Classes](../tutorial/classroom.md) with a server for each seat, and with one server for all, on one
-machine, with `STACK_PROFILE=small`. `make bench-class` measures them and writes this page;
+[Classes](../tutorial/classroom.md) with a server for each seat, and with one server for all, with
+the settings that `class create` chooses. `make bench-class` measures them and writes this page;
 [how it does that](../architecture/performance.md#the-benchmark-of-classes).
 """
 WHAT = """\
 {date}: {machine}
 
-{seats} seats; {clients} participants on a shared server. All clients run on the same machine and
+{seats} seats; {clients} participants on a shared server. All clients run on the same machine, and
 are part of what is measured. MB are MiB; memory is the proportional set size (PSS), which counts
 shared memory once.
 """
@@ -51,7 +51,7 @@ after load. Only memory is compared here; the machine's own needs are left out.
 ABOUT_DISK = """\
 ## Disk
 
-Artifacts come on top.
+Without the artifacts.
 """
 ABOUT_BUSY = """\
 ## All seats busy
@@ -143,4 +143,6 @@ def lines(results: Results, plain: float) -> str:
         fitting_rows(results, plain),
         *(rows(results, figures) for figures in (DISK, BUSY, ISOLATION, SHARED)),
     )
-    return "\n\n".join(terminal(one) for one in tables)
+    found = [[*one] for one in tables]
+    # The first row has the names of the columns.
+    return "\n\n".join(terminal(iter(one)) for one in found if one[1:])
