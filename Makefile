@@ -7,7 +7,7 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test soak lint format docs bench bench-backup lock golden clean
+.PHONY: help up down test soak lint format docs bench bench-backup bench-class lock golden clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(VENV)/.dev ## Compare with a plain stack; ARGS="--quick" takes three mi
 
 bench-backup: $(VENV)/.dev ## Compare backup and restore with pg_dump and rclone; ARGS="--sizes 100MB" takes five minutes
 	$(VENV)/bin/python -m bench.backup $(ARGS)
+
+bench-class: $(VENV)/.dev ## Measure classes of 40 seats and of 60 people; ARGS="--seats 5 --clients 5 --seconds 20" is short
+	$(VENV)/bin/python -m bench.classroom $(ARGS)
 
 golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)

@@ -62,6 +62,13 @@ class DockerStack:
         shims = [parent(pid) for pid in self.services().values()]
         return [*named("dockerd|containerd"), *shims]
 
+    def written(self, prefix: str) -> Mapping[str, int]:
+        """Return the bytes that containers wrote outside of volumes, by service."""
+        form = f'{{{{index .Config.Labels "{SERVICE_LABEL}"}}}} {{{{.SizeRw}}}}'
+        lines = run("docker", "inspect", "--size", "--format", form, *containers(self.project))
+        sizes = (line.split() for line in lines.splitlines())
+        return {name: int(size) for name, size in sizes if name.startswith(prefix)}
+
     def sql(self, statements: str) -> str:
         """Run SQL in the container of PostgreSQL."""
         (container,) = containers(self.project, f"label={SERVICE_LABEL}=postgres")

@@ -66,9 +66,9 @@ class Api:
         made = self.post(session, "experiments/create", {"name": name})
         return str(made["experiment_id"])
 
-    def run(self, session: requests.Session) -> str:
+    def run(self, session: requests.Session, experiment: str = "0") -> str:
         """Create a run and return its id."""
-        made = self.post(session, "runs/create", {"experiment_id": "0"})
+        made = self.post(session, "runs/create", {"experiment_id": experiment})
         return str(made["run"]["info"]["run_id"])
 
     def log_metrics(self, session: requests.Session, run: str, count: int) -> None:

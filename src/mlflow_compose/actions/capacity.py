@@ -7,11 +7,11 @@ from pathlib import Path
 from mlflow_compose import machine
 from mlflow_compose.classroom import capacity
 from mlflow_compose.classroom.capacity import Hardware
-from mlflow_compose.classroom.costs import GB, PROVISIONAL
+from mlflow_compose.classroom.costs import GB, MEASURED
 from mlflow_compose.payloads import CapacityFound
 from mlflow_compose.result import Result
 
-COSTS = PROVISIONAL
+COSTS = MEASURED
 # Seconds above which a time is shown in minutes.
 MINUTES_FROM = 120
 

@@ -25,8 +25,8 @@ from mlflow_compose.settings.seats import Seat, port_range, written
 SEATS, SHARED = "seats", "shared"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - written to the env file if the user asks for it
 ALPHABET = string.ascii_letters + string.digits
-# What a new class folder gets: many small servers rather than one large one.
-NEW_STACK: Mapping[str, str] = {"STACK_PROFILE": "small"}
+# What a new class folder gets: many small servers, or one for all that uses several processors.
+NEW_STACK: Mapping[str, Mapping[str, str]] = {SEATS: {"STACK_PROFILE": "small"}, SHARED: {}}
 MOST = 200
 # Characters of CLASS_SECRET.
 SECRET_LENGTH = 32

@@ -61,10 +61,10 @@ def create(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     context = context_of(ctx)
     members = class_setup.members_from(roster, seats)
-    if not context.env_file.exists():
-        actions.init(context.env_file, class_setup.NEW_STACK)
-        context.console.note(f"created {context.env_file} with random secrets")
     mode = class_setup.SHARED if shared else class_setup.SEATS
+    if not context.env_file.exists():
+        actions.init(context.env_file, class_setup.NEW_STACK[mode])
+        context.console.note(f"created {context.env_file} with random secrets")
     with context.locked():
         result = class_setup.create(_work(context, wait_timeout), members, mode, lan=lan)
     context.show(result)

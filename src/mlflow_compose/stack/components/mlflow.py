@@ -25,6 +25,8 @@ from mlflow_compose.stack.stores import VOLUME, Stores
 
 NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
+# Page that answers when the server works.
+HEALTH = "/health"
 # Parts of the image that the server needs without a container, too.
 SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "serve.py")
 
@@ -87,7 +89,7 @@ def _server(around: Surroundings, name: str) -> Service:
                 is_proxied=True,
             ),
         ),
-        healthcheck=http_healthcheck(site.listen, site.port, "/health"),
+        healthcheck=http_healthcheck(site.listen, site.port, HEALTH),
         extra_hosts=site.extra_hosts,
         # A ready-made image needs no build files.
         folder=NAME if build else "",

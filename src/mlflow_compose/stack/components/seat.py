@@ -6,6 +6,8 @@ from dataclasses import replace
 from mlflow_compose.settings.seats import Seat
 from mlflow_compose.stack.components import mlflow, postgres, seats_init
 from mlflow_compose.stack.components.kind import Kind, Surroundings
+from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.probe import http_healthcheck
 from mlflow_compose.stack.seats import seat_settings, seat_site, tmp_volume
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, Service, Volume
 from mlflow_compose.stack.site import url_host
@@ -15,9 +17,10 @@ from mlflow_compose.stack.stores import stores
 TURNS = "seat_turns"
 SCRIPT = "take_turn.py"
 FOLDER = seats_init.NAME
-# Seconds: between health checks, each of which is a process; and for which a server may wait for
-# its turn and start.
-PAUSE, PATIENCE = 29, 1800
+# Seconds: between health checks, each of which is a process; for which one check waits, so that
+# dozens of seats that wait for their turn do not start processes all the time; and for which a
+# server may wait for its turn and start.
+PAUSE, WAITS, PATIENCE = 29, 29, 1800
 
 
 def in_container(around: Surroundings, name: str) -> Service:
@@ -26,6 +29,7 @@ def in_container(around: Surroundings, name: str) -> Service:
     server = mlflow.in_container(own, name)
     # The image's own folder for data, which its user may write to.
     found = _server(server, seat, own, own.site.data)
+    check = http_healthcheck(own.site.listen, own.site.port, mlflow.HEALTH, waits=WAITS)
     return replace(
         found,
         build=None,
@@ -39,6 +43,7 @@ def in_container(around: Surroundings, name: str) -> Service:
         init=True,
         depends_on=around.present({seats_init.NAME: COMPLETED}),
         cpus=around.settings.class_seat_cpus or None,
+        healthcheck=_patient(check),
     )
 
 
@@ -63,7 +68,6 @@ def _server(server: Service, seat: Seat, own: Surroundings, turns: str) -> Servi
         for mount in server.volumes
     )
     (port,) = server.ports
-    check = server.healthcheck
     return replace(
         server,
         about=f"The tracking server of the seat {seat.name}.",
@@ -78,9 +82,14 @@ def _server(server: Service, seat: Seat, own: Surroundings, turns: str) -> Servi
         ports=(
             replace(port, name=seat.service, variable="CLASS_SEATS", label=f"Seat {seat.name}"),
         ),
-        healthcheck=replace(check, pause=PAUSE, patience=PATIENCE) if check else None,
+        healthcheck=_patient(server.healthcheck) if server.healthcheck else None,
         is_independent=True,
     )
+
+
+def _patient(check: Healthcheck) -> Healthcheck:
+    """Return a check that is rare, and tolerates that a server waits for its turn."""
+    return replace(check, pause=PAUSE, patience=PATIENCE)
 
 
 def _own(around: Surroundings, name: str) -> tuple[Seat, Surroundings]:

@@ -1,0 +1,119 @@
+"""The benchmark of classes: its arithmetic and page; `make bench-class` runs the rest."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.classroom.clients import Waits, joined, percentile
+from bench.classroom.figures import FIGURES
+from bench.classroom.fitting import fitting, plain_memory
+from bench.classroom.page import lines, page
+from bench.classroom.planning import planned
+from bench.classroom.results import Results, from_json, merged, to_json
+from bench.classroom.room import DOCKER, LOCAL
+from mlflow_compose.classroom.costs import MEASURED
+from tests.unit.samples import ROOT
+from tests.unit.test_bench import MACHINE
+
+PUBLISHED = ROOT / "docs" / "benchmark"
+RESULTS = Results(
+    date="2026-11-29",
+    machine=MACHINE,
+    seats=40,
+    clients=60,
+    seconds=120,
+    values={
+        DOCKER: {
+            "healthy": 120.0,
+            "memory_shared_used": 576.0,
+            "memory_seat_used": 200.0,
+            "memory_all_used": 8576.0,
+            "slower": 2.5,
+        },
+        LOCAL: {"healthy": 100.0, "shared_failed": 0.0},
+    },
+    notes=["A remark."],
+)
+
+
+@pytest.mark.parametrize(
+    ("percent", "found"), [(0, 1.0), (50, 50.0), (99, 99.0), (99.5, 100.0), (100, 100.0)]
+)
+def test_a_percentile_must_be_a_value_that_so_many_do_not_exceed(
+    percent: float, found: float
+) -> None:
+    assert percentile([float(one) for one in range(100, 0, -1)], percent) == found
+
+
+def test_waits_of_several_clients_must_be_put_together() -> None:
+    both = joined([Waits([0.1, 0.3]), Waits([0.2], ["refused"])])
+    assert both == Waits([0.1, 0.3, 0.2], ["refused"])
+    assert (both.median, both.p99) == (200.0, 300.0)
+
+
+def test_memory_must_say_how_many_plain_stacks_and_seats_fit() -> None:
+    """Of 24 GiB; in the memory of 40 seats and their servers fit 4 plain stacks of 2,000 MB."""
+    assert fitting(RESULTS, DOCKER, 2000.0) == {"plain_fit": 12, "plain_equal": 4, "seats_fit": 120}
+    assert fitting(RESULTS, LOCAL, 2000.0) == {}
+
+
+def test_results_of_two_runs_must_be_merged() -> None:
+    """A seat that was measured again, and another engine."""
+    again = replace(RESULTS, values={DOCKER: {"slower": 2.0}, "other": {"healthy": 1.0}}, notes=[])
+    found = merged(RESULTS, again)
+    assert found.of("slower", DOCKER) == 2.0
+    assert found.of("healthy", DOCKER) == 120.0
+    assert [*found.values] == [DOCKER, LOCAL, "other"]
+    assert found.notes == ["A remark."]
+
+
+def test_results_must_survive_json() -> None:
+    assert from_json(to_json(RESULTS)) == RESULTS
+
+
+def test_names_of_figures_must_match() -> None:
+    names = {figure.name for figure in FIGURES}
+    assert len(names) == len(FIGURES)
+    assert {name for found in RESULTS.values.values() for name in found} <= names
+
+
+def test_the_page_must_have_a_column_for_each_engine() -> None:
+    text = page(RESULTS, 2000.0)
+    assert "2026-11-29: 2 cores (Example 9000), 24 GiB," in text
+    assert "40 seats; 60 participants on a shared server" in text
+    assert "|  | unit | docker | local |" in text
+    assert "| `class create` reports that all are healthy | s | 120 | 100 |" in text
+    assert "| plain stacks in the machine's memory |  | 12 |  |" in text
+    assert "\nA remark.\n" in text
+
+
+def test_what_was_not_measured_must_be_left_out_of_the_page() -> None:
+    assert "## Disk" not in page(RESULTS, 2000.0)
+    assert "## A shared server" in page(RESULTS, 2000.0)
+
+
+def test_the_terminal_must_show_all_tables() -> None:
+    text = lines(RESULTS, 2000.0)
+    assert all(word in text for word in ("healthy", "after use", "plain stacks", "factor"))
+
+
+@pytest.mark.skipif(not (PUBLISHED / "classroom.json").exists(), reason="nothing is published yet")
+def test_the_published_page_must_be_that_of_the_published_results() -> None:
+    """After a change of the page: `make bench-class` with --results and --publish."""
+    text = (PUBLISHED / "classroom.json").read_text(encoding="utf-8")
+    results = from_json(text)
+    assert to_json(results) == text
+    plain = plain_memory(PUBLISHED / "results.json")
+    assert page(results, plain) == (PUBLISHED / "classroom.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not (PUBLISHED / "classroom.json").exists(), reason="nothing is published yet")
+def test_planning_must_use_what_was_measured() -> None:
+    """Rounded towards what is safe, and by less than a third."""
+    results = from_json((PUBLISHED / "classroom.json").read_text(encoding="utf-8"))
+    found = planned(results, DOCKER)
+    fewer = "requests_per_core"
+    for name, measured in found.items():
+        assumed = getattr(MEASURED, name)
+        low, high = sorted((measured, measured / 1.34 if name == fewer else measured * 1.34))
+        assert low <= assumed <= high, name
