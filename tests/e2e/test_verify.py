@@ -138,6 +138,7 @@ def test_the_clean_up_must_only_delete_an_experiment_with_the_generated_name(
         "backend": POSTGRES_URI,
         "folder": "",
         "bucket": shared.bucket,
+        "prefix": "",
         "experiment_id": run.experiment_id,
         "run_id": run.id,
         "name": "mlflow-compose-verify-of-another-server",
