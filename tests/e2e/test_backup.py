@@ -86,6 +86,7 @@ def test_a_snapshot_must_not_miss_an_artifact_of_a_run_in_it(filled: RunningStac
     assert {run for run in kept if writers.acknowledged[run] not in found} == set()
 
 
+@short_in_ci
 def test_a_snapshot_must_bring_back_what_was_deleted_with_its_volumes(filled: RunningStack) -> None:
     """On the same machine or on another one: nothing but `.env` and the snapshot is left."""
     before, seen = everything(filled), answers(filled)

@@ -116,6 +116,7 @@ def test_the_teacher_must_see_and_restart_seats(class_: Class) -> None:
         assert stack.one_offs() == []
 
 
+@short_in_ci
 def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:
     ada, red, lilei = class_.seats.values()
     run = class_.stack.log_run(lilei.api)

@@ -122,7 +122,7 @@ def test_the_first_notebook_must_log_a_run_with_a_link_that_browsers_can_open(
     assert "WARNING" not in printed
 
 
-@docker_only("a browser sees no difference between the engines")
+@short_in_ci
 def test_a_person_must_get_from_the_token_to_the_run_in_mlflow(
     lab: Lab, markers: Markers, tmp_path: Path
 ) -> None:

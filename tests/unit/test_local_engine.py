@@ -413,15 +413,17 @@ def test_a_server_that_does_not_listen_yet_must_not_be_checked_by_a_process(
 ) -> None:
     (tmp_path / "s3").mkdir()
     (tmp_path / "s3" / "healthcheck.sh").write_text("echo >>calls", encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = replace(S3.ports[0], published=listening.getsockname()[1])
+    running = Process("s3", "RUNNING", os.getpid(), 1, 0)
+    with socket.socket() as server:
+        # Bound, so that no other process can listen there.
+        server.bind(("127.0.0.1", 0))
+        port = replace(S3.ports[0], published=server.getsockname()[1])
         service = replace(S3, ports=(port,), healthcheck=Healthcheck(("CMD",)))
-        running = Process("s3", "RUNNING", os.getpid(), 1, 0)
         checks = HealthChecks(tmp_path, ENVIRON)
+        assert checks.run(service, running, 5) == "starting"
+        assert not (tmp_path / "calls").exists()
+        server.listen()
         assert checks.run(service, running, 5) == "healthy"
-    (tmp_path / "calls").unlink()
-    assert HealthChecks(tmp_path, ENVIRON).run(service, running, 5) == "starting"
-    assert not (tmp_path / "calls").exists()
 
 
 def create_stack(root: Path, identity: str) -> Path:
