@@ -141,8 +141,10 @@ def test_everything_must_be_readable_from_afar(browser: Browser, scheme: str) ->
     assert [part for part in found if part[1] < CONTRAST] == []
     assert browser.driver.execute_script(SIZE, "td") >= TEXT
     press(browser, "#view")
+    browser.find(".wall .seat")
     assert browser.driver.execute_script(SIZE, ".seat") >= TEXT * 1.4
     press(browser, "#view")
+    browser.find("body:not(.wall) .seat")
 
 
 def test_a_phone_must_show_everything_without_scrolling_sideways(
