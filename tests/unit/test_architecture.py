@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "queries": {*STACK, "engines"},
     "checks": {*STACK, "engines", "clients"},
     "boot": {"errors", "files"},
-    "people": {"errors"},
+    "people": {"errors", "settings"},
     "classroom": {"errors", "files", "people", "connect", "render"},
     "webpage": {"errors", "result", "classroom"},
     "dvc": {"errors", "files", "engines"},

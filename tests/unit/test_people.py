@@ -11,7 +11,7 @@ from mlflow_compose.actions.workspaces import check_name
 from mlflow_compose.classroom import own_place
 from mlflow_compose.errors import RosterError, UsageError
 from mlflow_compose.people import Person, check_password, login_of, new_password, read_roster
-from mlflow_compose.people.passwords import CHARACTERS
+from mlflow_compose.settings.typed import CHARACTERS
 
 LOGIN = re.compile(r"[a-z](-?[a-z0-9]+)*")
 ADA, BOB = Person("Ada Lovelace", "ada-lovelace", "ada@example.org", "red"), Person("Bob", "bob")

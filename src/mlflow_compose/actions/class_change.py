@@ -1,18 +1,16 @@
 """`class remove` and `class reset`: delete what seats have stored."""
 
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Sequence
+from dataclasses import replace
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
-from mlflow_compose.actions.class_data import fill, seat_engine, seeding_snapshot
+from mlflow_compose.actions.class_data import fill, seeding_snapshot
 from mlflow_compose.actions.class_limits import forget_seats
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.actions.class_shared import leave
+from mlflow_compose.actions.job_script import run_beside
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.data.backup import check
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import ClassError, UsageError
 from mlflow_compose.payloads import SeatsRemoved
@@ -43,7 +41,7 @@ def remove(work: Work, names: Sequence[str]) -> Result:
         change.apply()
     members = {seat: people for seat, people in read_class(plan).items() if seat not in names}
     write_class(plan, members)
-    started = start(Work(plan, work.engine_of, work.progress, work.wait_timeout))
+    started = start(replace(work, plan=plan))
     lines = [f"removed {', '.join(names)}, with their runs and artifacts"]
     return Result(SeatsRemoved(names), lines, started.errors)
 
@@ -66,11 +64,7 @@ def reset(work: Work, names: Sequence[str], source: str | None = None) -> Result
     check_seats(work.plan, names)
     snapshot = seeding_snapshot(work, source) if source else None
     if snapshot:
-        with work.progress.step(f"Reading {snapshot.name}"):
-            check(snapshot, work.progress)
-        for name in names:
-            with work.progress.step(f"Filling {name}"):
-                fill(seat_engine(work, engine, name), snapshot, work)
+        fill(work, engine, names, snapshot)
     else:
         delete(work, engine, names, again=True)
     started = start(work)
@@ -106,17 +100,7 @@ def delete(work: Work, engine: Engine, names: Sequence[str], *, again: bool) -> 
         for name in names:
             if (service := f"seat-{name}") in running:
                 engine.stop_service(service)
-        _run(engine, {"seats": [*names]})
-
-
-def _run(engine: Engine, request: Mapping[str, object]) -> None:
-    """Run the module of seats-init, which may delete databases and buckets."""
-    program, script = engine.stack.service(seats_init.NAME).command
-    with tempfile.TemporaryFile() as stdin:
-        stdin.write(json.dumps(request).encode())
-        stdin.seek(0)
-        command = (program, str(PurePosixPath(script).with_name(MODULE)))
-        outcome = engine.run(seats_init.NAME, command, stdin=stdin)
+        outcome = run_beside(engine, seats_init.NAME, MODULE, {"seats": [*names]})
     if outcome.exit_code:
         reason = engine.stack.mask(outcome.failure).removeprefix(f"{seats_init.NAME}: ")
         raise ClassError(reason, hint="mlflow-compose class up starts what was stopped")

@@ -1,6 +1,6 @@
 """`class collect` and `class seed`: what seats have stored, and what they start with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mlflow_compose.actions.class_access import PRIVATE, PRIVATE_FOLDER, accesses
@@ -25,7 +25,7 @@ from mlflow_compose.engines import Engine, RemoteError, SeatEngine, run_modules,
 from mlflow_compose.errors import ClassError, FilesError, UsageError
 from mlflow_compose.files import write_new
 from mlflow_compose.payloads import ClassCollected
-from mlflow_compose.result import Result
+from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings import public_values
 from mlflow_compose.stack.seat_stack import seat_stack
 
@@ -89,15 +89,10 @@ def seed(work: Work, source: str) -> Result:
         UsageError: There is no class, or its seats share a server.
         SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
     """
-    plan, progress = work.plan, work.progress
     snapshot = seeding_snapshot(work, source)
-    with progress.step(f"Reading {snapshot.name}"):
-        check(snapshot, progress)
-    engine = work.engine_of(plan)
+    engine = work.engine_of(work.plan)
     engine.check()
-    for name, each in _engines(work, engine):
-        with progress.step(f"Seeding {name}"):
-            fill(each, snapshot, work)
+    fill(work, engine, [seat.name for seat in work.plan.loaded.settings.seats], snapshot)
     started = start(work)
     return Result(started.data, [f"all seats have {snapshot.name}", *started.lines], started.errors)
 
@@ -119,8 +114,27 @@ def seeding_snapshot(work: Work, source: str) -> Snapshot:
     return find(path.parent, path.name) if path else find(work.plan.paths.backups, source)
 
 
-def fill(engine: Engine, snapshot: Snapshot, work: Work) -> None:
-    """Put a snapshot into a seat, whose server is stopped for that.
+def fill(work: Work, engine: Engine, seats: Sequence[str], snapshot: Snapshot) -> None:
+    """Put a snapshot into seats, whose servers are stopped for that.
+
+    Args:
+        work: The class.
+        engine: Its engine.
+        seats: Names of the seats.
+        snapshot: What they get.
+
+    Raises:
+        SnapshotError: It is damaged, does not fit, or cannot be loaded.
+    """
+    with work.progress.step(f"Reading {snapshot.name}"):
+        check(snapshot, work.progress)
+    for seat in seats:
+        with work.progress.step(f"Filling {seat}"):
+            _fill(seat_engine(work, engine, seat), snapshot, work.progress)
+
+
+def _fill(engine: Engine, snapshot: Snapshot, progress: Progress) -> None:
+    """Put a snapshot into a seat.
 
     Raises:
         SnapshotError: It does not fit, or cannot be loaded.
@@ -131,7 +145,7 @@ def fill(engine: Engine, snapshot: Snapshot, work: Work) -> None:
         engine.stop_service("mlflow")
     load_database(engine, snapshot, schema)
     query(engine, FORGET_LOGINS)
-    load_objects(engine, snapshot, None, work.progress)
+    load_objects(engine, snapshot, None, progress)
 
 
 def seat_engine(work: Work, engine: Engine, name: str) -> SeatEngine:

@@ -3,7 +3,7 @@
 import secrets
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose.actions.capacity import capacity_warning
@@ -116,7 +116,7 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
     change, new = with_values(work.plan, values, "class create")
     write_class(new, members)
     change.apply()
-    return start(_with(work, new))
+    return start(replace(work, plan=new))
 
 
 def add(work: Work, members: Members) -> Result:
@@ -139,7 +139,7 @@ def add(work: Work, members: Members) -> Result:
         check_logins(plan, [*members])
     known = before or {seat.name: () for seat in seats}
     write_class(plan, {**known, **members})
-    return start(_with(work, plan))
+    return start(replace(work, plan=plan))
 
 
 def start(work: Work) -> Result:
@@ -231,7 +231,3 @@ def generated(name: str, value: str, least: int, length: int) -> Mapping[str, st
     if len(value) >= least:
         return {}
     return {name: "".join(secrets.choice(ALPHABET) for _ in range(length))}
-
-
-def _with(work: Work, plan: Plan) -> Work:
-    return Work(plan, work.engine_of, work.progress, work.wait_timeout)

@@ -1,11 +1,9 @@
 """DVC's buckets and keys in the stack's S3 server: how they are created, and moved."""
 
-import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
+from mlflow_compose.actions.job_script import run_beside
 from mlflow_compose.actions.migration_plan import MigrationPlan
 from mlflow_compose.actions.old_server import administrator
 from mlflow_compose.actions.plan import Plan
@@ -58,13 +56,7 @@ def create_bucket(plan: Plan, engine: Engine, bucket: str, access: Access) -> No
         "secret": secret,
         "key_settings": access.settings,
     }
-    program, script = stack.service(bucket_init.NAME).command
-    command = (program, str(PurePosixPath(script).with_name(MODULE)))
-    with tempfile.TemporaryFile() as stdin:
-        # Not as arguments, which every process of the machine can see.
-        stdin.write(json.dumps(request).encode())
-        stdin.seek(0)
-        outcome = engine.run(bucket_init.NAME, command, stdin=stdin)
+    outcome = run_beside(engine, bucket_init.NAME, MODULE, request)
     if outcome.exit_code:
         reason = stack.mask(outcome.failure).replace(secret, MASK)
         raise StoreError(

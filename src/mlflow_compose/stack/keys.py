@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 
 from mlflow_compose.settings import Settings
+from mlflow_compose.settings.typed import new_password
 
 FLASK_KEY = "MLFLOW_FLASK_SERVER_SECRET_KEY"
 GATEWAY_PASSPHRASE = "MLFLOW_CRYPTO_KEK_PASSPHRASE"  # noqa: S105 - its name
@@ -20,9 +21,6 @@ ENCRYPTING = (GATEWAY_PASSPHRASE, WEBHOOK_KEY)
 DVC_BUCKET = "dvc"
 # Characters of an S3 access key id, and of a secret access key.
 KEY_ID_LENGTH, SECRET_LENGTH = 20, 40
-# Passwords that people type from paper, without letters that look alike in print.
-TYPED = "abcdefghijkmnpqrstuvwxyz23456789"
-GROUPS, GROUP = 4, 4
 
 
 def derived(settings: Settings, kept: str) -> Mapping[str, str]:
@@ -93,10 +91,9 @@ def seat_key(settings: Settings, seat: str) -> tuple[str, str]:
 
 def seat_password(settings: Settings, seat: str) -> str:
     """Return the password of a seat's login, such as `h4kp-9wzn-e2rt-mc6b`: 80 bits."""
-    derived_bytes = _derive("PASSWORD", settings.class_secret.get_secret_value(), seat)
-    # 32 characters, so that each byte gives one without a bias.
-    text = "".join(TYPED[byte % len(TYPED)] for byte in derived_bytes)
-    return "-".join(text[start : start + GROUP] for start in range(0, GROUPS * GROUP, GROUP))
+    found = iter(_derive("PASSWORD", settings.class_secret.get_secret_value(), seat))
+    # There are 32 characters, so that each byte gives one without a bias.
+    return new_password(lambda characters: characters[next(found) % len(characters)])
 
 
 def _derive(name: str, *secrets: str) -> bytes:

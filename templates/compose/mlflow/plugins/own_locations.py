@@ -5,8 +5,8 @@ writes there with the rights of the server: in a folder of the server, in anothe
 artifacts of other users. No setting prevents this. If the stack enables it, this tracking store
 accepts no location from users, and nothing outside of the server's artifacts destination is opened,
 not even for experiments that were created earlier. And MLflow lets every user generate its demo in
-any workspace, also without access to it; here, nobody can. MLflow finds this plugin by the entry
-points beside this file.
+any workspace, also without access to it; here, that is refused. MLflow finds this plugin by the
+entry points beside this file.
 """
 
 import os
