@@ -32,6 +32,8 @@ def test_a_shared_server_must_keep_the_seats_apart(make_stack: MakeStack, tmp_pa
             path = f"{MLFLOW}/runs/get?run_id={runs[other]}"
             assert not in_workspace(api, name, "GET", path).ok
             assert in_workspace(api, other, "GET", path).status_code == FORBIDDEN
+    seen = stack.tool("class", "status", "--json").data["seats"]
+    assert {seat["seat"]: seat["runs"] for seat in seen} == dict.fromkeys(SEATS, 1)
     collected = stack.tool("class", "collect", "--json").data
     rows = csv.DictReader(Path(collected["runs_file"]).read_text("utf-8-sig").splitlines())
     assert {row["run_id"]: row["seat"] for row in rows} == {id_: name for name, id_ in runs.items()}

@@ -97,7 +97,7 @@ class ClassBoard(Board):
         stored = seen.counts.read() if found else {}
         self.trouble = _trouble(seen, found)
         return [
-            _state(seat, found.get(seen.service(seat.seat)), stored.get(seat.seat, Stored()))
+            _state(seat, found.get(seen.service(seat.seat)), stored.get(seat.place, Stored()))
             for seat in seen.seats
         ]
 
@@ -142,7 +142,8 @@ class ClassBoard(Board):
         check_class(plan)
         is_shared = plan.loaded.settings.class_mode == SHARED
         engine = self._engine_of(plan)
-        counts = SeatCounts(engine, is_shared=is_shared, waits=self._waits)
+        place = "workspace" if engine.stack.workspaces else "name"
+        counts = SeatCounts(engine, place=place if is_shared else "", waits=self._waits)
         return Seen(stamp, accesses(plan), engine, counts, is_shared)
 
 

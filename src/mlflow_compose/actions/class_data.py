@@ -168,7 +168,7 @@ def _engines(work: Work, engine: Engine) -> Iterator[tuple[str, Engine]]:
 def _runs(engine: Engine, name: str, found: tuple[Access, ...]) -> list[GradedRun]:
     """Return the runs of a seat, or on a shared server those in the experiments of seats."""
     names = {each.seat: each.names for each in found}
-    places = {each.workspace or each.experiment: each.seat for each in found}
+    places = {each.place: each.seat for each in found}
     runs: list[GradedRun] = []
 
     def keep(part: object) -> None:

@@ -32,6 +32,11 @@ class Access:
     ca_certs: str = field(default="", repr=False)
 
     @property
+    def place(self) -> str:
+        """Where what they store is: their server, or their place on one that the class shares."""
+        return self.workspace or self.experiment or self.seat
+
+    @property
     def names(self) -> str:
         """The names of its people, or the seat's if they are not known."""
         return ", ".join(person.name for person in self.people) or self.seat

@@ -36,23 +36,25 @@ class SeatCounts:
         problem: Why that failed the last time, empty if it did not.
     """
 
-    def __init__(self, engine: Engine, *, is_shared: bool, waits: bool) -> None:
+    def __init__(self, engine: Engine, *, place: str, waits: bool) -> None:
         """Prepare to count.
 
         Args:
             engine: Engine of the stack.
-            is_shared: Whether one server is for all, where each seat has an experiment.
+            place: What a seat has on a server for all, by the column of experiments: workspace
+                or name; empty if each has a server.
             waits: Whether to wait for the sizes of buckets, which otherwise come a bit later.
         """
-        self._engine, self._is_shared, self._waits = engine, is_shared, waits
+        self._engine, self._place, self._waits = engine, place, waits
         self.problem = ""
         self._dialogue: Dialogue[dict[str, Stored]] | None = None
 
     def read(self) -> Mapping[str, Stored]:
-        """Return what is stored in each seat, by its name; nothing if it cannot be read now."""
+        """Return what is stored, by seat or place; nothing if it cannot be read now."""
         if self._dialogue is None:
-            service = "mlflow" if self._is_shared else seats_init.NAME
-            request = {"shared": self._is_shared, "waits": self._waits}
+            service = "mlflow" if self._place else seats_init.NAME
+            backend = self._engine.stack.stores.backend_uri
+            request = {"place": self._place, "backend": backend, "waits": self._waits}
             self._dialogue = Dialogue(self._engine, service, (seats,), request, dict[str, Stored])
         self.problem = ""
         try:

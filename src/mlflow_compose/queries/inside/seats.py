@@ -1,7 +1,7 @@
 """Count what the seats of a class have stored, again for each line of standard input.
 
 Runs in seats-init, which knows the databases, the buckets and the keys of all seats; or in the
-service of MLflow, if one server is for all and each seat has an experiment of its name.
+service of MLflow, if one server is for all and each seat has a workspace or an experiment there.
 """
 
 import json
@@ -28,11 +28,12 @@ SELECT (SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'),
                 (SELECT max(timestamp_ms) FROM trace_info)),
        pg_database_size(current_database())
 """
+# By the column that tells whose an experiment is; for any kind of database.
 COUNT_SHARED = """
-SELECT name, count(run_uuid) FILTER (WHERE r.lifecycle_stage = 'active'),
-       max(greatest(start_time, end_time))
-FROM experiments e LEFT JOIN runs r USING (experiment_id)
-WHERE e.lifecycle_stage = 'active' GROUP BY name
+SELECT e.{place}, count(CASE WHEN r.lifecycle_stage = 'active' THEN 1 END),
+       max(r.start_time), max(r.end_time)
+FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.experiment_id
+GROUP BY e.{place}
 """
 LIMITS = "SET default_transaction_read_only = on; SET statement_timeout = 5000"
 
@@ -41,9 +42,9 @@ Seat = Mapping[str, Any]
 
 def main(request: Request) -> None:
     """Answer every line with what is stored in each seat, by its name."""
-    if request["shared"]:
+    if place := request["place"]:
         for _ in sys.stdin.buffer:
-            answer.item(of_experiments())
+            answer.item(of_places(request["backend"], place))
         return
     seats = json.loads(Path(os.environ["SEATS_FILE"]).read_text(encoding="utf-8"))["seats"]
     sizes = Sizes(seats)
@@ -52,12 +53,27 @@ def main(request: Request) -> None:
         answer.item({seat["name"]: found(seat, sizes) for seat in seats})
 
 
-def of_experiments() -> Mapping[str, Mapping[str, int | None]]:
-    """Return the runs and the last activity of each experiment, by its name."""
-    rows = _rows("", COUNT_SHARED)
+def of_places(backend: str, place: str) -> Mapping[str, Mapping[str, int | None]]:
+    """Return the runs and the last activity in each place of a server, by its name.
+
+    Args:
+        backend: URI of the database.
+        place: Column of experiments that names the place: workspace or name.
+    """
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
+
+    query = COUNT_SHARED.format(place={"workspace": "workspace", "name": "name"}[place])
+    try:
+        with create_engine(backend, poolclass=NullPool).connect() as connection:
+            rows = connection.execute(text(query)).fetchall()
+    except SQLAlchemyError:
+        # The server is down, or is being replaced.
+        return {}
     return {
-        name: {"runs": int(runs), "last": None if last is None else int(last), "storage": None}
-        for name, runs, last in rows
+        name: {"runs": runs, "last": max(filter(None, times), default=None), "storage": None}
+        for name, runs, *times in rows
     }
 
 
