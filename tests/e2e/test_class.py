@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from .docker_stack import DockerStack
 from .handed_out import HandedOut
 from .running import short_in_ci
 from .seats import SEATS, Class, Seat, open_class
+from .tool import tool
 from .tracking import ARTIFACTS, MLFLOW, Api
 
 UNAUTHORIZED, BAD_REQUEST = 401, 400
@@ -201,6 +203,17 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     class_.expect(red, kept)
     errors = class_.stack.tool("class", "reset", "template", "--yes", "--json", code=2).envelope
     assert errors["errors"][0]["message"] == "there is no seat template"
+
+
+def test_a_copy_of_the_folder_must_not_reach_the_seats(class_: Class, tmp_path: Path) -> None:
+    """It has the same addresses, passwords and rendered files."""
+    stack, red = class_.stack, class_.seats["red"]
+    run, copy = stack.log_run(red.api), tmp_path / "copy"
+    shutil.copytree(stack.folder, copy, ignore=shutil.ignore_patterns("run", "data", "*.log"))
+    for command in ("remove", "reset"):
+        done = tool("class", command, "red", "--yes", "--json", code=None, folder=copy)
+        assert done.code in {1, 2}
+        class_.expect(red, run)
 
 
 def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
 from mlflow_compose.actions.class_data import fill, seat_engine, seeding_snapshot
-from mlflow_compose.actions.class_limits import forget_seats
+from mlflow_compose.actions.class_limits import check_running, forget_seats
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.actions.class_shared import leave
 from mlflow_compose.actions.new_settings import with_values
@@ -28,12 +28,13 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     """Remove seats with their runs and artifacts.
 
     Raises:
-        UsageError: There is no class, or no such seat.
+        UsageError: There is no class, or no such seat, or it is not running.
         ClassError: Something could not be deleted.
     """
     plan, engine = work.plan, work.engine_of(work.plan)
     engine.check()
     check_seats(plan, names)
+    check_running(engine)
     delete(work, engine, names, again=False)
     settings = plan.loaded.settings
     forget_seats(plan, names)
@@ -57,13 +58,14 @@ def reset(work: Work, names: Sequence[str], source: str | None = None) -> Result
         source: Name of a snapshot, or path of its folder; None to empty them.
 
     Raises:
-        UsageError: There is no class, or no such seat.
+        UsageError: There is no class, or no such seat, or it is not running.
         ClassError: Something could not be deleted.
         SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
     """
     engine = work.engine_of(work.plan)
     engine.check()
     check_seats(work.plan, names)
+    check_running(engine)
     snapshot = seeding_snapshot(work, source) if source else None
     if snapshot:
         with work.progress.step(f"Reading {snapshot.name}"):
