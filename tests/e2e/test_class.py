@@ -243,6 +243,18 @@ def test_a_seat_must_not_be_hidden_by_an_edited_file(class_: Class) -> None:
     assert stack.health("seat-red") == "healthy"
 
 
+def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> None:
+    """The old ones may have been seen by others."""
+    stack, old = class_.stack, class_.seats["red"]
+    run = stack.log_run(old.api)
+    stack.write(CLASS_SECRET=stack.settings["CLASS_SECRET"][::-1])
+    stack.tool("class", "up")
+    new = class_.seats["red"]
+    assert new.password != old.password
+    class_.expect(new, run)
+    assert old.api.call("GET", READ).status_code == UNAUTHORIZED
+
+
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:
     folder = class_.stack.folder
     grades = folder / "class" / "grades.txt"
