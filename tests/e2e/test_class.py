@@ -243,6 +243,14 @@ def test_a_seat_must_not_be_hidden_by_an_edited_file(class_: Class) -> None:
     assert stack.health("seat-red") == "healthy"
 
 
+def test_settings_of_the_environment_must_stop_a_deletion_before_it_begins(class_: Class) -> None:
+    stack, red = class_.stack, class_.seats["red"]
+    run, seats = stack.log_run(red.api), stack.settings["CLASS_SEATS"]
+    stack.tool("class", "remove", "red", "--yes", code=2, CLASS_SEATS=seats)
+    stack.tool("class", "down", "--volumes", "--yes", code=2, CLASS_MODE="seats")
+    class_.expect(red, run)
+
+
 def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> None:
     """The old ones may have been seen by others."""
     stack, old = class_.stack, class_.seats["red"]

@@ -35,16 +35,17 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     engine.check()
     check_seats(plan, names)
     check_running(engine)
-    delete(work, engine, names, again=False)
     settings = plan.loaded.settings
+    rest = [seat for seat in settings.seats if seat.name not in names]
+    values = {} if settings.class_mode == SHARED else {"CLASS_SEATS": written(rest)}
+    # Before anything is deleted: the environment may set it.
+    change, after = with_values(plan, values, "class remove")
+    delete(work, engine, names, again=False)
     forget_seats(plan, names)
-    if settings.class_mode != SHARED:
-        rest = [seat for seat in settings.seats if seat.name not in names]
-        change, plan = with_values(plan, {"CLASS_SEATS": written(rest)}, "class remove")
-        change.apply()
+    change.apply()
     members = {seat: people for seat, people in read_class(plan).items() if seat not in names}
-    write_class(plan, members)
-    started = start(Work(plan, work.engine_of, work.progress, work.wait_timeout))
+    write_class(after, members)
+    started = start(Work(after, work.engine_of, work.progress, work.wait_timeout))
     lines = [f"removed {', '.join(names)}, with their runs and artifacts"]
     return Result(SeatsRemoved(names), lines, started.errors)
 
