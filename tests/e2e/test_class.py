@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from .docker_stack import DockerStack
 from .handed_out import HandedOut
 from .running import short_in_ci
 from .seats import SEATS, Class, Seat, open_class
+from .tool import tool
 from .tracking import ARTIFACTS, MLFLOW, Api
 
 UNAUTHORIZED, BAD_REQUEST = 401, 400
@@ -203,6 +205,17 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     assert errors["errors"][0]["message"] == "there is no seat template"
 
 
+def test_a_copy_of_the_folder_must_not_reach_the_seats(class_: Class, tmp_path: Path) -> None:
+    """It has the same addresses, passwords and rendered files."""
+    stack, red = class_.stack, class_.seats["red"]
+    run, copy = stack.log_run(red.api), tmp_path / "copy"
+    shutil.copytree(stack.folder, copy, ignore=shutil.ignore_patterns("run", "data", "*.log"))
+    for command in ("remove", "reset"):
+        done = tool("class", command, "red", "--yes", "--json", code=None, folder=copy)
+        assert done.code in {1, 2}
+        class_.expect(red, run)
+
+
 def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(
     class_: Class, tmp_path: Path
 ) -> None:
@@ -228,6 +241,26 @@ def test_a_seat_must_not_be_hidden_by_an_edited_file(class_: Class) -> None:
             assert error["code"] == "data_elsewhere"
             assert ", ".join(sorted(SEATS)) in error["message"]
     assert stack.health("seat-red") == "healthy"
+
+
+def test_settings_of_the_environment_must_stop_a_deletion_before_it_begins(class_: Class) -> None:
+    stack, red = class_.stack, class_.seats["red"]
+    run, seats = stack.log_run(red.api), stack.settings["CLASS_SEATS"]
+    stack.tool("class", "remove", "red", "--yes", code=2, CLASS_SEATS=seats)
+    stack.tool("class", "down", "--volumes", "--yes", code=2, CLASS_MODE="seats")
+    class_.expect(red, run)
+
+
+def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> None:
+    """The old ones may have been seen by others."""
+    stack, old = class_.stack, class_.seats["red"]
+    run = stack.log_run(old.api)
+    stack.write(CLASS_SECRET=stack.settings["CLASS_SECRET"][::-1])
+    stack.tool("class", "up")
+    new = class_.seats["red"]
+    assert new.password != old.password
+    class_.expect(new, run)
+    assert old.api.call("GET", READ).status_code == UNAUTHORIZED
 
 
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:

@@ -173,3 +173,14 @@ def test_hand_outs_must_be_removable(teacher: User) -> None:
     assert remove_handouts(plan) == ()
     assert not folder.exists()
     assert remove_handouts(plan) == ()
+
+
+def test_hand_outs_must_be_removable_from_a_linked_folder(teacher: User) -> None:
+    folder, target = teacher.folder / "class" / "handouts", teacher.folder / "usb"
+    target.mkdir()
+    folder.symlink_to(target)
+    teacher.types("class", "handout")
+    assert any(target.iterdir())
+    assert remove_handouts(load_plan(*read_settings(teacher.env_file, {}), {})) == ()
+    assert folder.is_symlink()
+    assert not any(target.iterdir())

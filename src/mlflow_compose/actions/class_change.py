@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
 from mlflow_compose.actions.class_data import fill, seeding_snapshot
-from mlflow_compose.actions.class_limits import forget_seats
+from mlflow_compose.actions.class_limits import check_running, forget_seats
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.actions.class_shared import leave
 from mlflow_compose.actions.job_script import run_beside
@@ -26,22 +26,24 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     """Remove seats with their runs and artifacts.
 
     Raises:
-        UsageError: There is no class, or no such seat.
+        UsageError: There is no class, or no such seat, or it is not running.
         ClassError: Something could not be deleted.
     """
     plan, engine = work.plan, work.engine_of(work.plan)
     engine.check()
     check_seats(plan, names)
-    delete(work, engine, names, again=False)
+    check_running(engine)
     settings = plan.loaded.settings
+    rest = [seat for seat in settings.seats if seat.name not in names]
+    values = {} if settings.class_mode == SHARED else {"CLASS_SEATS": written(rest)}
+    # Before anything is deleted: the environment may set it.
+    change, after = with_values(plan, values, "class remove")
+    delete(work, engine, names, again=False)
     forget_seats(plan, names)
-    if settings.class_mode != SHARED:
-        rest = [seat for seat in settings.seats if seat.name not in names]
-        change, plan = with_values(plan, {"CLASS_SEATS": written(rest)}, "class remove")
-        change.apply()
+    change.apply()
     members = {seat: people for seat, people in read_class(plan).items() if seat not in names}
-    write_class(plan, members)
-    started = start(replace(work, plan=plan))
+    write_class(after, members)
+    started = start(replace(work, plan=after))
     lines = [f"removed {', '.join(names)}, with their runs and artifacts"]
     return Result(SeatsRemoved(names), lines, started.errors)
 
@@ -55,13 +57,14 @@ def reset(work: Work, names: Sequence[str], source: str | None = None) -> Result
         source: Name of a snapshot, or path of its folder; None to empty them.
 
     Raises:
-        UsageError: There is no class, or no such seat.
+        UsageError: There is no class, or no such seat, or it is not running.
         ClassError: Something could not be deleted.
         SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
     """
     engine = work.engine_of(work.plan)
     engine.check()
     check_seats(work.plan, names)
+    check_running(engine)
     snapshot = seeding_snapshot(work, source) if source else None
     if snapshot:
         fill(work, engine, names, snapshot)

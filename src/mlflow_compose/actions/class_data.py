@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mlflow_compose.actions.class_access import PRIVATE, PRIVATE_FOLDER, accesses
+from mlflow_compose.actions.class_limits import check_running
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class, start
 from mlflow_compose.classroom import Access
 from mlflow_compose.classroom.grades import GradedRun, RunFacts, grades
@@ -45,7 +46,7 @@ def collect(work: Work, now: datetime) -> Result:
         now: The current time, with its time zone.
 
     Raises:
-        UsageError: There is no class.
+        UsageError: There is no class, or it is not running.
         SnapshotError: The data of a seat cannot be read.
         ClassError: The runs of a seat cannot be read.
         FilesError: A file cannot be written.
@@ -54,6 +55,7 @@ def collect(work: Work, now: datetime) -> Result:
     check_class(plan)
     engine = work.engine_of(plan)
     engine.check()
+    check_running(engine)
     folder = plan.paths.classroom / COLLECTED / default_name(now)
     found = accesses(plan)
     runs: list[GradedRun] = []
@@ -86,12 +88,13 @@ def seed(work: Work, source: str) -> Result:
         source: Name of a snapshot of the stack, or path of its folder.
 
     Raises:
-        UsageError: There is no class, or its seats share a server.
+        UsageError: There is no class, it is not running, or its seats share a server.
         SnapshotError: The snapshot is damaged, does not fit, or cannot be loaded.
     """
     snapshot = seeding_snapshot(work, source)
     engine = work.engine_of(work.plan)
     engine.check()
+    check_running(engine)
     fill(work, engine, [seat.name for seat in work.plan.loaded.settings.seats], snapshot)
     started = start(work)
     return Result(started.data, [f"all seats have {snapshot.name}", *started.lines], started.errors)

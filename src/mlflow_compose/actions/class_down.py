@@ -24,20 +24,23 @@ def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool)
     The rest of the env file stays: the folder is an ordinary stack again, without data.
 
     Raises:
-        UsageError: There is no class.
+        UsageError: There is no class, or the environment sets its settings.
         EngineError: Something could not be deleted.
     """
     check_class(plan)
-    stopped = down(plan, engine, progress, volumes=volumes)
     if not volumes:
+        stopped = down(plan, engine, progress, volumes=False)
         return Result(ClassStopped(plan.stack.name, volumes, []), stopped.lines)
     values = {"CLASS_MODE": "none", "CLASS_SEATS": "", **_new_secret(plan)}
+    # Before anything is deleted: the environment may set one of them.
     change, after = with_values(plan, values, "class down")
+    stopped = down(plan, engine, progress, volumes=True)
+    edited = remove_handouts(plan)
+    deleted = _delete(plan.paths.classroom)
+    # Last, so that the command can be repeated if something could not be deleted.
     change.apply()
     # Secrets of the seats are rendered files.
     write(after.rendering(), after.folder)
-    edited = remove_handouts(plan)
-    deleted = _delete(plan.paths.classroom)
     lines = [
         *stopped.lines,
         *(f"deleted {path}" for path in deleted),

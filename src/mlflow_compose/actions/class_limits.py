@@ -3,10 +3,25 @@
 from collections.abc import Collection, Sequence
 
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.engines import Engine
+from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.errors import DataElsewhereError, UsageError
 from mlflow_compose.record import Record, read_record, write_record
 
 HINT = "mlflow-compose class collect keeps what the seats have stored; class down ends the class"
+
+
+def check_running(engine: Engine) -> None:
+    """Make sure that the servers that a command would reach are those of the class itself.
+
+    A copy of its folder has the same ports and passwords, and even the id in rendered files.
+
+    Raises:
+        UsageError: The class is not running.
+    """
+    states = {status.name: status.state for status in engine.status()}
+    if any(states.get(name) != RUNNING for name in ("postgres", "s3") if engine.stack.has(name)):
+        raise UsageError("the class is not running", hint="mlflow-compose class up starts it")
 
 
 def check_no_seats(plan: Plan, does: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow_compose.actions.class_access import accesses
+from mlflow_compose.actions.class_limits import check_running
 from mlflow_compose.actions.class_setup import SHARED, Work, check_class
 from mlflow_compose.classroom import Access
 from mlflow_compose.engines import Engine
@@ -34,12 +35,13 @@ def run_program(work: Work, source: str) -> Result:
         source: Path of the notebook or the script.
 
     Raises:
-        UsageError: There is no class, or the file is not a program.
+        UsageError: There is no class, it is not running, or the file is not a program.
     """
     check_class(work.plan)
     program = program_of(Path(source))
     engine = work.engine_of(work.plan)
     engine.check()
+    check_running(engine)
     errors: list[MlflowComposeError] = []
     found = accesses(work.plan)
     for each in found:

@@ -84,7 +84,8 @@ def remove_private(folder: Path) -> tuple[str, ...]:
             write_manifest({path: known[path] for path in kept}, folder, PRIVATE_FILE)
         else:
             (folder / MANIFEST).unlink(missing_ok=True)
-            remove_empty(folder, folder.parent)
+            if not folder.is_symlink():
+                remove_empty(folder, folder.parent)
     return kept
 
 

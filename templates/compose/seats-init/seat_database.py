@@ -1,5 +1,6 @@
 """Databases and roles of seats, each a copy of one database with MLflow's tables."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
@@ -74,7 +75,10 @@ def exists(seat: Seat, stack: str) -> bool:
 
 
 def create(seat: Seat, stack: str) -> None:
-    """Create a seat's role and database, or set the role's password again."""
+    """Create a seat's role and database, or set the role's password again.
+
+    With another password, its person gets another one, too: MLflow only sets that once.
+    """
     name, role = seat["database"], seat["database"]
     with connected() as cursor:
         ensure_role(cursor, role)
@@ -88,12 +92,44 @@ def create(seat: Seat, stack: str) -> None:
         )
         if name in existing(cursor):
             check_own(cursor, name, stack)
+            set_login(cursor, seat)
             return
         with new_database(cursor, name, TEMPLATE) as new:
             run(cursor, "ALTER DATABASE {} OWNER TO {}", new, role)
             with connected(new) as inside:
                 run(inside, "REASSIGN OWNED BY {} TO {}", TEMPLATE, role)
             comment(cursor, new, mark_of(stack))
+        comment(cursor, role, digest_of(seat), "ROLE")
+
+
+def set_login(cursor: Cursor, seat: Seat) -> None:
+    """Set the password of a seat's person, if CLASS_SECRET has changed since it was last set.
+
+    Otherwise it stays: people may have chosen another one.
+    """
+    from werkzeug.security import generate_password_hash
+
+    cursor.execute(
+        "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = %s",
+        [seat["database"]],
+    )
+    if cursor.fetchone() == (digest_of(seat),):
+        return
+    with connected(seat["database"]) as inside:
+        inside.execute("SELECT to_regclass('public.users')")
+        # Without the table, the server creates both when it starts.
+        if inside.fetchone() != (None,):
+            inside.execute(
+                "UPDATE public.users SET password_hash = %s WHERE username = %s",
+                [generate_password_hash(seat["login"]), seat["name"]],
+            )
+    comment(cursor, seat["database"], digest_of(seat), "ROLE")
+
+
+def digest_of(seat: Seat) -> str:
+    """Return what tells whether a seat has other passwords than before, and not what they are."""
+    # Of 256 random bits, which cannot be guessed; every role can read it.
+    return hashlib.sha256(seat["password"].encode()).hexdigest()
 
 
 def remove(seat: Seat, stack: str) -> None:
@@ -181,10 +217,10 @@ def comment_of(cursor: Cursor, database: str) -> str | None:
     return found[0][0] if found else None
 
 
-def comment(cursor: Cursor, database: str, text: str) -> None:
-    """Set the comment of a database."""
-    statement = sql.SQL("COMMENT ON DATABASE {} IS {}")
-    cursor.execute(statement.format(sql.Identifier(database), sql.Literal(text)))
+def comment(cursor: Cursor, name: str, text: str, kind: str = "DATABASE") -> None:
+    """Set the comment of a database, or of a role."""
+    statement = sql.SQL("COMMENT ON {} {} IS {}")
+    cursor.execute(statement.format(sql.SQL(kind), sql.Identifier(name), sql.Literal(text)))
 
 
 def mark_of(stack: str) -> str:

@@ -88,6 +88,7 @@ def seats_file(settings: Settings, stack_id: str) -> SecretFile:
                 "name": seat.name,
                 "database": own.pg_database,
                 "password": credentials.reveal(own.pg_password),
+                "login": credentials.reveal(own.mlflow_admin_password),
                 "connections": CONNECTIONS,
                 "bucket": bucket_of(settings, seat),
                 "key_id": credentials.reveal(own.minio_access_key),
