@@ -132,8 +132,11 @@ def fill(engine: Engine, snapshot: Snapshot, work: Work) -> None:
     schema = schema_of(engine)
     if any(status.name == "mlflow" for status in engine.status()):
         engine.stop_service("mlflow")
-    load_database(engine, snapshot, schema)
-    query(engine, FORGET_LOGINS)
+    try:
+        load_database(engine, snapshot, schema)
+    finally:
+        # Even if that was interrupted: the logins of a snapshot would open the seat for others.
+        query(engine, FORGET_LOGINS)
     load_objects(engine, snapshot, None, work.progress)
 
 
