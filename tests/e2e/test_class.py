@@ -188,6 +188,13 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     latecomer.write_text("name\nRed\nTemplate\n", encoding="utf-8")
     others = ("postgres", "s3", "mlflow", "seat-red", "seat-ada-lovelace")
     starts = class_.stack.starts(*others)
+    folder = class_.stack.folder / "class"
+    kept_folder = folder.rename(tmp_path / "class")
+    # People whom the roster does not have would get a second seat with the next attempt.
+    folder.symlink_to(tmp_path / "unplugged")
+    class_.stack.tool("class", "add", str(latecomer), code=1)
+    folder.unlink()
+    kept_folder.rename(folder)
     class_.stack.tool("class", "add", str(latecomer))
     assert class_.stack.starts(*others) == starts
     added = class_.seats
@@ -261,6 +268,13 @@ def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> Non
     assert new.password != old.password
     class_.expect(new, run)
     assert old.api.call("GET", READ).status_code == UNAUTHORIZED
+
+
+def test_a_class_without_seats_must_get_new_ones(class_: Class) -> None:
+    class_.stack.tool("class", "remove", *class_.seats, "--yes")
+    class_.stack.tool("class", "add", "--seats", "1")
+    (seat,) = class_.seats.values()
+    class_.expect(seat, class_.stack.log_run(seat.api))
 
 
 def test_the_end_of_a_class_must_leave_nothing_behind(class_: Class) -> None:

@@ -60,7 +60,10 @@ def collect(work: Work, now: datetime) -> Result:
     found = accesses(plan)
     runs: list[GradedRun] = []
     try:
-        folder.mkdir(parents=True, mode=PRIVATE_FOLDER)
+        # `parents` would create these with another mode.
+        for above in (folder.parent.parent, folder.parent):
+            above.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+        folder.mkdir(mode=PRIVATE_FOLDER)
         for name, each in _engines(work, engine):
             with progress.step(f"Collecting {name}"):
                 settings = public_values(plan.loaded.settings)
@@ -146,8 +149,11 @@ def _fill(engine: Engine, snapshot: Snapshot, progress: Progress) -> None:
     schema = schema_of(engine)
     if any(status.name == "mlflow" for status in engine.status()):
         engine.stop_service("mlflow")
-    load_database(engine, snapshot, schema)
-    query(engine, FORGET_LOGINS)
+    try:
+        load_database(engine, snapshot, schema)
+    finally:
+        # Even if that was interrupted: the logins of a snapshot would open the seat for others.
+        query(engine, FORGET_LOGINS)
     load_objects(engine, snapshot, None, progress)
 
 

@@ -129,16 +129,17 @@ def add(work: Work, members: Members) -> Result:
     plan = work.plan
     check_class(plan)
     before = read_class(plan)
-    seats = plan.loaded.settings.seats
-    if seats:
-        _warn(work, len(members), running=len(seats))
-        values = {"CLASS_SEATS": written([*seats, *_seats(plan, members)])}
-        change, plan = with_values(plan, values, "class add")
-        change.apply()
+    settings, values = plan.loaded.settings, dict[str, str]()
+    if settings.class_mode == SEATS:
+        _warn(work, len(members), running=len(settings.seats))
+        values["CLASS_SEATS"] = written([*settings.seats, *_seats(plan, members)])
     else:
         check_logins(plan, [*members])
-    known = before or {seat.name: () for seat in seats}
+    change, plan = with_values(plan, values, "class add")
+    known = before or {seat.name: () for seat in settings.seats}
+    # First: seats without people would be added a second time if it cannot be written.
     write_class(plan, {**known, **members})
+    change.apply()
     return start(replace(work, plan=plan))
 
 
