@@ -20,11 +20,14 @@ def arrivals(start: Callable[[], object], addresses: Sequence[str]) -> Mapping[s
     found: dict[str, float] = {}
     ended = threading.Event()
 
+    def look() -> None:
+        for address in addresses:
+            if address not in found and answers(address):
+                found[address] = time.perf_counter() - began
+
     def watch() -> None:
         while not ended.is_set():
-            for address in set(addresses) - set(found):
-                if answers(address):
-                    found[address] = time.perf_counter() - began
+            look()
             ended.wait(PAUSE)
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -34,6 +37,8 @@ def arrivals(start: Callable[[], object], addresses: Sequence[str]) -> Mapping[s
     finally:
         ended.set()
         watcher.join()
+    # The last servers may have become healthy since the watcher looked.
+    look()
     return found
 
 

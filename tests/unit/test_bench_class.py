@@ -1,9 +1,12 @@
 """The benchmark of classes: its arithmetic and page; `make bench-class` runs the rest."""
 
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from bench.classroom.arrivals import arrivals
 from bench.classroom.clients import Waits, joined, percentile
 from bench.classroom.figures import FIGURES
 from bench.classroom.fitting import fitting, plain_memory
@@ -34,6 +37,54 @@ RESULTS = Results(
     },
     notes=["A remark."],
 )
+
+
+class Healthy(HTTPServer):
+    """A server that is healthy once it serves, and knows whether it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        super().__init__(("127.0.0.1", 0), Answer, bind_and_activate=False)
+        self.server_bind()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def serve(self) -> None:
+        self.server_activate()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """The answer of a healthy server."""
+
+    server: Healthy
+
+    def do_GET(self) -> None:
+        self.server.asked.set()
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_becomes_healthy_last_must_count() -> None:
+    with Healthy() as late, Healthy() as early:
+        early.serve()
+
+        def start() -> None:
+            # The other one was looked at before.
+            assert early.asked.wait(10)
+            late.serve()
+
+        assert arrivals(start, [late.address, early.address]).keys() == {
+            late.address,
+            early.address,
+        }
+        for server in (late, early):
+            server.shutdown()
 
 
 @pytest.mark.parametrize(
