@@ -18,6 +18,7 @@ from bench.classroom import measuring
 from bench.classroom.fitting import plain_memory
 from bench.classroom.measuring import Scale
 from bench.classroom.page import lines, page
+from bench.classroom.promises import broken
 from bench.classroom.results import Results, from_json, merged, to_json
 from bench.classroom.room import DOCKER, ENGINES
 from bench.commands import run_program
@@ -48,6 +49,8 @@ def main() -> None:
     print(f"\n{lines(results, plain_memory(PLAIN))}")
     if options.publish:
         write(results, PUBLISHED)
+    if problems := "\n".join(broken(results)):
+        raise SystemExit(problems)
 
 
 def arguments() -> argparse.Namespace:

@@ -13,6 +13,7 @@ from bench.classroom.figures import (
     START,
 )
 from bench.classroom.fitting import fitting
+from bench.classroom.promises import LIMITS
 from bench.classroom.results import Results
 from bench.figures import Figure
 from bench.table import machine_text, markdown, number, terminal
@@ -62,7 +63,8 @@ ABOUT_ISOLATION = """\
 ## A seat beside a busy one
 
 One client logs 400 metrics, each as soon as the one before is answered: first alone, then while
-eight clients of another seat do the same without a pause.
+eight clients of another seat do the same without a pause. The benchmark fails if the median is more
+than {slower:g} times as long.
 """
 ABOUT_SHARED = """\
 ## A shared server
@@ -89,7 +91,7 @@ def page(results: Results, plain: float) -> str:
         *section(ABOUT_FITTING.format(plain=plain), fitting_rows(results, plain)),
         *section(ABOUT_DISK, rows(results, DISK)),
         *section(ABOUT_BUSY, rows(results, BUSY)),
-        *section(ABOUT_ISOLATION, rows(results, ISOLATION)),
+        *section(ABOUT_ISOLATION.format(slower=LIMITS["slower"]), rows(results, ISOLATION)),
         *section(filled(ABOUT_SHARED, results), rows(results, SHARED)),
     )
     return "\n".join(parts)

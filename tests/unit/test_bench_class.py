@@ -12,6 +12,7 @@ from bench.classroom.figures import FIGURES
 from bench.classroom.fitting import fitting, plain_memory
 from bench.classroom.page import lines, page
 from bench.classroom.planning import planned
+from bench.classroom.promises import broken
 from bench.classroom.results import Results, from_json, merged, to_json
 from bench.classroom.room import DOCKER, LOCAL
 from mlflow_compose.classroom.costs import MEASURED
@@ -106,6 +107,23 @@ def test_memory_must_say_how_many_plain_stacks_and_seats_fit() -> None:
     """Of 24 GiB; in the memory of 40 seats and their servers fit 4 plain stacks of 2,000 MB."""
     assert fitting(RESULTS, DOCKER, 2000.0) == {"plain_fit": 12, "plain_equal": 4, "seats_fit": 120}
     assert fitting(RESULTS, LOCAL, 2000.0) == {}
+
+
+def test_a_broken_promise_must_be_named() -> None:
+    assert [*broken(RESULTS)] == []
+    worse = replace(RESULTS, values={DOCKER: {"slower": 3.5}, LOCAL: {"shared_failed": 1.0}})
+    assert [*broken(worse)] == [
+        "docker: slower must be at most 3, got 3.5",
+        "local: shared_failed must be at most 0, got 1",
+    ]
+
+
+def test_the_published_results_must_keep_the_promises() -> None:
+    text = (PUBLISHED / "classroom.json").read_text(encoding="utf-8")
+    found = from_json(text)
+    assert [*broken(found)] == []
+    for engine in (DOCKER, LOCAL):
+        assert {"slower", "shared_failed", "busy_failed"} <= {*found.values[engine]}
 
 
 def test_results_of_two_runs_must_be_merged() -> None:

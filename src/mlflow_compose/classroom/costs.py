@@ -34,9 +34,9 @@ class Costs:
     requests_per_seat: float
 
 
-# Memory is what `make bench-class` measured with Docker, rounded up; a test compares whatever is
-# published in docs/benchmark/classroom.json. What stays free, the images and the pace of a person
-# are assumptions.
+# What `make bench-class` measured with Docker, rounded; a test compares it with what is published
+# in docs/benchmark/classroom.json. What stays free, the images and the pace of a person are
+# assumptions.
 MEASURED = Costs(
     system_memory=1 * GB,
     shared_memory=600 * MB,
@@ -45,9 +45,9 @@ MEASURED = Costs(
     shared_disk=2 * GB,
     # A database of 11 MB, as measured; the rest is for artifacts and logs.
     seat_disk=60 * MB,
-    start_cpu=4,
-    shared_start=10,
+    start_cpu=6,
+    shared_start=7,
     # A person who logs a metric each second while a browser shows the run.
-    requests_per_core=50,
+    requests_per_core=55,
     requests_per_seat=2,
 )
