@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,21 @@ def test_one_broken_seat_must_not_stop_the_others(class_: Class) -> None:
     assert class_.stack.starts(*others) == starts
     class_.expect(lilei, run)
     class_.stack.log_run(ada.api)
+    with_a_taken_port(class_, red)
+
+
+def with_a_taken_port(class_: Class, seat: Seat) -> None:
+    """Only the seat does not start, until its port is free again."""
+    class_.stack.stop(f"seat-{seat.name}")
+    port = int(seat.url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        output = class_.stack.tool("class", "up", "--json", code=1)
+        (error,) = output.envelope["errors"]
+        assert error["message"].startswith(f"port {port} is already in use by ")
+        ready = {each["seat"]: each["ready"] for each in output.data["seats"]}
+        assert ready == {name: name != seat.name for name in class_.seats}
+    class_.stack.tool("class", "up")
+    class_.stack.log_run(seat.api)
 
 
 @short_in_ci

@@ -85,9 +85,11 @@ class FakeEngine:
     def start_service(self, name: str) -> None:
         self._called(f"start_service {name}")
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         del progress, wait_timeout
-        self._called("start")
+        self._called(" ".join(["start", *(f"without {name}" for name in without)]))
         self.statuses = ALL_WELL
         return []
 

@@ -57,12 +57,14 @@ class Disk(FakeEngine):
         super().check_data(start_empty=start_empty, held=held)
         self._data.check(held)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         self._data.create()
         for name in self.stack.folders:
             data_path(self._folder, name).mkdir(exist_ok=True)
         self._data.claim_shared()
-        return super().start(progress, wait_timeout=wait_timeout)
+        return super().start(progress, wait_timeout=wait_timeout, without=without)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         if volumes:

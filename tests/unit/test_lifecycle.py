@@ -95,6 +95,18 @@ def test_up_must_start_nothing_if_a_port_is_taken(
     assert engine.calls == ["check", "check_data", "held_ports"]
 
 
+def test_up_must_start_the_others_if_the_port_of_a_seat_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlflow_compose.engines.ports.is_taken", lambda _, port: port == 5201)
+    found = plan(tmp_path, "CLASS_MODE=seats", "CLASS_SEATS=ada=5201 ben=5202", "MLFLOW_AUTH=basic")
+    engine = FakeEngine(found.stack, owners={5201: "the container x"}, held=frozenset())
+    (error,) = up(engine, found).errors
+    assert str(error) == "port 5201 is already in use by the container x, so seat-ada cannot use it"
+    assert "give the seat another port in CLASS_SEATS, such as 5203" in str(error.hint)
+    assert engine.calls[-1] == "start without seat-ada"
+
+
 def test_up_must_report_settings_that_the_environment_changed(tmp_path: Path) -> None:
     screen = FakeScreen()
     found = plan(tmp_path, "PG_PASSWORD=file-password", environ={"PG_PASSWORD": "hunter2"})

@@ -1,7 +1,7 @@
 """A stack during a migration: failures, edits by its owner, and the output of `status`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,8 +110,10 @@ class Scripted(FakeEngine):
         self._world.started.append("stopped")
         return ""
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
-        del wait_timeout
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
+        del wait_timeout, without
         world, kind = self._world, self._kind
         world.started.append(kind)
         assert ongoing_migration(world.paths)

@@ -16,7 +16,7 @@ from mlflow_compose.engines import Engine, ServiceStatus
 from mlflow_compose.engines.base import RUNNING
 from mlflow_compose.engines.rolling import roll
 from mlflow_compose.engines.verdict import failure
-from mlflow_compose.errors import ClassError, ServiceError
+from mlflow_compose.errors import ClassError, PortTakenError, ServiceError
 from mlflow_compose.queries import SeatCounts, Stored
 from mlflow_compose.result import NoProgress
 
@@ -127,10 +127,11 @@ class ClassBoard(Board):
         """
         with self._alone():
             work = Work(self._plan_of(), self._engine_of, NoProgress(), HEALTHY_WITHIN)
+            service = service_of(seat, is_shared=False)
             errors = reset(work, [seat]).errors
         for error in errors:
             # Another seat may have been broken before.
-            if not isinstance(error, ServiceError) or error.service == f"seat-{seat}":
+            if not isinstance(error, ServiceError | PortTakenError) or error.service == service:
                 raise error
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """`up`, `status`, `logs` and `verify`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -69,11 +69,11 @@ def up(  # noqa: PLR0913 - independent options
     engine.check()
     change = _check_data(plan, engine, progress, engine_of)
     _write_files(plan)
-    check_ports(engine)
+    taken = check_ports(engine)
     engine.prepare(progress)
     _check_stores(plan, engine, change)
     record_start(plan, change)
-    failures = _start(plan, engine, progress, wait_timeout)
+    failures = [*taken.values(), *_start(plan, engine, progress, wait_timeout, taken)]
     unmark(plan.paths)
     proof = verify(engine, progress) if prove else Result()
     return _started(engine, replace(proof, errors=[*proof.errors, *failures]))
@@ -200,11 +200,15 @@ def _check_stores(plan: Plan, engine: Engine, change: Change | None) -> None:
 
 
 def _start(
-    plan: Plan, engine: Engine, progress: Progress, wait_timeout: float
+    plan: Plan,
+    engine: Engine,
+    progress: Progress,
+    wait_timeout: float,
+    without: Collection[str],
 ) -> Sequence[ServiceError]:
     """Start the stack; if the tracking server fails, report the cause."""
     try:
-        failures = engine.start(progress, wait_timeout=wait_timeout)
+        failures = engine.start(progress, wait_timeout=wait_timeout, without=without)
         record_versions(plan)
     except ServiceError as error:
         # Other services log their own errors; MLflow only a traceback of its database driver.

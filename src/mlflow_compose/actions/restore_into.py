@@ -81,8 +81,11 @@ def _check_folder(plan: Plan, env_file: Path) -> None:
 
 
 def _create(plan: Plan, env_file: Path, source: Path, progress: Progress) -> None:
-    name = project_name(env_file.resolve().parent.name)
-    created = init_from_snapshot(env_file, {NAME: name, **other_ports(plan.stack)}, source, None)
+    values = {NAME: project_name(env_file.resolve().parent.name), **other_ports(plan.stack)}
+    if plan.loaded.settings.class_mode == "seats":
+        # They are not in a snapshot, and their ports are in use.
+        values |= {"CLASS_MODE": "none", "CLASS_SEATS": ""}
+    created = init_from_snapshot(env_file, values, source, None)
     # Also what the environment sets.
     if used := external_places(_settings(env_file, plan)):
         env_file.unlink()

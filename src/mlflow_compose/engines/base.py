@@ -157,13 +157,15 @@ class Engine(Protocol):
             EngineError: Something could not be downloaded or built.
         """
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         """Start all services and wait, in seconds, until each is healthy or done.
 
         Independent services are started last, and each may take that long.
 
         Returns:
-            Failures of independent services.
+            Failures of independent services, apart from those `without`, which are not started.
 
         Raises:
             ServiceFailedError: Another service ended, or keeps ending.

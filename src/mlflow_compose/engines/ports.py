@@ -3,17 +3,19 @@
 import errno
 import socket
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
 from mlflow_compose.engines.base import Engine
 from mlflow_compose.errors import PortTakenError, SettingsError
 from mlflow_compose.machine import own_addresses
-from mlflow_compose.stack import PublishedPort, Stack
+from mlflow_compose.stack import PublishedPort, Service, Stack
 from mlflow_compose.stack.site import LOOPBACK
 
 MAX_PORT = 65535
+# Setting in which each seat of a class has its port.
+SEATS = "CLASS_SEATS"
 # Environment variable of a local stack's processes: the folder of its rendered files.
 STACK_FOLDER = "STACK_FOLDER"
 # Seconds.
@@ -22,8 +24,11 @@ CONNECT_TIMEOUT = 0.5
 NOT_LOCAL = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL})
 
 
-def check_ports(engine: Engine) -> None:
+def check_ports(engine: Engine) -> Mapping[str, PortTakenError]:
     """Make sure that the ports that the stack publishes are free, or its own.
+
+    Returns:
+        What is wrong with ports of independent services, by service: the others can start.
 
     Raises:
         SettingsError: The address that they bind to is not one of this machine.
@@ -32,29 +37,45 @@ def check_ports(engine: Engine) -> None:
     for address in sorted({port.address for _, port in engine.stack.ports}):
         _check_address(address)
     held = engine.held_ports()
+    taken: dict[str, PortTakenError] = {}
+    for service, error in chain(_taken_ports(engine, held), _taken_inner_ports(engine, held)):
+        if not service.is_independent:
+            raise error
+        taken.setdefault(service.name, error)
+    return taken
+
+
+def _taken_ports(engine: Engine, held: Collection[int]) -> Iterator[tuple[Service, PortTakenError]]:
+    """Yield services whose published ports another process uses."""
     for service, port in engine.stack.ports:
         if port.published in held or not is_taken(port.address, port.published):
             continue
-        owner = holder_of(engine, port.published) or "another process"
-        raise PortTakenError(
-            f"port {port.published} is already in use by {owner}, so {service.name} cannot use it",
-            hint=_hint(port, engine),
-        )
-    _check_inner_ports(engine, held)
+        message = f"{_in_use(engine, port.published)}, so {service.name} cannot use it"
+        yield service, PortTakenError(message, service=service.name, hint=_hint(port, engine))
 
 
-def _check_inner_ports(engine: Engine, held: Collection[int]) -> None:
-    """Make sure that the ports are free on which servers listen behind the proxy."""
+def _taken_inner_ports(
+    engine: Engine, held: Collection[int]
+) -> Iterator[tuple[Service, PortTakenError]]:
+    """Yield services for which another process uses the port behind the proxy."""
     for service in engine.stack.services:
         for port in service.inner_ports:
             if port in held or not is_taken(LOOPBACK, port):
                 continue
-            owner = holder_of(engine, port) or "another process"
-            raise PortTakenError(
-                f"port {port} is already in use by {owner}, so {service.name} cannot use it "
-                "behind the proxy",
-                hint="set STACK_TLS_OFFSET in .env to another number, or stop what holds the port",
+            yield (
+                service,
+                PortTakenError(
+                    f"{_in_use(engine, port)}, so {service.name} cannot use it behind the proxy",
+                    service=service.name,
+                    hint="set STACK_TLS_OFFSET in .env to another number, or stop what holds the "
+                    "port",
+                ),
             )
+
+
+def _in_use(engine: Engine, port: int) -> str:
+    owner = holder_of(engine, port) or "another process"
+    return f"port {port} is already in use by {owner}"
 
 
 def holder_of(engine: Engine, port: int) -> str | None:
@@ -129,10 +150,13 @@ def _process(pid: int) -> str | None:
 
 
 def other_ports(stack: Stack) -> dict[str, str]:
-    """Return settings with free ports for a stack that is to run beside this one."""
+    """Return settings with free ports for a stack that is to run beside this one.
+
+    Not for the seats of a class, which another stack does not have.
+    """
     used = {port.published for _, port in stack.ports}
     found: dict[str, str] = {}
-    for _, port in stack.ports:
+    for port in [port for _, port in stack.ports if port.variable != SEATS]:
         free = _free_port(port, used)
         used.add(free)
         found[port.variable] = _value(port, free)
@@ -145,6 +169,8 @@ def _value(port: PublishedPort, number: int) -> str:
 
 def _hint(port: PublishedPort, engine: Engine) -> str:
     free = _free_port(port, {other.published for _, other in engine.stack.ports})
+    if port.variable == SEATS:
+        return f"give the seat another port in {SEATS}, such as {free}, or stop what holds the port"
     value = _value(port, free)
     airplay = sys.platform == "darwin" and port.published == 5000  # noqa: PLR2004 - AirPlay's
     reason = "macOS uses 5000 for AirPlay; " if airplay else ""

@@ -1,7 +1,7 @@
 """Wait for services that do not need each other: one that fails does not stop the others."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mlflow_compose.engines.base import CREATED, EXITED, RESTARTING, ServiceStatus
@@ -76,10 +76,16 @@ def _roll(
         time.sleep(POLL_EVERY)
 
 
-def only(stack: Stack, *, independent: bool) -> Stack:
-    """Return a stack with its independent services only, or with the others."""
+def only(stack: Stack, *, independent: bool, without: Collection[str] = ()) -> Stack:
+    """Return a stack with its independent services only, or with the others.
+
+    Args:
+        stack: The stack.
+        independent: Which of the two.
+        without: Names of services that are left out.
+    """
     chosen = (each for each in stack.services if each.is_independent == independent)
-    return replace(stack, services=tuple(chosen))
+    return replace(stack, services=tuple(each for each in chosen if each.name not in without))
 
 
 def of_stack(stack: Stack, found: Iterable[ServiceStatus]) -> tuple[ServiceStatus, ...]:

@@ -51,9 +51,11 @@ class SeatEngine:
         """Prepare what services run from."""
         self.engine.prepare(progress)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         """Start the class; what runs stays as it is."""
-        return self.engine.start(progress, wait_timeout=wait_timeout)
+        return self.engine.start(progress, wait_timeout=wait_timeout, without=without)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop the seat's server only.

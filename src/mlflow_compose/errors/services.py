@@ -16,9 +16,17 @@ class BuildError(EngineError):
 
 
 class PortTakenError(MlflowComposeError):
-    """Another process listens on a port that the stack publishes."""
+    """Another process listens on a port that a service publishes.
+
+    Attributes:
+        service: Name of the service, empty if it is not one of the stack's.
+    """
 
     code = "port_taken"
+
+    def __init__(self, message: str, *, service: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.service = service
 
 
 class OtherStackError(MlflowComposeError):

@@ -79,7 +79,9 @@ class DockerEngine:
                 progress.command(self.command("build", service.name))
                 images.build(self._client, self.stack, service, progress)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         """Start all services and wait until each is healthy or done."""
         containers = self._without_outdated(self._view.containers_now())
         self._remove_orphans(progress, containers)
@@ -87,7 +89,7 @@ class DockerEngine:
         before = self._statuses(containers)
         start = Start(self.stack, self._client, self.command, self.status, progress, wait_timeout)
         start.base(before)
-        return start.independent()
+        return start.independent(without)
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Stop and remove all services; with `volumes`, their data too."""

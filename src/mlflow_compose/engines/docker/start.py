@@ -2,8 +2,9 @@
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlflow_compose.engines.base import ServiceStatus
@@ -67,16 +68,23 @@ class Start:
         if verdict.failed:
             raise self._failure(verdict)
 
-    def independent(self) -> Sequence[ServiceError]:
-        """Start the other services; return the failures of those that did not start."""
-        stack = only(self.stack, independent=True)
+    def independent(self, without: Collection[str]) -> Sequence[ServiceError]:
+        """Start the other services; return the failures of those that did not start.
+
+        Args:
+            without: Services that are not started.
+        """
+        stack = only(self.stack, independent=True, without=without)
         if not stack.services:
             return []
         jobs = [service for service in stack.services if service.one_shot]
-        self.progress.command(self.command(*OPTIONS))
+        # Of those, Compose starts no containers.
+        none = dict.fromkeys(without, 0)
+        scales = chain.from_iterable(("--scale", f"{name}=0") for name in none)
+        self.progress.command(self.command(*OPTIONS, *scales))
         names = f"{len(stack.services) - len(jobs)} more servers"
         with self.progress.step(f"Creating {names}"), docker_errors(stack, "docker compose up"):
-            self.client.compose.up(detach=True, no_build=True, quiet=True)
+            self.client.compose.up(detach=True, no_build=True, quiet=True, scales=none)
         verdicts = roll(
             stack, lambda: of_stack(stack, self.look()), self.progress, self.wait_timeout
         )

@@ -23,10 +23,9 @@ from mlflow_compose.engines.local.starts import Starts
 from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.traces import LOGS, remove_traces
-from mlflow_compose.engines.local.watch import watch
+from mlflow_compose.engines.local.watch import check, watch
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.rolling import failures, only, roll
-from mlflow_compose.engines.verdict import failure
 from mlflow_compose.errors import EngineError, ServiceError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
@@ -81,25 +80,23 @@ class LocalEngine:
             availability.create_user(service)
         packages.install(self.stack, self._folder, self._installer_environ, progress)
 
-    def start(self, progress: Progress, *, wait_timeout: float) -> Sequence[ServiceError]:
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
         """Start all services and wait until each is healthy or done."""
-        needed, rest = only(self.stack, independent=False), only(self.stack, independent=True)
-        names = ", ".join(service.name for service in needed.services)
-        with progress.step(f"Starting {names}"):
+        needed = only(self.stack, independent=False)
+        rest = only(self.stack, independent=True, without=without)
+        look = partial(self._read_status, timeout=STARTING_TIMEOUT)
+        with progress.step(f"Starting {', '.join(each.name for each in needed.services)}"):
             self._create_folders()
             self._supervise()
-            verdict = watch(needed, lambda: self._quick_status(needed), progress, wait_timeout)
+            for service in without:
+                self._supervisor.stop_process(service)
+            verdict = watch(needed, partial(look, needed), progress, wait_timeout)
             self._data.claim_shared()
-        if verdict.failed:
-            if verdict.culprit is None:
-                raise EngineError("the stack did not start", hint="mlflow-compose logs shows why")
-            lines = self._last_lines(verdict.culprit.name)
-            raise failure(verdict, verdict.culprit, lines, wait_timeout)
-        verdicts = roll(rest, partial(self._quick_status, rest), progress, wait_timeout)
+        check(verdict, self._last_lines, wait_timeout)
+        verdicts = roll(rest, partial(look, rest), progress, wait_timeout)
         return failures(verdicts, self._last_lines, wait_timeout)
-
-    def _quick_status(self, stack: Stack) -> tuple[ServiceStatus, ...]:
-        return self._read_status(stack, STARTING_TIMEOUT)
 
     def _last_lines(self, service: str) -> list[str]:
         return [self.stack.mask(line) for line in self._start_logs.last(service, SHOWN_LINES)]

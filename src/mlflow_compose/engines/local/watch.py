@@ -1,16 +1,18 @@
 """Wait until the services are up, or until waiting is pointless."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mlflow_compose.engines.base import EXITED, ServiceStatus
 from mlflow_compose.engines.verdict import (
     RESTARTS_TO_GIVE_UP,
     Verdict,
+    failure,
     find_culprit,
     is_up,
     restarts,
 )
+from mlflow_compose.errors import EngineError
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Stack
 
@@ -54,3 +56,24 @@ def watch(
 def _has_failed(stack: Stack, status: ServiceStatus) -> bool:
     """Tell whether a job failed."""
     return stack.service(status.name).one_shot and status.state == EXITED and status.exit_code != 0
+
+
+def check(
+    verdict: Verdict, last_lines: Callable[[str], Iterable[str]], wait_timeout: float
+) -> None:
+    """Raise the error of a start that failed.
+
+    Args:
+        verdict: Verdict on the start.
+        last_lines: Returns the last lines of a service's log.
+        wait_timeout: Seconds that the start could take.
+
+    Raises:
+        ServiceError: A service failed.
+        EngineError: The stack did not start, for another reason.
+    """
+    if not verdict.failed:
+        return
+    if verdict.culprit is None:
+        raise EngineError("the stack did not start", hint="mlflow-compose logs shows why")
+    raise failure(verdict, verdict.culprit, last_lines(verdict.culprit.name), wait_timeout)
