@@ -8,7 +8,8 @@ command has prepared, and several workers are forked from it.
     python serve.py server --workers=2 ...
 
 The tables of an empty database are created at once, not by some fifty migrations one by one. A
-worker that has grown beyond WORKER_MEMORY (mebibytes) is replaced between requests.
+worker that has grown beyond WORKER_MEMORY (mebibytes) is replaced between requests; a server without
+workers ends beyond SERVER_MEMORY.
 
 All of this depends on names that MLflow does not publish: other versions than those in SERIES run
 as `mlflow server` does.
@@ -161,6 +162,7 @@ def run_uvicorn(command: Sequence[str], extra_env: Mapping[str, str]) -> NoRetur
     import_module(command[-1].partition(":")[0])
     open_stores()
     share_with_workers()
+    limit_memory("SERVER_MEMORY")
     uvicorn.main([*command[1 + len(UVICORN) :]], prog_name="uvicorn")
     raise SystemExit
 
@@ -205,13 +207,19 @@ class Worker(ForkProcess):
         for number in (signal.SIGINT, signal.SIGTERM):
             # Until uvicorn sets its own, those of the supervisor would only be put in its queue.
             signal.signal(number, signal.SIG_DFL)
-        if limit := int(os.environ.get("WORKER_MEMORY", "0")) * MEBIBYTE:
-            threading.Thread(target=end_above, args=(limit,), daemon=True).start()
+        limit_memory("WORKER_MEMORY")
         super().run()
 
 
+def limit_memory(variable: str) -> None:
+    """Let this process end once it needs more memory than a variable says, if that is set."""
+    limit = int(os.environ.get(variable, "0")) * MEBIBYTE
+    if limit and sys.platform == "linux":
+        threading.Thread(target=end_above, args=(limit,), daemon=True).start()
+
+
 def end_above(limit: int) -> None:
-    """End this process gracefully, once its memory is above the limit in bytes.
+    """End this process gracefully once its memory is above the limit in bytes.
 
     Requests that it has accepted are answered first; the supervisor then starts another worker.
     Only one worker at a time: meanwhile, the others accept all connections.
@@ -222,7 +230,7 @@ def end_above(limit: int) -> None:
     # Held until this process has ended.
     lock = os.open(Path(tempfile.gettempdir()) / "ending-worker", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    print(f"worker {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
+    print(f"process {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(int(os.environ.get("WORKER_ENDS_WITHIN", ENDS_WITHIN)))
     # Otherwise a client that has gone silent would keep the lock, and no worker would be replaced.

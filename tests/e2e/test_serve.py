@@ -216,7 +216,7 @@ def answers(api: Api) -> bool:
 
 @contextmanager
 def server_with(
-    stack: LocalStack, folder: Path, **variables: str
+    stack: LocalStack, folder: Path, workers: int = 2, **variables: str
 ) -> Iterator[tuple[psutil.Process, Api]]:
     """Start a second server beside a stack, with the stack's packages and a database of its own."""
     (port,) = free_ports(1)
@@ -224,7 +224,7 @@ def server_with(
     # It does not belong to the stack.
     del environ["STACK_SERVICE"], environ["STACK_FOLDER"]
     command = (
-        *("python", "mlflow/serve.py", "server", f"--port={port}", "--workers=2"),
+        *("python", "mlflow/serve.py", "server", f"--port={port}", f"--workers={workers}"),
         *(f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}"),
         "--uvicorn-opts=--loop uvloop --http httptools",
     )
@@ -253,12 +253,27 @@ def test_a_worker_that_has_grown_too_large_must_be_replaced_between_requests(
 
 
 @local_only("both engines run the same server")
+def test_a_server_of_one_process_must_end_when_it_has_grown_too_large(
+    shared: LocalStack, tmp_path: Path
+) -> None:
+    """For example that of a seat, which supervisord starts again."""
+    with server_with(shared, tmp_path, workers=1, SERVER_MEMORY="1") as (server, api):
+        with connected(api) as client:
+            wait_until(lambda: not answers(api), seconds=30, what="it accepts no new connections")
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(64).startswith(b"HTTP/1.1 200 OK")
+        assert server.wait(timeout=30) == 0
+
+
+@local_only("both engines run the same server")
 def test_a_client_that_has_gone_silent_must_not_keep_a_worker_from_being_replaced(
     shared: LocalStack, tmp_path: Path
 ) -> None:
     """For example a laptop that was closed during an upload."""
-    limits = {"WORKER_MEMORY": "1", "WORKER_ENDS_WITHIN": "2"}
-    with server_with(shared, tmp_path, **limits) as (server, api), connected(api) as client:
+    with (
+        server_with(shared, tmp_path, WORKER_MEMORY="1", WORKER_ENDS_WITHIN="2") as (server, api),
+        connected(api) as client,
+    ):
         client.sendall(UNFINISHED)
         before = {worker.pid for worker in server.children()}
 

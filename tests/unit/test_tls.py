@@ -112,7 +112,7 @@ def test_the_proxy_must_be_rendered_with_its_secrets(make: Any) -> None:  # noqa
     assert rendered.files["proxy/ca.crt"].text == CERTIFICATE.ca
     assert rendered.secrets["tls_key.pem"].text == CERTIFICATE.key
     assert all("PRIVATE KEY" not in file.text for file in rendered.files.values())
-    assert text.count("reverse_proxy") == text.count("tls_key.pem") == 3
+    assert text.count("import service") == text.count("tls_key.pem") == 3
     for line in ("admin off", "auto_https off", "persist_config off", "network_proxy none"):
         assert f"\t{line}\n" in text
 
@@ -201,6 +201,58 @@ def test_the_seats_of_a_class_must_be_behind_the_proxy(
     assert client_environment(own, "lan", "192.0.2.10", {}).values(secrets=False)[
         "MLFLOW_TRACKING_URI"
     ] == ("https://192.0.2.10:5202")
+
+
+@pytest.mark.parametrize(
+    ("make", "upstreams"),
+    [
+        (stack, {"/ada": "seat-ada:5000", "/ben": "seat-ben:5000"}),
+        (local_stack, {"/ada": "127.0.0.1:15201", "/ben": "127.0.0.1:15202"}),
+    ],
+)
+def test_seats_must_share_one_port_with_a_path_for_each(
+    make: Any,  # noqa: ANN401 - a function
+    upstreams: dict[str, str],
+) -> None:
+    given = {**OPEN, **CLASS, "CLASS_TLS_PORT": "8443"}
+    found: Stack = make(lan_names=LAN, **given)
+    first, shared = found.listeners
+    assert (first.is_shared, shared.is_shared) == (False, True)
+    assert {route.port.path: route.upstream for route in shared.routes} == upstreams
+    assert [(port.published, port.label) for port in found.service("proxy").ports] == [
+        *((5000, "MLflow"), (8443, "Seats")),
+    ]
+    # A browser's origin has the port that it uses.
+    assert "https://classroom:8443" in option(found, "--cors-allowed-origins", "seat-ada")
+    assert "https://classroom:5201" not in option(found, "--cors-allowed-origins", "seat-ada")
+    chosen = loaded(**given).settings
+    own = seat_stack(found, chosen, chosen.seats[1])
+    assert own.urls["mlflow"] == "https://127.0.0.1:8443/ben"
+    assert client_environment(own, "lan", "192.0.2.10", {}).values(secrets=False)[
+        "MLFLOW_TRACKING_URI"
+    ] == ("https://192.0.2.10:8443/ben")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"CLASS_TLS_PORT": "5000"}, "must differ from MLFLOW_PORT, got 5000 for both"),
+        ({"CLASS_TLS_PORT": "5202"}, "must give ben another port than CLASS_TLS_PORT, got 5202"),
+        ({"CLASS_TLS_PORT": "0"}, "must be a whole number between 1 and 65535, or empty, got 0"),
+        (
+            {"CLASS_TLS_PORT": "8443", "STACK_TLS": "off"},
+            "requires STACK_TLS=internal or files, got 8443",
+        ),
+        (
+            {"CLASS_TLS_PORT": "15201", "STACK_ENGINE": "local"},
+            "must not lead to port 15201 of CLASS_TLS_PORT",
+        ),
+    ],
+)
+def test_the_port_of_all_seats_must_be_free_for_them(given: dict[str, str], expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(**{**OPEN, **CLASS, **given})
+    assert expected in str(caught.value)
 
 
 def test_the_port_of_a_seat_behind_the_proxy_must_be_its_own() -> None:

@@ -56,7 +56,8 @@ def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
     settings, origin, ca_certs = plan.loaded.settings, _origin(plan), _ca_certs(plan)
     for seat in settings.seats:
         password = seat_password(settings, seat.name)
-        url = f"{origin}:{seat.port}"
+        shared = settings.seats_port
+        url = f"{origin}:{shared}/{seat.name}" if shared else f"{origin}:{seat.port}"
         people = members.get(seat.name, ())
         yield Access(seat.name, people, url, seat.name, password, ca_certs=ca_certs)
 

@@ -14,7 +14,7 @@ from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.classroom import Members, members_of, numbered
 from mlflow_compose.engines import Engine, is_taken
-from mlflow_compose.errors import ClassError, RosterError, ServiceError, UsageError
+from mlflow_compose.errors import ClassError, PortTakenError, RosterError, ServiceError, UsageError
 from mlflow_compose.payloads import ClassSeat, ClassStarted
 from mlflow_compose.people import read_roster
 from mlflow_compose.result import Progress, Result
@@ -163,7 +163,9 @@ def start(work: Work) -> Result:
     )
     if plan.loaded.settings.class_mode == SHARED:
         enroll(plan, engine, work.progress, [*read_class(plan)])
-    broken = {each.service for each in started.errors if isinstance(each, ServiceError)}
+    broken = {
+        each.service for each in started.errors if isinstance(each, ServiceError | PortTakenError)
+    }
     found = [
         ClassSeat(
             each.seat,
@@ -211,7 +213,8 @@ def _seats(plan: Plan, members: Members) -> list[Seat]:
         ClassError: There are not enough.
     """
     settings = plan.loaded.settings
-    used = {port.published for _, port in plan.stack.ports} | {settings.class_port}
+    used: set[int | None] = {port.published for _, port in plan.stack.ports}
+    used |= {settings.class_port, settings.seats_port, *(seat.port for seat in settings.seats)}
     ports = (
         port
         for port in port_range(settings.class_seat_ports)

@@ -12,7 +12,7 @@ FIRST_RUN = """'import mlflow; mlflow.log_metric("loss", 0.5)'"""
 def where(stack: Stack) -> list[str]:
     """Return the stack's URLs and stores as lines."""
     stores = stack.stores
-    seats = {port.name for seat in stack.seats for port in seat.ports}
+    seats = {seat.name for seat in stack.seats}
     found = {port.label: stack.urls[port.name] for port in stack.opened if port.name not in seats}
     if seats:
         found |= {"Seats": f"{len(seats)}, which mlflow-compose class status lists"}

@@ -127,7 +127,7 @@ def _tracking_uri(stack: Stack, place: str, lan_host: str) -> str:
         return stack.site.tracking
     if place == LAN:
         port = _published(stack, "mlflow")
-        return f"{port.scheme}://{url_host(lan_host)}:{port.published}"
+        return f"{port.scheme}://{url_host(lan_host)}:{port.published}{port.path}"
     return stack.urls["mlflow"]
 
 

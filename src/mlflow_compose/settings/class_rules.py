@@ -37,6 +37,12 @@ def check_class(settings: Settings, ports: Mapping[int, str]) -> Iterator[Proble
             f"{settings.class_mode}",
             ("CLASS_MODE",),
         )
+    if settings.class_tls_port and not settings.uses_tls:
+        yield Problem(
+            "CLASS_TLS_PORT",
+            f"requires STACK_TLS=internal or files, got {settings.class_tls_port}",
+            ("STACK_TLS",),
+        )
     if settings.class_mode == "seats":
         yield from _names(settings)
         yield from _servers(settings)

@@ -9,6 +9,7 @@ from mlflow_compose.settings.fields import (
     Generated,
     LoginPassword,
     Memory,
+    OptionalPort,
     Port,
     PortRange,
     Seats,
@@ -32,6 +33,11 @@ class ClassSettings(BaseSettings):
     class_seat_ports: PortRange = setting(
         "5201-5400", "Ports that new seats get, in this order.", section=CLASSROOM
     )
+    class_tls_port: OptionalPort = setting(
+        "",
+        "With STACK_TLS, one port for all seats, each at /NAME/; empty: a port for each seat.",
+        section=CLASSROOM,
+    )
     class_secret: LoginPassword = setting(
         Generated(32, required=False),
         "Secret that passwords and keys of the seats are derived from.",
@@ -42,13 +48,23 @@ class ClassSettings(BaseSettings):
         Generated(20, required=False), "Password of the teacher's page.", section=CLASSROOM
     )
     class_seat_memory: Memory = setting(
-        "1g", "Memory limit of each seat's server (with Docker).", section=MEMORY
+        "1g",
+        "Memory limit of each seat's server; without Docker, it is started again beyond it.",
+        section=MEMORY,
     )
     class_seat_cpus: Cpus = setting(
-        "1.0", "Processor cores that each seat's server may use; empty: all.", section=MEMORY
+        "1.0",
+        "Processor cores that each seat's server may use (with Docker); empty: all.",
+        section=MEMORY,
     )
 
     @property
     def seats(self) -> tuple[Seat, ...]:
         """The seats that have a server of their own."""
         return seats_of(self.class_seats) if self.class_mode == "seats" else ()
+
+    @property
+    def seats_port(self) -> int | None:
+        """The port of the proxy that all seats share, None if each has its own."""
+        has_seats = self.class_mode == "seats"
+        return int(self.class_tls_port) if has_seats and self.class_tls_port else None

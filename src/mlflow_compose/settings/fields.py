@@ -31,6 +31,7 @@ from mlflow_compose.settings.validators import (
     matches,
     new_enough,
     one_line,
+    optional_port,
     requirements,
     secret,
     whole_number,
@@ -74,6 +75,7 @@ def generated_of(info: FieldInfo) -> Generated | None:
 
 
 Port = Annotated[int, whole_number(1, MAX_PORT)]
+OptionalPort = Annotated[str, AfterValidator(optional_port)]
 PortOffset = Annotated[int, whole_number(1, MAX_PORT - 1)]
 Workers = Annotated[int, whole_number(1, 64)]
 Flag = Annotated[bool, BeforeValidator(flag)]

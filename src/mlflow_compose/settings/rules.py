@@ -67,6 +67,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         "PG_PORT": settings.pg_port if has_database_port else None,
         "JUPYTER_PORT": settings.jupyter_port if settings.jupyter else None,
         "PGADMIN_PORT": settings.pgadmin_port if settings.pgadmin else None,
+        "CLASS_TLS_PORT": settings.seats_port,
     }
     if published["MINIO_CONSOLE_ADDRESS"] == S3_PORT_INSIDE:
         yield Problem(

@@ -37,6 +37,13 @@ def whole_number(low: int, high: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def optional_port(value: str) -> str:
+    """Accept ports, and nothing."""
+    if value and not (value.isdecimal() and value.isascii() and 1 <= int(value) <= MAX_PORT):
+        raise ValueError(f"must be a whole number between 1 and {MAX_PORT}, or empty")
+    return value
+
+
 def flag(value: object) -> bool:
     """Accept true and false."""
     words = {"true": True, "false": False}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mlflow_compose.stack.ports import PublishedPort, Route
+from mlflow_compose.stack.ports import Listener, PublishedPort, Route
 from mlflow_compose.stack.providers import PROVIDERS
 from mlflow_compose.stack.service import Bind, SecretFile, Service, Volume
 from mlflow_compose.stack.site import Site, url_host
@@ -144,7 +144,7 @@ class Stack:
     def urls(self) -> Mapping[str, str]:
         """URLs for this machine's user, by name: mlflow, s3, console."""
         return {
-            port.name: f"{port.scheme}://{self._host(port)}:{port.published}"
+            port.name: f"{port.scheme}://{self._host(port)}:{port.published}{port.path}"
             for port in self.opened
         }
 
@@ -152,9 +152,14 @@ class Stack:
         return (port.scheme == "https" and self.tls_host) or url_host(port.address)
 
     @property
-    def routes(self) -> tuple[Route, ...]:
+    def listeners(self) -> tuple[Listener, ...]:
         """The ports of the proxy."""
-        return tuple(route for service in self.services for route in service.routes)
+        return tuple(listener for service in self.services for listener in service.listeners)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The services behind the proxy."""
+        return tuple(route for listener in self.listeners for route in listener.routes)
 
     @property
     def s3_url(self) -> str | None:

@@ -16,6 +16,7 @@ class PublishedPort:
         label: Name for users.
         scheme: URL scheme, empty for a protocol that no browser speaks.
         is_proxied: Whether the proxy publishes it instead, if the stack has one.
+        path: Path below which clients find the service, if several share a port of the proxy.
     """
 
     name: str
@@ -26,6 +27,7 @@ class PublishedPort:
     label: str
     scheme: str = ""
     is_proxied: bool = False
+    path: str = ""
 
     @property
     def text(self) -> str:
@@ -36,20 +38,38 @@ class PublishedPort:
 
 @dataclass(frozen=True)
 class Route:
-    """A port of the proxy, and the service behind it.
+    """A service behind the proxy.
 
     Attributes:
         service: Name of the service.
-        port: Published port; its target is the port that the proxy listens on.
-        bind: Address that the proxy listens on, in Caddy's syntax.
+        port: Its port as clients see it; the target is the port that the proxy listens on.
         upstream: Host and port of the service for the proxy.
-        certificate: Path of the certificate, as the proxy sees it.
-        key: Path of its private key.
     """
 
     service: str
     port: PublishedPort
-    bind: str
     upstream: str
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port of the proxy, and the services behind it: one, or one for each path.
+
+    Attributes:
+        port: Published port; its target is the port that the proxy listens on.
+        bind: Address that the proxy listens on, in Caddy's syntax.
+        certificate: Path of the certificate, as the proxy sees it.
+        key: Path of its private key.
+        routes: The services.
+    """
+
+    port: PublishedPort
+    bind: str
     certificate: str
     key: str
+    routes: tuple[Route, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its services are told apart by paths."""
+        return any(route.port.path for route in self.routes)

@@ -31,7 +31,7 @@ def seat_settings(settings: Settings, seat: Seat) -> Settings:
     key_id, secret = keys.seat_key(settings, seat.name)
     return settings.model_copy(
         update={
-            "mlflow_port": seat.port,
+            "mlflow_port": settings.seats_port or seat.port,
             "mlflow_bucket_name": bucket_of(settings, seat),
             "mlflow_workers": 1,
             "mlflow_worker_memory": NO_LIMIT,

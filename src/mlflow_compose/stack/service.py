@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mlflow_compose.stack.healthcheck import Healthcheck
-from mlflow_compose.stack.ports import PublishedPort, Route
+from mlflow_compose.stack.ports import Listener, PublishedPort
 
 STARTED = "service_started"
 HEALTHY = "service_healthy"
@@ -151,7 +151,7 @@ class Service:
         cpus: Processor cores that it may use, None for all.
         init: Whether the container's first process is Docker's, which collects processes that
             ended.
-        routes: Services behind it, if it is the proxy.
+        listeners: Its ports with the services behind them, if it is the proxy.
         inner_ports: Loopback ports of this machine on which it listens behind the proxy.
     """
 
@@ -183,7 +183,7 @@ class Service:
     is_independent: bool = False
     cpus: str | None = None
     init: bool = False
-    routes: tuple[Route, ...] = ()
+    listeners: tuple[Listener, ...] = ()
     inner_ports: tuple[int, ...] = ()
 
     @property

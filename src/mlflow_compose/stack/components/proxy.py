@@ -1,6 +1,6 @@
 """How the proxy runs: Caddy, which encrypts the connections of clients to other services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mlflow_compose.stack import certificates
@@ -8,7 +8,7 @@ from mlflow_compose.stack.cause import Cause
 from mlflow_compose.stack.components import mlflow
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
-from mlflow_compose.stack.ports import PublishedPort, Route
+from mlflow_compose.stack.ports import Listener, PublishedPort, Route
 from mlflow_compose.stack.service import NEVER, STARTED, Bind, Service, unprivileged
 from mlflow_compose.stack.site import LOOPBACK, url_host
 from mlflow_compose.stack.stores import Stores
@@ -19,6 +19,8 @@ CONFIGURATION = "Caddyfile"
 CA_FILE = "ca.crt"
 # Port in the container for the first service behind it; the others follow.
 FIRST_PORT = 8443
+# Name and label of a port that several services share: the seats of a class.
+SHARED, SHARED_LABEL = "seats", "Seats"
 # A handshake. What is behind the proxy has health checks of its own.
 PROBE = (
     "import socket, ssl; c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); "
@@ -29,13 +31,9 @@ PROBE = (
 
 def in_container(around: Surroundings, name: str) -> Service:
     """Return the proxy, which may write nowhere."""
-    routes = tuple(
-        _route(around, service, port, FIRST_PORT + number, service.name)
-        for number, (service, port) in enumerate(around.behind_proxy)
-    )
     configuration = f"/etc/caddy/{CONFIGURATION}"
     server = replace(
-        _server(around, name, routes),
+        _server(around, name),
         command=("caddy", "run", "--adapter", "caddyfile", "--config", configuration),
         volumes=(Bind(f"./{name}/{CONFIGURATION}", configuration, read_only=True),),
         pull_policy=NEVER,
@@ -47,11 +45,7 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 def on_machine(around: Surroundings, name: str) -> Service:
     """Return the same server without a container."""
-    routes = tuple(
-        _route(around, service, port, port.published, LOOPBACK)
-        for service, port in around.behind_proxy
-    )
-    server = _server(around, name, routes)
+    server = _server(around, name)
     configuration = f"{name}/{CONFIGURATION}"
     return replace(
         server,
@@ -59,9 +53,10 @@ def on_machine(around: Surroundings, name: str) -> Service:
     )
 
 
-def _server(around: Surroundings, name: str, routes: Sequence[Route]) -> Service:
+def _server(around: Surroundings, name: str) -> Service:
     image, certificate = around.images[name], around.certificate
-    first = routes[0]
+    listeners = tuple(_listeners(around))
+    first = listeners[0]
     # The container listens on all of its addresses.
     host = LOOPBACK if around.site.in_containers else first.port.address
     probe = PROBE.format(host=url_host(host).strip("[]"), port=first.port.target)
@@ -76,36 +71,53 @@ def _server(around: Surroundings, name: str, routes: Sequence[Route]) -> Service
             "HOME": "/nonexistent",
         },
         secrets=certificates.tls_files(certificate),
-        ports=tuple(route.port for route in routes),
-        routes=tuple(routes),
+        ports=tuple(listener.port for listener in listeners),
+        listeners=listeners,
         healthcheck=Healthcheck(("python", "-S", "-c", probe)),
         folder=name,
         unused=frozenset() if certificate.ca else frozenset({f"{CA_FILE}.j2"}),
     )
 
 
-def _route(
-    around: Surroundings, service: Service, port: PublishedPort, listen: int, host: str
-) -> Route:
-    """Return the route of a service's port.
+def _listeners(around: Surroundings) -> Iterator[Listener]:
+    """Yield the ports of the proxy, each with the services that share it."""
+    inside = around.site.in_containers
+    published = dict.fromkeys(port.published for _, port in around.behind_proxy)
+    for number, shared in enumerate(published):
+        behind = [
+            (service, port) for service, port in around.behind_proxy if port.published == shared
+        ]
+        yield _listener(around, behind, FIRST_PORT + number if inside else shared)
+
+
+def _listener(
+    around: Surroundings, behind: Sequence[tuple[Service, PublishedPort]], listen: int
+) -> Listener:
+    """Return a port of the proxy.
 
     Args:
         around: Facts about the stack.
-        service: Service behind the proxy.
-        port: Its port, as it would be published without the proxy.
-        listen: Port on which the proxy listens for it.
-        host: Host name or address of the service for the proxy.
+        behind: Services behind it, each with its port as it would be published without the proxy.
+        listen: Port that the proxy listens on.
     """
-    published = replace(port, target=listen, scheme="https", is_proxied=False)
-    address = around.site.listen if around.site.in_containers else port.address
-    return Route(
-        service=service.name,
-        port=published,
+    inside = around.site.in_containers
+    routes = tuple(
+        Route(
+            service=service.name,
+            port=replace(port, target=listen, scheme="https", is_proxied=False),
+            upstream=f"{service.name if inside else LOOPBACK}:{port.target}",
+        )
+        for service, port in behind
+    )
+    port = routes[0].port
+    address = around.site.listen if inside else port.address
+    return Listener(
+        port=replace(port, name=SHARED, label=SHARED_LABEL, path="") if port.path else port,
         # Otherwise, Caddy would listen on all IPv6 addresses, too.
         bind=f"[{address}]" if ":" in address else f"tcp4/{address}",
-        upstream=f"{host}:{port.target}",
         certificate=around.site.secret(certificates.TLS_CERTIFICATE),
         key=around.site.secret(certificates.TLS_KEY),
+        routes=routes,
     )
 
 

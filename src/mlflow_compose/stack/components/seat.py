@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mlflow_compose.settings.seats import Seat
+from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack.components import mlflow, postgres, seats_init
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
+from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.probe import http_healthcheck
 from mlflow_compose.stack.seats import seat_settings, seat_site, tmp_volume
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, Service, Volume
@@ -48,12 +50,22 @@ def in_container(around: Surroundings, name: str) -> Service:
 
 
 def on_machine(around: Surroundings, name: str) -> Service:
-    """Return the same server without a container; it has no limits of memory and processors."""
+    """Return the same server without a container.
+
+    It is started again if it needs too much memory; of processors, a Python process only uses one.
+    """
     seat, own = _own(around, name)
     server = mlflow.on_machine(own, name)
+    found = _server(server, seat, own, f"data/{TURNS}")
+    limit = around.settings.class_seat_memory
     return replace(
-        _server(server, seat, own, f"data/{TURNS}"),
+        found,
         command=("python", "-S", f"{FOLDER}/{SCRIPT}", *server.command),
+        # Read by `serve.py`.
+        environment={
+            **found.environment,
+            **({"SERVER_MEMORY": str(mebibytes(limit))} if limit else {}),
+        },
         depends_on=around.present({postgres.NAME: HEALTHY, seats_init.NAME: COMPLETED}),
         shared=(*server.shared, f"{FOLDER}/"),
     )
@@ -79,11 +91,26 @@ def _server(server: Service, seat: Seat, own: Surroundings, turns: str) -> Servi
         },
         secrets=tuple(replace(secret, folder=seat.service) for secret in server.secrets),
         volumes=(*volumes, Volume(TURNS, turns, is_scratch=True)),
-        ports=(
-            replace(port, name=seat.service, variable="CLASS_SEATS", label=f"Seat {seat.name}"),
-        ),
+        ports=(_published(port, seat, shares=bool(own.settings.seats_port)),),
         healthcheck=_patient(server.healthcheck) if server.healthcheck else None,
         is_independent=True,
+    )
+
+
+def _published(port: PublishedPort, seat: Seat, *, shares: bool) -> PublishedPort:
+    """Return the port of a seat's server.
+
+    Args:
+        port: The port of any tracking server.
+        seat: The seat.
+        shares: Whether the seats share a port of the proxy.
+    """
+    return replace(
+        port,
+        name=seat.service,
+        variable="CLASS_TLS_PORT" if shares else "CLASS_SEATS",
+        label=f"Seat {seat.name}",
+        path=f"/{seat.name}" if shares else "",
     )
 
 

@@ -41,6 +41,7 @@ export MLFLOW_SQLALCHEMYSTORE_POOL_SIZE=2
 export TURNS_FOLDER=data/seat_turns
 export TURN_ADDRESS=127.0.0.1
 export TURN_PORT=5201
+export SERVER_MEMORY=1024
 
 # Data folders, which other users cannot read.
 (umask 077 && mkdir -p data/seat-ada_tmp data/seat_turns)
