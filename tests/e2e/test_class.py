@@ -274,6 +274,7 @@ def test_settings_of_the_environment_must_stop_a_deletion_before_it_begins(class
     class_.expect(red, run)
 
 
+@short_in_ci
 def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> None:
     """The old ones may have been seen by others."""
     stack, old = class_.stack, class_.seats["red"]
@@ -286,6 +287,7 @@ def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> Non
     assert old.api.call("GET", READ).status_code == UNAUTHORIZED
 
 
+@short_in_ci
 def test_a_class_without_seats_must_get_new_ones(class_: Class) -> None:
     class_.stack.tool("class", "remove", *class_.seats, "--yes")
     class_.stack.tool("class", "add", "--seats", "1")
