@@ -18,6 +18,7 @@ from mlflow_compose.settings import declared
 
 from .docker_calls import DockerCalls
 from .docker_stack import docker
+from .handed_out import HandedOut
 from .images import known_images
 from .offline import offline_machine, python_of_others
 from .running import WAIT_TIMEOUT
@@ -166,6 +167,13 @@ def test_a_machine_without_a_network_must_get_a_proven_stack(made: Made) -> None
         client = str(machine.home / "mlflow-client" / "bin" / "python")
         url = f"http://127.0.0.1:{made.settings['MLFLOW_PORT']}"
         logged = machine.run(client, "-c", RUN, MLFLOW_TRACKING_URI=url)
+        logged.shows("from a room without internet")
+        # One machine for the whole class: nothing that it needs is missing either.
+        machine.run(program, "class", "create", "--seats=1", UP, folder=lab)
+        machine.run(program, "class", "handout", folder=lab)
+        variables = HandedOut(lab / "class" / "handouts" / "s01").variables
+        assert variables["MLFLOW_TRACKING_URI"] != url
+        logged = machine.run(client, "-c", RUN, folder=lab, code=0, **variables)
         logged.shows("from a room without internet")
 
 
