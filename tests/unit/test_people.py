@@ -24,6 +24,7 @@ ADA, BOB = Person("Ada Lovelace", "ada-lovelace", "ada@example.org", "red"), Per
         "Team;Name;Email\r\nred;Ada  Lovelace;ada@example.org\r\n;Bob;\r\n\r\n",
         "Name\tE-Mail\tEmail\tTeam\nAda Lovelace\tx\tada@example.org\tred\nBob\n",
         'Ada Lovelace,ada@example.org,red\n"Bob"\n',
+        "name,E-Mail,team\nAda Lovelace,ada@example.org,red\nBob,,\n",
         "Name;Email;Team;;\nAda Lovelace;ada@example.org;red;;\nBob;;;;\n",
     ],
 )
@@ -38,6 +39,9 @@ def test_a_roster_must_be_read_as_spreadsheets_write_it(content: str, encoding: 
         (b"", "has no names"),
         (b"name,email\n\n,\n", "has no names"),
         (b"name,name\nAda,Bob\n", "two columns with the same heading"),
+        (b"First name,Last name,Email\nAda,Lovelace,ada@example.org\n", "no column named name"),
+        (b"Vorname;Nachname\nAda;Lovelace\n", "its first line is Vorname, Nachname"),
+        (b"Student,Team\nAda,red\n", "no column named name"),
         (b"name,email\n,ada@example.org\n", "no name in entry 1: , ada@example.org"),
         ("Größe".encode("latin-1"), "is not UTF-8"),
         (b"PK\x03\x04\0\0", "is not a text file"),

@@ -11,6 +11,8 @@ from anyascii import anyascii
 from mlflow_compose.errors import RosterError
 
 COLUMNS = ("name", "email", "team")
+# Of email, in headings.
+SPELLINGS = ("e-mail", "e-mail address", "email address", "mail")
 # Excel writes semicolons where the comma is for decimals.
 DELIMITERS = ";\t,"
 # Characters of a login: it becomes part of names of databases and buckets, which have 63.
@@ -40,7 +42,8 @@ class Person:
 def read_roster(content: bytes, name: str) -> list[Person]:
     """Return the people of a CSV file with the columns name, email and team.
 
-    Only names are needed. Without a line of headings, columns have this order.
+    Only names are needed. Without a line of headings, columns have this order, and all that is in
+    the second one must be email addresses.
 
     Args:
         content: Content of the file.
@@ -105,7 +108,14 @@ def _rows(text: str, name: str) -> list[Sequence[str]]:
 def _by_column(rows: Sequence[Sequence[str]], name: str) -> list[Mapping[str, str]]:
     """Return the cells by column, without the line of headings."""
     headings = [cell.lower() for cell in rows[0]] if rows else []
+    if "email" not in headings:
+        headings = ["email" if cell in SPELLINGS else cell for cell in headings]
     if "name" not in headings:
+        if {*headings} & {*COLUMNS} or any("@" not in row[1] for row in rows if any(row[1:2])):
+            raise RosterError(
+                f"{name} has no column named name; its first line is {', '.join(rows[0])}",
+                hint="a first line such as name,email,team names the columns",
+            )
         columns: Sequence[str] = COLUMNS
     # Others, such as empty ones at the end, do not matter.
     elif any(headings.count(column) > 1 for column in COLUMNS):
