@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
 from mlflow_compose.actions.class_data import fill, seeding_snapshot
@@ -14,6 +15,7 @@ from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import ClassError, UsageError
 from mlflow_compose.payloads import SeatsRemoved
+from mlflow_compose.people import login_of
 from mlflow_compose.result import Result
 from mlflow_compose.settings.seats import written
 from mlflow_compose.stack.components import seats_init
@@ -44,7 +46,7 @@ def remove(work: Work, names: Sequence[str]) -> Result:
     members = {seat: people for seat, people in read_class(plan).items() if seat not in names}
     write_class(after, members)
     started = start(replace(work, plan=after))
-    lines = [f"removed {', '.join(names)}, with their runs and artifacts"]
+    lines = [f"removed {', '.join(names)}, with all runs and artifacts"]
     return Result(SeatsRemoved(names), lines, started.errors)
 
 
@@ -71,8 +73,9 @@ def reset(work: Work, names: Sequence[str], source: str | None = None) -> Result
     else:
         delete(work, engine, names, again=True)
     started = start(work)
-    what = f"have {snapshot.name}" if snapshot else "are empty"
-    done = f"{', '.join(names)}: {what}"
+    have = f"have {snapshot.name}" if snapshot else "are empty"
+    has = f"has {snapshot.name}" if snapshot else "is empty"
+    done = f"{', '.join(names)} {has if len(names) == 1 else have} now"
     return Result(started.data, [done, *started.lines], started.errors)
 
 
@@ -86,7 +89,15 @@ def check_seats(plan: Plan, names: Sequence[str]) -> None:
     known = [each.seat for each in accesses(plan)]
     for name in names:
         if name not in known:
-            raise UsageError(f"there is no seat {name}", hint="mlflow-compose class status")
+            raise UsageError(f"there is no seat {name}", hint=meant(name, known))
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Return the hint for a name that no seat has: those that it may mean."""
+    begin = [seat for seat in known if seat.startswith(login_of(name, ()))]
+    if close := begin or get_close_matches(name, known):
+        return f"did you mean {' or '.join(close[:3])}?"
+    return "mlflow-compose class status lists the seats"
 
 
 def delete(work: Work, engine: Engine, names: Sequence[str], *, again: bool) -> None:

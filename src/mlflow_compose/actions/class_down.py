@@ -17,6 +17,8 @@ from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.class_rules import LEAST_SECRET
 from mlflow_compose.settings.load import ENVIRONMENT
 
+AGAIN = "mlflow-compose class up starts the class again"
+
 
 def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
     """Stop the class; with `volumes`, delete its data, its secrets, its roster and its hand-outs.
@@ -29,7 +31,7 @@ def class_down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool)
     """
     check_class(plan)
     if not volumes:
-        stopped = down(plan, engine, progress, volumes=False)
+        stopped = down(plan, engine, progress, volumes=False, again=AGAIN)
         return Result(ClassStopped(plan.stack.name, volumes, []), stopped.lines)
     values = {"CLASS_MODE": "none", "CLASS_SEATS": "", **_new_secret(plan)}
     # Before anything is deleted: the environment may set one of them.

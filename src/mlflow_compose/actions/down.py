@@ -11,9 +11,21 @@ from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import Stack
 
+AGAIN = "mlflow-compose up starts the stack again"
 
-def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Result:
-    """Stop and remove the services; with `volumes`, their data too."""
+
+def down(
+    plan: Plan, engine: Engine, progress: Progress, *, volumes: bool, again: str = AGAIN
+) -> Result:
+    """Stop and remove the services; with `volumes`, their data too.
+
+    Args:
+        plan: The stack.
+        engine: Its engine.
+        progress: Receiver of progress.
+        volumes: Whether to delete the data.
+        again: What starts the services again, as a sentence.
+    """
     engine.check()
     before = engine.status()
     # The stores of the last start, which the current settings may no longer name.
@@ -26,7 +38,7 @@ def down(plan: Plan, engine: Engine, progress: Progress, *, volumes: bool) -> Re
         kept = f"; the data in {' and '.join(external)} is kept" if external else ""
         message += f"; the volumes were deleted{kept}{f'; {outside}' if outside else ''}"
     elif before:
-        message += "; the data is kept, mlflow-compose up starts the stack again"
+        message += f"; the data is kept, {again}"
     return Result(Stopped(engine.stack.name, volumes), [message])
 
 
