@@ -10,7 +10,7 @@ from typing import IO, Any
 from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import MlflowComposeError, ServiceError
-from mlflow_compose.result import Progress
+from mlflow_compose.result import NoProgress, Progress
 from mlflow_compose.stack import Stack
 
 SINCE = datetime(2026, 11, 28, 7, 5, 9, tzinfo=UTC)
@@ -175,3 +175,13 @@ class FakeScreen:
 
     def command(self, argv: Sequence[str]) -> None:
         self.shown.append(f"$ {' '.join(argv)}")
+
+
+class Notes(NoProgress):
+    """Keeps the notes of an action."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)

@@ -24,9 +24,9 @@ from mlflow_compose.classroom.capacity import (
 from mlflow_compose.classroom.costs import GB, MB, Costs
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError
-from mlflow_compose.result import NoProgress
 
 from .conftest import User
+from .fakes import Notes
 
 COSTS = Costs(
     system_memory=1 * GB,
@@ -154,16 +154,6 @@ def test_a_warning_must_name_what_shows_more(tmp_path: Path) -> None:
         "30 seats do not fit on this machine: its memory would do for 18; "
         "mlflow-compose plan --seats 30 shows what 30 need"
     )
-
-
-class Notes(NoProgress):
-    """Keeps the notes of an action."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def no_engine(plan: Plan) -> Engine:

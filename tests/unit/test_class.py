@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlflow_compose.actions.class_change import meant
 from mlflow_compose.actions.class_program import program_of
 from mlflow_compose.actions.class_setup import members_from
 from mlflow_compose.classroom import members_of, members_text, numbered, own_place, read_members
@@ -22,6 +23,8 @@ from mlflow_compose.people import read_roster
 from mlflow_compose.settings.seats import Seat, port_range, seats_of, written
 from mlflow_compose.stack.seats import CONNECTIONS, seat_settings
 from tests.unit.samples import settings, stack
+
+from .fakes import Notes
 
 CLASS = {
     "CLASS_MODE": "seats",
@@ -47,7 +50,7 @@ def test_any_roster_must_become_seats_that_settings_accept(names: list[str]) -> 
 
 def test_people_of_a_team_must_share_a_seat_that_no_person_has() -> None:
     people = read_roster(b"name,team\nRed,\nBob,Red\nCleo,Red\nDan,\n", "people.csv")
-    found = members_of(people, taken=["dan"])
+    found = members_of(people, {"dan": ()})
     assert {seat: [each.name for each in who] for seat, who in found.items()} == {
         "red": ["Red"],
         "red-2": ["Bob", "Cleo"],
@@ -57,6 +60,29 @@ def test_people_of_a_team_must_share_a_seat_that_no_person_has() -> None:
     assert {s: [p.name for p in w] for s, w in again.items()} == {
         s: [p.name for p in w] for s, w in found.items()
     }
+
+
+def test_a_latecomer_must_join_the_team_and_nobody_must_get_a_second_seat(tmp_path: Path) -> None:
+    roster, notes = tmp_path / "people.csv", Notes()
+    roster.write_text("name,email,team\nAda,ada@example.org,\nBob,,red\n", encoding="utf-8")
+    there = members_from(roster, None)
+    with pytest.raises(UsageError, match="is in the class already"):
+        members_from(roster, None, there)
+    with roster.open("a", encoding="utf-8") as file:
+        file.write("Cleo,,red\nAda,other@example.org,\n")
+    found = members_from(roster, None, there, notes)
+    assert {seat: [each.name for each in who] for seat, who in found.items()} == {
+        "red": ["Cleo"],
+        "ada-2": ["Ada"],
+    }
+    assert notes.texts == ["2 of 4 people are in the class already"]
+
+
+def test_a_seat_that_does_not_exist_must_be_answered_with_those_that_it_may_mean() -> None:
+    known = ["ada-lovelace", "ada-b", "bob"]
+    assert meant("Ada", known) == "did you mean ada-lovelace or ada-b?"
+    assert meant("bbo", known) == "did you mean bob?"
+    assert meant("zoe", known) == "mlflow-compose class status lists the seats"
 
 
 def test_seats_without_names_must_be_numbered_past_those_that_exist() -> None:

@@ -2,9 +2,10 @@
 
 import secrets
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from mlflow_compose.actions.capacity import capacity_warning
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
@@ -12,12 +13,12 @@ from mlflow_compose.actions.class_shared import check_logins, enroll
 from mlflow_compose.actions.lifecycle import up
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Members, members_of, numbered
+from mlflow_compose.classroom import Members, members_of, newcomers, numbered
 from mlflow_compose.engines import Engine, is_taken
 from mlflow_compose.errors import ClassError, PortTakenError, RosterError, ServiceError, UsageError
 from mlflow_compose.payloads import ClassSeat, ClassStarted
 from mlflow_compose.people import read_roster
-from mlflow_compose.result import Progress, Result
+from mlflow_compose.result import NoProgress, Progress, Result
 from mlflow_compose.settings.class_rules import LEAST_SECRET
 from mlflow_compose.settings.rules import has_workspaces, is_loopback
 from mlflow_compose.settings.seats import Seat, port_range, written
@@ -28,6 +29,7 @@ ALPHABET = string.ascii_letters + string.digits
 # What a new class folder gets: many small servers, or one for all that uses several processors.
 NEW_STACK: Mapping[str, Mapping[str, str]] = {SEATS: {"STACK_PROFILE": "small"}, SHARED: {}}
 MOST = 200
+NOBODY = NoProgress()
 # Characters of CLASS_SECRET.
 SECRET_LENGTH = 32
 
@@ -51,16 +53,23 @@ class Work:
     wait_timeout: float
 
 
-def members_from(roster: Path | None, count: int | None, taken: Sequence[str] = ()) -> Members:
+def members_from(
+    roster: Path | None,
+    count: int | None,
+    there: Members = MappingProxyType({}),
+    progress: Progress = NOBODY,
+) -> Members:
     """Return the members of a new class, or of new seats.
 
     Args:
         roster: CSV file with the names.
         count: Number of seats without names, instead of a roster.
-        taken: Names of seats that exist already.
+        there: Seats that exist already, whose people are not returned again.
+        progress: Receiver of a note about such people.
 
     Raises:
-        UsageError: None of the two is given, or both; or the file cannot be read.
+        UsageError: None of the two is given, or both; or the file cannot be read, or has nobody
+            new.
         RosterError: The file is not a roster, or it is too long.
     """
     if (roster is None) == (count is None):
@@ -68,14 +77,25 @@ def members_from(roster: Path | None, count: int | None, taken: Sequence[str] = 
             "give either a roster or --seats", hint="mlflow-compose class create people.csv"
         )
     if roster is None:
-        found = numbered(count or 0, taken)
+        found = numbered(count or 0, there)
     else:
         try:
-            found = members_of(read_roster(roster.read_bytes(), roster.name), taken)
+            people = read_roster(roster.read_bytes(), roster.name)
         except OSError as error:
             raise UsageError(f"{roster} cannot be read: {error.strerror}") from None
-    if len(found) + len(taken) > MOST:
-        raise RosterError(f"a class has at most {MOST} seats, got {len(found) + len(taken)}")
+        new = newcomers(people, there)
+        if not new:
+            raise UsageError(
+                f"everyone in {roster.name} is in the class already",
+                hint="mlflow-compose class up starts their seats; another person of the same name "
+                "needs another name, such as Ada B.",
+            )
+        if known := len(people) - len(new):
+            verb = "is" if known == 1 else "are"
+            progress.note(f"{known} of {len(people)} people {verb} in the class already")
+        found = members_of(new, there)
+    if len(total := {*found, *there}) > MOST:
+        raise RosterError(f"a class has at most {MOST} seats, got {len(total)}")
     return found
 
 
@@ -96,7 +116,8 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
     if settings.class_mode != "none":
         raise UsageError(
             "the stack has a class already",
-            hint="mlflow-compose class add adds people; class down --volumes ends the class",
+            hint="mlflow-compose class up starts it, also if class create was interrupted; "
+            "class add adds people; class down --volumes ends it",
         )
     secret = settings.class_secret.get_secret_value()
     values = {
@@ -119,26 +140,34 @@ def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:
     return start(replace(work, plan=new))
 
 
-def add(work: Work, members: Members) -> Result:
-    """Add seats to a class, and start them.
+def add(work: Work, roster: Path | None, count: int | None) -> Result:
+    """Add people to a class, and start their seats.
+
+    Args:
+        work: The class.
+        roster: CSV file with the names.
+        count: Number of seats without names, instead of a roster.
 
     Raises:
-        UsageError: There is no class.
+        UsageError: There is no class, or nobody to add.
+        RosterError: The file is not a roster, or it is too long.
         ClassError: There are not enough free ports.
     """
     plan = work.plan
     check_class(plan)
-    before = read_class(plan)
+    there = {each.seat: each.people for each in accesses(plan)}
+    members = members_from(roster, count, there, work.progress)
+    new = {seat: people for seat, people in members.items() if seat not in there}
     settings, values = plan.loaded.settings, dict[str, str]()
     if settings.class_mode == SEATS:
-        _warn(work, len(members), running=len(settings.seats))
-        values["CLASS_SEATS"] = written([*settings.seats, *_seats(plan, members)])
+        _warn(work, len(new), running=len(settings.seats))
+        values["CLASS_SEATS"] = written([*settings.seats, *_seats(plan, new)])
     else:
-        check_logins(plan, [*members])
+        check_logins(plan, [*new])
     change, plan = with_values(plan, values, "class add")
-    known = before or {seat.name: () for seat in settings.seats}
+    joined = {seat: (*there.get(seat, ()), *people) for seat, people in members.items()}
     # First: seats without people would be added a second time if it cannot be written.
-    write_class(plan, {**known, **members})
+    write_class(plan, {**there, **joined})
     change.apply()
     return start(replace(work, plan=plan))
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from mlflow_compose.errors import RosterError
 from mlflow_compose.people import Person, login_of
@@ -16,22 +17,27 @@ HEADINGS = ("seat", "name", "email", "team")
 Members = Mapping[str, tuple[Person, ...]]
 
 
-def members_of(people: Sequence[Person], taken: Collection[str] = ()) -> Members:
+def newcomers(people: Sequence[Person], members: Members) -> list[Person]:
+    """Return the people of a roster who are not at a seat yet, with the same email and team."""
+    there = {(who.name, who.email, who.team) for seat in members.values() for who in seat}
+    return [who for who in people if (who.name, who.email, who.team) not in there]
+
+
+def members_of(people: Sequence[Person], there: Members = MappingProxyType({})) -> Members:
     """Return seats for people: one for each person, and one for each team.
 
     Args:
         people: People of a roster.
-        taken: Names of seats that exist already.
+        there: Seats that exist already; who is in a team of one of them joins it.
     """
-    names: dict[str, str] = {}
+    names = {f"team {who.team}": seat for seat, at in there.items() for who in at if who.team}
     seats: dict[str, list[Person]] = {}
     for person in people:
         # A team and a person may have the same name.
         key = f"team {person.team}" if person.team else f"person {person.login}"
         if key not in names:
-            names[key] = login_of(person.team or person.name, {*taken, *seats})
-            seats[names[key]] = []
-        seats[names[key]].append(person)
+            names[key] = login_of(person.team or person.name, {*there, *seats})
+        seats.setdefault(names[key], []).append(person)
     return {seat: tuple(found) for seat, found in seats.items()}
 
 

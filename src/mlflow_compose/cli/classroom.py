@@ -90,13 +90,10 @@ def add(
 ) -> None:
     """Add people to the class, and start their seats."""
     from mlflow_compose.actions import class_setup
-    from mlflow_compose.actions.class_access import accesses
 
     context = context_of(ctx)
     with context.locked():
-        work = _work(context, wait_timeout)
-        taken = [each.seat for each in accesses(work.plan)]
-        result = class_setup.add(work, class_setup.members_from(roster, seats, taken))
+        result = class_setup.add(_work(context, wait_timeout), roster, seats)
     context.show(result)
 
 
