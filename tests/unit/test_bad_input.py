@@ -3,6 +3,7 @@
 `User.types` runs the command in this process, so an unexpected exception fails the test.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -402,6 +403,15 @@ def test_export_must_be_accepted_as_in_a_shell(user: User) -> None:
     user.has_env("export MLFLOW_PORT=5001")
     user.types("render")
     assert '"127.0.0.1:5001:5000"' in user.compose_file.read_text(encoding="utf-8")
+
+
+def test_a_file_without_any_secret_must_be_answered_with_what_creates_them(user: User) -> None:
+    user.env_file.write_text("MLFLOW_PORT=5001\n", encoding="utf-8")
+    found = user.types("config", "--json")
+    assert "init --from my.env creates .env" in json.loads(found.out)["errors"][0]["hint"]
+    user.env_file.rename(user.folder / "my.env")
+    assert user.types("init", "--from", "my.env").code == 0
+    assert user.types("config").code == 0
 
 
 def test_all_problems_must_be_in_one_error(user: User) -> None:

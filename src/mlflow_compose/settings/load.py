@@ -23,8 +23,14 @@ from mlflow_compose.settings.tls_rules import check_certificate
 ENVIRONMENT = "environment"
 DEFAULT = "default"
 
+UNSET = "is not set; use a long random string of letters and digits"
 # Replaces a missing or invalid secret, so that the other settings can be checked.
 _PLACEHOLDER = "placeholder"
+LIST_HINT = "mlflow-compose config --list shows every setting"
+INIT_HINT = (
+    "give the file another name, such as my.env; then mlflow-compose init --from my.env creates "
+    ".env with its settings and random secrets"
+)
 # Characters of a name, in the list of problems.
 WIDEST_NAME = 40
 
@@ -141,7 +147,7 @@ def validate(
 
 def _rule(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
-        return "is not set; use a long random string of letters and digits"
+        return UNSET
     got = detail["input"]
     secret = is_secret(str(detail["loc"][0]))
     shown = "" if secret else f", got {got if str(got) else 'an empty value'}"
@@ -184,6 +190,6 @@ def _error(problems: list[Problem], source: str, overrides: Collection[str]) -> 
     for name, problem in found:
         origin = " (from the environment)" if problem.name in overrides else ""
         lines.append(f"{name:<{width}}  {fit_to_print(problem.rule)}{origin}")
-    return SettingsError(
-        "\n  ".join(lines), hint="mlflow-compose config --list shows every setting"
-    )
+    # More than one: the file was not made by `init`.
+    written = sum(problem.rule == UNSET for problem in problems) > 1
+    return SettingsError("\n  ".join(lines), hint=INIT_HINT if written else LIST_HINT)
