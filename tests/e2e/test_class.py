@@ -228,6 +228,15 @@ def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_p
     assert errors["errors"][0]["message"] == "there is no seat template"
 
 
+def test_a_roster_that_is_deleted_must_be_missed(class_: Class, tmp_path: Path) -> None:
+    roster = class_.stack.folder / "class" / "roster.csv"
+    kept = roster.rename(tmp_path / "roster.csv")
+    found = class_.stack.tool("class", "status", "--json").data["trouble"]
+    kept.rename(roster)
+    assert found == "class/roster.csv is missing, so names are lost"
+    assert class_.stack.tool("class", "status", "--json").data["trouble"] is None
+
+
 def test_a_copy_of_the_folder_must_not_reach_the_seats(class_: Class, tmp_path: Path) -> None:
     """It has the same addresses, passwords and rendered files."""
     stack, red = class_.stack, class_.seats["red"]

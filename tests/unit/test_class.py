@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mlflow_compose.actions.class_change import meant
 from mlflow_compose.actions.class_program import program_of
-from mlflow_compose.actions.class_setup import members_from
+from mlflow_compose.actions.class_roster import members_from
 from mlflow_compose.classroom import members_of, members_text, numbered, own_place, read_members
 from mlflow_compose.classroom.grades import GradedRun, RunFacts, grades
 from mlflow_compose.errors import RosterError, SettingsError, UsageError

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from mlflow_compose.actions.class_page import lines
 from mlflow_compose.classroom.board import SeatState
 from mlflow_compose.classroom.listing import table
 from mlflow_compose.errors import EngineError
@@ -291,6 +292,13 @@ def test_ipv6_must_be_listened_on() -> None:
         pytest.skip("this machine has no IPv6")
     with listen("::1", 0) as found:
         assert found.family == socket.AF_INET6
+
+
+def test_a_broken_seat_must_be_followed_by_what_starts_it() -> None:
+    whole = [SeatState("ada", "Ada", "", "healthy"), SeatState("bob", "Bob", "", "starting")]
+    broken = [*whole, SeatState("cleo", "Cleo", "", "not running")]
+    assert lines(whole, "")[-1] == "1 of 2 seats are healthy"
+    assert lines(broken, "")[-1] == "Next       mlflow-compose class up   starts what is broken"
 
 
 def test_the_table_must_show_every_seat() -> None:

@@ -38,6 +38,7 @@ class Seen:
         engine: Engine of the stack.
         counts: Counts what the seats have stored.
         is_shared: Whether one server is for all.
+        has_roster: Whether the file exists that says who works at which seat.
     """
 
     stamp: Sequence[int]
@@ -45,6 +46,7 @@ class Seen:
     engine: Engine
     counts: SeatCounts
     is_shared: bool
+    has_roster: bool
 
     def service(self, seat: str) -> str:
         """Return the service of a seat."""
@@ -145,7 +147,8 @@ class ClassBoard(Board):
         engine = self._engine_of(plan)
         place = "workspace" if engine.stack.workspaces else "name"
         counts = SeatCounts(engine, place=place if is_shared else "", waits=self._waits)
-        return Seen(stamp, accesses(plan), engine, counts, is_shared)
+        has_roster = (plan.paths.classroom / MEMBERS).exists()
+        return Seen(stamp, accesses(plan), engine, counts, is_shared, has_roster)
 
 
 def service_of(seat: str, *, is_shared: bool) -> str:
@@ -159,8 +162,12 @@ def _trouble(seen: Seen, found: Mapping[str, ServiceStatus]) -> str:
         health = _health(found.get(service.name))
         if not (service.one_shot or service.is_independent or health in {HEALTHY, RUNNING}):
             return f"{service.name}, which all seats need, is {health}"
-    problem = seen.counts.problem
-    return f"what the seats have stored cannot be counted: {problem}" if problem else ""
+    if problem := seen.counts.problem:
+        return f"what the seats have stored cannot be counted: {problem}"
+    if seen.has_roster:
+        return ""
+    lost = "class add with the same people adds them again" if seen.is_shared else "names are lost"
+    return f"class/{MEMBERS} is missing, so {lost}"
 
 
 def _stamp(files: Sequence[Path]) -> Sequence[int]:

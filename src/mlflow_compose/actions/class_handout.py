@@ -99,7 +99,7 @@ def _no_seats(plan: Plan) -> UsageError:
             "the stack has no class: CLASS_MODE is none",
             hint="mlflow-compose class create people.csv",
         )
-    return UsageError("the class has no seats", hint="mlflow-compose class add NAME")
+    return UsageError("the class has no seats", hint="mlflow-compose class add people.csv")
 
 
 def _make_class_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mlflow_compose import machine
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom.board import HEALTHY, Board, SeatState
+from mlflow_compose.classroom.board import CHANGING, HEALTHY, Board, SeatState
 from mlflow_compose.classroom.listing import table
 from mlflow_compose.engines import Engine, holder_of
 from mlflow_compose.errors import PortTakenError, UsageError
@@ -21,6 +21,7 @@ from mlflow_compose.webpage import Page, listen, serving, wait
 FILES = "class-page"
 # Characters of the teacher's password: with it, everything that the class did can be deleted.
 LEAST_PASSWORD = 12
+NEXT = "Next       mlflow-compose class up   starts what is broken"
 HERE = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -54,7 +55,8 @@ def lines(states: Sequence[SeatState], trouble: str) -> list[str]:
     healthy = sum(one.health == HEALTHY for one in states)
     summary = f"{healthy} of {len(states)} seats are healthy"
     problem = [trouble] if trouble else []
-    return [*table(states, datetime.now(UTC)), "", summary, *problem]
+    broken = [one for one in states if one.health not in {HEALTHY, *CHANGING}]
+    return [*table(states, datetime.now(UTC)), "", summary, *problem, *([NEXT] if broken else [])]
 
 
 def serve(  # noqa: PLR0913 - independent options

@@ -5,20 +5,19 @@ import string
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from mlflow_compose.actions.capacity import capacity_warning
 from mlflow_compose.actions.class_access import accesses, read_class, write_class
+from mlflow_compose.actions.class_roster import members_from
 from mlflow_compose.actions.class_shared import check_logins, enroll
 from mlflow_compose.actions.lifecycle import up
 from mlflow_compose.actions.new_settings import with_values
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.classroom import Members, members_of, newcomers, numbered
+from mlflow_compose.classroom import Members
 from mlflow_compose.engines import Engine, is_taken
-from mlflow_compose.errors import ClassError, PortTakenError, RosterError, ServiceError, UsageError
+from mlflow_compose.errors import ClassError, PortTakenError, ServiceError, UsageError
 from mlflow_compose.payloads import ClassSeat, ClassStarted
-from mlflow_compose.people import read_roster
-from mlflow_compose.result import NoProgress, Progress, Result
+from mlflow_compose.result import Progress, Result
 from mlflow_compose.settings.class_rules import LEAST_SECRET
 from mlflow_compose.settings.rules import has_workspaces, is_loopback
 from mlflow_compose.settings.seats import Seat, port_range, written
@@ -28,8 +27,6 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - written to the env file if the user as
 ALPHABET = string.ascii_letters + string.digits
 # What a new class folder gets: many small servers, or one for all that uses several processors.
 NEW_STACK: Mapping[str, Mapping[str, str]] = {SEATS: {"STACK_PROFILE": "small"}, SHARED: {}}
-MOST = 200
-NOBODY = NoProgress()
 # Characters of CLASS_SECRET.
 SECRET_LENGTH = 32
 
@@ -51,52 +48,6 @@ class Work:
     engine_of: EngineOf
     progress: Progress
     wait_timeout: float
-
-
-def members_from(
-    roster: Path | None,
-    count: int | None,
-    there: Members = MappingProxyType({}),
-    progress: Progress = NOBODY,
-) -> Members:
-    """Return the members of a new class, or of new seats.
-
-    Args:
-        roster: CSV file with the names.
-        count: Number of seats without names, instead of a roster.
-        there: Seats that exist already, whose people are not returned again.
-        progress: Receiver of a note about such people.
-
-    Raises:
-        UsageError: None of the two is given, or both; or the file cannot be read, or has nobody
-            new.
-        RosterError: The file is not a roster, or it is too long.
-    """
-    if (roster is None) == (count is None):
-        raise UsageError(
-            "give either a roster or --seats", hint="mlflow-compose class create people.csv"
-        )
-    if roster is None:
-        found = numbered(count or 0, there)
-    else:
-        try:
-            people = read_roster(roster.read_bytes(), roster.name)
-        except OSError as error:
-            raise UsageError(f"{roster} cannot be read: {error.strerror}") from None
-        new = newcomers(people, there)
-        if not new:
-            raise UsageError(
-                f"everyone in {roster.name} is in the class already",
-                hint="mlflow-compose class up starts their seats; another person of the same name "
-                "needs another name, such as Ada B.",
-            )
-        if known := len(people) - len(new):
-            verb = "is" if known == 1 else "are"
-            progress.note(f"{known} of {len(people)} people {verb} in the class already")
-        found = members_of(new, there)
-    if len(total := {*found, *there}) > MOST:
-        raise RosterError(f"a class has at most {MOST} seats, got {len(total)}")
-    return found
 
 
 def create(work: Work, members: Members, mode: str, *, lan: bool) -> Result:

@@ -58,9 +58,10 @@ def create(  # noqa: PLR0913, PLR0917 - one parameter per option
     """
     from mlflow_compose import actions
     from mlflow_compose.actions import class_setup
+    from mlflow_compose.actions.class_roster import members_from
 
     context = context_of(ctx)
-    members = class_setup.members_from(roster, seats)
+    members = members_from(roster, seats)
     mode = class_setup.SHARED if shared else class_setup.SEATS
     if not context.env_file.exists():
         actions.init(context.env_file, class_setup.NEW_STACK[mode])
