@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from os import getpid
 
 from mlflow_compose.errors import BusyError, FilesError
-from mlflow_compose.machine import has_run_since
+from mlflow_compose.machine import has_run_since, what_shows_why
 from mlflow_compose.paths import StackPaths, create_state_folder, write_state
 
 LOCK, NOTE = "lock", "lock.json"
@@ -69,14 +69,12 @@ def hold(paths: StackPaths, command: str) -> Iterator[None]:
     except Timeout:
         raise _busy(holder(paths)) from None
     except (OSError, NotImplementedError) as error:
-        why = (
-            error.strerror
-            if isinstance(error, OSError)
-            else "the file system does not support locks"
-        )
+        why, hint = "the file system does not support locks", f"df -h {folder} shows which one"
+        if isinstance(error, OSError):
+            why, hint = str(error.strerror), what_shows_why(error, folder)
         raise FilesError(
             f"{folder / LOCK}, the lock of the stack, cannot be acquired: {why}",
-            hint=f"ls -ld {folder} {folder}/* shows the files and their owner",
+            hint=hint,
         ) from None
     try:
         # Only other commands read it, so a full disk is no reason to fail.

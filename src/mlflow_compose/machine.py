@@ -154,6 +154,13 @@ def is_unwritable(error: OSError) -> bool:
     return error.errno in UNWRITABLE
 
 
+def what_shows_why(error: OSError, folder: Path) -> str:
+    """Return a hint for files of a folder that cannot be read or written."""
+    if is_unwritable(error):
+        return f"df -h {folder} shows the file system and its free space"
+    return f"ls -ld {folder} {folder}/* shows owners and modes"
+
+
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Return the cache folder of this user.
 

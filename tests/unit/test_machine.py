@@ -1,5 +1,6 @@
 """This machine's addresses, and its folders for caches and sockets."""
 
+import errno
 import os
 import socket
 import sys
@@ -19,6 +20,7 @@ from mlflow_compose.machine import (
     own_addresses,
     python_tag,
     socket_path,
+    what_shows_why,
 )
 from tests.unit.samples import ANY_ADDRESS
 
@@ -192,3 +194,11 @@ def test_the_main_address_must_be_that_of_the_default_route(
     assert main_address() == "0.1.2.3"
     monkeypatch.setattr(machine, "own_addresses", tuple)
     assert main_address() == socket.gethostname()
+
+
+def test_a_full_disk_must_not_be_blamed_on_owners() -> None:
+    folder = Path("/srv/class")
+    for number in (errno.ENOSPC, errno.EROFS):
+        hint = what_shows_why(OSError(number, os.strerror(number)), folder)
+        assert hint == "df -h /srv/class shows the file system and its free space"
+    assert what_shows_why(PermissionError(errno.EACCES, "denied"), folder).startswith("ls -ld")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_compose.errors import FilesChangedError, FilesError
+from mlflow_compose.machine import what_shows_why
 from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.render.files import diff, digest, read, read_bytes, replace_file, shown
 from mlflow_compose.render.identity_file import with_identity, write_identity
@@ -88,7 +89,7 @@ def file_errors(folder: Path, action: str) -> Iterator[None]:
     except OSError as error:
         raise FilesError(
             f"{error.filename or folder} cannot be {action}: {error.strerror}",
-            hint=f"ls -ld {folder} {folder}/* shows owners and modes",
+            hint=what_shows_why(error, folder),
         ) from None
 
 
