@@ -14,8 +14,9 @@ from typing import Any
 
 import psutil
 import pytest
+import typer
 
-from mlflow_compose.cli.signals import Ended, cancelled_by
+from mlflow_compose.cli.signals import Ended, cancelled_by, until_ctrl_c
 from mlflow_compose.console import Console
 from mlflow_compose.engines import process as engines_process
 from mlflow_compose.engines.base import ServiceStatus
@@ -280,3 +281,11 @@ def test_a_closed_pipe_must_not_change_the_exit_code(tmp_path: Path) -> None:
             ["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True, text=True
         )
         assert done.stdout == "2\n"
+
+
+def test_ctrl_c_must_be_no_error_of_what_runs_until_then() -> None:
+    with pytest.raises(typer.Exit) as caught, until_ctrl_c():
+        raise Ended(signal.SIGINT)
+    assert caught.value.exit_code == 130
+    with pytest.raises(Ended), until_ctrl_c():
+        raise Ended(signal.SIGTERM)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlflow_compose.cli.context import Context, context_of
+from mlflow_compose.cli.signals import until_ctrl_c
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def status(
         raise UsageError("--watch cannot be combined with --json")
     with _board(context, waits=not watch) as board:
         if watch:
-            context.console.live(class_page.watch(board, lambda: time.sleep(WATCH_EVERY)))
+            with until_ctrl_c():
+                context.console.live(class_page.watch(board, lambda: time.sleep(WATCH_EVERY)))
             return
         result = class_page.status(board)
     context.show(result)
@@ -60,7 +62,7 @@ def serve(
     if context.console.as_json:
         raise UsageError("class serve cannot be combined with --json: it runs until Ctrl-C")
     plan = context.chosen_plan()
-    with _board(context) as board:
+    with until_ctrl_c(), _board(context) as board:
         class_page.serve(
             plan,
             context.engine(plan),

@@ -8,6 +8,7 @@ import typer
 from mlflow_compose.cli.backup import put_back
 from mlflow_compose.cli.completion import among, services
 from mlflow_compose.cli.context import Context, WaitTimeout, choices, context_of
+from mlflow_compose.cli.signals import until_ctrl_c
 from mlflow_compose.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def status(
         raise UsageError("--watch cannot be combined with --json")
     plan = context.chosen_plan()
     if watch:
-        context.console.live(actions.watch(context.engine(plan), lambda: time.sleep(WATCH_EVERY)))
+        engine = context.engine(plan)
+        with until_ctrl_c():
+            context.console.live(actions.watch(engine, lambda: time.sleep(WATCH_EVERY)))
         return
     migration = actions.ongoing_migration(plan.paths)
     interrupted = state_of_restore(plan.paths) or state_of_upgrade(plan.paths)

@@ -1,7 +1,11 @@
 """Signals that end a command: the first one raises, later ones do not disturb the cleanup."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+import typer
 
 from mlflow_compose.errors import Cancelled, HungUp, Terminated
 
@@ -35,6 +39,21 @@ def cancelled_by(end: KeyboardInterrupt) -> Cancelled:
         case Ended(number=number) if number != signal.SIGINT:
             return HungUp("the terminal was closed (SIGHUP)")
     return Cancelled("interrupted")
+
+
+@contextmanager
+def until_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a command that runs until then: it is not reported as an error.
+
+    Raises:
+        typer.Exit: With the code of an interrupted command.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as end:
+        if (code := cancelled_by(end).exit_code) != Cancelled.exit_code:
+            raise
+        raise typer.Exit(code) from None
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
