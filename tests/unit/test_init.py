@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.record import Record, write_record
 from mlflow_compose.settings.envfile import parse
 from tests.unit.conftest import User
 from tests.unit.samples import SECRETS
@@ -181,3 +183,18 @@ def test_a_stack_must_be_beside_its_env_file(user: User) -> None:
     user.types("render", "--env-file", "seat/.env")
     assert (user.folder / "seat/compose/docker-compose.yaml").is_file()
     assert not Path("compose").exists()
+
+
+def test_new_passwords_must_not_replace_those_that_open_the_data(user: User) -> None:
+    """Who deletes .env by mistake would lose what the rendered files still have."""
+    paths = StackPaths(user.env_file)
+    paths.state.mkdir()
+    write_record(Record().started("docker", {"BACKEND_STORE": "postgres"}, ()), paths)
+    for command in (("init",), ("class", "create", "--seats", "1")):
+        found = user.types(*command)
+        assert found.code != 0
+        assert "new passwords would not open" in found.err
+        assert "compose/secrets" in found.err
+        assert not user.env_file.exists()
+    write_record(Record(), paths)
+    assert user.types("init").code == 0

@@ -11,14 +11,15 @@ from mlflow_compose.actions.plan import Plan, check_key
 from mlflow_compose.errors import EnvFileError, FilesChangedError, FilesError, UsageError
 from mlflow_compose.files import write_new
 from mlflow_compose.identity import keep_identity, read_id
-from mlflow_compose.paths import check_path
+from mlflow_compose.paths import SECRETS_DIR, StackPaths, check_path
 from mlflow_compose.payloads import ABSENT, Created, FileChange, Rendered
+from mlflow_compose.record import read_record
 from mlflow_compose.render import Change, Rendering, changes, identity_in, write
 from mlflow_compose.result import Result
 from mlflow_compose.settings import Translation, new_env_text, translate
 from mlflow_compose.settings.envfile import parse, read_text
 from mlflow_compose.settings.load import resolve
-from mlflow_compose.targets import TARGETS
+from mlflow_compose.targets import TARGETS, target_of
 
 ENV_FILE_MODE = 0o600
 
@@ -32,11 +33,14 @@ def init(env_file: Path, given: Mapping[str, str], source: Path | None = None) -
         source: Env file of another MLflow stack to take settings from.
 
     Raises:
-        EnvFileError: It already exists, cannot be written, or its path cannot be used; or `source`
-            cannot be read.
+        EnvFileError: It already exists, cannot be written, or its path cannot be used; `source`
+            cannot be read; or the stack has data that only the lost file opens.
         SettingsError: A given value is wrong; nothing is written.
     """
     check_path(env_file)
+    # Other env files of a folder are other stacks, which share the record.
+    if not source and env_file.name == ".env" and not env_file.exists():
+        _check_no_data(StackPaths(env_file))
     found = translate(read_text(source)) if source else Translation({}, {}, {})
     text = new_env_text({**found.values, **given}, choice=secrets.choice)
     write_env_file(env_file, text)
@@ -161,3 +165,19 @@ def _data(found: tuple[Change, ...], folder: Path) -> Rendered:
 def _line(change: Change, folder: Path) -> str:
     edited = "  (edited by hand)" if change.by_hand else ""
     return f"{change.action:<6}  {folder.name}/{change.path}{edited}"
+
+
+def _check_no_data(paths: StackPaths) -> None:
+    """Make sure that no stack in this folder has data, which other passwords would not open.
+
+    Raises:
+        EnvFileError: One has.
+    """
+    if places := read_record(paths).places:
+        folders = " and ".join(f"{target_of(engine).folder}/{SECRETS_DIR}" for engine in places)
+        raise EnvFileError(
+            f"{paths.env_file.name} is gone, but the stack in this folder has data, which new "
+            "passwords would not open",
+            hint=f"put the file back ({folders} has the passwords until the next start), or make a "
+            "new stack in another folder",
+        )
