@@ -39,8 +39,13 @@ def roll(
     if not stack.services:
         return {}
     servers = sum(not service.one_shot for service in stack.services)
-    with progress.step(f"Starting {servers} more servers"):
+    with progress.step(f"Starting {more_servers(servers)}"):
         return _roll(stack, look, progress, wait_timeout)
+
+
+def more_servers(count: int) -> str:
+    """Return the number of servers, besides those that run, in words."""
+    return f"{count} more server{'' if count == 1 else 's'}"
 
 
 def _roll(

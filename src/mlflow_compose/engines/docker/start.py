@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.failures import docker_errors, last_line, last_lines
 from mlflow_compose.engines.docker.watch import watch
-from mlflow_compose.engines.rolling import failures, of_stack, only, roll
+from mlflow_compose.engines.rolling import failures, more_servers, of_stack, only, roll
 from mlflow_compose.engines.verdict import Verdict, failure
 from mlflow_compose.errors import EngineError, MlflowComposeError, ServiceError
 from mlflow_compose.result import Progress
@@ -82,8 +82,8 @@ class Start:
         none = dict.fromkeys(without, 0)
         scales = chain.from_iterable(("--scale", f"{name}=0") for name in none)
         self.progress.command(self.command(*OPTIONS, *scales))
-        names = f"{len(stack.services) - len(jobs)} more servers"
-        with self.progress.step(f"Creating {names}"), docker_errors(stack, "docker compose up"):
+        servers = more_servers(len(stack.services) - len(jobs))
+        with self.progress.step(f"Creating {servers}"), docker_errors(stack, "docker compose up"):
             self.client.compose.up(detach=True, no_build=True, quiet=True, scales=none)
         verdicts = roll(
             stack, lambda: of_stack(stack, self.look()), self.progress, self.wait_timeout
