@@ -365,6 +365,19 @@ def test_a_taken_inner_port_must_be_reported_with_its_setting() -> None:
     assert "STACK_TLS_OFFSET" not in other_ports(found)
 
 
+def test_the_proxy_must_not_send_the_login_of_a_seat_to_another_program() -> None:
+    """Whoever has the port of one seat behind the proxy would get the passwords of its people."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        inner = taken.getsockname()[1]
+        seats = f"ada={inner - 300} ben={inner - 302}"
+        found = local_stack(**{**OPEN, **CLASS, "CLASS_SEATS": seats, "STACK_TLS_OFFSET": "300"})
+        others = frozenset(port.published for _, port in found.ports)
+        with pytest.raises(PortTakenError, match=f"{inner} .* so seat-ada cannot use it behind"):
+            check_ports(FakeEngine(found, held=others))
+
+
 # --- clients
 
 

@@ -32,16 +32,19 @@ def check_ports(engine: Engine) -> Mapping[str, PortTakenError]:
 
     Raises:
         SettingsError: The address that they bind to is not one of this machine.
-        PortTakenError: Another process uses one; the message names it if possible.
+        PortTakenError: Another process uses one; the message names it if possible. Also one behind
+            the proxy, which would send that process the logins of the service's clients.
     """
     for address in sorted({port.address for _, port in engine.stack.ports}):
         _check_address(address)
     held = engine.held_ports()
     taken: dict[str, PortTakenError] = {}
-    for service, error in chain(_taken_ports(engine, held), _taken_inner_ports(engine, held)):
+    for service, error in _taken_ports(engine, held):
         if not service.is_independent:
             raise error
         taken.setdefault(service.name, error)
+    for _, error in _taken_inner_ports(engine, held):
+        raise error
     return taken
 
 
