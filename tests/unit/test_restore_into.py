@@ -140,6 +140,17 @@ def test_a_new_stack_must_not_get_secrets_that_the_snapshots_author_knows(tmp_pa
     assert {*known.values()}.isdisjoint(dotenv_values(env_file).values())
 
 
+def test_a_new_stack_must_not_get_the_seats_of_a_class_that_is_over(tmp_path: Path) -> None:
+    old = plan(tmp_path)
+    snapshot = make(old.paths.backups, "first")
+    had = {"CLASS_MODE": "seats", "CLASS_SEATS": "ada=5201", "MLFLOW_AUTH": "basic"}
+    text = replace(snapshot.manifest, settings=had).text
+    (snapshot.folder / "manifest.json").write_text(text, encoding="utf-8")
+    env_file, _ = provide_stack(old, str(snapshot.folder), tmp_path / "copy", NoProgress())
+    found = dotenv_values(env_file)
+    assert (found["CLASS_MODE"], found["CLASS_SEATS"]) == ("none", "")
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o420])
 def test_what_others_may_change_must_be_copied(tmp_path: Path, mode: int) -> None:
     """A linked file changes in all snapshots that share it."""

@@ -7,7 +7,7 @@ from mlflow_compose.actions.elsewhere import SCHEME
 from mlflow_compose.actions.init_from import init_from_snapshot
 from mlflow_compose.actions.plan import Plan, read_settings
 from mlflow_compose.data.backup import archive_of, find
-from mlflow_compose.data.backup.peek import folder_of
+from mlflow_compose.data.backup.peek import folder_of, peek
 from mlflow_compose.engines import other_ports
 from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.paths import stack_paths
@@ -82,8 +82,8 @@ def _check_folder(plan: Plan, env_file: Path) -> None:
 
 def _create(plan: Plan, env_file: Path, source: Path, progress: Progress) -> None:
     values = {NAME: project_name(env_file.resolve().parent.name), **other_ports(plan.stack)}
-    if plan.loaded.settings.class_mode == "seats":
-        # They are not in a snapshot, and their ports are in use.
+    if peek(source).manifest.settings.get("CLASS_MODE") == "seats":
+        # What they have stored is not in a snapshot, and their ports may be in use.
         values |= {"CLASS_MODE": "none", "CLASS_SEATS": ""}
     created = init_from_snapshot(env_file, values, source, None)
     # Also what the environment sets.
