@@ -163,7 +163,7 @@ def _replace(work: Work, snapshot: Snapshot | None, name: str, now: datetime) ->
         begin(work.plan, loaded, saved.name)
         _load(work, engine, snapshot, saved)
         # Before the restore counts as done: an MLflow that does not start is a failure, too.
-        work.start(prove=False)
+        started = work.start(prove=False)
     except BaseException as error:
         if isinstance(error, NotLoadedError):
             begin(work.plan, loaded, saved="")
@@ -171,7 +171,8 @@ def _replace(work: Work, snapshot: Snapshot | None, name: str, now: datetime) ->
         work.progress.note(_put_back(work))
         raise
     end(paths)
-    return verify(work.engine, work.progress)
+    proof = verify(work.engine, work.progress)
+    return replace(proof, errors=[*proof.errors, *started.errors])
 
 
 def put_back_interrupted(work: Work) -> None:
