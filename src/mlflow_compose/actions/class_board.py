@@ -107,7 +107,7 @@ class ClassBoard(Board):
         """Restart the server of a seat, and wait until it is healthy.
 
         Raises:
-            ClassError: All seats share one server.
+            ClassError: All seats share one server, or this seat's was not started.
             ServiceError: It did not become healthy.
         """
         with self._alone():
@@ -117,6 +117,11 @@ class ClassBoard(Board):
                 raise ClassError(f"{seat} shares its server with all others, who would be cut off")
             engine = self._engine_of(plan)
             service = service_of(seat, is_shared=False)
+            if service not in {status.name for status in engine.status()}:
+                raise ClassError(
+                    f"{seat} was not started",
+                    hint="mlflow-compose class up starts it, or says why it cannot",
+                )
             engine.stop_service(service)
             engine.start_service(service)
         _wait(engine, service)

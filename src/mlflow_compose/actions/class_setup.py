@@ -193,8 +193,11 @@ def _seats(plan: Plan, members: Members) -> list[Seat]:
         ClassError: There are not enough.
     """
     settings = plan.loaded.settings
-    used: set[int | None] = {port.published for _, port in plan.stack.ports}
-    used |= {settings.class_port, settings.seats_port, *(seat.port for seat in settings.seats)}
+    used = {port.published for _, port in plan.stack.ports}
+    used |= {settings.class_port, *(seat.port for seat in settings.seats)}
+    if settings.class_tls_port:
+        # Also before there is a class.
+        used.add(int(settings.class_tls_port))
     ports = (
         port
         for port in port_range(settings.class_seat_ports)
