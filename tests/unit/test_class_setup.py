@@ -7,10 +7,11 @@ import pytest
 
 from mlflow_compose.actions.class_board import ClassBoard
 from mlflow_compose.actions.class_setup import Work, create
-from mlflow_compose.errors import ClassError
+from mlflow_compose.errors import ClassError, SettingsError
 from mlflow_compose.result import NoProgress
 from mlflow_compose.settings.seats import seats_of
 from tests.unit.fakes import ALL_WELL, FakeEngine
+from tests.unit.samples import settings
 from tests.unit.test_lifecycle import plan
 
 
@@ -33,3 +34,12 @@ def test_the_page_must_say_at_once_that_a_seat_was_not_started(tmp_path: Path) -
     with pytest.raises(ClassError, match="ada was not started"):
         board.restart("ada")
     assert not any("service" in call for call in engine.calls)
+
+
+@pytest.mark.parametrize("size", ["6m", "299m"])
+def test_a_seat_must_have_the_memory_that_its_server_starts_with(size: str) -> None:
+    """Without Docker it would be ended every few seconds, although `class up` saw it healthy."""
+    with pytest.raises(SettingsError, match=r"CLASS_SEAT_MEMORY *must be at least 300m"):
+        settings(CLASS_SEAT_MEMORY=size)
+    settings(CLASS_SEAT_MEMORY="")
+    settings(CLASS_SEAT_MEMORY="300m")

@@ -8,11 +8,11 @@ from mlflow_compose.settings.fields import (
     Cpus,
     Generated,
     LoginPassword,
-    Memory,
     OptionalPort,
     Port,
     PortRange,
     Seats,
+    WorkerMemory,
     setting,
 )
 from mlflow_compose.settings.seats import Seat, seats_of
@@ -47,7 +47,7 @@ class ClassSettings(BaseSettings):
     class_password: LoginPassword = setting(
         Generated(20, required=False), "Password of the teacher's page.", section=CLASSROOM
     )
-    class_seat_memory: Memory = setting(
+    class_seat_memory: WorkerMemory = setting(
         "1g",
         "Memory limit of each seat's server; without Docker, it is started again beyond it.",
         section=MEMORY,
