@@ -268,6 +268,19 @@ def test_a_server_of_one_process_must_end_when_it_has_grown_too_large(
 
 
 @local_only("both engines run the same server")
+def test_a_client_that_has_gone_silent_must_not_keep_a_seat_from_being_started_again(
+    shared: LocalStack, tmp_path: Path
+) -> None:
+    """Meanwhile no other process accepts connections, so it may take a minute, not ten."""
+    with (
+        server_with(shared, tmp_path, workers=1, SERVER_MEMORY="1") as (server, api),
+        connected(api) as client,
+    ):
+        client.sendall(UNFINISHED)
+        assert server.wait(timeout=60) == 1
+
+
+@local_only("both engines run the same server")
 def test_a_client_that_has_gone_silent_must_not_keep_a_worker_from_being_replaced(
     shared: LocalStack, tmp_path: Path
 ) -> None:

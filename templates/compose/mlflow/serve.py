@@ -56,8 +56,9 @@ SERIES = "3.17."
 MEBIBYTE = 1024 * 1024
 # Seconds between two looks at a worker's memory, and that a worker waits for first requests.
 LOOK_EVERY, PATIENCE = 5, 3
-# Seconds after which a worker that is replaced drops requests whose clients have stopped sending.
-ENDS_WITHIN = 600
+# Seconds after which a process that ends drops requests whose clients have stopped sending. Nothing
+# accepts connections while a server without workers ends.
+ENDS_WITHIN = {"WORKER_MEMORY": 600, "SERVER_MEMORY": 30}
 # Passwords that are remembered at most.
 PASSWORDS = 10_000
 # What MLflow's migrations create, by kind of database; a test compares them.
@@ -215,10 +216,11 @@ def limit_memory(variable: str) -> None:
     """Let this process end once it needs more memory than a variable says, if that is set."""
     limit = int(os.environ.get(variable, "0")) * MEBIBYTE
     if limit and sys.platform == "linux":
-        threading.Thread(target=end_above, args=(limit,), daemon=True).start()
+        within = int(os.environ.get("WORKER_ENDS_WITHIN", ENDS_WITHIN[variable]))
+        threading.Thread(target=end_above, args=(limit, within), daemon=True).start()
 
 
-def end_above(limit: int) -> None:
+def end_above(limit: int, within: int) -> None:
     """End this process gracefully once its memory is above the limit in bytes.
 
     Requests that it has accepted are answered first; the supervisor then starts another worker.
@@ -232,7 +234,7 @@ def end_above(limit: int) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     print(f"process {os.getpid()} is above its memory limit and is replaced", flush=True)  # noqa: T201
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(int(os.environ.get("WORKER_ENDS_WITHIN", ENDS_WITHIN)))
+    time.sleep(within)
     # Otherwise a client that has gone silent would keep the lock, and no worker would be replaced.
     os._exit(1)
 
