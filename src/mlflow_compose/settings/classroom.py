@@ -49,7 +49,7 @@ class ClassSettings(BaseSettings):
     )
     class_seat_memory: WorkerMemory = setting(
         "1g",
-        "Memory limit of each seat's server; without Docker, it is started again beyond it.",
+        "Memory limit of each seat's server; without Docker (on Linux), it restarts beyond it.",
         section=MEMORY,
     )
     class_seat_cpus: Cpus = setting(
