@@ -202,8 +202,8 @@ def connect(host: str, port: int) -> None:
     except ConnectionRefusedError:
         raise Problem(
             f"{host} refuses connections to port {port}",
-            "start the stack (mlflow-compose up); if it runs, STACK_BIND_ADDRESS or the port has "
-            "changed since this program was written",
+            "on the stack's machine, mlflow-compose up starts it; if it runs, its address or port "
+            "has changed since this program was written",
         ) from None
     # An alias of TimeoutError only since Python 3.10.
     except socket.timeout:  # noqa: UP041

@@ -238,6 +238,7 @@ def test_seats_must_share_one_port_with_a_path_for_each(
     [
         ({"CLASS_TLS_PORT": "5000"}, "must differ from MLFLOW_PORT, got 5000 for both"),
         ({"CLASS_TLS_PORT": "5202"}, "must give ben another port than CLASS_TLS_PORT, got 5202"),
+        ({"CLASS_TLS_PORT": "5200"}, "must differ from CLASS_PORT, got 5200 for both"),
         ({"CLASS_TLS_PORT": "0"}, "must be a whole number between 1 and 65535, or empty, got 0"),
         (
             {"CLASS_TLS_PORT": "8443", "STACK_TLS": "off"},

@@ -43,6 +43,12 @@ def check_class(settings: Settings, ports: Mapping[int, str]) -> Iterator[Proble
             f"requires STACK_TLS=internal or files, got {settings.class_tls_port}",
             ("STACK_TLS",),
         )
+    if settings.seats_port == settings.class_port:
+        yield Problem(
+            "CLASS_TLS_PORT",
+            f"must differ from CLASS_PORT, got {settings.class_port} for both",
+            ("CLASS_PORT",),
+        )
     if settings.class_mode == "seats":
         yield from _names(settings)
         yield from _servers(settings)

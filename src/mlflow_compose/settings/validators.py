@@ -39,7 +39,8 @@ def whole_number(low: int, high: int) -> BeforeValidator:
 
 def optional_port(value: str) -> str:
     """Accept ports, and nothing."""
-    if value and not (value.isdecimal() and value.isascii() and 1 <= int(value) <= MAX_PORT):
+    is_port = re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= MAX_PORT
+    if value and not is_port:
         raise ValueError(f"must be a whole number between 1 and {MAX_PORT}, or empty")
     return value
 
