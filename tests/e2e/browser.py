@@ -94,6 +94,16 @@ class Browser:
         assert self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
 
 
+def require_browser() -> None:
+    """Skip the test if there is no browser; fail if Docker is required, as in CI."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        reason = f"there is no {' and no '.join(missing)} (Debian's packages: chromium-driver)"
+        if os.environ.get(REQUIRE_DOCKER) == "1":
+            pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
 @contextmanager
 def open_browser(profile: Path, *more: str) -> Iterator[Browser]:
     """Provide a browser; without Chromium, skip the test, or fail it if Docker is required.
@@ -102,12 +112,7 @@ def open_browser(profile: Path, *more: str) -> Iterator[Browser]:
         profile: Empty folder for its data.
         more: More options of Chromium, without hyphens.
     """
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if missing:
-        reason = f"there is no {' and no '.join(missing)} (Debian's packages: chromium-driver)"
-        if os.environ.get(REQUIRE_DOCKER) == "1":
-            pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
-        pytest.skip(reason)
+    require_browser()
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     options = ChromeOptions()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .browser import open_browser
+from .browser import require_browser
 from .conftest import MakeStack
 from .handed_out import HandedOut
 from .network import OtherMachine, other_machine
@@ -15,6 +15,7 @@ from .running import RunningStack, short_in_ci
 from .seats import prepared
 from .security import lan_address
 from .test_tls import REFUSED, ca, curl, offset, pin
+from .tool import CHECKOUT
 from .waiting import free_ports
 
 OK, FOUND, UNAUTHORIZED, NOT_FOUND = 200, 302, 401, 404
@@ -120,18 +121,16 @@ def test_nothing_else_must_answer_the_room(room: Room) -> None:
 
 @short_in_ci
 def test_a_person_must_use_a_seat_in_a_browser(room: Room, tmp_path: Path) -> None:
-    run, known = lesson(room, "s01"), room.variables("s01")
-    password = known["MLFLOW_TRACKING_PASSWORD"]
-    with open_browser(
-        tmp_path, f"ignore-certificate-errors-spki-list={pin(room.stack)}"
-    ) as browser:
-        browser.open(f"{room.origin}/s01/".replace("://", f"://s01:{password}@"))
-        browser.open(f"{room.origin}/s01/#/experiments/0/runs/{run}")
-        browser.find("body", run)
-        browser.open(f"{room.origin}/s01/#/experiments/0/runs/{run}/artifacts")
-        browser.find("body", "note.txt")
-        failed = browser.driver.get_log("browser")  # type: ignore[no-untyped-call]
-    assert [entry for entry in failed if entry["level"] == "SEVERE"] == []
+    require_browser()
+    run, password = lesson(room, "s01"), room.variables("s01")["MLFLOW_TRACKING_PASSWORD"]
+    page = f"{room.origin}/s01/"
+    shown = f"{page}#/experiments/0/runs/{run}"
+    room.machine.run(
+        *(sys.executable, "-m", "tests.e2e.pages", str(tmp_path), pin(room.stack)),
+        page.replace("://", f"://s01:{password}@"),
+        *(shown, run, f"{shown}/artifacts", "note.txt"),
+        PYTHONPATH=str(CHECKOUT),
+    )
 
 
 @short_in_ci
