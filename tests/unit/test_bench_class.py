@@ -15,7 +15,7 @@ from bench.classroom.planning import planned
 from bench.classroom.promises import broken
 from bench.classroom.results import Results, from_json, merged, to_json
 from bench.classroom.room import DOCKER, LOCAL
-from mlflow_compose.classroom.costs import MEASURED
+from mlflow_compose.capacity.costs import SEATS
 from tests.unit.samples import ROOT
 from tests.unit.test_bench import MACHINE
 
@@ -183,6 +183,6 @@ def test_planning_must_use_what_was_measured() -> None:
     found = planned(results, DOCKER)
     fewer = "requests_per_core"
     for name, measured in found.items():
-        assumed = getattr(MEASURED, name)
+        assumed = getattr(SEATS, name)
         low, high = sorted((measured, measured / 1.34 if name == fewer else measured * 1.34))
         assert low <= assumed <= high, name

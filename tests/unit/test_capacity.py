@@ -11,8 +11,8 @@ from mlflow_compose import machine
 from mlflow_compose.actions import capacity as action
 from mlflow_compose.actions.class_setup import Work, create
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
-from mlflow_compose.classroom import numbered
-from mlflow_compose.classroom.capacity import (
+from mlflow_compose.capacity.costs import GB, MB, SeatCosts
+from mlflow_compose.capacity.seats import (
     Hardware,
     fitting,
     limit,
@@ -21,14 +21,14 @@ from mlflow_compose.classroom.capacity import (
     start_seconds,
     warning,
 )
-from mlflow_compose.classroom.costs import GB, MB, Costs
+from mlflow_compose.classroom import numbered
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import EngineError
 
 from .conftest import User
 from .fakes import Notes
 
-COSTS = Costs(
+COSTS = SeatCosts(
     system_memory=1 * GB,
     shared_memory=500 * MB,
     seat_memory=250 * MB,

@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mlflow_compose import machine
-from mlflow_compose.classroom import capacity
-from mlflow_compose.classroom.capacity import Hardware
-from mlflow_compose.classroom.costs import GB, MEASURED
+from mlflow_compose.capacity import seats as capacity
+from mlflow_compose.capacity.costs import GB, SEATS
+from mlflow_compose.capacity.seats import Hardware
 from mlflow_compose.payloads import CapacityFound
 from mlflow_compose.result import Result
 
-COSTS = MEASURED
+COSTS = SEATS
 # Seconds above which a time is shown in minutes.
 MINUTES_FROM = 120
 

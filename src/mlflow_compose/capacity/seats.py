@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow_compose.classroom.costs import GB, Costs
+from mlflow_compose.capacity.costs import GB, SeatCosts
 
 MEMORY, PROCESSORS, DISK = "memory", "processors", "disk"
 # A seat may use at most one core, and the shared servers need another.
@@ -39,7 +39,7 @@ class Needs:
     disk: int
 
 
-def fitting(hardware: Hardware, costs: Costs, running: int = 0) -> Mapping[str, int]:
+def fitting(hardware: Hardware, costs: SeatCosts, running: int = 0) -> Mapping[str, int]:
     """Return how many seats fit, by what limits them.
 
     Args:
@@ -62,7 +62,7 @@ def limit(seats_by: Mapping[str, int]) -> str:
     return min(seats_by, key=lambda what: seats_by[what])
 
 
-def needs(seats: int, costs: Costs) -> Needs:
+def needs(seats: int, costs: SeatCosts) -> Needs:
     """Return what seats need, without what else runs on the machine."""
     return Needs(
         costs.system_memory + costs.shared_memory + seats * costs.seat_memory,
@@ -77,12 +77,12 @@ def machine_size(memory: int) -> int:
     return next((size for size in MEMORY_SIZES if size >= needed), needed)
 
 
-def start_seconds(seats: int, cores: int, costs: Costs) -> float:
+def start_seconds(seats: int, cores: int, costs: SeatCosts) -> float:
     """Return how long the start of all seats takes on idle cores."""
     return costs.shared_start + seats * costs.start_cpu / cores
 
 
-def warning(seats: int, hardware: Hardware, costs: Costs, running: int = 0) -> str:
+def warning(seats: int, hardware: Hardware, costs: SeatCosts, running: int = 0) -> str:
     """Return why seats do not fit on a machine besides those that run, empty if they do."""
     found = fitting(hardware, costs, running)
     lacking = limit(found)
