@@ -7,10 +7,10 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test soak lint format docs bench bench-backup bench-class lock golden clean
+.PHONY: help up down test soak lint format docs bench bench-backup bench-class bench-capacity lock golden clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/.tool ## Create .env if there is none, start the stack, verify it
 	@test -e .env || $(TOOL) init
@@ -48,6 +48,9 @@ bench-backup: $(VENV)/.dev ## Compare backup and restore with pg_dump and rclone
 
 bench-class: $(VENV)/.dev ## Measure classes of 40 seats and of 60 people; ARGS="--seats 5 --clients 5 --seconds 20" is short
 	$(VENV)/bin/python -m bench.classroom $(ARGS)
+
+bench-capacity: $(VENV)/.dev ## Measure what requests cost, and how long they take under load
+	$(VENV)/bin/python -m bench.capacity $(ARGS)
 
 golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)
