@@ -15,6 +15,7 @@ from mlflow_compose.payloads.backup import (
 )
 from mlflow_compose.payloads.boot import BootService
 from mlflow_compose.payloads.bundle import Bundled, Loaded
+from mlflow_compose.payloads.capacity import CapacityFound, UsersPlanned
 from mlflow_compose.payloads.classroom import (
     ClassCollected,
     ClassSeat,
@@ -25,7 +26,7 @@ from mlflow_compose.payloads.classroom import (
     SeatFound,
     SeatsRemoved,
 )
-from mlflow_compose.payloads.classroom_handouts import CapacityFound, HandedOut, SeatHandout
+from mlflow_compose.payloads.classroom_handouts import HandedOut, SeatHandout
 from mlflow_compose.payloads.commands import BY_COMMAND, Payload
 from mlflow_compose.payloads.connect import ClientVariables, Opened
 from mlflow_compose.payloads.diagrams import Diagram
@@ -149,6 +150,7 @@ __all__ = [
     "UserRemoved",
     "UserState",
     "UsersImported",
+    "UsersPlanned",
     "Verified",
     "Version",
     "WorkspaceChanged",

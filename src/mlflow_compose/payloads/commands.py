@@ -6,6 +6,7 @@ from mlflow_compose.payloads import (
     backup,
     boot,
     bundle,
+    capacity,
     classroom,
     classroom_handouts,
     connect,
@@ -71,7 +72,8 @@ Payload = (
     | classroom.SeatsRemoved
     | classroom.ClassStopped
     | classroom_handouts.HandedOut
-    | classroom_handouts.CapacityFound
+    | capacity.CapacityFound
+    | capacity.UsersPlanned
     | workspaces.WorkspaceList
     | workspaces.WorkspaceChanged
     | workspaces.WorkspaceGranted
@@ -119,7 +121,7 @@ BY_COMMAND: Mapping[str, tuple[type[Payload], ...]] = {
         classroom.ClassStopped,
         classroom_handouts.HandedOut,
     ),
-    "plan": (classroom_handouts.CapacityFound,),
+    "plan": (capacity.CapacityFound, capacity.UsersPlanned),
     "workspace": (
         workspaces.WorkspaceList,
         workspaces.WorkspaceChanged,
