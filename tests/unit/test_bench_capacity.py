@@ -30,8 +30,9 @@ from tests.unit.test_bench import MACHINE
 
 PUBLISHED = ROOT / "docs" / "benchmark"
 CAPACITY = PUBLISHED / "capacity.json"
-# By which factor times may differ from what the queue says, up to a load and beyond it.
-FACTOR, UP_TO, BEYOND = 2, 80, 5
+# By which factor times may differ from what the queue says; and the p99 of a class, whose people all
+# start at once.
+FACTOR, AT_ONCE = 2, 5
 # MLFLOW_WORKERS of a class that shares a server.
 WORKERS = 2
 # Rounded up, and by less than a third.
@@ -168,19 +169,17 @@ def differ(found: float, expected: float) -> float:
     return max(found / expected, expected / found)
 
 
-def test_the_queue_must_agree_with_measured_times_within_the_stated_factors() -> None:
-    """`docs/architecture/capacity.md` states them."""
+def test_the_queue_must_agree_with_measured_times_within_the_stated_factor() -> None:
+    """`docs/architecture/capacity.md` states it."""
     results = published()
     points = [(engine, one) for engine, found in results.points.items() for one in found]
-    assert sum(point.rate <= UP_TO for _, point in points) >= 3
+    assert {round(point.rate) for _, point in points} >= {20, 60, 100}
     for engine, point in points:
         expected = modelled(point, round(results.values[engine]["processes"]))
-        most = FACTOR if point.rate <= UP_TO else BEYOND
-        assert differ(point.median, expected.median) <= most, point
-        assert differ(point.p99, expected.p99) <= most, point
+        assert differ(point.median, expected.median) <= FACTOR, point
+        assert differ(point.p99, expected.p99) <= FACTOR, point
     text = (ROOT / "docs" / "architecture" / "capacity.md").read_text(encoding="utf-8")
-    assert f"a factor of {FACTOR} up to {UP_TO} requests per second" in text
-    assert f"a factor of {BEYOND} beyond" in text
+    assert f"at most a factor of {FACTOR}" in text
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -193,7 +192,7 @@ def test_the_queue_must_agree_with_the_measured_class(engine: str) -> None:
                     client_cores=0)  # fmt: skip
     expected = modelled(point, WORKERS)
     assert differ(values["shared_median"], expected.median) <= FACTOR
-    assert differ(values["shared_p99"], expected.p99) <= BEYOND
+    assert differ(values["shared_p99"], expected.p99) <= AT_ONCE
 
 
 def test_no_request_of_a_published_load_must_have_failed() -> None:

@@ -136,10 +136,10 @@ class Assumptions:
 # them with what is published in docs/benchmark/. What stays free is an assumption.
 SERVER = ServerCosts(
     requests={
-        "create": RequestCost(0.0105, 0.0022, 1900),
-        "params": RequestCost(0.0105, 0.003, 900),
-        "metric": RequestCost(0.009, 0.0016, 600),
-        "finish": RequestCost(0.0095, 0.0018, 1000),
+        "create": RequestCost(0.0115, 0.0022, 1900),
+        "params": RequestCost(0.0105, 0.0022, 900),
+        "metric": RequestCost(0.0075, 0.001, 600),
+        "finish": RequestCost(0.0075, 0.0014, 1000),
         "search": RequestCost(0.063, 0.005, 210_000),
     },
     artifacts_per_core=60 * MB,
