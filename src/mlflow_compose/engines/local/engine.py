@@ -66,6 +66,7 @@ class LocalEngine:
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
         """Make sure that the data belongs to this stack and that the S3 server can read it."""
         del start_empty  # This engine has only one S3 server, so one folder.
+        orphans.check_no_units(self._owner)
         availability.check_data(self.stack, self._folder)
         self._data.check(held)
 

@@ -1,5 +1,6 @@
 """End the processes of a stack that neither supervisord nor a command controls any more."""
 
+import shlex
 from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
     from psutil import Process
 
 
+def check_no_units(owner: Owner) -> None:
+    """Make sure that no unit of systemd runs the stack: it would restart what is ended.
+
+    Raises:
+        EngineError: A unit does.
+    """
+    import psutil
+
+    for process in processes.of(owner):
+        with suppress(psutil.Error, OSError):
+            if unit := process.environ().get(processes.UNIT):
+                # A pattern for all units of the stack: systemctl then waits until all have ended.
+                every = f"{unit.partition('.')[0]}.*"
+                raise EngineError(
+                    f"systemd runs this stack: process {process.pid} is {unit}",
+                    hint=f"sudo systemctl stop {shlex.quote(every)}, then the same command again",
+                )
+
+
 def end_orphans(owner: Owner) -> None:
     """End processes left over from an earlier run of the stack.
 
@@ -21,10 +41,11 @@ def end_orphans(owner: Owner) -> None:
     With it its guard, which starts it again, and may be doing so.
 
     Raises:
-        EngineError: A process cannot be ended.
+        EngineError: A process cannot be ended, or systemd runs the stack.
     """
     import psutil
 
+    check_no_units(owner)
     while found := [process for process in processes.of(owner) if _name(process) == ""]:
         _end(found)
     left = [process for process in processes.of(owner) if not _is_in_progress(process)]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Environment variables of every process of a stack: the stack's id, followed by a slash and the
 # name in a service's processes; and the folder of the rendered files.
 MARK, HOME = "STACK_SERVICE", STACK_FOLDER
+# Of services that systemd runs: the name of their unit.
+UNIT = "STACK_UNIT"
 # In place of a service's name: a command, followed by the id of the process that started it.
 COMMAND = "command/"
 # Linux's folder of processes, which other systems do not have.
