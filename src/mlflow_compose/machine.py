@@ -144,6 +144,19 @@ def owner_of(path: Path) -> tuple[int, int] | None:
     return (found.st_uid, found.st_gid) if found.st_uid else None
 
 
+def user_name() -> str:
+    """Return the name of this user; empty where users have none."""
+    if not hasattr(os, "geteuid"):
+        return ""
+    # Not on Windows.
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def database_user() -> str:
     """Return the user that runs PostgreSQL instead of root; empty if this user is not root."""
     return DATABASE_USER if is_root() else ""

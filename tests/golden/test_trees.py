@@ -3,7 +3,8 @@
 `make golden` updates the folders; `git diff` then shows how a change affects users.
 `files.txt` lists every rendered file with its mode. `expected/` contains the rendered files except
 plain copies from `templates/` and of modules, such as the pinned Python packages.
-A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker.
+A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker, and one whose
+name begins with `systemd-` as units.
 """
 
 import shutil
@@ -21,7 +22,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components import reader_init
-from mlflow_compose.targets import COMPOSE, LOCAL
+from mlflow_compose.targets import COMPOSE, LOCAL, SYSTEMD, Target
 from tests.golden.compose import compose
 from tests.unit.samples import built
 
@@ -38,8 +39,16 @@ def is_local(case: str) -> bool:
     return parse(text).values.get("STACK_ENGINE") == LOCAL.engine
 
 
-LOCAL_CASES = [case for case in CASES if is_local(case)]
-DOCKER_CASES = [case for case in CASES if case not in LOCAL_CASES]
+UNIT_CASES = [case for case in CASES if case.startswith("systemd-")]
+LOCAL_CASES = [case for case in CASES if is_local(case) and case not in UNIT_CASES]
+DOCKER_CASES = [case for case in CASES if case not in {*LOCAL_CASES, *UNIT_CASES}]
+
+
+def target_of(case: str) -> Target:
+    """Return the target that a case is rendered for."""
+    if case in UNIT_CASES:
+        return SYSTEMD
+    return LOCAL if case in LOCAL_CASES else COMPOSE
 
 
 def decide(case: str) -> Stack:
@@ -47,12 +56,12 @@ def decide(case: str) -> Stack:
     settings = load(HERE / case / ".env", {}).settings
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
-    return built(settings, LOCAL if case in LOCAL_CASES else COMPOSE, lan_names=names)
+    return built(settings, target_of(case), lan_names=names)
 
 
 def render_case(case: str, parent: Path) -> Path:
     """Render a case into a folder in `parent` named after its target; return that folder."""
-    folder = parent / ("local" if case in LOCAL_CASES else "compose")
+    folder = parent / target_of(case).folder
     write(render(decide(case)), folder)
     return folder
 
@@ -76,7 +85,7 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy")
+    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", "systemd")
     copies = {text for name in folders for text in sources(name).values()}
     copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
     return {
@@ -117,6 +126,7 @@ def test_compose_must_accept_a_case(case: str, tmp_path: Path) -> None:
 def test_there_must_be_cases_of_both_engines() -> None:
     assert len(DOCKER_CASES) >= 8
     assert len(LOCAL_CASES) >= 4
+    assert {decide(case).site.engine for case in UNIT_CASES} == {*SYSTEMD.runs}
 
 
 @pytest.mark.parametrize("case", LOCAL_CASES)

@@ -10,7 +10,7 @@ from mlflow_compose.settings import Loaded, Settings
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.settings.quoting import quote
-from mlflow_compose.stack import Machine, Stack, build
+from mlflow_compose.stack import Host, Machine, Stack, build
 from mlflow_compose.targets import COMPOSE, LOCAL, Target
 from mlflow_compose.targets.target import Texts
 from mlflow_compose.tls import Certificate
@@ -24,7 +24,11 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104
 IDENTITY = "0123456789abcdef"
 
 # The target of a stack without Docker.
-MACHINE = Machine(cache="/home/student/.cache/mlflow-compose", python="cpython-313-linux-x86_64")
+MACHINE = Machine(
+    cache="/home/student/.cache/mlflow-compose",
+    python="cpython-313-linux-x86_64",
+    host=Host("/srv/lab", "student", "/home/student/.local/share/uv/python/cpython-3.13"),
+)
 
 # Fictitious, so that rendered files never change.
 CERTIFICATE = Certificate(

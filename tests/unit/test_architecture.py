@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "settings": {*BASE, "tls"},
     "stack": {*BASE, "tls", "settings"},
     "targets": STACK,
-    "render": {*STACK, "targets"},
+    "render": {*STACK, "targets", "boot"},
     "engines": STACK,
     "clients": STACK,
     "connect": STACK,

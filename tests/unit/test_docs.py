@@ -37,10 +37,12 @@ INSIDE = {
     "STACK_SERVICE",
     "STACK_FOLDER",
     "STACK_IDENTITY",
+    "STACK_UNIT",
 }
 # Programs in shell blocks, apart from the tool and make.
-PROGRAMS = {"cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "mkdir", "pip", "printf",
-            "python", "python3", "read", "source", "supervisorctl", "tar", "."}  # fmt: skip
+PROGRAMS = {"cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "journalctl", "mkdir",
+            "pip", "printf", "python", "python3", "read", "source", "sudo", "supervisorctl",
+            "systemctl", "tar", "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
 
 

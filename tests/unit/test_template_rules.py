@@ -16,6 +16,8 @@ RENDERED = sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml")
 # Their images choose their user, and JupyterLab runs as the owner of the notebooks.
 NOT_OURS = frozenset({"postgres", "s3", "jupyter"})
 KNOWN = NOT_OURS | {"mlflow", "bucket-init", "postgres-client", "reader-init", "pgadmin", "proxy"}
+# Filters, each for one kind of file.
+QUOTING = {"literal", "shell", "unit_command", "unit_text", "unit_variable", "unit_word"}
 LOGIC = (
     nodes.BinExpr,
     nodes.UnaryExpr,
@@ -39,7 +41,7 @@ def decisions(path: Path) -> Iterator[str]:
         if not (isinstance(node, nodes.Not) and isinstance(node.node, nodes.Test)):
             yield f"line {node.lineno}: {type(node).__name__}"
     for node in tree.find_all((nodes.Filter, nodes.Test)):
-        if node.name not in {"literal", "shell", "none"}:
+        if node.name not in {*QUOTING, "none"}:
             yield f"line {node.lineno}: {node.name}"
     for call in tree.find_all(nodes.Call):
         if not isinstance(call.node, nodes.Getattr) or call.node.attr != "items":

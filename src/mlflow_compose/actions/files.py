@@ -105,6 +105,17 @@ def render(plan: Plan, folder: Path) -> Result:
         FilesError: A file cannot be read or written, or the folder is another stack's.
         FilesChangedError: A file was edited by hand; nothing is written.
     """
+    done = write_rendering(plan, folder)
+    return Result(data_of(done, folder), lines_of(done, folder))
+
+
+def write_rendering(plan: Plan, folder: Path) -> tuple[Change, ...]:
+    """Write the files of the stack into `folder`, and return what changed.
+
+    Raises:
+        FilesError: A file cannot be read or written, or the folder is another stack's.
+        FilesChangedError: A file was edited by hand; nothing is written.
+    """
     check_key(plan)
     rendering = plan.rendering()
     _check_folder(plan, rendering, folder)
@@ -112,7 +123,7 @@ def render(plan: Plan, folder: Path) -> Result:
     keep_certificate(plan.stack.certificate, plan.paths)
     done = write(rendering, folder)
     provide_notebooks(plan)
-    return Result(_data(done, folder), [_line(change, folder) for change in done])
+    return done
 
 
 def _check_folder(plan: Plan, rendering: Rendering, folder: Path) -> None:
@@ -148,7 +159,7 @@ def compare(plan: Plan, folder: Path, *, check: bool, diff: bool) -> Result:
         line for change in found for line in ((diff and change.diff) or (_line(change, folder),))
     ]
     errors = (_differs(len(found), folder),) if check and found else ()
-    return Result(_data(found, folder), lines, errors)
+    return Result(data_of(found, folder), lines, errors)
 
 
 def _differs(count: int, folder: Path) -> FilesChangedError:
@@ -158,8 +169,14 @@ def _differs(count: int, folder: Path) -> FilesChangedError:
     )
 
 
-def _data(found: tuple[Change, ...], folder: Path) -> Rendered:
+def data_of(found: tuple[Change, ...], folder: Path) -> Rendered:
+    """Return changes as the payload for `--json`."""
     return Rendered(str(folder), [FileChange(change.path, change.action) for change in found])
+
+
+def lines_of(found: tuple[Change, ...], folder: Path) -> list[str]:
+    """Return changes as text."""
+    return [_line(change, folder) for change in found]
 
 
 def _line(change: Change, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +17,7 @@ from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
 from mlflow_compose.settings import Loaded, Settings, load
 from mlflow_compose.settings.rules import is_loopback
-from mlflow_compose.stack import Machine, Stack, build
+from mlflow_compose.stack import Host, Machine, Stack, build
 from mlflow_compose.stack.components.jupyter import NOTEBOOKS
 from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
@@ -72,7 +73,9 @@ def load_plan(  # noqa: PLR0913 - independent options
         identity: The stack's identity if it was already read; one that is not stored yet would
             be generated again.
     """
-    home = os.path.relpath(paths.root, folder or paths.root / target.folder)
+    # Units name the files of the engine's target, which are always in the stack's folder.
+    place = folder if folder and not target.runs else paths.root / target.folder
+    home = os.path.relpath(paths.root, place)
     settings, identity = loaded.settings, identity or load_identity(paths)
     if not settings.pg_password.get_secret_value():
         identity = identity.with_key()
@@ -136,6 +139,7 @@ def this_machine(paths: StackPaths, identity: str, environ: Mapping[str, str]) -
         socket=machine.socket_path(paths.local, "run/supervisor.sock", identity),
         database_user=machine.database_user(),
         uv=uv_program(),
+        host=Host(str(paths.root), machine.user_name(), sys.base_prefix),
     )
 
 

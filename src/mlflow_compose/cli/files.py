@@ -60,7 +60,7 @@ def render(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="What to render: compose or local. Default: the one that STACK_ENGINE uses.",
+            help="What to render: compose, local or systemd. Default: what STACK_ENGINE runs.",
         ),
     ] = None,
     output: Annotated[
@@ -78,6 +78,7 @@ def render(
 ) -> None:
     """Write the files that the stack runs from."""
     from mlflow_compose import actions
+    from mlflow_compose.actions.units import render_units
     from mlflow_compose.targets import TARGETS
 
     if target not in {None, *TARGETS}:
@@ -89,7 +90,8 @@ def render(
         context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
     with context.locked(output):
         plan = context.plan(chosen, output)
-        result = actions.render(plan, output or plan.folder)
+        write = render_units if plan.target.runs else actions.render
+        result = write(plan, output or plan.folder)
     context.show(result)
 
 

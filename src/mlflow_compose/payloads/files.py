@@ -36,6 +36,9 @@ class Rendered:
 
     folder: str = key("Folder of the rendered files.")
     changes: Sequence[FileChange] = key("Files that were written, or would be.")
+    install: Sequence[str] | Absent = optional_key(
+        "Of units that were written: commands that install and start them."
+    )
 
 
 @dataclass(frozen=True)

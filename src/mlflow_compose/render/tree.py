@@ -7,9 +7,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
+from mlflow_compose.boot import words
 from mlflow_compose.render.literal import literal, shell
-from mlflow_compose.stack import Stack
-from mlflow_compose.targets import COMPOSE, TARGETS
+from mlflow_compose.stack import Stack, units
+from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -20,6 +21,8 @@ FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
 # Templates that are rendered once for each service.
 PER_SERVICE = "service/"
+# In the names of units' templates, in place of the stack's and the service's.
+UNITS = "units"
 # Target with templates that services without a container need, too.
 CONTAINERS = COMPOSE.folder
 
@@ -57,6 +60,8 @@ class Rendering:
 def render(stack: Stack) -> Rendering:
     """Render a stack for its target."""
     target = TARGETS[stack.site.target]
+    if target.runs:
+        return Rendering({path: _file(path, text) for path, text in _units(stack, target)}, {})
     tree = dict(_rendered_files(stack, target.folder))
     identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
     socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
@@ -85,6 +90,19 @@ def _rendered_files(stack: Stack, folder: str) -> Iterator[tuple[str, File]]:
             yield path, _file(path, _rendered(environment, f"{folder}/{name}", values))
     for name, text in (*_shared(stack), *_modules(stack)):
         yield name, _file(name, text)
+
+
+def _units(stack: Stack, target: Target) -> Iterator[tuple[str, str]]:
+    """Yield the files of a target whose files run those of another; their names are the stack's."""
+    found = units(stack, target.runs[stack.site.engine].folder)
+    environment, folder = _environment(paths.templates()), f"{target.folder}/{stack.site.engine}"
+    for name in paths.sources(folder):
+        for unit in found.services if name.startswith(PER_SERVICE) else (None,):
+            prefix = f"{found.prefix}.{unit.service.name}" if unit else found.prefix
+            path = name.removeprefix(PER_SERVICE).removesuffix(TEMPLATE_SUFFIX)
+            values = {"stack": stack, "units": found, "unit": unit}
+            text = _rendered(environment, f"{folder}/{name}", values)
+            yield path.replace(UNITS, prefix), text
 
 
 def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
@@ -144,4 +162,8 @@ def _environment(folder: Path) -> "Environment":
     )
     environment.filters["literal"] = literal
     environment.filters["shell"] = shell
+    environment.filters["unit_text"] = words.literal
+    environment.filters["unit_word"] = words.word
+    environment.filters["unit_variable"] = words.variable
+    environment.filters["unit_command"] = words.arguments
     return environment

@@ -30,8 +30,9 @@ from mlflow_compose.stack.providers import (
 )
 from mlflow_compose.stack.service import Bind, Build, SecretFile, Service, Volume
 from mlflow_compose.stack.services import causes_of, known_volumes
-from mlflow_compose.stack.site import DOCKER, LOCAL, Machine, Site, docker_site, local_site
+from mlflow_compose.stack.site import DOCKER, LOCAL, Host, Machine, Site, docker_site, local_site
 from mlflow_compose.stack.tls import host_on_lan, wanted_names
+from mlflow_compose.stack.units import Unit, Units, units
 
 __all__ = [
     "DOCKER",
@@ -47,6 +48,7 @@ __all__ = [
     "Build",
     "Cause",
     "Healthcheck",
+    "Host",
     "Image",
     "Machine",
     "Provider",
@@ -55,6 +57,8 @@ __all__ = [
     "Service",
     "Site",
     "Stack",
+    "Unit",
+    "Units",
     "Volume",
     "VolumeNames",
     "build",
@@ -70,6 +74,7 @@ __all__ = [
     "package_folder",
     "pgadmin_image",
     "proxy_image",
+    "units",
     "wanted_names",
     "wheels_key",
 ]

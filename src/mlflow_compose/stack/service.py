@@ -151,6 +151,7 @@ class Service:
         cpus: Processor cores that it may use, None for all.
         init: Whether the container's first process is Docker's, which collects processes that
             ended.
+        runs_code: Whether it runs programs of its users, whose needs are unknown.
         listeners: Its ports with the services behind them, if it is the proxy.
         inner_ports: Loopback ports of this machine on which it listens behind the proxy.
     """
@@ -183,6 +184,7 @@ class Service:
     is_independent: bool = False
     cpus: str | None = None
     init: bool = False
+    runs_code: bool = False
     listeners: tuple[Listener, ...] = ()
     inner_ports: tuple[int, ...] = ()
 

@@ -56,7 +56,8 @@ def services(around: Surroundings) -> tuple[Service, ...]:
         # The proxy comes last, when the ports of all others are known.
         present = replace(complete, behind_proxy=tuple(_proxied(found)))
         make = kind.in_container if around.site.in_containers else kind.on_machine
-        found.append(make(present, name))
+        service = make(present, name)
+        found.append(service if around.site.limits_memory else replace(service, memory=None))
     if not around.settings.uses_tls:
         return tuple(found)
     return tuple(_behind_proxy(service, around.site) for service in found)

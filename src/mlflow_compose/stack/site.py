@@ -17,6 +17,21 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True)
+class Host:
+    """Facts about this machine that only units need: paths are absolute.
+
+    Attributes:
+        root: Folder of the env file.
+        user: User that the services run as: the one that renders them.
+        python: Folder of the Python that the packages were installed with.
+    """
+
+    root: str
+    user: str
+    python: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """Facts about the machine of a stack without containers.
 
@@ -26,6 +41,7 @@ class Machine:
         socket: supervisord's socket.
         database_user: User that runs the database, empty for the one that starts the stack.
         uv: Program that installs packages.
+        host: What only units need.
     """
 
     cache: str
@@ -33,6 +49,7 @@ class Machine:
     socket: str = "run/supervisor.sock"
     database_user: str = ""
     uv: str = "uv"
+    host: Host | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class Site:
         listen: Address that MLflow listens on.
         port: Port that MLflow listens on.
         offset: Difference between a server's port and the published one, if the proxy publishes it.
+        host: What only units need, None for other targets.
         tmp: Folder for artifacts in transit.
         data: Folder of stores without a server: SQLite file and artifacts.
         socket: supervisord's socket, empty with Docker.
@@ -73,6 +91,12 @@ class Site:
     database_user: str = ""
     uv: str = ""
     offset: int = 0
+    host: Host | None = None
+
+    @property
+    def limits_memory(self) -> bool:
+        """Whether what runs the services can limit their memory."""
+        return self.in_containers or self.host is not None
 
     @property
     def servers(self) -> Mapping[str, str]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 from mlflow_compose.targets.compose import COMPOSE
 from mlflow_compose.targets.local import LOCAL
+from mlflow_compose.targets.systemd import SYSTEMD
 from mlflow_compose.targets.target import Target
 
-TARGETS: Mapping[str, Target] = {target.name: target for target in (COMPOSE, LOCAL)}
+TARGETS: Mapping[str, Target] = {target.name: target for target in (COMPOSE, LOCAL, SYSTEMD)}
 
 
 def engines() -> tuple[str, ...]:
@@ -25,4 +26,4 @@ def target_of(engine: str) -> Target:
     return next(target for target in TARGETS.values() if target.engine == engine)
 
 
-__all__ = ["COMPOSE", "LOCAL", "TARGETS", "Target", "engines", "target_of"]
+__all__ = ["COMPOSE", "LOCAL", "SYSTEMD", "TARGETS", "Target", "engines", "target_of"]

@@ -1,7 +1,7 @@
 """The record of a target."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import Image, Machine, Site
@@ -30,6 +30,8 @@ class Target:
         identity_file: File with the stack's id for Compose, empty if the target has none.
         daemon: systemd unit that starts its services at boot, empty if none does.
         folders: Folders that the stack needs to start, but does not create itself.
+        runs: Targets whose files its own files run, by engine; empty if they are complete. Its
+            templates are then in a folder for each engine.
     """
 
     name: str
@@ -44,3 +46,4 @@ class Target:
     identity_file: str = ""
     daemon: str = ""
     folders: tuple[str, ...] = ()
+    runs: Mapping[str, "Target"] = field(default_factory=dict)

@@ -38,7 +38,6 @@ HOME, TMP = "/home/jupyter", "/tmp"  # noqa: S108 - of the container
 
 def in_container(around: Surroundings, name: str) -> Service:
     """Return JupyterLab; its files on the host belong to the owner of the stack's folder."""
-    settings = around.settings
     notebooks = Bind(from_home(NOTEBOOKS, around.home), f"/{NOTEBOOKS}", is_users=True)
     server = _server(around, name, PORT, notebooks.target)
     server = replace(
@@ -59,7 +58,6 @@ def in_container(around: Surroundings, name: str) -> Service:
         ),
         pull_policy=NEVER,
         depends_on=around.present({mlflow.NAME: STARTED}),
-        memory=settings.jupyter_memory or None,
     )
     user, group = around.owner or (USER, USER)
     return replace(unprivileged(server), user=f"{user}:{group}")
@@ -103,6 +101,8 @@ def _server(around: Surroundings, name: str, port: int, notebooks: str) -> Servi
         ports=(_published(settings, port),),
         healthcheck=http_healthcheck(site.listen, port, "/api"),
         extra_hosts=site.extra_hosts,
+        memory=settings.jupyter_memory or None,
+        runs_code=True,
         folder=NAME,
     )
 

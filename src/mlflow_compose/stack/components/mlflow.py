@@ -39,7 +39,6 @@ def in_container(around: Surroundings, name: str) -> Service:
             pull_policy=NEVER if around.build else None,
             # bucket-init already waits for S3.
             depends_on=around.present({postgres.NAME: STARTED, bucket_init.NAME: COMPLETED}),
-            memory=around.settings.mlflow_memory or None,
         )
     )
 
@@ -91,6 +90,7 @@ def _server(around: Surroundings, name: str) -> Service:
         ),
         healthcheck=http_healthcheck(site.listen, site.port, HEALTH),
         extra_hosts=site.extra_hosts,
+        memory=settings.mlflow_memory or None,
         # A ready-made image needs no build files.
         folder=NAME if build else "",
     )

@@ -88,6 +88,8 @@ def on_machine(around: Surroundings, name: str) -> Service:
         ports=(_port(around, model, model.port),),
         healthcheck=_healthcheck(url_host(address).strip("[]"), model.port),
         depends_on=around.present({mlflow.NAME: HEALTHY}),
+        memory=model.memory or None,
+        runs_code=True,
         folder=FOLDER,
         shared=(f"{FOLDER}/",),
     )

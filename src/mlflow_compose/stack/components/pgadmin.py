@@ -27,7 +27,6 @@ def in_container(around: Surroundings, name: str) -> Service:
         _server(around, name, PORT, DATA),
         command=("python", f"/opt/{name}-server/start_pgadmin.py"),
         pull_policy=NEVER,
-        memory=around.settings.pgadmin_memory or None,
     )
     return unprivileged(server)
 
@@ -79,6 +78,7 @@ def _server(around: Surroundings, name: str, port: int, data: str) -> Service:
         healthcheck=http_healthcheck(site.listen, port, "/misc/ping"),
         extra_hosts=site.extra_hosts,
         depends_on={reader_init.NAME: COMPLETED},
+        memory=settings.pgadmin_memory or None,
         # Ends at once; with TERM, gunicorn waits for connections that browsers keep open.
         stop_signal="INT",
         folder=NAME,

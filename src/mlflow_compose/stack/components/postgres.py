@@ -79,6 +79,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         healthcheck=Healthcheck((*READY, "-h", LOOPBACK, "-p", str(port), *_login(settings))),
         # Fast shutdown: ends sessions and flushes data. TERM waits for clients to disconnect.
         stop_signal="INT",
+        memory=settings.pg_memory or None,
         folder=NAME,
     )
 

@@ -82,6 +82,7 @@ def on_machine(around: Surroundings, name: str) -> Service:
         volumes=(data, *((Volume(SEATS_VOLUME, SEATS_FOLDER, holds=SEATS_HOLD),) if seats else ())),
         ports=(PublishedPort(NAME, "MINIO_PORT", address, port, port, "S3", "http"),),
         healthcheck=Healthcheck(("python", "-S", "-c", probe)),
+        memory=settings.minio_memory or None,
         folder=NAME,
         unused=frozenset() if seats else SEATS_FILES,
     )
