@@ -30,8 +30,8 @@ from tests.unit.test_bench import MACHINE
 
 PUBLISHED = ROOT / "docs" / "benchmark"
 CAPACITY = PUBLISHED / "capacity.json"
-# By which factor times may differ from what the queue says; and the p99 of a class, whose people all
-# start at once.
+# By which factor times may differ from what the queue says; and the p99 of a class, whose people
+# all start at once.
 FACTOR, AT_ONCE = 2, 5
 # MLFLOW_WORKERS of a class that shares a server.
 WORKERS = 2
