@@ -271,13 +271,13 @@ def test_a_server_of_one_process_must_end_when_it_has_grown_too_large(
 def test_a_client_that_has_gone_silent_must_not_keep_a_seat_from_being_started_again(
     shared: LocalStack, tmp_path: Path
 ) -> None:
-    """Meanwhile no other process accepts connections, so it may take a minute, not ten."""
+    limits = {"SERVER_MEMORY": "1", "WORKER_ENDS_WITHIN": "2"}
     with (
-        server_with(shared, tmp_path, workers=1, SERVER_MEMORY="1") as (server, api),
+        server_with(shared, tmp_path, workers=1, **limits) as (server, api),
         connected(api) as client,
     ):
         client.sendall(UNFINISHED)
-        assert server.wait(timeout=60) == 1
+        assert server.wait(timeout=40) == 1
 
 
 @local_only("both engines run the same server")
