@@ -28,6 +28,7 @@ ROOTS = replace(MACHINE, database_user="mlflow-compose", host=replace(HOST, user
 ODD = replace(MACHINE, host=replace(HOST, root="/srv/100% é lab's $HOME".replace("'", "")))
 TOOL = "/home/student/tool/bin/uv"
 SHARED_TOOL = replace(MACHINE, uv=TOOL)
+ALL_SECRETS = "/srv/lab/local/secrets"
 # Highest exposure that `systemd-analyze security` may report, times ten.
 THRESHOLD = 30
 CASES: Mapping[str, tuple[Machine, Mapping[str, str]]] = {
@@ -110,18 +111,29 @@ def values(found: Sequence[str], key: str) -> list[str]:
 
 def test_a_service_must_find_its_own_secrets_in_place_of_all() -> None:
     found = lines(stack_of("login"), "postgres.service")
-    secrets = "/srv/lab/local/secrets"
-    assert values(found, "LoadCredential") == [f"{PG_PASSWORD}:{secrets}/{PG_PASSWORD}"]
-    assert f"%d:{secrets}" in values(found, "BindReadOnlyPaths")
+    assert readable_secrets(found) == [f"{ALL_SECRETS}/{PG_PASSWORD}"]
     assert '"POSTGRES_PASSWORD_FILE=secrets/pg_password"' in values(found, "Environment")
 
 
-def test_a_seat_must_find_its_secrets_in_a_folder_of_its_own() -> None:
+def test_a_seat_must_find_none_but_its_own_secrets() -> None:
     stack = stack_of("class")
     (seat,) = (each for each in stack.seats if each.name.endswith("ada"))
-    found = lines(stack, f"{seat.name}.service")
-    assert f"%d:/srv/lab/local/secrets/{seat.name}" in values(found, "BindReadOnlyPaths")
-    assert all(f"/secrets/{seat.name}/" in value for value in values(found, "LoadCredential"))
+    found = readable_secrets(lines(stack, f"{seat.name}.service"))
+    assert found
+    assert all(path.startswith(f"{ALL_SECRETS}/{seat.name}/") for path in found)
+
+
+def test_systemd_must_not_read_secrets_as_root(folder: Path) -> None:
+    """Their folder is the user's, who could put a link to any file there."""
+    for path in units_in(folder):
+        assert "LoadCredential" not in Path(path).read_text(encoding="utf-8")
+
+
+def readable_secrets(found: Sequence[str]) -> list[str]:
+    """Return the secrets that a unit mounts; all others must be hidden."""
+    assert f"{ALL_SECRETS}:ro" in values(found, "TemporaryFileSystem")
+    mounted = values(found, "BindReadOnlyPaths")
+    return [path for path in mounted if "/secrets" in path]
 
 
 def test_a_service_must_write_to_its_own_data_only() -> None:
@@ -185,6 +197,11 @@ def test_a_unit_must_refuse_what_it_cannot_contain() -> None:
     )
     with pytest.raises(UsageError, match="it contains :"):
         render(stack)
+
+
+def test_a_path_must_not_be_read_as_two() -> None:
+    with pytest.raises(UsageError, match="/mnt/own:/etc: it contains :"):
+        render(built(settings(STACK_ENGINE="local", MINIO_VOLUME_PATH="/mnt/own:/etc"), SYSTEMD))
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What systemd needs to know about the services of a stack: names, paths, limits."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -18,6 +18,8 @@ PREFIX = "mlflow-compose-"
 SEARCHED = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 # What programs of the system are in, which every unit may read.
 SYSTEM = PurePath("/usr")
+# Folder of all secrets, in that of the files that the services run from.
+SECRETS = "secrets"
 # Characters with a meaning in lists of paths.
 REFUSED = frozenset(":\\\"'")
 # What a server needs that root starts as another user.
@@ -33,8 +35,7 @@ class Unit:
         name: Name of the unit.
         after: Units that are started before it.
         environment: Variables of its processes.
-        credentials: Files of its secrets, by the names that it reads them by.
-        secrets: Folder in which it finds them.
+        secrets: Files of its secrets.
         needed: Paths that must exist.
         readable: Paths that it may read, besides those of the system.
         writable: Paths that it may write to.
@@ -48,8 +49,7 @@ class Unit:
     name: str
     after: tuple[str, ...]
     environment: Mapping[str, str]
-    credentials: Mapping[str, str]
-    secrets: str
+    secrets: tuple[str, ...]
     needed: tuple[str, ...]
     readable: tuple[str, ...]
     writable: tuple[str, ...]
@@ -70,6 +70,7 @@ class Units:
         folder: Folder of the files that the services run from.
         scripts: Folder of the rendered units.
         user: User that the services run as.
+        secrets: Folder of all secrets.
         services: The units of the services, without containers.
     """
 
@@ -79,6 +80,7 @@ class Units:
     folder: str
     scripts: str
     user: str
+    secrets: str
     services: tuple[Unit, ...]
 
 
@@ -95,14 +97,12 @@ def units(stack: Stack, folder: str) -> Units:
     host = stack.site.host
     if host is None:
         raise ValueError("this stack is not rendered as units")
-    if found := REFUSED.intersection(host.root):
-        raise UsageError(
-            f"units cannot name {host.root}: it contains {' '.join(sorted(found))}",
-            hint="rename the folder (mv), then run the command again",
-        )
+    _check((host.root,))
     prefix, place = f"{PREFIX}{stack.name}", f"{host.root}/{folder}"
     kind = "service" if stack.site.in_containers else "target"
     found_units = () if stack.site.in_containers else tuple(_units(stack, host, prefix, place))
+    for unit in found_units:
+        _check((*unit.readable, *unit.writable))
     return Units(
         prefix=prefix,
         main=f"{prefix}.{kind}",
@@ -110,8 +110,23 @@ def units(stack: Stack, folder: str) -> Units:
         folder=place,
         scripts=f"{host.root}/{stack.site.target}",
         user=host.user,
+        secrets=f"{place}/{SECRETS}",
         services=found_units,
     )
+
+
+def _check(names: Iterable[str]) -> None:
+    """Make sure that systemd reads paths as they are: a colon would mount one in place of another.
+
+    Raises:
+        UsageError: A path has a character with a meaning in lists of paths.
+    """
+    for name in names:
+        if found := REFUSED.intersection(name):
+            raise UsageError(
+                f"units cannot name {name}: it contains {' '.join(sorted(found))}",
+                hint="rename the folder (mv), then run the command again",
+            )
 
 
 def _units(stack: Stack, host: Host, prefix: str, place: str) -> Iterator[Unit]:
@@ -121,7 +136,6 @@ def _units(stack: Stack, host: Host, prefix: str, place: str) -> Iterator[Unit]:
         waits = others if service.starts_last else [*service.depends_on]
         packages = f"{service.image}/bin"
         path = (packages, f"{service.image}/postgresql/bin", *SEARCHED)
-        own = {secret.folder for secret in service.secrets if not secret.file}
         writable = data[name]
         yield Unit(
             service=service,
@@ -135,12 +149,9 @@ def _units(stack: Stack, host: Host, prefix: str, place: str) -> Iterator[Unit]:
                 "STACK_SERVICE": f"{stack.identity}/{name}",
                 "STACK_FOLDER": place,
             },
-            credentials={
-                secret.name: f"{place}/secrets/{secret.path}"
-                for secret in service.secrets
-                if not secret.file
-            },
-            secrets="/".join((place, "secrets", *filter(None, own))),
+            secrets=tuple(
+                f"{place}/{SECRETS}/{secret.path}" for secret in service.secrets if not secret.file
+            ),
             needed=(f"{packages}/python", *writable),
             readable=tuple(_readable(service, host, place)),
             writable=writable,
