@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -142,6 +143,20 @@ def owner_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return (found.st_uid, found.st_gid) if found.st_uid else None
+
+
+def changeable(path: Path) -> Path | None:
+    """Return what another user than root may write to or replace, of a path and its parents."""
+    for each in (path.resolve(), *path.resolve().parents):
+        try:
+            found = each.stat()
+        except FileNotFoundError:
+            continue
+        others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid else 0)
+        # In a folder such as /tmp, only owners may replace what is in it.
+        if found.st_uid or (found.st_mode & others and not found.st_mode & stat.S_ISVTX):
+            return each
+    return None
 
 
 def user_name() -> str:

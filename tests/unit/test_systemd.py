@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose import machine
+from mlflow_compose.actions import units as actions
 from mlflow_compose.boot import words
 from mlflow_compose.cli.run import run
 from mlflow_compose.engines.local.orphans import end_orphans
@@ -239,6 +241,62 @@ def test_units_elsewhere_must_be_the_same(home: Path) -> None:
         for name in ("systemd", "other/units")
     ]  # fmt: skip
     assert pairs[0] == pairs[1] != []
+
+
+def test_units_elsewhere_must_need_the_files_that_they_run(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["render", "--target", "systemd", "--output", "other", "--json"]) == 0
+    assert not (home / "local").exists()
+    assert json.loads(capsys.readouterr().out)["data"]["install"][0] == (
+        "mlflow-compose render --target systemd"
+    )
+    assert run(["render", "--target", "systemd", "--output", "systemd"]) == 0
+    assert (home / "local").exists()
+
+
+def test_installed_units_of_another_stack_must_not_be_overwritten(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(actions, "SYSTEM_UNITS", str(tmp_path / "installed"))
+    assert run(["render", "--target", "systemd"]) == 0
+    shutil.copytree(home / "systemd", tmp_path / "installed")
+    (tmp_path / "installed" / "mlflow-compose-mlflow.s3.service.d").mkdir()
+    assert run(["render", "--target", "systemd"]) == 0
+    path = tmp_path / "installed" / "mlflow-compose-mlflow.target"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("Stack=", "Stack=f"), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["render", "--target", "systemd"]) != 0
+    assert f"{path} was not written for this stack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "local", "local/mlflow/entrypoint.sh", "systemd/alone.sh"])
+def test_root_must_not_render_units_for_files_that_others_can_change(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["render", "--target", "systemd"]) == 0
+    monkeypatch.setattr(machine, "is_root", lambda: True)
+    monkeypatch.setattr(machine, "changeable", lambda path: changeable_in(home, path))
+    (home / name).chmod(0o777)
+    capsys.readouterr()
+    assert run(["render", "--target", "systemd"]) == 2
+    assert f"other users can change {home / name}" in capsys.readouterr().err
+
+
+def changeable_in(home: Path, path: Path) -> Path | None:
+    """Return the same as for root, of a folder that may be another user's."""
+    parts = [each for each in (path, *path.parents) if each.is_relative_to(home) and each.exists()]
+    return next((each for each in parts if each.stat().st_mode & 0o002), None)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give files away")
+def test_what_another_user_owns_must_be_changeable(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert machine.changeable(file) is None
+    os.chown(tmp_path, 1, 1)
+    assert machine.changeable(file) == tmp_path
 
 
 def test_units_must_need_a_definite_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from mlflow_compose import machine
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
 from mlflow_compose.actions.plan import Plan, load_plan
+from mlflow_compose.boot import check_owner
+from mlflow_compose.errors import UsageError
 from mlflow_compose.record import read_record
 from mlflow_compose.result import Result
 from mlflow_compose.stack import units
@@ -19,17 +22,44 @@ def render_units(plan: Plan, folder: Path) -> Result:
     """Write the units into `folder`; in the stack's own folder, also the files that they run.
 
     Raises:
+        BootError: Units of this name are installed, and another stack's.
+        UsageError: Root would run files that another user can change.
         FilesError: A file cannot be read or written, or the folder is another stack's.
         FilesChangedError: A file was edited by hand.
     """
     lines: list[str] = []
-    if folder == plan.folder:
-        base = base_plan(plan)
+    base = base_plan(plan)
+    _check_installed(plan)
+    if machine.is_root():
+        _check_only_roots(plan, base)
+    if folder.resolve() == plan.folder.resolve():
         lines += lines_of(write_rendering(base, base.folder), base.folder)
     done = write_rendering(plan, folder)
     install = [*_commands(plan, folder)]
     lines += [*lines_of(done, folder), "", "to install the units and start the stack:", *install]
     return Result(replace(data_of(done, folder), install=install), lines)
+
+
+def _check_installed(plan: Plan) -> None:
+    """Make sure that the commands do not overwrite another stack's units, or its copy's."""
+    prefix = units(plan.stack, plan.target.runs[plan.stack.site.engine].folder).prefix
+    for path in sorted(Path(SYSTEM_UNITS).glob(f"{prefix}.*")):
+        # Folders are drop-ins of the administrator.
+        if path.is_file():
+            check_owner(path, plan.identity.id)
+
+
+def _check_only_roots(plan: Plan, base: Plan) -> None:
+    """Make sure that nobody can change what the units run as root."""
+    rendering = base.rendering()
+    names = (*rendering.files, rendering.override)
+    files = (*(base.folder / name for name in names), plan.folder / "alone.sh")
+    if found := next(filter(None, map(machine.changeable, files)), None):
+        raise UsageError(
+            f"units that root renders run as root, but other users can change {found}",
+            hint=f"render them as the user that owns {plan.paths.root}, or keep the stack where "
+            "only root can write, such as in a folder of root in /srv",
+        )
 
 
 def base_plan(plan: Plan) -> Plan:
@@ -41,6 +71,9 @@ def base_plan(plan: Plan) -> Plan:
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:
     site = plan.stack.site
     found = units(plan.stack, plan.target.runs[site.engine].folder)
+    if folder.resolve() != plan.folder.resolve():
+        # It writes the files that the units run.
+        yield f"mlflow-compose render --target {plan.target.name}"
     if site.engine not in read_record(plan.paths).places:
         # It installs packages or builds images, and creates the folders of data.
         yield "mlflow-compose up"
