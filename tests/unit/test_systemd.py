@@ -284,6 +284,18 @@ def test_root_must_not_render_units_for_files_that_others_can_change(
     assert f"other users can change {home / name}" in capsys.readouterr().err
 
 
+def test_root_must_not_render_units_for_a_python_of_another_user(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "python").mkdir()
+    (home / "python").chmod(0o777)
+    monkeypatch.setattr(sys, "base_prefix", str(home / "python"))
+    monkeypatch.setattr(machine, "is_root", lambda: True)
+    monkeypatch.setattr(machine, "changeable", lambda path: changeable_in(home, path))
+    assert run(["render", "--target", "systemd"]) == 2
+    assert f"other users can change {home / 'python'}" in capsys.readouterr().err
+
+
 def changeable_in(home: Path, path: Path) -> Path | None:
     """Return the same as for root, of a folder that may be another user's."""
     parts = [each for each in (path, *path.parents) if each.is_relative_to(home) and each.exists()]

@@ -53,12 +53,15 @@ def _check_only_roots(plan: Plan, base: Plan) -> None:
     """Make sure that nobody can change what the units run as root."""
     rendering = base.rendering()
     names = (*rendering.files, rendering.override)
-    files = (*(base.folder / name for name in names), plan.folder / "alone.sh")
+    files = [*(base.folder / name for name in names), plan.folder / "alone.sh"]
+    if (host := plan.stack.site.host) and not plan.stack.site.in_containers:
+        packages = {service.image for service in plan.stack.services}
+        files += [Path(host.python), *map(Path, sorted(packages))]
     if found := next(filter(None, map(machine.changeable, files)), None):
         raise UsageError(
             f"units that root renders run as root, but other users can change {found}",
-            hint=f"render them as the user that owns {plan.paths.root}, or keep the stack where "
-            "only root can write, such as in a folder of root in /srv",
+            hint=f"render them as the user that owns {plan.paths.root}, or keep the stack and this "
+            "tool's Python where only root can write, such as in a folder of root in /srv",
         )
 
 
