@@ -255,6 +255,21 @@ def test_units_elsewhere_must_need_the_files_that_they_run(
     assert (home / "local").exists()
 
 
+def test_units_must_not_replace_those_of_another_stack_or_what_units_run(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["render", "--target", "systemd"]) == 0
+    assert run(["render", "--target", "systemd", "--output", "local"]) == 1
+    assert (home / "local" / "secrets" / PG_PASSWORD).exists()
+    path = home / "units" / "mlflow-compose-other.target"
+    path.parent.mkdir()
+    path.write_text(words.owned_by("f" * 16), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["render", "--target", "systemd", "--output", "units"]) == 1
+    assert f"{path.name} is another stack's" in capsys.readouterr().err
+    assert [*path.parent.iterdir()] == [path]
+
+
 def test_installed_units_of_another_stack_must_not_be_overwritten(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,12 @@ def _check_folder(plan: Plan, rendering: Rendering, folder: Path) -> None:
     actual, names = folder.resolve(), {target.folder for target in TARGETS.values()}
     # A copied stack still has the original's id in its own folders.
     if actual.parent == plan.paths.root and actual.name in names:
+        if actual.name != plan.target.folder:
+            raise FilesError(
+                f"{folder} has what the target {actual.name} runs from, and rendering the target "
+                f"{plan.target.name} would delete that",
+                hint="choose another folder with --output",
+            )
         return
     found = identity_in(actual, rendering)
     if not found and actual.name in names:

@@ -9,10 +9,12 @@ from mlflow_compose import machine
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
 from mlflow_compose.actions.plan import Plan, load_plan
 from mlflow_compose.boot import check_owner
-from mlflow_compose.errors import UsageError
+from mlflow_compose.boot.words import owner_of
+from mlflow_compose.errors import FilesError, UsageError
 from mlflow_compose.record import read_record
 from mlflow_compose.result import Result
 from mlflow_compose.stack import units
+from mlflow_compose.stack.units import PREFIX
 
 SYSTEM_UNITS = "/etc/systemd/system"
 ROOT = "root"
@@ -30,9 +32,11 @@ def render_units(plan: Plan, folder: Path) -> Result:
     lines: list[str] = []
     base = base_plan(plan)
     _check_installed(plan)
+    if not _is_own(plan, folder):
+        _check_elsewhere(plan, folder)
     if machine.is_root():
         _check_only_roots(plan, base)
-    if folder.resolve() == plan.folder.resolve():
+    if _is_own(plan, folder):
         lines += lines_of(write_rendering(base, base.folder), base.folder)
     done = write_rendering(plan, folder)
     install = [*_commands(plan, folder)]
@@ -47,6 +51,22 @@ def _check_installed(plan: Plan) -> None:
         # Folders are drop-ins of the administrator.
         if path.is_file():
             check_owner(path, plan.identity.id)
+
+
+def _check_elsewhere(plan: Plan, folder: Path) -> None:
+    """Make sure that a folder has no units of another stack, which would be deleted as outdated."""
+    for path in filter(Path.is_file, sorted(folder.glob(f"{PREFIX}*.*"))):
+        owner = owner_of(path.read_text(encoding="utf-8", errors="replace"))
+        if owner not in {"", plan.identity.id}:
+            raise FilesError(
+                f"{path} is another stack's, so nothing was written",
+                hint="choose a folder of this stack's own with --output",
+            )
+
+
+def _is_own(plan: Plan, folder: Path) -> bool:
+    """Tell whether a folder is the target's own, however its path is written."""
+    return folder.resolve() == plan.folder.resolve()
 
 
 def _check_only_roots(plan: Plan, base: Plan) -> None:
@@ -74,7 +94,7 @@ def base_plan(plan: Plan) -> Plan:
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:
     site = plan.stack.site
     found = units(plan.stack, plan.target.runs[site.engine].folder)
-    if folder.resolve() != plan.folder.resolve():
+    if not _is_own(plan, folder):
         # It writes the files that the units run.
         yield f"mlflow-compose render --target {plan.target.name}"
     if site.engine not in read_record(plan.paths).places:
