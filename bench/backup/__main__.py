@@ -5,7 +5,6 @@ Everything that is started is removed at the end, also if it fails or is interru
 """
 
 import argparse
-import time
 from pathlib import Path
 
 from bench.__main__ import PUBLISHED, ROOT, scratch
@@ -13,6 +12,7 @@ from bench.backup.page import lines, page
 from bench.backup.results import Results, from_json, to_json
 from bench.backup.rounds import Comparison
 from bench.backup.sizes import Size, parse
+from bench.command_line import timed_progress, write_files
 from bench.commands import run_program
 from mlflow_compose.cli.signals import raise_signals
 
@@ -67,11 +67,7 @@ def counts(text: str) -> list[int]:
 
 def measure(options: argparse.Namespace) -> Results:
     """Run the benchmark; what is measured is written after each size."""
-    start = time.monotonic()
-
-    def progress(what: str) -> None:
-        print(f"{time.monotonic() - start:5.0f} s  {what}", flush=True)
-
+    progress = timed_progress()
     with scratch() as folder:
         wanted = list(zip(options.sizes, options.rounds, strict=True))
         for results in Comparison(wanted, folder, progress).run():
@@ -81,9 +77,7 @@ def measure(options: argparse.Namespace) -> Results:
 
 def write(results: Results, folder: Path) -> None:
     """Write the results as JSON and page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JSON).write_text(to_json(results), encoding="utf-8")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
+    write_files(folder, {JSON: to_json(results), PAGE: page(results)})
     print(f"written to {folder.relative_to(ROOT)}")
 
 

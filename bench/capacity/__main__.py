@@ -8,7 +8,6 @@ import argparse
 import datetime as dt
 import functools
 import os
-import time
 from pathlib import Path
 
 from bench.__main__ import PUBLISHED, ROOT, scratch
@@ -16,10 +15,9 @@ from bench.backup.results import busy_note
 from bench.capacity.measuring import quiet, running, values
 from bench.capacity.page import lines, page
 from bench.capacity.results import Results, from_json, merged, to_json
-from bench.classroom.room import DOCKER, ENGINES
+from bench.command_line import add_options, check_machine, timed_progress, write_files
 from bench.commands import run_program
 from bench.machine import this_machine
-from bench.preconditions import check_linux, check_root
 from bench.report import rounded
 from mlflow_compose.cli.signals import raise_signals
 
@@ -49,28 +47,14 @@ def arguments() -> argparse.Namespace:
         "--rates", type=float, nargs="+", default=RATES, help="requests per second to measure"
     )
     parser.add_argument("--seconds", type=int, default=60, help="how long each is measured (60)")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[*ENGINES])
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        nargs="+",
-        help="show these results instead of measuring; of two points, the quieter one",
-    )
-    parser.add_argument("--publish", action="store_true", help="also write docs/benchmark/")
+    add_options(parser, OUTPUT, "of two points, the quieter one")
     return parser.parse_args()
 
 
 def measure(options: argparse.Namespace) -> Results:
     """Run the benchmark; what is measured is written after each engine."""
-    check_linux()
-    if DOCKER in options.engines:
-        check_root()
-    start, load = time.monotonic(), os.getloadavg()[0]
-
-    def progress(what: str) -> None:
-        print(f"{time.monotonic() - start:5.0f} s  {what}", flush=True)
-
+    check_machine(options.engines)
+    progress, load = timed_progress(), os.getloadavg()[0]
     results = Results(
         date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
         machine=this_machine(),
@@ -97,9 +81,7 @@ def measure(options: argparse.Namespace) -> Results:
 
 def write(results: Results, folder: Path) -> None:
     """Write the results as JSON and page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JSON).write_text(to_json(results), encoding="utf-8")
-    (folder / PAGE).write_text(page(results), encoding="utf-8")
+    write_files(folder, {JSON: to_json(results), PAGE: page(results)})
     print(f"written to {folder}")
 
 

@@ -8,7 +8,6 @@ import argparse
 import datetime as dt
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from bench.classroom.measuring import Scale
 from bench.classroom.page import lines, page
 from bench.classroom.promises import broken
 from bench.classroom.results import Results, from_json, merged, to_json
-from bench.classroom.room import DOCKER, ENGINES
+from bench.command_line import add_options, check_machine, timed_progress, write_files
 from bench.commands import run_program
 from bench.machine import this_machine
-from bench.preconditions import check_linux, check_root
 from bench.report import rounded
 from mlflow_compose.actions.class_setup import SEATS, SHARED
 from mlflow_compose.cli.signals import raise_signals
@@ -59,29 +57,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seats", type=int, default=40, help="seats with a server each (40)")
     parser.add_argument("--clients", type=int, default=60, help="people on a shared server (60)")
     parser.add_argument("--seconds", type=int, default=120, help="how long they work (120)")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[*ENGINES])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=[*MODES])
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder")
-    parser.add_argument(
-        "--results",
-        type=Path,
-        nargs="+",
-        help="show these results instead of measuring; later files replace values of earlier ones",
-    )
-    parser.add_argument("--publish", action="store_true", help="also write docs/benchmark/")
+    add_options(parser, OUTPUT, "later files replace values of earlier ones")
     return parser.parse_args()
 
 
 def measure(options: argparse.Namespace) -> Results:
     """Run the benchmark; what is measured is written after each class."""
-    check_linux()
-    if DOCKER in options.engines:
-        check_root()
-    start, load = time.monotonic(), os.getloadavg()[0]
-
-    def progress(what: str) -> None:
-        print(f"{time.monotonic() - start:5.0f} s  {what}", flush=True)
-
+    check_machine(options.engines)
+    progress, load = timed_progress(), os.getloadavg()[0]
     scale = Scale(options.seats, options.clients, options.seconds)
     values: dict[str, dict[str, float]] = {engine: {} for engine in options.engines}
     with scratch() as folder:
@@ -113,9 +97,7 @@ def pairs(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 def write(results: Results, folder: Path) -> None:
     """Write the results as JSON and page."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / JSON).write_text(to_json(results), encoding="utf-8")
-    (folder / PAGE).write_text(page(results, plain_memory(PLAIN)), encoding="utf-8")
+    write_files(folder, {JSON: to_json(results), PAGE: page(results, plain_memory(PLAIN))})
     print(f"written to {folder}")
 
 
