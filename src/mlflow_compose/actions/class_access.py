@@ -8,6 +8,7 @@ from mlflow_compose.classroom import Access, Members, members_text, own_place, r
 from mlflow_compose.errors import FilesError
 from mlflow_compose.files import write_whole
 from mlflow_compose.stack.keys import seat_password
+from mlflow_compose.stack.seats import published_at
 from mlflow_compose.stack.site import url_host
 
 MEMBERS = "roster.csv"
@@ -56,8 +57,8 @@ def _of_seats(plan: Plan, members: Members) -> Iterator[Access]:
     settings, origin, ca_certs = plan.loaded.settings, _origin(plan), _ca_certs(plan)
     for seat in settings.seats:
         password = seat_password(settings, seat.name)
-        shared = settings.seats_port
-        url = f"{origin}:{shared}/{seat.name}" if shared else f"{origin}:{seat.port}"
+        port, path = published_at(settings, seat)
+        url = f"{origin}:{port}{path}"
         people = members.get(seat.name, ())
         yield Access(seat.name, people, url, seat.name, password, ca_certs=ca_certs)
 

@@ -43,8 +43,7 @@ def check_ports(engine: Engine) -> Mapping[str, PortTakenError]:
         if not service.is_independent:
             raise error
         taken.setdefault(service.name, error)
-    for _, error in _taken_inner_ports(engine, held):
-        raise error
+    _check_inner_ports(engine, held)
     return taken
 
 
@@ -57,22 +56,16 @@ def _taken_ports(engine: Engine, held: Collection[int]) -> Iterator[tuple[Servic
         yield service, PortTakenError(message, service=service.name, hint=_hint(port, engine))
 
 
-def _taken_inner_ports(
-    engine: Engine, held: Collection[int]
-) -> Iterator[tuple[Service, PortTakenError]]:
-    """Yield services for which another process uses the port behind the proxy."""
+def _check_inner_ports(engine: Engine, held: Collection[int]) -> None:
+    """Make sure that the ports are free on which servers listen behind the proxy."""
     for service in engine.stack.services:
         for port in service.inner_ports:
             if port in held or not is_taken(LOOPBACK, port):
                 continue
-            yield (
-                service,
-                PortTakenError(
-                    f"{_in_use(engine, port)}, so {service.name} cannot use it behind the proxy",
-                    service=service.name,
-                    hint="set STACK_TLS_OFFSET in .env to another number, or stop what holds the "
-                    "port",
-                ),
+            raise PortTakenError(
+                f"{_in_use(engine, port)}, so {service.name} cannot use it behind the proxy",
+                service=service.name,
+                hint="set STACK_TLS_OFFSET in .env to another number, or stop what holds the port",
             )
 
 

@@ -31,7 +31,7 @@ def seat_settings(settings: Settings, seat: Seat) -> Settings:
     key_id, secret = keys.seat_key(settings, seat.name)
     return settings.model_copy(
         update={
-            "mlflow_port": settings.seats_port or seat.port,
+            "mlflow_port": published_at(settings, seat)[0],
             "mlflow_bucket_name": bucket_of(settings, seat),
             "mlflow_workers": 1,
             "mlflow_worker_memory": NO_LIMIT,
@@ -67,6 +67,12 @@ def seat_site(site: Site, seat: Seat) -> Site:
         port=seat.port + site.offset,
         tmp=f"data/{tmp_volume(seat.service)}",
     )
+
+
+def published_at(settings: Settings, seat: Seat) -> tuple[int, str]:
+    """Return the port at which clients find a seat, and its path if all seats share the port."""
+    shared = settings.seats_port
+    return (shared, f"/{seat.name}") if shared else (seat.port, "")
 
 
 def database_of(seat: Seat) -> str:

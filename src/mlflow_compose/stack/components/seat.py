@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mlflow_compose.settings import Settings
 from mlflow_compose.settings.seats import Seat
 from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack.components import mlflow, postgres, seats_init
@@ -10,7 +11,7 @@ from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
 from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.probe import http_healthcheck
-from mlflow_compose.stack.seats import seat_settings, seat_site, tmp_volume
+from mlflow_compose.stack.seats import published_at, seat_settings, seat_site, tmp_volume
 from mlflow_compose.stack.service import COMPLETED, HEALTHY, Bind, Service, Volume
 from mlflow_compose.stack.site import url_host
 from mlflow_compose.stack.stores import stores
@@ -91,26 +92,21 @@ def _server(server: Service, seat: Seat, own: Surroundings, turns: str) -> Servi
         },
         secrets=tuple(replace(secret, folder=seat.service) for secret in server.secrets),
         volumes=(*volumes, Volume(TURNS, turns, is_scratch=True)),
-        ports=(_published(port, seat, shares=bool(own.settings.seats_port)),),
+        ports=(_published(port, seat, own.settings),),
         healthcheck=_patient(server.healthcheck) if server.healthcheck else None,
         is_independent=True,
     )
 
 
-def _published(port: PublishedPort, seat: Seat, *, shares: bool) -> PublishedPort:
-    """Return the port of a seat's server.
-
-    Args:
-        port: The port of any tracking server.
-        seat: The seat.
-        shares: Whether the seats share a port of the proxy.
-    """
+def _published(port: PublishedPort, seat: Seat, settings: Settings) -> PublishedPort:
+    """Return the port of a seat's server, given that of any tracking server."""
+    _, path = published_at(settings, seat)
     return replace(
         port,
         name=seat.service,
-        variable="CLASS_TLS_PORT" if shares else "CLASS_SEATS",
+        variable="CLASS_TLS_PORT" if path else "CLASS_SEATS",
         label=f"Seat {seat.name}",
-        path=f"/{seat.name}" if shares else "",
+        path=path,
     )
 
 
