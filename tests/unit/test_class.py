@@ -62,7 +62,7 @@ def test_people_of_a_team_must_share_a_seat_that_no_person_has() -> None:
     }
 
 
-def test_a_latecomer_must_join_the_team_and_nobody_must_get_a_second_seat(tmp_path: Path) -> None:
+def test_a_latecomer_must_join_the_team_and_the_others_keep_their_only_seat(tmp_path: Path) -> None:
     roster, notes = tmp_path / "people.csv", Notes()
     roster.write_text("name,email,team\nAda,ada@example.org,\nBob,,red\n", encoding="utf-8")
     there = members_from(roster, None)

@@ -9,14 +9,14 @@ from mlflow_compose.people import read_roster
 from mlflow_compose.result import NoProgress, Progress
 
 MOST = 200
-NOBODY = NoProgress()
+SILENT = NoProgress()
 
 
 def members_from(
     roster: Path | None,
     count: int | None,
     there: Members = MappingProxyType({}),
-    progress: Progress = NOBODY,
+    progress: Progress = SILENT,
 ) -> Members:
     """Return the members of a new class, or of new seats.
 
@@ -27,8 +27,8 @@ def members_from(
         progress: Receiver of a note about such people.
 
     Raises:
-        UsageError: None of the two is given, or both; or the file cannot be read, or has nobody
-            new.
+        UsageError: None of the two is given, or both; or the file cannot be read, or all of
+            its people have a seat.
         RosterError: The file is not a roster, or it is too long.
     """
     if (roster is None) == (count is None):

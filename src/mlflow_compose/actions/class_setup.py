@@ -100,7 +100,7 @@ def add(work: Work, roster: Path | None, count: int | None) -> Result:
         count: Number of seats without names, instead of a roster.
 
     Raises:
-        UsageError: There is no class, or nobody to add.
+        UsageError: There is no class, or everyone has a seat already.
         RosterError: The file is not a roster, or it is too long.
         ClassError: There are not enough free ports.
     """

@@ -70,7 +70,7 @@ def _is_own(plan: Plan, folder: Path) -> bool:
 
 
 def _check_only_roots(plan: Plan, base: Plan) -> None:
-    """Make sure that nobody can change what the units run as root."""
+    """Make sure that only root can change what the units run as root."""
     rendering = base.rendering()
     names = (*rendering.files, rendering.override)
     files = [*(base.folder / name for name in names), plan.folder / "alone.sh"]

@@ -101,7 +101,7 @@ class ServerCosts:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What nobody can measure in advance: how people work, and what machines there are.
+    """What cannot be measured in advance: how people work, and what machines there are.
 
     Attributes:
         hours: Hours of a day in which its runs are started.
