@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.commands import IMAGES, CommandError, run, seconds
 from bench.processes import MEBIBYTE
-from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.server import PINNED_MLFLOW
 from mlflow_compose.stack import PROVIDERS
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.commands import CommandError, run
-from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.server import PINNED_MLFLOW
 
 Machine = Mapping[str, str | int]
 # Version of a Docker engine that is not running.

@@ -111,6 +111,7 @@ def test_a_size_must_be_converted(size: str, expected: int) -> None:
         (SMALL, 100),
         ({"MLFLOW_WORKERS": "7"}, 7 * 2 * 15 + 20),
         ({"STACK_PROFILE": "fast"}, 4 * 2 * 30 + 20),
+        ({"MLFLOW_REPLICAS": "3"}, 3 * 2 * 2 * 15 + 20),
         (
             {"MLFLOW_WORKERS": "3", "MLFLOW_AUTH": "basic", "MLFLOW_ADMIN_PASSWORD": LONG},
             3 * 3 * 15 + 20,

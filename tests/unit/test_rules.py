@@ -58,6 +58,36 @@ def test_workspaces_must_require_an_mlflow_that_has_permissions_in_them(version:
     assert settings(MLFLOW_WORKSPACES="true", **image).mlflow_workspaces
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("STACK_ENGINE", "local", "STACK_ENGINE is local: raise MLFLOW_WORKERS instead"),
+        ("BACKEND_STORE", "sqlite", "BACKEND_STORE is sqlite: servers share PostgreSQL"),
+        ("ARTIFACT_STORE", "local", "ARTIFACT_STORE is local: servers share S3"),
+        ("CLASS_MODE", "seats", "CLASS_MODE is seats: each seat has one server"),
+        (
+            *("MLFLOW_JOBS", "true"),
+            "MLFLOW_JOBS is true: a server that starts would run the jobs of the others again",
+        ),
+    ],
+)
+def test_several_servers_must_only_be_allowed_on_what_they_can_share(
+    name: str, value: str, rule: str
+) -> None:
+    others = {name: value, "MLFLOW_AUTH": "basic"}
+    with pytest.raises(SettingsError) as caught:
+        settings(MLFLOW_REPLICAS="2", **others)
+    assert f"MLFLOW_REPLICAS  must be 1 when {rule}, got 2" in caught.value.message
+    assert settings(**others).mlflow_replicas == 1
+    assert settings(MLFLOW_REPLICAS="2", MLFLOW_AUTH="basic").mlflow_replicas == 2
+
+
+@pytest.mark.parametrize("number", ["0", "17", "two", ""])
+def test_the_number_of_servers_must_be_between_1_and_16(number: str) -> None:
+    with pytest.raises(SettingsError, match="MLFLOW_REPLICAS"):
+        settings(MLFLOW_REPLICAS=number)
+
+
 def test_the_application_must_not_be_root() -> None:
     with pytest.raises(SettingsError, match="MINIO_ACCESS_KEY  must differ from MINIO_ROOT_USER"):
         settings(MINIO_ACCESS_KEY="same-key", MINIO_ROOT_USER="same-key")

@@ -15,7 +15,6 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.example import ALPHABET, default_text, new_env_text
 from mlflow_compose.settings.fields import generated_of, section_of
 from mlflow_compose.settings.load import resolve
-from mlflow_compose.settings.model import PINNED_MLFLOW
 from mlflow_compose.settings.names import (
     BY_MEANING,
     DECIDED_BY,
@@ -26,6 +25,7 @@ from mlflow_compose.settings.names import (
     mlflow_variables,
 )
 from mlflow_compose.settings.profiles import DEPENDS_ON_PROFILE
+from mlflow_compose.settings.server import PINNED_MLFLOW
 from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, env_text, loaded, settings
 

@@ -32,7 +32,7 @@ from mlflow_compose.engines import Outcome
 from mlflow_compose.errors import SettingsError, UpgradeError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.record import read_record, write_record
-from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.server import PINNED_MLFLOW
 from tests.unit.fakes import FakeEngine, FakeScreen
 from tests.unit.samples import env_text, stack
 

@@ -16,7 +16,7 @@ from mlflow_compose.actions.versions import (
 from mlflow_compose.errors import UsageError
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.server import PINNED_MLFLOW
 
 LABELS = {MLFLOW: "MLflow", POSTGRES: "PostgreSQL's image"}
 

@@ -78,6 +78,7 @@ Port = Annotated[int, whole_number(1, MAX_PORT)]
 OptionalPort = Annotated[str, AfterValidator(optional_port)]
 PortOffset = Annotated[int, whole_number(1, MAX_PORT - 1)]
 Workers = Annotated[int, whole_number(1, 64)]
+Replicas = Annotated[int, whole_number(1, 16)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 ProjectName = Annotated[
     str,

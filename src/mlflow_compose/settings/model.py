@@ -9,25 +9,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mlflow_compose.settings.classroom import ClassSettings
 from mlflow_compose.settings.fields import (
-    BucketName,
-    Flag,
-    Generated,
     Image,
     IndexUrl,
     IpAddress,
-    LoginName,
-    LoginPassword,
     Memory,
     MemoryTarget,
     Models,
     OneLine,
     OptionalImage,
-    Port,
     ProjectName,
     SharedBuffers,
-    Version,
     WorkerMemory,
-    Workers,
     section_of,
     setting,
 )
@@ -37,16 +29,15 @@ from mlflow_compose.settings.profiles import Profile
 from mlflow_compose.settings.sections import (
     IMAGES,
     MEMORY,
-    MLFLOW,
     SECTIONS,
     SERVING,
     STACK,
 )
 from mlflow_compose.settings.served import ServedModel, served_models
+from mlflow_compose.settings.server import ServerSettings
 from mlflow_compose.settings.stores import ROOT_KEY, StoreSettings
 from mlflow_compose.settings.tls import TlsSettings
 
-PINNED_MLFLOW = "3.17.2"
 # Settings of a store besides those in StoreSettings.
 STORE_IMAGES_AND_MEMORY = (
     "postgres_image",
@@ -59,7 +50,9 @@ STORE_IMAGES_AND_MEMORY = (
 STORE_PREFIX = "MLFLOW_S3_"
 
 
-class Settings(StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, ClassSettings):
+class Settings(
+    ServerSettings, StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, ClassSettings
+):
     """Every setting of a stack, from `.env` and the environment.
 
     It never reads the process environment directly: `load` passes both sources in.
@@ -89,53 +82,6 @@ class Settings(StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, Cl
         "default",
         "Defaults for a machine: default, small (little memory) or fast (docs/how-to/profiles.md).",
         section=STACK,
-    )
-
-    mlflow_port: Port = setting(5000, "Port of MLflow on this machine.", section=MLFLOW)
-    mlflow_bucket_name: BucketName = setting(
-        "mlflow", "Bucket that holds the artifacts.", section=MLFLOW
-    )
-    mlflow_version: Version = setting(
-        PINNED_MLFLOW,
-        "MLflow version; any other than the default is installed without pinned hashes.",
-        section=MLFLOW,
-    )
-    mlflow_workers: Workers = setting(2, "Number of MLflow server processes.", section=MLFLOW)
-    mlflow_jobs: Flag = setting(
-        False,  # noqa: FBT003 - a default, not an argument
-        "Run MLflow's background jobs, which need 8 more processes and 1.5 GB of memory.",
-        section=MLFLOW,
-    )
-    mlflow_auth: Literal["none", "basic"] = setting(
-        "none", "Login: none, or basic (user name and password).", section=MLFLOW
-    )
-    mlflow_admin_username: LoginName = setting(
-        "admin", "User name of the first admin, if MLFLOW_AUTH is basic.", section=MLFLOW
-    )
-    mlflow_admin_password: LoginPassword = setting(
-        Generated(24, required=False),
-        "Password of the admin, at least 12 characters; change it in MLflow first, then here.",
-        section=MLFLOW,
-    )
-    mlflow_workspaces: Flag = setting(
-        False,  # noqa: FBT003 - a default, not an argument
-        "Separate experiments, models and artifacts by workspace (docs/how-to/workspaces.md).",
-        section=MLFLOW,
-    )
-    mlflow_allowed_hosts: OneLine = setting(
-        "",
-        "Additional host names that clients may use for MLflow, comma-separated.",
-        section=MLFLOW,
-    )
-    mlflow_cors_origins: OneLine = setting(
-        "",
-        "Additional origins whose web pages may call MLflow (CORS), comma-separated.",
-        section=MLFLOW,
-    )
-    mlflow_artifact_access: Literal["proxied", "direct"] = setting(
-        "proxied",
-        "How clients access artifacts: proxied (via MLflow) or direct (from S3, with the S3 key).",
-        section=MLFLOW,
     )
 
     stack_models: Models = setting(

@@ -38,6 +38,7 @@ def check(settings: Settings) -> Iterator[Problem]:
     yield from _pgadmin(settings)
     yield from _server_variables(settings)
     yield from _workspaces(settings)
+    yield from _replicas(settings)
     yield from check_stores(settings, settings.mlflow_artifact_access)
     yield from check_tls(settings)
     if settings.minio_volume_path.startswith("~"):
@@ -155,6 +156,27 @@ def _workspaces(settings: Settings) -> Iterator[Problem]:
             f"requires MLFLOW_VERSION {oldest} or newer, got {settings.mlflow_version}",
             ("MLFLOW_VERSION",),
         )
+
+
+def _replicas(settings: Settings) -> Iterator[Problem]:
+    """Yield what several tracking servers cannot share or would do several times."""
+    if settings.mlflow_replicas == 1:
+        return
+    got = f"got {settings.mlflow_replicas}"
+    rules = (
+        ("STACK_ENGINE", settings.stack_engine == "local", "local: raise MLFLOW_WORKERS instead"),
+        ("BACKEND_STORE", settings.backend_store != "postgres", "sqlite: servers share PostgreSQL"),
+        ("ARTIFACT_STORE", settings.artifact_store != "s3", "local: servers share S3"),
+        ("CLASS_MODE", settings.class_mode == "seats", "seats: each seat has one server"),
+        (
+            "MLFLOW_JOBS",
+            settings.mlflow_jobs,
+            "true: a server that starts would run the jobs of the others again",
+        ),
+    )
+    for name, conflicts, value in rules:
+        if conflicts:
+            yield Problem("MLFLOW_REPLICAS", f"must be 1 when {name} is {value}, {got}", (name,))
 
 
 def _token(settings: Settings) -> Iterator[Problem]:

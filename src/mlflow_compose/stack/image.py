@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.settings.model import PINNED_MLFLOW
+from mlflow_compose.settings.server import PINNED_MLFLOW
 from mlflow_compose.stack import certificates, credentials
 from mlflow_compose.stack.service import Build, SecretFile, from_home
 from mlflow_compose.stack.site import Machine

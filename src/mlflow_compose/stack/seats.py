@@ -34,6 +34,7 @@ def seat_settings(settings: Settings, seat: Seat) -> Settings:
             "mlflow_port": published_at(settings, seat)[0],
             "mlflow_bucket_name": bucket_of(settings, seat),
             "mlflow_workers": 1,
+            "mlflow_replicas": 1,
             "mlflow_worker_memory": NO_LIMIT,
             "mlflow_jobs": False,
             "mlflow_workspaces": False,

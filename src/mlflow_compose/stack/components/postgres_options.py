@@ -41,7 +41,8 @@ def connections(settings: Settings) -> int:
     """Return how many connections all of MLflow's pools can hold, and some more."""
     size = _number(settings, "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", POOL_SIZE)
     overflow = _number(settings, "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", MAX_OVERFLOW)
-    processes = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
+    of_server = settings.mlflow_workers + JOB_PROCESSES * settings.mlflow_jobs
+    processes = of_server * settings.mlflow_replicas
     pools = POOLS + (settings.mlflow_auth == "basic") + settings.mlflow_jobs
     own = min(MOST, max(LEAST, processes * pools * (size + overflow) + RESERVE))
     # All that their roles may have: no seat can take the connections of another one. In steps,
