@@ -58,7 +58,7 @@ def test_the_guide_to_other_stacks_must_show_what_init_prints(user: User) -> Non
 def test_the_guide_to_external_stores_must_show_what_up_prints(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").touch()
     page = DOCS / "how-to" / "external-stores.md"
-    database, bucket, _ = (block.text for block in blocks(page) if block.language == "dotenv")
+    database, bucket, *_ = (block.text for block in blocks(page) if block.language == "dotenv")
     text = f"{database}{bucket}".replace(PLACEHOLDER, "a-long-secret-of-an-example")
     values = {name: value for name, value in parse(text).values.items() if "CERT" not in name}
     found = stack(**values, PG_SSLROOTCERT=str(tmp_path / "ca.pem")).stores

@@ -1,11 +1,8 @@
 """Snapshots in a bucket of another S3 server: a real one, rclone."""
 
-import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +10,19 @@ from pathlib import Path
 import pytest
 
 from mlflow_compose.actions.elsewhere import check_elsewhere, remote_of, remote_snapshot
-from mlflow_compose.clients import Objects, ObjectsError
+from mlflow_compose.clients import Objects
 from mlflow_compose.data.backup import Snapshot, check
 from mlflow_compose.data.backup.remote import Remote, fetch, send
 from mlflow_compose.errors import SnapshotError, UsageError
 from mlflow_compose.result import NoProgress
 from mlflow_compose.stack import Stack
 from mlflow_compose.targets import LOCAL
+from tests.unit.s3 import KEY, running_s3
 from tests.unit.samples import built, settings
 from tests.unit.test_archives import files
 from tests.unit.test_snapshots import Memory, make
 
-KEY = ("key-of-the-test", "secret-of-the-test")
 CONTENTS = {"a": b"one", "b": b"two", "same": b"one", "large": bytes(6_000_000)}
-DEADLINE = 30
 FILES, FILE_SIZE = 8, 24_000_000
 # Prints by how many bytes the peak of memory grows while all files of a folder are stored at once.
 STORING = """
@@ -50,43 +46,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rclone is stopp
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
-    """Return the bucket of a running S3 server."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "backups").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    rclone = Path(sys.executable).with_name("rclone")
-    command = [
-        str(rclone),
-        "serve",
-        "s3",
-        "--config",
-        "",
-        "--addr",
-        f"127.0.0.1:{port}",
-        str(folder),
-    ]
-    (folder / "mlflow").mkdir()
-    environ = {**os.environ, "RCLONE_AUTH_KEY": f'"{",".join(KEY)}"'}
-    bucket = Objects(f"http://127.0.0.1:{port}", "backups", KEY, "us-east-1")
-    with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for(bucket)
-            yield bucket
-        finally:
-            process.terminate()
-
-
-def wait_for(bucket: Objects) -> None:
-    end = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return bucket.check()
-        except ObjectsError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
+    """Return a bucket of a running S3 server."""
+    with running_s3(tmp_path_factory.mktemp("s3"), "backups", "mlflow") as bucket:
+        yield bucket
 
 
 @pytest.fixture

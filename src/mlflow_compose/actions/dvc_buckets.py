@@ -68,8 +68,17 @@ def create_bucket(plan: Plan, engine: Engine, bucket: str, access: Access) -> No
 
 
 def own_access(plan: Plan, bucket: str) -> Access:
-    """Return DVC's key for a bucket without options: one of its own if the server can limit it."""
+    """Return DVC's key for a bucket without options: one of its own if the server can limit it.
+
+    Raises:
+        StoreError: The stack has no key: AWS gives it a role.
+    """
     stack, settings = plan.stack, plan.loaded.settings
+    if stack.stores.uses_role:
+        raise StoreError(
+            "DVC needs an S3 key, and the stack has none: S3_CREDENTIALS is role",
+            hint="mlflow-compose dvc init --key-file FILE takes a key of AWS",
+        )
     if stack.key_is_limited:
         return Access(keys.dvc_key(settings, bucket), "MINIO_ROOT_PASSWORD, derived for DVC")
     if stack.has_one_key:

@@ -61,7 +61,7 @@ class Objects:
     Attributes:
         endpoint: URL of the server, None for Amazon's in the region.
         bucket: Bucket name.
-        key: Access key: id and secret.
+        key: Access key: id and secret; empty for the credentials that AWS gives this machine.
         region: Region of requests.
         ca_certs: File of CA certificates to verify the server with, empty for the system's.
         checksums: When requests carry the newer checksums, as in boto3's configuration.
@@ -203,19 +203,18 @@ class Objects:
         from botocore.config import Config
 
         key_id, secret = self.key
-        # The user's AWS profiles are for other servers.
-        core = botocore.session.Session(
-            session_vars={
-                "profile": (None, None, None, None),
-                "config_file": (None, None, os.devnull, None),
-            }
-        )
+        # With a key of its own: the user's AWS profiles are for other servers.
+        own: dict[str, Any] = {
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+        }
+        core = botocore.session.Session(session_vars=own if key_id else None)
         return boto3.Session(botocore_session=core).client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=self.region,
-            aws_access_key_id=key_id,
-            aws_secret_access_key=secret,
+            aws_access_key_id=key_id or None,
+            aws_secret_access_key=secret or None,
             verify=self.ca_certs or None,
             config=Config(
                 connect_timeout=5,

@@ -145,8 +145,10 @@ def _s3_variables(stack: Stack, place: str, lan_host: str) -> Iterator[Variable]
         # What boto3 and other programs read.
         yield Variable("AWS_ENDPOINT_URL_S3", endpoint)
     key_id, secret = stack.app_key
-    yield Variable("AWS_ACCESS_KEY_ID", key_id, is_secret=True)
-    yield Variable("AWS_SECRET_ACCESS_KEY", secret, is_secret=True)
+    # Without one, clients use the credentials that they have from AWS.
+    if key_id:
+        yield Variable("AWS_ACCESS_KEY_ID", key_id, is_secret=True)
+        yield Variable("AWS_SECRET_ACCESS_KEY", secret, is_secret=True)
     yield Variable("AWS_DEFAULT_REGION", stack.region)
     if stack.ca_certs and place in HERE:
         yield Variable("AWS_CA_BUNDLE", str(Path(stack.ca_certs).absolute()))

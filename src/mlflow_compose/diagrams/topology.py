@@ -12,6 +12,8 @@ from mlflow_compose.stack.postgres_logins import PG_SERVICE
 CLIENTS = "clients"
 DATABASE, BUCKET = postgres.NAME, s3.NAME
 TRACKING, PROXY = mlflow.NAME, proxy.NAME
+# A variable that every client of the bucket has.
+S3_REGION = "AWS_DEFAULT_REGION"
 
 
 def topology(stack: Stack) -> Chart:
@@ -72,7 +74,7 @@ def _is_for_clients(stack: Stack, port: str) -> bool:
 
 
 def _logins(stack: Stack) -> Iterator[Arrow]:
-    """Yield who talks to a store: a service whose secrets include a key of it."""
+    """Yield who talks to a store: a service whose secrets include a key of it, or with a role."""
     application = "the only key" if stack.has_one_key else "application key"
     keys = (
         (PG_SERVICE, DATABASE, "database login"),
@@ -84,6 +86,8 @@ def _logins(stack: Stack) -> Iterator[Arrow]:
         for secret, server, label in keys:
             if secret in held:
                 yield Arrow(service.name, server, label)
+        if stack.stores.uses_role and S3_REGION in service.environment:
+            yield Arrow(service.name, BUCKET, "the machine's role")
 
 
 def _mounts(stack: Stack) -> Iterator[Arrow]:

@@ -17,6 +17,8 @@ def check_stores(settings: StoreSettings, artifact_access: str) -> Iterator[Prob
     """
     yield from _database(settings)
     yield from _artifacts(settings, artifact_access)
+    if settings.uses_role:
+        yield from _role(settings, artifact_access)
     if settings.bundles_s3 and settings.minio_root_user == settings.minio_access_key:
         yield Problem(
             "MINIO_ACCESS_KEY",
@@ -93,6 +95,23 @@ def _artifacts(settings: StoreSettings, artifact_access: str) -> Iterator[Proble
             "MINIO_STORAGE_CA_CERTS",
             "requires MINIO_STORAGE_USE_HTTPS=true",
             ("MINIO_STORAGE_USE_HTTPS",),
+        )
+
+
+def _role(settings: StoreSettings, artifact_access: str) -> Iterator[Problem]:
+    if settings.artifact_store == "local":
+        yield _needless("S3_CREDENTIALS", "ARTIFACT_STORE is local", "ARTIFACT_STORE")
+    elif settings.minio_host != AWS:
+        yield Problem(
+            "S3_CREDENTIALS",
+            f"must be key unless MINIO_HOST is {AWS}, got role",
+            ("MINIO_HOST",),
+        )
+    if artifact_access == "direct":
+        yield Problem(
+            "MLFLOW_ARTIFACT_ACCESS",
+            "must be proxied when S3_CREDENTIALS is role: clients do not have the role",
+            ("S3_CREDENTIALS",),
         )
 
 

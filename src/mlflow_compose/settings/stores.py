@@ -110,6 +110,11 @@ class StoreSettings(BaseSettings):
         "Create the bucket on an external S3 server if it does not exist.",
         section=S3,
     )
+    s3_credentials: Literal["key", "role"] = setting(
+        "key",
+        "Login to S3: key (MINIO_ACCESS_KEY), or role (of the machine in AWS; MINIO_HOST=aws).",
+        section=S3,
+    )
     minio_access_key: KeyId = setting(
         Generated(20),
         "S3 access key id that MLflow uses; limited to the bucket if the server supports it.",
@@ -154,6 +159,11 @@ class StoreSettings(BaseSettings):
         return self.artifact_store == "s3" and self.minio_host == BUNDLED_S3
 
     @property
+    def uses_role(self) -> bool:
+        """Whether AWS itself gives the stack's services their S3 credentials."""
+        return self.s3_credentials == "role"
+
+    @property
     def unused_secrets(self) -> frozenset[str]:
         """The variables of the secrets that the chosen stores do not use."""
         unused: set[str] = set()
@@ -161,6 +171,6 @@ class StoreSettings(BaseSettings):
             unused |= {"PG_PASSWORD"}
         if not self.bundles_s3 or self.s3_provider == "rclone":
             unused |= ROOT_KEY
-        if self.artifact_store == "local":
+        if self.artifact_store == "local" or self.uses_role:
             unused |= {"MINIO_ACCESS_KEY", "MINIO_SECRET_ACCESS_KEY"}
         return frozenset(unused)

@@ -79,10 +79,7 @@ def _stack(around: Surroundings, root: str) -> Stack:
         key_is_limited=around.stores.bundles_s3 and provider_of(settings, site).has_root,
         mlflow_version=settings.mlflow_version,
         login=_login(settings),
-        app_key=(
-            credentials.reveal(settings.minio_access_key),
-            credentials.reveal(settings.minio_secret_access_key),
-        ),
+        app_key=_app_key(settings),
         region=settings.aws_default_region,
         checksums=settings.minio_storage_checksums,
         jupyter_token=credentials.reveal(settings.jupyter_token) if settings.jupyter else "",
@@ -114,6 +111,15 @@ def _with_tls(stack: Stack, around: Surroundings, root: str) -> Stack:
         tls_host=host_here(certificate, settings, around.lan_names),
         tls_ca=ca_file if certificate.ca else "",
         certificate=certificate,
+    )
+
+
+def _app_key(settings: Settings) -> tuple[str, str]:
+    if settings.uses_role:
+        return "", ""
+    return (
+        credentials.reveal(settings.minio_access_key),
+        credentials.reveal(settings.minio_secret_access_key),
     )
 
 

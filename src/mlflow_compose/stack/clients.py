@@ -7,6 +7,8 @@ from mlflow_compose.stack import certificates, credentials, postgres_logins
 from mlflow_compose.stack.service import SecretFile
 from mlflow_compose.stack.site import Site
 
+# Read by boto3.
+CREDENTIALS = "AWS_SHARED_CREDENTIALS_FILE"
 DEFAULT_CHECKSUMS = "when_supported"
 
 
@@ -33,10 +35,16 @@ def s3_environment(settings: Settings, site: Site, home: str) -> Mapping[str, st
     return dict(_s3_variables(settings, site, home))
 
 
+def s3_login(settings: Settings, site: Site, variable: str = CREDENTIALS) -> Mapping[str, str]:
+    """Return the variable with the path of the application's key; none if AWS gives a role."""
+    return {} if settings.uses_role else {variable: site.secret(credentials.APP_KEY)}
+
+
 def s3_secrets(settings: Settings, home: str) -> tuple[SecretFile, ...]:
     """Return the secret files of an S3 client; the application's key comes first."""
-    key, trusted = credentials.app_key(settings), certificates.s3_ca_certs(settings, home)
-    return (key, trusted) if trusted else (key,)
+    key = None if settings.uses_role else credentials.app_key(settings)
+    possible = (key, certificates.s3_ca_certs(settings, home))
+    return tuple(secret for secret in possible if secret)
 
 
 def _s3_variables(settings: Settings, site: Site, home: str) -> Iterator[tuple[str, str]]:

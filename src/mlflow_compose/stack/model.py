@@ -32,7 +32,7 @@ class Stack:
         key_is_limited: Whether the application's S3 key may only use the bucket.
         mlflow_version: Requested MLflow version.
         login: Name and password of the first admin, None without login.
-        app_key: The application's S3 key: id and secret.
+        app_key: The application's S3 key: id and secret; empty if AWS gives the stack a role.
         region: Region of S3 requests.
         checksums: When S3 requests carry the newer checksums.
         sensitive: Texts to mask in output, longest first.

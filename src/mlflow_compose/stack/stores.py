@@ -64,6 +64,7 @@ class Stores:
         volumes: Volumes that a store needs in the tracking server.
         runs: Location of experiments, runs and models.
         artifacts: Location of artifacts.
+        uses_role: Whether AWS itself gives services their S3 credentials.
     """
 
     backend_uri: str
@@ -72,6 +73,7 @@ class Stores:
     volumes: tuple[Volume, ...]
     runs: Location
     artifacts: Location
+    uses_role: bool = False
 
     @property
     def artifact_uri(self) -> str:
@@ -124,6 +126,7 @@ def stores(settings: Settings, site: Site) -> Stores:
         volumes=(Volume(VOLUME, site.data),) if in_file or in_folder else (),
         runs=_file(site) if in_file else _database(settings, site),
         artifacts=_folder(site) if in_folder else _bucket(settings, site),
+        uses_role=settings.uses_role,
     )
 
 

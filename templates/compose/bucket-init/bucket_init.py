@@ -22,6 +22,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from s3_server import (
+    APP_KEY,
+    NO_KEY,
+    ROLE,
     ROOT_KEY,
     Job,
     JobError,
@@ -68,11 +71,17 @@ def job_of(environ: Mapping[str, str]) -> Job:
         bucket=environ["S3_BUCKET"],
         region=environ["AWS_DEFAULT_REGION"],
         # A server without users has only the application's key.
-        root=read_key(Path(environ.get("ROOT_KEY_FILE", environ["APP_KEY_FILE"]))),
-        app=read_key(Path(environ["APP_KEY_FILE"])),
+        root=key_of(environ, "ROOT_KEY_FILE", "APP_KEY_FILE"),
+        app=key_of(environ, "APP_KEY_FILE"),
         may_create=environ.get("S3_BUCKET_CREATE", "true") == "true",
         key_maker=environ.get("KEY_MAKER", ""),
+        app_settings=APP_KEY if "APP_KEY_FILE" in environ else ROLE,
     )
+
+
+def key_of(environ: Mapping[str, str], *names: str) -> Key:
+    """Return the key in the first file that the environment names."""
+    return next((read_key(Path(environ[name])) for name in names if name in environ), NO_KEY)
 
 
 def read_key(path: Path) -> Key:

@@ -13,12 +13,13 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError, ClientError, SSLError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 ROOT_KEY = "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD"
 APP_KEY = "MINIO_ACCESS_KEY and MINIO_SECRET_ACCESS_KEY"
+ROLE = "S3_CREDENTIALS=role"
 WRONG_KEY = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 OTHER_REGION = ("301", "PermanentRedirect", "AuthorizationHeaderMalformed")
 FORBIDDEN = ("AccessDenied", "AllAccessDisabled")
@@ -41,6 +42,10 @@ class Key:
 
     id: str
     secret: str = field(repr=False)
+
+
+# boto3 then asks AWS for the credentials of the machine's role.
+NO_KEY = Key("", "")
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,8 @@ def s3_client(job: Job, key: Key) -> Any:  # noqa: ANN401 - boto3 creates its cl
         "s3",
         endpoint_url=job.endpoint,
         region_name=job.region,
-        aws_access_key_id=key.id,
-        aws_secret_access_key=key.secret,
+        aws_access_key_id=key.id or None,
+        aws_secret_access_key=key.secret or None,
         config=Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3}),
     )
     client.meta.events.register("response-received.s3", stay_in_region)
@@ -154,6 +159,11 @@ def explained_errors(job: Job, key_settings: str = ROOT_KEY) -> Iterator[None]:
         raise JobError(
             f"the certificate of {job.server} is not trusted (MINIO_STORAGE_CA_CERTS): {error}"
         ) from error
+    except NoCredentialsError as error:
+        raise JobError(
+            f"AWS gives this machine no role ({ROLE}), or containers cannot reach its metadata "
+            "service: that needs a hop limit of 2"
+        ) from error
     except (BotoCoreError, HTTPError, OSError) as error:
         raise JobError(unreachable(job, str(error))) from error
 
@@ -180,8 +190,9 @@ def explanation(job: Job, error: ClientError, key_settings: str) -> str:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     server = job.server
     named = f"the bucket {job.bucket} ({job.bucket_setting})"
+    key = f"this machine's role ({ROLE})" if key_settings == ROLE else f"the key in {key_settings}"
     if code in WRONG_KEY or (job.has_users and code == "AccessDenied"):
-        return f"{server} rejected the key in {key_settings} ({code}): it expects a different one"
+        return f"{server} rejected {key} ({code}): it expects a different one"
     if code in {"404", "NoSuchBucket"}:
         return f"{named} does not exist; create it, or set MLFLOW_BUCKET_CREATE=true"
     if code in OTHER_REGION:
@@ -190,7 +201,7 @@ def explanation(job: Job, error: ClientError, key_settings: str) -> str:
         region = named_region or "another region"
         return f"{named} is in {region}, not in {job.region} (AWS_DEFAULT_REGION)"
     if code == "403" or code in FORBIDDEN:
-        return f"{server} does not allow the key in {key_settings} to use {named} ({code})"
+        return f"{server} does not allow {key} to use {named} ({code})"
     if code == "InvalidBucketName":
         return f"the S3 server does not allow the bucket name {job.bucket} ({job.bucket_setting})"
     if code in OLD_CHECKSUMS:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mlflow_compose.stack import credentials
-from mlflow_compose.stack.clients import s3_environment, s3_secrets
+from mlflow_compose.stack.clients import s3_environment, s3_login, s3_secrets
 from mlflow_compose.stack.components import s3
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.providers import PROVIDERS
@@ -21,6 +21,8 @@ NAME = "bucket-init"
 CREATES_BOTH = "Creates the bucket and a key that may use only that bucket, then exits."
 CREATES_BUCKET = "Creates the bucket, then exits."
 CHECKS = "Checks that the bucket exists and can be used, then exits."
+# Variable with the path of the application's key.
+KEY_FILE = "APP_KEY_FILE"
 # Files that create a key; the name of the key maker completes the second.
 KEY_FILES = ("app_key.py", "app_key_{}.py")
 
@@ -119,7 +121,7 @@ def environment(around: Surroundings) -> Mapping[str, str]:
         **({"S3_ENDPOINT": site.s3} if site.s3 else {}),
         "S3_BUCKET": settings.mlflow_bucket_name,
         **({} if may_create else {"S3_BUCKET_CREATE": "false"}),
-        "APP_KEY_FILE": site.secret(credentials.APP_KEY),
+        **s3_login(settings, site, KEY_FILE),
         **s3_environment(settings, site, around.home),
     }
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import credentials
 from mlflow_compose.stack.cause import Cause
-from mlflow_compose.stack.clients import s3_environment, s3_secrets
+from mlflow_compose.stack.clients import s3_environment, s3_login, s3_secrets
 from mlflow_compose.stack.components import mlflow
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.ports import PublishedPort
@@ -124,7 +124,7 @@ def _connections(around: Surroundings) -> Mapping[str, str]:
         "MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL": browser_url(around),
     }
     if around.stores.uses_s3:
-        found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.APP_KEY)
+        found |= s3_login(around.settings, site)
         found |= s3_environment(around.settings, site, around.home)
         if site.s3:
             found |= {"MLFLOW_S3_ENDPOINT_URL": site.s3, "AWS_ENDPOINT_URL_S3": site.s3}

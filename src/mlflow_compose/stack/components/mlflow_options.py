@@ -6,7 +6,7 @@ from mlflow_compose.settings import Settings
 from mlflow_compose.settings.names import is_secret_variable
 from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack import credentials, postgres_logins
-from mlflow_compose.stack.clients import s3_environment
+from mlflow_compose.stack.clients import s3_environment, s3_login
 from mlflow_compose.stack.components.kind import Surroundings
 from mlflow_compose.stack.origins import allowed_hosts, origin_options
 from mlflow_compose.stack.stores import Stores
@@ -89,7 +89,7 @@ def _stores_environment(around: Surroundings) -> Mapping[str, str]:
     if around.stores.uses_postgres:
         found["PGSERVICEFILE"] = site.secret(postgres_logins.PG_SERVICE)
     if around.stores.uses_s3:
-        found["AWS_SHARED_CREDENTIALS_FILE"] = site.secret(credentials.APP_KEY)
+        found |= s3_login(settings, site)
         found |= s3_environment(settings, site, around.home)
         if around.stores.bundles_s3:
             # Read by the plugin `proxied_s3`.

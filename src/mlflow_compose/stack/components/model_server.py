@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mlflow_compose.settings.served import ServedModel
 from mlflow_compose.stack import certificates, credentials
-from mlflow_compose.stack.clients import s3_environment, s3_secrets
+from mlflow_compose.stack.clients import s3_environment, s3_login, s3_secrets
 from mlflow_compose.stack.components import mlflow
 from mlflow_compose.stack.components.kind import Kind, Surroundings
 from mlflow_compose.stack.healthcheck import Healthcheck
@@ -157,7 +157,7 @@ def _direct_access(around: Surroundings) -> Mapping[str, str]:
         return {}
     site: Site = around.site
     return {
-        "AWS_SHARED_CREDENTIALS_FILE": site.secret(credentials.APP_KEY),
+        **s3_login(around.settings, site),
         **s3_environment(around.settings, site, around.home),
         **({"MLFLOW_S3_ENDPOINT_URL": site.s3} if site.s3 else {}),
     }

@@ -187,6 +187,17 @@ AMAZON_CAUSES: Mapping[str, Cause] = {
         "check this machine's network, and set AWS_DEFAULT_REGION in .env to the bucket's region",
     ),
 }
+# For services without a key.
+ROLE_CAUSES: Mapping[str, Cause] = {
+    "s3_key": Cause(
+        "Amazon S3 refuses the credentials of this machine's role (S3_CREDENTIALS=role)",
+        "check that the machine has a role (instance profile), then mlflow-compose up",
+    ),
+    "s3_forbidden": Cause(
+        "this machine's role may not use the bucket (MLFLOW_BUCKET_NAME)",
+        "allow it in the role's policy, then mlflow-compose up",
+    ),
+}
 
 
 def causes(stores: "Stores") -> Mapping[str, Cause]:
@@ -194,7 +205,8 @@ def causes(stores: "Stores") -> Mapping[str, Cause]:
     if not stores.artifacts.external:
         return CAUSES
     is_amazon = stores.artifacts.facts["endpoint"] is None
-    return {**CAUSES, **EXTERNAL_CAUSES, **(AMAZON_CAUSES if is_amazon else {})}
+    amazon = {**AMAZON_CAUSES, **(ROLE_CAUSES if stores.uses_role else {})} if is_amazon else {}
+    return {**CAUSES, **EXTERNAL_CAUSES, **amazon}
 
 
 S3 = Kind(
