@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlflow_compose import machine
 from mlflow_compose.actions.certificates import certificate_of
+from mlflow_compose.actions.embedding import with_files
 from mlflow_compose.engines import uv_program
 from mlflow_compose.errors import UsageError
 from mlflow_compose.identity import KEY_FILE, Identity, load_identity
@@ -76,7 +77,8 @@ def load_plan(  # noqa: PLR0913 - independent options
     # Units name the files of the engine's target, which are always in the stack's folder.
     place = folder if folder and not target.runs else paths.root / target.folder
     home = os.path.relpath(paths.root, place)
-    settings, identity = loaded.settings, identity or load_identity(paths)
+    settings = loaded.settings.model_copy(update=target.without)
+    identity = identity or load_identity(paths)
     if not settings.pg_password.get_secret_value():
         identity = identity.with_key()
     here = partial(this_machine, paths, identity.id, environ)
@@ -94,6 +96,8 @@ def load_plan(  # noqa: PLR0913 - independent options
         home=home,
         root=str(paths.root),
     )
+    if target.embeds_files:
+        stack = with_files(stack, place)
     return Plan(loaded, stack, paths, identity, environ)
 
 

@@ -60,7 +60,7 @@ def render(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="What to render: compose, local or systemd. Default: what STACK_ENGINE runs.",
+            help="compose, local, helm or systemd. Default: what STACK_ENGINE runs.",
         ),
     ] = None,
     output: Annotated[
@@ -78,8 +78,9 @@ def render(
 ) -> None:
     """Write the files that the stack runs from."""
     from mlflow_compose import actions
+    from mlflow_compose.actions.chart import render_chart
     from mlflow_compose.actions.units import render_units
-    from mlflow_compose.targets import TARGETS
+    from mlflow_compose.targets import HELM, SYSTEMD, TARGETS
 
     if target not in {None, *TARGETS}:
         raise UsageError(f"--target must be {choices(*TARGETS)}, got {target}")
@@ -90,7 +91,8 @@ def render(
         context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
     with context.locked(output):
         plan = context.plan(chosen, output)
-        write = render_units if plan.target.runs else actions.render
+        others = {HELM.name: render_chart, SYSTEMD.name: render_units}
+        write = others.get(plan.target.name, actions.render)
         result = write(plan, output or plan.folder)
     context.show(result)
 

@@ -1,4 +1,4 @@
-"""The filters of the templates: one for YAML, one for shell scripts."""
+"""The filters of the templates: for YAML, with and without variables, and for shell scripts."""
 
 import re
 import shlex
@@ -11,12 +11,18 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def literal(value: object) -> str:
-    """Return `value` as YAML that Compose reads back unchanged.
+    """Return `value` as YAML that Compose, or Kubernetes in a command or variable, reads unchanged.
 
-    Compose replaces `$NAME` in every string of its file, quoted or not, so `$` is doubled:
-    https://docs.docker.com/reference/compose-file/interpolation/
+    Compose replaces `$NAME` in every string of its file, quoted or not, and Kubernetes `$(NAME)`,
+    so `$` is doubled: https://docs.docker.com/reference/compose-file/interpolation/,
+    https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#entrypoint
     """
-    text = str(value).replace("$", "$$")
+    return plain(str(value).replace("$", "$$"))
+
+
+def plain(value: object) -> str:
+    """Return `value` as a YAML string."""
+    text = str(value)
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     return '"' + "".join(_escape(character) for character in text) + '"'

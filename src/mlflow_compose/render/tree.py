@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
 from mlflow_compose.boot import words
-from mlflow_compose.render.literal import literal, shell
-from mlflow_compose.stack import Stack, units
+from mlflow_compose.render.literal import literal, plain, shell
+from mlflow_compose.stack import Stack, chart, units
 from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ FILE_MODE = 0o644
 SCRIPT_MODE = 0o755
 # Templates that are rendered once for each service.
 PER_SERVICE = "service/"
+# Templates of secrets.
+SECRETS = f"{paths.SECRETS_DIR}/"
 # In the names of units' templates, in place of the stack's and the service's.
 UNITS = "units"
 # Target with templates that services without a container need, too.
@@ -62,6 +64,8 @@ def render(stack: Stack) -> Rendering:
     target = TARGETS[stack.site.target]
     if target.runs:
         return Rendering({path: _file(path, text) for path, text in _units(stack, target)}, {})
+    if target.copies:
+        return _chart(stack, target)
     tree = dict(_rendered_files(stack, target.folder))
     identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
     socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
@@ -103,6 +107,26 @@ def _units(stack: Stack, target: Target) -> Iterator[tuple[str, str]]:
             values = {"stack": stack, "units": found, "unit": unit}
             text = _rendered(environment, f"{folder}/{name}", values)
             yield path.replace(UNITS, prefix), text
+
+
+def _chart(stack: Stack, target: Target) -> Rendering:
+    """Return the files of a target that has all of its files for every stack."""
+    environment, values = _environment(paths.templates()), {"stack": stack, "chart": chart(stack)}
+    found = {
+        name.removesuffix(TEMPLATE_SUFFIX): _rendered(
+            environment, f"{target.folder}/{name}", values
+        )
+        for name in paths.sources(target.folder)
+    }
+    for folder, source in target.copies.items():
+        found |= {f"{folder}/{name}": text for name, text in paths.sources(source).items()}
+    secrets = {
+        name.removeprefix(SECRETS): File(found.pop(name), target.secret_mode)
+        for name in [*found]
+        if name.startswith(SECRETS)
+    }
+    files = {path: _file(path, text) for path, text in found.items()}
+    return Rendering(files, secrets, target.override)
 
 
 def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
@@ -161,6 +185,7 @@ def _environment(folder: Path) -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters["literal"] = literal
+    environment.filters["plain"] = plain
     environment.filters["shell"] = shell
     environment.filters["unit_text"] = words.literal
     environment.filters["unit_word"] = words.word

@@ -88,6 +88,14 @@ ProjectName = Annotated[
         "digit",
     ),
 ]
+Namespace = Annotated[
+    str,
+    matches(
+        r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?",
+        "must be at most 63 lowercase letters, digits and hyphens, and must not start or end with "
+        "a hyphen",
+    ),
+]
 Host = Annotated[str, AfterValidator(host)]
 BucketName = Annotated[str, AfterValidator(bucket)]
 IpAddress = Annotated[str, AfterValidator(ip_address)]
@@ -98,6 +106,13 @@ OneLine = Annotated[str, AfterValidator(one_line)]
 Image = Annotated[str, matches(r"[\w./:@-]+", "must be an image reference such as name:tag")]
 OptionalImage = Annotated[
     str, matches(r"[\w./:@-]*", "must be an image reference such as name:tag")
+]
+Registry = Annotated[
+    str,
+    matches(
+        r"([\w.-]+(:\d+)?(/[a-z0-9._-]+)*)?",
+        "must be a host and a path, such as ghcr.io/lab, without https:// and a tag",
+    ),
 ]
 Region = Annotated[str, matches(r"[a-z0-9-]+", "must be a region name such as us-east-1")]
 Version = Annotated[

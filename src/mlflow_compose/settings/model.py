@@ -23,6 +23,7 @@ from mlflow_compose.settings.fields import (
     section_of,
     setting,
 )
+from mlflow_compose.settings.kubernetes import KubernetesSettings
 from mlflow_compose.settings.notebooks import NotebookSettings
 from mlflow_compose.settings.pgadmin import PgAdminSettings
 from mlflow_compose.settings.profiles import Profile
@@ -51,7 +52,13 @@ STORE_PREFIX = "MLFLOW_S3_"
 
 
 class Settings(
-    ServerSettings, StoreSettings, NotebookSettings, PgAdminSettings, TlsSettings, ClassSettings
+    ServerSettings,
+    StoreSettings,
+    NotebookSettings,
+    PgAdminSettings,
+    TlsSettings,
+    ClassSettings,
+    KubernetesSettings,
 ):
     """Every setting of a stack, from `.env` and the environment.
 

@@ -7,6 +7,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 from mlflow_compose.stack import notebook_image, pgadmin_image, proxy_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
+from mlflow_compose.stack.chart import Chart, Workload, chart, namespace_of, release_of
 from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.components.postgres_client import NAME as POSTGRES_CLIENT
 from mlflow_compose.stack.credentials import LOGIN_CACHE_SECONDS
@@ -30,13 +31,24 @@ from mlflow_compose.stack.providers import (
 )
 from mlflow_compose.stack.service import Bind, Build, SecretFile, Service, Volume
 from mlflow_compose.stack.services import causes_of, known_volumes
-from mlflow_compose.stack.site import DOCKER, LOCAL, Host, Machine, Site, docker_site, local_site
+from mlflow_compose.stack.site import (
+    DOCKER,
+    KUBERNETES,
+    LOCAL,
+    Host,
+    Machine,
+    Site,
+    docker_site,
+    helm_site,
+    local_site,
+)
 from mlflow_compose.stack.tls import host_on_lan, wanted_names
 from mlflow_compose.stack.units import Unit, Units, units
 
 __all__ = [
     "DOCKER",
     "INCLUDED",
+    "KUBERNETES",
     "LOCAL",
     "LOCAL_PROVIDERS",
     "LOGIN_CACHE_SECONDS",
@@ -47,6 +59,7 @@ __all__ = [
     "Bind",
     "Build",
     "Cause",
+    "Chart",
     "Healthcheck",
     "Host",
     "Image",
@@ -61,19 +74,24 @@ __all__ = [
     "Units",
     "Volume",
     "VolumeNames",
+    "Workload",
     "build",
     "causes_of",
+    "chart",
     "container_image",
     "docker_site",
+    "helm_site",
     "host_on_lan",
     "is_withdrawn",
     "known_volumes",
     "local_site",
+    "namespace_of",
     "needs_docker",
     "notebook_image",
     "package_folder",
     "pgadmin_image",
     "proxy_image",
+    "release_of",
     "units",
     "wanted_names",
     "wheels_key",

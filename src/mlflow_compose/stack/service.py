@@ -153,6 +153,7 @@ class Service:
             ended.
         runs_code: Whether it runs programs of its users, whose needs are unknown.
         listeners: Its ports with the services behind them, if it is the proxy.
+        processes: Number of server processes, each of which may need WORKER_MEMORY.
         inner_ports: Loopback ports of this machine on which it listens behind the proxy.
     """
 
@@ -187,6 +188,7 @@ class Service:
     runs_code: bool = False
     listeners: tuple[Listener, ...] = ()
     inner_ports: tuple[int, ...] = ()
+    processes: int = 1
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Paths and addresses of a target: in containers, or on this machine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mlflow_compose.settings import Settings
@@ -9,7 +9,7 @@ from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3
 from mlflow_compose.stack.service import SecretFile
 
-DOCKER, LOCAL = "docker", "local"
+DOCKER, LOCAL, KUBERNETES = "docker", "local", "kubernetes"
 LOOPBACK = "127.0.0.1"
 # Docker's name for this machine in containers; on Linux it needs an entry in extra_hosts.
 THIS_MACHINE = "host.docker.internal"
@@ -140,6 +140,17 @@ def docker_site(settings: Settings) -> Site:
         port=5000,
         tmp="/tmp",  # noqa: S108 - of the container
         data="/data",
+    )
+
+
+def helm_site(settings: Settings) -> Site:
+    """Return the site of a stack in a Kubernetes cluster: containers that are called the same."""
+    return replace(
+        docker_site(settings),
+        target="helm",
+        engine="",
+        # Cloud providers mount the tokens of their identities below /run/secrets.
+        secrets="/secrets",
     )
 
 

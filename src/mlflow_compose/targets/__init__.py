@@ -9,11 +9,12 @@ module with its record and a folder below `templates/`, list it here, and add it
 from collections.abc import Mapping
 
 from mlflow_compose.targets.compose import COMPOSE
+from mlflow_compose.targets.helm import HELM
 from mlflow_compose.targets.local import LOCAL
 from mlflow_compose.targets.systemd import SYSTEMD
 from mlflow_compose.targets.target import Target
 
-TARGETS: Mapping[str, Target] = {target.name: target for target in (COMPOSE, LOCAL, SYSTEMD)}
+TARGETS: Mapping[str, Target] = {target.name: target for target in (COMPOSE, LOCAL, HELM, SYSTEMD)}
 
 
 def engines() -> tuple[str, ...]:
@@ -26,4 +27,4 @@ def target_of(engine: str) -> Target:
     return next(target for target in TARGETS.values() if target.engine == engine)
 
 
-__all__ = ["COMPOSE", "LOCAL", "SYSTEMD", "TARGETS", "Target", "engines", "target_of"]
+__all__ = ["COMPOSE", "HELM", "LOCAL", "SYSTEMD", "TARGETS", "Target", "engines", "target_of"]

@@ -32,6 +32,10 @@ class Target:
         folders: Folders that the stack needs to start, but does not create itself.
         runs: Targets whose files its own files run, by engine; empty if they are complete. Its
             templates are then in a folder for each engine.
+        embeds_files: Whether its secrets contain the user's files, which it cannot mount.
+        without: Settings that have no effect on it, with the values that they have there.
+        copies: Folders of templates that it has as they are, by their folder in its own; all of its
+            files are then rendered for every stack.
     """
 
     name: str
@@ -47,3 +51,12 @@ class Target:
     daemon: str = ""
     folders: tuple[str, ...] = ()
     runs: Mapping[str, "Target"] = field(default_factory=dict)
+    embeds_files: bool = False
+    without: Mapping[str, object] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+
+    def ignored(self, settings: Settings) -> tuple[str, ...]:
+        """Return the variables that are set, but have no effect on this target."""
+        return tuple(
+            name.upper() for name, value in self.without.items() if getattr(settings, name) != value
+        )

@@ -91,6 +91,7 @@ def _server(around: Surroundings, name: str) -> Service:
         healthcheck=http_healthcheck(site.listen, site.port, HEALTH),
         extra_hosts=site.extra_hosts,
         memory=settings.mlflow_memory or None,
+        processes=settings.mlflow_workers,
         # A ready-made image needs no build files.
         folder=NAME if build else "",
     )

@@ -79,4 +79,5 @@ MINIO = Provider(
     health=(*CURL, f"http://127.0.0.1:{PORT}{READY}"),
     key_maker="minio",
     mark=".minio.sys",
+    metrics="/minio/v2/metrics/cluster",
 )

@@ -66,6 +66,7 @@ class Provider:
             server is started with it.
         mark: Name of an entry that only this server creates in its data folder, empty if none.
         owner: User id that the server runs as in its container.
+        metrics: URL path of its metrics for Prometheus, empty if it has none.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Provider:
     key_maker: str = ""
     mark: str = ""
     owner: int = 0
+    metrics: str = ""
 
     @property
     def volume(self) -> str:

@@ -1,0 +1,42 @@
+"""`render --target helm`: the chart, and the commands that install it."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mlflow_compose.actions.files import data_of, lines_of, write_rendering
+from mlflow_compose.actions.plan import Plan
+from mlflow_compose.result import Result
+from mlflow_compose.stack import namespace_of, release_of
+
+
+def render_chart(plan: Plan, folder: Path) -> Result:
+    """Write the chart into `folder`, and print the commands that install it.
+
+    Raises:
+        UsageError: A store is one that pods cannot share.
+        FilesError: A file cannot be read or written, or the folder is another stack's.
+        FilesChangedError: A file was edited by hand.
+    """
+    done, install = write_rendering(plan, folder), [*_commands(plan, folder)]
+    notes = [*_notes(plan)]
+    lines = [*lines_of(done, folder), *notes, "", "to install the chart:", *install]
+    return Result(replace(data_of(done, folder), install=install), lines)
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    if ignored := plan.target.ignored(plan.loaded.settings):
+        verb = "has" if len(ignored) == 1 else "have"
+        yield f"{', '.join(ignored)} {verb} no effect in a cluster (docs/how-to/kubernetes.md)"
+
+
+def _commands(plan: Plan, folder: Path) -> Iterator[str]:
+    settings = plan.loaded.settings
+    release, namespace = release_of(settings), namespace_of(settings)
+    chart = shlex.quote(str(folder))
+    yield f"kubectl create namespace {namespace}"
+    yield f"kubectl apply --namespace {namespace} --filename {chart}/secrets/secrets.yaml"
+    yield (
+        f"helm upgrade --install {release} {chart} --namespace {namespace} --wait --wait-for-jobs"
+    )

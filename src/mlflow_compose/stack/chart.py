@@ -1,0 +1,141 @@
+"""What the Helm chart needs to know about the services of a stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow_compose.settings import Settings
+from mlflow_compose.settings.sizes import mebibytes
+from mlflow_compose.stack.components import bucket_init, mlflow, postgres, postgres_client, s3
+from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.postgres_logins import PG_PASSWORD
+from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.service import USER, SecretFile, Service
+
+# Folder of the chart with the programs of bucket-init.
+PROGRAMS = "files/bucket-init"
+# Users of PostgreSQL's images, by what distinguishes those based on Alpine.
+POSTGRES_USERS = {"alpine": 70, "": 999}
+# Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.
+SERVER_MEMORY, JOB_MEMORY = (256, 1024), (128, 512)
+# Of the tracking server: what its processes share, what each of them needs, and what each may need
+# unless it is replaced before.
+SHARED_MEMORY, PROCESS_MEMORY, UNLIMITED_PROCESS = 256, 128, 1024
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of a pod, in mebibytes.
+
+    Attributes:
+        request: What it is sure to get.
+        limit: What it may take.
+    """
+
+    request: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A service as pods.
+
+    Attributes:
+        service: The service.
+        secret: Name of the Secret with its files.
+        user: User and group that it runs as.
+        memory: Its memory.
+        ready: Path of the S3 server's readiness check, which needs no key.
+    """
+
+    service: Service
+    secret: str
+    user: int
+    memory: Memory
+    ready: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The values of a stack's chart.
+
+    Attributes:
+        mlflow: The tracking server.
+        bucket_init: The job that creates the bucket, or checks it.
+        client: Programs of PostgreSQL.
+        postgres: The bundled database, None for one elsewhere.
+        s3: The bundled S3 server, None for one elsewhere.
+        secrets: Files of each Secret, by its name.
+        login: User and password of the bundled database, None for one elsewhere.
+        metrics: Path of the S3 server's metrics, empty if it has none.
+        is_direct: Whether clients connect to S3 themselves.
+    """
+
+    mlflow: Workload
+    bucket_init: Workload
+    client: Workload
+    postgres: Workload | None
+    s3: Workload | None
+    secrets: Mapping[str, tuple[SecretFile, ...]]
+    login: tuple[str, str] | None = field(repr=False)
+    metrics: str
+    is_direct: bool
+
+
+def release_of(settings: Settings) -> str:
+    """Return the name of a stack's release; names in Kubernetes have no underscore."""
+    return settings.compose_project_name.replace("_", "-").strip("-")
+
+
+def namespace_of(settings: Settings) -> str:
+    """Return the namespace of a stack, which it has for itself."""
+    return settings.kube_namespace or release_of(settings)
+
+
+def chart(stack: Stack) -> Chart:
+    """Return the values of a stack's chart."""
+    pods = {service.name: _workload(service, stack) for service in stack.defined}
+    return Chart(
+        mlflow=pods[mlflow.NAME],
+        bucket_init=pods[bucket_init.NAME],
+        client=pods[postgres_client.NAME],
+        postgres=pods.get(postgres.NAME),
+        s3=pods.get(s3.NAME),
+        secrets={pod.secret: pod.service.secrets for _, pod in sorted(pods.items()) if pod.secret},
+        login=_login(pods.get(postgres.NAME)),
+        metrics=PROVIDERS[stack.s3_provider].metrics if stack.s3_provider else "",
+        is_direct=stack.artifact_access == "direct",
+    )
+
+
+def _workload(service: Service, stack: Stack) -> Workload:
+    return Workload(
+        service=service,
+        secret=service.name if service.secrets else "",
+        user=_user(service),
+        memory=_memory(service),
+        ready=PROVIDERS[stack.s3_provider].ready if service.name == s3.NAME else "",
+    )
+
+
+def _login(server: Workload | None) -> tuple[str, str] | None:
+    if server is None:
+        return None
+    password = next(file for file in server.service.secrets if file.name == PG_PASSWORD)
+    return server.service.environment["POSTGRES_USER"], password.text
+
+
+def _user(service: Service) -> int:
+    if service.name in {postgres.NAME, postgres_client.NAME}:
+        return next(user for word, user in POSTGRES_USERS.items() if word in service.image)
+    return USER
+
+
+def _memory(service: Service) -> Memory:
+    request, limit = JOB_MEMORY if service.one_shot else SERVER_MEMORY
+    if service.name == mlflow.NAME:
+        each = int(service.environment.get("WORKER_MEMORY", UNLIMITED_PROCESS))
+        request = SHARED_MEMORY + service.processes * PROCESS_MEMORY
+        limit = SHARED_MEMORY + service.processes * each
+    if service.memory:
+        limit = mebibytes(service.memory)
+    return Memory(min(request, limit), limit)

@@ -1,0 +1,67 @@
+"""Helm: a chart for a Kubernetes cluster. Only its values depend on the stack."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlflow_compose.errors import UsageError
+from mlflow_compose.settings import Settings
+from mlflow_compose.stack import Image, Site, helm_site
+from mlflow_compose.targets.compose import COMPOSE
+from mlflow_compose.targets.target import GetMachine, Target, Texts
+
+NAME = "helm"
+# Settings without an effect in a cluster, with the values that they have there: addresses, ports
+# and folders of this machine, TLS, which an Ingress or a Gateway has, and services that are not
+# part of the chart.
+WITHOUT: Mapping[str, object] = {
+    "stack_bind_address": "127.0.0.1",
+    "stack_tls": "off",
+    "pg_publish": False,
+    "minio_volume_path": "",
+    "jupyter": False,
+    "pgadmin": False,
+    "stack_models": "",
+    "class_seats": "",
+}
+
+
+def _site(settings: Settings, _: GetMachine) -> Site:
+    for name, value, needed in (
+        ("BACKEND_STORE", settings.backend_store, "postgres"),
+        ("ARTIFACT_STORE", settings.artifact_store, "s3"),
+    ):
+        if value != needed:
+            raise UsageError(
+                f"{name} must be {needed} in a Kubernetes cluster, where pods share no files, got "
+                f"{value}",
+                hint=f"set {name}={needed} in .env; mlflow-compose migrate-store moves the data",
+            )
+    return helm_site(settings)
+
+
+def _image(settings: Settings, texts: Texts, home: str, machine: GetMachine) -> Image:
+    image = COMPOSE.image(settings, texts, home, machine)
+    if image.build and settings.stack_registry:
+        return replace(image, name=f"{settings.stack_registry}/{image.name}")
+    return image
+
+
+def _images(*_: object) -> Mapping[str, Image]:
+    return {}
+
+
+HELM = Target(
+    name=NAME,
+    engine="",
+    folder=NAME,
+    site=_site,
+    image=_image,
+    images=_images,
+    ingredients=COMPOSE.ingredients,
+    # Only read by kubectl.
+    secret_mode=0o600,
+    override="values.override.yaml",
+    embeds_files=True,
+    without=WITHOUT,
+    copies={"files/bucket-init": "compose/bucket-init"},
+)

@@ -1,0 +1,141 @@
+{{- /* Parts that several manifests have in common. Each takes a dictionary: `root` is the chart's top
+level, `name` that of the service, which is also the name of its objects. */ -}}
+
+{{- define "stack.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{- define "stack.labels" -}}
+{{ include "stack.selector" . }}
+app.kubernetes.io/part-of: mlflow-compose
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+mlflow-compose.stack: {{ .root.Values.stackId | quote }}
+{{- end }}
+
+{{- /* A changed Secret replaces the pods that read it. `lookup` finds nothing without a cluster. */ -}}
+{{- define "stack.annotations" -}}
+{{- $secret := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
+{{- $version := dict "mlflow-compose/secret-version" (dig "metadata" "resourceVersion" "none" ($secret | default dict)) -}}
+{{ toYaml (merge $version .root.Values.pods.annotations) }}
+{{- end }}
+
+{{- /* What every pod has: the `restricted` Pod Security Standard, and the user's choices. */ -}}
+{{- define "stack.pod" -}}
+{{- $pods := .root.Values.pods -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user }}
+  runAsGroup: {{ .user }}
+  # The group of volumes and of the files of Secrets.
+  fsGroup: {{ .user }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with $pods.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $pods.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $pods.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $pods.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $pods.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "stack.container" -}}
+imagePullPolicy: {{ .root.Values.pods.imagePullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}
+
+{{- define "stack.env" -}}
+{{- range $name, $value := . }}
+- name: {{ $name }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* A container of MLflow's image: `env`, `secret` and the name of the container. */ -}}
+{{- define "stack.mlflow" -}}
+{{- $env := merge (dict "SECRETS_DIR" .root.Values.secretsFolder) .env -}}
+{{- if .root.Values.serviceAccount.forS3 }}
+{{- $env = omit $env "AWS_SHARED_CREDENTIALS_FILE" "APP_KEY_FILE" }}
+{{- end -}}
+image: {{ .root.Values.mlflow.image | quote }}
+{{ include "stack.container" . }}
+env: {{- include "stack.env" $env | nindent 2 }}
+volumeMounts:
+  - name: secrets
+    mountPath: {{ .root.Values.secretsFolder }}
+    readOnly: true
+  - name: tmp
+    mountPath: /tmp
+{{- if .programs }}
+  - name: bucket-init
+    mountPath: /bucket-init
+    readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "stack.mlflowVolumes" -}}
+- name: secrets
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0440
+# Artifacts pass through it: on disk, because some are larger than memory.
+- name: tmp
+  emptyDir: {}
+{{- if .programs }}
+- name: bucket-init
+  configMap:
+    name: bucket-init
+{{- end }}
+{{- end }}
+
+{{- /* Names outside of the cluster by which browsers reach MLflow. */ -}}
+{{- define "stack.publicHosts" -}}
+{{- $hosts := list -}}
+{{- if .Values.ingress.enabled }}{{ $hosts = append $hosts .Values.ingress.host }}{{ end -}}
+{{- if .Values.gateway.enabled }}{{ $hosts = append $hosts .Values.gateway.host }}{{ end -}}
+{{- $hosts | uniq | toJson -}}
+{{- end }}
+
+{{- /* The arguments of the server, which also accepts requests to its names in the cluster and outside. */ -}}
+{{- define "stack.mlflowArgs" -}}
+{{- $public := include "stack.publicHosts" . | fromJsonArray -}}
+{{- $service := printf "mlflow.%s" .Release.Namespace -}}
+{{- $names := list $service (printf "%s.svc" $service) (printf "%s.svc.%s" $service .Values.pods.clusterDomain) -}}
+{{- $hosts := list -}}
+{{- range concat $names $public .Values.mlflow.hosts }}{{ $hosts = concat $hosts (list . (printf "%s:*" .)) }}{{ end -}}
+{{- $origins := list -}}
+{{- range concat $public .Values.mlflow.hosts }}{{ $origins = append $origins (printf "https://%s" .) }}{{ end -}}
+{{- $args := list -}}
+{{- $withOrigins := false -}}
+{{- range .Values.mlflow.args }}
+{{- if hasPrefix "--allowed-hosts=" . }}
+{{- $args = append $args (printf "%s,%s" . (join "," $hosts)) }}
+{{- else if and $origins (hasPrefix "--cors-allowed-origins=" .) }}
+{{- $withOrigins = true }}
+{{- $args = append $args (printf "%s,%s" . (join "," $origins)) }}
+{{- else }}
+{{- $args = append $args . }}
+{{- end }}
+{{- end }}
+{{- if and $origins (not $withOrigins) }}
+{{- $args = append $args (printf "--cors-allowed-origins=%s" (join "," $origins)) }}
+{{- end }}
+{{- toYaml $args -}}
+{{- end }}
