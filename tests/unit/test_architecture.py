@@ -142,7 +142,10 @@ MAY_USE = {
     "pydantic_core": ("settings/",),
     "pydantic_settings": tuple(
         f"settings/{name}.py"
-        for name in ("classroom", "model", "notebooks", "pgadmin", "server", "stores", "tls")
+        for name in (
+            *("classroom", "kubernetes", "model", "notebooks", "pgadmin"),
+            *("server", "stores", "tls"),
+        )
     ),
     "python_on_whales": ("engines/docker/",),
     "requests": (

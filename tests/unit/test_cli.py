@@ -152,7 +152,7 @@ def test_success_must_be_one_json_document(
         (["nonsense"], "nonsense", "usage"),
         (["up", "--wait-timeout", "soon"], "up", "usage"),
         (["up", "--engine", "podman"], "up", "usage"),
-        (["render", "--target", "helm"], "render", "usage"),
+        (["render", "--target", "stone"], "render", "usage"),
         (["render", "extra"], "render", "usage"),
         (["config", "--no-such-option"], "config", "usage"),
         (["logs", "--tail", "-1"], "logs", "usage"),

@@ -399,9 +399,11 @@ def test_json_must_list_the_changes(user: User) -> None:
 
 def test_a_target_that_does_not_exist_must_be_refused(user: User) -> None:
     user.has_env()
-    result = user.types("render", "--target", "helm")
+    result = user.types("render", "--target", "stone")
     assert result.code == 2
-    assert result.err.startswith("error: --target must be compose, local or systemd, got helm\n")
+    assert result.err.startswith(
+        "error: --target must be compose, local, helm or systemd, got stone\n"
+    )
 
 
 def test_no_health_check_must_have_a_start_period(tmp_path: Path) -> None:

@@ -73,7 +73,10 @@ def test_a_target_without_an_engine_must_be_rendered(
     capsys.readouterr()
     assert run(["render", "--target", "paper", "--check"]) == 0
     assert run(["render", "--target", "stone"]) == 2
-    assert "--target must be compose, local, systemd or paper, got stone" in capsys.readouterr().err
+    assert (
+        "--target must be compose, local, helm, systemd or paper, got stone"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("folder")

@@ -55,28 +55,38 @@ class Workload:
 
 
 @dataclass(frozen=True)
+class Login:
+    """A login of the database."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Chart:
     """The values of a stack's chart.
 
     Attributes:
+        replicas: Number of tracking servers.
         mlflow: The tracking server.
         bucket_init: The job that creates the bucket, or checks it.
         client: Programs of PostgreSQL.
         postgres: The bundled database, None for one elsewhere.
         s3: The bundled S3 server, None for one elsewhere.
         secrets: Files of each Secret, by its name.
-        login: User and password of the bundled database, None for one elsewhere.
+        login: Login of the bundled database, None for one elsewhere.
         metrics: Path of the S3 server's metrics, empty if it has none.
         is_direct: Whether clients connect to S3 themselves.
     """
 
+    replicas: int
     mlflow: Workload
     bucket_init: Workload
     client: Workload
     postgres: Workload | None
     s3: Workload | None
     secrets: Mapping[str, tuple[SecretFile, ...]]
-    login: tuple[str, str] | None = field(repr=False)
+    login: Login | None
     metrics: str
     is_direct: bool
 
@@ -95,6 +105,7 @@ def chart(stack: Stack) -> Chart:
     """Return the values of a stack's chart."""
     pods = {service.name: _workload(service, stack) for service in stack.defined}
     return Chart(
+        replicas=stack.service(mlflow.NAME).replicas,
         mlflow=pods[mlflow.NAME],
         bucket_init=pods[bucket_init.NAME],
         client=pods[postgres_client.NAME],
@@ -117,11 +128,11 @@ def _workload(service: Service, stack: Stack) -> Workload:
     )
 
 
-def _login(server: Workload | None) -> tuple[str, str] | None:
+def _login(server: Workload | None) -> Login | None:
     if server is None:
         return None
     password = next(file for file in server.service.secrets if file.name == PG_PASSWORD)
-    return server.service.environment["POSTGRES_USER"], password.text
+    return Login(server.service.environment["POSTGRES_USER"], password.text)
 
 
 def _user(service: Service) -> int:

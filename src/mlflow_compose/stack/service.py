@@ -155,6 +155,7 @@ class Service:
         listeners: Its ports with the services behind them, if it is the proxy.
         processes: Number of server processes, each of which may need WORKER_MEMORY.
         inner_ports: Loopback ports of this machine on which it listens behind the proxy.
+        replicas: Number of its containers.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Service:
     listeners: tuple[Listener, ...] = ()
     inner_ports: tuple[int, ...] = ()
     processes: int = 1
+    replicas: int = 1
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

@@ -92,6 +92,7 @@ def _server(around: Surroundings, name: str) -> Service:
         extra_hosts=site.extra_hosts,
         memory=settings.mlflow_memory or None,
         processes=settings.mlflow_workers,
+        replicas=settings.mlflow_replicas,
         # A ready-made image needs no build files.
         folder=NAME if build else "",
     )
