@@ -41,6 +41,10 @@ from socket import socket
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+# Without containers, PYTHONSAFEPATH keeps it out.
+sys.path.append(str(Path(__file__).parent))
+
+import migrate
 import mlflow.server
 import mlflow.store.db.utils
 import uvicorn
@@ -61,18 +65,16 @@ LOOK_EVERY, PATIENCE = 5, 3
 ENDS_WITHIN = {"WORKER_MEMORY": 600, "SERVER_MEMORY": 30}
 # Passwords that are remembered at most.
 PASSWORDS = 10_000
-# What MLflow's migrations create, by kind of database; a test compares them.
-SCHEMAS = Path(__file__).with_name("schema")
 
 
 def prepare() -> None:
     """Put the functions below in place of MLflow's; it has no public hooks."""
-    migrate = mlflow.store.db.utils._initialize_tables  # noqa: SLF001
+    initialize = mlflow.store.db.utils._initialize_tables  # noqa: SLF001
     start_process = mlflow.server._exec_cmd  # noqa: SLF001
 
     def initialize_tables(engine: Engine) -> None:
-        if not create_tables(engine):
-            migrate(engine)
+        if not migrate.create_tables(engine):
+            initialize(engine)
 
     def run(command: Sequence[str], **options: Any) -> object:
         # Options of the command can choose another server.
@@ -85,6 +87,22 @@ def prepare() -> None:
     mlflow.server._exec_cmd = run  # noqa: SLF001
     keep_first_requests()
     remember_passwords()
+
+
+def take_turns() -> None:
+    """Let one of several servers that start at once create tables and the first admin.
+
+    The others wait until it starts to serve, and then find everything in the database.
+    """
+    if "PGSERVICEFILE" not in os.environ:
+        return
+    lock, start_process = migrate.lock(), mlflow.server._exec_cmd  # noqa: SLF001
+
+    def run(*arguments: Any, **options: Any) -> object:
+        lock.close()
+        return start_process(*arguments, **options)
+
+    mlflow.server._exec_cmd = run  # noqa: SLF001
 
 
 def keep_first_requests() -> None:
@@ -130,26 +148,6 @@ def remember_passwords() -> None:
         return True
 
     werkzeug.security.check_password_hash = check_password_hash
-
-
-def create_tables(engine: Engine) -> bool:
-    """Create all tables of an empty database, or nothing; return whether it did.
-
-    Kinds of databases and versions of MLflow without a prepared schema are left to the migrations.
-    """
-    file = SCHEMAS / f"{engine.name}.sql"
-    script = file.read_text(encoding="utf-8") if file.exists() else ""
-    prepared = script.partition("\n")[0] == f"-- MLflow {mlflow.__version__}"
-    if not prepared or inspect(engine).get_table_names():
-        return False
-    # If it fails, the migrations are tried, and MLflow reports why they fail too.
-    with suppress(SQLAlchemyError, engine.dialect.dbapi.Error):
-        with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-            # SQLite's other method executes only one statement.
-            getattr(cursor, "executescript", cursor.execute)(script)
-            connection.commit()
-        return True
-    return False
 
 
 def run_uvicorn(command: Sequence[str], extra_env: Mapping[str, str]) -> NoReturn:
@@ -250,4 +248,5 @@ if __name__ == "__main__":
         prepare()
     else:
         gc.enable()
+    take_turns()
     cli(prog_name="mlflow")

@@ -144,6 +144,7 @@ def create_tables(database: str) -> None:
 
     Only for the version that was prepared for: others create their tables in each seat.
     """
+    import migrate
     import mlflow
     import serve
     from mlflow.server.auth.db import utils as login
@@ -155,7 +156,7 @@ def create_tables(database: str) -> None:
         return
     uri = f"postgresql+psycopg2:///{database}?service=mlflow"
     engine = create_engine(uri, poolclass=NullPool)
-    if not serve.create_tables(engine):
+    if not migrate.create_tables(engine):
         utils._initialize_tables(engine)  # noqa: SLF001 - as MLflow's server does
     login.migrate_if_needed(engine, "head")
 

@@ -28,7 +28,7 @@ TMP_VOLUME = "mlflow_tmp"
 # Page that answers when the server works.
 HEALTH = "/health"
 # Parts of the image that the server needs without a container, too.
-SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "serve.py")
+SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "migrate.py", "serve.py")
 
 
 def in_container(around: Surroundings, name: str) -> Service:
