@@ -3,8 +3,8 @@
 `make golden` updates the folders; `git diff` then shows how a change affects users.
 `files.txt` lists every rendered file with its mode. `expected/` contains the rendered files except
 plain copies from `templates/` and of modules, such as the pinned Python packages.
-A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker, and one whose
-name begins with `systemd-` as units.
+A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker, one whose
+name begins with `systemd-` as units, and one with `helm-` as a chart (see `test_helm.py`).
 """
 
 import shutil
@@ -22,7 +22,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components import reader_init
-from mlflow_compose.targets import COMPOSE, LOCAL, SYSTEMD, Target
+from mlflow_compose.targets import COMPOSE, HELM, LOCAL, SYSTEMD, Target
 from tests.golden.compose import compose
 from tests.unit.samples import built
 
@@ -40,20 +40,24 @@ def is_local(case: str) -> bool:
 
 
 UNIT_CASES = [case for case in CASES if case.startswith("systemd-")]
-LOCAL_CASES = [case for case in CASES if is_local(case) and case not in UNIT_CASES]
-DOCKER_CASES = [case for case in CASES if case not in {*LOCAL_CASES, *UNIT_CASES}]
+HELM_CASES = [case for case in CASES if case.startswith("helm-")]
+RENDERED_ONLY = {*UNIT_CASES, *HELM_CASES}
+LOCAL_CASES = [case for case in CASES if is_local(case) and case not in RENDERED_ONLY]
+DOCKER_CASES = [case for case in CASES if case not in {*LOCAL_CASES, *RENDERED_ONLY}]
 
 
 def target_of(case: str) -> Target:
     """Return the target that a case is rendered for."""
-    if case in UNIT_CASES:
-        return SYSTEMD
-    return LOCAL if case in LOCAL_CASES else COMPOSE
+    for cases, target in ((UNIT_CASES, SYSTEMD), (HELM_CASES, HELM), (LOCAL_CASES, LOCAL)):
+        if case in cases:
+            return target
+    return COMPOSE
 
 
 def decide(case: str) -> Stack:
     """Return the stack of a case."""
     settings = load(HERE / case / ".env", {}).settings
+    settings = settings.model_copy(update=target_of(case).without)
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
     return built(settings, target_of(case), lan_names=names)
@@ -85,7 +89,7 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", "systemd")
+    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", "systemd", "helm")
     copies = {text for name in folders for text in sources(name).values()}
     copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
     return {

@@ -37,7 +37,7 @@ class Rendered:
     folder: str = key("Folder of the rendered files.")
     changes: Sequence[FileChange] = key("Files that were written, or would be.")
     install: Sequence[str] | Absent = optional_key(
-        "Of units that were written: commands that install and start them."
+        "Of units or a chart that was written: commands that install and start it."
     )
 
 

@@ -1,6 +1,6 @@
 """What the Helm chart needs to know about the services of a stack."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlflow_compose.settings import Settings
@@ -8,11 +8,11 @@ from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack.components import bucket_init, mlflow, postgres, postgres_client, s3
 from mlflow_compose.stack.model import Stack
 from mlflow_compose.stack.postgres_logins import PG_PASSWORD
-from mlflow_compose.stack.providers import PROVIDERS
+from mlflow_compose.stack.providers import PROVIDERS, Provider
 from mlflow_compose.stack.service import USER, SecretFile, Service
 
-# Folder of the chart with the programs of bucket-init.
-PROGRAMS = "files/bucket-init"
+# Secret with the login of the database, as CloudNativePG expects it.
+LOGIN = "postgres-login"
 # Users of PostgreSQL's images, by what distinguishes those based on Alpine.
 POSTGRES_USERS = {"alpine": 70, "": 999}
 # Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.
@@ -41,10 +41,10 @@ class Workload:
 
     Attributes:
         service: The service.
-        secret: Name of the Secret with its files.
+        secret: Name of the Secret with its files, empty if it has none.
         user: User and group that it runs as.
         memory: Its memory.
-        ready: Path of the S3 server's readiness check, which needs no key.
+        ready: Path that the S3 server answers with 200 when it is ready, empty if it has none.
     """
 
     service: Service
@@ -56,8 +56,9 @@ class Workload:
 
 @dataclass(frozen=True)
 class Login:
-    """A login of the database."""
+    """The login of the bundled database."""
 
+    secret: str
     user: str
     password: str = field(repr=False)
 
@@ -75,6 +76,8 @@ class Chart:
         s3: The bundled S3 server, None for one elsewhere.
         secrets: Files of each Secret, by its name.
         login: Login of the bundled database, None for one elsewhere.
+        database: Name of that database.
+        parameters: Its configuration.
         metrics: Path of the S3 server's metrics, empty if it has none.
         is_direct: Whether clients connect to S3 themselves.
     """
@@ -87,6 +90,8 @@ class Chart:
     s3: Workload | None
     secrets: Mapping[str, tuple[SecretFile, ...]]
     login: Login | None
+    database: str
+    parameters: Mapping[str, str]
     metrics: str
     is_direct: bool
 
@@ -104,15 +109,18 @@ def namespace_of(settings: Settings) -> str:
 def chart(stack: Stack) -> Chart:
     """Return the values of a stack's chart."""
     pods = {service.name: _workload(service, stack) for service in stack.defined}
+    database = pods.get(postgres.NAME)
     return Chart(
         replicas=stack.service(mlflow.NAME).replicas,
         mlflow=pods[mlflow.NAME],
         bucket_init=pods[bucket_init.NAME],
         client=pods[postgres_client.NAME],
-        postgres=pods.get(postgres.NAME),
+        postgres=database,
         s3=pods.get(s3.NAME),
         secrets={pod.secret: pod.service.secrets for _, pod in sorted(pods.items()) if pod.secret},
-        login=_login(pods.get(postgres.NAME)),
+        login=_login(database) if database else None,
+        database=database.service.environment["POSTGRES_DB"] if database else "",
+        parameters=_parameters(database.service.command) if database else {},
         metrics=PROVIDERS[stack.s3_provider].metrics if stack.s3_provider else "",
         is_direct=stack.artifact_access == "direct",
     )
@@ -124,15 +132,23 @@ def _workload(service: Service, stack: Stack) -> Workload:
         secret=service.name if service.secrets else "",
         user=_user(service),
         memory=_memory(service),
-        ready=PROVIDERS[stack.s3_provider].ready if service.name == s3.NAME else "",
+        ready=_check(PROVIDERS[stack.s3_provider]) if service.name == s3.NAME else "",
     )
 
 
-def _login(server: Workload | None) -> Login | None:
-    if server is None:
-        return None
+def _check(provider: Provider) -> str:
+    return "" if provider.refuses_check else provider.ready
+
+
+def _login(server: Workload) -> Login:
     password = next(file for file in server.service.secrets if file.name == PG_PASSWORD)
-    return Login(server.service.environment["POSTGRES_USER"], password.text)
+    return Login(LOGIN, server.service.environment["POSTGRES_USER"], password.text)
+
+
+def _parameters(command: Sequence[str]) -> Mapping[str, str]:
+    """Return the options of a server's command: --NAME=VALUE, after the name of the program."""
+    options = (option.removeprefix("--").partition("=") for option in command[1:])
+    return {name: value for name, _, value in options}
 
 
 def _user(service: Service) -> int:

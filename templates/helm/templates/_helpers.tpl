@@ -6,12 +6,23 @@ app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
-{{- define "stack.labels" -}}
+{{- /* Pods that the policies let connect to each other. */ -}}
+{{- define "stack.members" -}}
+app.kubernetes.io/part-of: mlflow-compose
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* Without the chart's version: a new one does not replace pods by itself. */ -}}
+{{- define "stack.podLabels" -}}
 {{ include "stack.selector" . }}
 app.kubernetes.io/part-of: mlflow-compose
+mlflow-compose.stack: {{ .root.Values.stackId | quote }}
+{{- end }}
+
+{{- define "stack.labels" -}}
+{{ include "stack.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
-mlflow-compose.stack: {{ .root.Values.stackId | quote }}
 {{- end }}
 
 {{- /* A changed Secret replaces the pods that read it. `lookup` finds nothing without a cluster. */ -}}
@@ -54,6 +65,7 @@ priorityClassName: {{ . }}
 
 {{- define "stack.container" -}}
 imagePullPolicy: {{ .root.Values.pods.imagePullPolicy }}
+resources: {{- toYaml .resources | nindent 2 }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -68,21 +80,21 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{- /* A container of MLflow's image: `env`, `secret` and the name of the container. */ -}}
+{{- /* A container of MLflow's image: `env`, `resources`, `secret`, and `programs` if it runs those of
+bucket-init. */ -}}
 {{- define "stack.mlflow" -}}
 {{- $env := merge (dict "SECRETS_DIR" .root.Values.secretsFolder) .env -}}
-{{- if .root.Values.serviceAccount.forS3 }}
-{{- $env = omit $env "AWS_SHARED_CREDENTIALS_FILE" "APP_KEY_FILE" }}
-{{- end -}}
 image: {{ .root.Values.mlflow.image | quote }}
 {{ include "stack.container" . }}
-env: {{- include "stack.env" $env | nindent 2 }}
+env: {{- include "stack.env" $env | trim | nindent 2 }}
 volumeMounts:
+  - name: tmp
+    mountPath: /tmp
+  {{- if .secret }}
   - name: secrets
     mountPath: {{ .root.Values.secretsFolder }}
     readOnly: true
-  - name: tmp
-    mountPath: /tmp
+  {{- end }}
 {{- if .programs }}
   - name: bucket-init
     mountPath: /bucket-init
@@ -90,14 +102,17 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{- /* Its volumes, with the files of `secret`. */ -}}
 {{- define "stack.mlflowVolumes" -}}
-- name: secrets
-  secret:
-    secretName: {{ .secret }}
-    defaultMode: 0440
 # Artifacts pass through it: on disk, because some are larger than memory.
 - name: tmp
   emptyDir: {}
+{{- with .secret }}
+- name: secrets
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 {{- if .programs }}
 - name: bucket-init
   configMap:

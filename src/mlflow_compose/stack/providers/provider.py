@@ -67,6 +67,7 @@ class Provider:
         mark: Name of an entry that only this server creates in its data folder, empty if none.
         owner: User id that the server runs as in its container.
         metrics: URL path of its metrics for Prometheus, empty if it has none.
+        refuses_check: Whether the answer to `ready` is an error, even if it is ready.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Provider:
     mark: str = ""
     owner: int = 0
     metrics: str = ""
+    refuses_check: bool = False
 
     @property
     def volume(self) -> str:

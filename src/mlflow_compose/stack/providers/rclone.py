@@ -37,4 +37,5 @@ RCLONE = Provider(
     # Any HTTP answer counts: an unsigned request is always refused.
     health=("sh", "-c", f"{' '.join(WGET)} http://127.0.0.1:{PORT} 2>&1 | grep -q HTTP/1"),
     has_root=False,
+    refuses_check=True,
 )
