@@ -1,19 +1,22 @@
-"""Shared by all tests: the option that rewrites golden files, and the `docker` marker."""
+"""Shared by all tests: the option that rewrites golden files, and markers of what a test needs."""
 
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
+from tests.kubernetes import cluster_trouble, helm_trouble
 from tests.summary import pytest_runtest_makereport, pytest_terminal_summary
 
 # Its hooks belong to this conftest, too.
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
 
 REQUIRE_DOCKER = "REQUIRE_DOCKER"
+REQUIRE_K8S = "REQUIRE_K8S"
 # Each process has its own stacks: more processes would need much memory.
 MOST_PROCESSES = 6
 
@@ -60,12 +63,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `docker` if there is no Docker; with REQUIRE_DOCKER=1, fail them."""
-    if item.get_closest_marker("docker") is None or not (reason := docker_trouble()):
-        return
-    if os.environ.get(REQUIRE_DOCKER) == "1":
-        pytest.fail(f"{REQUIRE_DOCKER}=1, and {reason}", pytrace=False)
-    pytest.skip(reason)
+    """Skip tests that need what is not here; fail them if the environment requires it."""
+    for required, reason in troubles(item):
+        if os.environ.get(required) == "1":
+            pytest.fail(f"{required}=1, and {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+def troubles(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """Yield why a test cannot run here, with the variable that makes this a failure."""
+    for marker, required, trouble in (
+        ("docker", REQUIRE_DOCKER, docker_trouble),
+        ("helm", REQUIRE_K8S, helm_trouble),
+        ("kubernetes", REQUIRE_K8S, cluster_trouble),
+    ):
+        if item.get_closest_marker(marker) and (reason := trouble()):
+            yield required, reason
 
 
 @cache

@@ -12,6 +12,7 @@ import pytest
 from tests.summary import KEPT
 
 from .classroom import Classroom, open_classroom
+from .cluster import Cluster, Namespace
 from .docker_calls import DockerCalls
 from .docker_stack import DockerStack
 from .dvc_project import installed_dvc
@@ -28,8 +29,9 @@ MakeStack = Callable[..., RunningStack]
 LOGS = CHECKOUT / ".logs"
 ENGINES: dict[str, type[RunningStack]] = {"docker": DockerStack, "local": LocalStack}
 
-# All stacks that are not removed yet.
+# All stacks that are not removed yet, and the cluster.
 LIVE: list[RunningStack] = []
+CLUSTERS: list[Cluster] = []
 
 
 class ColdStart(NamedTuple):
@@ -56,6 +58,9 @@ def pytest_runtest_makereport(
         folder = LOGS / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/e2e/")).strip("-")
         for stack in LIVE:
             stack.keep_logs(folder / stack.name)
+        if "cluster" in getattr(item, "fixturenames", ()):
+            for cluster in CLUSTERS:
+                cluster.keep_logs(folder / "kubernetes")
         if report.longreprtext:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{report.when}.txt").write_text(report.longreprtext, encoding="utf-8")
@@ -87,6 +92,9 @@ CLIENT_STACKS = {"docker": "cold_start", "local": "outside"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip scenarios on engines they exclude, and run those that share a stack in one process."""
     for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kubernetes)
+            item.add_marker(pytest.mark.xdist_group("kubernetes"))
         call = getattr(item, "callspec", None)
         engine = call.params.get("engine") if call else None
         if engine is None:
@@ -218,6 +226,23 @@ def composed(_make_for_session: MakeStack) -> DockerStack:
     stack.compose("up", "--detach", "--wait")
     stack.is_well = True
     return stack
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return the running cluster of the session; its tests run in one process."""
+    started = Cluster(tmp_path_factory.mktemp("cluster")).start()
+    CLUSTERS.append(started)
+    yield started
+    CLUSTERS.remove(started)
+    started.stop()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Namespace]:
+    """Return an empty namespace for one test, with the Pod Security Standard `restricted`."""
+    with cluster.namespace() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
