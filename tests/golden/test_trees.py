@@ -4,7 +4,8 @@
 `files.txt` lists every rendered file with its mode. `expected/` contains the rendered files except
 plain copies from `templates/` and of modules, such as the pinned Python packages.
 A case with STACK_ENGINE=local in its `.env` is rendered for a machine without Docker, one whose
-name begins with `systemd-` as units, and one with `helm-` as a chart (see `test_helm.py`).
+name begins with `systemd-` as units, with `helm-` as a chart (see `test_helm.py`), and with
+`terraform-` as a configuration of Terraform.
 """
 
 import shutil
@@ -22,7 +23,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components import reader_init
-from mlflow_compose.targets import COMPOSE, HELM, LOCAL, SYSTEMD, Target
+from mlflow_compose.targets import COMPOSE, HELM, LOCAL, SYSTEMD, TERRAFORM, Target
 from tests.golden.compose import compose
 from tests.unit.samples import built
 
@@ -30,6 +31,8 @@ HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/.env"))
 
 MANIFEST = ".manifest.json"
+# Of targets that are only rendered.
+RENDERED_FOLDERS = tuple(target.folder for target in (SYSTEMD, HELM, TERRAFORM))
 # Names of a fictitious machine: golden files must not depend on the one that runs the tests.
 HOSTNAME, ADDRESSES = "Classroom", ("192.0.2.10", "198.51.100.7")
 
@@ -41,14 +44,16 @@ def is_local(case: str) -> bool:
 
 UNIT_CASES = [case for case in CASES if case.startswith("systemd-")]
 HELM_CASES = [case for case in CASES if case.startswith("helm-")]
-RENDERED_ONLY = {*UNIT_CASES, *HELM_CASES}
+TERRAFORM_CASES = [case for case in CASES if case.startswith("terraform-")]
+RENDERED_ONLY = {*UNIT_CASES, *HELM_CASES, *TERRAFORM_CASES}
 LOCAL_CASES = [case for case in CASES if is_local(case) and case not in RENDERED_ONLY]
 DOCKER_CASES = [case for case in CASES if case not in {*LOCAL_CASES, *RENDERED_ONLY}]
 
 
 def target_of(case: str) -> Target:
     """Return the target that a case is rendered for."""
-    for cases, target in ((UNIT_CASES, SYSTEMD), (HELM_CASES, HELM), (LOCAL_CASES, LOCAL)):
+    rendered_only = ((UNIT_CASES, SYSTEMD), (HELM_CASES, HELM), (TERRAFORM_CASES, TERRAFORM))
+    for cases, target in (*rendered_only, (LOCAL_CASES, LOCAL)):
         if case in cases:
             return target
     return COMPOSE
@@ -89,7 +94,7 @@ def modes(folder: Path) -> str:
 
 def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
-    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", "systemd", "helm")
+    folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", *RENDERED_FOLDERS)
     copies = {text for name in folders for text in sources(name).values()}
     copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
     return {

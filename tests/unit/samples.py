@@ -93,6 +93,7 @@ def built(
 ) -> Stack:
     """Return the stack of some settings for a target, by default with the packaged texts."""
     texts = texts or ingredients(target)
+    chosen = chosen.model_copy(update=target.without)
     site = target.site(chosen, lambda: machine)
     image = target.image(chosen, texts, "..", lambda: machine)
     images = target.images(chosen, texts, "..", lambda: machine)

@@ -402,7 +402,7 @@ def test_a_target_that_does_not_exist_must_be_refused(user: User) -> None:
     result = user.types("render", "--target", "stone")
     assert result.code == 2
     assert result.err.startswith(
-        "error: --target must be compose, local, helm or systemd, got stone\n"
+        "error: --target must be compose, local, helm, systemd or terraform, got stone\n"
     )
 
 

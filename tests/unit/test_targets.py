@@ -74,7 +74,7 @@ def test_a_target_without_an_engine_must_be_rendered(
     assert run(["render", "--target", "paper", "--check"]) == 0
     assert run(["render", "--target", "stone"]) == 2
     assert (
-        "--target must be compose, local, helm, systemd or paper, got stone"
+        "--target must be compose, local, helm, systemd, terraform or paper, got stone"
         in capsys.readouterr().err
     )
 

@@ -17,7 +17,10 @@ RENDERED = sorted((ROOT / "tests/golden").glob("*/expected/docker-compose.yaml")
 NOT_OURS = frozenset({"postgres", "s3", "jupyter"})
 KNOWN = NOT_OURS | {"mlflow", "bucket-init", "postgres-client", "reader-init", "pgadmin", "proxy"}
 # Filters, each for one kind of file.
-QUOTING = {"literal", "plain", "shell", "unit_command", "unit_text", "unit_variable", "unit_word"}
+QUOTING = {
+    *("hcl", "literal", "plain", "shell"),
+    *("unit_command", "unit_text", "unit_variable", "unit_word"),
+}
 LOGIC = (
     nodes.BinExpr,
     nodes.UnaryExpr,

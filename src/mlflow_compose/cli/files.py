@@ -3,13 +3,19 @@
 import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlflow_compose.cli.context import choices, context_of
 from mlflow_compose.cli.passphrase import PassphraseFile, known_passphrase
 from mlflow_compose.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow_compose.actions.plan import Plan
+    from mlflow_compose.result import Result
 
 app = typer.Typer()
 
@@ -60,7 +66,7 @@ def render(
         str | None,
         typer.Option(
             metavar="TARGET",
-            help="compose, local, helm or systemd. Default: what STACK_ENGINE runs.",
+            help="compose, local, helm, systemd or terraform. Default: what STACK_ENGINE runs.",
         ),
     ] = None,
     output: Annotated[
@@ -78,9 +84,7 @@ def render(
 ) -> None:
     """Write the files that the stack runs from."""
     from mlflow_compose import actions
-    from mlflow_compose.actions.chart import render_chart
-    from mlflow_compose.actions.units import render_units
-    from mlflow_compose.targets import HELM, SYSTEMD, TARGETS
+    from mlflow_compose.targets import TARGETS
 
     if target not in {None, *TARGETS}:
         raise UsageError(f"--target must be {choices(*TARGETS)}, got {target}")
@@ -91,9 +95,7 @@ def render(
         context.show(actions.compare(plan, output or plan.folder, check=check, diff=diff))
     with context.locked(output):
         plan = context.plan(chosen, output)
-        others = {HELM.name: render_chart, SYSTEMD.name: render_units}
-        write = others.get(plan.target.name, actions.render)
-        result = write(plan, output or plan.folder)
+        result = _writer(plan)(plan, output or plan.folder)
     context.show(result)
 
 
@@ -112,6 +114,22 @@ def config(
 
     context = context_of(ctx)
     context.show(actions.list_settings() if list_all else actions.config(context.plan()))
+
+
+def _writer(plan: "Plan") -> "Callable[[Plan, Path], Result]":
+    """Return what writes the files of a plan's target, and says how to use them."""
+    from mlflow_compose import actions
+    from mlflow_compose.actions.chart import render_chart
+    from mlflow_compose.actions.terraform import render_terraform
+    from mlflow_compose.actions.units import render_units
+    from mlflow_compose.targets import HELM, SYSTEMD, TERRAFORM
+
+    others = {
+        HELM.name: render_chart,
+        SYSTEMD.name: render_units,
+        TERRAFORM.name: render_terraform,
+    }
+    return others.get(plan.target.name, actions.render)
 
 
 def _pairs(arguments: list[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""The filters of the templates: for YAML, with and without variables, and for shell scripts."""
+"""The filters of the templates: for YAML, with and without variables, shell scripts and HCL."""
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -26,6 +27,15 @@ def plain(value: object) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     return '"' + "".join(_escape(character) for character in text) + '"'
+
+
+def hcl(value: object) -> str:
+    """Return `value` as HCL, Terraform's language, which replaces `${…}` and `%{…}` in strings.
+
+    https://developer.hashicorp.com/terraform/language/expressions/strings
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("${", "$${").replace("%{", "%%{")
 
 
 def _escape(character: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
 from mlflow_compose.boot import words
-from mlflow_compose.render.literal import literal, plain, shell
-from mlflow_compose.stack import Stack, chart, units
+from mlflow_compose.render.literal import hcl, literal, plain, shell
+from mlflow_compose.stack import Stack, units
 from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def render(stack: Stack) -> Rendering:
     target = TARGETS[stack.site.target]
     if target.runs:
         return Rendering({path: _file(path, text) for path, text in _units(stack, target)}, {})
-    if target.copies:
-        return _chart(stack, target)
+    if target.values:
+        return _whole(stack, target, target.values(stack))
     tree = dict(_rendered_files(stack, target.folder))
     identity = {name: tree.pop(name)} if (name := target.identity_file) else {}
     socket = (str(PurePath(stack.site.socket).parent),) if stack.site.socket else ()
@@ -109,9 +109,9 @@ def _units(stack: Stack, target: Target) -> Iterator[tuple[str, str]]:
             yield path.replace(UNITS, prefix), text
 
 
-def _chart(stack: Stack, target: Target) -> Rendering:
+def _whole(stack: Stack, target: Target, more: Mapping[str, object]) -> Rendering:
     """Return the files of a target that has all of its files for every stack."""
-    environment, values = _environment(paths.templates()), {"stack": stack, "chart": chart(stack)}
+    environment, values = _environment(paths.templates()), {"stack": stack, **more}
     found = {
         name.removesuffix(TEMPLATE_SUFFIX): _rendered(
             environment, f"{target.folder}/{name}", values
@@ -187,6 +187,7 @@ def _environment(folder: Path) -> "Environment":
     environment.filters["literal"] = literal
     environment.filters["plain"] = plain
     environment.filters["shell"] = shell
+    environment.filters["hcl"] = hcl
     environment.filters["unit_text"] = words.literal
     environment.filters["unit_word"] = words.word
     environment.filters["unit_variable"] = words.variable

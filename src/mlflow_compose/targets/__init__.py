@@ -13,8 +13,11 @@ from mlflow_compose.targets.helm import HELM
 from mlflow_compose.targets.local import LOCAL
 from mlflow_compose.targets.systemd import SYSTEMD
 from mlflow_compose.targets.target import Target
+from mlflow_compose.targets.terraform import TERRAFORM
 
-TARGETS: Mapping[str, Target] = {target.name: target for target in (COMPOSE, LOCAL, HELM, SYSTEMD)}
+TARGETS: Mapping[str, Target] = {
+    target.name: target for target in (COMPOSE, LOCAL, HELM, SYSTEMD, TERRAFORM)
+}
 
 
 def engines() -> tuple[str, ...]:
@@ -27,4 +30,14 @@ def target_of(engine: str) -> Target:
     return next(target for target in TARGETS.values() if target.engine == engine)
 
 
-__all__ = ["COMPOSE", "HELM", "LOCAL", "SYSTEMD", "TARGETS", "Target", "engines", "target_of"]
+__all__ = [
+    "COMPOSE",
+    "HELM",
+    "LOCAL",
+    "SYSTEMD",
+    "TARGETS",
+    "TERRAFORM",
+    "Target",
+    "engines",
+    "target_of",
+]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlflow_compose.errors import UsageError
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import Image, Site, helm_site
+from mlflow_compose.stack import Image, Site, chart, helm_site
 from mlflow_compose.targets.compose import COMPOSE
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
@@ -63,5 +63,6 @@ HELM = Target(
     override="values.override.yaml",
     embeds_files=True,
     without=WITHOUT,
+    values=lambda stack: {"chart": chart(stack)},
     copies={"files/bucket-init": "compose/bucket-init"},
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import Image, Machine, Site
+from mlflow_compose.stack import Image, Machine, Site, Stack
 
 # Texts of templates: by folder, then by file name.
 Texts = Mapping[str, Mapping[str, str]]
@@ -34,8 +34,9 @@ class Target:
             templates are then in a folder for each engine.
         embeds_files: Whether its secrets contain the user's files, which it cannot mount.
         without: Settings that have no effect on it, with the values that they have there.
-        copies: Folders of templates that it has as they are, by their folder in its own; all of its
-            files are then rendered for every stack.
+        values: Returns what its templates need besides the stack. All of its files are then
+            rendered for every stack, with no secrets but those in their own folder.
+        copies: Folders of templates that it has as they are, by their folder in its own.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Target:
     runs: Mapping[str, "Target"] = field(default_factory=dict)
     embeds_files: bool = False
     without: Mapping[str, object] = field(default_factory=dict)
+    values: Callable[[Stack], Mapping[str, object]] | None = None
     copies: Mapping[str, str] = field(default_factory=dict)
 
     def ignored(self, settings: Settings) -> tuple[str, ...]:

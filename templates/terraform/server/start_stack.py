@@ -1,0 +1,106 @@
+"""Write the stack's `.env` from AWS Secrets Manager, prepare its database, and start the stack.
+
+A unit of systemd runs it at each start of the server, and again if it fails: until `.env` is in
+its secret, or because the database is not reachable yet. Secrets only go to `.env`, which other
+users cannot read, and to psql's environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlflow_compose.errors import MlflowComposeError
+from mlflow_compose.settings import Settings, load
+from mlflow_compose.settings.envfile import edit
+
+# The CA certificates of RDS, for all regions.
+CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+TIMEOUT = 60
+# Secrets and names are read from the environment, so that they are in no argument. A changed
+# password of the stack counts from the next start.
+ROLE = r"""
+\set ON_ERROR_STOP on
+\getenv user STACK_USER
+\getenv password STACK_PASSWORD
+SELECT format('CREATE ROLE %I LOGIN', :'user')
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \gexec
+ALTER ROLE :"user" PASSWORD :'password';
+GRANT CREATE, USAGE ON SCHEMA public TO :"user";
+"""
+
+
+class StartError(Exception):
+    """Why the stack cannot start, in one sentence."""
+
+
+def main(path: str) -> int:
+    """Start the stack that a file describes; return the exit code."""
+    server = json.loads(Path(path).read_text(encoding="utf-8"))
+    folder = Path(server["folder"])
+    try:
+        secrets = boto3.client("secretsmanager", region_name=server["region"])
+        settings = write_env(folder, secret(secrets, server["env_secret"]), server["settings"])
+        master = json.loads(secret(secrets, server["master_secret"]))
+        prepare_database(settings, folder, master)
+    except (StartError, MlflowComposeError, OSError) as error:
+        print(f"start_stack: {error}", file=sys.stderr)
+        return 1
+    command = [str(Path(sys.executable).with_name("mlflow-compose")), "up"]
+    return subprocess.run(command, cwd=folder, check=False).returncode
+
+
+def secret(client: Any, name: str) -> str:  # noqa: ANN401 - boto3 creates its clients at run time
+    """Return the value of a secret."""
+    try:
+        return str(client.get_secret_value(SecretId=name)["SecretString"])
+    except (BotoCoreError, ClientError) as error:
+        raise StartError(f"the secret {name} cannot be read: {error}") from None
+
+
+def write_env(folder: Path, text: str, values: Mapping[str, str]) -> Settings:
+    """Write `.env` with the settings that follow from the server; return all settings."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    certificates, env_file = folder / values["PG_SSLROOTCERT"], folder / ".env"
+    if not certificates.exists():
+        with urllib.request.urlopen(CERTIFICATES, timeout=TIMEOUT) as answer:
+            certificates.write_bytes(answer.read())
+    os.close(os.open(env_file, os.O_CREAT, 0o600))
+    env_file.write_text(edit(text, values), encoding="utf-8")
+    return load(env_file, {}).settings
+
+
+def prepare_database(settings: Settings, folder: Path, master: Mapping[str, str]) -> None:
+    """Create the stack's role if it is missing, and give it its password."""
+    environ = {
+        **os.environ,
+        "PGHOST": settings.pg_host,
+        "PGPORT": str(settings.pg_port),
+        "PGDATABASE": settings.pg_database,
+        "PGUSER": master["username"],
+        "PGPASSWORD": master["password"],
+        "PGSSLMODE": settings.pg_sslmode,
+        "PGSSLROOTCERT": str(folder / settings.pg_sslrootcert),
+        "PGCONNECT_TIMEOUT": str(TIMEOUT),
+        "STACK_USER": settings.pg_user,
+        "STACK_PASSWORD": settings.pg_password.get_secret_value(),
+    }
+    command = ["psql", "--no-psqlrc", "--quiet", "--file=-"]
+    done = subprocess.run(
+        command, env=environ, input=ROLE, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        # Not the whole output, which quotes statements.
+        reason = next(iter(done.stderr.splitlines()), "no reason given")
+        raise StartError(f"the role {settings.pg_user} cannot be prepared: {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
