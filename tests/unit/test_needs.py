@@ -1,4 +1,4 @@
-"""A test that needs Docker is skipped without Docker, and fails if Docker is required."""
+"""A test that needs Docker or Kubernetes is skipped without it, and fails if it is required."""
 
 import os
 import subprocess
@@ -13,13 +13,15 @@ from tests.unit.samples import ROOT
 TEST = """
 import pytest
 
-@pytest.mark.docker
-def test_with_docker():
+@pytest.mark.{marker}
+def test_that_needs_it():
     pass
 
 def test_without():
     pass
 """
+DOCKER, HELM = "there is no docker command", "there is no Helm in K8S_HOME"
+NO_CLUSTER = "only root on Linux can start a cluster" if os.geteuid() else "there is no Kubernetes"
 
 
 @pytest.mark.parametrize(
@@ -42,19 +44,25 @@ def test_the_missing_part_must_be_detected(
 
 
 @pytest.mark.parametrize(
-    ("required", "outcome"), [(None, "1 passed, 1 skipped"), ("1", "1 passed, 1 error")]
+    ("marker", "variable", "reason"),
+    [
+        ("docker", "REQUIRE_DOCKER", DOCKER),
+        ("helm", "REQUIRE_K8S", HELM),
+        ("kubernetes", "REQUIRE_K8S", NO_CLUSTER),
+    ],
 )
-def test_marked_tests_must_skip_unless_docker_is_required(
-    tmp_path: Path, required: str | None, outcome: str
+@pytest.mark.parametrize("required", [False, True])
+def test_marked_tests_must_skip_unless_what_they_need_is_required(
+    tmp_path: Path, marker: str, variable: str, reason: str, *, required: bool
 ) -> None:
     (tmp_path / "conftest.py").write_bytes((ROOT / "tests/conftest.py").read_bytes())
-    (tmp_path / "test_it.py").write_text(TEST, encoding="utf-8")
-    markers = "[pytest]\nmarkers =\n  docker\n  xdist_group\n"
+    (tmp_path / "test_it.py").write_text(TEST.format(marker=marker), encoding="utf-8")
+    markers = "[pytest]\nmarkers =\n  docker\n  helm\n  kubernetes\n  xdist_group\n"
     (tmp_path / "pytest.ini").write_text(markers, encoding="utf-8")
-    environ = {name: value for name, value in os.environ.items() if name != "REQUIRE_DOCKER"}
+    environ = {name: os.environ[name] for name in os.environ if not name.startswith("REQUIRE_")}
     environ |= {"PATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environ |= {"PYTHONPATH": str(ROOT)}
-    environ |= {"REQUIRE_DOCKER": required} if required else {}
+    environ |= {"PYTHONPATH": str(ROOT), "K8S_HOME": str(tmp_path / "nothing")}
+    environ |= {variable: "1"} if required else {}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rsE", "-p", "no:cacheprovider"],
         cwd=tmp_path,
@@ -63,5 +71,5 @@ def test_marked_tests_must_skip_unless_docker_is_required(
         capture_output=True,
         text=True,
     )
-    assert outcome in done.stdout
-    assert "there is no docker command" in done.stdout
+    assert f"1 passed, 1 {'error' if required else 'skipped'}" in done.stdout
+    assert reason in done.stdout
