@@ -7,8 +7,12 @@ from pathlib import Path
 
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.result import Result
 from mlflow_compose.stack import namespace_of, release_of
+from mlflow_compose.stack.components.mlflow import NAME as MLFLOW
+
+PAGE = "docs/how-to/kubernetes.md"
 
 
 def render_chart(plan: Plan, folder: Path) -> Result:
@@ -28,15 +32,26 @@ def render_chart(plan: Plan, folder: Path) -> Result:
 def _notes(plan: Plan) -> Iterator[str]:
     if ignored := plan.target.ignored(plan.loaded.settings):
         verb = "has" if len(ignored) == 1 else "have"
-        yield f"{', '.join(ignored)} {verb} no effect in a cluster (docs/how-to/kubernetes.md)"
+        yield f"{', '.join(ignored)} {verb} no effect in a cluster ({PAGE})"
+    server = plan.stack.service(MLFLOW)
+    if server.build:
+        yield f"the cluster needs the image {server.image}, which is built here ({PAGE})"
 
 
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:
     settings = plan.loaded.settings
     release, namespace = release_of(settings), namespace_of(settings)
-    chart = shlex.quote(str(folder))
-    yield f"kubectl create namespace {namespace}"
-    yield f"kubectl apply --namespace {namespace} --filename {chart}/secrets/secrets.yaml"
-    yield (
-        f"helm upgrade --install {release} {chart} --namespace {namespace} --wait --wait-for-jobs"
-    )
+    context = settings.kube_context
+    kubectl = ["kubectl", *(["--context", context] if context else [])]
+    helm = ["helm", *(["--kube-context", context] if context else [])]
+    within = ["--namespace", namespace]
+    override = folder / plan.target.override
+    values = ["--values", str(override)] if override.exists() else []
+    secrets = ["apply", *within, "--filename", str(folder / SECRETS_DIR / "secrets.yaml")]
+    install = ["upgrade", "--install", release, str(folder), *within, *values]
+    for command in (
+        [*kubectl, "create", "namespace", namespace],
+        [*kubectl, *secrets],
+        [*helm, *install, "--wait", "--wait-for-jobs"],
+    ):
+        yield shlex.join(command)

@@ -1,5 +1,6 @@
 """Put the user's files into the secrets of targets that cannot mount them."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,10 @@ def with_files(stack: Stack, folder: Path) -> Stack:
 def _embedded(secret: SecretFile, folder: Path) -> SecretFile:
     if not secret.file:
         return secret
-    path = folder / secret.file
+    # Not resolved by the system: the folder may not exist yet.
+    path = Path(os.path.normpath(folder / secret.file))
     try:
         return replace(secret, text=path.read_text(encoding="utf-8"), file=None)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise FilesError(f"{path.resolve()} cannot be read: {reason}") from None
+        raise FilesError(f"{path} cannot be read: {reason}") from None

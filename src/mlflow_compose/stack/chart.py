@@ -13,6 +13,8 @@ from mlflow_compose.stack.service import USER, SecretFile, Service
 
 # Secret with the login of the database, as CloudNativePG expects it.
 LOGIN = "postgres-login"
+# Characters of a release's name: Helm allows no more.
+MOST_OF_NAME = 53
 # Users of PostgreSQL's images, by what distinguishes those based on Alpine.
 POSTGRES_USERS = {"alpine": 70, "": 999}
 # Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.
@@ -98,7 +100,8 @@ class Chart:
 
 def release_of(settings: Settings) -> str:
     """Return the name of a stack's release; names in Kubernetes have no underscore."""
-    return settings.compose_project_name.replace("_", "-").strip("-")
+    name = settings.compose_project_name.replace("_", "-").strip("-")
+    return name[:MOST_OF_NAME].rstrip("-")
 
 
 def namespace_of(settings: Settings) -> str:

@@ -3,13 +3,13 @@ level, `name` that of the service, which is also the name of its objects. */ -}}
 
 {{- define "stack.selector" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end }}
 
 {{- /* Pods that the policies let connect to each other. */ -}}
 {{- define "stack.members" -}}
 app.kubernetes.io/part-of: mlflow-compose
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* Without the chart's version: a new one does not replace pods by itself. */ -}}
@@ -39,10 +39,10 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .user }}
-  runAsGroup: {{ .user }}
+  runAsUser: {{ .user | int64 }}
+  runAsGroup: {{ .user | int64 }}
   # The group of volumes and of the files of Secrets.
-  fsGroup: {{ .user }}
+  fsGroup: {{ .user | int64 }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
@@ -59,7 +59,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $pods.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -75,7 +75,7 @@ securityContext:
 
 {{- define "stack.env" -}}
 {{- range $name, $value := . }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | toString | quote }}
 {{- end }}
 {{- end }}
@@ -92,7 +92,7 @@ volumeMounts:
     mountPath: /tmp
   {{- if .secret }}
   - name: secrets
-    mountPath: {{ .root.Values.secretsFolder }}
+    mountPath: {{ .root.Values.secretsFolder | quote }}
     readOnly: true
   {{- end }}
 {{- if .programs }}
@@ -110,7 +110,7 @@ volumeMounts:
 {{- with .secret }}
 - name: secrets
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     defaultMode: 0440
 {{- end }}
 {{- if .programs }}

@@ -15,7 +15,7 @@ timeoutSeconds: 3
 {{- define "stack.s3Check" -}}
 {{- if .ready -}}
 httpGet:
-  path: {{ .ready }}
+  path: {{ .ready | quote }}
   port: s3
 {{- else -}}
 tcpSocket:
@@ -36,9 +36,9 @@ metadata:
 spec:
   accessModes: [ReadWriteOnce]
   {{- with .storage.className }}
-  storageClassName: {{ . }}
+  storageClassName: {{ . | quote }}
   {{- end }}
   resources:
     requests:
-      storage: {{ .storage.size }}
+      storage: {{ .storage.size | quote }}
 {{- end }}
