@@ -16,6 +16,7 @@ from mlflow_compose.paths import sources, templates
 from mlflow_compose.settings.server import PINNED_MLFLOW
 from mlflow_compose.stack import namespace_of, release_of
 from mlflow_compose.targets import HELM
+from tests.documents import PAGES, blocks
 from tests.e2e.certificates import make_certificates
 from tests.e2e.tool import run
 from tests.kubernetes import program
@@ -23,6 +24,7 @@ from tests.unit.conftest import User
 from tests.unit.samples import SECRETS, settings
 
 SECRETS_FILE = "secrets/secrets.yaml"
+WAIT = "--reset-values --wait --wait-for-jobs"
 IN_CLUSTER = ("--kube-version=1.34.0", "--namespace=team")
 HOST = {"enabled": True, "host": "mlflow.example.com", "tlsSecret": "tls"}
 # Values with which all of the templates render something; in several steps, since some of them
@@ -284,7 +286,7 @@ def test_render_must_print_how_the_chart_is_installed(user: User) -> None:
     assert data["install"] == [
         "kubectl create namespace blue",
         f"kubectl apply --namespace blue --filename '{folder}/secrets/secrets.yaml'",
-        f"helm upgrade --install team-blue '{folder}' --namespace blue --wait --wait-for-jobs",
+        f"helm upgrade --install team-blue '{folder}' --namespace blue {WAIT}",
     ]
     assert user.types("render", "--target", "helm", "--output", str(folder), "--check").code == 0
     user.has_env("COMPOSE_PROJECT_NAME=team_blue", "MLFLOW_REPLICAS=2")
@@ -303,7 +305,7 @@ def test_the_printed_commands_must_name_the_context_and_the_users_values(user: U
     assert apply == f"{kubectl} apply --namespace mlflow {secrets}"
     assert install == (
         f"helm --kube-context 'lab cluster' upgrade --install mlflow {folder} --namespace mlflow "
-        f"--values {folder}/{HELM.override} --wait --wait-for-jobs"
+        f"--values {folder}/{HELM.override} {WAIT}"
     )
 
 
@@ -373,9 +375,14 @@ def test_every_declared_value_must_be_in_the_schema(chart: Path) -> None:
 
 
 def test_examples_must_only_set_values_that_exist(chart: Path) -> None:
+    """Those of the chart, and those in the documentation."""
     known = {path for path, _ in leaves(values_in(chart))}
-    for example in (templates() / HELM.folder / "examples").glob("*.yaml"):
-        given = yaml.safe_load(example.read_text(encoding="utf-8"))
-        for path, _ in leaves(given):
+    examples = (templates() / HELM.folder / "examples").glob("*.yaml")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in examples}
+    shown = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
+    assert len(shown) >= 4
+    texts |= {block.where: block.text for block in shown}
+    for name, text in texts.items():
+        for path, _ in leaves(yaml.safe_load(text)):
             prefixes = {path[:length] for length in range(1, len(path) + 1)}
-            assert prefixes & known, f"{example.name}: {'.'.join(path)}"
+            assert prefixes & known, f"{name}: {'.'.join(path)}"

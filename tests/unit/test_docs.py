@@ -26,7 +26,7 @@ TOOL = "mlflow-compose"
 REFERENCE = ROOT / "docs" / "reference"
 BLOCKS = tuple(block for page in PAGES for block in blocks(page))
 SHELL = tuple(block for block in BLOCKS if block.language in {"bash", "sh", "console"})
-LANGUAGES = {"bash", "dotenv", "hcl", "json", "mermaid", "python", "text"}
+LANGUAGES = {"bash", "dotenv", "hcl", "json", "mermaid", "python", "text", "yaml"}
 # Environment variables of a stack's processes.
 INSIDE = {
     "JUPYTER_TOKEN_FILE",
@@ -40,9 +40,9 @@ INSIDE = {
     "STACK_UNIT",
 }
 # Programs in shell blocks, apart from the tool and make.
-PROGRAMS = {"aws", "cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "journalctl",
-            "mkdir", "pip", "printf", "python", "python3", "read", "source", "sudo",
-            "supervisorctl", "systemctl", "tar", "terraform", "."}  # fmt: skip
+PROGRAMS = {"aws", "cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "helm",
+            "journalctl", "kind", "kubectl", "mkdir", "pip", "printf", "python", "python3", "read",
+            "source", "sudo", "supervisorctl", "systemctl", "tar", "terraform", "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
 
 

@@ -12,7 +12,7 @@ from mlflow_compose.result import Result
 from mlflow_compose.stack import namespace_of, release_of
 from mlflow_compose.stack.components.mlflow import NAME as MLFLOW
 
-PAGE = "docs/how-to/kubernetes.md"
+PAGE = "docs/how-to/helm.md"
 
 
 def render_chart(plan: Plan, folder: Path) -> Result:
@@ -49,9 +49,11 @@ def _commands(plan: Plan, folder: Path) -> Iterator[str]:
     values = ["--values", str(override)] if override.exists() else []
     secrets = ["apply", *within, "--filename", str(folder / SECRETS_DIR / "secrets.yaml")]
     install = ["upgrade", "--install", release, str(folder), *within, *values]
+    # Otherwise, Helm keeps the user's values of the last time if none are given.
+    wait = ["--reset-values", "--wait", "--wait-for-jobs"]
     for command in (
         [*kubectl, "create", "namespace", namespace],
         [*kubectl, *secrets],
-        [*helm, *install, "--wait", "--wait-for-jobs"],
+        [*helm, *install, *wait],
     ):
         yield shlex.join(command)
