@@ -129,7 +129,7 @@ def _stacks(engine: str, folders: Callable[[], Path], *, is_shared: bool) -> Ite
     for stack, folder in made:
         LIVE.remove(stack)
         if not stack.is_kept:
-            stack.purge()
+            stack.discard()
             shutil.rmtree(folder)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -150,11 +151,19 @@ class LocalStack(RunningStack):
     def purge(self) -> None:
         """Kill all processes and delete the data, whatever state they are in."""
         self.tool("down", "--volumes", "--yes", code=None)
-        left = list(self.processes())
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
+        self.discard()
+
+    def discard(self) -> None:
+        """Kill all processes, which takes a fraction of the time of the tool's `down`."""
+        while left := list(self.processes()):
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    # PostgreSQL ends at once, but removes its shared memory before.
+                    is_database = process.name() == "postgres"
+                    process.send_signal(signal.SIGQUIT if is_database else signal.SIGKILL)
+            _, alive = psutil.wait_procs(left, timeout=10)
+            for process in alive:
                 process.kill()
-        psutil.wait_procs(left, timeout=10)
         database = self.local_folder / "data" / "postgres_data"
         if database.is_symlink():
             shutil.rmtree(database.resolve().parent)

@@ -299,6 +299,10 @@ class RunningStack(ABC):
     def purge(self) -> None:
         """Remove everything that the engine has for the stack, whatever state it is in."""
 
+    def discard(self) -> None:
+        """Remove what the engine has outside of the folder, which is deleted next."""
+        self.purge()
+
     @abstractmethod
     def keep_logs(self, folder: Path) -> None:
         """Write the services' logs into `folder`."""

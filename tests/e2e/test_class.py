@@ -193,12 +193,19 @@ def test_a_lesson_must_run_for_each_seat(class_: Class, tmp_path: Path) -> None:
     class_.stack.tool("class", "seed", str(lesson), code=2).shows("is not Python: %pip x")
 
 
-def test_a_seat_that_is_reset_or_removed_must_leave_nothing(class_: Class, tmp_path: Path) -> None:
+def test_a_seat_that_is_reset_must_be_empty(class_: Class) -> None:
     _, red, lilei = class_.seats.values()
     kept, gone = class_.stack.log_run(red.api), class_.stack.log_run(lilei.api)
     class_.stack.tool("class", "reset", lilei.name, "--yes")
     assert len(lilei.api.post("experiments/search", max_results=10)["experiments"]) == 1
     assert not lilei.api.call("GET", f"{ARTIFACTS}/{gone.key}").ok
+    class_.expect(red, kept)
+
+
+@short_in_ci
+def test_seats_that_are_added_and_removed_must_leave_nothing(class_: Class, tmp_path: Path) -> None:
+    red = class_.seats["red"]
+    kept = class_.stack.log_run(red.api)
     # Its database must not be the one that the others are copied from.
     latecomer = tmp_path / "late.csv"
     latecomer.write_text("name\nRed\nTemplate\n", encoding="utf-8")
@@ -262,6 +269,7 @@ def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(
     stack.tool("class", "add", str(roster), "--wait-timeout=20", code=None)
     stack.tool("logs", "seats-init").shows("the bucket mlflow-dana holds objects")
     stack.tool("class", "remove", "dana", "--yes")
+    assert "seat_dana" not in owner_sql(class_, "mlflow", DATABASES)
     assert s3.get_object(Bucket="mlflow-dana", Key="mine")["Body"].read() == b"x"
 
 

@@ -99,7 +99,8 @@ def test_an_older_mlflow_must_be_upgraded_with_its_data_or_stay_as_it_was(
 def test_postgres_of_another_major_must_be_upgraded_by_dump_and_restore(
     make_stack: MakeStack,
 ) -> None:
-    stack = make_stack(POSTGRES_IMAGE=POSTGRES_16)
+    # Without an S3 server, which would only be stopped and started.
+    stack = make_stack(POSTGRES_IMAGE=POSTGRES_16, ARTIFACT_STORE="local")
     assert isinstance(stack, DockerStack)
     stack.up()
     run, rows = stack.log_run(), stack.rows()
@@ -109,7 +110,7 @@ def test_postgres_of_another_major_must_be_upgraded_by_dump_and_restore(
     assert stack.sql("SHOW server_version")[0].startswith("18.")
     assert stack.settings["POSTGRES_IMAGE"] == POSTGRES_18
     assert stack.rows() == rows
-    stack.expect(run)
+    assert logged(stack, run)
     # Without the old data.
     assert "pgdata-old" not in stack.execute("postgres", "ls", "/var/lib/postgresql").split()
 
