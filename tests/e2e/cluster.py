@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.kubernetes import CLUSTER, home, program
+from tests.kubernetes import CLUSTER, home, prepared, program
 
 from .tool import Output, environment, run
 from .waiting import wait_until
@@ -19,6 +19,12 @@ from .waiting import wait_until
 READY = "ready after"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+def _own_environment() -> dict[str, str]:
+    """Return the environment of `.ci/k8s/cluster`; another network allows another cluster."""
+    network = prepared("K8S_NETWORK")
+    return environment(K8S_HOME=str(home()), **({"K8S_NETWORK": network} if network else {}))
 
 
 class Cluster:
@@ -41,7 +47,7 @@ class Cluster:
         with log.open("wb") as output:
             self._process = process = subprocess.Popen(
                 [CLUSTER, "run"],
-                env={**environment(), "K8S_HOME": str(home())},
+                env=_own_environment(),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -75,7 +81,7 @@ class Cluster:
     def load(self, *images: str) -> None:
         """Copy images from the Docker engine, unless they are there."""
         if missing := [image for image in images if image not in self._images]:
-            run(str(CLUSTER), "import", *missing, env=environment(K8S_HOME=str(home())))
+            run(str(CLUSTER), "import", *missing, env=_own_environment())
             self._images.update(missing)
 
     def kubectl(self, *arguments: str, code: int | None = 0, given: str | None = None) -> Output:
