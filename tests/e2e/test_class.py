@@ -193,6 +193,7 @@ def test_a_lesson_must_run_for_each_seat(class_: Class, tmp_path: Path) -> None:
     class_.stack.tool("class", "seed", str(lesson), code=2).shows("is not Python: %pip x")
 
 
+@short_in_ci
 def test_a_seat_that_is_reset_must_be_empty(class_: Class) -> None:
     _, red, lilei = class_.seats.values()
     kept, gone = class_.stack.log_run(red.api), class_.stack.log_run(lilei.api)
