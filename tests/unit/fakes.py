@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
+from mlflow_compose.engines.access import Published
 from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import MlflowComposeError, ServiceError
@@ -42,7 +43,7 @@ def well(request: Mapping[str, Any]) -> Outcome:
 
 
 @dataclass
-class FakeEngine:
+class FakeEngine(Published):
     """Runs nothing and returns what the test configures.
 
     It holds every port of its stack, so that no port of this machine is checked. A test about

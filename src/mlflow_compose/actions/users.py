@@ -74,9 +74,10 @@ class People:
         """
         stack = self.engine.stack
         try:
-            check_owner(self.engine)
-            found = Tracking.of(stack)
-            yield inside(found, stack, workspace) if workspace else found
+            with self.engine.reachable():
+                check_owner(self.engine)
+                found = Tracking.of(stack)
+                yield inside(found, stack, workspace) if workspace else found
         except Unreachable:
             raise UsageError("MLflow is not running", hint="mlflow-compose up starts it") from None
         except TrackingError as error:

@@ -30,6 +30,11 @@ def verify(engine: Engine, progress: Progress) -> Result:
 
     It stops at the first broken link and reports its cause.
     """
+    with engine.reachable():
+        return _verify(engine, progress)
+
+
+def _verify(engine: Engine, progress: Progress) -> Result:
     proof = Proof(engine.stack)
     steps: list[Step] = []
     store = _shown("bucket", engine.stack)

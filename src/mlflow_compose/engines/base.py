@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+from mlflow_compose.engines.access import Reachable
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import ServiceError
 from mlflow_compose.result import Progress
@@ -122,7 +123,7 @@ class Outcome:
         return f"ended by {name}, exit code {self.exit_code}"
 
 
-class Engine(Protocol):
+class Engine(Reachable, Protocol):
     """What runs a stack."""
 
     name: str

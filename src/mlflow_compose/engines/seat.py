@@ -1,9 +1,11 @@
 """The engine of one seat of a class: the class's engine, with the seat's server called mlflow."""
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import IO
 
+from mlflow_compose.engines.access import Access
 from mlflow_compose.engines.base import (
     Engine,
     Outcome,
@@ -124,6 +126,14 @@ class SeatEngine:
     def removal_command(self, volume: str) -> list[str]:
         """Return the command with which a user can delete a volume and everything in it."""
         return self.engine.removal_command(volume)
+
+    def reachable(self) -> AbstractContextManager[None]:
+        """Make the ports of the class reachable on this machine while the block runs."""
+        return self.engine.reachable()
+
+    def access(self) -> Access:
+        """Return how users of this machine reach the seat."""
+        return Access(self.stack.urls)
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the class uses, or is about to use."""

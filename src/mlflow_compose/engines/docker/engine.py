@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from mlflow_compose.engines.access import Published
 from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
 from mlflow_compose.engines.base import Start as OnStart
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 
-class DockerEngine:
+class DockerEngine(Published):
     """Runs a stack with `docker compose`."""
 
     name = "docker"

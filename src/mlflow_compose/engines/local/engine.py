@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import IO
 
+from mlflow_compose.engines.access import Published
 from mlflow_compose.engines.base import (
     Outcome,
     Output,
@@ -38,7 +39,7 @@ STARTING_TIMEOUT = 0.5
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TERM", "TZ", "USER")
 
 
-class LocalEngine:
+class LocalEngine(Published):
     """Runs a stack as processes of this machine, watched by supervisord."""
 
     name = "local"

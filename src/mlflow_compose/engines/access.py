@@ -1,0 +1,48 @@
+"""How users of this machine reach a stack."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlflow_compose.stack import Stack
+
+
+@dataclass(frozen=True)
+class Access:
+    """How users of this machine reach a stack.
+
+    Attributes:
+        urls: URLs by name.
+        command: Command that must run meanwhile, empty if none has to.
+    """
+
+    urls: Mapping[str, str]
+    command: Sequence[str] = ()
+
+
+class Reachable(Protocol):
+    """What every engine knows about the way to its stack."""
+
+    def reachable(self) -> AbstractContextManager[None]:
+        """Make the ports of the stack reachable on this machine while the block runs.
+
+        They may be out of reach nevertheless, for example if nothing runs.
+        """
+
+    def access(self) -> Access:
+        """Return how users of this machine reach the stack."""
+
+
+class Published:
+    """An engine whose services publish their ports on this machine."""
+
+    stack: Stack
+
+    def reachable(self) -> AbstractContextManager[None]:
+        """Do nothing: the ports are reachable as long as the services run."""
+        return nullcontext()
+
+    def access(self) -> Access:
+        """Return the URLs of the stack."""
+        return Access(self.stack.urls)
