@@ -53,6 +53,11 @@ class StackPaths:
         return self.root / "local"
 
     @property
+    def helm(self) -> Path:
+        """The rendered chart of the Kubernetes engine."""
+        return self.root / "helm"
+
+    @property
     def compose_files(self) -> tuple[Path, ...]:
         """The files that Compose reads: the rendered one and the user's override, if they exist.
 

@@ -13,6 +13,7 @@ from tests.summary import KEPT
 
 from .classroom import Classroom, open_classroom
 from .cluster import Cluster, Namespace
+from .cluster_stack import build_image
 from .docker_calls import DockerCalls
 from .docker_stack import DockerStack
 from .dvc_project import installed_dvc
@@ -236,6 +237,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     yield started
     CLUSTERS.remove(started)
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the image of MLflow that Docker has built from this checkout, for the cluster."""
+    return build_image(tmp_path_factory.mktemp("image"))
 
 
 @pytest.fixture

@@ -65,6 +65,16 @@ class Run:
         return f"{self.experiment_id}/{self.id}/artifacts/model/weights.bin"
 
 
+def edit(env_file: Path, values: Mapping[str, str]) -> None:
+    """Set values in an env file."""
+    text = env_file.read_text(encoding="utf-8")
+    for name, value in values.items():
+        line = f"{name}={quote(value)}"
+        kept = [old for old in text.splitlines() if not old.startswith(f"{name}=")]
+        text = "\n".join([*kept, line, ""])
+    env_file.write_text(text, encoding="utf-8")
+
+
 class RunningStack(ABC):
     """A stack with its own name, folder and ports; each engine has a subclass."""
 
@@ -134,12 +144,7 @@ class RunningStack(ABC):
 
     def write(self, **values: str) -> None:
         """Edit the env file, as its owner would."""
-        text = self.env_file.read_text(encoding="utf-8")
-        for name, value in values.items():
-            line = f"{name}={quote(value)}"
-            kept = [old for old in text.splitlines() if not old.startswith(f"{name}=")]
-            text = "\n".join([*kept, line, ""])
-        self.env_file.write_text(text, encoding="utf-8")
+        edit(self.env_file, values)
 
     @contextmanager
     def changed(self, **values: str) -> Iterator[None]:

@@ -84,7 +84,9 @@ def test_a_target_without_an_engine_must_not_be_an_engine(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["up", "--engine", "paper"]) == 2
-    assert "--engine must be auto, docker or local, got paper" in capsys.readouterr().err
+    assert (
+        "--engine must be auto, docker, local or kubernetes, got paper" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mlflow_compose.actions.ongoing import copied_to
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.errors import UsageError
+from mlflow_compose.identity import Identity
 from mlflow_compose.record import Record
 from mlflow_compose.settings.stores import BUNDLED_POSTGRES, BUNDLED_S3, PLACES
 from mlflow_compose.stack.stores import Location
@@ -47,8 +48,14 @@ class Change:
         old, new = self.old.stack, self.new.stack
         return old.site.in_containers and old.name != new.name
 
+    @property
+    def relocated(self) -> bool:
+        """Whether the volumes are in another cluster or namespace."""
+        return self.old.stack.site.namespace != self.new.stack.site.namespace
+
     def _differ(self, old: Location, new: Location) -> bool:
-        return old.key != new.key or (self.renamed and not old.external)
+        moved = self.renamed or self.relocated
+        return old.key != new.key or (moved and not old.external)
 
     @property
     def names(self) -> Mapping[str, tuple[str, str]]:
@@ -67,7 +74,8 @@ class Change:
 def places_of(plan: Plan) -> dict[str, object]:
     """Return the settings that locate a stack's data, by name, and the stack's id."""
     settings = plan.loaded.settings
-    found = {name.upper(): getattr(settings, name) for name in (*PLACES, PROJECT)}
+    names = (*PLACES, PROJECT, *plan.target.places)
+    found = {name.upper(): getattr(settings, name) for name in names}
     return {**found, STACK_ID: plan.identity.id}
 
 
@@ -87,9 +95,17 @@ def as_started(plan: Plan, record: Record) -> Plan:
     """Return a stack as last started, with its data in the same place."""
     then = record.places.get(plan.stack.site.engine, {})
     # A copied stack has no volumes in Docker, under any name.
-    names = (*PLACES, PROJECT) if then.get(STACK_ID) == plan.identity.id else PLACES
+    more = (PROJECT, *plan.target.places) if then.get(STACK_ID) == plan.identity.id else ()
+    names = (*PLACES, *more)
     values = {name: then[name.upper()] for name in names if name.upper() in then}
     return plan.with_settings(values) if values else plan
+
+
+def started_with(record: Record, engine: str, identity: Identity) -> Mapping[str, object]:
+    """Return the settings that located a stack's data on an engine, none if it never had any."""
+    then = record.places.get(engine, {})
+    # A copied folder contains the record of the original.
+    return then if then.get(STACK_ID) == identity.id else {}
 
 
 def check_runs(plan: Plan, record: Record) -> None:

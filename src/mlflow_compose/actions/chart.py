@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
+from mlflow_compose.actions.notes import ignored_notes
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.result import Result
@@ -30,9 +31,7 @@ def render_chart(plan: Plan, folder: Path) -> Result:
 
 
 def _notes(plan: Plan) -> Iterator[str]:
-    if ignored := plan.target.ignored(plan.loaded.settings):
-        verb = "has" if len(ignored) == 1 else "have"
-        yield f"{', '.join(ignored)} {verb} no effect in a cluster ({PAGE})"
+    yield from ignored_notes(plan)
     server = plan.stack.service(MLFLOW)
     if server.build:
         yield f"the cluster needs the image {server.image}, which is built here ({PAGE})"

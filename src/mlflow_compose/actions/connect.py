@@ -61,12 +61,15 @@ def open_url(engine: Engine, name: str, environ: Mapping[str, str]) -> Result:
         UsageError: The stack has no such URL.
         ServiceError: The stack does not listen there; another server may.
     """
-    urls = engine.stack.urls
+    engine.check()
+    access = engine.access()
+    urls = access.urls
     if name not in urls:
         raise UsageError(f"the stack has no URL {name}", hint=f"its URLs are {', '.join(urls)}")
-    engine.check()
     service, port = next(each for each in engine.stack.ports if each[1].name == name)
-    if not engine.listens_on(port.published):
+    # At another address, it is not this machine that listens.
+    is_here = urls[name] == engine.stack.urls[name]
+    if is_here and not engine.listens_on(port.published):
         raise ServiceError(
             f"the stack does not listen at {urls[name]}",
             service=service.name,

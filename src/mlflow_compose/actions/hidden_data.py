@@ -136,6 +136,8 @@ def _on_servers(
         return look(engine)
     if RUNNING in states.values():
         raise EngineError("the stack is running, but some of its servers are not")
+    if old.stack.site.namespace:
+        raise EngineError("it is not running there")
     return _on_stopped(old, engine_of, progress, look)
 
 
@@ -161,7 +163,8 @@ def _on_stopped(
 
 def _move_hint(change: Change) -> str:
     """Return how to move the data instead, empty if that is not possible."""
-    if change.renamed:
+    # In a cluster, there is no migration from one place to another.
+    if change.renamed or change.new.stack.site.namespace:
         return ""
     try:
         refuse(change.old, change.new)

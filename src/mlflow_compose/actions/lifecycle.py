@@ -85,8 +85,9 @@ def _started(engine: Engine, proof: Result) -> Result:
     data = Started(**_stack_data(engine, engine.status()), steps=steps)
     if not proof.ok:
         return Result(data, proof.lines, proof.errors)
-    lines = [*where(engine.stack), "Next       mlflow-compose status, logs, verify, down"]
-    return Result(data, lines, on_terminal=first_run(engine.stack))
+    access = engine.access()
+    lines = [*where(engine.stack, access), "Next       mlflow-compose status, logs, verify, down"]
+    return Result(data, lines, on_terminal=first_run(engine.stack, access))
 
 
 def _check_data(
@@ -127,6 +128,8 @@ def _write_files(plan: Plan) -> None:
     check_expiry(plan.stack.certificate)
     keep_certificate(plan.stack.certificate, plan.paths)
     write(plan.rendering(), plan.folder)
+    if recipe := plan.recipe:
+        write(recipe.rendering(), recipe.folder)
     provide_notebooks(plan)
 
 
@@ -150,7 +153,7 @@ def status(
     if not found:
         return Result(data, notice or [NOTHING_RUNS])
     services = [status_line(service, engine.stack) for service in found]
-    return Result(data, [*services, "", *notice, *where(engine.stack)])
+    return Result(data, [*services, "", *notice, *where(engine.stack, engine.access())])
 
 
 def watch(engine: Engine, pause: Callable[[], None]) -> Iterator[Sequence[str]]:
@@ -240,6 +243,6 @@ def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any
             )
             for service in found
         ],
-        "urls": engine.stack.urls,
+        "urls": engine.access().urls,
         "stores": Stores(kept.runs.data, kept.artifacts.data),
     }

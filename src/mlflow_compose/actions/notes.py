@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from mlflow_compose.actions.certificates import expiry_notes
 from mlflow_compose.actions.plan import Plan
+from mlflow_compose.actions.versions import migrates_itself
 from mlflow_compose.stack import Stack, is_withdrawn
 
 OTHERS = stat.S_IRGRP | stat.S_IROTH
@@ -30,9 +31,19 @@ def notes(plan: Plan) -> Iterator[str]:
             f"MINIO_IMAGE is {image}: MinIO withdrew its images in 2026 and no longer fixes them; "
             "remove MINIO_IMAGE from .env to use a maintained fork that reads the same data"
         )
+    yield from ignored_notes(plan)
+    if migrates_itself(plan):
+        yield "the tables of the database are migrated to a newer MLflow, which cannot be undone"
     yield from expiry_notes(plan.stack.certificate)
     yield from key_notes(plan.stack)
     yield from workspace_notes(plan.stack)
+
+
+def ignored_notes(plan: Plan) -> Iterator[str]:
+    """Yield a note about settings that are set, but have no effect on the target."""
+    if ignored := plan.target.ignored(plan.loaded.settings):
+        verb = "has" if len(ignored) == 1 else "have"
+        yield f"{', '.join(ignored)} {verb} no effect in a cluster (docs/how-to/kubernetes.md)"
 
 
 def key_notes(stack: Stack) -> Iterator[str]:

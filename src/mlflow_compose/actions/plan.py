@@ -49,6 +49,14 @@ class Plan:
         loaded = replace(self.loaded, settings=settings)
         return load_plan(loaded, self.paths, self.environ, self.target, identity=self.identity)
 
+    @property
+    def recipe(self) -> "Plan | None":
+        """The plan whose files its image is built from, None if these are its own."""
+        target = self.target.recipe
+        if target is None or not self.stack.built:
+            return None
+        return load_plan(self.loaded, self.paths, self.environ, target, identity=self.identity)
+
     def rendering(self) -> Rendering:
         """Return the rendered files of the stack."""
         return render(self.stack)

@@ -1,6 +1,8 @@
 """What `up` and `status` show."""
 
-from mlflow_compose.engines import ServiceStatus
+import shlex
+
+from mlflow_compose.engines import Access, ServiceStatus
 from mlflow_compose.engines.base import EXITED
 from mlflow_compose.stack import Stack
 
@@ -9,11 +11,14 @@ NOTHING_RUNS = "nothing is running; mlflow-compose up starts the stack"
 FIRST_RUN = """'import mlflow; mlflow.log_metric("loss", 0.5)'"""
 
 
-def where(stack: Stack) -> list[str]:
+def where(stack: Stack, access: Access) -> list[str]:
     """Return the stack's URLs and stores as lines."""
     stores = stack.stores
     seats = {seat.name for seat in stack.seats}
-    found = {port.label: stack.urls[port.name] for port in stack.opened if port.name not in seats}
+    urls = {name: url for name, url in access.urls.items() if name not in seats}
+    found = {port.label: urls[port.name] for port in stack.opened if port.name in urls}
+    if access.command:
+        found |= {"": f"while this runs: {shlex.join(access.command)}"}
     if seats:
         found |= {"Seats": f"{len(seats)}, which mlflow-compose class status lists"}
     if stack.jupyter_token:
@@ -26,7 +31,7 @@ def where(stack: Stack) -> list[str]:
     return [f"{name:<10} {text}" for name, text in found.items()]
 
 
-def first_run(stack: Stack) -> list[str]:
+def first_run(stack: Stack, access: Access) -> list[str]:
     """Return what a newcomer pastes into a shell to see a first run."""
     secrets = " --secrets" if stack.login else ""
     return [
@@ -34,6 +39,7 @@ def first_run(stack: Stack) -> list[str]:
         "To log a run and look at it, paste these lines:",
         "",
         "  pip install mlflow-skinny",
+        *([f"  {shlex.join(access.command)} &"] if access.command else []),
         f'  eval "$(mlflow-compose env{secrets})" && python3 -c {FIRST_RUN}',
         "  mlflow-compose open",
     ]

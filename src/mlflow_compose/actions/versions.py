@@ -59,6 +59,8 @@ def check_mlflow(plan: Plan) -> None:
     old, new = recorded(plan).get(MLFLOW), versions_of(plan).get(MLFLOW)
     if old is None or new is None:
         return
+    if migrates_itself(plan):
+        return
     if numbers(new) > numbers(old):
         raise UpgradeError(
             f"the data of this stack is of MLflow {old}, and {MLFLOW} is {new}",
@@ -71,6 +73,16 @@ def check_mlflow(plan: Plan) -> None:
             f"the data of this stack is of MLflow {old}, which MLflow {new} cannot read",
             hint=f"set {MLFLOW}={old} back in .env",
         )
+
+
+def migrates_itself(plan: Plan) -> bool:
+    """Tell whether the next start migrates the tables to a newer version of MLflow.
+
+    A cluster has a job for that.
+    """
+    old, new = recorded(plan).get(MLFLOW), versions_of(plan).get(MLFLOW)
+    is_newer = bool(old and new) and numbers(new or "0") > numbers(old or "0")
+    return is_newer and plan.stack.site.namespace is not None
 
 
 def check_postgres(plan: Plan, engine: Engine) -> None:

@@ -14,6 +14,17 @@ GENERAL: Mapping[str, Cause] = {
         "the stack could not be checked from inside", "mlflow-compose logs mlflow shows more"
     ),
 }
+# In place of those about ports that services publish on this machine.
+IN_CLUSTER: Mapping[str, Cause] = {
+    "not_published": Cause(
+        "MLflow works in the cluster, but kubectl port-forward does not reach it",
+        "mlflow-compose status shows the command; try it by hand",
+    ),
+    "no_answer": Cause(
+        "MLflow answers in the cluster, but not through kubectl port-forward",
+        "run mlflow-compose verify again; the connection to the cluster may be slow",
+    ),
+}
 WORKSPACES_OFF = "workspaces_off"
 START_AGAIN = "mlflow-compose up starts it again"
 
@@ -23,7 +34,8 @@ ORDER = ("database", "bucket", "network", "isolation", "clean up", "probe")
 
 def causes(stack: Stack) -> Mapping[str, Cause]:
     """Return every cause that the checks know, worded for the stack."""
-    return {**GENERAL, **causes_of(stack.stores)}
+    in_cluster = IN_CLUSTER if stack.site.namespace else {}
+    return {**GENERAL, **causes_of(stack.stores), **in_cluster}
 
 
 def external_database(engine: Engine) -> Cause | None:

@@ -1,12 +1,14 @@
 """Commands that connect a client to a stack."""
 
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
 from mlflow_compose.cli.completion import among
 from mlflow_compose.cli.context import choices, context_of
+from mlflow_compose.cli.signals import until_ctrl_c
 from mlflow_compose.errors import UsageError
 
 app = typer.Typer()
@@ -84,4 +86,11 @@ def open_(
 
     context = context_of(ctx)
     engine = context.engine(context.chosen_plan())
-    context.show(actions.open_url(engine, name, context.environ))
+    with engine.reachable():
+        result = actions.open_url(engine, name, context.environ)
+        if not engine.access().command:
+            context.show(result)
+        context.console.show(context.command, result)
+        context.console.note("kubectl forwards the port until Ctrl-C")
+        with until_ctrl_c():
+            Event().wait()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -24,6 +24,9 @@ WaitTimeout = Annotated[
     float,
     typer.Option(min=1, metavar="SECONDS", help="How long to wait for all services to be healthy."),
 ]
+# Commands that change what is in a cluster, which must then be the right one; and the answer of a
+# user who does not want to be asked.
+AGREES, ALWAYS = ("up", "down"), "--yes"
 # Commands that an interrupted restore or upgrade does not keep from working: they end it.
 ENDS_A_RESTORE = ("up", "restore", "reset", "down")
 ENDS_AN_UPGRADE = ("up", "upgrade", "down")
@@ -37,22 +40,27 @@ class Context:
     environ: Mapping[str, str]
     command: str
     env_file: Path = Path(".env")
+    # Question about the cluster that was answered with yes.
+    agreed: str = ""
 
     def plan(self, target: "Target | None" = None, folder: Path | None = None) -> "Plan":
         """Plan the stack without checking whether its engine is available."""
         from mlflow_compose.actions import load_plan, read_settings
+        from mlflow_compose.engines import check_supports
         from mlflow_compose.targets import COMPOSE, target_of
 
         loaded, paths = read_settings(self.env_file, self.environ)
         wanted = loaded.settings.stack_engine
         # Without an explicit engine, show the Compose files, whichever engine will run the stack.
         chosen = COMPOSE if wanted == "auto" else target_of(wanted)
+        if target is None:
+            check_supports(wanted, self.command)
         return load_plan(loaded, paths, self.environ, target or chosen, folder)
 
     def chosen_plan(self, engine: str | None = None) -> "Plan":
         """Plan the stack for an engine that is available on this machine."""
-        from mlflow_compose.actions import check_name, load_plan, read_settings
-        from mlflow_compose.engines import choose
+        from mlflow_compose.actions import check_name, load_plan, read_settings, started_with
+        from mlflow_compose.engines import check_supports, choose, locate
         from mlflow_compose.identity import load_identity
         from mlflow_compose.record import read_record
         from mlflow_compose.targets import target_of
@@ -68,6 +76,12 @@ class Context:
         others = ", ".join(name for name in record.places if name != choice.engine)
         if others and starts:
             self.console.note(f"engine {choice.engine}: the stack's data on {others} is not shown")
+        check_supports(choice.engine, self.command)
+        known = started_with(record, choice.engine, identity)
+        located = locate(choice.engine, loaded.settings, known, self.environ)
+        self._agree(located.question, located.answer)
+        settings = loaded.settings.model_copy(update=dict(located.settings))
+        loaded = replace(loaded, settings=settings)
         target = target_of(choice.engine)
         plan = load_plan(loaded, paths, self.environ, target, identity=identity)
         if not starts:
@@ -107,6 +121,33 @@ class Context:
             if self.command not in ENDS_AN_UPGRADE:
                 check_not_upgrading(paths)
             yield
+
+    def agree(self, engine: str | None = None, *, yes: bool) -> None:
+        """Ask whether the cluster is the right one, if that is in doubt.
+
+        Before the lock is taken: the user may never answer.
+        """
+        self.agreed = ALWAYS if yes else ""
+        self.chosen_plan(engine)
+
+    def _agree(self, question: str, answer: str) -> None:
+        if not question or self.command not in AGREES or self.agreed in {question, ALWAYS}:
+            return
+        if self.agreed:
+            raise UsageError(
+                "kubectl's current context changed before you confirmed, so nothing was changed",
+                hint="run the same command again",
+            )
+        confirmed = self.console.confirm(question)
+        if confirmed is None:
+            raise UsageError(
+                f"{answer} is only kubectl's current context, and there is no terminal for the "
+                "confirmation",
+                hint=f"set {answer} in .env, or add --yes",
+            )
+        if not confirmed:
+            raise Cancelled("nothing was changed")
+        self.agreed = question
 
     def confirm(self, question: str) -> None:
         """Ask the user to confirm that data is deleted; raise an error unless the answer is yes."""

@@ -20,14 +20,14 @@ WATCH_EVERY = 1
 
 
 @app.command(epilog="Example: mlflow-compose up --wait-timeout 60")
-def up(
+def up(  # noqa: PLR0913, PLR0917 - one for each option
     ctx: typer.Context,
     engine: Annotated[
         str | None,
         typer.Option(
             metavar="ENGINE",
-            help="Override STACK_ENGINE: auto, docker or local.",
-            autocompletion=among("auto", "docker", "local"),
+            help="Override STACK_ENGINE: auto, docker, local or kubernetes.",
+            autocompletion=among("auto", "docker", "local", "kubernetes"),
         ),
     ] = None,
     wait_timeout: WaitTimeout = 180,
@@ -41,6 +41,9 @@ def up(
             help="Start with empty stores even if changed settings or a missing disk hide data.",
         ),
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Use kubectl's current context without confirmation.")
+    ] = False,
 ) -> None:
     """Start the stack and verify that it works."""
     from mlflow_compose import actions
@@ -49,6 +52,7 @@ def up(
     if engine not in {None, "auto", *engines()}:
         raise UsageError(f"--engine must be {choices('auto', *engines())}, got {engine}")
     context = context_of(ctx)
+    context.agree(engine, yes=yes)
     with context.locked():
         plan = _settled(context, engine, wait_timeout)
         result = actions.up(
@@ -87,6 +91,7 @@ def down(
     from mlflow_compose import actions
 
     context = context_of(ctx)
+    context.agree(yes=yes)
     question = ""
     if volumes and not yes:
         # Before taking the lock: the user may never answer.

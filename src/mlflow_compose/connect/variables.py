@@ -1,5 +1,6 @@
 """The variables of a client, by where it runs."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from mlflow_compose.connect.proxies import proxy_note
 from mlflow_compose.errors import UsageError
 from mlflow_compose.stack import PublishedPort, Stack
+from mlflow_compose.stack.components import mlflow, s3
 from mlflow_compose.stack.site import THIS_MACHINE, url_host
 
 HOST, CONTAINER, LAN, DIRECT = "host", "container", "lan", "direct"
@@ -95,7 +97,7 @@ def client_environment(
 def s3_endpoint(stack: Stack, place: str, lan_host: str) -> str:
     """Return the S3 endpoint URL for clients in a place, empty for Amazon's."""
     if place == CONTAINER:
-        return stack.site.s3
+        return _from_anywhere(stack, stack.site.s3, s3.NAME)
     if place != LAN:
         return stack.s3_url or ""
     if not stack.s3_provider:
@@ -104,6 +106,12 @@ def s3_endpoint(stack: Stack, place: str, lan_host: str) -> str:
 
 
 def _check(stack: Stack, place: str, lan_host: str) -> None:
+    if place == LAN and stack.site.namespace:
+        raise UsageError(
+            "other machines reach a stack in a cluster by its Ingress or Gateway, or by none",
+            hint="set ingress.enabled and ingress.host in helm/values.override.yaml, then "
+            "mlflow-compose up; MLFLOW_TRACKING_URI is then https:// and that host",
+        )
     if place == LAN and not lan_host:
         raise UsageError(
             "other machines cannot reach the stack: STACK_BIND_ADDRESS is a loopback address",
@@ -124,11 +132,17 @@ def _check(stack: Stack, place: str, lan_host: str) -> None:
 
 def _tracking_uri(stack: Stack, place: str, lan_host: str) -> str:
     if place == CONTAINER:
-        return stack.site.tracking
+        return _from_anywhere(stack, stack.site.tracking, mlflow.NAME)
     if place == LAN:
         port = _published(stack, "mlflow")
         return f"{port.scheme}://{url_host(lan_host)}:{port.published}{port.path}"
     return stack.urls["mlflow"]
+
+
+def _from_anywhere(stack: Stack, url: str, service: str) -> str:
+    """Return the URL of a service for every namespace of its cluster, if it is in one."""
+    found = stack.site.namespace
+    return url.replace(f"//{service}:", f"//{found.address_of(service)}:") if found else url
 
 
 def _published(stack: Stack, name: str) -> PublishedPort:
@@ -157,8 +171,18 @@ def _s3_variables(stack: Stack, place: str, lan_host: str) -> Iterator[Variable]
         yield Variable("AWS_RESPONSE_CHECKSUM_VALIDATION", stack.checksums)
 
 
+def _forwarded(stack: Stack, place: str) -> Iterator[tuple[str, PublishedPort]]:
+    """Yield the services of a cluster that clients on this machine use."""
+    used = {mlflow.NAME, *([s3.NAME] if _uses_s3(stack, place) else [])}
+    return ((port.name, port) for _, port in stack.ports if port.name in used)
+
+
 def _notes(stack: Stack, place: str) -> Iterator[str]:
-    if place == CONTAINER:
+    if (found := stack.site.namespace) and place in HERE:
+        for service, port in _forwarded(stack, place):
+            command = shlex.join(found.forward(service, port.published, port.target))
+            yield f"let this run meanwhile: {command}"
+    if place == CONTAINER and not found:
         yield f"start the container with --network {stack.name}_{stack.network}"
     if stack.tls_ca and place == LAN:
         yield (

@@ -4,9 +4,16 @@ An engine gets a Stack that is already on disk. It starts, stops and inspects se
 knowing what they do, and turns its own failures into errors with a next command.
 """
 
+from mlflow_compose.engines.access import Access
 from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
-from mlflow_compose.engines.choice import Choice, choose, open_engine
+from mlflow_compose.engines.choice import (
+    Choice,
+    check_supports,
+    choose,
+    locate,
+    open_engine,
+)
 from mlflow_compose.engines.data_paths import data_path
 from mlflow_compose.engines.dialogue import Dialogue
 from mlflow_compose.engines.docker.availability import problem as docker_problem
@@ -21,6 +28,7 @@ from mlflow_compose.engines.seat import SeatEngine
 
 __all__ = [
     "NO_PACKAGE",
+    "Access",
     "Choice",
     "Dialogue",
     "Engine",
@@ -32,12 +40,14 @@ __all__ = [
     "SharedFolder",
     "attach_modules",
     "check_ports",
+    "check_supports",
     "choose",
     "data_path",
     "docker_problem",
     "holder_of",
     "input_to",
     "is_taken",
+    "locate",
     "open_engine",
     "other_ports",
     "output_of",

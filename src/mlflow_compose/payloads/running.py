@@ -70,7 +70,7 @@ class Status:
     """`status`."""
 
     project: str = key("Compose project name.")
-    engine: str = key("`docker` or `local`.")
+    engine: str = key("`docker`, `local` or `kubernetes`.")
     services: Sequence[ServiceState] = key("Services in start order; empty if nothing runs.")
     urls: Mapping[str, str] = key("URLs for this machine by name: `mlflow`, `s3`, `console`.")
     stores: Stores = key("Where runs and artifacts are.")
@@ -82,7 +82,7 @@ class Started:
     """`up`."""
 
     project: str = key("Compose project name.")
-    engine: str = key("`docker` or `local`.")
+    engine: str = key("`docker`, `local` or `kubernetes`.")
     services: Sequence[ServiceState] = key("Services in start order.")
     urls: Mapping[str, str] = key("URLs for this machine by name: `mlflow`, `s3`, `console`.")
     stores: Stores = key("Where runs and artifacts are.")

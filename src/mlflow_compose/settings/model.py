@@ -74,9 +74,10 @@ class Settings(
         "Name of the stack; its containers, volumes and network are named after it.",
         section=STACK,
     )
-    stack_engine: Literal["auto", "docker", "local"] = setting(
+    stack_engine: Literal["auto", "docker", "local", "kubernetes"] = setting(
         "auto",
-        "Engine: docker, local (without Docker) or auto (docker if available, otherwise local).",
+        "Engine: docker, local (without Docker), kubernetes, or auto (docker if available, "
+        "otherwise local).",
         section=STACK,
     )
     stack_bind_address: IpAddress = setting(

@@ -57,7 +57,7 @@ def console_port(settings: Settings) -> int | None:
 
 def _ports(settings: Settings) -> Iterator[Problem]:
     may_be_docker = settings.stack_engine != "local"
-    may_be_local = settings.stack_engine != "docker"
+    may_be_local = settings.stack_engine in {"auto", "local"}
     has_console = settings.bundles_s3 and may_be_docker
     # Without Docker, services always listen on ports of this machine.
     has_database_port = settings.bundles_postgres and (settings.pg_publish or may_be_local)

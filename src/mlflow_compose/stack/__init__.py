@@ -7,7 +7,7 @@ Nothing here touches disk, network or clock. To change how a service runs, edit 
 from mlflow_compose.stack import notebook_image, pgadmin_image, proxy_image
 from mlflow_compose.stack.build import build
 from mlflow_compose.stack.cause import Cause
-from mlflow_compose.stack.chart import Chart, Workload, chart, namespace_of, release_of
+from mlflow_compose.stack.chart import Chart, Workload, chart
 from mlflow_compose.stack.components.kind import VolumeNames
 from mlflow_compose.stack.components.postgres_client import NAME as POSTGRES_CLIENT
 from mlflow_compose.stack.credentials import LOGIN_CACHE_SECONDS
@@ -21,6 +21,7 @@ from mlflow_compose.stack.image import (
     wheels_key,
 )
 from mlflow_compose.stack.model import Stack
+from mlflow_compose.stack.namespace import Namespace, namespace_of, place_of, release_of
 from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.providers import (
     LOCAL_PROVIDERS,
@@ -64,6 +65,7 @@ __all__ = [
     "Host",
     "Image",
     "Machine",
+    "Namespace",
     "Provider",
     "PublishedPort",
     "SecretFile",
@@ -90,6 +92,7 @@ __all__ = [
     "notebook_image",
     "package_folder",
     "pgadmin_image",
+    "place_of",
     "proxy_image",
     "release_of",
     "units",

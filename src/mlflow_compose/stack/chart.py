@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlflow_compose.settings import Settings
 from mlflow_compose.settings.sizes import mebibytes
 from mlflow_compose.stack.components import bucket_init, mlflow, postgres, postgres_client, s3
 from mlflow_compose.stack.model import Stack
@@ -13,8 +12,6 @@ from mlflow_compose.stack.service import USER, SecretFile, Service
 
 # Secret with the login of the database, as CloudNativePG expects it.
 LOGIN = "postgres-login"
-# Characters of a release's name: Helm allows no more.
-MOST_OF_NAME = 53
 # Users of PostgreSQL's images, by what distinguishes those based on Alpine.
 POSTGRES_USERS = {"alpine": 70, "": 999}
 # Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.
@@ -96,17 +93,6 @@ class Chart:
     parameters: Mapping[str, str]
     metrics: str
     is_direct: bool
-
-
-def release_of(settings: Settings) -> str:
-    """Return the name of a stack's release; names in Kubernetes have no underscore."""
-    name = settings.compose_project_name.replace("_", "-").strip("-")
-    return name[:MOST_OF_NAME].rstrip("-")
-
-
-def namespace_of(settings: Settings) -> str:
-    """Return the namespace of a stack, which it has for itself."""
-    return settings.kube_namespace or release_of(settings)
 
 
 def chart(stack: Stack) -> Chart:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.settings.stores import AWS, BUNDLED_POSTGRES, BUNDLED_S3
+from mlflow_compose.stack.namespace import Namespace, place_of
 from mlflow_compose.stack.service import SecretFile
 
 DOCKER, LOCAL, KUBERNETES = "docker", "local", "kubernetes"
@@ -74,6 +75,7 @@ class Site:
         database_user: User that runs the database without a container, empty for the one that
             starts the stack.
         uv: Program that installs packages, empty if services have to get it themselves.
+        namespace: Place in a cluster, None outside of one.
     """
 
     target: str
@@ -92,6 +94,7 @@ class Site:
     uv: str = ""
     offset: int = 0
     host: Host | None = None
+    namespace: Namespace | None = None
 
     @property
     def limits_memory(self) -> bool:
@@ -113,6 +116,10 @@ class Site:
     def s3_from_here(self) -> str:
         """The S3 endpoint URL for clients on this machine."""
         return self.s3.replace(f"//{THIS_MACHINE}:", f"//{LOOPBACK}:")
+
+    def volume(self, service: str, name: str) -> str:
+        """Return what the volume of a service's data is called."""
+        return f"{service}-data" if self.namespace else name
 
     def secret(self, name: str) -> str:
         """Return the path of a secret as services see it."""
@@ -148,7 +155,8 @@ def helm_site(settings: Settings) -> Site:
     return replace(
         docker_site(settings),
         target="helm",
-        engine="",
+        engine=KUBERNETES,
+        namespace=place_of(settings),
         # Cloud providers mount the tokens of their identities below /run/secrets.
         secrets="/secrets",
     )

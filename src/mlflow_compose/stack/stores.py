@@ -15,6 +15,7 @@ from mlflow_compose.stack.site import Site, url_host
 
 POSTGRES = "postgres"
 SQLITE = "sqlite"
+S3 = "s3"
 # psycopg2 by name: since SQLAlchemy 2.1, plain postgresql:// means another driver.
 POSTGRES_URI = "postgresql+psycopg2:///?service=mlflow"
 DATABASE_FILE = "mlflow.db"
@@ -159,14 +160,15 @@ def _database(settings: Settings, site: Site) -> Location:
     name, mode = settings.pg_database, settings.pg_sslmode
     external = not settings.bundles_postgres
     how = "no TLS" if mode == "disable" else f"TLS {mode}"
-    kept = how if external else f"in the {_data(site, postgres.VOLUME)}"
+    volume = site.volume(postgres.NAME, postgres.VOLUME)
+    kept = how if external else f"in the {_data(site, volume)}"
     facts = {"host": host, "port": port, "database": name}
     return Location(
         "postgres",
         external,
         "PostgreSQL",
         f"at {url_host(host)}:{port}/{name}, {kept}",
-        {**facts, "sslmode": mode} if external else {**facts, "volume": postgres.VOLUME},
+        {**facts, "sslmode": mode} if external else {**facts, "volume": volume},
         (POSTGRES, host, port, name) if external else (POSTGRES, name),
     )
 
@@ -179,7 +181,7 @@ def _bucket(settings: Settings, site: Site) -> Location:
     if settings.bundles_s3:
         provider = provider_of(settings, site)
         # Without containers it is always rclone, in a folder that keeps its original name.
-        volume = provider.volume if site.in_containers else MINIO.volume
+        volume = site.volume(S3, provider.volume if site.in_containers else MINIO.volume)
         folder = settings.minio_volume_path
         where += f", in the {f'folder {folder}' if folder else _data(site, volume)}"
         facts["provider"] = provider.name
@@ -188,6 +190,8 @@ def _bucket(settings: Settings, site: Site) -> Location:
 
 
 def _data(site: Site, volume: str) -> str:
+    if site.namespace:
+        return f"claim {volume} of the namespace {site.namespace.name}"
     return f"volume {volume}" if site.in_containers else f"folder {site.target}/data/{volume}"
 
 

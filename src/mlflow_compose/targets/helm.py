@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlflow_compose.errors import UsageError
 from mlflow_compose.settings import Settings
-from mlflow_compose.stack import Image, Site, chart, helm_site
+from mlflow_compose.stack import KUBERNETES, Image, Site, chart, helm_site
 from mlflow_compose.targets.compose import COMPOSE
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
@@ -52,7 +52,7 @@ def _images(*_: object) -> Mapping[str, Image]:
 
 HELM = Target(
     name=NAME,
-    engine="",
+    engine=KUBERNETES,
     folder=NAME,
     site=_site,
     image=_image,
@@ -65,4 +65,6 @@ HELM = Target(
     without=WITHOUT,
     values=lambda stack: {"chart": chart(stack)},
     copies={"files/bucket-init": "compose/bucket-init"},
+    recipe=COMPOSE,
+    places=("kube_context", "kube_namespace"),
 )

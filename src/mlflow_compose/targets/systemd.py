@@ -18,7 +18,8 @@ def _base(settings: Settings) -> Target:
     base = BASES.get(settings.stack_engine)
     if not base:
         raise UsageError(
-            "units are written for one engine, and STACK_ENGINE=auto may mean either",
+            f"units run one of the engines {' and '.join(BASES)}, and STACK_ENGINE is "
+            f"{settings.stack_engine}",
             hint=f"set STACK_ENGINE in .env to {' or '.join(BASES)}",
         )
     return base

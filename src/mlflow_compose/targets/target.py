@@ -37,6 +37,8 @@ class Target:
         values: Returns what its templates need besides the stack. All of its files are then
             rendered for every stack, with no secrets but those in their own folder.
         copies: Folders of templates that it has as they are, by their folder in its own.
+        recipe: Target whose files its image is built from, None for its own.
+        places: Settings that locate its data, besides those of every target.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Target:
     without: Mapping[str, object] = field(default_factory=dict)
     values: Callable[[Stack], Mapping[str, object]] | None = None
     copies: Mapping[str, str] = field(default_factory=dict)
+    recipe: "Target | None" = None
+    places: tuple[str, ...] = ()
 
     def ignored(self, settings: Settings) -> tuple[str, ...]:
         """Return the variables that are set, but have no effect on this target."""

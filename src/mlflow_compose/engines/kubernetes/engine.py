@@ -1,0 +1,238 @@
+"""The engine for a Kubernetes cluster: each method asks kubectl or helm."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO
+
+from mlflow_compose.engines.access import Access
+from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Start as OnStart
+from mlflow_compose.engines.kubernetes import (
+    availability,
+    claims,
+    forward,
+    images,
+    install,
+    logs,
+    ownership,
+    resources,
+)
+from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, TIMEOUT, Cluster
+from mlflow_compose.engines.kubernetes.one_off import attach_once, run_once
+from mlflow_compose.engines.kubernetes.watch import Watch
+from mlflow_compose.engines.removed import Removed
+from mlflow_compose.errors import EngineError, ServiceError
+from mlflow_compose.paths import StackPaths
+from mlflow_compose.result import Progress
+from mlflow_compose.stack import Namespace, PublishedPort, Stack
+
+# Seconds in which the pods of a stack must have ended: MLflow's finish the requests that they have.
+ENDS_WITHIN = 660
+DIRECT = "direct"
+
+
+class KubernetesEngine:
+    """Runs a stack in a namespace of a cluster."""
+
+    name = "kubernetes"
+
+    def __init__(self, stack: Stack, paths: StackPaths, environ: Mapping[str, str]) -> None:
+        self.stack = stack
+        self._paths = paths
+        self._folder = paths.helm
+        self._environ = environ
+        self._forwards: list[forward.Forward] = []
+
+    @cached_property
+    def _place(self) -> Namespace:
+        if self.stack.site.namespace is None:
+            raise ValueError("the stack is not for a cluster")
+        return self.stack.site.namespace
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        return Cluster(self.stack, self._place, self._environ)
+
+    def check(self) -> None:
+        """Make sure that the cluster answers, and that the namespace has no other stack."""
+        availability.check_programs(self._environ, KUBECTL, HELM)
+        items = ownership.look(self._cluster)
+        ownership.check(self._cluster, items, ownership.release(self._cluster))
+
+    def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
+        """Make sure that the S3 server can read its data; other data is only in volumes."""
+        del held, start_empty
+        claims.check_format(self._cluster)
+
+    def data_folders(self) -> tuple[str, ...]:
+        """Return no folders: pods have none of this machine's."""
+        return ()
+
+    def prepare(self, progress: Progress) -> None:
+        """Build the image and bring it into the cluster; create the namespace and the Secrets."""
+        images.prepare(self._cluster, self._paths, progress)
+        install.create_namespace(self._cluster, progress)
+        install.apply_secrets(self._cluster, self._folder, progress)
+
+    def start(
+        self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
+    ) -> Sequence[ServiceError]:
+        """Install the chart, or change what is installed, and wait until all pods are ready."""
+        del without  # The chart has no services that the stack works without.
+        cluster = self._cluster
+        install.unlock(cluster, ownership.release(cluster), progress)
+        watch = Watch(cluster, progress, wait_timeout, resources.read(cluster))
+        command = install.upgrade(cluster, self._folder, wait_timeout)
+        progress.command(command)
+        names = ", ".join(service.name for service in self.stack.services)
+        try:
+            with progress.step(f"Starting {names}"):
+                watch.follow(command)
+        finally:
+            claims.mark_format(cluster)
+        found = ownership.release(cluster)
+        install.delete_old_jobs(cluster, found.revision if found else 0)
+        return ()
+
+    def stop(self, progress: Progress, *, volumes: bool) -> str:
+        """Uninstall the chart and delete the Secrets; with `volumes`, the volume claims too."""
+        cluster, release = self._cluster, self._place.release
+        options = ("--wait", f"--timeout={ENDS_WITHIN}s")
+        uninstall = cluster.helm("uninstall", release, *options)
+        if is_installed := ownership.release(cluster) is not None:
+            progress.command(uninstall)
+        with progress.step("Stopping"):
+            if is_installed:
+                cluster.do(uninstall)
+            install.delete_old_jobs(cluster, 0)
+            # helm waits for workloads, and not for their pods, which use the claims.
+            waits = ("pods", cluster.selector, "--for=delete", f"--timeout={ENDS_WITHIN}s")
+            cluster.do(cluster.kubectl("wait", *waits))
+        # Nothing in the cluster reads them now, and `up` creates them again.
+        self._delete("secrets", progress)
+        return self._delete_claims(progress) if volumes else ""
+
+    def _delete(self, kind: str, progress: Progress) -> None:
+        """Delete all objects of a kind that carry the stack's id."""
+        progress.command(command := self._cluster.kubectl("delete", kind, self._cluster.selector))
+        self._cluster.do([*command, "--ignore-not-found"])
+
+    def _delete_claims(self, progress: Progress) -> str:
+        self._delete("persistentvolumeclaims", progress)
+        return f"the namespace {self._place.name} is kept"
+
+    def stop_service(self, name: str) -> None:
+        """Stop the pods of a service, which the next start starts again."""
+        self._scale(name, 0)
+        selector = f"{self._cluster.selector},app.kubernetes.io/name={name}"
+        waits = ("pods", selector, "--for=delete", f"--timeout={ENDS_WITHIN}s")
+        self._cluster.do(self._cluster.kubectl("wait", *waits))
+
+    def start_service(self, name: str) -> None:
+        """Start one pod of a service that was stopped."""
+        self._scale(name, 1)
+
+    def _scale(self, name: str, replicas: int) -> None:
+        workload = resources.read(self._cluster).workloads.get(name)
+        if workload is None:
+            raise EngineError(f"{name} is not in the cluster", hint="mlflow-compose up")
+        target = f"{workload['kind'].lower()}/{name}"
+        self._cluster.do(self._cluster.kubectl("scale", target, f"--replicas={replicas}", TIMEOUT))
+
+    def status(self) -> tuple[ServiceStatus, ...]:
+        """Return the status of the services in start order."""
+        return resources.read(self._cluster).statuses(self.stack)
+
+    def logs(self, services: Sequence[str], *, follow: bool, tail: int | None) -> Iterator[str]:
+        """Yield log lines of the named services, of all if none is named."""
+        return logs.read(self._cluster, services, follow=follow, tail=tail)
+
+    def run(  # noqa: PLR0913 - independent options
+        self,
+        service: str,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        folder: SharedFolder | None = None,
+        on_output: Output | None = None,
+        on_start: OnStart | None = None,
+    ) -> Outcome:
+        """Run a command in a pod of a service, or in one like it."""
+        if folder:
+            raise EngineError(
+                f"a pod cannot use {folder.path}, which is on this machine",
+                hint="docs/how-to/kubernetes.md lists what works in a cluster",
+            )
+        return run_once(
+            self._cluster,
+            self._folder,
+            service,
+            command,
+            stdin=stdin,
+            on_output=on_output,
+            on_start=on_start,
+        )
+
+    def attach(self, service: str, command: Sequence[str], *, terminal: bool) -> Outcome:
+        """Run a command like `run`, connected to the standard streams of this process."""
+        return attach_once(self._cluster, self._folder, service, command, terminal=terminal)
+
+    def unused_volumes(self) -> tuple[str, ...]:
+        """Return no volumes: each server has one claim, whatever its settings."""
+        return ()
+
+    def remove_volumes(self, names: Collection[str]) -> Removed:
+        """Delete volume claims of the stack with their data."""
+        found = {*ownership.claims(ownership.look(self._cluster), self.stack.identity)} & {*names}
+        for name in sorted(found):
+            self._cluster.do(self._cluster.kubectl("delete", "persistentvolumeclaim", name))
+        return Removed(tuple(sorted(found)))
+
+    def removal_command(self, volume: str) -> list[str]:
+        """Return the command with which a user can delete a volume claim and its data."""
+        return self._cluster.kubectl("delete", "persistentvolumeclaim", volume)
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Make the stack reachable on this machine while the block runs."""
+        wanted = [
+            (port.name, port.published, port.target)
+            for port in self._ports
+            # A kubectl that the user started does the same.
+            if not forward.forwards(self._place, port.published)
+        ]
+        with forward.forwarded(self._cluster, wanted) as self._forwards:
+            yield
+        self._forwards = []
+
+    def access(self) -> Access:
+        """Return how users of this machine reach the stack."""
+        if host := install.public_host(self._cluster):
+            return Access({"mlflow": f"https://{host}"})
+        urls = {port.name: self.stack.urls[port.name] for port in self._ports}
+        first = next(port for port in self._ports if port.name == "mlflow")
+        return Access(urls, self._place.forward("mlflow", first.published, first.target))
+
+    def held_ports(self) -> frozenset[int]:
+        """Return the ports of this machine that the stack itself uses, or never will."""
+        used = {port.published for port in self._ports}
+        others = {port.published for _, port in self.stack.ports} - used
+        return frozenset({*others, *filter(self.listens_on, used)})
+
+    def listens_on(self, port: int) -> bool:
+        """Tell whether a port of this machine leads to the stack right now."""
+        if any(each.port == port for each in self._forwards):
+            return any(each.port == port and each.listens for each in self._forwards)
+        return forward.forwards(self._place, port)
+
+    def owner_of(self, port: int) -> str | None:
+        """Return None: ports are held by processes, which the caller looks up."""
+        del port
+        return None
+
+    @property
+    def _ports(self) -> tuple[PublishedPort, ...]:
+        """The ports that clients on this machine need."""
+        wanted = {"mlflow", *(["s3"] if self.stack.artifact_access == DIRECT else [])}
+        return tuple(port for _, port in self.stack.ports if port.name in wanted)

@@ -1,0 +1,103 @@
+"""Install the chart of a stack, and end what an interrupted helm left behind."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlflow_compose.engines.kubernetes.cluster import STACK_LABEL, TIMEOUT, Cluster
+from mlflow_compose.engines.kubernetes.ownership import Release
+from mlflow_compose.paths import SECRETS_DIR
+from mlflow_compose.result import Progress
+
+SECRETS = f"{SECRETS_DIR}/secrets.yaml"
+OVERRIDE = "values.override.yaml"
+# Who sets the fields of Secrets, as Kubernetes records it.
+MANAGER = "--field-manager=mlflow-compose"
+# Prefix of its states while helm is at work.
+PENDING = "pending-"
+
+
+def create_namespace(cluster: Cluster, progress: Progress) -> None:
+    """Create the namespace of a stack if there is none, and mark it as the stack's."""
+    name = cluster.place.name
+    found = cluster.do(
+        cluster.kubectl("get", "namespace", name, "--ignore-not-found", "--output=name", TIMEOUT)
+    )
+    if found.strip():
+        return
+    progress.command(command := cluster.kubectl("create", "namespace", name))
+    cluster.do(command)
+    label = f"{STACK_LABEL}={cluster.stack.identity}"
+    cluster.do(cluster.kubectl("label", "namespace", name, label, TIMEOUT))
+
+
+def apply_secrets(cluster: Cluster, folder: Path, progress: Progress) -> None:
+    """Create or change the Secrets of a stack.
+
+    On the server, because otherwise kubectl would keep a second copy of them in an annotation.
+    """
+    path = str(folder / SECRETS)
+    progress.command(cluster.kubectl("apply", "--server-side", "--filename", path))
+    options = ("--server-side", "--force-conflicts", MANAGER, TIMEOUT)
+    cluster.do(cluster.kubectl("apply", *options, "--filename", path))
+
+
+def upgrade(cluster: Cluster, folder: Path, wait_timeout: float) -> list[str]:
+    """Return the command that installs the chart, or changes what is installed."""
+    return cluster.helm(
+        "upgrade",
+        "--install",
+        *(cluster.place.release, str(folder)),
+        *_values(folder),
+        # Otherwise, helm would go on using the user's values after their file was deleted.
+        "--reset-values",
+        "--wait",
+        "--wait-for-jobs",
+        f"--timeout={wait_timeout:.0f}s",
+    )
+
+
+def template(cluster: Cluster, folder: Path, name: str) -> list[str]:
+    """Return the command that prints one of the chart's manifests."""
+    shown = ("--show-only", f"templates/{name}.yaml")
+    return cluster.helm("template", cluster.place.release, str(folder), *_values(folder), *shown)
+
+
+def unlock(cluster: Cluster, found: Release | None, progress: Progress) -> None:
+    """Forget a change of the release that was interrupted, because helm refuses any other one.
+
+    The next one gets its number, and so the names of its jobs, which cannot be changed. A rollback
+    would change those of the revision before, which is refused as well.
+    """
+    if found is None or not found.status.startswith(PENDING):
+        return
+    record = f"sh.helm.release.v1.{cluster.place.release}.v{found.revision}"
+    for what in (("jobs", cluster.selector), ("secret", record)):
+        progress.command(command := cluster.kubectl("delete", *what, "--ignore-not-found"))
+        cluster.do(command)
+
+
+def _values(folder: Path) -> Iterator[str]:
+    if (folder / OVERRIDE).exists():
+        yield from ("--values", str(folder / OVERRIDE))
+
+
+def delete_old_jobs(cluster: Cluster, revision: int) -> None:
+    """Delete the jobs of earlier revisions: helm forgets those of a change that failed."""
+    names = cluster.do(cluster.kubectl("get", "jobs", cluster.selector, "--output=name", TIMEOUT))
+    old = [name for name in names.decode().split() if not name.endswith(f"-{revision}")]
+    if old:
+        cluster.do(cluster.kubectl("delete", *old, "--ignore-not-found", TIMEOUT))
+
+
+def public_host(cluster: Cluster) -> str:
+    """Return the host of the Ingress or of the Gateway, empty if there is none."""
+    outcome = cluster.call(
+        cluster.helm("get", "values", cluster.place.release, "--all", "--output=json")
+    )
+    # There is no such release before the first start.
+    values = {} if outcome.exit_code else json.loads(outcome.stdout)
+    for name in ("ingress", "gateway"):
+        if values.get(name, {}).get("enabled"):
+            return str(values[name]["host"])
+    return ""

@@ -1,0 +1,23 @@
+"""The commands that a stack in a Kubernetes cluster does not have, and what to use instead."""
+
+from collections.abc import Mapping
+
+PAGE = "docs/how-to/kubernetes.md"
+DATABASE = (
+    f"back up the database and the bucket with what the cluster has for that; {PAGE} shows how"
+)
+CLASS = "a class runs on one machine: set STACK_ENGINE=docker in .env, in a folder of its own"
+# What to do instead, by command.
+UNSUPPORTED: Mapping[str, str] = {
+    "backup": DATABASE,
+    "restore": DATABASE,
+    "reset": DATABASE,
+    "upgrade": f"{PAGE} shows how to change MLFLOW_VERSION",
+    "gc": f"{PAGE} shows how to delete what nothing uses",
+    "import": "import into a stack on this machine, and move that into the cluster",
+    "migrate-store": f"{PAGE} shows how data gets into a cluster",
+    "serve": "serve the model on another machine, with MLFLOW_TRACKING_URI set to this stack",
+    "service": "the cluster itself starts the stack again",
+    "class": CLASS,
+    "dvc": f"{PAGE} shows how to make the S3 server reachable",
+}
