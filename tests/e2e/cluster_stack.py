@@ -10,6 +10,10 @@ from typing import Any
 
 import requests
 
+from mlflow_compose.actions import load_plan, read_settings
+from mlflow_compose.engines import Engine, open_engine
+from mlflow_compose.targets import HELM
+
 from .cluster import Cluster, Namespace
 from .docker_stack import DockerStack
 from .images import image_settings
@@ -85,6 +89,13 @@ class ClusterStack:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+    def engine(self) -> Engine:
+        """Return its engine, as the tool itself uses it."""
+        world = self.cluster.environment(KUBE_CONTEXT=CONTEXT)
+        loaded, paths = read_settings(self.env_file, world)
+        plan = load_plan(loaded, paths, world, HELM)
+        return open_engine(plan.stack, plan.paths, plan.identity, world)
 
     @contextmanager
     def api(self) -> Iterator[Api]:

@@ -2,20 +2,34 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from .cluster import Cluster
+from mlflow_compose.engines import Engine
+from mlflow_compose.engines.process import end
+
+from .cluster import RESTRICTED, Cluster
 from .cluster_stack import CONTEXT, ClusterStack
 from .tool import Output
+from .waiting import wait_until
 
 pytestmark = pytest.mark.docker
 
 LINKS = ["database", "bucket", "isolation", "network", "clean up"]
 CLAIMS = {"postgres-data", "s3-data"}
-MISSING = "mlflow-compose-ci/missing:1"
+# Prints the arguments of all processes but its own.
+PROCESSES = """
+import glob, os
+for path in glob.glob("/proc/[0-9]*/cmdline"):
+    if path != f"/proc/{os.getpid()}/cmdline" and os.path.exists(path):
+        print(open(path).read())
+"""
+# Nothing listens there, so that it fails at once.
+MISSING = "127.0.0.1:1/missing:1"
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +44,12 @@ def stack(
 
 @pytest.fixture(scope="module")
 def started(stack: ClusterStack) -> Output:
-    """Return the output of its first start."""
-    return stack.tool("up", "--yes", "--json")
+    """Return the output of its first start, which creates the namespace."""
+    output = stack.tool("up", "--yes", "--json")
+    # From now on, pods that do not meet the strictest standard are refused.
+    labels = (f"{name}={value}" for name, value in RESTRICTED.items())
+    stack.cluster.kubectl("label", "namespace", stack.name, *labels)
+    return output
 
 
 @pytest.fixture
@@ -77,6 +95,30 @@ def test_a_query_and_logs_must_come_from_the_pods(up: ClusterStack) -> None:
     lines = up.tool("logs", "bucket-init", "--json").data["lines"]
     assert any(line.endswith("| application key limited to bucket mlflow") for line in lines)
     assert {name for name in up.names("pods") if "-run-" not in name} == pods
+
+
+def test_a_command_in_a_pod_must_end_with_its_caller(up: ClusterStack, tmp_path: Path) -> None:
+    """Killing kubectl alone would leave it running. Until then, bytes pass unchanged."""
+    engine, content = up.engine(), bytes(range(256)) * 4096
+    (tmp_path / "bytes").write_bytes(content)
+    with (tmp_path / "bytes").open("rb") as file:
+        assert engine.run("postgres", ["cat"], stdin=file).stdout == content
+    failed = engine.run("mlflow", ["sh", "-c", "echo why >&2; exit 7"])
+    assert (failed.exit_code, failed.stderr) == (7, "why\n")
+    started: list[subprocess.Popen[bytes]] = []
+    command = Thread(
+        target=engine.run, args=("mlflow", ["sleep", "4321"]), kwargs={"on_start": started.append}
+    )
+    command.start()
+    wait_until(lambda: sleeps(engine), seconds=20, what="the command runs in the pod")
+    end(started[0])
+    command.join()
+    assert not sleeps(engine)
+
+
+def sleeps(engine: Engine) -> bool:
+    """Tell whether the command of the test runs in MLflow's pod."""
+    return b"4321" in engine.run("mlflow", ["python", "-c", PROCESSES]).stdout
 
 
 def test_another_stack_must_not_touch_the_namespace(

@@ -10,8 +10,11 @@ import pytest
 import typer
 
 from mlflow_compose import actions
+from mlflow_compose.actions import Plan
 from mlflow_compose.actions.changed import changed, places_of
+from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.screen import where
+from mlflow_compose.actions.versions import check_mlflow
 from mlflow_compose.cli.app import app
 from mlflow_compose.cli.run import run
 from mlflow_compose.connect import client_environment
@@ -26,9 +29,10 @@ from mlflow_compose.engines.kubernetes.images import Node, is_on, loader_of
 from mlflow_compose.engines.kubernetes.install import unlock, upgrade
 from mlflow_compose.engines.kubernetes.ownership import Item, Release, check
 from mlflow_compose.engines.kubernetes.unsupported import UNSUPPORTED
-from mlflow_compose.errors import EngineError, UsageError
+from mlflow_compose.errors import EngineError, UpgradeError, UsageError
+from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import StackPaths
-from mlflow_compose.record import Record
+from mlflow_compose.record import Record, write_record
 from mlflow_compose.stack import KUBERNETES, Stack
 from mlflow_compose.targets import HELM
 from tests.kubernetes import home
@@ -279,13 +283,18 @@ def test_the_screen_must_show_what_has_to_run() -> None:
     assert "claim postgres-data of the namespace mlflow" in lines[2]
 
 
+def plan_of(folder: Path, *lines: str) -> Plan:
+    """Return the plan of a stack in a cluster."""
+    text = env_text(f"STACK_ENGINE={KUBERNETES}", "KUBE_CONTEXT=lab", *lines)
+    (folder / ".env").write_text(text, encoding="utf-8")
+    (folder / ".env").chmod(0o600)
+    loaded, paths = actions.read_settings(folder / ".env", {})
+    return actions.load_plan(loaded, paths, {}, HELM)
+
+
 def test_another_context_or_namespace_must_not_hide_data(tmp_path: Path) -> None:
     """They locate the data as much as the settings of its servers do."""
-    (tmp_path / ".env").write_text(
-        env_text(f"STACK_ENGINE={KUBERNETES}", "KUBE_CONTEXT=lab"), encoding="utf-8"
-    )
-    loaded, paths = actions.read_settings(tmp_path / ".env", {})
-    plan = actions.load_plan(loaded, paths, {}, HELM)
+    plan = plan_of(tmp_path)
     record = Record(places={KUBERNETES: places_of(plan)})
     assert changed(plan, record) is None
     for name, value in (("kube_context", "production"), ("kube_namespace", "other")):
@@ -294,3 +303,26 @@ def test_another_context_or_namespace_must_not_hide_data(tmp_path: Path) -> None
         assert change.runs
         assert change.artifacts
         assert [*change.names] == [name.upper()]
+
+
+def test_a_newer_mlflow_must_be_announced_because_the_cluster_migrates_by_itself(
+    tmp_path: Path,
+) -> None:
+    """`upgrade` does not work there; data of a newer MLflow is refused as on other engines."""
+    plan = plan_of(tmp_path)
+    keep_identity(plan.identity, plan.paths)
+    for version, is_newer in (("3.0.0", True), (plan.loaded.settings.mlflow_version, False)):
+        places = {KUBERNETES: places_of(plan)}
+        versions = {KUBERNETES: {"MLFLOW_VERSION": version}}
+        write_record(Record(places=places, versions=versions), plan.paths)
+        check_mlflow(plan)
+        assert any("cannot be undone" in note for note in notes(plan)) == is_newer
+    versions = {KUBERNETES: {"MLFLOW_VERSION": "99.0.0"}}
+    write_record(Record(places=places, versions=versions), plan.paths)
+    with pytest.raises(UpgradeError, match=r"99\.0\.0"):
+        check_mlflow(plan)
+
+
+def test_settings_about_this_machine_must_be_named(tmp_path: Path) -> None:
+    found = [*notes(plan_of(tmp_path, "JUPYTER=true", "PG_PUBLISH=true"))]
+    assert [note for note in found if note.startswith("PG_PUBLISH, JUPYTER have no effect")]

@@ -17,13 +17,16 @@ def versions_of(plan: Plan) -> Versions:
     """Return the versions that a stack would run, by setting.
 
     Without MLflow's if MLFLOW_IMAGE is set, whose version is not known, and without PostgreSQL's
-    unless it comes as an image.
+    unless it comes as an image, whose version can be found out before the start.
     """
     settings = plan.loaded.settings
     found = {}
     if not settings.mlflow_image:
         found[MLFLOW] = settings.mlflow_version
-    if plan.stack.site.in_containers and settings.bundles_postgres:
+    site = plan.stack.site
+    # In a cluster, PostgreSQL itself refuses the data: a pod that looks at it first would have to
+    # pull the new image, which is what usually goes wrong.
+    if site.in_containers and not site.namespace and settings.bundles_postgres:
         found[POSTGRES] = settings.postgres_image
     return found
 

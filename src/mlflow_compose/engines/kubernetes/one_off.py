@@ -1,8 +1,10 @@
 """Run a command with the configuration of a service: in one of its pods, or in a pod of its own."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -21,10 +23,11 @@ WRAPPER = 'echo $$ >"$0" && exec "$@"'
 MARK = "/tmp/mlflow-compose-run-{}"  # noqa: S108 - of the pod
 KILL = 'if [ -f "$0" ]; then kill "$(cat "$0")"; rm -f "$0"; fi'
 REMOVE = 'rm -f "$0"'
+ENDED = "command terminated with exit code"
 # Exit code if there is no pod, as that of docker.
 CANNOT_RUN = 125
-# Seconds until a pod runs.
-STARTS_WITHIN = 120
+# Seconds until a pod runs, and between two looks at it.
+STARTS_WITHIN, POLL_EVERY = 120, 0.5
 
 
 def run_once(  # noqa: PLR0913 - independent options
@@ -47,7 +50,7 @@ def run_once(  # noqa: PLR0913 - independent options
         on_start=on_start,
     )
     try:
-        return _in_pod(cluster, folder, service, command, options, run)
+        return _own(_in_pod(cluster, folder, service, command, options, run))
     except EngineError as error:
         return Outcome(CANNOT_RUN, b"", error.message)
 
@@ -62,6 +65,14 @@ def attach_once(
         return _in_pod(cluster, folder, service, command, options, run)
     except EngineError as error:
         return Outcome(CANNOT_RUN, b"", error.message)
+
+
+def _own(outcome: Outcome) -> Outcome:
+    """Return an outcome without the line that kubectl adds to the errors of a failed command."""
+    lines = outcome.stderr.splitlines(keepends=True)
+    if lines and lines[-1].startswith(ENDED):
+        return replace(outcome, stderr="".join(lines[:-1]))
+    return outcome
 
 
 def _in_pod(  # noqa: PLR0913, PLR0917 - independent values
@@ -112,14 +123,15 @@ def _await(cluster: Cluster, name: str, service: str) -> None:
     Raises:
         EngineError: It cannot, or does not in time.
     """
-    waits = ("--for=condition=Ready", f"--timeout={STARTS_WITHIN}s")
-    outcome = cluster.call(cluster.kubectl("wait", f"pod/{name}", *waits))
-    if not outcome.exit_code:
-        return
-    found = Pod(cluster.get("pod", name))
-    for trouble in troubles(Resources({}, [found]), {}):
-        raise EngineError(
-            f"a pod for {service} {trouble.sentence}",
-            hint=trouble.hint or "mlflow-compose status shows the state of the stack",
-        )
-    raise cluster.failed(cluster.kubectl("wait"), outcome)
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not (pod := Pod(cluster.get("pod", name))).is_ready:
+        for trouble in troubles(Resources({}, [pod]), {}):
+            if not trouble.patience:
+                raise EngineError(f"a pod for {service} {trouble.sentence}", hint=trouble.hint)
+        if time.monotonic() > deadline:
+            waits = pod.condition("PodScheduled").get("message") or pod.raw["status"]["phase"]
+            raise EngineError(
+                f"a pod for {service} did not run after {STARTS_WITHIN} seconds: {waits}",
+                hint="mlflow-compose status shows the state of the stack",
+            )
+        time.sleep(POLL_EVERY)
