@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mlflow_compose.paths import sources, templates
+from mlflow_compose.paths import PACKAGE, sources, templates
 from mlflow_compose.targets import HELM
+from mlflow_compose.targets.helm import COLLECTOR
 from tests.e2e.tool import run
 from tests.golden.test_trees import HERE, render_case
 from tests.kubernetes import kubeconform, program
@@ -66,11 +67,13 @@ def manifests_of(case: str, folder: Path) -> str:
 def file_names() -> Mapping[str, str]:
     """Return the name of each file of the chart, by its text."""
     folders = {"": HELM.folder, **{f"{name}/": source for name, source in HELM.copies.items()}}
-    return {
+    found = {
         text.strip(): f"{prefix}{path}"
         for prefix, source in folders.items()
         for path, text in sources(source).items()
     }
+    modules = {name: (PACKAGE / name).read_text(encoding="utf-8") for name in COLLECTOR}
+    return {**found, **{text.strip(): name for name, text in modules.items()}}
 
 
 def short(value: Any) -> Any:  # noqa: ANN401 - any YAML

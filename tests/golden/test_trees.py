@@ -24,6 +24,7 @@ from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components import reader_init
 from mlflow_compose.targets import COMPOSE, HELM, LOCAL, SYSTEMD, TERRAFORM, Target
+from mlflow_compose.targets.helm import COLLECTOR
 from tests.golden.compose import compose
 from tests.unit.samples import built
 
@@ -96,7 +97,8 @@ def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
     folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", *RENDERED_FOLDERS)
     copies = {text for name in folders for text in sources(name).values()}
-    copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in reader_init.MODULES}
+    modules = (*reader_init.MODULES, *COLLECTOR)
+    copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in modules}
     return {
         path: text
         for path, text in tree.items()

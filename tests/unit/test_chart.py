@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 import mlflow_compose
+from mlflow_compose.data.garbage import collector
+from mlflow_compose.engines import remote
 from mlflow_compose.paths import sources, templates
 from mlflow_compose.settings.server import PINNED_MLFLOW
 from mlflow_compose.stack import namespace_of, release_of
 from mlflow_compose.targets import HELM
+from mlflow_compose.targets.helm import COLLECTOR
 from tests.documents import PAGES, blocks
 from tests.e2e.certificates import make_certificates
 from tests.e2e.tool import run
@@ -36,6 +39,7 @@ EVERYTHING: tuple[Mapping[str, Any], ...] = (
         "gateway": {**HOST, "className": "envoy"},
         "networkPolicy": {"clients": [{"podSelector": {}}]},
         "serviceMonitor": {"enabled": True},
+        "gc": {"enabled": True},
     },
     {
         "externalSecrets": {"store": {"name": "vault"}},
@@ -265,6 +269,12 @@ def test_a_release_may_have_a_number_as_its_name(chart: Path) -> None:
         labels = document["metadata"]["labels"]
         assert all(isinstance(value, str) for value in labels.values())
         assert labels["app.kubernetes.io/instance"] == "2026"
+
+
+def test_the_collector_must_have_all_modules_that_the_command_runs() -> None:
+    modules = (*remote.COMMON, *collector.MODULES)
+    names = [module.__name__.removeprefix("mlflow_compose.") for module in modules]
+    assert sorted(COLLECTOR) == sorted(f"{name.replace('.', '/')}.py" for name in names)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Render a Stack to the texts of its files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePath
@@ -120,6 +120,8 @@ def _whole(stack: Stack, target: Target, more: Mapping[str, object]) -> Renderin
     }
     for folder, source in target.copies.items():
         found |= {f"{folder}/{name}": text for name, text in paths.sources(source).items()}
+    for folder, modules in target.modules.items():
+        found |= dict(_copied(folder, modules))
     secrets = {
         name.removeprefix(SECRETS): File(found.pop(name), target.secret_mode)
         for name in [*found]
@@ -140,9 +142,13 @@ def _shared(stack: Stack) -> Iterator[tuple[str, str]]:
 def _modules(stack: Stack) -> Iterator[tuple[str, str]]:
     """Yield modules of this package that a service's programs import, as they are."""
     for service in stack.services:
-        for module in service.modules:
-            text = (paths.PACKAGE / module).read_text(encoding="utf-8")
-            yield f"{service.folder}/{paths.PACKAGE.name}/{module}", text
+        yield from _copied(service.folder, service.modules)
+
+
+def _copied(folder: str, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for module in modules:
+        text = (paths.PACKAGE / module).read_text(encoding="utf-8")
+        yield f"{folder}/{paths.PACKAGE.name}/{module}", text
 
 
 def _is_needed(name: str, stack: Stack) -> bool:

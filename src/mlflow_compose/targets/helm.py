@@ -24,6 +24,18 @@ WITHOUT: Mapping[str, object] = {
     "class_seats": "",
 }
 
+# What frees garbage, and the protocol that it reports in.
+COLLECTOR = (
+    *(f"engines/inside/{name}.py" for name in ("answer", "s3", "schema")),
+    *(
+        f"data/inside/{name}.py"
+        for name in (
+            *("tables", "layout", "listing", "owners"),
+            *("fates", "survey", "freeing", "collect"),
+        )
+    ),
+)
+
 
 def _site(settings: Settings, _: GetMachine) -> Site:
     for name, value, needed in (
@@ -67,4 +79,5 @@ HELM = Target(
     copies={"files/bucket-init": "compose/bucket-init"},
     recipe=COMPOSE,
     places=("kube_context", "kube_namespace"),
+    modules={"files/gc": COLLECTOR},
 )

@@ -36,6 +36,7 @@ class Target:
         without: Settings that have no effect on it, with the values that they have there.
         values: Returns what its templates need besides the stack. All of its files are then
             rendered for every stack, with no secrets but those in their own folder.
+        modules: Modules of this package that its programs import, by their folder in its own.
         copies: Folders of templates that it has as they are, by their folder in its own.
         recipe: Target whose files its image is built from, None for its own.
         places: Settings that locate its data, besides those of every target.
@@ -60,6 +61,7 @@ class Target:
     copies: Mapping[str, str] = field(default_factory=dict)
     recipe: "Target | None" = None
     places: tuple[str, ...] = ()
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def ignored(self, settings: Settings) -> tuple[str, ...]:
         """Return the variables that are set, but have no effect on this target."""

@@ -80,8 +80,8 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{- /* A container of MLflow's image: `env`, `resources`, `secret`, and `programs` if it runs those of
-bucket-init. */ -}}
+{{- /* A container of MLflow's image: `env`, `resources`, `secret`, and the ConfigMap `programs` with what it
+runs, in a folder of the same name. */ -}}
 {{- define "stack.mlflow" -}}
 {{- $env := merge (dict "SECRETS_DIR" .root.Values.secretsFolder) .env -}}
 image: {{ .root.Values.mlflow.image | quote }}
@@ -95,11 +95,11 @@ volumeMounts:
     mountPath: {{ .root.Values.secretsFolder | quote }}
     readOnly: true
   {{- end }}
-{{- if .programs }}
-  - name: bucket-init
-    mountPath: /bucket-init
+  {{- with .programs }}
+  - name: programs
+    mountPath: /{{ . }}
     readOnly: true
-{{- end }}
+  {{- end }}
 {{- end }}
 
 {{- /* Its volumes, with the files of `secret`. */ -}}
@@ -114,9 +114,13 @@ volumeMounts:
     defaultMode: 0440
 {{- end }}
 {{- if .programs }}
-- name: bucket-init
+- name: programs
   configMap:
-    name: bucket-init
+    name: {{ .programs }}
+    {{- with .paths }}
+    # Keys have no slashes.
+    items: {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 
