@@ -1,0 +1,132 @@
+"""The chart on a real cluster, installed with Helm alone, where `restricted` is enforced."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from .cluster import Cluster
+from .release import NAME, Release
+from .tracking import ARTIFACTS, MLFLOW, Api
+
+GONE = 404
+CONTENT = b"weights " * 1000
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
+    """Return the release of the default values."""
+    with cluster.namespace() as namespace:
+        release = Release(namespace, tmp_path_factory.mktemp("chart"))
+        release.install()
+        yield release
+
+
+@pytest.fixture
+def release(installed: Release, cluster: Cluster) -> Release:
+    """Return the same, for tests that need the cluster's logs if they fail."""
+    assert cluster
+    return installed
+
+
+def log_run(api: Api) -> str:
+    """Log a run with a metric and an artifact; return its id."""
+    run = str(api.post("runs/create", experiment_id="0")["run"]["info"]["run_id"])
+    api.post("runs/log-metric", run_id=run, key="loss", value=0.5, timestamp=1)
+    api.artifact("PUT", f"0/{run}/artifacts/weights.bin", CONTENT)
+    return run
+
+
+def expect_run(api: Api, run: str) -> None:
+    """Assert that a server has all of a run."""
+    (metric,) = api.get("runs/get", run_id=run)["run"]["data"]["metrics"]
+    assert (metric["key"], metric["value"]) == ("loss", 0.5)
+    assert api.artifact("GET", f"0/{run}/artifacts/weights.bin").content == CONTENT
+
+
+def test_the_default_values_must_give_a_stack_that_works(release: Release) -> None:
+    """Also the chart's own test says so, which logs a run in a pod."""
+    release.verify()
+    assert {*release.claims()} == {"postgres-data", "s3-data"}
+
+
+def test_what_one_server_stores_all_must_read_and_keep_when_there_are_fewer(
+    release: Release,
+) -> None:
+    release.upgrade("mlflow.replicas=2")
+    first, second = release.wait_for_pods("mlflow", 2)
+    with release.api(f"pod/{first}") as api:
+        run = log_run(api)
+    with release.api(f"pod/{second}") as api:
+        expect_run(api, run)
+    release.upgrade()
+    release.wait_for_pods("mlflow", 1)
+    with release.api() as api:
+        expect_run(api, run)
+
+
+def test_a_wrong_value_must_be_refused_and_change_nothing(release: Release) -> None:
+    output = release.upgrade("mlflow.replicas=none", code=1)
+    assert "at '/mlflow/replicas': got string, want integer" in output.err
+    output = release.upgrade(f"stackId={uuid.uuid4().hex[:16]}", code=1)
+    assert "the claim postgres-data" in output.err
+    assert "has data of the stack" in output.err
+    with release.api() as api:
+        log_run(api)
+
+
+def test_servers_must_be_replaced_under_load_without_a_request_being_lost(release: Release) -> None:
+    release.upgrade("mlflow.replicas=2")
+    before = release.wait_for_pods("mlflow", 2)
+    with release.client() as client:
+        release.namespace.kubectl("rollout", "restart", "deployment/mlflow")
+        release.namespace.kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
+        client.wait_for_more()
+    after = release.wait_for_pods("mlflow", 2)
+    assert not {*before} & {*after}
+    lines = client.lines()
+    assert [words for words in lines if words[0] == "failed"] == []
+    stored = {*release.sql("SELECT run_uuid || ' ' || step FROM metrics")}
+    acknowledged = {" ".join(words[1:]) for words in lines if words[0] == "metric"}
+    assert acknowledged
+    assert acknowledged <= stored
+    created = {words[1] for words in lines if words[0] == "run"}
+    assert created <= {*release.sql("SELECT run_uuid FROM runs")}
+
+
+def test_a_killed_server_of_each_kind_must_come_back(release: Release) -> None:
+    with release.api() as api:
+        run = log_run(api)
+    for service in ("mlflow", "postgres", "s3"):
+        release.kill(service)
+    with release.api() as api:
+        expect_run(api, run)
+    release.verify()
+
+
+def test_deleted_runs_must_be_freed_by_a_job(release: Release) -> None:
+    """With their artifacts, and no others."""
+    with release.api() as api:
+        kept, deleted = log_run(api), log_run(api)
+        api.post("runs/delete", run_id=deleted)
+    release.upgrade("gc.enabled=true", "gc.days=0")
+    release.run_cron_job("gc")
+    with release.api() as api:
+        expect_run(api, kept)
+        assert api.call("GET", f"{MLFLOW}/runs/get", params={"run_id": deleted}).status_code == GONE
+        listed = api.call("GET", ARTIFACTS, params={"path": f"0/{deleted}"}).json()
+        assert listed["files"] == []
+
+
+def test_uninstall_must_keep_the_data_and_say_so(release: Release) -> None:
+    with release.api() as api:
+        run = log_run(api)
+    before = release.claims()
+    said = release.namespace.helm("uninstall", NAME, "--wait").text
+    for claim in before:
+        assert f"[PersistentVolumeClaim] {claim}" in said
+    assert release.claims() == before
+    release.install()
+    assert release.claims() == before
+    with release.api() as api:
+        expect_run(api, run)
