@@ -13,7 +13,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "restore": DATABASE,
     "reset": DATABASE,
     "upgrade": f"{PAGE} shows how to change MLFLOW_VERSION",
-    "gc": f"{PAGE} shows how to delete what nothing uses",
+    "gc": "set gc.enabled to true in helm/values.override.yaml, then mlflow-compose up",
     "import": "import into a stack on this machine, and move that into the cluster",
     "migrate-store": f"{PAGE} shows how data gets into a cluster",
     "serve": "serve the model on another machine, with MLFLOW_TRACKING_URI set to this stack",
