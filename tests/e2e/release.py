@@ -62,12 +62,16 @@ class Release:
 
     def pods(self, service: str) -> dict[str, str]:
         """Return the ids of a service's pods that are ready and not about to end, by name."""
-        listed = self.namespace.get("pods", f"--selector=app.kubernetes.io/name={service}")["items"]
         return {
             pod["metadata"]["name"]: pod["metadata"]["uid"]
-            for pod in listed
+            for pod in self._pods(service)
             if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
         }
+
+    def _pods(self, service: str) -> list[Any]:
+        selector = f"--selector=app.kubernetes.io/name={service}"
+        found: list[Any] = self.namespace.get("pods", selector)["items"]
+        return found
 
     def wait_for_pods(self, service: str, number: int) -> list[str]:
         """Wait until a service has this number of pods; return their names."""
@@ -90,6 +94,21 @@ class Release:
         """Forward a port to the tracking server, or to one of its pods."""
         with self.namespace.forward(target, 5000) as url:
             yield Api(url)
+
+    def start_server_without_database(self) -> None:
+        """Stop the database, and wait until a new server waits for it."""
+        self.namespace.kubectl("scale", "statefulset/postgres", "--replicas=0")
+        self.namespace.kubectl("rollout", "restart", "deployment/mlflow")
+        wait_until(
+            lambda: any(is_waiting(pod) for pod in self._pods("mlflow")),
+            seconds=60,
+            what="a server waits for the database",
+        )
+
+    def wait_until_gone(self, service: str) -> None:
+        """Wait until all pods of a service have ended."""
+        what = f"all pods of {service} end"
+        wait_until(lambda: not self._pods(service), seconds=20, what=what)
 
     def run_cron_job(self, name: str) -> None:
         """Run a CronJob once, now."""
@@ -123,6 +142,12 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     """Tell whether a pod answers requests."""
     conditions = pod["status"].get("conditions", [])
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def is_waiting(pod: Mapping[str, Any]) -> bool:
+    """Tell whether the first init container of a pod runs."""
+    first: Mapping[str, Any] = next(iter(pod["status"].get("initContainerStatuses", ())), {})
+    return "running" in first.get("state", {})
 
 
 class PodClient:
