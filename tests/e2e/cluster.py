@@ -84,6 +84,10 @@ class Cluster:
             run(str(CLUSTER), "import", *missing, env=_own_environment())
             self._images.update(missing)
 
+    def enter(self, *command: str, code: int | None = 0) -> Output:
+        """Run a command of this machine in the namespaces of the node."""
+        return run(str(CLUSTER), "enter", *command, code=code, env=_own_environment())
+
     def kubectl(self, *arguments: str, code: int | None = 0, given: str | None = None) -> Output:
         """Run kubectl."""
         return run(program("kubectl"), *arguments, code=code, given=given, env=self.environment())

@@ -1,7 +1,10 @@
 """The cluster that other tests use does what they expect of one."""
 
+import json
 import urllib.request
 from typing import Any
+
+import pytest
 
 from .cluster import Cluster, Namespace
 from .images import known_images
@@ -67,6 +70,17 @@ def resources(image: str) -> list[dict[str, Any]]:
     ]
 
 
+# Kernel settings that kubelet sets on a node of its own.
+SETTINGS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+
+
 def answers(namespace: Namespace, asked: tuple[str, ...]) -> bool:
     return "stored" in namespace.kubectl(*asked, code=None).out
 
@@ -91,3 +105,21 @@ def test_a_privileged_pod_must_be_refused(namespace: Namespace) -> None:
     """What violates the Pod Security Standard fails here, and not only at a user's."""
     refused = namespace.kubectl("run", "root", "--image=any", "--privileged", code=1)
     assert "violates PodSecurity" in refused.err
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_kubelet_must_not_change_kernel_settings_of_this_machine(
+    cluster: Cluster, setting: str
+) -> None:
+    """They are read-only for the node's servers, which read values that kubelet accepts."""
+    cluster.enter("test", "-r", f"/proc/sys/{setting}")
+    cluster.enter("test", "-w", f"/proc/sys/{setting}", code=1)
+
+
+def test_the_kernel_must_end_servers_of_the_node_like_other_programs(cluster: Cluster) -> None:
+    """Kubelet and kube-proxy do not protect themselves when the machine's memory runs out."""
+    # As they were told, since in a container they may not be allowed to protect themselves.
+    kubelet = cluster.kubectl("get", "--raw", "/api/v1/nodes/k8s-node/proxy/configz").out
+    proxy = cluster.enter("curl", "--silent", "--fail", "http://127.0.0.1:10249/configz").out
+    assert json.loads(kubelet)["kubeletconfig"]["oomScoreAdj"] == 0
+    assert json.loads(proxy)["kubeproxy.config.k8s.io"]["Linux"]["OOMScoreAdj"] == 0
