@@ -11,6 +11,7 @@ from mlflow_compose.paths import STATE_DIR
 from mlflow_compose.stack import Stack, chart
 
 CHART = "mlflow-compose-"
+NOT_FOUND = "release: not found"
 CLAIM = "PersistentVolumeClaim"
 KINDS = "deployments,statefulsets,services,secrets,persistentvolumeclaims"
 ESCAPED = STACK_LABEL.replace(".", r"\.")
@@ -69,12 +70,21 @@ def look(cluster: Cluster) -> tuple[Item, ...]:
 
 
 def release(cluster: Cluster) -> Release | None:
-    """Return the release of a stack, None if nothing is installed under its name."""
-    filtered = f"--filter=^{cluster.place.release}$"
-    found = json.loads(cluster.do(cluster.helm("list", "--all", filtered, "--output=json")))
-    for each in found:
-        return Release(each["chart"], each["status"], int(each["revision"]))
-    return None
+    """Return the release of a stack, None if nothing is installed under its name.
+
+    Not from `helm list`: whether it has releases that are being changed depends on its version.
+
+    Raises:
+        EngineError: helm cannot tell.
+    """
+    command = cluster.helm("history", cluster.place.release, "--max=1", "--output=json")
+    outcome = cluster.call(command)
+    if outcome.exit_code and NOT_FOUND in outcome.stderr:
+        return None
+    if outcome.exit_code:
+        raise cluster.failed(command, outcome)
+    (last,) = json.loads(outcome.stdout)
+    return Release(last["chart"], last["status"], int(last["revision"]))
 
 
 def check(cluster: Cluster, items: tuple[Item, ...], found: Release | None) -> None:
