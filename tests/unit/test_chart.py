@@ -295,7 +295,7 @@ def test_render_must_print_how_the_chart_is_installed(user: User) -> None:
     data = json.loads(result.out)["data"]
     assert data["install"] == [
         "kubectl create namespace blue",
-        f"kubectl apply --namespace blue --filename '{folder}/secrets/secrets.yaml'",
+        f"kubectl apply --server-side --namespace blue --filename '{folder}/secrets/secrets.yaml'",
         f"helm upgrade --install team-blue '{folder}' --namespace blue {WAIT}",
     ]
     assert user.types("render", "--target", "helm", "--output", str(folder), "--check").code == 0
@@ -312,7 +312,7 @@ def test_the_printed_commands_must_name_the_context_and_the_users_values(user: U
     create, apply, install = json.loads(result.out)["data"]["install"]
     kubectl, secrets = "kubectl --context 'lab cluster'", f"--filename {folder}/{SECRETS_FILE}"
     assert create == f"{kubectl} create namespace mlflow"
-    assert apply == f"{kubectl} apply --namespace mlflow {secrets}"
+    assert apply == f"{kubectl} apply --server-side --namespace mlflow {secrets}"
     assert install == (
         f"helm --kube-context 'lab cluster' upgrade --install mlflow {folder} --namespace mlflow "
         f"--values {folder}/{HELM.override} {WAIT}"

@@ -46,7 +46,9 @@ def _commands(plan: Plan, folder: Path) -> Iterator[str]:
     within = ["--namespace", namespace]
     override = folder / plan.target.override
     values = ["--values", str(override)] if override.exists() else []
-    secrets = ["apply", *within, "--filename", str(folder / SECRETS_DIR / "secrets.yaml")]
+    # On the server: otherwise, kubectl keeps a second copy of them in an annotation.
+    apply = ["apply", "--server-side", *within]
+    secrets = [*apply, "--filename", str(folder / SECRETS_DIR / "secrets.yaml")]
     install = ["upgrade", "--install", release, str(folder), *within, *values]
     # Otherwise, Helm keeps the user's values of the last time if none are given.
     wait = ["--reset-values", "--wait", "--wait-for-jobs"]
