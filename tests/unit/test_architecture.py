@@ -121,7 +121,7 @@ MAY_USE = {
     "anyascii": ("people/roster.py",),
     "boto3": ("clients/objects.py",),
     "cryptography": ("tls/",),
-    "botocore": ("clients/objects.py",),
+    "botocore": ("clients/aws.py", "clients/objects.py"),
     "filelock": ("lock.py",),
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),

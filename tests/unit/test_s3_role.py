@@ -30,6 +30,13 @@ WITHOUT_KEY = {**ROLE, "MINIO_ACCESS_KEY": "", "MINIO_SECRET_ACCESS_KEY": ""}
 KEY_VARIABLES = {"AWS_SHARED_CREDENTIALS_FILE", "APP_KEY_FILE"}
 REGION = "us-east-1"
 ROLES = "/latest/meta-data/iam/security-credentials/"
+NO_SERVER = "http://127.0.0.1:9"
+# What a user's shell may have.
+USERS = {
+    "AWS_PROFILE": "lab",
+    "AWS_ACCESS_KEY_ID": "of-the-shell",
+    "AWS_SECRET_ACCESS_KEY": "of-the-shell",
+}
 needs_rclone = pytest.mark.skipif(sys.platform == "win32", reason="rclone is stopped with a signal")
 
 
@@ -124,8 +131,39 @@ def test_bucket_init_must_log_in_with_the_role(capsys: pytest.CaptureFixture[str
 
 @needs_rclone
 def test_the_tool_must_log_in_with_the_role(bucket: Objects) -> None:
-    Objects(None, "data", ("", ""), REGION).put("file", b"content")
+    Objects(bucket.endpoint, "data", ("", ""), REGION).put("file", b"content")
     assert bucket.get("file") == b"content"
+
+
+@needs_rclone
+def test_the_tool_must_not_be_someone_else_than_the_containers(
+    bucket: Objects, machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They have neither the keys nor the files of whoever runs the tool."""
+    keys = "aws_access_key_id = of-the-user\naws_secret_access_key = of-the-user\n"
+    (tmp_path / "credentials").write_text(f"[default]\n{keys}[lab]\n{keys}", encoding="utf-8")
+    (tmp_path / "config").write_text(
+        f"[default]\nendpoint_url = {NO_SERVER}\n[profile lab]\n{keys}", encoding="utf-8"
+    )
+    machine.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    machine.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    role = Objects(bucket.endpoint, "data", ("", ""), REGION)
+    role.check()
+    for name, value in USERS.items():
+        machine.setenv(name, value)
+    role = Objects(bucket.endpoint, "data", ("", ""), REGION)
+    role.check()
+
+
+@pytest.mark.parametrize("key", [("", ""), KEY])
+def test_the_tool_must_ask_amazon_itself(
+    key: tuple[str, str], machine: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(f"[default]\nendpoint_url = {NO_SERVER}\n", encoding="utf-8")
+    machine.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    machine.setenv("AWS_ENDPOINT_URL_S3", NO_SERVER)
+    found = Objects(None, "data", key, REGION)
+    assert found._client.meta.endpoint_url == "https://s3.amazonaws.com"
 
 
 def test_a_machine_without_a_role_must_be_reported(

@@ -1,7 +1,6 @@
 """An S3 client with the application's key."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mlflow_compose.clients.aws import session
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.model import Checksums
 
@@ -61,7 +61,7 @@ class Objects:
     Attributes:
         endpoint: URL of the server, None for Amazon's in the region.
         bucket: Bucket name.
-        key: Access key: id and secret; empty for the credentials that AWS gives this machine.
+        key: Access key: id and secret; empty for the role that AWS gives this machine.
         region: Region of requests.
         ca_certs: File of CA certificates to verify the server with, empty for the system's.
         checksums: When requests carry the newer checksums, as in boto3's configuration.
@@ -199,17 +199,10 @@ class Objects:
     @cached_property
     def _client(self) -> "S3Client":
         import boto3
-        import botocore.session
         from botocore.config import Config
 
         key_id, secret = self.key
-        # With a key of its own: the user's AWS profiles are for other servers.
-        own: dict[str, Any] = {
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-        }
-        core = botocore.session.Session(session_vars=own if key_id else None)
-        return boto3.Session(botocore_session=core).client(
+        return boto3.Session(botocore_session=session(uses_role=not key_id)).client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=self.region,
