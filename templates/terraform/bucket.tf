@@ -1,7 +1,7 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  bucket = "${var.bucket}-${data.aws_caller_identity.current.account_id}-${var.region}"
+  bucket = "${var.name}-${var.bucket}-${data.aws_caller_identity.current.account_id}-${var.region}"
 }
 
 # It must be empty before AWS deletes it: force_destroy stays false.

@@ -42,6 +42,20 @@ data "aws_iam_policy_document" "server" {
     resources = ["${aws_s3_bucket.artifacts.arn}/*"]
   }
 
+  # What a session needs, instead of AmazonSSMManagedInstanceCore, which also reads all parameters of
+  # the account. AWS names no resources for these actions.
+  statement {
+    sid = "Sessions"
+    actions = [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+
   statement {
     sid     = "Secrets"
     actions = ["secretsmanager:GetSecretValue"]
@@ -58,29 +72,22 @@ resource "aws_iam_role_policy" "server" {
   policy = data.aws_iam_policy_document.server.json
 }
 
-# Sessions and port forwarding without an open port, and without keys for SSH.
-resource "aws_iam_role_policy_attachment" "session" {
-  role       = aws_iam_role.server.name
-  policy_arn = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-}
-
 resource "aws_iam_instance_profile" "server" {
   name_prefix = "${var.name}-"
   role        = aws_iam_role.server.name
 }
 
+# Read by whoever runs Terraform; the server itself may read no parameter.
 data "aws_ssm_parameter" "ubuntu" {
   name = "/aws/service/canonical/ubuntu/server/24.04/stable/current/${var.architecture}/hvm/ebs-gp3/ami-id"
 }
 
 locals {
-  is_open = length(var.allowed_cidrs) > 0
-  folder  = "/srv/${var.name}"
+  folder = "/srv/${var.name}"
   # Settings that follow from these resources; all others are those of .env.
   settings = {
     COMPOSE_PROJECT_NAME    = var.name
     STACK_ENGINE            = "docker"
-    STACK_BIND_ADDRESS      = local.is_open ? "0.0.0.0" : "127.0.0.1"
     BACKEND_STORE           = "postgres"
     PG_HOST                 = aws_db_instance.database.address
     PG_PORT                 = tostring(local.postgresql)
@@ -105,7 +112,7 @@ locals {
     region        = var.region
     env_secret    = aws_secretsmanager_secret.env.arn
     master_secret = aws_db_instance.database.master_user_secret[0].secret_arn
-    settings      = local.settings
+    settings      = merge(local.settings, local.access)
   }
 }
 
@@ -121,10 +128,11 @@ resource "aws_instance" "server" {
   tags                        = { Name = var.name }
 
   user_data = templatefile("${path.module}/server/cloud-config.yaml.tftpl", {
-    tool    = var.tool
-    server  = jsonencode(local.server)
-    program = file("${path.module}/server/start_stack.py")
-    folder  = local.folder
+    tool      = var.tool
+    server    = jsonencode(local.server)
+    installer = file("${path.module}/server/install_tool.sh")
+    program   = file("${path.module}/server/start_stack.py")
+    folder    = local.folder
   })
 
   metadata_options {
@@ -146,7 +154,6 @@ resource "aws_instance" "server" {
 
   depends_on = [
     aws_iam_role_policy.server,
-    aws_iam_role_policy_attachment.session,
     aws_route_table_association.server,
     aws_vpc_security_group_egress_rule.internet,
   ]

@@ -22,12 +22,18 @@ variable "region" {
 }
 
 variable "bucket" {
-  description = "Beginning of the bucket's name; the account and the region follow, as names are global."
+  description = "Part of the bucket's name, between name and the account and region: names are global."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,30}$", var.bucket))
-    error_message = "bucket must have 2 to 31 lowercase letters, digits and hyphens, so that account and region fit behind it."
+    error_message = "bucket must have 2 to 31 lowercase letters, digits and hyphens."
+  }
+
+  validation {
+    # An account has 12 digits, and three hyphens join the four.
+    condition     = length(var.name) + length(var.bucket) + 12 + length(var.region) + 3 <= 63
+    error_message = "name and bucket are too long: the bucket's name consists of them, the account and the region, and has at most 63 characters."
   }
 }
 
@@ -57,12 +63,23 @@ variable "uses_login" {
 }
 
 variable "tool" {
-  description = "What pip installs on the server: a requirement, such as a version, a URL or a Git reference."
+  description = "What pip installs on the server, as root: the URL of a Git repository with a commit, or of a wheel with its hash."
   type        = string
 
   validation {
     condition     = can(regex("^[[:graph:] ]+$", var.tool))
     error_message = "tool must be one line."
+  }
+
+  validation {
+    # A name would be whatever the package index has under it.
+    condition     = can(regex("^([[:word:].-]+ @ )?(git\\+(https|ssh)://[^ #]+@[0-9a-f]{40}(#[^ ]*)?|https://[^ #]+#([^ ]*&)?sha256=[0-9a-f]{64})$", var.tool))
+    error_message = "tool must be a URL that always means the same: git+https://…@COMMIT, or https://….whl#sha256=HASH."
+  }
+
+  validation {
+    condition     = !can(regex("https?://[^/]*@", var.tool)) && !can(regex("://[^/@]*:[^/@]*@", var.tool))
+    error_message = "tool must not contain a password or token: it is in Terraform's state, and the server's containers can read it."
   }
 }
 
@@ -79,8 +96,16 @@ variable "allowed_cidrs" {
   }
 
   validation {
-    condition     = alltrue([for cidr in var.allowed_cidrs : try(tonumber(split("/", cidr)[1]) >= 8, false)])
-    error_message = "allowed_cidrs must not be larger than /8: MLflow must not be open to the whole Internet."
+    # The first address of the network, under the mask of a private one, is that private one's.
+    condition = alltrue([for cidr in var.allowed_cidrs : anytrue([
+      for private in ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"] :
+      try(
+        tonumber(split("/", cidr)[1]) >= tonumber(split("/", private)[1])
+        && cidrhost("${split("/", cidr)[0]}/${split("/", private)[1]}", 0) == split("/", private)[0],
+        false,
+      )
+    ])])
+    error_message = "allowed_cidrs must be inside 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10: MLflow must not be open to the Internet."
   }
 
   validation {

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from zipfile import ZipFile
 
 import pytest
 
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server in A
 
 ENV, MASTER = "arn:aws:secretsmanager:eu-central-1:1:secret:env", "master"
 ODD = "p@ss w'or$d\"\\#%; é"
+WHEEL = "small-1-py3-none-any.whl"
 UP = '#!/bin/sh\necho "$PWD $*" >>up.log\n'
 
 
@@ -86,6 +88,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with TlsPostgres(lan_address(), certificates) as database, secrets_manager(secrets) as url:
         with (database.data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
             rules.write("hostssl all runs all scram-sha-256\n")
+        database.sql("ALTER SYSTEM SET log_statement = 'all'")
         database.sql("SELECT pg_reload_conf()")
         monkeypatch.setenv("PATH", f"{database.programs}:{os.environ['PATH']}")
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
@@ -130,7 +133,14 @@ def secrets_manager(values: Mapping[str, str]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with running(Handler) as url:
+        yield url
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server in the block; return its URL."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
@@ -162,6 +172,12 @@ def test_the_stack_must_start_once_its_env_file_is_stored(
     assert server.start() == 0
     assert server.query("another-password", "TABLE runs").returncode == 0
     assert "password authentication failed" in server.query(ODD, "SELECT 1").stderr
+    (stored,) = server.database.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'runs'")
+    assert stored.startswith("SCRAM-SHA-256$")
+    log = (server.database.folder / "log").read_text(encoding="utf-8")
+    assert f"PASSWORD '{stored}'" in log
+    assert not any(secret in log for secret in (ODD, "another-password"))
+    assert {path.name for path in server.folder.iterdir()} == {".env", "rds-ca.pem", "up.log"}
     shown = "".join(capfd.readouterr())
     assert not any(secret in shown for secret in (ODD, "another-password", PASSWORD))
 
@@ -176,3 +192,78 @@ def test_a_database_that_refuses_the_master_must_be_reported(
     assert "the role runs cannot be prepared" in error
     assert "password authentication failed" in error
     assert not (server.folder / "up.log").exists()
+
+
+def test_the_master_must_keep_its_password(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.put(ODD)
+    server.secrets[MASTER] = json.dumps({"username": "runs", "password": PASSWORD})
+    assert server.start() == 1
+    assert "PG_USER must not be runs, the database's master" in capfd.readouterr().err
+
+
+def test_certificates_must_be_whole(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.put(ODD)
+    certificates = server.folder / "rds-ca.pem"
+    content = certificates.read_bytes()
+    certificates.unlink()
+    with served(content[:100], len(content)) as url:
+        monkeypatch.setattr(server.program, "CERTIFICATES", url)
+        assert server.start() == 1
+    assert "start_stack: IncompleteRead" in capfd.readouterr().err
+    assert list(server.folder.iterdir()) == []
+    with served(content, len(content)) as url:
+        monkeypatch.setattr(server.program, "CERTIFICATES", url)
+        assert server.start() == 0
+    assert certificates.read_bytes() == content
+
+
+@contextmanager
+def served(content: bytes, length: int) -> Iterator[str]:
+    """Answer every GET with a content that is announced to have a length."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with running(Handler) as url:
+        yield url
+
+
+def test_the_tool_must_only_be_installed_once(tmp_path: Path) -> None:
+    wheel, tool, environment = tmp_path / WHEEL, tmp_path / "tool.txt", tmp_path / "venv"
+    write_wheel(wheel)
+    tool.write_text(f"{wheel.as_uri()}\n", encoding="utf-8")
+    script = templates() / "terraform" / "server" / "install_tool.sh"
+    command = ["sh", str(script), str(tool), str(environment)]
+    assert subprocess.run(command, check=False).returncode == 0
+    program = [str(environment / "bin" / "python"), "-c", "import small"]
+    assert subprocess.run(program, check=False).returncode == 0
+    # Without its source, it must not be needed.
+    wheel.unlink()
+    assert subprocess.run(command, check=False).returncode == 0
+    assert subprocess.run(program, check=False).returncode == 0
+    # Another one, or the failed installation of it, is not this one.
+    tool.write_text(f"{wheel.as_uri()}#other\n", encoding="utf-8")
+    for _ in range(2):
+        assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode != 0
+
+
+def write_wheel(path: Path) -> None:
+    """Write a wheel with an empty module, `small`."""
+    info = "small-1.dist-info"
+    with ZipFile(path, "w") as wheel:
+        wheel.writestr("small.py", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: small\nVersion: 1\n")
+        tags = "Root-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: test\n{tags}")
+        wheel.writestr(f"{info}/RECORD", "")

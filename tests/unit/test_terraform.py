@@ -24,10 +24,13 @@ from mlflow_compose.render import render, write
 from mlflow_compose.settings.envfile import edit, parse
 from mlflow_compose.settings.load import resolve
 from mlflow_compose.targets import TERRAFORM
-from mlflow_compose.targets.terraform import ON_THE_SERVER
+from mlflow_compose.targets.terraform import MASTER, ON_THE_SERVER
 from tests.unit.samples import ANY_ADDRESS, ROOT, SECRETS, built, env_text, settings
 
 FILES = templates() / "terraform"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+GIT = f"git+https://git.lab/tool@{COMMIT}"
+WHEEL = f"https://wheels.lab/tool.whl#sha256={COMMIT}{COMMIT[:24]}"
 WITH_TLS = {"STACK_TLS": "internal", "MLFLOW_AUTH": "basic"}
 PARSED = hcl2.SerializationOptions(
     with_comments=False, explicit_blocks=False, strip_string_quotes=True
@@ -144,7 +147,24 @@ def test_the_role_must_name_every_action_and_resource() -> None:
     documents = {name: body for label, name, body in blocks("data") if "policy" in label}
     for statement in documents["server"]["statement"]:
         assert not any("*" in action for action in statement["actions"])
-        assert "*" not in statement["resources"]
+        assert ("*" in statement["resources"]) is (statement["sid"] == "Sessions")
+
+
+def test_the_role_must_have_no_other_policy_and_read_no_parameter() -> None:
+    """Containers have it too, and other parameters of the account are none of theirs."""
+    labels = {label for label, _, _ in blocks("resource") if label.startswith("aws_iam_role")}
+    assert labels == {"aws_iam_role", "aws_iam_role_policy"}
+    assert not {"managed_policy_arns", "inline_policy"} & resource("aws_iam_role").keys()
+    documents = {name: body for label, name, body in blocks("data") if "policy" in label}
+    actions = {action for each in documents["server"]["statement"] for action in each["actions"]}
+    assert {action for action in actions if action.startswith(("ssm", "ec2"))} == {
+        "ssm:UpdateInstanceInformation",
+        *(
+            f"ssmmessages:{verb}{kind}Channel"
+            for verb in ("Create", "Open")
+            for kind in ("Control", "Data")
+        ),
+    }
 
 
 def test_no_secret_must_get_into_the_state() -> None:
@@ -169,7 +189,9 @@ def test_no_secret_must_be_rendered(tmp_path: Path) -> None:
 
 def test_the_values_must_be_those_of_the_variables_without_default(tmp_path: Path) -> None:
     values = read(rendered(tmp_path) / "terraform.tfvars")
-    assert values.keys() == {name for name, body in variables().items() if "default" not in body}
+    needed = {name for name, body in variables().items() if "default" not in body}
+    # Nobody but the user can say where the tool is from.
+    assert values.keys() == needed - {"tool"}
     types = {"string": str, "number": int, "bool": bool}
     for name, value in values.items():
         assert type(value) is types[variables()[name]["type"]], name
@@ -181,10 +203,10 @@ def test_every_variable_must_say_what_it_is_for() -> None:
 
 def test_the_values_in_the_guide_must_be_those_of_variables() -> None:
     text = (ROOT / "docs" / "how-to" / "terraform.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```hcl\n(.*?)```", text, re.DOTALL)
-    values = hcl2.loads(block, serialization_options=PARSED)
+    examples = "".join(re.findall(r"```hcl\n(.*?)```", text, re.DOTALL))
+    values = hcl2.loads(examples, serialization_options=PARSED)
     assert values.keys() <= variables().keys()
-    assert "architecture" in values
+    assert {"tool", "architecture"} <= values.keys()
 
 
 def test_a_value_must_be_quoted_for_terraform(tmp_path: Path) -> None:
@@ -195,11 +217,13 @@ def test_a_value_must_be_quoted_for_terraform(tmp_path: Path) -> None:
 
 
 def on_the_server() -> dict[str, str]:
-    """Return the settings that Terraform writes into `.env`, with examples of what AWS decides."""
+    """Return the settings that Terraform writes into `.env`, with examples of what AWS decides.
+
+    Those of `access.tf` are for an open port.
+    """
     (found,) = (each["settings"] for each in read(FILES / "server.tf")["locals"])
     examples = {
         "COMPOSE_PROJECT_NAME": "lab",
-        "STACK_BIND_ADDRESS": ANY_ADDRESS,
         "PG_HOST": "lab.rds.amazonaws.com",
         "PG_PORT": "5432",
         "PG_DATABASE": "mlflow",
@@ -207,7 +231,8 @@ def on_the_server() -> dict[str, str]:
         "AWS_DEFAULT_REGION": "eu-central-1",
     }
     assert {name for name, value in found.items() if "${" in value} == examples.keys()
-    return {**found, **examples}
+    access = {"MLFLOW_PORT": "5000", "STACK_BIND_ADDRESS": ANY_ADDRESS, **WITH_TLS}
+    return {**found, **examples, **access}
 
 
 @pytest.mark.parametrize(
@@ -218,6 +243,7 @@ def on_the_server() -> dict[str, str]:
         {"PG_PUBLISH": "true", "MLFLOW_ARTIFACT_ACCESS": "direct"},
         {"MINIO_HOST": "s3.lab", "MINIO_STORAGE_USE_HTTPS": "true", "PG_HOST": "db.lab"},
         {"STACK_ENGINE": "local", "MINIO_VOLUME_PATH": "/srv/objects"},
+        {"STACK_TLS": "off", "MLFLOW_AUTH": "off", "MLFLOW_PORT": "5001"},
     ],
 )
 def test_any_env_file_must_be_valid_on_the_server(
@@ -238,6 +264,7 @@ def test_any_env_file_must_be_valid_on_the_server(
 @pytest.mark.parametrize(
     ("name", "values"),
     [
+        ("PG_USER", {"PG_USER": MASTER}),
         ("JUPYTER", {"JUPYTER": "true"}),
         ("CLASS_MODE", {"CLASS_MODE": "seats", "MLFLOW_AUTH": "basic"}),
     ],
@@ -245,6 +272,10 @@ def test_any_env_file_must_be_valid_on_the_server(
 def test_what_the_server_cannot_have_must_be_refused(name: str, values: Mapping[str, str]) -> None:
     with pytest.raises(UsageError, match=f"{name} cannot be {values[name]} on the server"):
         built(settings(**values), TERRAFORM)
+
+
+def test_the_name_of_the_master_must_be_known() -> None:
+    assert resource("aws_db_instance")["username"] == MASTER
 
 
 @pytest.mark.parametrize(
@@ -289,17 +320,22 @@ def alone(tmp_path: Path) -> Path:
     """Return the folder of a configuration that only has the variables, and the first start."""
     folder, alone = rendered(tmp_path, **WITH_TLS), tmp_path / "alone"
     shutil.copytree(folder / "server", alone / "server")
-    for name in ("variables.tf", "terraform.tfvars"):
+    for name in ("variables.tf", "access.tf", "terraform.tfvars"):
         shutil.copy(folder / name, alone)
+    (alone / "override.auto.tfvars").write_text(f'tool = "{GIT}"\n', encoding="utf-8")
     (alone / "outputs.tf").write_text(
         """
         output "first_start" {
           value = templatefile("${path.module}/server/cloud-config.yaml.tftpl", {
-            tool    = var.tool
-            server  = jsonencode({ folder = "/srv/lab", odd = "a \\"b\\" <c> $d\\n" })
-            program = file("${path.module}/server/start_stack.py")
-            folder  = "/srv/lab"
+            tool      = var.tool
+            server    = jsonencode({ folder = "/srv/lab", odd = "a \\"b\\" <c> $d\\n" })
+            installer = file("${path.module}/server/install_tool.sh")
+            program   = file("${path.module}/server/start_stack.py")
+            folder    = "/srv/lab"
           })
+        }
+        output "access" {
+          value = local.access
         }
         """,
         encoding="utf-8",
@@ -319,12 +355,17 @@ def test_terraform_must_accept_the_format_of_every_file(tmp_path: Path) -> None:
     [
         ("", ""),
         ('allowed_cidrs=["10.20.0.0/16", "192.168.0.0/24"]', ""),
-        (f'allowed_cidrs=["{ANY_ADDRESS}/0"]', "must not be larger than /8"),
-        (f'allowed_cidrs=["{ANY_ADDRESS}/1"]', "must not be larger than /8"),
+        ('allowed_cidrs=["10.0.0.0/8", "172.31.0.0/16", "100.100.0.0/24"]', ""),
+        (f'allowed_cidrs=["{ANY_ADDRESS}/0"]', "must be inside 10.0.0.0/8"),
+        ('allowed_cidrs=["10.0.0.0/7"]', "must be inside 10.0.0.0/8"),
+        ('allowed_cidrs=["172.32.0.0/16"]', "must be inside 10.0.0.0/8"),
+        ('allowed_cidrs=["192.168.0.0/15"]', "must be inside 10.0.0.0/8"),
+        ('allowed_cidrs=["10.20.0.0/16", "203.0.113.7/32"]', "must be inside 10.0.0.0/8"),
         ('allowed_cidrs=["::/0"]', "must be IPv4 networks"),
         ('allowed_cidrs=["everywhere"]', "must be IPv4 networks"),
         ("name=Team_Blue", "name must start with a letter"),
         ("bucket=a.b", "bucket must have 2 to 31"),
+        (f"region={'a' * 40}", "name and bucket are too long"),
         ("database=1st", "database must be a name that RDS accepts"),
         ("vpc_cidr=10.0.0.0/8", "vpc_cidr must be an IPv4 network from /16 to /24"),
         ("architecture=x86_64", "architecture must be amd64 or arm64"),
@@ -335,6 +376,16 @@ def test_terraform_must_accept_the_format_of_every_file(tmp_path: Path) -> None:
         ("database_version=9.6", "database_version must be a major version from 14"),
         ("noncurrent_days=0", "noncurrent_days must be at least 1"),
         ("tool=a\nb", "tool must be one line"),
+        ("tool=mlflow-compose==0.1.0", "tool must be a URL that always means the same"),
+        ("tool=git+https://git.lab/tool@v1", "tool must be a URL that always means the same"),
+        ("tool=https://lab/tool.whl", "tool must be a URL that always means the same"),
+        (f"tool=--index-url {WHEEL}", "tool must be a URL that always means the same"),
+        (f"tool={WHEEL}", ""),
+        (f"tool=mlflow-compose @ {GIT}", ""),
+        (f"tool=git+ssh://git@git.lab/tool@{COMMIT}", ""),
+        (f"tool=git+https://me:t0ken@git.lab/tool@{COMMIT}", "must not contain a password"),
+        (f"tool=git+https://t0ken@git.lab/tool@{COMMIT}", "must not contain a password"),
+        (f"tool=git+ssh://me:t0ken@git.lab/tool@{COMMIT}", "must not contain a password"),
     ],
 )
 def test_a_wrong_value_must_be_refused(value: str, rule: str, alone: Path) -> None:
@@ -353,6 +404,30 @@ def test_a_port_must_only_be_opened_with_tls_and_a_login(missing: str, alone: Pa
 
 
 @needs_terraform
+@pytest.mark.parametrize("cidrs", ["[]", '["10.20.0.0/16"]'])
+def test_what_is_open_must_not_follow_from_the_env_file(cidrs: str, alone: Path) -> None:
+    """It can be changed in Secrets Manager, without the validations of Terraform."""
+    opened = {"STACK_BIND_ADDRESS": ANY_ADDRESS, **WITH_TLS}
+    closed = {"STACK_BIND_ADDRESS": "127.0.0.1"}
+    given = ("-var", f"allowed_cidrs={cidrs}")
+    done = terraform(alone, "apply", "-auto-approve", "-input=false", *given)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(terraform(alone, "output", "-json").stdout)["access"]["value"]
+    assert found == {"MLFLOW_PORT": "5000", **(closed if cidrs == "[]" else opened)}
+    (local,) = read(FILES / "server.tf")["locals"]
+    assert local["server"]["settings"] == "${merge(local.settings, local.access)}"
+
+
+@needs_terraform
+def test_the_server_must_not_choose_where_the_tool_is_from(alone: Path) -> None:
+    """A name would be whatever someone registers in a package index, run by root."""
+    (alone / "override.auto.tfvars").unlink()
+    done = terraform(alone, "plan", "-input=false")
+    assert done.returncode == 1
+    assert 'The root module input variable "tool" is not set' in done.stderr
+
+
+@needs_terraform
 def test_the_first_start_must_write_the_files_as_they_are(alone: Path) -> None:
     assert terraform(alone, "apply", "-auto-approve", "-input=false").returncode == 0
     text = json.loads(terraform(alone, "output", "-json").stdout)["first_start"]["value"]
@@ -360,9 +435,10 @@ def test_the_first_start_must_write_the_files_as_they_are(alone: Path) -> None:
     # EC2's limit.
     assert len(text.encode()) < 16 * 1024
     files = {file["path"]: file["content"] for file in yaml.safe_load(text)["write_files"]}
-    program = (FILES / "server" / "start_stack.py").read_text(encoding="utf-8")
-    assert files["/opt/mlflow-compose/start_stack.py"] == program
-    assert files["/etc/mlflow-compose/tool.txt"].startswith("mlflow-compose==")
+    for name in ("start_stack.py", "install_tool.sh"):
+        program = (FILES / "server" / name).read_text(encoding="utf-8")
+        assert files[f"/opt/mlflow-compose/{name}"] == program
+    assert files["/etc/mlflow-compose/tool.txt"] == f"{GIT}\n"
     server = json.loads(files["/etc/mlflow-compose/server.json"])
     assert server == {"folder": "/srv/lab", "odd": 'a "b" <c> $d\n'}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.result import Result
+from mlflow_compose.targets import TERRAFORM
 
 
 def render_terraform(plan: Plan, folder: Path) -> Result:
@@ -19,8 +20,18 @@ def render_terraform(plan: Plan, folder: Path) -> Result:
         FilesChangedError: A file was edited by hand.
     """
     done, install = write_rendering(plan, folder), [*_commands(plan, folder)]
-    lines = [*lines_of(done, folder), "", "to create the servers and start the stack:", *install]
+    own = folder / TERRAFORM.override
+    lines = [*lines_of(done, folder), "", *_tool_lines(own)]
+    lines += ["", "to create the servers and start the stack:", *install]
     return Result(replace(data_of(done, folder), install=install), lines)
+
+
+def _tool_lines(own: Path) -> list[str]:
+    return [
+        f"set in {own} what the server installs this tool from, with a commit or a hash:",
+        '  tool = "git+https://HOST/REPOSITORY@COMMIT"',
+        '  tool = "https://HOST/WHEEL.whl#sha256=HASH"',
+    ]
 
 
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:

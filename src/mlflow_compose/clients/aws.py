@@ -11,7 +11,7 @@ ROLES = ("assume-role-with-web-identity", "container-role", "iam-role")
 
 
 def session(*, uses_role: bool) -> "Session":
-    """Return a session without what is the user's; with a role, only that of the containers counts."""
+    """Return a session without what is the user's; without a key, with nothing but a role."""
     import botocore.session
 
     nothing = (None, None, os.devnull, None)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlflow_compose import __version__
 from mlflow_compose.errors import UsageError
 from mlflow_compose.settings import Settings
 from mlflow_compose.settings.stores import AWS
@@ -12,7 +11,9 @@ from mlflow_compose.targets.compose import COMPOSE
 from mlflow_compose.targets.target import GetMachine, Target, Texts
 
 NAME = "terraform"
-# Settings that follow from the resources: `server.tf` sets them on the server.
+# The database's master, in `database.tf`.
+MASTER = "stack_master"
+# Settings that follow from the resources: `server.tf` and `access.tf` set them on the server.
 ON_THE_SERVER: Mapping[str, object] = {
     "stack_bind_address": "127.0.0.1",
     "backend_store": "postgres",
@@ -33,6 +34,7 @@ def _site(settings: Settings, _: GetMachine) -> Site:
     wrong = {
         "STACK_TLS": (settings.stack_tls == "files", "the server has no files of yours"),
         "BUILD_CA_CERTS": (settings.build_ca_certs, "the server has no files of yours"),
+        "PG_USER": (settings.pg_user == MASTER, "that is the database's master"),
         "JUPYTER": (settings.jupyter, "the server may be replaced, and notebooks with it"),
         "CLASS_MODE": (settings.class_mode == "seats", "seats need the bundled servers"),
     }
@@ -69,7 +71,6 @@ def _values(stack: Stack) -> Mapping[str, object]:
         "port": next(port.published for service, port in stack.ports if port.name == "mlflow"),
         "uses_tls": bool(stack.tls_host),
         "uses_login": stack.login is not None,
-        "tool": f"mlflow-compose=={__version__}",
     }
     return {"variables": variables}
 

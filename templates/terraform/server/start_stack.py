@@ -9,8 +9,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,16 @@ from mlflow_compose.settings.envfile import edit
 # The CA certificates of RDS, for all regions.
 CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 TIMEOUT = 60
-# Secrets and names are read from the environment, so that they are in no argument. A changed
-# password of the stack counts from the next start.
 ROLE = r"""
 \set ON_ERROR_STOP on
 \getenv user STACK_USER
-\getenv password STACK_PASSWORD
 SELECT format('CREATE ROLE %I LOGIN', :'user')
     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'user') \gexec
-ALTER ROLE :"user" PASSWORD :'password';
 GRANT CREATE, USAGE ON SCHEMA public TO :"user";
 """
+# It hashes the password itself, so that the database, which may log statements, never gets it. A
+# changed password counts from the next start.
+PASSWORD = (r"\getenv user STACK_USER", r'\password :"user"')
 
 
 class StartError(Exception):
@@ -50,7 +51,7 @@ def main(path: str) -> int:
         settings = write_env(folder, secret(secrets, server["env_secret"]), server["settings"])
         master = json.loads(secret(secrets, server["master_secret"]))
         prepare_database(settings, folder, master)
-    except (StartError, MlflowComposeError, OSError) as error:
+    except (StartError, MlflowComposeError, HTTPException, OSError) as error:
         print(f"start_stack: {error}", file=sys.stderr)
         return 1
     command = [str(Path(sys.executable).with_name("mlflow-compose")), "up"]
@@ -71,14 +72,25 @@ def write_env(folder: Path, text: str, values: Mapping[str, str]) -> Settings:
     certificates, env_file = folder / values["PG_SSLROOTCERT"], folder / ".env"
     if not certificates.exists():
         with urllib.request.urlopen(CERTIFICATES, timeout=TIMEOUT) as answer:
-            certificates.write_bytes(answer.read())
-    os.close(os.open(env_file, os.O_CREAT, 0o600))
-    env_file.write_text(edit(text, values), encoding="utf-8")
+            write(certificates, answer.read(), 0o644)
+    write(env_file, edit(text, values).encode(), 0o600)
     return load(env_file, {}).settings
+
+
+def write(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file, at once: what is interrupted leaves no half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        file.write(content)
+        os.fchmod(file.fileno(), mode)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
 
 
 def prepare_database(settings: Settings, folder: Path, master: Mapping[str, str]) -> None:
     """Create the stack's role if it is missing, and give it its password."""
+    if settings.pg_user == master["username"]:
+        raise StartError(f"PG_USER must not be {settings.pg_user}, the database's master")
     environ = {
         **os.environ,
         "PGHOST": settings.pg_host,
@@ -90,16 +102,31 @@ def prepare_database(settings: Settings, folder: Path, master: Mapping[str, str]
         "PGSSLROOTCERT": str(folder / settings.pg_sslrootcert),
         "PGCONNECT_TIMEOUT": str(TIMEOUT),
         "STACK_USER": settings.pg_user,
-        "STACK_PASSWORD": settings.pg_password.get_secret_value(),
     }
-    command = ["psql", "--no-psqlrc", "--quiet", "--file=-"]
+    password = settings.pg_password.get_secret_value()
+    try:
+        psql(environ, ROLE, "--file=-")
+        psql(environ, f"{password}\n{password}\n", *(f"--command={each}" for each in PASSWORD))
+    except StartError as error:
+        raise StartError(f"the role {settings.pg_user} cannot be prepared: {error}") from None
+
+
+def psql(environ: Mapping[str, str], given: str, *arguments: str) -> None:
+    """Run psql with something on its standard input."""
     done = subprocess.run(
-        command, env=environ, input=ROLE, capture_output=True, text=True, check=False
+        ["psql", "--no-psqlrc", "--quiet", *arguments],
+        env=environ,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        # Without a terminal, it reads passwords from its standard input.
+        start_new_session=True,
     )
     if done.returncode:
-        # Not the whole output, which quotes statements.
-        reason = next(iter(done.stderr.splitlines()), "no reason given")
-        raise StartError(f"the role {settings.pg_user} cannot be prepared: {reason}")
+        # Not the whole output, which quotes statements; nor the prompts for the password.
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("Enter ")]
+        raise StartError(next(iter(lines), "no reason given"))
 
 
 if __name__ == "__main__":

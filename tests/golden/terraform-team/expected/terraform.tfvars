@@ -7,4 +7,3 @@ database   = "runs"
 port       = 5443
 uses_tls   = true
 uses_login = true
-tool       = "mlflow-compose==0.1.0"
