@@ -13,6 +13,8 @@ from mlflow_compose.errors import FilesError
 from mlflow_compose.paths import StackPaths, write_state
 
 RECORD_FILE = "record.json"
+# Settings that locate volumes, and nothing outside of them.
+OF_VOLUMES = ("COMPOSE_PROJECT_NAME", "KUBE_CONTEXT", "KUBE_NAMESPACE")
 Places = Mapping[str, Any]
 
 
@@ -74,8 +76,8 @@ class Record:
             engine: Engine that had them.
             elsewhere: Whether there is data outside of them, which is kept.
         """
-        # The name that Docker's volumes had no longer matters.
-        kept = {engine: _without(self.places.get(engine, {}), "COMPOSE_PROJECT_NAME")}
+        # The name that Docker's volumes had, or the place of claims, no longer matters.
+        kept = {engine: _without(self.places.get(engine, {}), *OF_VOLUMES)}
         places = {**self.places, **kept} if elsewhere else _without(self.places, engine)
         return replace(
             self,

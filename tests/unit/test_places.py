@@ -188,7 +188,7 @@ def test_a_copy_with_its_own_name_must_start(tmp_path: Path) -> None:
     start(plan(tmp_path / "original"))
     shutil.copytree(tmp_path / "original", tmp_path / "copy")
     new = plan(tmp_path / "copy", "COMPOSE_PROJECT_NAME=other")
-    actions.check_name(new, read_record(new.paths))
+    actions.check_place(new, read_record(new.paths))
     assert changed(new, read_record(new.paths)) is None
     start(new)
 
@@ -219,11 +219,11 @@ def test_a_stack_running_by_another_name_must_be_reported_with_that_name(tmp_pat
     old = plan(tmp_path)
     start(old)
     record = read_record(old.paths)
-    actions.check_name(plan(tmp_path), record)
+    actions.check_place(plan(tmp_path), record)
     with pytest.raises(
         UsageError, match="started as mlflow, but COMPOSE_PROJECT_NAME is now other"
     ):
-        actions.check_name(plan(tmp_path, "COMPOSE_PROJECT_NAME=other"), record)
+        actions.check_place(plan(tmp_path, "COMPOSE_PROJECT_NAME=other"), record)
 
 
 def test_a_copy_must_have_an_id_before_its_data_is_counted(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ not print, and does not depend on the command line. `importing` is not imported 
 command needs its modules.
 """
 
-from mlflow_compose.actions.changed import check_name, started_with
+from mlflow_compose.actions.changed import check_place, started_with
 from mlflow_compose.actions.connect import env, open_url, write_check
 from mlflow_compose.actions.diagram import diagram
 from mlflow_compose.actions.down import down, what_is_lost
@@ -22,7 +22,7 @@ from mlflow_compose.actions.settings import config, list_settings
 __all__ = [
     "MigrationPlan",
     "Plan",
-    "check_name",
+    "check_place",
     "compare",
     "config",
     "copy_example",

@@ -58,8 +58,8 @@ def service_status(plan: Plan) -> Result:
     Raises:
         BootError: There is no systemd.
     """
-    if plan.target.daemon:
-        return _daemon(plan)
+    if plan.target.daemon or plan.stack.site.namespace:
+        return _daemon(plan) if plan.target.daemon else _in_cluster(plan)
     manager, unit, path = _unit(plan)
     if not path.exists():
         detail = "the stack does not start at boot; mlflow-compose service install changes that"
@@ -77,6 +77,19 @@ def service_status(plan: Plan) -> Result:
         )
         return _result(plan, path, detail, at_boot=False)
     return _result(plan, path, f"{unit.name} starts the stack at boot", at_boot=True)
+
+
+def _in_cluster(plan: Plan) -> Result:
+    """Return that the cluster restarts the stack, or that a unit of another engine is left."""
+    *_, path = _unit(plan)
+    if not path.exists():
+        detail = "the cluster starts the stack again, and this machine has no part in it"
+        return _result(plan, None, detail, at_boot=None)
+    detail = (
+        f"{path} is left from another engine, and starts the stack on this machine; "
+        "mlflow-compose service remove deletes it"
+    )
+    return _result(plan, path, detail, at_boot=None)
 
 
 def _unit(plan: Plan) -> tuple[Manager, Unit, Path]:

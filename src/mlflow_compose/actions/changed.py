@@ -15,6 +15,8 @@ from mlflow_compose.stack.stores import Location
 PROJECT = "compose_project_name"
 # Stack that the places belong to: a copied folder contains the record of the original.
 STACK_ID = "STACK_ID"
+# Recorded only for a stack in a cluster.
+CONTEXT = "KUBE_CONTEXT"
 
 
 @dataclass(frozen=True)
@@ -109,36 +111,66 @@ def started_with(record: Record, engine: str, identity: Identity) -> Mapping[str
 
 
 def check_runs(plan: Plan, record: Record) -> None:
-    """Make sure that no part of a stack keeps running under another name.
+    """Make sure that no part of a stack keeps running elsewhere, out of reach of any command.
 
     Raises:
-        UsageError: It was started under another name, and not stopped since.
+        UsageError: It was started under another name or in another place, and not stopped since.
     """
-    name = _old_name(plan, record)
-    if name and record.started_on == plan.stack.site.engine:
+    if record.started_on != plan.stack.site.engine:
+        _check_no_cluster(plan, record)
+    elif moved := _moved(plan, record):
         raise UsageError(
-            f"this stack runs as {name}, but COMPOSE_PROJECT_NAME is {plan.stack.name}",
-            hint=f"set COMPOSE_PROJECT_NAME={name} back, then mlflow-compose down",
+            f"this stack runs {moved.was}, but {moved.now}",
+            hint=f"set {moved.back} back, then mlflow-compose down",
         )
 
 
-def check_name(plan: Plan, record: Record) -> None:
-    """Make sure that the name of a stack is the one that it was started under.
+def check_place(plan: Plan, record: Record) -> None:
+    """Make sure that name and place of a stack are those that it was started with.
 
     Raises:
-        UsageError: The stack was started under another name.
+        UsageError: The stack was started under another name, or in another place.
     """
-    if name := _old_name(plan, record):
+    if moved := _moved(plan, record):
         raise UsageError(
-            f"this stack was started as {name}, but COMPOSE_PROJECT_NAME is now {plan.stack.name}",
-            hint=f"set COMPOSE_PROJECT_NAME={name} back; for another stack, use another folder",
+            f"this stack was started {moved.was}, but {moved.now}",
+            hint=f"set {moved.back} back; for another stack, use another folder",
         )
 
 
-def _old_name(plan: Plan, record: Record) -> str:
-    """Return the previous name of a stack in Docker, empty if it has not changed."""
-    old = as_started(plan, record)
-    return old.stack.name if Change(old, plan).renamed else ""
+def _check_no_cluster(plan: Plan, record: Record) -> None:
+    """Make sure that a stack does not run in a cluster, where nothing on this machine stops it."""
+    then = started_with(record, record.started_on, plan.identity)
+    if context := then.get(CONTEXT):
+        raise UsageError(
+            f"this stack runs in the cluster of the context {context}",
+            hint="mlflow-compose down stops it first",
+        )
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Where a stack was started, what its settings say now, and what to set them back to."""
+
+    was: str
+    now: str
+    back: str
+
+
+def _moved(plan: Plan, record: Record) -> _Moved | None:
+    """Return where a stack was started if it would not be found there now."""
+    change = Change(as_started(plan, record), plan)
+    if not (change.renamed or change.relocated):
+        return None
+    place = change.old.stack.site.namespace
+    is_named = change.renamed or place is None
+    own = {name.upper() for name in (PROJECT, *plan.target.places)}
+    names = {name: values for name, values in change.names.items() if name in own}
+    return _Moved(
+        f"as {change.old.stack.name}" if is_named else f"in {place}",
+        " and ".join(f"{name} is now {new or 'empty'}" for name, (_, new) in names.items()),
+        " ".join(f"{name}={old}" for name, (old, _) in names.items()),
+    )
 
 
 def _text(value: object) -> str:

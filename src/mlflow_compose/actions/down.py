@@ -65,4 +65,6 @@ def what_is_lost(engine: Engine) -> str:
     *others, last = stack.own_data or ("",)
     own = f"{', '.join(others)} and {last}" if others else last
     more = f", and the older data in {' and '.join(old)}" if old else ""
-    return f"Delete {f'all {own}' if own else 'the volumes'} of the stack {stack.name}{more}?"
+    place = f" in {stack.site.namespace}" if stack.site.namespace else ""
+    what = f"all {own}" if own else "the volumes"
+    return f"Delete {what} of the stack {stack.name}{place}{more}?"

@@ -34,7 +34,7 @@ def remove(ctx: typer.Context) -> None:
 
     context = context_of(ctx)
     with context.locked():
-        result = remove_service(context.chosen_plan())
+        result = remove_service(context.chosen_plan(only_here=True))
     context.show(result)
 
 
@@ -44,4 +44,4 @@ def status(ctx: typer.Context) -> None:
     from mlflow_compose.actions.boot import service_status
 
     context = context_of(ctx)
-    context.show(service_status(context.chosen_plan()))
+    context.show(service_status(context.chosen_plan(only_here=True)))

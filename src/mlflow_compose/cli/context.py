@@ -27,6 +27,8 @@ WaitTimeout = Annotated[
 # Commands that change what is in a cluster, which must then be the right one; and the answer of a
 # user who does not want to be asked.
 AGREES, ALWAYS = ("up", "down"), "--yes"
+# Commands that start something in the cluster of a stack, which was chosen before.
+NEEDS_CHOICE = ("verify", "sql", "user", "workspace")
 # Commands that an interrupted restore or upgrade does not keep from working: they end it.
 ENDS_A_RESTORE = ("up", "restore", "reset", "down")
 ENDS_AN_UPGRADE = ("up", "upgrade", "down")
@@ -57,9 +59,15 @@ class Context:
             check_supports(wanted, self.command)
         return load_plan(loaded, paths, self.environ, target or chosen, folder)
 
-    def chosen_plan(self, engine: str | None = None) -> "Plan":
-        """Plan the stack for an engine that is available on this machine."""
-        from mlflow_compose.actions import check_name, load_plan, read_settings, started_with
+    def chosen_plan(self, engine: str | None = None, *, only_here: bool = False) -> "Plan":
+        """Plan the stack for an engine that is available on this machine.
+
+        Args:
+            engine: Engine to use instead of the stack's.
+            only_here: Whether the command only concerns files of this machine, which may be left
+                from another engine.
+        """
+        from mlflow_compose.actions import check_place, load_plan, read_settings, started_with
         from mlflow_compose.engines import check_supports, choose, locate
         from mlflow_compose.identity import load_identity
         from mlflow_compose.record import read_record
@@ -76,6 +84,10 @@ class Context:
         others = ", ".join(name for name in record.places if name != choice.engine)
         if others and starts:
             self.console.note(f"engine {choice.engine}: the stack's data on {others} is not shown")
+        if only_here:
+            return load_plan(
+                loaded, paths, self.environ, target_of(choice.engine), identity=identity
+            )
         check_supports(choice.engine, self.command)
         known = started_with(record, choice.engine, identity)
         located = locate(choice.engine, loaded.settings, known, self.environ)
@@ -85,7 +97,7 @@ class Context:
         target = target_of(choice.engine)
         plan = load_plan(loaded, paths, self.environ, target, identity=identity)
         if not starts:
-            check_name(plan, record)
+            check_place(plan, record)
         return plan
 
     def engine(self, plan: "Plan") -> "Engine":
@@ -131,6 +143,11 @@ class Context:
         self.chosen_plan(engine)
 
     def _agree(self, question: str, answer: str) -> None:
+        if question and self.command in NEEDS_CHOICE:
+            raise UsageError(
+                f"this stack has no cluster yet: {answer} is only kubectl's current context",
+                hint=f"mlflow-compose up starts it there; or set {answer} in .env",
+            )
         if not question or self.command not in AGREES or self.agreed in {question, ALWAYS}:
             return
         if self.agreed:

@@ -17,11 +17,12 @@ OnlyOf = Annotated[
 
 def schedule(context: Context, every: str, keep: int | None, options: list[str]) -> NoReturn:
     """Let systemd or cron take backups with these options."""
-    from mlflow_compose.actions.schedule import schedule_backups
+    from mlflow_compose.actions.schedule import NEVER, schedule_backups
 
     kept = [f"--keep={keep}"] if keep else []
     with context.locked():
-        result = schedule_backups(context.chosen_plan(), every, [*kept, *options])
+        plan = context.chosen_plan(only_here=every == NEVER)
+        result = schedule_backups(plan, every, [*kept, *options])
     context.show(result)
 
 

@@ -22,6 +22,11 @@ class Namespace:
     name: str
     release: str
 
+    def __str__(self) -> str:
+        """Return it in words."""
+        context = f" of the context {self.context}" if self.context else ""
+        return f"the namespace {self.name}{context}"
+
     @property
     def options(self) -> tuple[str, ...]:
         """Options with which kubectl finds it."""
