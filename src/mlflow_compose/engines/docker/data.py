@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow_compose.engines.container_settings import REFUSED_TEXT, impossible_user, own_hosts
 from mlflow_compose.engines.data_paths import (
     NOTE,
     OTHER_FOLDER,
@@ -15,13 +16,10 @@ from mlflow_compose.engines.data_paths import (
 from mlflow_compose.engines.ownership import check_claim, claim
 from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import PROVIDERS, Provider, Stack
-from mlflow_compose.stack.components.postgres import NAME as POSTGRES
 from mlflow_compose.stack.site import THIS_MACHINE
 
 # Entries that an empty disk may have.
 EMPTY = frozenset({"lost+found", NOTE})
-# initdb, which creates the image's first user, rejects them (and with `"` prints the password).
-REFUSED = frozenset("\"$'\\")
 
 
 def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
@@ -55,13 +53,12 @@ def check(stack: Stack, folder: Path, volumes: Collection[str]) -> None:
 
 def check_hosts(stack: Stack) -> None:
     """Make sure that no setting points a container to itself."""
-    for name, host in stack.site.servers.items():
-        if host in {"localhost", "::1"} or host.startswith("127."):
-            raise SettingsError(
-                f"{name} must not be {host} with Docker: that is the container itself",
-                hint=f"{name}={THIS_MACHINE} is this machine; the server must not only listen on "
-                "loopback",
-            )
+    for name, host in own_hosts(stack):
+        raise SettingsError(
+            f"{name} must not be {host} with Docker: that is the container itself",
+            hint=f"{name}={THIS_MACHINE} is this machine; the server must not only listen on "
+            "loopback",
+        )
 
 
 def claim_folders(stack: Stack, folder: Path) -> None:
@@ -76,10 +73,9 @@ def claim_folders(stack: Stack, folder: Path) -> None:
 
 def check_user(stack: Stack) -> None:
     """Make sure that PostgreSQL's image can create the database user."""
-    user = stack.service(POSTGRES).environment["POSTGRES_USER"] if stack.has(POSTGRES) else ""
-    if REFUSED.intersection(user):
+    if user := impossible_user(stack):
         raise EngineError(
-            f"PG_USER must not contain any of {' '.join(sorted(REFUSED))} with Docker: "
+            f"PG_USER must not contain any of {REFUSED_TEXT} with Docker: "
             f"PostgreSQL's image cannot create the user {user}",
             hint="set another PG_USER in .env",
         )

@@ -1,11 +1,33 @@
-"""Volume claims of a stack: which S3 server wrote the data in them."""
+"""What must be true before a stack starts on its data: settings, and who wrote the volumes."""
 
+from mlflow_compose.engines.container_settings import REFUSED_TEXT, impossible_user, own_hosts
 from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
-from mlflow_compose.errors import EngineError
+from mlflow_compose.errors import EngineError, SettingsError
+from mlflow_compose.stack import Stack
 
 # All S3 servers use the same claim, and none reads the data of another.
 CLAIM, LABEL = "s3-data", "mlflow-compose.provider"
 ESCAPED = LABEL.replace(".", r"\.")
+
+
+def check_settings(stack: Stack) -> None:
+    """Make sure that pods can use the settings of the database and of the servers elsewhere.
+
+    Raises:
+        SettingsError: A setting points a pod to itself.
+        EngineError: PG_USER is not possible.
+    """
+    for name, host in own_hosts(stack):
+        raise SettingsError(
+            f"{name} must not be {host} in a cluster: that is the pod itself",
+            hint=f"set {name} to an address that the cluster's machines reach",
+        )
+    if user := impossible_user(stack):
+        raise EngineError(
+            f"PG_USER must not contain any of {REFUSED_TEXT} in a cluster: PostgreSQL's image "
+            f"cannot create the user {user}",
+            hint="set another PG_USER in .env",
+        )
 
 
 def check_format(cluster: Cluster) -> None:
