@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import typer
 
@@ -20,11 +22,11 @@ from mlflow_compose.cli.run import run
 from mlflow_compose.connect import client_environment
 from mlflow_compose.engines import Access
 from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.kubernetes import forward
 from mlflow_compose.engines.kubernetes.availability import problem
 from mlflow_compose.engines.kubernetes.cluster import Cluster, reason_of
 from mlflow_compose.engines.kubernetes.contexts import locate
 from mlflow_compose.engines.kubernetes.engine import KubernetesEngine
-from mlflow_compose.engines.kubernetes.forward import is_forward
 from mlflow_compose.engines.kubernetes.images import Node, is_on, loader_of
 from mlflow_compose.engines.kubernetes.install import unlock, upgrade
 from mlflow_compose.engines.kubernetes.ownership import Item, Release, check
@@ -217,23 +219,67 @@ def test_an_image_must_be_on_all_machines() -> None:
     assert not is_on([], "x:1")
 
 
+FORWARD = "port-forward service/mlflow 5000:5000"
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("kubectl --context lab --namespace mlflow port-forward service/mlflow 5000:5000", True),
-        ("/bin/kubectl --context=lab --namespace=mlflow port-forward service/mlflow 5000:1", True),
-        ("kubectl --context lab --namespace other port-forward service/mlflow 5000:5000", False),
-        ("kubectl --context lab --namespace mlflow port-forward service/mlflow 5001:5000", False),
-        ("python --context lab --namespace mlflow port-forward service/mlflow 5000:5000", False),
+        (f"kubectl --context lab --namespace mlflow {FORWARD}", True),
+        (f"/bin/kubectl --context=lab --namespace=mlflow {FORWARD} --address=127.0.0.1", True),
+        (f"C:\\bin\\kubectl.exe --context lab -n mlflow {FORWARD}", True),
+        ("kubectl port-forward --context lab -nmlflow svc/mlflow 5000:5000 9000:9000", True),
+        (f"kubectl --namespace mlflow {FORWARD}", True),
+        (f"kubectl --context lab --namespace other {FORWARD}", False),
+        (f"kubectl --context other --namespace mlflow {FORWARD}", False),
+        (f"kubectl --context other --namespace mlflow {FORWARD} --pod-running-timeout lab", False),
+        (f"kubectl --context lab --namespace other {FORWARD} mlflow", False),
+        (f"kubectl --context lab {FORWARD}", False),
+        ("kubectl --context lab -n mlflow port-forward service/mlflow 5001:5000", False),
+        ("kubectl --context lab -n mlflow port-forward service/mlflow 5000:8080", False),
+        ("kubectl --context lab -n mlflow port-forward service/other 5000:5000", False),
+        ("kubectl --context lab -n mlflow port-forward pod/mlflow 5000:5000", False),
+        (f"kubectl --context lab -n mlflow --kubeconfig /tmp/other {FORWARD}", False),
+        (f"kubectl --context lab -n mlflow --address 192.0.2.1 {FORWARD}", False),
+        (f"kubectl-trap --context lab --namespace mlflow {FORWARD}", False),
+        (f"python --context lab --namespace mlflow {FORWARD}", False),
+        ("kubectl", False),
     ],
 )
 def test_only_a_port_forward_to_the_stack_must_count_as_its_port(
     command: str,
     expected: bool,  # noqa: FBT001 - parameters of the test
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = cluster_stack().site.namespace
-    assert place
-    assert is_forward(command.split(), place, 5000) == expected
+    """Whatever else listens there would be sent a login."""
+    monkeypatch.setattr(forward, "current", lambda _: "lab")
+    found = cluster()
+    port = next(each for _, each in found.stack.ports if each.name == "mlflow")
+    assert forward.is_forward(command.split(), found, "mlflow", port) == expected
+
+
+def test_a_port_forward_to_the_current_context_must_not_count_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forward, "current", lambda _: "production")
+    found = cluster()
+    port = next(each for _, each in found.stack.ports if each.name == "mlflow")
+    words = f"kubectl --namespace mlflow {FORWARD}".split()
+    assert not forward.is_forward(words, found, "mlflow", port)
+
+
+def test_a_port_forward_of_another_user_must_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone on this machine can give a process any command line."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+        found = cluster(MLFLOW_PORT=str(number))
+        port = next(each for _, each in found.stack.ports if each.name == "mlflow")
+        words = f"kubectl --context lab -n mlflow port-forward svc/mlflow {number}:{port.target}"
+        monkeypatch.setattr(psutil.Process, "cmdline", lambda _: words.split())
+        assert forward.forwards(found, "mlflow", port)
+        users = iter(["ada", "eve"])
+        monkeypatch.setattr(psutil.Process, "username", lambda _: next(users))
+        assert not forward.forwards(found, "mlflow", port)
 
 
 def test_only_the_ports_that_clients_need_must_be_used() -> None:

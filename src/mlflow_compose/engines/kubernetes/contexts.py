@@ -46,7 +46,12 @@ def locate(
         return Located()
     if context := str(started_in.get(CONTEXT, "")):
         return Located({"kube_context": context})
-    context = _current(environ)
+    check_programs(environ, KUBECTL)
+    if not (context := current(environ)):
+        raise EngineError(
+            "kubectl has no current context, so there is no cluster to use",
+            hint=f"set {CONTEXT} in .env; kubectl config get-contexts lists contexts",
+        )
     return Located(
         {"kube_context": context},
         f"Use the cluster of kubectl's current context {context}, namespace "
@@ -55,8 +60,8 @@ def locate(
     )
 
 
-def _current(environ: Mapping[str, str]) -> str:
-    check_programs(environ, KUBECTL)
+def current(environ: Mapping[str, str]) -> str:
+    """Return kubectl's current context, empty if it has none."""
     done = subprocess.run(  # noqa: S603 - a list from this package
         [KUBECTL, "config", "current-context"],
         env=dict(environ),
@@ -64,9 +69,4 @@ def _current(environ: Mapping[str, str]) -> str:
         capture_output=True,
         check=False,
     )
-    if found := done.stdout.decode(errors="replace").strip():
-        return found
-    raise EngineError(
-        "kubectl has no current context, so there is no cluster to use",
-        hint=f"set {CONTEXT} in .env; kubectl config get-contexts lists contexts",
-    )
+    return done.stdout.decode(errors="replace").strip()

@@ -1,17 +1,25 @@
 """Make a service of the cluster reachable on this machine, with `kubectl port-forward`."""
 
+import argparse
+import re
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
+from typing import NoReturn
 
 from mlflow_compose.engines.kubernetes.cluster import KUBECTL, Cluster
+from mlflow_compose.engines.kubernetes.contexts import current
 from mlflow_compose.engines.process import end
-from mlflow_compose.stack import Namespace
-from mlflow_compose.stack.site import LOOPBACK
+from mlflow_compose.stack import PublishedPort
+from mlflow_compose.stack.site import EVERY_ADDRESS, LOOPBACK
 
 LISTENS = b"Forwarding from"
+PROGRAMS = frozenset({KUBECTL, f"{KUBECTL}.exe"})
+# What kubectl calls a Service, and addresses that include this machine's own.
+KINDS = frozenset({"service", "services", "svc"})
+ADDRESSES = frozenset({LOOPBACK, "localhost", EVERY_ADDRESS})
 # Otherwise kubectl waits a minute for a pod that runs.
 RUNS_WITHIN = "--pod-running-timeout=10s"
 # Seconds until a port that is being forwarded is, and between two attempts.
@@ -105,19 +113,53 @@ def forwarded(cluster: Cluster, wanted: Sequence[tuple[str, int, int]]) -> Itera
             each.close()
 
 
-def forwards(place: Namespace, port: int) -> bool:
-    """Tell whether a kubectl that the user started forwards a port to a stack."""
-    return any(is_forward(command, place, port) for command in _listening(port))
-
-
-def is_forward(command: Sequence[str], place: Namespace, port: int) -> bool:
-    """Tell whether a command forwards a port of this machine to a stack."""
-    words = [part for word in command for part in word.split("=", 1)]
-    return (
-        words[0].rsplit("/", 1)[-1].startswith(KUBECTL)
-        and {"port-forward", place.context, place.name} <= {*words}
-        and any(word.startswith(f"{port}:") for word in words)
+def forwards(cluster: Cluster, service: str, port: PublishedPort) -> bool:
+    """Tell whether a kubectl that the user started makes the port of a service reachable."""
+    return any(
+        is_forward(command, cluster, service, port) for command in _listening(port.published)
     )
+
+
+def is_forward(command: Sequence[str], cluster: Cluster, service: str, port: PublishedPort) -> bool:
+    """Tell whether a command makes the port of a service reachable on this machine.
+
+    Anything else that listens there could be sent a login.
+    """
+    program, *words = command
+    if re.split(r"[/\\]", program)[-1] not in PROGRAMS:
+        return False
+    try:
+        found = _parser().parse_intermixed_args(words)
+    except (ValueError, argparse.ArgumentError):
+        return False
+    kind, _, name = found.target.partition("/")
+    return (
+        (found.verb, found.namespace) == ("port-forward", cluster.place.name)
+        and (kind in KINDS and name == service)
+        and f"{port.published}:{port.target}" in found.ports
+        and bool({*found.address.split(",")} & ADDRESSES)
+        and (found.context or current(cluster.environment)) == cluster.place.context
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser of kubectl's options that knows those that do not lead to another cluster."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an error: without this, the program ends."""
+        raise ValueError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--context", default="")
+    parser.add_argument("-n", "--namespace", default="")
+    parser.add_argument("--address", default=LOOPBACK)
+    parser.add_argument("--pod-running-timeout")
+    parser.add_argument("verb")
+    parser.add_argument("target")
+    parser.add_argument("ports", nargs="+")
+    return parser
 
 
 def _answers(port: int) -> bool:
@@ -131,12 +173,15 @@ def _answers(port: int) -> bool:
 
 
 def _listening(port: int) -> Iterator[Sequence[str]]:
-    """Yield the command lines of processes that listen on a port, as far as this user sees them."""
+    """Yield the command lines of this user's processes that listen on a port."""
     import psutil
 
+    own = psutil.Process().username()
     with suppress(psutil.AccessDenied):
         for found in psutil.net_connections(kind="tcp"):
             is_it = found.status == psutil.CONN_LISTEN and found.laddr and found.laddr.port == port
             if is_it and found.pid:
                 with suppress(psutil.Error):
-                    yield psutil.Process(found.pid).cmdline() or [""]
+                    process = psutil.Process(found.pid)
+                    if process.username() == own:
+                        yield process.cmdline() or [""]
