@@ -38,7 +38,7 @@ def down(
         kept = f"; the data in {' and '.join(external)} is kept" if external else ""
         message += f"; the volumes were deleted{kept}{f'; {outside}' if outside else ''}"
     elif before:
-        message += f"; the data is kept, {again}"
+        message += f"; the data is kept, {again}{f'; {outside}' if outside else ''}"
     return Result(Stopped(engine.stack.name, volumes), [message])
 
 

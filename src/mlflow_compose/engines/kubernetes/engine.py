@@ -1,7 +1,7 @@
 """The engine for a Kubernetes cluster: each method asks kubectl or helm."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import IO
 
@@ -16,19 +16,19 @@ from mlflow_compose.engines.kubernetes import (
     install,
     logs,
     ownership,
+    removal,
     resources,
 )
 from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, TIMEOUT, Cluster
+from mlflow_compose.engines.kubernetes.install import ENDS_WITHIN
 from mlflow_compose.engines.kubernetes.one_off import attach_once, run_once
 from mlflow_compose.engines.kubernetes.watch import Watch
 from mlflow_compose.engines.removed import Removed
-from mlflow_compose.errors import EngineError, ServiceError
+from mlflow_compose.errors import EngineError, MlflowComposeError, ServiceError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Namespace, PublishedPort, Stack
 
-# Seconds in which the pods of a stack must have ended: MLflow's finish the requests that they have.
-ENDS_WITHIN = 660
 DIRECT = "direct"
 
 
@@ -61,8 +61,9 @@ class KubernetesEngine:
         ownership.check(self._cluster, items, ownership.release(self._cluster))
 
     def check_data(self, *, start_empty: bool = False, held: Collection[str] = ()) -> None:
-        """Make sure that the S3 server can read its data; other data is only in volumes."""
+        """Make sure that pods can use the settings, and that the S3 server can read its data."""
         del held, start_empty
+        claims.check_settings(self.stack)
         claims.check_format(self._cluster)
 
     def data_folders(self) -> tuple[str, ...]:
@@ -82,45 +83,28 @@ class KubernetesEngine:
         del without  # The chart has no services that the stack works without.
         cluster = self._cluster
         install.unlock(cluster, ownership.release(cluster), progress)
-        watch = Watch(cluster, progress, wait_timeout, resources.read(cluster))
+        before = resources.read(cluster)
+        removal.delete_left_over(cluster, before)
+        watch = Watch(cluster, progress, wait_timeout, before)
         command = install.upgrade(cluster, self._folder, wait_timeout)
         progress.command(command)
         names = ", ".join(service.name for service in self.stack.services)
         try:
             with progress.step(f"Starting {names}"):
                 watch.follow(command)
-        finally:
-            claims.mark_format(cluster)
+        except BaseException:
+            # It is about what went wrong first, which is what the user has to know.
+            with suppress(MlflowComposeError):
+                claims.mark_format(cluster)
+            raise
+        claims.mark_format(cluster)
         found = ownership.release(cluster)
         install.delete_old_jobs(cluster, found.revision if found else 0)
         return ()
 
     def stop(self, progress: Progress, *, volumes: bool) -> str:
         """Uninstall the chart and delete the Secrets; with `volumes`, the volume claims too."""
-        cluster, release = self._cluster, self._place.release
-        options = ("--wait", f"--timeout={ENDS_WITHIN}s")
-        uninstall = cluster.helm("uninstall", release, *options)
-        if is_installed := ownership.release(cluster) is not None:
-            progress.command(uninstall)
-        with progress.step("Stopping"):
-            if is_installed:
-                cluster.do(uninstall)
-            install.delete_old_jobs(cluster, 0)
-            # helm waits for workloads, and not for their pods, which use the claims.
-            waits = ("pods", cluster.selector, "--for=delete", f"--timeout={ENDS_WITHIN}s")
-            cluster.do(cluster.kubectl("wait", *waits))
-        # Nothing in the cluster reads them now, and `up` creates them again.
-        self._delete("secrets", progress)
-        return self._delete_claims(progress) if volumes else ""
-
-    def _delete(self, kind: str, progress: Progress) -> None:
-        """Delete all objects of a kind that carry the stack's id."""
-        progress.command(command := self._cluster.kubectl("delete", kind, self._cluster.selector))
-        self._cluster.do([*command, "--ignore-not-found"])
-
-    def _delete_claims(self, progress: Progress) -> str:
-        self._delete("persistentvolumeclaims", progress)
-        return f"the namespace {self._place.name} is kept"
+        return removal.remove(self._cluster, progress, volumes=volumes)
 
     def stop_service(self, name: str) -> None:
         """Stop the pods of a service, which the next start starts again."""
@@ -200,7 +184,7 @@ class KubernetesEngine:
             (port.name, port.published, port.target)
             for port in self._ports
             # A kubectl that the user started does the same.
-            if not forward.forwards(self._place, port.published)
+            if not forward.forwards(self._cluster, port.name, port)
         ]
         with forward.forwarded(self._cluster, wanted) as self._forwards:
             yield
@@ -224,7 +208,11 @@ class KubernetesEngine:
         """Tell whether a port of this machine leads to the stack right now."""
         if any(each.port == port for each in self._forwards):
             return any(each.port == port and each.listens for each in self._forwards)
-        return forward.forwards(self._place, port)
+        return any(
+            forward.forwards(self._cluster, service.name, each)
+            for service, each in self.stack.ports
+            if each.published == port
+        )
 
     def owner_of(self, port: int) -> str | None:
         """Return None: ports are held by processes, which the caller looks up."""

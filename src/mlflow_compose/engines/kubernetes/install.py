@@ -13,8 +13,10 @@ SECRETS = f"{SECRETS_DIR}/secrets.yaml"
 OVERRIDE = "values.override.yaml"
 # Who sets the fields of Secrets, as Kubernetes records it.
 MANAGER = "--field-manager=mlflow-compose"
-# Prefix of its states while helm is at work.
-PENDING = "pending-"
+# Prefix of its states while helm is at work on a change, and its state during a removal.
+PENDING, UNINSTALLING = "pending-", "uninstalling"
+# Seconds in which the pods of a stack must have ended: MLflow's finish the requests that they have.
+ENDS_WITHIN = 660
 
 
 def create_namespace(cluster: Cluster, progress: Progress) -> None:
@@ -57,6 +59,12 @@ def upgrade(cluster: Cluster, folder: Path, wait_timeout: float) -> list[str]:
     )
 
 
+def uninstall(cluster: Cluster) -> list[str]:
+    """Return the command that removes the release."""
+    options = ("--wait", f"--timeout={ENDS_WITHIN}s")
+    return cluster.helm("uninstall", cluster.place.release, *options)
+
+
 def template(cluster: Cluster, folder: Path, name: str) -> list[str]:
     """Return the command that prints one of the chart's manifests."""
     shown = ("--show-only", f"templates/{name}.yaml")
@@ -64,11 +72,15 @@ def template(cluster: Cluster, folder: Path, name: str) -> list[str]:
 
 
 def unlock(cluster: Cluster, found: Release | None, progress: Progress) -> None:
-    """Forget a change of the release that was interrupted, because helm refuses any other one.
+    """Finish a removal of the release that was interrupted, and forget such a change.
 
-    The next one gets its number, and so the names of its jobs, which cannot be changed. A rollback
-    would change those of the revision before, which is refused as well.
+    helm refuses any other change until then. The next one gets the number of the forgotten one, and
+    so the names of its jobs, which cannot be changed. A rollback would change those of the revision
+    before, which is refused as well.
     """
+    if found and found.status == UNINSTALLING:
+        progress.command(command := uninstall(cluster))
+        cluster.do(command)
     if found is None or not found.status.startswith(PENDING):
         return
     record = f"sh.helm.release.v1.{cluster.place.release}.v{found.revision}"
