@@ -136,7 +136,7 @@ def test_the_versions_must_be_those_of_the_tool_and_of_mlflow() -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("mlflow.replicas=0", "at '/mlflow/replicas': minimum: got 0, want 1"),
+        ("mlflow.replicas=-1", "at '/mlflow/replicas': minimum: got -1, want 0"),
         ("mlflow.replica=2", "at '/mlflow': additional properties 'replica' not allowed"),
         ("mlflow.env.NUMBER=1", "at '/mlflow/env/NUMBER': got number, want string"),
         ("mlflow.user=0", "at '/mlflow/user': minimum: got 0, want 1"),

@@ -45,13 +45,12 @@ from tests.unit.samples import IDENTITY, built, env_text, settings
 SUPPORTED = {
     *("up", "down", "status", "logs", "verify", "env", "open", "sql", "user", "workspace"),
     *("init", "render", "config", "plan", "diagram", "example", "completion", "load"),
-    *("snapshots", "bundle"),
+    *("snapshots", "bundle", "migrate-store"),
 }
 ARGUMENTS = {
     "restore": ["one", "--yes"],
     "reset": ["--yes"],
     "import": ["mlruns"],
-    "migrate-store": ["--to", "provider=versitygw"],
     "serve": ["wine@champion"],
     "service": ["install"],
     "class": ["up"],

@@ -6,6 +6,7 @@ command needs its modules.
 """
 
 from mlflow_compose.actions.changed import check_place, started_with
+from mlflow_compose.actions.cluster_plan import plan_cluster_move
 from mlflow_compose.actions.connect import env, open_url, write_check
 from mlflow_compose.actions.diagram import diagram
 from mlflow_compose.actions.down import down, what_is_lost
@@ -18,6 +19,7 @@ from mlflow_compose.actions.ongoing import ongoing_migration
 from mlflow_compose.actions.plan import Plan, load_plan, read_settings
 from mlflow_compose.actions.prune import prune, unused
 from mlflow_compose.actions.settings import config, list_settings
+from mlflow_compose.actions.to_cluster import move_to_cluster
 
 __all__ = [
     "MigrationPlan",
@@ -35,8 +37,10 @@ __all__ = [
     "load_plan",
     "logs",
     "migrate_store",
+    "move_to_cluster",
     "ongoing_migration",
     "open_url",
+    "plan_cluster_move",
     "plan_migration",
     "prove",
     "prune",

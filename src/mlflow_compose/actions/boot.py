@@ -92,6 +92,14 @@ def _in_cluster(plan: Plan) -> Result:
     return _result(plan, path, detail, at_boot=None)
 
 
+def installed_unit(plan: Plan) -> Path | None:
+    """Return the unit that starts a stack at boot by this tool, None if there is none."""
+    if plan.target.daemon:
+        return None
+    _, _, path = _unit(plan)
+    return path if path.exists() else None
+
+
 def _unit(plan: Plan) -> tuple[Manager, Unit, Path]:
     manager = own_manager(plan.environ)
     unit = Unit(

@@ -14,7 +14,7 @@ from mlflow_compose.machine import free_port
 from mlflow_compose.settings import belongs_to_store, changed_names
 from mlflow_compose.settings.envfile import parse, read
 from mlflow_compose.settings.load import ENVIRONMENT, resolve
-from mlflow_compose.stack import LOCAL_PROVIDERS, migration, needs_docker
+from mlflow_compose.stack import KUBERNETES, LOCAL_PROVIDERS, migration, needs_docker
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ def plan_migration(
         SettingsError: The new stack's settings are wrong.
     """
     check_key(old)
+    if old.stack.site.engine == KUBERNETES:
+        raise UsageError(
+            "the stores of a stack in a cluster cannot be moved",
+            hint="docs/how-to/kubernetes.md shows what works in a cluster",
+        )
     settings, env_file = old.loaded.settings, old.paths.env_file
     wanted = {name: value for kind in to for name, value in changes(kind, settings).items()}
     wanted |= _read_more(more) if more else {}

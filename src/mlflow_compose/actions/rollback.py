@@ -1,7 +1,10 @@
 """Undo a migration before MLflow has run on the new stores."""
 
-from mlflow_compose.actions.migration_plan import MigrationPlan
+from typing import Protocol
+
+from mlflow_compose.actions.envfile import EnvChange
 from mlflow_compose.actions.ongoing import mark, unmark
+from mlflow_compose.actions.plan import Plan
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import MlflowComposeError
 from mlflow_compose.render import write
@@ -11,8 +14,20 @@ from mlflow_compose.result import Progress
 TRIES = 3
 
 
+class Undoable(Protocol):
+    """What is needed to undo a migration: the stack before it, and the change of its env file."""
+
+    @property
+    def old(self) -> Plan:
+        """The stack before the migration."""
+
+    @property
+    def env(self) -> EnvChange:
+        """Change of the env file."""
+
+
 def roll_back(
-    move: MigrationPlan,
+    move: Undoable,
     engine: Engine,
     progress: Progress,
     wait_timeout: float,
@@ -36,7 +51,7 @@ def roll_back(
 
 
 def _roll_back(
-    move: MigrationPlan,
+    move: Undoable,
     engine: Engine,
     progress: Progress,
     wait_timeout: float,

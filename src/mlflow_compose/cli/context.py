@@ -26,7 +26,7 @@ WaitTimeout = Annotated[
 ]
 # Commands that change what is in a cluster, which must then be the right one; and the answer of a
 # user who does not want to be asked.
-AGREES, ALWAYS = ("up", "down"), "--yes"
+AGREES, ALWAYS = ("up", "down", "migrate-store"), "--yes"
 # Commands that start something in the cluster of a stack, which was chosen before.
 NEEDS_CHOICE = ("verify", "sql", "user", "workspace")
 # Commands that an interrupted restore or upgrade does not keep from working: they end it.

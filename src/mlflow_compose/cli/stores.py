@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlflow_compose.actions import Plan
 
 app = typer.Typer()
+# The value of --to that names no store.
+KUBERNETES = "kubernetes"
 
 
 @app.command(
@@ -24,7 +26,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
         list[str] | None,
         typer.Option(
             metavar="STORE",
-            help="New store: provider=NAME, s3=URL, s3=aws or postgres=HOST[:PORT].",
+            help="New store: provider=NAME, s3=URL, s3=aws or postgres=HOST[:PORT]; or kubernetes.",
         ),
     ] = None,
     settings: Annotated[
@@ -41,7 +43,7 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     wait_timeout: WaitTimeout = 180,
 ) -> None:
-    """Move the data to another S3 server or to PostgreSQL.
+    """Move the data to another S3 server, to PostgreSQL, or the whole stack into a cluster.
 
     MLflow is unavailable during the migration. The old data is kept until you run --prune.
     """
@@ -52,9 +54,31 @@ def migrate_store(  # noqa: PLR0913, PLR0917 - options
     context = context_of(ctx)
     if prune:
         _prune(context, yes=yes)
+    if to == [KUBERNETES]:
+        _to_cluster(context, settings, wait_timeout, yes=yes)
     with context.locked():
         move = actions.plan_migration(context.chosen_plan(), to or [], settings, context.environ)
         result = actions.migrate_store(
+            move, context.engine, context.console, wait_timeout=wait_timeout
+        )
+    context.show(result)
+
+
+def _to_cluster(
+    context: Context, settings: Path | None, wait_timeout: float, *, yes: bool
+) -> NoReturn:
+    from mlflow_compose import actions
+
+    if settings:
+        raise UsageError(
+            f"--settings cannot be combined with --to {KUBERNETES}",
+            hint="set in .env what the stack needs there, then run the command without it",
+        )
+    context.agree(KUBERNETES, yes=yes)
+    with context.locked():
+        old, located = context.chosen_plan(), context.chosen_plan(KUBERNETES)
+        move = actions.plan_cluster_move(old, located, context.environ)
+        result = actions.move_to_cluster(
             move, context.engine, context.console, wait_timeout=wait_timeout
         )
     context.show(result)

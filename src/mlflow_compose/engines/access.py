@@ -1,6 +1,6 @@
 """How users of this machine reach a stack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,10 +24,13 @@ class Access:
 class Reachable(Protocol):
     """What every engine knows about the way to its stack."""
 
-    def reachable(self) -> AbstractContextManager[None]:
-        """Make the ports of the stack reachable on this machine while the block runs.
+    def reachable(self, names: Collection[str] = ()) -> AbstractContextManager[None]:
+        """Make ports of the stack reachable on this machine while the block runs.
 
         They may be out of reach nevertheless, for example if nothing runs.
+
+        Args:
+            names: Names of the ports; by default, those that users of this machine need.
         """
 
     def access(self) -> Access:
@@ -39,8 +42,9 @@ class Published:
 
     stack: Stack
 
-    def reachable(self) -> AbstractContextManager[None]:
+    def reachable(self, names: Collection[str] = ()) -> AbstractContextManager[None]:
         """Do nothing: the ports are reachable as long as the services run."""
+        del names
         return nullcontext()
 
     def access(self) -> Access:

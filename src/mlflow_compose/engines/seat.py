@@ -127,9 +127,9 @@ class SeatEngine:
         """Return the command with which a user can delete a volume and everything in it."""
         return self.engine.removal_command(volume)
 
-    def reachable(self) -> AbstractContextManager[None]:
+    def reachable(self, names: Collection[str] = ()) -> AbstractContextManager[None]:
         """Make the ports of the class reachable on this machine while the block runs."""
-        return self.engine.reachable()
+        return self.engine.reachable(names)
 
     def access(self) -> Access:
         """Return how users of this machine reach the seat."""

@@ -17,9 +17,9 @@ from mlflow_compose.data.backup.archive import (
 from mlflow_compose.data.backup.check import Checked, check
 from mlflow_compose.data.backup.client import NotLoadedError
 from mlflow_compose.data.backup.copy import copy
-from mlflow_compose.data.backup.dump import schema_of
+from mlflow_compose.data.backup.dump import dump, schema_of
 from mlflow_compose.data.backup.fits import check_fits
-from mlflow_compose.data.backup.load import admit_admin, empty_database, load_database
+from mlflow_compose.data.backup.load import admit_admin, empty_database, load_database, load_dumped
 from mlflow_compose.data.backup.put import load_objects
 from mlflow_compose.data.backup.room import check_room
 from mlflow_compose.data.backup.snapshot import (
@@ -53,9 +53,11 @@ __all__ = [
     "check_room",
     "copy",
     "default_name",
+    "dump",
     "empty_database",
     "find",
     "load_database",
+    "load_dumped",
     "load_objects",
     "pack",
     "remove",

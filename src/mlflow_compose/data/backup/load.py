@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -39,14 +40,28 @@ def load_database(engine: Engine, snapshot: Snapshot, schema: Mapping[str, str])
     """
     database = snapshot.manifest.database
     if database.kind == POSTGRES_KIND:
-        namespace, _ = namespace_of(engine)
-        file = snapshot.folder / database.file
-        client.load_dump(engine, file, namespace, tables_of(engine))
-        _compare(database, client.row_counts(engine, namespace, database.rows))
+        load_dumped(engine, snapshot.folder, database)
     else:
         _compare(database, _replaced(engine, snapshot))
     if database.schema != schema:
         _upgrade(engine, database)
+
+
+def load_dumped(engine: Engine, folder: Path, database: Database) -> None:
+    """Replace the tables of a stack's PostgreSQL by those of a dump, and compare their rows.
+
+    Args:
+        engine: Engine of the stack, whose MLflow does not run.
+        folder: Folder of the dump.
+        database: Description of the dump.
+
+    Raises:
+        NotLoadedError: It cannot be loaded, and nothing has changed.
+        SnapshotError: It cannot be loaded, or its rows are others afterwards.
+    """
+    namespace, _ = namespace_of(engine)
+    client.load_dump(engine, folder / database.file, namespace, tables_of(engine))
+    _compare(database, client.row_counts(engine, namespace, database.rows))
 
 
 def admit_admin(engine: Engine) -> bool:

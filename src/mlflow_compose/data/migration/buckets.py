@@ -25,7 +25,9 @@ CONFLICT_HINT = (
 T = TypeVar("T")
 
 
-def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> CopiedObjects:
+def copy(
+    source: Objects, target: Objects, progress: Progress, *, own: bool, hint: str = ""
+) -> CopiedObjects:
     """Copy every object of a bucket, and compare each by its key, size and SHA-256.
 
     Identical objects in the target are not sent, so an interrupted copy can be resumed.
@@ -35,6 +37,7 @@ def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> 
         target: Bucket to copy to.
         progress: Receiver of progress.
         own: Whether the target is in a volume of the stack, which `--prune` can delete.
+        hint: What to do about different objects in the target, if `own` does not say it.
 
     Raises:
         ObjectsError: One of the servers refused a request, or did not answer.
@@ -42,7 +45,7 @@ def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> 
             after copying.
     """
     sizes = source.sizes()
-    done = _existing_copies(source, target, sizes, progress, own=own)
+    done = _existing_copies(source, target, sizes, progress, hint or _hint(own=own))
     sent = 0
     # Repeated, because clients with direct access can still write while MLflow is stopped.
     while new := [key for key in sizes if done.get(key) != sizes[key]]:
@@ -55,16 +58,24 @@ def copy(source: Objects, target: Objects, progress: Progress, *, own: bool) -> 
 
 def conflict(bucket: str, count: int, first: str, *, own: bool) -> StoreError:
     """Return the error for target objects that differ from the stack's."""
+    return _conflict(bucket, count, first, _hint(own=own))
+
+
+def _hint(*, own: bool) -> str:
+    return BUNDLED_CONFLICT_HINT if own else CONFLICT_HINT
+
+
+def _conflict(bucket: str, count: int, first: str, hint: str) -> StoreError:
     objects = "1 object" if count == 1 else f"{count} objects"
     return StoreError(
         f"the bucket {bucket} already holds {objects} with other content under keys that would "
         f"be copied, first {first}",
-        hint=BUNDLED_CONFLICT_HINT if own else CONFLICT_HINT,
+        hint=hint,
     )
 
 
 def _existing_copies(
-    source: Objects, target: Objects, sizes: Mapping[str, int], progress: Progress, *, own: bool
+    source: Objects, target: Objects, sizes: Mapping[str, int], progress: Progress, hint: str
 ) -> Mapping[str, int]:
     """Return the sizes of identical objects in the target, by key; raise if one differs."""
     existing = target.sizes()
@@ -75,7 +86,7 @@ def _existing_copies(
 
     found = _in_parallel(is_same, shared, progress, "objects that are there already")
     if differ := [key for key, same in zip(shared, found, strict=True) if not same]:
-        raise conflict(target.bucket, len(differ), differ[0], own=own)
+        raise _conflict(target.bucket, len(differ), differ[0], hint)
     return {key: sizes[key] for key in shared}
 
 

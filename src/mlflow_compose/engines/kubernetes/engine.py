@@ -80,13 +80,12 @@ class KubernetesEngine:
         self, progress: Progress, *, wait_timeout: float, without: Collection[str] = ()
     ) -> Sequence[ServiceError]:
         """Install the chart, or change what is installed, and wait until all pods are ready."""
-        del without  # The chart has no services that the stack works without.
         cluster = self._cluster
         install.unlock(cluster, ownership.release(cluster), progress)
         before = resources.read(cluster)
         removal.delete_left_over(cluster, before)
         watch = Watch(cluster, progress, wait_timeout, before)
-        command = install.upgrade(cluster, self._folder, wait_timeout)
+        command = install.upgrade(cluster, self._folder, wait_timeout, without)
         progress.command(command)
         names = ", ".join(service.name for service in self.stack.services)
         try:
@@ -178,11 +177,12 @@ class KubernetesEngine:
         return self._cluster.kubectl("delete", "persistentvolumeclaim", volume)
 
     @contextmanager
-    def reachable(self) -> Iterator[None]:
-        """Make the stack reachable on this machine while the block runs."""
+    def reachable(self, names: Collection[str] = ()) -> Iterator[None]:
+        """Make ports of the stack reachable on this machine while the block runs."""
+        chosen = [port for _, port in self.stack.ports if port.name in names] or self._ports
         wanted = [
             (port.name, port.published, port.target)
-            for port in self._ports
+            for port in chosen
             # A kubectl that the user started does the same.
             if not forward.forwards(self._cluster, port.name, port)
         ]

@@ -1,7 +1,7 @@
 """Install the chart of a stack, and end what an interrupted helm left behind."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from mlflow_compose.engines.kubernetes.cluster import STACK_LABEL, TIMEOUT, Cluster
@@ -44,8 +44,17 @@ def apply_secrets(cluster: Cluster, folder: Path, progress: Progress) -> None:
     cluster.do(cluster.kubectl("apply", *options, "--filename", path))
 
 
-def upgrade(cluster: Cluster, folder: Path, wait_timeout: float) -> list[str]:
-    """Return the command that installs the chart, or changes what is installed."""
+def upgrade(
+    cluster: Cluster, folder: Path, wait_timeout: float, without: Collection[str] = ()
+) -> list[str]:
+    """Return the command that installs the chart, or changes what is installed.
+
+    Args:
+        cluster: Namespace of the stack.
+        folder: Folder of the chart.
+        wait_timeout: Seconds until all pods must be ready.
+        without: Services that get no pods, whatever the user's values say.
+    """
     return cluster.helm(
         "upgrade",
         "--install",
@@ -53,6 +62,7 @@ def upgrade(cluster: Cluster, folder: Path, wait_timeout: float) -> list[str]:
         *_values(folder),
         # Otherwise, helm would go on using the user's values after their file was deleted.
         "--reset-values",
+        *(f"--set={name}.replicas=0" for name in without),
         "--wait",
         "--wait-for-jobs",
         f"--timeout={wait_timeout:.0f}s",

@@ -15,7 +15,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "upgrade": f"{PAGE} shows how to change MLFLOW_VERSION",
     "gc": "set gc.enabled to true in helm/values.override.yaml, then mlflow-compose up",
     "import": "import into a stack on this machine, and move that into the cluster",
-    "migrate-store": f"{PAGE} shows how data gets into a cluster",
     "serve": "serve the model on another machine, with MLFLOW_TRACKING_URI set to this stack",
     "service": "the cluster itself starts the stack again",
     "class": CLASS,
