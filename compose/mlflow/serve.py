@@ -44,10 +44,18 @@ from typing import Any, NoReturn
 # Without containers, PYTHONSAFEPATH keeps it out.
 sys.path.append(str(Path(__file__).parent))
 
+import own_folder
+
+if __name__ == "__main__":
+    # Before an import chooses one.
+    own_folder.choose()
+
 import migrate
 import mlflow.server
 import mlflow.store.db.utils
+import stop_listening
 import uvicorn
+import uvicorn.supervisors.multiprocess
 import werkzeug.security
 from mlflow.cli import cli
 from sqlalchemy import Engine, inspect
@@ -106,15 +114,25 @@ def take_turns() -> None:
 
 
 def keep_first_requests() -> None:
-    """Let a worker that ends answer the first request of each connection that it has accepted.
+    """Let a server that ends answer every request of which the connection was established.
 
-    uvicorn closes connections on which no request has arrived yet, and clients lose that request.
+    uvicorn closes connections that no worker has accepted, or on which no request has arrived yet,
+    and clients lose that request.
     """
-    shut_down = uvicorn.Server.shutdown
+    supervisor = vars(uvicorn.supervisors.multiprocess)["Multiprocess"]
+    shut_down, terminate = uvicorn.Server.shutdown, supervisor.terminate_all
 
     async def shutdown(server: uvicorn.Server, sockets: list[socket] | None = None) -> None:
-        for listening in server.servers:
-            listening.close()
+        listening = [found for each in server.servers for found in each.sockets]
+        if not Worker.is_this:
+            for found in listening:
+                stop_listening.refuse_others(found)
+            await asyncio.sleep(stop_listening.PAUSE)
+            accepted_by = time.monotonic() + stop_listening.PATIENCE
+            while any(map(stop_listening.waiting, listening)) and time.monotonic() < accepted_by:
+                await asyncio.sleep(stop_listening.LOOK_EVERY)
+        for each in server.servers:
+            each.close()
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and any(
             getattr(connection, "cycle", connection) is None
@@ -123,7 +141,15 @@ def keep_first_requests() -> None:
             await asyncio.sleep(0.01)
         await shut_down(server, sockets)
 
+    def terminate_all(workers: uvicorn.supervisors.Multiprocess) -> None:
+        for listening in workers.sockets:
+            stop_listening.refuse_others(listening)
+        for listening in workers.sockets:
+            stop_listening.wait_until_accepted(listening)
+        terminate(workers)
+
     vars(uvicorn.server)["Server"].shutdown = shutdown
+    supervisor.terminate_all = terminate_all
 
 
 def remember_passwords() -> None:
@@ -199,10 +225,17 @@ def share_with_workers() -> None:
 
 
 class Worker(ForkProcess):
-    """A worker of uvicorn, forked from this process."""
+    """A worker of uvicorn, forked from this process.
+
+    Attributes:
+        is_this: Whether this process is one.
+    """
+
+    is_this = False
 
     def run(self) -> None:
         """Serve until the supervisor ends it, or until it needs too much memory."""
+        Worker.is_this = True
         for number in (signal.SIGINT, signal.SIGTERM):
             # Until uvicorn sets its own, those of the supervisor would only be put in its queue.
             signal.signal(number, signal.SIG_DFL)

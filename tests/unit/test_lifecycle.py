@@ -299,6 +299,7 @@ def test_status_must_show_the_state_and_address_of_each_service(tmp_path: Path) 
         "ports": ["127.0.0.1:9000"],
         "since": "2026-11-28T07:05:09+00:00",
         "restarts": 0,
+        "replica": None,
     }
     assert as_json(result.data)["urls"] == {
         "mlflow": "http://127.0.0.1:15000",

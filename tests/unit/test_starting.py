@@ -80,7 +80,7 @@ def test_only_restarts_during_this_start_must_count(
     before: tuple[ServiceStatus, ...], now: int, count: int
 ) -> None:
     """Earlier restarts do not count, and a new container counts from zero."""
-    assert restarts(before, (mlflow(restarts=now),)) == {"mlflow": count}
+    assert restarts(before, (mlflow(restarts=now),)) == {"mlflow-1": count}
 
 
 def test_a_server_that_keeps_exiting_must_fail_the_start_at_once() -> None:

@@ -240,6 +240,7 @@ def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any
                 service.ports,
                 service.since.isoformat(timespec="seconds") if service.since else None,
                 service.restarts,
+                service.number if service.has_several else None,
             )
             for service in found
         ],

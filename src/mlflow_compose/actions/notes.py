@@ -25,6 +25,9 @@ def notes(plan: Plan) -> Iterator[str]:
             "MLFLOW_MEMORY, PG_MEMORY, MINIO_MEMORY, JUPYTER_MEMORY and PGADMIN_MEMORY have no "
             "effect without Docker"
         )
+    if without_docker and (ignored := plan.target.ignored(loaded.settings)):
+        verb = "has" if len(ignored) == 1 else "have"
+        yield f"{', '.join(ignored)} {verb} no effect without Docker"
     image = loaded.settings.minio_image
     if not without_docker and is_withdrawn(image):
         yield (

@@ -52,4 +52,4 @@ def status_line(service: ServiceStatus, stack: Stack) -> str:
     text += f" since {service.since.astimezone():%Y-%m-%d %H:%M:%S}" if service.since else ""
     if service.restarts:
         text += f" after {service.restarts} restart{'s' if service.restarts > 1 else ''}"
-    return f"{service.name:<12} {text:<43} {', '.join(service.ports)}".rstrip()
+    return f"{service.label:<12} {text:<43} {', '.join(service.ports)}".rstrip()

@@ -67,7 +67,9 @@ def first_cause(links: Sequence[Link], known: Mapping[str, Cause]) -> tuple[Link
 def diagnose(engine: Engine, *, links: Collection[str] = ORDER) -> Cause | None:
     """Return why a stack does not work, None if `links` work from inside."""
     known = causes(engine.stack)
-    services = {status.name: status for status in engine.status()}
+    # Of several containers, one that runs is enough.
+    statuses = sorted(engine.status(), key=lambda status: status.state == RUNNING)
+    services = {status.name: status for status in statuses}
     if not any(status.state == RUNNING for status in services.values()):
         return known["nothing_runs"]
     found = first_cause([link for link in check_links(engine) if link.name in links], known)

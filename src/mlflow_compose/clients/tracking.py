@@ -26,7 +26,9 @@ CHUNK = 1024 * 1024
 WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 # Value of HEADER: the stack's id and project name.
 STACK = re.compile(r"([0-9a-f]{16})/([a-z0-9][a-z0-9_-]*)")
-NO_CONTENT, NOT_FOUND, BAD_GATEWAY = 204, 404, 502
+NO_CONTENT, NOT_FOUND = 204, 404
+# Of a proxy that does not reach the server, or none of several.
+NOT_REACHED = (502, 503)
 # What the proxy calls itself in answers of its own.
 PROXY = "Caddy"
 
@@ -115,7 +117,7 @@ class Tracking:
                 raise NoAnswer(f"{self.url} accepts connections but does not answer") from error
             # Something responds, but it is not MLflow.
             return "", ""
-        if response.status_code == BAD_GATEWAY and response.headers.get("Server") == PROXY:
+        if response.status_code in NOT_REACHED and response.headers.get("Server") == PROXY:
             raise Unreachable(f"the proxy at {self.url} does not reach MLflow")
         match = STACK.fullmatch(response.headers.get(HEADER, ""))
         return (match[1], match[2]) if match else ("", "")

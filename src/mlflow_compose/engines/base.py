@@ -47,6 +47,8 @@ class ServiceStatus:
         restarts: Number of automatic restarts.
         since: Time at which a service that runs was started, None if it does not run.
         ports: Published ports, as address:port.
+        number: Number of the container among those of the service.
+        has_several: Whether the service has several containers.
         image_id: Id of the image that it runs from, which is the digest of its configuration; empty
             without containers.
     """
@@ -59,6 +61,18 @@ class ServiceStatus:
     since: datetime | None = None
     ports: tuple[str, ...] = ()
     image_id: str = ""
+    number: int = 1
+    has_several: bool = False
+
+    @property
+    def container(self) -> str:
+        """A name that no other container of the stack has."""
+        return f"{self.name}-{self.number}"
+
+    @property
+    def label(self) -> str:
+        """The service's name for users, with the container's number if there are several."""
+        return self.container if self.has_several else self.name
 
     @property
     def text(self) -> str:

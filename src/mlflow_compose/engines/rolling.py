@@ -120,6 +120,6 @@ def _failed(
         job_failed = stack.service(status.name).one_shot and bool(status.exit_code)
         if status.state == EXITED and (job_failed or not stack.service(status.name).one_shot):
             yield status.name, Verdict(failed=True, culprit=status)
-        elif counted[status.name] >= RESTARTS_TO_GIVE_UP and not is_up(stack, status):
+        elif counted[status.container] >= RESTARTS_TO_GIVE_UP and not is_up(stack, status):
             culprit = replace(status, state=RESTARTING)
             yield status.name, Verdict(failed=True, culprit=culprit)

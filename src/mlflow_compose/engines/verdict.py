@@ -29,13 +29,13 @@ class Verdict:
 
 
 def restarts(before: Sequence[ServiceStatus], now: Sequence[ServiceStatus]) -> dict[str, int]:
-    """Return the number of restarts of each service since `before`."""
-    counted = {status.name: status.restarts for status in before}
+    """Return the number of restarts since `before`, by container."""
+    counted = {status.container: status.restarts for status in before}
     since = {}
     for status in now:
-        base = counted.get(status.name, 0)
+        base = counted.get(status.container, 0)
         # Fewer than before: the container is a new one.
-        since[status.name] = status.restarts - (base if status.restarts >= base else 0)
+        since[status.container] = status.restarts - (base if status.restarts >= base else 0)
     return since
 
 
@@ -48,11 +48,11 @@ def find_culprit(
     that ended; then an unhealthy one; then the first that is not ready yet.
     """
     since = restarts(before, now)
-    behind = [status for status in now if since[status.name] or not is_up(stack, status)]
+    behind = [status for status in now if since[status.container] or not is_up(stack, status)]
     if not behind:
         return None
-    worst = min(behind, key=lambda status: _rank(stack, status, since[status.name]))
-    return replace(worst, state=RESTARTING) if since[worst.name] else worst
+    worst = min(behind, key=lambda status: _rank(stack, status, since[status.container]))
+    return replace(worst, state=RESTARTING) if since[worst.container] else worst
 
 
 def failure(
@@ -64,13 +64,13 @@ def failure(
     show = f"mlflow-compose logs {culprit.name} shows all of it"
     if verdict.late:
         return NotReadyError(
-            f"{culprit.name} was not ready after {wait_timeout:g} seconds: "
+            f"{culprit.label} was not ready after {wait_timeout:g} seconds: "
             f"it is {culprit.text}{output}",
             service=culprit.name,
             hint=f"{show}; increase --wait-timeout to wait longer",
         )
     return ServiceFailedError(
-        f"{culprit.name} {culprit.text}{output}", service=culprit.name, hint=show
+        f"{culprit.label} {culprit.text}{output}", service=culprit.name, hint=show
     )
 
 

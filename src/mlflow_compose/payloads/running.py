@@ -16,6 +16,7 @@ class ServiceState:
     ports: Sequence[str] = key("Published ports as ADDRESS:PORT.")
     since: str | None = key("When it was last started (ISO 8601); null if it does not run.")
     restarts: int = key("How often it was restarted automatically since a command started it.")
+    replica: int | None = key("Number of the container; null if the service has only one.")
 
 
 @dataclass(frozen=True)

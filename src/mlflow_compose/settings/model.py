@@ -153,6 +153,11 @@ class Settings(
         return any((*limits, self.jupyter_memory, self.pgadmin_memory))
 
     @property
+    def uses_proxy(self) -> bool:
+        """Whether a proxy publishes ports of other services, on a single machine."""
+        return self.uses_tls or self.mlflow_replicas > 1
+
+    @property
     def models(self) -> tuple[ServedModel, ...]:
         """The models that the stack serves."""
         return served_models(self.stack_models)

@@ -115,6 +115,7 @@ def _idle(old: Stack, new: Stack, servers: tuple[Service, ...]) -> Service:
         volumes=_both(service.volumes, before.volumes),
         ports=(),
         inner_ports=(),
+        replicas=1,
         healthcheck=None,
         depends_on=_waits_for(servers),
     )

@@ -162,6 +162,11 @@ class Stack:
         return tuple(route for listener in self.listeners for route in listener.routes)
 
     @property
+    def has_several(self) -> bool:
+        """Whether the proxy distributes requests over several containers of a service."""
+        return any(route.has_several for route in self.routes)
+
+    @property
     def s3_url(self) -> str | None:
         """S3 endpoint for clients on this machine, None if boto3 derives it from the region."""
         return self.urls.get("s3") or self.site.s3_from_here or None

@@ -43,12 +43,21 @@ class Route:
     Attributes:
         service: Name of the service.
         port: Its port as clients see it; the target is the port that the proxy listens on.
-        upstream: Host and port of the service for the proxy.
+        host: Host of the service for the proxy.
+        inner: Port of the service for the proxy.
+        has_several: Whether several containers have this host name.
     """
 
     service: str
     port: PublishedPort
-    upstream: str
+    host: str
+    inner: int
+    has_several: bool = False
+
+    @property
+    def upstream(self) -> str:
+        """Host and port of the service for the proxy."""
+        return f"{self.host}:{self.inner}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class Listener:
     Attributes:
         port: Published port; its target is the port that the proxy listens on.
         bind: Address that the proxy listens on, in Caddy's syntax.
-        certificate: Path of the certificate, as the proxy sees it.
+        certificate: Path of the certificate, as the proxy sees it; empty without TLS.
         key: Path of its private key.
         routes: The services.
     """

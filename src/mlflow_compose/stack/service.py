@@ -156,6 +156,7 @@ class Service:
         processes: Number of server processes, each of which may need WORKER_MEMORY.
         inner_ports: Loopback ports of this machine on which it listens behind the proxy.
         replicas: Number of its containers.
+        stop_seconds: Seconds that it has to end, None for the engine's default.
     """
 
     name: str
@@ -191,6 +192,12 @@ class Service:
     inner_ports: tuple[int, ...] = ()
     processes: int = 1
     replicas: int = 1
+    stop_seconds: int | None = None
+
+    @property
+    def has_several(self) -> bool:
+        """Whether it has several containers."""
+        return self.replicas > 1
 
     @property
     def waits_for_health(self) -> tuple[str, ...]:

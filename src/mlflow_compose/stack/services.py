@@ -19,7 +19,6 @@ from mlflow_compose.stack.components.seat import SEAT
 from mlflow_compose.stack.components.seats_init import SEATS_INIT
 from mlflow_compose.stack.ports import PublishedPort
 from mlflow_compose.stack.service import Service
-from mlflow_compose.stack.site import Site
 from mlflow_compose.stack.stores import Stores
 
 KINDS: Sequence[Kind] = (
@@ -54,26 +53,28 @@ def services(around: Surroundings) -> tuple[Service, ...]:
     found: list[Service] = []
     for kind, name in wanted:
         # The proxy comes last, when the ports of all others are known.
-        present = replace(complete, behind_proxy=tuple(_proxied(found)))
+        present = replace(complete, behind_proxy=tuple(_proxied(complete, found)))
         make = kind.in_container if around.site.in_containers else kind.on_machine
         service = make(present, name)
         found.append(service if around.site.limits_memory else replace(service, memory=None))
-    if not around.settings.uses_tls:
-        return tuple(found)
-    return tuple(_behind_proxy(service, around.site) for service in found)
+    return tuple(_behind_proxy(around, service) for service in found)
 
 
-def _proxied(found: Sequence[Service]) -> Iterator[tuple[Service, PublishedPort]]:
+def _proxied(
+    around: Surroundings, found: Sequence[Service]
+) -> Iterator[tuple[Service, PublishedPort]]:
     """Yield every port that the proxy publishes, with its service."""
     for service in found:
-        yield from ((service, port) for port in service.ports if port.is_proxied)
+        for port in service.ports:
+            if around.is_behind_proxy(service, port):
+                yield service, port
 
 
-def _behind_proxy(service: Service, site: Site) -> Service:
+def _behind_proxy(around: Surroundings, service: Service) -> Service:
     """Return a service that does not publish the ports that the proxy does."""
-    inner = tuple(port.target for port in service.ports if port.is_proxied)
+    behind = [port for port in service.ports if around.is_behind_proxy(service, port)]
     return replace(
         service,
-        ports=tuple(port for port in service.ports if not port.is_proxied),
-        inner_ports=() if site.in_containers else inner,
+        ports=tuple(port for port in service.ports if port not in behind),
+        inner_ports=() if around.site.in_containers else tuple(port.target for port in behind),
     )

@@ -97,6 +97,11 @@ class Site:
     namespace: Namespace | None = None
 
     @property
+    def distributes(self) -> bool:
+        """Whether what runs the services distributes connections over several containers of one."""
+        return self.namespace is not None
+
+    @property
     def limits_memory(self) -> bool:
         """Whether what runs the services can limit their memory."""
         return self.in_containers or self.host is not None

@@ -44,7 +44,7 @@ def _images(settings: Settings, texts: Texts, home: str, _: GetMachine) -> Mappi
     if settings.pgadmin:
         lock, sources = texts[PGADMIN_LOCK][REQUIREMENTS], {**texts[PGADMIN], **parts}
         found["pgadmin"] = pgadmin_image.container_image(settings, lock, sources, home)
-    if settings.uses_tls:
+    if settings.uses_proxy:
         own = {name: text for name, text in texts[PROXY].items() if name not in OF_STACK}
         lock = texts[PROXY_LOCK][REQUIREMENTS]
         found["proxy"] = proxy_image.container_image(settings, lock, {**own, **parts}, home)

@@ -57,4 +57,6 @@ LOCAL = Target(
     secret_mode=0o600,
     # supervisord does not create them.
     folders=("logs", "run"),
+    # More processes of one server do the same.
+    without={"mlflow_replicas": 1},
 )

@@ -8,8 +8,6 @@ case "$*" in
     TMPDIR="$TMPDIR/mlflow-uploads-$(id -u)"
     export TMPDIR
     (umask 077 && mkdir -p "$TMPDIR")
-    # Partial uploads that a killed server left behind. What cannot be deleted is only reported.
-    find "$TMPDIR" -xdev -mindepth 1 -delete || true
     if [ -n "${PGSERVICEFILE:-}" ]; then
         # In the background, because a shell handles no signals while a foreground command runs.
         python "$(dirname "$0")/check_login.py" &
@@ -27,7 +25,13 @@ case "${MLFLOW_SERVER_ENABLE_JOB_EXECUTION:-} $* " in
 "false mlflow server "* | "false python -m mlflow server "*)
     # Without jobs, which need MLflow's own parent process, everything can be imported once.
     while [ "$1" != server ]; do shift; done
+    # It deletes what servers that were killed left behind in TMPDIR.
     exec python "$(dirname "$0")/serve.py" "$@"
+    ;;
+*"mlflow server"*)
+    # The same, for a server that shares the folder with no other one: partial uploads. What cannot be
+    # deleted is only reported.
+    find "$TMPDIR" -xdev -mindepth 1 -delete || true
     ;;
 esac
 exec "$@"

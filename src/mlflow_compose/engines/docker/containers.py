@@ -1,5 +1,6 @@
 """Inspect the containers and volumes of a stack."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 PROJECT_LABEL = "com.docker.compose.project"
 FOLDER_LABEL = "com.docker.compose.project.working_dir"
 STACK_LABEL = "mlflow-compose.stack"
+NUMBER_LABEL = "com.docker.compose.container-number"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
 
 
@@ -54,10 +56,16 @@ class Snapshot:
 
 def snapshots(containers: Iterable[Inspected], services: Collection[str]) -> list[Snapshot]:
     """Return the containers of a project's services, without one-off containers."""
-    return [
-        _snapshot(container)
+    chosen = [
+        container
         for container in containers
         if label(container, ONE_OFF_LABEL) != "True" and label(container, SERVICE_LABEL) in services
+    ]
+    # Also after `docker compose up --scale`.
+    count = Counter(label(container, SERVICE_LABEL) for container in chosen)
+    return [
+        _snapshot(container, several=count[label(container, SERVICE_LABEL)] > 1)
+        for container in chosen
     ]
 
 
@@ -129,7 +137,7 @@ def of_project(client: "DockerClient", project: str) -> list[Inspected]:
     return inspect.containers(client, ("label", f"{PROJECT_LABEL}={project}"))
 
 
-def _snapshot(container: Inspected) -> Snapshot:
+def _snapshot(container: Inspected, *, several: bool = False) -> Snapshot:
     state = container["State"]
     bindings = _bindings(container)
     status = ServiceStatus(
@@ -141,6 +149,8 @@ def _snapshot(container: Inspected) -> Snapshot:
         since=datetime.fromisoformat(state["StartedAt"]) if state["Status"] == RUNNING else None,
         ports=tuple(f"{address}:{port}" for address, port in bindings),
         image_id=container["Image"],
+        number=int(label(container, NUMBER_LABEL) or 1),
+        has_several=several,
     )
     created = datetime.fromisoformat(container["Created"])
     held = frozenset({port for _, port in bindings} | _reserved(container))

@@ -229,7 +229,7 @@ class DockerEngine(Published):
     def _statuses(self, containers: Containers) -> tuple[ServiceStatus, ...]:
         order = [service.name for service in self.stack.services]
         found = (each.status for each in self._snapshots(containers))
-        return tuple(sorted(found, key=lambda status: order.index(status.name)))
+        return tuple(sorted(found, key=lambda one: (order.index(one.name), one.number)))
 
     def _without_outdated(self, containers: Containers) -> Containers:
         """Remove containers that Compose would reuse in vain; return those that are left."""

@@ -21,12 +21,13 @@ def outdated(stack: Stack, secrets: Path, containers: Iterable[Snapshot]) -> lis
         secrets: Folder of its secret files.
         containers: Its existing containers.
     """
-    return [
+    found = (
         one.status.name
         for one in containers
         if one.status.state == RESTARTING
         or _files_changed(stack, secrets, one.status.name) > one.created
-    ]
+    )
+    return [*dict.fromkeys(found)]
 
 
 def _files_changed(stack: Stack, folder: Path, service: str) -> datetime:

@@ -58,6 +58,17 @@ class Surroundings:
     behind_proxy: Sequence[tuple[Service, PublishedPort]] = ()
 
     @property
+    def has_proxy(self) -> bool:
+        """Whether the stack has a proxy, for TLS or in front of several containers of a service."""
+        several = self.settings.uses_proxy and not self.site.distributes
+        return self.settings.uses_tls or several
+
+    def is_behind_proxy(self, service: Service, port: PublishedPort) -> bool:
+        """Tell whether the proxy publishes a port instead of its service."""
+        needed = self.settings.uses_tls or service.replicas > 1
+        return self.has_proxy and needed and port.is_proxied
+
+    @property
     def no_proxy(self) -> Mapping[str, str]:
         """Variables that make clients bypass a proxy for the services.
 

@@ -27,8 +27,13 @@ NAME = "mlflow"
 TMP_VOLUME = "mlflow_tmp"
 # Page that answers when the server works.
 HEALTH = "/health"
+# Seconds for requests in progress, such as uploads, when one of several servers is stopped.
+STOP_SECONDS = 60
 # Parts of the image that the server needs without a container, too.
-SHARED = ("plugins/", "schema/", "entrypoint.sh", "check_login.py", "migrate.py", "serve.py")
+SHARED = (
+    *("plugins/", "schema/", "entrypoint.sh"),
+    *("check_login.py", "migrate.py", "own_folder.py", "serve.py", "stop_listening.py"),
+)
 
 
 def in_container(around: Surroundings, name: str) -> Service:
@@ -93,6 +98,7 @@ def _server(around: Surroundings, name: str) -> Service:
         memory=settings.mlflow_memory or None,
         processes=settings.mlflow_workers,
         replicas=settings.mlflow_replicas,
+        stop_seconds=STOP_SECONDS if settings.mlflow_replicas > 1 else None,
         # A ready-made image needs no build files.
         folder=NAME if build else "",
     )

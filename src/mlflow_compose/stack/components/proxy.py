@@ -1,4 +1,7 @@
-"""How the proxy runs: Caddy, which encrypts the connections of clients to other services."""
+"""How the proxy runs: Caddy, which encrypts connections of clients to other services.
+
+If there are several tracking servers, it distributes requests over them.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,11 +21,14 @@ CONFIGURATION = "Caddyfile"
 # For clients on this machine, next to the configuration.
 CA_FILE = "ca.crt"
 # Port in the container for the first service behind it; the others follow.
-FIRST_PORT = 8443
+FIRST_PORT, FIRST_PORT_WITHOUT_TLS = 8443, 8080
 # Name and label of a port that several services share: the seats of a class.
 SHARED, SHARED_LABEL = "seats", "Seats"
-# A handshake. What is behind the proxy has health checks of its own.
-PROBE = (
+ENCRYPTS = "encrypts the connections of clients (TLS)"
+DISTRIBUTES = "distributes requests over the tracking servers"
+# A connection, with TLS a handshake. What is behind the proxy has health checks of its own.
+PROBE = "import socket; socket.create_connection(({host!r}, {port}), 4).close()"
+TLS_PROBE = (
     "import socket, ssl; c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT); "
     "c.check_hostname = False; c.verify_mode = ssl.CERT_NONE; "
     "c.wrap_socket(socket.create_connection(({host!r}, {port}), 4)).close()"
@@ -54,15 +60,17 @@ def on_machine(around: Surroundings, name: str) -> Service:
 
 
 def _server(around: Surroundings, name: str) -> Service:
-    image, certificate = around.images[name], around.certificate
+    image, certificate, uses_tls = around.images[name], around.certificate, around.settings.uses_tls
     listeners = tuple(_listeners(around))
     first = listeners[0]
     # The container listens on all of its addresses.
     host = LOOPBACK if around.site.in_containers else first.port.address
-    probe = PROBE.format(host=url_host(host).strip("[]"), port=first.port.target)
+    probe = (TLS_PROBE if uses_tls else PROBE).format(
+        host=url_host(host).strip("[]"), port=first.port.target
+    )
     return Service(
         name=name,
-        about="Caddy: encrypts the connections of clients (TLS).",
+        about=f"Caddy: {' and '.join(_purposes(around))}.",
         image=image.name,
         build=image.build,
         restart="always",
@@ -70,7 +78,7 @@ def _server(around: Surroundings, name: str) -> Service:
             # Caddy keeps nothing; without a home folder it would choose the current one.
             "HOME": "/nonexistent",
         },
-        secrets=certificates.tls_files(certificate),
+        secrets=certificates.tls_files(certificate) if uses_tls else (),
         ports=tuple(listener.port for listener in listeners),
         listeners=listeners,
         healthcheck=Healthcheck(("python", "-S", "-c", probe)),
@@ -87,7 +95,8 @@ def _listeners(around: Surroundings) -> Iterator[Listener]:
         behind = [
             (service, port) for service, port in around.behind_proxy if port.published == shared
         ]
-        yield _listener(around, behind, FIRST_PORT + number if inside else shared)
+        first = FIRST_PORT if around.settings.uses_tls else FIRST_PORT_WITHOUT_TLS
+        yield _listener(around, behind, first + number if inside else shared)
 
 
 def _listener(
@@ -100,12 +109,19 @@ def _listener(
         behind: Services behind it, each with its port as it would be published without the proxy.
         listen: Port that the proxy listens on.
     """
-    inside = around.site.in_containers
+    inside, uses_tls = around.site.in_containers, around.settings.uses_tls
     routes = tuple(
         Route(
             service=service.name,
-            port=replace(port, target=listen, scheme="https", is_proxied=False),
-            upstream=f"{service.name if inside else LOOPBACK}:{port.target}",
+            port=replace(
+                port,
+                target=listen,
+                scheme="https" if uses_tls else port.scheme,
+                is_proxied=False,
+            ),
+            host=service.name if inside else LOOPBACK,
+            inner=port.target,
+            has_several=service.replicas > 1,
         )
         for service, port in behind
     )
@@ -115,14 +131,21 @@ def _listener(
         port=replace(port, name=SHARED, label=SHARED_LABEL, path="") if port.path else port,
         # Otherwise, Caddy would listen on all IPv6 addresses, too.
         bind=f"[{address}]" if ":" in address else f"tcp4/{address}",
-        certificate=around.site.secret(certificates.TLS_CERTIFICATE),
-        key=around.site.secret(certificates.TLS_KEY),
+        certificate=around.site.secret(certificates.TLS_CERTIFICATE) if uses_tls else "",
+        key=around.site.secret(certificates.TLS_KEY) if uses_tls else "",
         routes=routes,
     )
 
 
 def _names(around: Surroundings) -> tuple[str, ...]:
-    return (NAME,) if around.settings.uses_tls else ()
+    return (NAME,) if around.has_proxy else ()
+
+
+def _purposes(around: Surroundings) -> Iterator[str]:
+    if any(service.replicas > 1 for service, _ in around.behind_proxy):
+        yield DISTRIBUTES
+    if around.settings.uses_tls:
+        yield ENCRYPTS
 
 
 CAUSES: Mapping[str, Cause] = {

@@ -1,0 +1,134 @@
+"""Several tracking servers: what is in front of them, and how their containers are told apart."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.docker.containers import snapshots
+from mlflow_compose.engines.verdict import Verdict, failure, find_culprit, restarts
+from mlflow_compose.paths import templates
+from mlflow_compose.targets import COMPOSE, HELM, LOCAL
+from tests.unit.samples import built, settings, stack
+from tests.unit.test_docker_containers import BOUND, container
+
+SCRIPTS = templates() / "compose" / "mlflow"
+# Chooses its folder, reports it, and lives until it is told to end.
+CHOOSE = (
+    "import os, sys, own_folder; own_folder.choose(); print(os.environ['TMPDIR'], flush=True); "
+)
+WAIT = "sys.stdin.read()"
+
+
+def test_the_proxy_must_publish_the_port_of_several_servers_and_no_other_one() -> None:
+    found = stack(MLFLOW_REPLICAS="3", JUPYTER="true")
+    published = {service.name: port.text for service, port in found.ports}
+    assert published["proxy"] == "127.0.0.1:5000:8080"
+    assert published["jupyter"] == "127.0.0.1:8888:8888"
+    assert "mlflow" not in published
+    assert found.urls["mlflow"] == "http://127.0.0.1:5000"
+    (route,) = found.routes
+    assert (route.service, route.upstream, route.has_several) == ("mlflow", "mlflow:5000", True)
+    assert found.service("mlflow").replicas == 3
+    assert not found.service("proxy").secrets
+
+
+def test_the_proxy_must_encrypt_and_distribute_if_both_are_wanted() -> None:
+    found = stack(MLFLOW_REPLICAS="2", STACK_TLS="internal", JUPYTER="true")
+    assert found.urls["mlflow"] == "https://127.0.0.1:5000"
+    several = {route.service: route.has_several for route in found.routes}
+    assert several == {"mlflow": True, "jupyter": False}
+    assert all(listener.certificate for listener in found.listeners)
+
+
+def test_a_cluster_must_distribute_connections_itself() -> None:
+    found = built(settings(MLFLOW_REPLICAS="3"), HELM)
+    assert not found.has("proxy")
+    assert found.service("mlflow").replicas == 3
+
+
+def test_without_docker_the_number_of_servers_must_be_reported_as_ignored() -> None:
+    assert LOCAL.ignored(settings(MLFLOW_REPLICAS="3")) == ("MLFLOW_REPLICAS",)
+    assert COMPOSE.ignored(settings(MLFLOW_REPLICAS="3")) == ()
+
+
+def test_containers_of_one_service_must_be_told_apart() -> None:
+    label = "com.docker.compose.container-number"
+    containers = [container("running", BOUND) for _ in range(2)]
+    for number, each in enumerate(containers, start=1):
+        each["Config"]["Labels"][label] = str(number)
+    found = [one.status.label for one in snapshots(containers, ["mlflow"])]
+    assert found == ["mlflow-1", "mlflow-2"]
+    (alone,) = snapshots(containers[:1], ["mlflow"])
+    assert alone.status.label == "mlflow"
+
+
+def server(number: int, restarted: int = 0, *, several: bool = True) -> ServiceStatus:
+    return ServiceStatus(
+        *("mlflow", "running", "healthy"),
+        restarts=restarted,
+        number=number,
+        has_several=several,
+    )
+
+
+def test_earlier_restarts_of_one_container_must_not_count_for_another_one() -> None:
+    before = (server(1, restarted=3), server(2))
+    assert restarts(before, (server(1, restarted=3), server(2))) == {"mlflow-1": 0, "mlflow-2": 0}
+    assert restarts(before, (server(1, restarted=3, several=False),)) == {"mlflow-1": 0}
+    again = (server(1, restarted=3), server(2, restarted=2))
+    culprit = find_culprit(stack(MLFLOW_REPLICAS="2"), before, again)
+    assert culprit is not None
+    error = failure(Verdict(failed=True), culprit, [], 60)
+    assert error.message.startswith("mlflow-2 keeps restarting")
+    assert error.service == "mlflow"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """Run a process that has chosen a folder below `folder`; yield it with its folder."""
+    environ = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(SCRIPTS)}
+    with subprocess.Popen(
+        (sys.executable, "-c", CHOOSE + WAIT),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environ,
+        text=True,
+    ) as process:
+        assert process.stdout
+        yield process, Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def test_a_starting_server_must_only_delete_uploads_of_servers_that_have_ended(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path) as (killed, first), running(tmp_path) as (_, second):
+        for folder in (first, second):
+            (folder / "upload").write_text("partial")
+        killed.kill()
+        killed.wait()
+        (tmp_path / "of an older version").write_text("partial")
+        with running(tmp_path) as (_, third):
+            assert {*tmp_path.iterdir()} == {second, third}
+            assert (second / "upload").exists()
+            assert third.stat().st_mode & 0o777 == 0o700
+
+
+def test_connections_that_no_process_has_accepted_must_be_counted() -> None:
+    code = (
+        "import json, socket, stop_listening; one = socket.create_server(('127.0.0.1', 0));"
+        "clients = [socket.create_connection(one.getsockname()) for _ in range(3)];"
+        "before = stop_listening.waiting(one); one.accept();"
+        "print(json.dumps([before, stop_listening.waiting(one)]))"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    done = subprocess.run(
+        (sys.executable, "-c", code), env=environ, check=True, capture_output=True, text=True
+    )
+    expected = [3, 2] if sys.platform == "linux" else [0, 0]
+    assert json.loads(done.stdout) == expected
