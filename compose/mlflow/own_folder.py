@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-import shutil
-import sys
+import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+# A file that a process has locked as long as it uses a folder. Directories cannot be locked on NFS.
+LOCK = ".lock"
 
 
 def choose() -> None:
@@ -16,48 +16,34 @@ def choose() -> None:
     What servers that have ended left behind is deleted: uploads that were not completed.
     """
     parent = Path(tempfile.gettempdir())
-    # Otherwise, a folder could be deleted before it is locked.
-    with locked(parent):
-        for entry in parent.iterdir():
-            if not entry.is_symlink() and entry.is_dir():
-                if (lock := lock_on(entry)) is None:
-                    continue
-                os.close(lock)
-            delete(entry)
-        own = tempfile.mkdtemp(dir=parent)
-        # Kept until the last process that has inherited it ends.
-        lock_on(Path(own))
+    # Otherwise, another server could delete a folder before it is locked.
+    turn = os.open(parent / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(turn, fcntl.LOCK_EX)
+    if not parent.is_symlink():
+        for entry in [*parent.iterdir()]:
+            if entry.name != LOCK and not is_in_use(entry):
+                # Nothing that is mounted in it. What cannot be deleted is only reported.
+                subprocess.run(("find", str(entry), "-xdev", "-delete"), check=False)
+    own = tempfile.mkdtemp(dir=parent)
+    # Never closed: the lock is held until the last process that inherits it ends.
+    fcntl.flock(os.open(Path(own, LOCK), os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
+    os.close(turn)
     os.environ["TMPDIR"] = tempfile.tempdir = own
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process works in a folder."""
-    lock = os.open(folder, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+def is_in_use(folder: Path) -> bool:
+    """Tell whether a server that lives has chosen a folder."""
+    if folder.is_symlink():
+        return False
     try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def lock_on(folder: Path) -> int | None:
-    """Return a file descriptor that holds a lock on a folder, None if another process holds it."""
-    lock = os.open(folder, os.O_RDONLY)
+        file = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        # Not such a folder.
+        return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
-
-
-def delete(entry: Path) -> None:
-    """Delete a file or a folder; what cannot be deleted is only reported."""
-    try:
-        if entry.is_symlink() or not entry.is_dir():
-            entry.unlink()
-        else:
-            shutil.rmtree(entry)
-    except OSError as error:
-        print(f"{entry} could not be deleted: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return True
+    finally:
+        os.close(file)
+    return False

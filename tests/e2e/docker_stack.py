@@ -11,6 +11,7 @@ from .tool import Output, run
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
 ONE_OFF = "com.docker.compose.oneoff"
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -66,6 +67,12 @@ class DockerStack(RunningStack):
             for container in self._inspected()
             if not _is_one_off(container)
         }
+
+    def every_container(self, service: str) -> list[dict[str, Any]]:
+        """Return `docker inspect` of each container of a service that has several."""
+        found = (one for one in self._inspected() if not _is_one_off(one))
+        chosen = [one for one in found if one["Config"]["Labels"][SERVICE] == service]
+        return sorted(chosen, key=lambda one: int(one["Config"]["Labels"][NUMBER]))
 
     def one_offs(self) -> list[str]:
         """Return the names of containers that run a single command."""

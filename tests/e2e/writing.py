@@ -66,6 +66,7 @@ class Client:
         self._url, self._known, self._name = stack.url, known, name
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.auth = stack.api.login
         self.number = 0
 
     def write(self) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.containers import snapshots
 from mlflow_compose.engines.verdict import Verdict, failure, find_culprit, restarts
@@ -105,18 +107,31 @@ def running(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
 
 
 def test_a_starting_server_must_only_delete_uploads_of_servers_that_have_ended(
-    tmp_path: Path,
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "file").write_text("kept")
     with running(tmp_path) as (killed, first), running(tmp_path) as (_, second):
         for folder in (first, second):
             (folder / "upload").write_text("partial")
         killed.kill()
         killed.wait()
-        (tmp_path / "of an older version").write_text("partial")
+        (tmp_path / "of an older version").mkdir()
+        (tmp_path / "link").symlink_to(elsewhere)
         with running(tmp_path) as (_, third):
-            assert {*tmp_path.iterdir()} == {second, third}
+            assert {each for each in tmp_path.iterdir() if each.is_dir()} == {second, third}
             assert (second / "upload").exists()
+            assert (elsewhere / "file").exists()
             assert third.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_linked_folder_leads_to_must_not_be_deleted(tmp_path: Path) -> None:
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "link"
+    (elsewhere / "photos").mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with running(link) as (_, folder):
+        assert folder.parent == link
+        assert (elsewhere / "photos").exists()
 
 
 def test_connections_that_no_process_has_accepted_must_be_counted() -> None:

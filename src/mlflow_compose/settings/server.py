@@ -36,7 +36,9 @@ class ServerSettings(BaseSettings):
     )
     mlflow_workers: Workers = setting(2, "Number of MLflow server processes.", section=MLFLOW)
     mlflow_replicas: Replicas = setting(
-        1, "Number of tracking servers, each with MLFLOW_WORKERS processes.", section=MLFLOW
+        1,
+        "Number of tracking servers, each with MLFLOW_WORKERS processes (docs/how-to/replicas.md).",
+        section=MLFLOW,
     )
     mlflow_jobs: Flag = setting(
         False,  # noqa: FBT003 - a default, not an argument
