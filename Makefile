@@ -7,7 +7,7 @@ INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test soak lint format docs bench bench-backup bench-class bench-capacity lock golden clean
+.PHONY: help up down test soak lint format docs bench bench-backup bench-class bench-capacity bench-replicas lock golden clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-class: $(VENV)/.dev ## Measure classes of 40 seats and of 60 people; ARGS=
 
 bench-capacity: $(VENV)/.dev ## Measure what requests cost, and how long they take under load
 	$(VENV)/bin/python -m bench.capacity $(ARGS)
+
+bench-replicas: $(VENV)/.dev ## Measure one, two and four tracking servers; ARGS="--rounds 1" is short
+	$(VENV)/bin/python -m bench.replicas $(ARGS)
 
 golden: $(VENV)/.dev ## Update compose/, .env.example, generated docs and golden trees
 	$(VENV)/bin/python -m pytest tests/golden --update-golden $(ARGS)
