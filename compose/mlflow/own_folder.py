@@ -6,8 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+# How names of such folders begin: nothing else is ever deleted.
+PREFIX = "mlflow-server-"
 # A file that a process has locked as long as it uses a folder. Directories cannot be locked on NFS.
-LOCK = ".lock"
+LOCK = ".mlflow-server-lock"
 
 
 def choose() -> None:
@@ -19,12 +21,11 @@ def choose() -> None:
     # Otherwise, another server could delete a folder before it is locked.
     turn = os.open(parent / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(turn, fcntl.LOCK_EX)
-    if not parent.is_symlink():
-        for entry in [*parent.iterdir()]:
-            if entry.name != LOCK and not is_in_use(entry):
-                # Nothing that is mounted in it. What cannot be deleted is only reported.
-                subprocess.run(("find", str(entry), "-xdev", "-delete"), check=False)
-    own = tempfile.mkdtemp(dir=parent)
+    for folder in parent.glob(f"{PREFIX}*"):
+        if not is_in_use(folder):
+            # Nothing that is mounted in it. What cannot be deleted is only reported.
+            subprocess.run(("find", str(folder), "-xdev", "-delete"), check=False)
+    own = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
     # Never closed: the lock is held until the last process that inherits it ends.
     fcntl.flock(os.open(Path(own, LOCK), os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
     os.close(turn)
@@ -33,12 +34,10 @@ def choose() -> None:
 
 def is_in_use(folder: Path) -> bool:
     """Tell whether a server that lives has chosen a folder."""
-    if folder.is_symlink():
-        return False
     try:
         file = os.open(folder / LOCK, os.O_RDWR)
     except OSError:
-        # Not such a folder.
+        # It was killed before.
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
