@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,15 @@ CHOOSE = (
     "import os, sys, own_folder; own_folder.choose(); print(os.environ['TMPDIR'], flush=True); "
 )
 WAIT = "sys.stdin.read()"
+# Stands for a file system without locks.
+NO_LOCKS = """
+import errno, fcntl
+
+def flock(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+fcntl.flock = flock
+"""
 
 
 def test_the_proxy_must_publish_the_port_of_several_servers_and_no_other_one() -> None:
@@ -90,12 +99,32 @@ def test_earlier_restarts_of_one_container_must_not_count_for_another_one() -> N
     assert error.service == "mlflow"
 
 
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """Return the folder that the entry point makes for servers."""
+    folder = tmp_path / "mlflow-uploads-1"
+    folder.mkdir()
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return variables of a process whose TMPDIR is `folder`.
+
+    If it cannot be used, Python chooses TEMP: without it, a test that fails could empty /tmp.
+    """
+    other = folder.parent / "other"
+    other.mkdir(exist_ok=True)
+    (other / "photos").touch()
+    variables = {"TMPDIR": str(folder), "TEMP": str(other), "PYTHONPATH": str(SCRIPTS)}
+    return {**os.environ, **variables}
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+def running(folder: Path, before: str = "") -> Iterator[tuple["subprocess.Popen[str]", Path]]:
     """Run a process that has chosen a folder below `folder`; yield it with its folder."""
-    environ = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(SCRIPTS)}
+    environ = environment(folder)
     with subprocess.Popen(
-        (sys.executable, "-c", CHOOSE + WAIT),
+        (sys.executable, "-c", before + CHOOSE + WAIT),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environ,
@@ -106,24 +135,106 @@ def running(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
         process.kill()
 
 
+def refusal(folder: Path) -> str:
+    """Return why a process does not choose a folder below `folder`, its own being TMPDIR."""
+    environ = environment(folder)
+    done = subprocess.run(
+        (sys.executable, "-c", CHOOSE), env=environ, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    return done.stderr.strip()
+
+
 def test_a_starting_server_must_only_delete_uploads_of_servers_that_have_ended(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    uploads: Path, tmp_path: Path
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     (elsewhere / "file").write_text("kept")
-    with running(tmp_path) as (killed, first), running(tmp_path) as (_, second):
+    with running(uploads) as (killed, first), running(uploads) as (_, second):
         for folder in (first, second):
             (folder / "upload").write_text("partial")
         killed.kill()
         killed.wait()
-        (first / "link").symlink_to(elsewhere)
-        (tmp_path / "photos").mkdir()
-        with running(tmp_path) as (_, third):
-            found = {each for each in tmp_path.iterdir() if each.is_dir()}
-            assert found == {second, third, tmp_path / "photos"}
+        (uploads / "of an older version").mkdir()
+        (uploads / "link").symlink_to(elsewhere)
+        with running(uploads) as (_, third):
+            assert {each for each in uploads.iterdir() if each.is_dir()} == {second, third}
             assert (second / "upload").exists()
             assert (elsewhere / "file").exists()
             assert third.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_linked_folder_leads_to_must_not_be_deleted(tmp_path: Path) -> None:
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "mlflow-uploads-1"
+    (elsewhere / "photos").mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with running(link) as (_, folder):
+        assert folder.parent == link
+        assert (elsewhere / "photos").exists()
+
+
+def test_a_folder_that_is_not_the_servers_own_must_not_be_emptied(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    (folder / "photos").mkdir(parents=True)
+    assert "TMPDIR must be a folder mlflow-uploads-UID" in refusal(folder)
+    assert (folder / "photos").exists()
+
+
+def test_no_other_folder_must_be_emptied_if_that_of_the_server_cannot_be_used(
+    uploads: Path,
+) -> None:
+    uploads.rmdir()
+    # For root, every folder can be written.
+    uploads.write_text("not a folder")
+    assert refusal(uploads).startswith(f"{uploads} cannot be used for uploads: ")
+    assert (uploads.parent / "other" / "photos").exists()
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[None]:
+    """Mount a file system of 64 KiB."""
+    command = ("mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8", "tmpfs", str(folder))
+    if os.getuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("this user may not mount anything")
+    try:
+        yield
+    finally:
+        subprocess.run(("umount", str(folder)), check=True)
+
+
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_a_server_must_start_after_uploads_have_filled_the_disk(
+    uploads: Path, *, has_lock: bool
+) -> None:
+    with mounted(uploads):
+        if has_lock:
+            (uploads / ".lock").touch()
+        with (uploads / "partial").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        with suppress(OSError):
+            for number in range(8):
+                (uploads / f"partial-{number}").touch()
+        with running(uploads) as (_, folder):
+            assert {*uploads.iterdir()} == {uploads / ".lock", folder}
+            assert (uploads.parent / "other" / "photos").exists()
+
+
+def test_what_is_mounted_below_must_not_be_deleted(uploads: Path) -> None:
+    inside = uploads / "disk"
+    inside.mkdir()
+    with mounted(inside):
+        (inside / "photos").mkdir()
+        with running(uploads):
+            assert (inside / "photos").exists()
+
+
+def test_without_file_locks_a_server_must_start_and_delete_nothing(uploads: Path) -> None:
+    (uploads / "maybe in use").mkdir()
+    with running(uploads, before=NO_LOCKS) as (_, folder):
+        assert folder.parent == uploads
+        assert (uploads / "maybe in use").exists()
 
 
 def test_connections_that_no_process_has_accepted_must_be_counted() -> None:
