@@ -27,6 +27,32 @@ SERVERS = 2
 # Other than the service's own database.
 NEW = "postgresql+psycopg2:///new?service=mlflow"
 MIGRATE = "/opt/entrypoint/migrate.py"
+# Prints whether the lock outlasts the timeouts below, whether it can be taken only once afterwards,
+# and that a lock which was lost is noticed.
+HOLD_LOCK = """
+import sys
+sys.path.append("/opt/entrypoint")
+import migrate, psycopg2
+
+def run(statement):
+    other = psycopg2.connect("service=mlflow options='-c statement_timeout=0'")
+    with other.cursor() as cursor:
+        cursor.execute(statement)
+    other.close()
+
+first = migrate.lock()
+run("SELECT pg_sleep(1)")
+print(migrate.try_to_lock() is None)
+migrate.release(first)
+second = migrate.try_to_lock()
+print(second is None)
+run(f"SELECT pg_terminate_backend({second.info.backend_pid})")
+try:
+    migrate.release(second)
+except SystemExit:
+    print("lost")
+"""
+TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 VERSION = "SELECT version_num FROM alembic_version"
 PIECES, PIECE_SECONDS = 20, 0.1
 
@@ -109,6 +135,17 @@ def test_only_one_process_must_create_tables_while_others_wait(several: DockerSt
     refused = run("--wait")
     assert refused.code == 1
     assert "a newer version migrated them" in refused.text
+
+
+def test_the_lock_for_tables_must_outlast_timeouts_of_its_role(several: DockerStack) -> None:
+    for name in TIMEOUTS:
+        several.sql(f"ALTER ROLE mlflow SET {name} = '500ms'")
+    try:
+        command = ("python", "-c", HOLD_LOCK)
+        done = several.compose("run", "--rm", "-T", "--no-deps", "mlflow", *command)
+    finally:
+        several.sql("ALTER ROLE mlflow RESET ALL")
+    assert done.out.split()[-3:] == ["True", "False", "lost"]
 
 
 def test_what_one_server_stored_must_be_read_through_each(

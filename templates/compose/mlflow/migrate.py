@@ -34,6 +34,11 @@ KEEP_ALIVE = """
 SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10;
 SET LOCAL tcp_keepalives_count = 3
 """
+# Administrators set them for roles or databases; the lock has to outlast the migrations.
+NO_TIMEOUTS = """
+SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('statement_timeout',
+'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
 # What MLflow's migrations create, by kind of database; a test compares them.
 SCHEMAS = Path(__file__).with_name("schema")
 # Seconds.
@@ -95,11 +100,43 @@ def lock() -> Connection:
     Closing the connection lets the next one continue. The lock is that of a transaction, because a
     connection pooler may serve each transaction with another connection.
     """
-    holding = psycopg2.connect("service=mlflow")
-    with holding.cursor() as cursor:
-        cursor.execute(KEEP_ALIVE)
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    start, reported = time.monotonic(), False
+    while (holding := try_to_lock()) is None:
+        if time.monotonic() - start > REPORT_AFTER and not reported:
+            reported = True
+            print("waiting for another server that creates tables", file=sys.stderr, flush=True)  # noqa: T201
+        time.sleep(LOOK_EVERY)
     return holding
+
+
+def try_to_lock() -> Connection | None:
+    """Return a connection that holds the lock, None if another process has it.
+
+    One that waited would occupy a connection of a pooler, which the other process may need.
+    """
+    holding = psycopg2.connect("service=mlflow connect_timeout=5")
+    with holding.cursor() as cursor:
+        cursor.execute(NO_TIMEOUTS)
+        cursor.execute(KEEP_ALIVE)
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
+        if cursor.fetchone() == (True,):
+            return holding
+    holding.close()
+    return None
+
+
+def release(holding: Connection) -> None:
+    """Let the next process continue.
+
+    Raises:
+        SystemExit: The lock was lost earlier, so another process may have created tables, too.
+    """
+    with closing(holding):
+        try:
+            with holding.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error as error:
+            raise SystemExit(f"the lock for creating tables was lost: {error}") from None
 
 
 def create_tables(engine: Engine) -> bool:
@@ -199,9 +236,11 @@ def main(arguments: Sequence[str]) -> int:
         for tables in all_tables(options.uri):
             wait(tables)
         return 0
-    with closing(lock()):
-        for tables in all_tables(options.uri):
-            migrate(tables)
+    # However this process ends, so does the lock.
+    holding = lock()
+    for tables in all_tables(options.uri):
+        migrate(tables)
+    release(holding)
     return 0
 
 

@@ -107,7 +107,7 @@ def take_turns() -> None:
     lock, start_process = migrate.lock(), mlflow.server._exec_cmd  # noqa: SLF001
 
     def run(*arguments: Any, **options: Any) -> object:
-        lock.close()
+        migrate.release(lock)
         return start_process(*arguments, **options)
 
     mlflow.server._exec_cmd = run  # noqa: SLF001
