@@ -177,6 +177,14 @@ def _replicas(settings: Settings) -> Iterator[Problem]:
     for name, conflicts, value in rules:
         if conflicts:
             yield Problem("MLFLOW_REPLICAS", f"must be 1 when {name} is {value}, {got}", (name,))
+    if settings.mlflow_image and settings.stack_engine != "kubernetes":
+        # Pods share no folder.
+        yield Problem(
+            "MLFLOW_REPLICAS",
+            f"must be 1 when MLFLOW_IMAGE is set and STACK_ENGINE is not kubernetes, {got}: in "
+            "images of earlier versions, a server that starts deletes the uploads of the others",
+            ("MLFLOW_IMAGE",),
+        )
 
 
 def _token(settings: Settings) -> Iterator[Problem]:
