@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlflow_compose.actions.screen import missing_replicas
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.containers import snapshots
 from mlflow_compose.engines.verdict import Verdict, failure, find_culprit, restarts
+from mlflow_compose.errors import SettingsError
 from mlflow_compose.paths import templates
 from mlflow_compose.targets import COMPOSE, HELM, LOCAL
 from tests.unit.samples import built, settings, stack
@@ -76,6 +79,22 @@ def test_containers_of_one_service_must_be_told_apart() -> None:
     assert found == ["mlflow-1", "mlflow-2"]
     (alone,) = snapshots(containers[:1], ["mlflow"])
     assert alone.status.label == "mlflow"
+
+
+def test_a_ready_made_image_must_not_be_shared_by_servers_with_one_folder() -> None:
+    """One that was built earlier empties the folder in which another server receives uploads."""
+    image = {"MLFLOW_REPLICAS": "2", "MLFLOW_IMAGE": "registry.lab/mlflow:1"}
+    with pytest.raises(SettingsError, match="must be 1 when MLFLOW_IMAGE is set"):
+        settings(**image)
+    assert settings(**image, STACK_ENGINE="kubernetes").mlflow_replicas == 2
+
+
+def test_a_server_that_is_missing_must_be_reported() -> None:
+    several = stack(MLFLOW_REPLICAS="2")
+    assert missing_replicas(several, (server(1), server(2))) == []
+    (line,) = missing_replicas(several, (server(1), replace(server(2), state="exited")))
+    assert line.startswith("1 of 2 containers of mlflow are running")
+    assert missing_replicas(several, (server(1),)) == [line]
 
 
 def server(number: int, restarted: int = 0, *, several: bool = True) -> ServiceStatus:

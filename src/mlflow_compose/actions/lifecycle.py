@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlflow_compose.actions import screen
 from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.class_limits import check_no_seat_is_lost, check_seats_stay
@@ -18,7 +19,6 @@ from mlflow_compose.actions.notebooks import provide_notebooks
 from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.ongoing import OngoingMigration, unmark
 from mlflow_compose.actions.plan import Plan, check_key
-from mlflow_compose.actions.screen import NOTHING_RUNS, first_run, status_line, where
 from mlflow_compose.actions.versions import check_mlflow, check_postgres, record_versions
 from mlflow_compose.checks import diagnose, external_database, verify
 from mlflow_compose.engines import Engine, ServiceStatus, check_ports
@@ -86,8 +86,8 @@ def _started(engine: Engine, proof: Result) -> Result:
     if not proof.ok:
         return Result(data, proof.lines, proof.errors)
     access = engine.access()
-    lines = [*where(engine.stack, access), "Next       mlflow-compose status, logs, verify, down"]
-    return Result(data, lines, on_terminal=first_run(engine.stack, access))
+    lines = [*screen.where(engine.stack, access), screen.NEXT]
+    return Result(data, lines, on_terminal=screen.first_run(engine.stack, access))
 
 
 def _check_data(
@@ -151,9 +151,9 @@ def status(
     notice = [migration.text] if migration and (found or migration.by) else []
     notice += [interrupted] if interrupted else []
     if not found:
-        return Result(data, notice or [NOTHING_RUNS])
-    services = [status_line(service, engine.stack) for service in found]
-    return Result(data, [*services, "", *notice, *where(engine.stack, engine.access())])
+        return Result(data, notice or [screen.NOTHING_RUNS])
+    services = screen.status_lines(found, engine.stack)
+    return Result(data, [*services, "", *notice, *screen.where(engine.stack, engine.access())])
 
 
 def watch(engine: Engine, pause: Callable[[], None]) -> Iterator[Sequence[str]]:
@@ -166,13 +166,15 @@ def watch(engine: Engine, pause: Callable[[], None]) -> Iterator[Sequence[str]]:
     engine.check()
     while True:
         found = engine.status()
-        yield [status_line(service, engine.stack) for service in found] or [NOTHING_RUNS]
+        yield screen.status_lines(found, engine.stack) if found else [screen.NOTHING_RUNS]
         pause()
 
 
 def prove(engine: Engine, progress: Progress) -> Result:
     """Verify the running stack."""
     engine.check()
+    for line in screen.missing_replicas(engine.stack, engine.status()):
+        progress.note(line)
     return verify(engine, progress)
 
 
@@ -228,7 +230,6 @@ def _start(
 
 def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any]:
     """Return the payload fields that `up` and `status` have in common."""
-    kept = engine.stack.stores
     return {
         "project": engine.stack.name,
         "engine": engine.name,
@@ -245,5 +246,5 @@ def _stack_data(engine: Engine, found: Sequence[ServiceStatus]) -> dict[str, Any
             for service in found
         ],
         "urls": engine.access().urls,
-        "stores": Stores(kept.runs.data, kept.artifacts.data),
+        "stores": Stores(engine.stack.stores.runs.data, engine.stack.stores.artifacts.data),
     }

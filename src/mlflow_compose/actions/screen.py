@@ -1,11 +1,14 @@
 """What `up` and `status` show."""
 
 import shlex
+from collections import Counter
+from collections.abc import Sequence
 
 from mlflow_compose.engines import Access, ServiceStatus
-from mlflow_compose.engines.base import EXITED
+from mlflow_compose.engines.base import EXITED, RUNNING
 from mlflow_compose.stack import Stack
 
+NEXT = "Next       mlflow-compose status, logs, verify, down"
 NOTHING_RUNS = "nothing is running; mlflow-compose up starts the stack"
 # As a shell's word.
 FIRST_RUN = """'import mlflow; mlflow.log_metric("loss", 0.5)'"""
@@ -43,6 +46,27 @@ def first_run(stack: Stack, access: Access) -> list[str]:
         f'  eval "$(mlflow-compose env{secrets})" && python3 -c {FIRST_RUN}',
         "  mlflow-compose open",
     ]
+
+
+def missing_replicas(stack: Stack, found: Sequence[ServiceStatus]) -> list[str]:
+    """Return a line about each service of which fewer containers run than the settings say.
+
+    In a cluster, there is one status for all pods of a service: that of the worst.
+    """
+    if stack.site.target == "helm":
+        return []
+    running = Counter(status.name for status in found if status.state == RUNNING)
+    return [
+        f"{running[service.name]} of {service.replicas} containers of {service.name} are running; "
+        "mlflow-compose up starts the others"
+        for service in stack.services
+        if service.replicas > 1 and running[service.name] < service.replicas
+    ]
+
+
+def status_lines(found: Sequence[ServiceStatus], stack: Stack) -> list[str]:
+    """Return the states of services as lines, and which containers are missing."""
+    return [*(status_line(each, stack) for each in found), *missing_replicas(stack, found)]
 
 
 def status_line(service: ServiceStatus, stack: Stack) -> str:
