@@ -64,7 +64,9 @@ def show(command):
     hooks = (flask.before_request_funcs, flask.after_request_funcs, flask.teardown_request_funcs)
     print("SHOWN", json.dumps({
         "command": [str(word) for word in command],
-        "environment": {**os.environ, "_MLFLOW_SERVER_BOOT_ID": "drawn for each start"},
+        "environment": {
+            **os.environ, "_MLFLOW_SERVER_BOOT_ID": "drawn for each start", "TMPDIR": "its own",
+        },
         "routes": [*paths(app.routes)],
         "middleware": [re.sub(" at 0x[0-9a-f]+", "", str(one)) for one in app.user_middleware],
         "rules": sorted(f"{rule} {sorted(rule.methods)}" for rule in flask.url_map.iter_rules()),
@@ -112,7 +114,13 @@ def served_app(
     """Return what `mlflow server` would serve, captured by the code in `capture`."""
     login = folder / "login.ini"
     login.write_text(LOGIN.format(folder=folder), encoding="utf-8")
-    variables = (f"MLFLOW_AUTH_CONFIG_PATH={login}", "MLFLOW_FLASK_SERVER_SECRET_KEY=for tests")
+    # As the entry point names it.
+    uploads = folder / "mlflow-uploads-1"
+    uploads.mkdir(exist_ok=True)
+    variables = (
+        *(f"MLFLOW_AUTH_CONFIG_PATH={login}", "MLFLOW_FLASK_SERVER_SECRET_KEY=for tests"),
+        f"TMPDIR={uploads}",
+    )
     options = (
         *more,
         *("--host=127.0.0.1", "--port=5000", "--workers=1", "--allowed-hosts=localhost,mlflow:*"),
