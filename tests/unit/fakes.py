@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from mlflow_compose.engines.access import Published
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.base import Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import MlflowComposeError, ServiceError
 from mlflow_compose.result import NoProgress, Progress

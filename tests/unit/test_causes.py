@@ -13,7 +13,8 @@ from mlflow_compose.checks.causes import ORDER, causes, diagnose, external_datab
 from mlflow_compose.checks.inside import MODULES, Link, check_links
 from mlflow_compose.checks.probe import artifacts, database, main
 from mlflow_compose.checks.probe.links import BrokenLink, Request
-from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.remote import LOADER, sent
 from tests.unit.fakes import ALL_WELL, FakeEngine, answered
 from tests.unit.samples import SECRETS, SOURCE, stack

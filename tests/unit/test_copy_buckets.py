@@ -14,9 +14,9 @@ from mlflow_compose.clients import Objects
 from mlflow_compose.data.inside import copy_folder as inside
 from mlflow_compose.data.inside import tables
 from mlflow_compose.data.migration import copy_artifacts, copy_objects, copy_runs
-from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.inside import s3
 from mlflow_compose.engines.inside.answer import Failure, serve
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import StoreError
 from mlflow_compose.payloads import CopiedObjects
 from tests.unit.fakes import FakeEngine, FakeScreen, answered, failed

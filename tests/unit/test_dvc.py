@@ -11,7 +11,7 @@ import pytest
 from mlflow_compose.actions import Plan, load_plan, read_settings
 from mlflow_compose.actions.dvc import Request, init_dvc
 from mlflow_compose.actions.dvc_buckets import MODULE, create_bucket, own_access
-from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import DvcError, FilesError, StoreError, UsageError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.stack import credentials, keys

@@ -21,7 +21,6 @@ from mlflow_compose.cli.app import app
 from mlflow_compose.cli.run import run
 from mlflow_compose.connect import client_environment
 from mlflow_compose.engines import Access
-from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.kubernetes import forward
 from mlflow_compose.engines.kubernetes.availability import problem
 from mlflow_compose.engines.kubernetes.cluster import Cluster, reason_of
@@ -31,6 +30,7 @@ from mlflow_compose.engines.kubernetes.images import Node, is_on, loader_of
 from mlflow_compose.engines.kubernetes.install import unlock, upgrade
 from mlflow_compose.engines.kubernetes.ownership import Item, Release, check
 from mlflow_compose.engines.kubernetes.unsupported import UNSUPPORTED
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import EngineError, UpgradeError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.paths import StackPaths

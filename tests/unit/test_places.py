@@ -9,7 +9,8 @@ from mlflow_compose import actions
 from mlflow_compose.actions import Plan
 from mlflow_compose.actions.changed import changed, places_of
 from mlflow_compose.actions.ongoing import mark
-from mlflow_compose.engines.base import Outcome, ServiceStatus
+from mlflow_compose.engines.base import ServiceStatus
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import DataElsewhereError, EngineError, NotReadyError, UsageError
 from mlflow_compose.record import Record, read_record
 from mlflow_compose.settings import declared

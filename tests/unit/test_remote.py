@@ -18,7 +18,8 @@ import pytest
 
 from mlflow_compose.engines import Loading, RemoteError, answers, remote, run_modules, shaped
 from mlflow_compose.engines.answers import Reader
-from mlflow_compose.engines.base import Outcome, Output, SharedFolder, Start
+from mlflow_compose.engines.base import Output, SharedFolder, Start
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import CHUNK, run_process
 from mlflow_compose.errors import EngineError
 from tests.unit.fakes import FakeEngine, answered, failed

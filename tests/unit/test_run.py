@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_compose.engines.base import Outcome, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import ServiceStatus, SharedFolder
 from mlflow_compose.engines.docker import one_off
 from mlflow_compose.engines.local import LocalEngine, orphans
 from mlflow_compose.engines.local.processes import Owner, is_gone, of
 from mlflow_compose.engines.local.supervisor import is_running
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import CHUNK, KEPT_ERRORS, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths

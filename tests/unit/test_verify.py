@@ -23,7 +23,7 @@ from mlflow_compose.clients import Unreachable, tracking
 from mlflow_compose.clients.tracking import SERVER_INFO
 from mlflow_compose.data.importing import Import, sender
 from mlflow_compose.data.importing.source import FOLDER, Source
-from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import EngineError, OtherStackError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.payloads import as_json

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow_compose.dvc.project import FOLDER, Project
-from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import run_process
 from mlflow_compose.errors import DvcError
 

@@ -6,7 +6,7 @@ knowing what they do, and turns its own failures into errors with a next command
 
 from mlflow_compose.engines.access import Access
 from mlflow_compose.engines.answers import RemoteError, shaped
-from mlflow_compose.engines.base import Engine, Outcome, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Engine, ServiceStatus, SharedFolder
 from mlflow_compose.engines.choice import (
     Choice,
     check_supports,
@@ -21,6 +21,7 @@ from mlflow_compose.engines.install_hints import NO_PACKAGE
 from mlflow_compose.engines.local.installer import environment as uv_environment
 from mlflow_compose.engines.local.installer import run_uv, uv_program
 from mlflow_compose.engines.local.wheels import wheels_folder, write_wheels
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.ports import check_ports, holder_of, is_taken, other_ports
 from mlflow_compose.engines.raw import input_to, output_of, run_raw
 from mlflow_compose.engines.remote import Loading, attach_modules, run_modules

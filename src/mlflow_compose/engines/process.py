@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import SIGNALED, Outcome, Output, Start
+from mlflow_compose.engines.base import Output, Start
+from mlflow_compose.engines.outcome import SIGNALED, Outcome
 
 if TYPE_CHECKING:
     from psutil import Process

@@ -14,8 +14,9 @@ from types import ModuleType
 from typing import IO, Any, Generic, TypeVar
 
 from mlflow_compose.engines.answers import Reader, RemoteError, shaped
-from mlflow_compose.engines.base import Engine, Outcome, SharedFolder
+from mlflow_compose.engines.base import Engine, SharedFolder
 from mlflow_compose.engines.inside import answer, s3, schema
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import end
 
 # This package is not installed there: the modules are created from their sources.

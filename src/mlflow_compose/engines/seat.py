@@ -6,14 +6,8 @@ from dataclasses import replace
 from typing import IO
 
 from mlflow_compose.engines.access import Access
-from mlflow_compose.engines.base import (
-    Engine,
-    Outcome,
-    Output,
-    ServiceStatus,
-    SharedFolder,
-    Start,
-)
+from mlflow_compose.engines.base import Engine, Output, ServiceStatus, SharedFolder, Start
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import EngineError, ServiceError
 from mlflow_compose.result import Progress

@@ -6,7 +6,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from mlflow_compose.engines.access import Published
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Output, ServiceStatus, SharedFolder
 from mlflow_compose.engines.base import Start as OnStart
 from mlflow_compose.engines.docker import availability, data, images, orphans, ownership
 from mlflow_compose.engines.docker.client import call, open_client
@@ -24,6 +24,7 @@ from mlflow_compose.engines.docker.one_off import attach_once, run_once
 from mlflow_compose.engines.docker.outdated import outdated
 from mlflow_compose.engines.docker.start import Start
 from mlflow_compose.engines.docker.view import Containers, View
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.ownership import check_held, marked
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import ServiceError

@@ -7,14 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
-from mlflow_compose.engines.base import (
-    FOLDER_VARIABLE,
-    SIGNALED,
-    Outcome,
-    Output,
-    SharedFolder,
-    Start,
-)
+from mlflow_compose.engines.base import FOLDER_VARIABLE, Output, SharedFolder, Start
+from mlflow_compose.engines.outcome import SIGNALED, Outcome
 from mlflow_compose.engines.process import attach, run_process
 from mlflow_compose.errors import EngineError
 

@@ -3,8 +3,8 @@
 import shutil
 from collections.abc import Mapping
 
-from mlflow_compose.engines.base import Outcome
 from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, reason_of
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Namespace
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from mlflow_compose.engines.base import Outcome
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import end, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Namespace, Stack

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import IO
 
 from mlflow_compose.engines.access import Access
-from mlflow_compose.engines.base import Outcome, Output, ServiceStatus, SharedFolder
+from mlflow_compose.engines.base import Output, ServiceStatus, SharedFolder
 from mlflow_compose.engines.base import Start as OnStart
 from mlflow_compose.engines.kubernetes import (
     availability,
@@ -23,6 +23,7 @@ from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, TIMEOUT, Cl
 from mlflow_compose.engines.kubernetes.install import ENDS_WITHIN
 from mlflow_compose.engines.kubernetes.one_off import attach_once, run_once
 from mlflow_compose.engines.kubernetes.watch import Watch
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.errors import EngineError, MlflowComposeError, ServiceError
 from mlflow_compose.paths import StackPaths

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from mlflow_compose.engines.base import SIGNALED, Outcome, Output, Start
+from mlflow_compose.engines.base import Output, Start
 from mlflow_compose.engines.kubernetes import resources
 from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
 from mlflow_compose.engines.kubernetes.pods import as_file, pod_for
 from mlflow_compose.engines.kubernetes.resources import Pod, Resources
 from mlflow_compose.engines.kubernetes.troubles import troubles
+from mlflow_compose.engines.outcome import SIGNALED, Outcome
 from mlflow_compose.engines.process import attach, run_process
 from mlflow_compose.errors import EngineError
 

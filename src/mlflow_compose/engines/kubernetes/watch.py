@@ -18,7 +18,7 @@ from mlflow_compose.errors import EngineError, MlflowComposeError, NotReadyError
 from mlflow_compose.result import Progress
 
 if TYPE_CHECKING:
-    from mlflow_compose.engines.base import Outcome
+    from mlflow_compose.engines.outcome import Outcome
 
 # Seconds between looks: each runs kubectl.
 POLL_EVERY = 1.0

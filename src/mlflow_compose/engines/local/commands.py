@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from mlflow_compose.engines.base import FOLDER_VARIABLE, Outcome, Output, SharedFolder, Start
+from mlflow_compose.engines.base import FOLDER_VARIABLE, Output, SharedFolder, Start
 from mlflow_compose.engines.local import orphans
 from mlflow_compose.engines.local.processes import Owner
 from mlflow_compose.engines.local.supervisor import CONFIGURATION
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import attach, run_process
 from mlflow_compose.stack import Stack
 

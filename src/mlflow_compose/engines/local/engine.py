@@ -7,13 +7,7 @@ from functools import partial
 from typing import IO
 
 from mlflow_compose.engines.access import Published
-from mlflow_compose.engines.base import (
-    Outcome,
-    Output,
-    ServiceStatus,
-    SharedFolder,
-    Start,
-)
+from mlflow_compose.engines.base import Output, ServiceStatus, SharedFolder, Start
 from mlflow_compose.engines.local import availability, folders, log, orphans, packages, processes
 from mlflow_compose.engines.local.commands import Commands
 from mlflow_compose.engines.local.folders import Folders
@@ -25,6 +19,7 @@ from mlflow_compose.engines.local.state import HealthChecks, service_status
 from mlflow_compose.engines.local.supervisor import CONFIGURATION, GUARD, RUN, Supervisor
 from mlflow_compose.engines.local.traces import LOGS, remove_traces
 from mlflow_compose.engines.local.watch import check, watch
+from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.removed import Removed
 from mlflow_compose.engines.rolling import failures, only, roll
 from mlflow_compose.errors import EngineError, ServiceError
