@@ -40,10 +40,10 @@ INSIDE = {
     "STACK_UNIT",
 }
 # Programs in shell blocks, apart from the tool and make.
-PROGRAMS = {"aws", "cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "helm",
-            "journalctl", "kind", "kubectl", "mkdir", "pip", "printf", "python", "python3", "read",
+PROGRAMS = {"aws", "cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "grep", "helm",
+            "journalctl", "kind", "kubectl", "mkdir", "pip", "printf", "python", "python3", "read", "sleep",
             "source", "sudo", "supervisorctl", "systemctl", "tar", "terraform", "."}  # fmt: skip
-OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done"}
+OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done", "until"}
 
 
 def place(page: Path) -> str:
