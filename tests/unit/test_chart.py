@@ -1,5 +1,6 @@
 """The chart: what is in its files, what its schema refuses, and how it is installed."""
 
+import base64
 import json
 import re
 import tarfile
@@ -30,6 +31,8 @@ SECRETS_FILE = "secrets/secrets.yaml"
 WAIT = "--reset-values --wait --wait-for-jobs"
 IN_CLUSTER = ("--kube-version=1.34.0", "--namespace=team")
 HOST = {"enabled": True, "host": "mlflow.example.com", "tlsSecret": "tls"}
+# What `helm template` does not print, as a manifest.
+NOTES = 'notes: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
 # Values with which all of the templates render something; in several steps, since some of them
 # exclude each other.
 EVERYTHING: tuple[Mapping[str, Any], ...] = (
@@ -70,9 +73,25 @@ def values_in(chart: Path) -> dict[str, Any]:
     return found
 
 
+def secrets_in(chart: Path) -> dict[str, dict[str, str]]:
+    """Return the texts of the Secrets by their names.
+
+    They are in `data`: a text that leaves `stringData` would stay in the cluster.
+    """
+    documents = yaml.safe_load_all((chart / SECRETS_FILE).read_text(encoding="utf-8"))
+    return {
+        each["metadata"]["name"]: {
+            name: base64.b64decode(text, validate=True).decode()
+            for name, text in each["data"].items()
+        }
+        for each in documents
+    }
+
+
 def test_only_the_file_of_secrets_must_contain_any(chart: Path) -> None:
     files = {path: path.read_text(encoding="utf-8") for path in chart.rglob("*") if path.is_file()}
-    secret = files.pop(chart / SECRETS_FILE)
+    del files[chart / SECRETS_FILE]
+    secret = str(secrets_in(chart))
     unused = {"JUPYTER_TOKEN", "PGADMIN_PASSWORD", "CLASS_SECRET", "CLASS_PASSWORD"}
     for name in SECRETS.keys() - unused:
         assert SECRETS[name] in secret, name
@@ -85,8 +104,7 @@ def test_only_the_user_must_be_able_to_read_the_secrets(chart: Path) -> None:
 
 
 def test_the_secrets_must_have_the_files_that_the_values_list(chart: Path) -> None:
-    documents = yaml.safe_load_all((chart / SECRETS_FILE).read_text(encoding="utf-8"))
-    written = {each["metadata"]["name"]: [*each["stringData"]] for each in documents}
+    written = {name: [*files] for name, files in secrets_in(chart).items()}
     assert written == values_in(chart)["secrets"]
     values = values_in(chart)
     for name in ("mlflow", "bucketInit", "postgres", "s3"):
@@ -100,10 +118,9 @@ def test_certificates_of_the_user_must_be_part_of_the_secrets(user: User, tmp_pa
         "PG_HOST=db.example.com", "PG_SSLMODE=verify-full", f"PG_SSLROOTCERT={made.authority}"
     )
     assert user.types("render", "--target", "helm").code == 0
-    text = (user.folder / HELM.folder / SECRETS_FILE).read_text(encoding="utf-8")
-    secret = next(each for each in yaml.safe_load_all(text) if each["metadata"]["name"] == "mlflow")
-    assert secret["stringData"]["pg_ca_certs"] == made.authority.read_text(encoding="utf-8")
-    assert "sslrootcert=/secrets/pg_ca_certs\n" in secret["stringData"]["pg_service.conf"]
+    secret = secrets_in(user.folder / HELM.folder)["mlflow"]
+    assert secret["pg_ca_certs"] == made.authority.read_text(encoding="utf-8")
+    assert "sslrootcert=/secrets/pg_ca_certs\n" in secret["pg_service.conf"]
 
 
 def test_a_certificate_that_cannot_be_read_must_be_named(user: User) -> None:
@@ -160,6 +177,76 @@ def test_the_versions_must_be_those_of_the_tool_and_of_mlflow() -> None:
 )
 def test_a_wrong_value_must_be_refused(chart: Path, argument: str, message: str) -> None:
     assert message in template(chart, f"--set={argument}", code=1)
+
+
+def manifests(chart: Path, *arguments: str) -> list[dict[str, Any]]:
+    """Return the manifests of a chart."""
+    return [each for each in yaml.safe_load_all(template(chart, *arguments)) if each]
+
+
+@pytest.mark.helm
+def test_what_helm_deletes_by_its_name_must_have_a_name_that_nothing_else_has(user: User) -> None:
+    """Before it runs a hook, it deletes the object of that name, even if others created it."""
+    user.has_env("PG_HOST=db.example.com")
+    user.types("render", "--target", "helm")
+    hooks = [
+        each["metadata"]["name"]
+        for each in manifests(user.folder / HELM.folder)
+        if "helm.sh/hook" in each["metadata"].get("annotations", {})
+    ]
+    assert sorted(hooks) == ["mlflow-compose-migrate", "mlflow-compose-test"]
+
+
+@pytest.mark.helm
+@pytest.mark.parametrize(
+    ("auth", "allowed"), [("none", {"stack", "namespace"}), ("basic", {"everybody"})]
+)
+def test_other_namespaces_must_only_reach_mlflow_if_it_has_a_login(
+    user: User, auth: str, allowed: set[str]
+) -> None:
+    user.has_env(f"MLFLOW_AUTH={auth}")
+    user.types("render", "--target", "helm")
+    (policy,) = (
+        each
+        for each in manifests(user.folder / HELM.folder)
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "mlflow"
+    )
+    (rule,) = policy["spec"]["ingress"]
+    sources = rule.get("from", ["everybody"])
+    names = {"{'podSelector': {}}": "namespace", "everybody": "everybody"}
+    assert {names.get(str(each), "stack") for each in sources} == allowed
+
+
+@pytest.mark.helm
+@pytest.mark.parametrize(
+    ("auth", "more", "warned"),
+    [
+        ("none", {}, set()),
+        ("none", {"ingress": HOST}, {"login", "policy"}),
+        ("none", {"gateway": HOST}, {"login", "policy"}),
+        ("none", {"mlflow": {"service": {"type": "NodePort"}}}, {"login", "policy"}),
+        ("none", {"ingress": HOST, "networkPolicy": {"clients": []}}, {"login"}),
+        ("none", {"ingress": HOST, "networkPolicy": {"enabled": False}}, {"login"}),
+        (
+            "none",
+            {"ingress": HOST, "networkPolicy": {"clients": [{"namespaceSelector": {}}]}},
+            {"login"},
+        ),
+        ("basic", {"ingress": HOST}, set()),
+    ],
+)
+def test_the_notes_must_warn_about_access_without_a_login(
+    user: User, auth: str, more: Mapping[str, Any], warned: set[str]
+) -> None:
+    user.has_env(f"MLFLOW_AUTH={auth}")
+    user.types("render", "--target", "helm")
+    chart = user.folder / HELM.folder
+    (chart / "templates" / "notes.yaml").write_text(NOTES, encoding="utf-8")
+    file = user.folder / "more.json"
+    file.write_text(json.dumps(more), encoding="utf-8")
+    notes = template(chart, f"--values={file}", "--show-only=templates/notes.yaml")
+    words = {"login": "MLFLOW_AUTH=none", "policy": "networkPolicy.clients"}
+    assert {name for name, word in words.items() if word in notes} == warned
 
 
 @pytest.mark.helm

@@ -42,7 +42,8 @@ INSIDE = {
 # Programs in shell blocks, apart from the tool and make.
 PROGRAMS = {"aws", "cd", "curl", "docker", "dvc", "eval", "export", "for", "git", "grep", "helm",
             "journalctl", "kind", "kubectl", "mkdir", "pip", "printf", "python", "python3", "read",
-            "sleep", "source", "sudo", "supervisorctl", "systemctl", "tar", "terraform", "."}  # fmt: skip
+            "sleep", "source", "sudo", "supervisorctl", "systemctl", "tar", "terraform",
+            "."}  # fmt: skip
 OPERATORS, SHELL_WORDS = "();<>|&", {"do", "done", "until"}
 
 

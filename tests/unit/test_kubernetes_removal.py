@@ -184,3 +184,17 @@ def test_what_went_wrong_first_must_be_reported(
             engine.start(FakeScreen(), wait_timeout=5)
     with pytest.raises(EngineError, match="unreachable"):
         engine.start(FakeScreen(), wait_timeout=5)
+
+
+def test_only_jobs_of_earlier_revisions_must_be_deleted(tmp_path: Path) -> None:
+    """Those of a CronJob have numbers in their names, too, and may be at work."""
+    names = ("bucket-init-1", "mlflow-compose-migrate-1", "mlflow-compose-migrate-2", "gc-2909")
+    listed = "\\n".join(f"job.batch/{name}" for name in names)
+    engine, calls = install(
+        tmp_path, {"helm*history*": printed([RELEASE]), "kubectl*get*jobs*": f"printf '{listed}'"}
+    )
+    engine.stop(FakeScreen(), volumes=False)
+    (deleted,) = (call for call in calls() if call.startswith("kubectl delete job.batch/"))
+    assert {word for word in deleted.split() if word.startswith("job.batch/")} == {
+        f"job.batch/{name}" for name in names[:3]
+    }

@@ -18,7 +18,7 @@ NOT_OURS = frozenset({"postgres", "s3", "jupyter"})
 KNOWN = NOT_OURS | {"mlflow", "bucket-init", "postgres-client", "reader-init", "pgadmin", "proxy"}
 # Filters, each for one kind of file.
 QUOTING = {
-    *("hcl", "literal", "plain", "shell"),
+    *("base64", "hcl", "literal", "plain", "shell"),
     *("unit_command", "unit_text", "unit_variable", "unit_word"),
 }
 LOGIC = (

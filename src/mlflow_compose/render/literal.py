@@ -1,8 +1,9 @@
-"""The filters of the templates: for YAML, with and without variables, shell scripts and HCL."""
+"""The filters of the templates: for YAML, Secrets, shell scripts and HCL."""
 
 import json
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Sequence
 
 # Strings that need no quotes, and words that YAML does not read as strings.
@@ -27,6 +28,11 @@ def plain(value: object) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _RESERVED:
         return text
     return '"' + "".join(_escape(character) for character in text) + '"'
+
+
+def base64(text: str) -> str:
+    """Return `text` in base64, as a YAML string for the `data` of a Secret."""
+    return plain(b64encode(text.encode()).decode())
 
 
 def hcl(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_compose import paths
 from mlflow_compose.boot import words
-from mlflow_compose.render.literal import hcl, literal, plain, shell
+from mlflow_compose.render.literal import base64, hcl, literal, plain, shell
 from mlflow_compose.stack import Stack, units
 from mlflow_compose.targets import COMPOSE, TARGETS, Target
 
@@ -192,6 +192,7 @@ def _environment(folder: Path) -> "Environment":
     )
     environment.filters["literal"] = literal
     environment.filters["plain"] = plain
+    environment.filters["base64"] = base64
     environment.filters["shell"] = shell
     environment.filters["hcl"] = hcl
     environment.filters["unit_text"] = words.literal

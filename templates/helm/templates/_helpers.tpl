@@ -158,3 +158,11 @@ volumeMounts:
 {{- end }}
 {{- toYaml $args -}}
 {{- end }}
+
+{{- /* Not empty if the policies keep pods of other namespaces, and all outside, away from MLflow. */ -}}
+{{- define "stack.onlyThisNamespace" -}}
+{{- $clients := .Values.networkPolicy.clients -}}
+{{- $outside := empty $clients -}}
+{{- range $clients }}{{ $outside = or $outside (hasKey . "namespaceSelector") (hasKey . "ipBlock") }}{{ end -}}
+{{- if and .Values.networkPolicy.enabled (not $outside) }}true{{ end -}}
+{{- end }}

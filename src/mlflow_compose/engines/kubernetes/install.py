@@ -1,6 +1,7 @@
 """Install the chart of a stack, and end what an interrupted helm left behind."""
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from mlflow_compose.engines.kubernetes.ownership import Release
 from mlflow_compose.paths import SECRETS_DIR
 from mlflow_compose.result import Progress
 
+# Jobs that run once in each revision, and not those of a CronJob.
+OF_REVISION = re.compile(r"job\.batch/(?:mlflow-compose-migrate|bucket-init)-(\d+)")
 SECRETS = f"{SECRETS_DIR}/secrets.yaml"
 OVERRIDE = "values.override.yaml"
 # Who sets the fields of Secrets, as Kubernetes records it.
@@ -107,7 +110,8 @@ def _values(folder: Path) -> Iterator[str]:
 def delete_old_jobs(cluster: Cluster, revision: int) -> None:
     """Delete the jobs of earlier revisions: helm forgets those of a change that failed."""
     names = cluster.do(cluster.kubectl("get", "jobs", cluster.selector, "--output=name", TIMEOUT))
-    old = [name for name in names.decode().split() if not name.endswith(f"-{revision}")]
+    found = [job for name in names.decode().split() if (job := OF_REVISION.fullmatch(name))]
+    old = [job[0] for job in found if job[1] != str(revision)]
     if old:
         cluster.do(cluster.kubectl("delete", *old, "--ignore-not-found", TIMEOUT))
 
