@@ -107,6 +107,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             names.add(CLIENT_STACKS[engine])
         used = [name for name in SESSION_STACKS if name in names]
         item.add_marker(pytest.mark.xdist_group(f"{engine}-{[*used, item.path.stem][0]}"))
+    # One process runs them all: if it did not begin with them, the others would wait for it.
+    items.sort(key=lambda item: item.get_closest_marker("kubernetes") is None)
 
 
 @pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "local"])
