@@ -50,7 +50,7 @@ def test_the_env_file_must_name_the_cluster_so_that_another_context_is_never_use
     assert places_of(after) == places_of(move.new)
 
 
-def test_nobody_else_must_know_the_servers_while_data_is_copied(tmp_path: Path) -> None:
+def test_only_the_move_must_know_the_servers_while_data_is_copied(tmp_path: Path) -> None:
     move = move_of(
         tmp_path, MLFLOW_AUTH="basic", STACK_BIND_ADDRESS=ANY, PG_PUBLISH="true", MINIO_PORT="9123"
     )

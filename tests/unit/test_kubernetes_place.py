@@ -139,7 +139,7 @@ def test_the_question_must_name_the_cluster_whose_data_is_lost(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", ["verify", "sql", "user", "workspace"])
-def test_no_pod_must_be_created_in_a_cluster_that_nobody_chose(
+def test_no_pod_must_be_created_in_a_cluster_that_was_not_chosen(
     command: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -190,7 +190,7 @@ def test_no_secret_must_be_rendered(tmp_path: Path) -> None:
 def test_the_values_must_be_those_of_the_variables_without_default(tmp_path: Path) -> None:
     values = read(rendered(tmp_path) / "terraform.tfvars")
     needed = {name for name, body in variables().items() if "default" not in body}
-    # Nobody but the user can say where the tool is from.
+    # Only the user can say where the tool is from.
     assert values.keys() == needed - {"tool"}
     types = {"string": str, "number": int, "bool": bool}
     for name, value in values.items():

@@ -12,7 +12,7 @@ from mlflow_compose.result import Progress
 
 # Pods that no workload deletes: those of commands, and that of `helm test`.
 LOOSE = (RUN, "test")
-# A command that takes longer may be one that was killed, whose pod nobody deletes.
+# A command that takes longer may be one that was killed, whose pod is left.
 COMMANDS_TAKE = timedelta(hours=1)
 ENDED = frozenset({"Succeeded", "Failed"})
 # The claims that the chart creates; others may be of an operator or of the user.
