@@ -9,6 +9,9 @@ from mlflow_compose.files import write_whole
 
 COMPOSE_FILE = "docker-compose.yaml"
 OVERRIDE_FILE = "docker-compose.override.yaml"
+# Of a chart: the user's own values, and the Secrets.
+VALUES_FILE = "values.override.yaml"
+SECRETS_FILE = "secrets/secrets.yaml"
 SECRETS_DIR = "secrets"
 STATE_DIR = ".mlflow-compose"
 STATE_MODE = 0o600

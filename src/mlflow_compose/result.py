@@ -39,6 +39,11 @@ class Result:
         """The exit code: 0, or that of the first error."""
         return self.errors[0].exit_code if self.errors else 0
 
+    def expect(self) -> None:
+        """Raise the first error, if there is any."""
+        if self.errors:
+            raise self.errors[0]
+
     def envelope(self, command: str) -> dict[str, Any]:
         """Return the JSON envelope that every command prints with `--json`."""
         return {

@@ -138,7 +138,7 @@ def test_a_server_out_of_reach_must_be_reported_with_its_context(
     for name, words in (("three", "no context three"), ("one", "the context one")):
         place = cluster_stack(KUBE_CONTEXT=name).site.namespace
         assert place
-        argv = ["kubectl", *place.options, "get", "pods", "--server=https://127.0.0.1:1"]
+        argv = [*place.kubectl, *place.within, "get", "pods", "--server=https://127.0.0.1:1"]
         done = subprocess.run(
             argv, env=kubeconfig, capture_output=True, text=True, check=False, timeout=60
         )

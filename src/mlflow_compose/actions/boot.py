@@ -58,8 +58,15 @@ def service_status(plan: Plan) -> Result:
     Raises:
         BootError: There is no systemd.
     """
-    if plan.target.daemon or plan.stack.site.namespace:
-        return _daemon(plan) if plan.target.daemon else _in_cluster(plan)
+    if plan.target.daemon:
+        return _daemon(plan)
+    if plan.stack.site.namespace:
+        return _in_cluster(plan)
+    return _by_unit(plan)
+
+
+def _by_unit(plan: Plan) -> Result:
+    """Return whether the unit of this tool starts the stack at boot."""
     manager, unit, path = _unit(plan)
     if not path.exists():
         detail = "the stack does not start at boot; mlflow-compose service install changes that"
@@ -81,8 +88,8 @@ def service_status(plan: Plan) -> Result:
 
 def _in_cluster(plan: Plan) -> Result:
     """Return that the cluster restarts the stack, or that a unit of another engine is left."""
-    *_, path = _unit(plan)
-    if not path.exists():
+    path = installed_unit(plan)
+    if path is None:
         detail = "the cluster starts the stack again, and this machine has no part in it"
         return _result(plan, None, detail, at_boot=None)
     detail = (

@@ -8,9 +8,9 @@ from pathlib import Path
 from mlflow_compose.actions.files import data_of, lines_of, write_rendering
 from mlflow_compose.actions.notes import ignored_notes
 from mlflow_compose.actions.plan import Plan
-from mlflow_compose.paths import SECRETS_DIR
+from mlflow_compose.paths import SECRETS_FILE
 from mlflow_compose.result import Result
-from mlflow_compose.stack import namespace_of, release_of
+from mlflow_compose.stack import place_of
 from mlflow_compose.stack.components.mlflow import NAME as MLFLOW
 
 PAGE = "docs/how-to/helm.md"
@@ -38,23 +38,17 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 
 def _commands(plan: Plan, folder: Path) -> Iterator[str]:
-    settings = plan.loaded.settings
-    release, namespace = release_of(settings), namespace_of(settings)
-    context = settings.kube_context
-    kubectl = ["kubectl", *(["--context", context] if context else [])]
-    helm = ["helm", *(["--kube-context", context] if context else [])]
-    within = ["--namespace", namespace]
+    place = place_of(plan.loaded.settings)
     override = folder / plan.target.override
     values = ["--values", str(override)] if override.exists() else []
     # On the server: otherwise, kubectl keeps a second copy of them in an annotation.
-    apply = ["apply", "--server-side", *within]
-    secrets = [*apply, "--filename", str(folder / SECRETS_DIR / "secrets.yaml")]
-    install = ["upgrade", "--install", release, str(folder), *within, *values]
+    apply = ["apply", "--server-side", *place.within]
+    install = ["upgrade", "--install", place.release, str(folder), *place.within, *values]
     # Otherwise, Helm keeps the user's values of the last time if none are given.
     wait = ["--reset-values", "--wait", "--wait-for-jobs"]
     for command in (
-        [*kubectl, "create", "namespace", namespace],
-        [*kubectl, *secrets],
-        [*helm, *install, *wait],
+        [*place.kubectl, "create", "namespace", place.name],
+        [*place.kubectl, *apply, "--filename", str(folder / SECRETS_FILE)],
+        [*place.helm, *install, *wait],
     ):
         yield shlex.join(command)

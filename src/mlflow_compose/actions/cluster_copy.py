@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_compose.actions.cluster_plan import ClusterMove
+from mlflow_compose.actions.files import write_files
 from mlflow_compose.actions.old_server import other_buckets
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.clients import ObjectsError
@@ -55,7 +56,7 @@ def copy_into_cluster(
         StoreError: The cluster has other data, or differs after the copy.
     """
     target, idle = engine_of(move.new), move.idle()
-    write_cluster_files(move.new)
+    write_files(move.new)
     # Everything that takes long, before MLflow stops.
     target.prepare(progress)
     target.start(progress, wait_timeout=wait_timeout, without=(MLFLOW,))
@@ -119,13 +120,6 @@ def removable(move: ClusterMove, copied: Copied) -> Sequence[str]:
 def dump_folder(move: ClusterMove) -> Path:
     """Return the folder of the dump, which only exists while data moves."""
     return move.old.paths.state / DUMP
-
-
-def write_cluster_files(plan: Plan) -> None:
-    """Write the chart of a stack, and what its image is built from."""
-    if recipe := plan.recipe:
-        write(recipe.rendering(), recipe.folder)
-    write(plan.rendering(), plan.folder)
 
 
 @contextmanager

@@ -126,6 +126,18 @@ def write_rendering(plan: Plan, folder: Path) -> tuple[Change, ...]:
     return done
 
 
+def write_files(plan: Plan) -> None:
+    """Write the files of a stack that is started, and what its image is built from.
+
+    Raises:
+        FilesError: A file cannot be read or written.
+        FilesChangedError: A file was edited by hand.
+    """
+    write(plan.rendering(), plan.folder)
+    if recipe := plan.recipe:
+        write(recipe.rendering(), recipe.folder)
+
+
 def _check_folder(plan: Plan, rendering: Rendering, folder: Path) -> None:
     """Make sure that a folder is not another stack's, whose lock this command does not hold."""
     actual, names = folder.resolve(), {target.folder for target in TARGETS.values()}

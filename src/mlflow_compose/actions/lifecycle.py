@@ -8,6 +8,7 @@ from mlflow_compose.actions import screen
 from mlflow_compose.actions.certificates import check_expiry, keep_certificate
 from mlflow_compose.actions.changed import Change, changed, check_runs
 from mlflow_compose.actions.class_limits import check_no_seat_is_lost, check_seats_stay
+from mlflow_compose.actions.files import write_files
 from mlflow_compose.actions.folders import held_folders, record_folders
 from mlflow_compose.actions.hidden_data import (
     check_elsewhere,
@@ -26,7 +27,6 @@ from mlflow_compose.errors import ServiceError, StoreError, UsageError
 from mlflow_compose.identity import keep_identity
 from mlflow_compose.payloads import ABSENT, ServiceState, Started, Status, Stores, Verified
 from mlflow_compose.record import read_record
-from mlflow_compose.render import write
 from mlflow_compose.result import Progress, Result
 
 # Links that MLflow needs to start; if it did not, the other links are broken as a consequence.
@@ -127,9 +127,7 @@ def _check_data(
 def _write_files(plan: Plan) -> None:
     check_expiry(plan.stack.certificate)
     keep_certificate(plan.stack.certificate, plan.paths)
-    write(plan.rendering(), plan.folder)
-    if recipe := plan.recipe:
-        write(recipe.rendering(), recipe.folder)
+    write_files(plan)
     provide_notebooks(plan)
 
 

@@ -129,17 +129,12 @@ def _start_new(
         kept = _record_move(move)
         engine.start(progress, wait_timeout=wait_timeout)
         record_folders(move.new, engine)
-        _verify(engine, progress)
+        verify(engine, progress).expect()
         unmark(move.new.paths)
     except BaseException:
         progress.note(STAYS)
         raise
     return kept
-
-
-def _verify(engine: Engine, progress: Progress) -> None:
-    if errors := verify(engine, progress).errors:
-        raise errors[0]
 
 
 def _record_move(move: MigrationPlan) -> Sequence[str]:

@@ -25,16 +25,25 @@ def copied_lines(copied: Migrated) -> list[str]:
     return lines
 
 
+def not_copied_lines(copied: Migrated) -> list[str]:
+    """Say which buckets were not copied."""
+    return [
+        *(
+            f"{bucket}: another bucket of the old S3 server, not copied"
+            for bucket in copied.other_buckets
+        ),
+        *(
+            f"{bucket}: another bucket, not copied; artifact locations in the database name it "
+            f"({count})"
+            for bucket, count in copied.other_locations.items()
+        ),
+    ]
+
+
 def kept_lines(old: Stack, copied: Migrated) -> list[str]:
     """Say what was not copied, and which volumes keep the old data."""
-    buckets, volumes = copied.other_buckets, copied.kept
-    held = migration.objects_volumes(old) if buckets else ()
-    lines = [f"{bucket}: another bucket of the old S3 server, not copied" for bucket in buckets]
-    lines += [
-        f"{bucket}: another bucket, not copied; artifact locations in the database name it "
-        f"({count})"
-        for bucket, count in copied.other_locations.items()
-    ]
+    volumes, lines = copied.kept, not_copied_lines(copied)
+    held = migration.objects_volumes(old) if copied.other_buckets else ()
     if stay := [name for name in volumes if name in held]:
         lines.append(f"the old data is kept in {', '.join(stay)}; --prune leaves it alone")
     if others := [name for name in volumes if name not in held]:

@@ -13,11 +13,11 @@ from mlflow_compose.actions.cluster_copy import (
     EngineOf,
     copy_into_cluster,
     dump_folder,
-    write_cluster_files,
 )
 from mlflow_compose.actions.cluster_plan import ClusterMove
+from mlflow_compose.actions.files import write_files
 from mlflow_compose.actions.hidden_data import check_elsewhere
-from mlflow_compose.actions.migration_lines import copied_lines
+from mlflow_compose.actions.migration_lines import copied_lines, not_copied_lines
 from mlflow_compose.actions.notes import ignored_notes
 from mlflow_compose.actions.ongoing import mark, unmark
 from mlflow_compose.actions.rollback import roll_back
@@ -118,11 +118,11 @@ def _start_new(move: ClusterMove, engine: Engine, progress: Progress, wait_timeo
     plan = move.new
     try:
         _record(move)
-        write_cluster_files(plan)
+        write_files(plan)
         check_ports(engine)
         engine.start(progress, wait_timeout=wait_timeout)
         record_versions(plan)
-        _verify(engine, progress)
+        verify(engine, progress).expect()
         unmark(plan.paths)
     except BaseException:
         progress.note(STAYS)
@@ -137,11 +137,6 @@ def _record(move: ClusterMove) -> None:
     write_record(record.started(engine, places_of(plan), plan.stack.volumes), plan.paths)
 
 
-def _verify(engine: Engine, progress: Progress) -> None:
-    if errors := verify(engine, progress).errors:
-        raise errors[0]
-
-
 def _stopped(engine: Engine, progress: Progress) -> str:
     """Stop the servers in the cluster after a failure; return a sentence about the copy."""
     try:
@@ -153,13 +148,7 @@ def _stopped(engine: Engine, progress: Progress) -> str:
 
 def _kept_lines(move: ClusterMove, old: Engine, copied: Copied) -> Iterator[str]:
     """Say where the old data is, and what was not copied."""
-    for bucket in copied.data.other_buckets:
-        yield f"{bucket}: another bucket of the old S3 server, not copied"
-    for bucket, count in copied.data.other_locations.items():
-        yield (
-            f"{bucket}: another bucket, not copied; artifact locations in the database name it "
-            f"({count})"
-        )
+    yield from not_copied_lines(copied.data)
     for what in copied.not_moved:
         yield f"{what}: not MLflow's, not copied"
     yield f"the old data is kept on this machine ({move.old.stack.site.engine})"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlflow_compose.settings import Settings
 
+KUBECTL, HELM = "kubectl", "helm"
 # Characters of a release's name: Helm allows no more.
 MOST_OF_NAME = 53
 
@@ -28,16 +29,24 @@ class Namespace:
         return f"the namespace {self.name}{context}"
 
     @property
-    def options(self) -> tuple[str, ...]:
-        """Options with which kubectl finds it."""
-        context = ("--context", self.context) if self.context else ()
-        return (*context, "--namespace", self.name)
+    def kubectl(self) -> tuple[str, ...]:
+        """Kubectl with the option for its cluster."""
+        return (KUBECTL, *(("--context", self.context) if self.context else ()))
+
+    @property
+    def helm(self) -> tuple[str, ...]:
+        """Helm with the option for its cluster."""
+        return (HELM, *(("--kube-context", self.context) if self.context else ()))
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """The option of both for the namespace."""
+        return ("--namespace", self.name)
 
     def forward(self, service: str, published: int, target: int) -> list[str]:
         """Return the command that makes the port of a service reachable on this machine."""
         return [
-            "kubectl",
-            *self.options,
+            *(*self.kubectl, *self.within),
             "port-forward",
             f"service/{service}",
             f"{published}:{target}",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mlflow_compose.errors import UsageError
+from mlflow_compose.paths import VALUES_FILE
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import KUBERNETES, Image, Site, chart, helm_site
 from mlflow_compose.targets.compose import COMPOSE
@@ -72,7 +73,7 @@ HELM = Target(
     ingredients=COMPOSE.ingredients,
     # Only read by kubectl.
     secret_mode=0o600,
-    override="values.override.yaml",
+    override=VALUES_FILE,
     embeds_files=True,
     without=WITHOUT,
     values=lambda stack: {"chart": chart(stack)},

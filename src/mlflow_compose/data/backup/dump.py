@@ -50,7 +50,12 @@ def schema_of(engine: Engine) -> dict[str, str]:
 
 def tables_of(engine: Engine) -> list[str]:
     """Return MLflow's tables in the stack's database."""
-    return own(engine, client.query(engine, TABLES))
+    return own(engine, all_tables_of(engine))
+
+
+def all_tables_of(engine: Engine) -> list[str]:
+    """Return all tables in the schema of the stack's database."""
+    return client.query(engine, TABLES)
 
 
 def _dump_postgres(engine: Engine, folder: Path, progress: Progress) -> Database:

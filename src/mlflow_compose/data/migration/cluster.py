@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.backup import client, dump, load_dumped
-from mlflow_compose.data.backup.dump import namespace_of, tables_of
+from mlflow_compose.data.backup.dump import all_tables_of, namespace_of, tables_of
 from mlflow_compose.data.migration.buckets import copy
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import StoreError
@@ -14,10 +14,6 @@ from mlflow_compose.result import Progress
 
 # What users create, by the column that tells two apart. MLflow creates one experiment itself.
 OWN = {"runs": "run_uuid", "experiments": "name", "registered_models": "name"}
-TABLES = """
-SELECT relname FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-"""
 DATABASES = """
 SELECT datname FROM pg_database
 WHERE NOT datistemplate AND datname NOT IN ('postgres', current_database())
@@ -79,7 +75,7 @@ def send_objects(source: Engine, target: Engine, progress: Progress) -> CopiedOb
 
 def not_moved(source: Engine) -> Sequence[str]:
     """Return what is in the bundled database besides MLflow's tables, worded for users."""
-    tables = {*client.query(source, TABLES)} - {*tables_of(source)}
+    tables = {*all_tables_of(source)} - {*tables_of(source)}
     databases = client.query(source, DATABASES)
     return (
         *(f"the table {name}" for name in sorted(tables)),

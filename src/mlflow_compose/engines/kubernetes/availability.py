@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Mapping
 
-from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, reason_of
+from mlflow_compose.engines.kubernetes.cluster import reason_of
 from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Namespace
+from mlflow_compose.stack.namespace import HELM, KUBECTL
 
 INSTALL: Mapping[str, str] = {
     KUBECTL: "see https://kubernetes.io/docs/tasks/tools/",

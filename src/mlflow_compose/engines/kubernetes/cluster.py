@@ -13,7 +13,6 @@ from mlflow_compose.engines.process import end, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.stack import Namespace, Stack
 
-KUBECTL, HELM = "kubectl", "helm"
 STACK_LABEL, SERVICE_LABEL = "mlflow-compose.stack", "app.kubernetes.io/name"
 # For calls that only ask or change something: the server may be out of reach.
 TIMEOUT = "--request-timeout=30s"
@@ -45,13 +44,11 @@ class Cluster:
 
     def kubectl(self, *arguments: str) -> list[str]:
         """Return a command of kubectl, as a user would type it."""
-        return [KUBECTL, *self.place.options, *arguments]
+        return [*self.place.kubectl, *self.place.within, *arguments]
 
     def helm(self, *arguments: str) -> list[str]:
         """Return a command of helm, as a user would type it."""
-        name = self.place.name
-        context = ("--kube-context", self.place.context) if self.place.context else ()
-        return [HELM, *context, "--namespace", name, *arguments]
+        return [*self.place.helm, *self.place.within, *arguments]
 
     def call(self, command: Sequence[str], *, stdin: IO[bytes] | None = None) -> Outcome:
         """Run a command to its end, whether it succeeds or not."""
@@ -110,7 +107,7 @@ class Cluster:
         reason = self.stack.mask(reason_of(outcome.stderr)) or f"exit code {outcome.exit_code}"
         return EngineError(
             f"{command[0]} {name} failed: {reason}",
-            hint=f"{KUBECTL} {' '.join(self.place.options)} get pods,events shows more",
+            hint=f"{' '.join(self.kubectl('get', 'pods,events'))} shows more",
         )
 
     @property

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlflow_compose.engines.kubernetes.availability import check_programs
-from mlflow_compose.engines.kubernetes.cluster import KUBECTL
 from mlflow_compose.errors import EngineError
 from mlflow_compose.settings import Settings
 from mlflow_compose.stack import namespace_of
+from mlflow_compose.stack.namespace import KUBECTL
 
 CONTEXT = "KUBE_CONTEXT"
 

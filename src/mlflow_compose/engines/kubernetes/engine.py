@@ -19,7 +19,7 @@ from mlflow_compose.engines.kubernetes import (
     removal,
     resources,
 )
-from mlflow_compose.engines.kubernetes.cluster import HELM, KUBECTL, TIMEOUT, Cluster
+from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
 from mlflow_compose.engines.kubernetes.install import ENDS_WITHIN
 from mlflow_compose.engines.kubernetes.one_off import attach_once, run_once
 from mlflow_compose.engines.kubernetes.watch import Watch
@@ -29,6 +29,7 @@ from mlflow_compose.errors import EngineError, MlflowComposeError, ServiceError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Namespace, PublishedPort, Stack
+from mlflow_compose.stack.namespace import HELM, KUBECTL
 
 DIRECT = "direct"
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import NoReturn
 
-from mlflow_compose.engines.kubernetes.cluster import KUBECTL, Cluster
+from mlflow_compose.engines.kubernetes.cluster import Cluster
 from mlflow_compose.engines.kubernetes.contexts import current
 from mlflow_compose.engines.process import end
 from mlflow_compose.stack import PublishedPort
+from mlflow_compose.stack.namespace import KUBECTL
 from mlflow_compose.stack.site import EVERY_ADDRESS, LOOPBACK
 
 LISTENS = b"Forwarding from"

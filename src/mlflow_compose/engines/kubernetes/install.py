@@ -7,13 +7,11 @@ from pathlib import Path
 
 from mlflow_compose.engines.kubernetes.cluster import STACK_LABEL, TIMEOUT, Cluster
 from mlflow_compose.engines.kubernetes.ownership import Release
-from mlflow_compose.paths import SECRETS_DIR
+from mlflow_compose.paths import SECRETS_FILE, VALUES_FILE
 from mlflow_compose.result import Progress
 
 # Jobs that run once in each revision, and not those of a CronJob.
 OF_REVISION = re.compile(r"job\.batch/(?:mlflow-compose-migrate|bucket-init)-(\d+)")
-SECRETS = f"{SECRETS_DIR}/secrets.yaml"
-OVERRIDE = "values.override.yaml"
 # Who sets the fields of Secrets, as Kubernetes records it.
 MANAGER = "--field-manager=mlflow-compose"
 # Prefix of its states while helm is at work on a change, and its state during a removal.
@@ -41,7 +39,7 @@ def apply_secrets(cluster: Cluster, folder: Path, progress: Progress) -> None:
 
     On the server, because otherwise kubectl would keep a second copy of them in an annotation.
     """
-    path = str(folder / SECRETS)
+    path = str(folder / SECRETS_FILE)
     progress.command(cluster.kubectl("apply", "--server-side", "--filename", path))
     options = ("--server-side", "--force-conflicts", MANAGER, TIMEOUT)
     cluster.do(cluster.kubectl("apply", *options, "--filename", path))
@@ -103,8 +101,8 @@ def unlock(cluster: Cluster, found: Release | None, progress: Progress) -> None:
 
 
 def _values(folder: Path) -> Iterator[str]:
-    if (folder / OVERRIDE).exists():
-        yield from ("--values", str(folder / OVERRIDE))
+    if (folder / VALUES_FILE).exists():
+        yield from ("--values", str(folder / VALUES_FILE))
 
 
 def delete_old_jobs(cluster: Cluster, revision: int) -> None:
