@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from mlflow_compose import __version__
+from mlflow_compose import __version__, actions
 from mlflow_compose.cli.context import Context
 from mlflow_compose.cli.run import hoist, program
-from mlflow_compose.engines import Choice
+from mlflow_compose.engines import Choice, choice
 from mlflow_compose.errors import MlflowComposeError, NotReadyError
+from mlflow_compose.result import Result
 from tests.unit.conftest import User
 from tests.unit.fakes import ALL_WELL, FakeEngine
 from tests.unit.samples import SECRETS, stack
@@ -402,3 +403,11 @@ def test_a_terminal_without_unicode_must_not_crash_the_tool(user: User) -> None:
     )
     assert "PG_USER" in done.stdout
     assert done.stderr == ""
+
+
+def test_up_must_say_once_which_engine_it_uses(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    user.has_env()
+    monkeypatch.setattr(choice, "problem", lambda: None)
+    monkeypatch.setattr(actions, "up", lambda *_, **__: Result())
+    shown = user.types("up")
+    assert (shown.code, shown.err.count("engine docker: Docker answers")) == (0, 1)

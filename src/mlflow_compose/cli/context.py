@@ -16,7 +16,11 @@ from mlflow_compose.result import Result
 
 if TYPE_CHECKING:
     from mlflow_compose.actions import Plan
-    from mlflow_compose.engines import Engine
+    from mlflow_compose.engines import Choice, Engine
+    from mlflow_compose.identity import Identity
+    from mlflow_compose.paths import StackPaths
+    from mlflow_compose.record import Record
+    from mlflow_compose.settings import Loaded
     from mlflow_compose.targets import Target
 
 # An option of every command that starts the stack.
@@ -32,6 +36,17 @@ NEEDS_CHOICE = ("verify", "sql", "user", "workspace")
 # Commands that an interrupted restore or upgrade does not keep from working: they end it.
 ENDS_A_RESTORE = ("up", "restore", "reset", "down")
 ENDS_AN_UPGRADE = ("up", "upgrade", "down")
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """What is known about a stack before it is planned."""
+
+    loaded: "Loaded"
+    paths: "StackPaths"
+    identity: "Identity"
+    record: "Record"
+    engine: str
 
 
 @dataclass
@@ -67,38 +82,53 @@ class Context:
             only_here: Whether the command only concerns files of this machine, which may be left
                 from another engine.
         """
-        from mlflow_compose.actions import check_place, load_plan, read_settings, started_with
-        from mlflow_compose.engines import check_supports, choose, locate
-        from mlflow_compose.identity import load_identity
-        from mlflow_compose.record import read_record
+        from mlflow_compose.actions import check_place, load_plan
+        from mlflow_compose.engines import choose
         from mlflow_compose.targets import target_of
 
+        found = self._read(engine)
+        choice = choose(found.engine, found.paths, found.identity, [*found.record.places])
+        starts, loaded, target = self.command == "up", found.loaded, target_of(choice.engine)
+        if starts:
+            self._note_engine(choice, found.record)
+        if not only_here:
+            loaded = self._located(found, choice.engine)
+        plan = load_plan(loaded, found.paths, self.environ, target, identity=found.identity)
+        if not (starts or only_here):
+            check_place(plan, found.record)
+        return plan
+
+    def _read(self, engine: str | None) -> "_Stack":
+        """Read what is known about the stack, and which engine is wanted: maybe auto."""
+        from mlflow_compose.actions import read_settings
+        from mlflow_compose.identity import load_identity
+        from mlflow_compose.record import read_record
+
         loaded, paths = read_settings(self.env_file, self.environ)
-        identity, record, starts = load_identity(paths), read_record(paths), self.command == "up"
+        identity, record = load_identity(paths), read_record(paths)
         # A running stack is stopped and inspected on the engine that it was started with.
-        running = "" if starts else record.started_on
+        running = "" if self.command == "up" else record.started_on
         wanted = engine or running or loaded.settings.stack_engine
-        choice = choose(wanted, paths, identity, [*record.places])
-        if choice.why and starts:
+        return _Stack(loaded, paths, identity, record, wanted)
+
+    def _note_engine(self, choice: "Choice", record: "Record") -> None:
+        if choice.why:
             self.console.note(f"engine {choice.engine}: {choice.why}")
         others = ", ".join(name for name in record.places if name != choice.engine)
-        if others and starts:
+        if others:
             self.console.note(f"engine {choice.engine}: the stack's data on {others} is not shown")
-        if only_here:
-            return load_plan(
-                loaded, paths, self.environ, target_of(choice.engine), identity=identity
-            )
-        check_supports(choice.engine, self.command)
-        known = started_with(record, choice.engine, identity)
-        located = locate(choice.engine, loaded.settings, known, self.environ)
+
+    def _located(self, found: "_Stack", engine: str) -> "Loaded":
+        """Return the settings with the place of the stack on its engine, which users agree to."""
+        from mlflow_compose.actions import started_with
+        from mlflow_compose.engines import check_supports, locate
+
+        check_supports(engine, self.command)
+        known = started_with(found.record, engine, found.identity)
+        located = locate(engine, found.loaded.settings, known, self.environ)
         self._agree(located.question, located.answer)
-        settings = loaded.settings.model_copy(update=dict(located.settings))
-        loaded = replace(loaded, settings=settings)
-        target = target_of(choice.engine)
-        plan = load_plan(loaded, paths, self.environ, target, identity=identity)
-        if not starts:
-            check_place(plan, record)
-        return plan
+        settings = found.loaded.settings.model_copy(update=dict(located.settings))
+        return replace(found.loaded, settings=settings)
 
     def engine(self, plan: "Plan") -> "Engine":
         """Return the engine of the stack."""
@@ -139,8 +169,14 @@ class Context:
 
         Before the lock is taken: the user may never answer.
         """
+        from mlflow_compose.engines import choose, is_elsewhere
+
         self.agreed = ALWAYS if yes else ""
-        self.chosen_plan(engine)
+        found = self._read(engine)
+        # For all others, there is no question, and looking for Docker takes time.
+        if any(map(is_elsewhere, (found.engine, *found.record.places))):
+            choice = choose(found.engine, found.paths, found.identity, [*found.record.places])
+            self._located(found, choice.engine)
 
     def _agree(self, question: str, answer: str) -> None:
         if question and self.command in NEEDS_CHOICE:

@@ -11,6 +11,7 @@ from mlflow_compose.engines.choice import (
     Choice,
     check_supports,
     choose,
+    is_elsewhere,
     locate,
     open_engine,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "docker_problem",
     "holder_of",
     "input_to",
+    "is_elsewhere",
     "is_taken",
     "locate",
     "open_engine",

@@ -96,6 +96,11 @@ def locate(
     return find(settings, started_with, environ) if find else Located()
 
 
+def is_elsewhere(engine: str) -> bool:
+    """Tell whether an engine runs stacks in a place that has to be found."""
+    return engine in LOCATORS
+
+
 def check_supports(engine: str, command: str) -> None:
     """Make sure that a command can be used with a stack on an engine.
 
