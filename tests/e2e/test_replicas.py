@@ -230,3 +230,13 @@ def test_a_killed_server_must_fail_only_its_own_requests(several: DockerStack) -
     # Each client has at most one request in progress.
     assert known.failed <= CLIENTS
     known.expect_in(several)
+
+
+def test_a_single_server_must_then_do_without_the_proxy_at_the_same_port(
+    several: DockerStack,
+) -> None:
+    run = several.log_run()
+    several.write(MLFLOW_REPLICAS="1")
+    several.up()
+    assert several.ids().keys() == {"postgres", "s3", "bucket-init", "mlflow"}
+    several.expect(run)

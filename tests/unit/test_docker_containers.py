@@ -13,6 +13,7 @@ from python_on_whales import DockerClient
 
 from mlflow_compose.engines.docker.containers import (
     _snapshot,
+    held_ports,
     of_project,
     publishes,
     snapshots,
@@ -59,6 +60,22 @@ def test_a_restarting_container_must_hold_its_ports(
     found = _snapshot(container(status, ports))
     assert found.held == held
     assert found.status.ports == (("127.0.0.1:5000",) if ports else ())
+
+
+def labelled(service: str, identity: str) -> dict[str, Any]:
+    found = container("running", BOUND)
+    found["Config"] = {
+        "Labels": {"com.docker.compose.service": service, "mlflow-compose.stack": identity}
+    }
+    return found
+
+
+def test_a_stack_must_hold_the_ports_of_its_former_services_and_of_no_others() -> None:
+    """A start removes them first: the proxy, if it is no longer needed."""
+    services, identity = {"mlflow"}, "0123456789abcdef"
+    assert held_ports([labelled("proxy", identity)], services, identity) == {5000}
+    assert held_ports([labelled("proxy", "")], services, identity) == frozenset()
+    assert held_ports([labelled("proxy", "f" * 16)], services, identity) == frozenset()
 
 
 @pytest.mark.parametrize("state", ["running", "restarting", "exited", "created"])

@@ -69,6 +69,27 @@ def snapshots(containers: Iterable[Inspected], services: Collection[str]) -> lis
     ]
 
 
+def held_ports(
+    containers: Iterable[Inspected], services: Collection[str], identity: str
+) -> frozenset[int]:
+    """Return the ports of this machine that a stack holds, also by orphans, which a start removes.
+
+    Args:
+        containers: Containers of its project.
+        services: Names of its services.
+        identity: Stack id.
+    """
+    own = (
+        container
+        for container in containers
+        if label(container, ONE_OFF_LABEL) != "True"
+        and (
+            label(container, SERVICE_LABEL) in services or label(container, STACK_LABEL) == identity
+        )
+    )
+    return frozenset(port for container in own for port in _snapshot(container).held)
+
+
 def origins_of(containers: Iterable[Inspected]) -> set[Origin]:
     """Return the origins of a project's containers.
 

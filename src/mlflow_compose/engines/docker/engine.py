@@ -13,6 +13,7 @@ from mlflow_compose.engines.docker.client import call, open_client
 from mlflow_compose.engines.docker.containers import (
     Snapshot,
     docker_name,
+    held_ports,
     origins_of,
     owner_of,
     publishes,
@@ -208,8 +209,8 @@ class DockerEngine(Published):
 
     def held_ports(self) -> frozenset[int]:
         """Return the ports of this machine that the stack itself uses, or is about to use."""
-        found = self._snapshots(self._view.containers())
-        return frozenset(port for each in found for port in each.held)
+        services = {service.name for service in self.stack.services}
+        return held_ports(self._view.containers(), services, self.stack.identity)
 
     def listens_on(self, port: int) -> bool:
         """Tell whether the stack itself listens on a port of this machine right now."""
