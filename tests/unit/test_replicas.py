@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_compose.actions import load_plan, read_settings
+from mlflow_compose.actions.notes import notes
 from mlflow_compose.actions.screen import missing_replicas
 from mlflow_compose.engines.base import ServiceStatus
 from mlflow_compose.engines.docker.containers import snapshots
@@ -18,7 +20,7 @@ from mlflow_compose.engines.verdict import Verdict, failure, find_culprit, resta
 from mlflow_compose.errors import SettingsError
 from mlflow_compose.paths import templates
 from mlflow_compose.targets import COMPOSE, HELM, LOCAL
-from tests.unit.samples import built, settings, stack
+from tests.unit.samples import built, env_text, settings, stack
 from tests.unit.test_docker_containers import BOUND, container
 
 SCRIPTS = templates() / "compose" / "mlflow"
@@ -269,3 +271,14 @@ def test_connections_that_no_process_has_accepted_must_be_counted() -> None:
     )
     expected = [3, 2] if sys.platform == "linux" else [0, 0]
     assert json.loads(done.stdout) == expected
+
+
+def test_without_docker_one_note_must_say_that_several_servers_have_no_effect(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text(env_text("MLFLOW_REPLICAS=2"), encoding="utf-8")
+    (tmp_path / ".env").chmod(0o600)
+    loaded, paths = read_settings(tmp_path / ".env", {})
+    found = notes(load_plan(loaded, paths, {"HOME": str(tmp_path)}, LOCAL))
+    told = [note for note in found if "MLFLOW_REPLICAS" in note]
+    assert told == ["MLFLOW_REPLICAS has no effect without Docker"]

@@ -25,16 +25,13 @@ def notes(plan: Plan) -> Iterator[str]:
             "MLFLOW_MEMORY, PG_MEMORY, MINIO_MEMORY, JUPYTER_MEMORY and PGADMIN_MEMORY have no "
             "effect without Docker"
         )
-    if without_docker and (ignored := plan.target.ignored(loaded.settings)):
-        verb = "has" if len(ignored) == 1 else "have"
-        yield f"{', '.join(ignored)} {verb} no effect without Docker"
+    yield from ignored_notes(plan)
     image = loaded.settings.minio_image
     if not without_docker and is_withdrawn(image):
         yield (
             f"MINIO_IMAGE is {image}: MinIO withdrew its images in 2026 and no longer fixes them; "
             "remove MINIO_IMAGE from .env to use a maintained fork that reads the same data"
         )
-    yield from ignored_notes(plan)
     if migrates_itself(plan):
         yield "the tables of the database are migrated to a newer MLflow, which cannot be undone"
     yield from expiry_notes(plan.stack.certificate)
@@ -46,7 +43,9 @@ def ignored_notes(plan: Plan) -> Iterator[str]:
     """Yield a note about settings that are set, but have no effect on the target."""
     if ignored := plan.target.ignored(plan.loaded.settings):
         verb = "has" if len(ignored) == 1 else "have"
-        yield f"{', '.join(ignored)} {verb} no effect in a cluster (docs/how-to/kubernetes.md)"
+        in_cluster = plan.stack.site.namespace is not None
+        where = "in a cluster (docs/how-to/kubernetes.md)" if in_cluster else "without Docker"
+        yield f"{', '.join(ignored)} {verb} no effect {where}"
 
 
 def key_notes(stack: Stack) -> Iterator[str]:

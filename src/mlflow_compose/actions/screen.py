@@ -53,7 +53,7 @@ def missing_replicas(stack: Stack, found: Sequence[ServiceStatus]) -> list[str]:
 
     In a cluster, there is one status for all pods of a service: that of the worst.
     """
-    if stack.site.target == "helm":
+    if stack.site.distributes:
         return []
     running = Counter(status.name for status in found if status.state == RUNNING)
     return [
