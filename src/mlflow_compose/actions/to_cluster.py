@@ -29,6 +29,7 @@ from mlflow_compose.errors import MlflowComposeError, UsageError
 from mlflow_compose.record import read_record, write_record
 from mlflow_compose.result import Progress, Result
 from mlflow_compose.stack import KUBERNETES
+from mlflow_compose.stack.chart import CLAIMS
 
 STAYS = (
     "everything was copied and compared, so the stack stays in the cluster; "
@@ -103,7 +104,7 @@ def _check_never_ran(move: ClusterMove, new: Engine) -> None:
     record = read_record(move.old.paths)
     runs = [each for each in new.status() if each.name == MLFLOW and each.state != EXITED]
     if runs or started_with(record, KUBERNETES, move.old.identity):
-        claims = [new.removal_command(name) for name in ("postgres-data", "s3-data")]
+        claims = [new.removal_command(name) for name in CLAIMS]
         raise UsageError(
             "this stack has run in the cluster already, and what was stored there would be "
             "replaced",

@@ -12,6 +12,9 @@ from mlflow_compose.stack.service import USER, SecretFile, Service
 
 # Secret with the login of the database, as CloudNativePG expects it.
 LOGIN = "postgres-login"
+# Volume claims that the chart creates, of the database and of the S3 server.
+S3_CLAIM = "s3-data"
+CLAIMS = ("postgres-data", S3_CLAIM)
 # Users of PostgreSQL's images, by what distinguishes those based on Alpine.
 POSTGRES_USERS = {"alpine": 70, "": 999}
 # Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.

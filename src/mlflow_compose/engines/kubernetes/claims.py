@@ -4,9 +4,10 @@ from mlflow_compose.engines.container_settings import REFUSED_TEXT, impossible_u
 from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
 from mlflow_compose.errors import EngineError, SettingsError
 from mlflow_compose.stack import Stack
+from mlflow_compose.stack.chart import S3_CLAIM
 
 # All S3 servers use the same claim, and none reads the data of another.
-CLAIM, LABEL = "s3-data", "mlflow-compose.provider"
+LABEL = "mlflow-compose.provider"
 ESCAPED = LABEL.replace(".", r"\.")
 
 
@@ -39,10 +40,10 @@ def check_format(cluster: Cluster) -> None:
     wanted = cluster.stack.s3_provider
     template = f"--output=jsonpath={{.metadata.labels.{ESCAPED}}}"
     options = ("--ignore-not-found", template, TIMEOUT)
-    found = cluster.do(cluster.kubectl("get", "persistentvolumeclaim", CLAIM, *options)).decode()
+    found = cluster.do(cluster.kubectl("get", "persistentvolumeclaim", S3_CLAIM, *options)).decode()
     if wanted and found not in {"", wanted}:
         raise EngineError(
-            f"the claim {CLAIM} holds data of S3_PROVIDER {found}, which {wanted} cannot read",
+            f"the claim {S3_CLAIM} holds data of S3_PROVIDER {found}, which {wanted} cannot read",
             hint=f"set S3_PROVIDER={found} back in .env, or KUBE_NAMESPACE to another namespace",
         )
 
@@ -52,6 +53,6 @@ def mark_format(cluster: Cluster) -> None:
     if not cluster.stack.s3_provider:
         return
     label = f"{LABEL}={cluster.stack.s3_provider}"
-    named = (f"--field-selector=metadata.name={CLAIM}", cluster.selector)
+    named = (f"--field-selector=metadata.name={S3_CLAIM}", cluster.selector)
     options = ("--overwrite", *named, TIMEOUT)
     cluster.do(cluster.kubectl("label", "persistentvolumeclaims", label, *options))

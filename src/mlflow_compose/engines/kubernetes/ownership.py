@@ -146,4 +146,4 @@ def _own(stack: Stack) -> Iterator[tuple[str, str]]:
             yield from (("StatefulSet", name), ("Service", name), (CLAIM, f"{name}-data"))
     yield from (("Secret", name) for name in values.secrets)
     if values.login:
-        yield "Secret", "postgres-login"
+        yield "Secret", values.login.secret

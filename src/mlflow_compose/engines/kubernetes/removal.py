@@ -9,16 +9,15 @@ from mlflow_compose.engines.kubernetes.install import ENDS_WITHIN
 from mlflow_compose.engines.kubernetes.pods import RUN
 from mlflow_compose.engines.kubernetes.resources import Resources
 from mlflow_compose.result import Progress
+from mlflow_compose.stack.chart import CLAIMS, LOGIN
 
 # Pods that no workload deletes: those of commands, and that of `helm test`.
 LOOSE = (RUN, "test")
 # A command that takes longer may be one that was killed, whose pod is left.
 COMMANDS_TAKE = timedelta(hours=1)
 ENDED = frozenset({"Succeeded", "Failed"})
-# The claims that the chart creates; others may be of an operator or of the user.
-CLAIMS = frozenset({"postgres-data", "s3-data"})
 # CloudNativePG's database, which the chart leaves in place, and the Secret that it reads all along.
-DATABASE, LOGIN = "clusters.postgresql.cnpg.io", "postgres-login"
+DATABASE = "clusters.postgresql.cnpg.io"
 # What kubectl prints if the cluster does not have CloudNativePG.
 NO_DATABASE = "doesn't have a resource type"
 
@@ -81,12 +80,15 @@ def _kept_database(cluster: Cluster) -> str:
 
 
 def _delete_claims(cluster: Cluster, progress: Progress) -> Iterator[str]:
-    """Delete the volume claims of the chart, and yield what is kept."""
+    """Delete the volume claims of the chart, and yield what is kept.
+
+    Other claims may be of an operator or of the user.
+    """
     found = {*ownership.claims(ownership.look(cluster), cluster.stack.identity)}
-    if own := sorted(found & CLAIMS):
+    if own := sorted(found & {*CLAIMS}):
         _delete(cluster, progress, "persistentvolumeclaims", *own)
     yield f"the namespace {cluster.place.name} is kept"
-    if others := sorted(found - CLAIMS):
+    if others := sorted(found - {*CLAIMS}):
         yield f"claims with this stack's id that the chart did not create: {', '.join(others)}"
 
 
