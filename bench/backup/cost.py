@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -28,10 +28,11 @@ class Peak:
     largest: float = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def watch(self) -> None:
-        """Sample the memory of all processes below this one until `ended` is set."""
+    def watch(self, others: Collection[psutil.Process] = ()) -> None:
+        """Sample the memory of all processes below this one, but some, until `ended` is set."""
         while not self.ended.wait(INTERVAL):
-            found = [resident(process) for process in tree(os.getpid())[1:]]
+            started = (each for each in tree(os.getpid())[1:] if each not in others)
+            found = [resident(process) for process in started]
             self.together = max(self.together, sum(found) / MB)
             self.largest = max(self.largest, max(found, default=0) / MB)
 
@@ -45,9 +46,9 @@ def resident(process: psutil.Process) -> int:
 
 @contextmanager
 def peak() -> Iterator[Peak]:
-    """Measure the memory of the commands that run meanwhile."""
+    """Measure the memory of the commands that are started meanwhile."""
     found = Peak()
-    thread = threading.Thread(target=found.watch)
+    thread = threading.Thread(target=found.watch, args=[tree(os.getpid())])
     thread.start()
     try:
         yield found

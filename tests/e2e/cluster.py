@@ -65,7 +65,7 @@ class Cluster:
         return self
 
     def stop(self) -> None:
-        """End it."""
+        """End it, unless it has ended."""
         assert self._process
         assert self._process.stdin
         self._process.stdin.close()

@@ -15,10 +15,9 @@ from mlflow_compose.engines import Engine, open_engine
 from mlflow_compose.targets import HELM
 
 from .cluster import Cluster, Namespace
-from .docker_stack import DockerStack
 from .images import image_settings
 from .running import SERVERS, WAIT_TIMEOUT, edit
-from .tool import SCRIPT, Output, run, tool
+from .tool import SCRIPT, Output, tool
 from .tracking import Api
 from .waiting import free_ports, wait_until
 
@@ -167,13 +166,3 @@ def _answers(api: Api) -> bool:
         return api.call("GET", "/health").ok
     except requests.RequestException:
         return False
-
-
-def build_image(folder: Path) -> str:
-    """Build the image of MLflow with Docker, as the tool would, and return its name."""
-    stack = DockerStack(folder, {})
-    stack.tool("render")
-    stack.compose("build", "--quiet", "mlflow")
-    compose = ("docker", "compose", "config", "--images", "mlflow")
-    images = run(*compose, folder=stack.compose_folder).out.split()
-    return next(name for name in images if name.startswith("mlflow_server:"))

@@ -13,10 +13,10 @@ from tests.summary import KEPT
 
 from .classroom import Classroom, open_classroom
 from .cluster import Cluster, Namespace
-from .cluster_stack import build_image
 from .docker_calls import DockerCalls
 from .docker_stack import DockerStack
 from .dvc_project import installed_dvc
+from .images import build_mlflow
 from .local_stack import LocalStack
 from .mlruns import Mlruns, write_mlruns
 from .outside import SETTINGS
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(
         folder = LOGS / re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/e2e/")).strip("-")
         for stack in LIVE:
             stack.keep_logs(folder / stack.name)
-        if "cluster" in getattr(item, "fixturenames", ()):
+        if uses_cluster(item):
             for cluster in CLUSTERS:
                 cluster.keep_logs(folder / "kubernetes")
         if report.longreprtext:
@@ -71,6 +71,19 @@ def pytest_runtest_makereport(
                 stack.is_kept = True
             report.user_properties.append((KEPT, "\n".join(map(how_to_inspect, kept))))
     return report
+
+
+def uses_cluster(item: pytest.Item | None) -> bool:
+    """Tell whether a test uses the cluster."""
+    return "cluster" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the cluster after its last test: a session's fixtures would keep it to the end."""
+    if uses_cluster(item) and not uses_cluster(nextitem):
+        for cluster in CLUSTERS:
+            cluster.stop()
 
 
 def how_to_inspect(stack: RunningStack) -> str:
@@ -93,7 +106,7 @@ CLIENT_STACKS = {"docker": "cold_start", "local": "outside"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip scenarios on engines they exclude, and run those that share a stack in one process."""
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        if uses_cluster(item):
             item.add_marker(pytest.mark.kubernetes)
             item.add_marker(pytest.mark.xdist_group("kubernetes"))
         call = getattr(item, "callspec", None)
@@ -244,7 +257,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def mlflow_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the image of MLflow that Docker has built from this checkout, for the cluster."""
-    return build_image(tmp_path_factory.mktemp("image"))
+    stack = DockerStack(tmp_path_factory.mktemp("image"), {})
+    stack.tool("render")
+    return build_mlflow(stack.compose_folder)
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from dotenv import dotenv_values
 
-from .tool import CHECKOUT
+from .tool import CHECKOUT, run
 
 NAMES = ("PYTHON_IMAGE", "POSTGRES_IMAGE", "MINIO_IMAGE")
 STAND_INS = CHECKOUT / ".ci" / "images.env"
@@ -26,3 +27,16 @@ def image_settings(s3_provider: str = "minio") -> dict[str, str]:
     if s3_provider != "minio":
         known["MINIO_IMAGE"] = known.get(f"CI_{s3_provider.upper()}_IMAGE", "")
     return {name: known[name] for name in NAMES if known.get(name)}
+
+
+def build_mlflow(compose_folder: Path) -> str:
+    """Build the image of MLflow of a rendered stack, unless Docker has it; return its name.
+
+    Compose writes the project's name into an image, so another build would get another id, and the
+    next `up` of every stack that uses the image would recreate its container.
+    """
+    images = run("docker", "compose", "config", "--images", "mlflow", folder=compose_folder)
+    name = next(each for each in images.out.split() if each.startswith("mlflow_server:"))
+    if not run("docker", "image", "ls", "--quiet", name).out:
+        run("docker", "compose", "build", "--quiet", "mlflow", folder=compose_folder)
+    return name

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from .cluster import Namespace
-from .images import image_settings
+from .images import build_mlflow, image_settings
 from .tool import Output, environment, run, tool
 from .tracking import Api
 from .waiting import wait_until
@@ -41,7 +41,7 @@ class Release:
     def _load_images(self) -> None:
         """Build MLflow's image as for Docker, and copy all images to the cluster."""
         self.tool("render", "--target", "compose")
-        run("docker", "compose", "build", "--quiet", "mlflow", folder=self.folder / "compose")
+        build_mlflow(self.folder / "compose")
         values = yaml.safe_load((self.chart / "values.yaml").read_text(encoding="utf-8"))
         images = [values[name]["image"] for name in ("mlflow", "postgres", "s3")]
         self.namespace.cluster.load(*images)
