@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.load import CLIENTS
+from bench.replicas.measuring import SUBJECTS
 from bench.replicas.results import Results
 from bench.table import machine_text, markdown, number, terminal
 
@@ -27,6 +28,7 @@ FIGURES: Mapping[str, str] = {
     "many": f"{CLIENTS} clients, requests/s",
     "memory": "memory of all servers, MB",
 }
+EACH = f"{CLIENTS} clients, requests/s per server"
 
 
 def page(results: Results) -> str:
@@ -39,10 +41,16 @@ def page(results: Results) -> str:
 
 
 def rows(results: Results) -> Iterator[Sequence[str]]:
-    """Yield the medians of each subject, with their ratios."""
-    yield ("", *FIGURES.values())
+    """Yield the medians of each subject with their ratios, and what each of its servers answers."""
+    yield ("", *FIGURES.values(), EACH)
     for subject in results.values:
-        yield (subject, *(cell(results, subject, figure) for figure in FIGURES))
+        each = results.median(subject, "many") / servers(subject)
+        yield (subject, *(cell(results, subject, figure) for figure in FIGURES), number(each))
+
+
+def servers(subject: str) -> int:
+    """Return the number of tracking servers of a subject."""
+    return int(SUBJECTS[subject].get("MLFLOW_REPLICAS", 1))
 
 
 def cell(results: Results, subject: str, figure: str) -> str:

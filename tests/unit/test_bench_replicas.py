@@ -25,7 +25,7 @@ def test_results_must_be_compared_with_one_server_by_their_medians() -> None:
     assert RESULTS.ratio("1 server", "one") == 1
     assert RESULTS.ratio("2 servers", "one") == pytest.approx(0.8)
     assert RESULTS.ratio("2 servers", "many") == pytest.approx(1.2)
-    assert "| 2 servers | 80 (0.80) | 240 (1.20) | 600 (2.00) |" in page(RESULTS)
+    assert "| 2 servers | 80 (0.80) | 240 (1.20) | 600 (2.00) | 120 |" in page(RESULTS)
     assert "The machine was otherwise busy." in page(RESULTS)
     assert "240 (1.20)" in lines(RESULTS)
 
@@ -38,3 +38,18 @@ def test_every_subject_must_be_a_valid_stack_and_the_first_one_the_default() -> 
     found = [settings(**values).mlflow_replicas for values in SUBJECTS.values()]
     assert found == [1, 1, 2, 4]
     assert next(iter(SUBJECTS.values())) == {}
+
+
+def test_the_published_page_must_be_that_of_the_published_results() -> None:
+    """After a change of the page: `make bench-replicas` with --results and --publish."""
+    text = (PUBLISHED / "replicas.json").read_text(encoding="utf-8")
+    results = from_json(text)
+    assert to_json(results) == text
+    assert page(results) == (PUBLISHED / "replicas.md").read_text(encoding="utf-8")
+
+
+def test_two_servers_must_answer_as_much_as_one_on_the_same_machine() -> None:
+    """The how-to says so, and that each needs the memory of one."""
+    results = from_json((PUBLISHED / "replicas.json").read_text(encoding="utf-8"))
+    assert results.ratio("2 servers", "many") == pytest.approx(1, abs=0.1)
+    assert results.ratio("2 servers", "memory") == pytest.approx(2, abs=0.2)
