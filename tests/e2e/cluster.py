@@ -39,7 +39,6 @@ class Cluster:
         self._state = home() / "run"
         self.kubeconfig = self._state / "kubeconfig"
         self._process: subprocess.Popen[bytes] | None = None
-        self._images: set[str] = set()
 
     def start(self) -> Self:
         """Start it; wait for the cluster of another test run to end before."""
@@ -73,16 +72,22 @@ class Cluster:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return an environment in which kubectl, Helm and the tool use this cluster."""
-        found = environment(KUBECONFIG=str(self.kubeconfig), **more)
+        # Where an ordinary containerd listens, there is that of Docker.
+        own = {"CONTAINERD_ADDRESS": str(self._state / "containerd.sock")}
+        found = environment(KUBECONFIG=str(self.kubeconfig), **own, **more)
         path = os.pathsep.join([str(home() / "bin"), found["PATH"]])
         # Caches of API calls and charts.
         return {**found, "PATH": path, "HOME": str(self._folder)}
 
     def load(self, *images: str) -> None:
         """Copy images from the Docker engine, unless they are there."""
-        if missing := [image for image in images if image not in self._images]:
+        if missing := {*images} - self.images():
             run(str(CLUSTER), "import", *missing, env=_own_environment())
-            self._images.update(missing)
+
+    def images(self) -> set[str]:
+        """Return the images that it has, as Docker names them."""
+        found = self.enter("ctr", "images", "list", "--quiet").out.split()
+        return {name.removeprefix("docker.io/").removeprefix("library/") for name in found}
 
     def enter(self, *command: str, code: int | None = 0) -> Output:
         """Run a command of this machine in the namespaces of the node."""

@@ -73,6 +73,17 @@ def pytest_runtest_makereport(
     return report
 
 
+def order(item: pytest.Item) -> int:
+    """Return whether a test is one of the first, as a number.
+
+    One process runs all that use the cluster: if it did not begin with them, the others would wait
+    for it. First of all, the tool copies an image into the cluster.
+    """
+    if not uses_cluster(item):
+        return 2
+    return 0 if item.path.stem == "test_to_cluster" else 1
+
+
 def uses_cluster(item: pytest.Item | None) -> bool:
     """Tell whether a test uses the cluster."""
     return "cluster" in getattr(item, "fixturenames", ())
@@ -120,8 +131,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             names.add(CLIENT_STACKS[engine])
         used = [name for name in SESSION_STACKS if name in names]
         item.add_marker(pytest.mark.xdist_group(f"{engine}-{[*used, item.path.stem][0]}"))
-    # One process runs them all: if it did not begin with them, the others would wait for it.
-    items.sort(key=lambda item: item.get_closest_marker("kubernetes") is None)
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session", params=[pytest.param("docker", marks=pytest.mark.docker), "local"])

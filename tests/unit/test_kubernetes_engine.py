@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,8 +25,9 @@ from mlflow_compose.engines.kubernetes.availability import problem
 from mlflow_compose.engines.kubernetes.cluster import Cluster, reason_of
 from mlflow_compose.engines.kubernetes.contexts import locate
 from mlflow_compose.engines.kubernetes.engine import KubernetesEngine
-from mlflow_compose.engines.kubernetes.images import Node, is_on, loader_of
+from mlflow_compose.engines.kubernetes.images import is_on
 from mlflow_compose.engines.kubernetes.install import unlock, upgrade
+from mlflow_compose.engines.kubernetes.loaders import Identity, Node, loader_of
 from mlflow_compose.engines.kubernetes.ownership import Item, Release, check
 from mlflow_compose.engines.kubernetes.unsupported import UNSUPPORTED
 from mlflow_compose.engines.outcome import Outcome
@@ -189,32 +189,60 @@ def test_a_release_of_another_chart_must_be_refused() -> None:
         check(cluster(), (), Release("mlflow-1.2.3", "deployed", 1))
 
 
+THIS = Identity("installation", "kernel")
+SAME = {"machineID": THIS.machine, "bootID": THIS.boot}
+CONTAINERD = {**SAME, "containerRuntimeVersion": "containerd://2.1.4"}
+K3S = {**SAME, "containerRuntimeVersion": "containerd://2.1.4-k3s1"}
+
+
+def machine(*, labels: dict[str, str] | None = None, **status: object) -> Node:
+    return {"metadata": {"labels": labels or {}}, "status": status}
+
+
 @pytest.mark.parametrize(
-    ("context", "labels", "command"),
+    ("context", "nodes", "command"),
     [
         ("kind-lab", [], "kind load docker-image IMAGE --name lab"),
         ("k3d-lab", [], "k3d image import IMAGE --cluster lab"),
         ("minikube", [], "minikube image load IMAGE --profile minikube"),
-        ("x", [{"minikube.k8s.io/name": "p"}], "minikube image load IMAGE --profile p"),
-        ("x", [{}], None),
+        (
+            "x",
+            [machine(labels={"minikube.k8s.io/name": "p"})],
+            "minikube image load IMAGE --profile p",
+        ),
+        ("default", [machine(nodeInfo=K3S)], "docker save IMAGE | k3s ctr images import -"),
+        (
+            "x",
+            [machine(nodeInfo=CONTAINERD)],
+            "docker save IMAGE | ctr --namespace k8s.io images import -",
+        ),
+        ("x", [machine(nodeInfo={**CONTAINERD, "bootID": "other"})], None),
+        # A node of kind, whatever its context is called.
+        ("x", [machine(nodeInfo={**CONTAINERD, "machineID": "other"})], None),
+        ("x", [machine(nodeInfo=K3S), machine(nodeInfo={**K3S, "machineID": "other"})], None),
+        ("x", [machine(nodeInfo={**SAME, "containerRuntimeVersion": "cri-o://1.34.0"})], None),
+        ("x", [machine()], None),
+        ("x", [], None),
     ],
 )
 def test_an_image_must_get_into_a_cluster_on_this_machine(
-    context: str, labels: list[dict[str, str]], command: str | None
+    context: str, nodes: list[Node], command: str | None
 ) -> None:
-    found = loader_of(context, labels)
-    assert (
-        None if found is None else " ".join([*found.command, "IMAGE", *found.options])
-    ) == command
+    loader = loader_of(context, nodes, THIS)
+    found = loader and " | ".join(map(" ".join, loader.commands("IMAGE")))
+    assert found == command
+
+
+def test_a_machine_without_an_identity_must_not_be_that_of_a_cluster() -> None:
+    assert loader_of("x", [machine(nodeInfo=CONTAINERD)], None) is None
 
 
 def test_an_image_must_be_on_all_machines() -> None:
-    def node(*names: str) -> Node:
-        images: Any = [{"names": [*names]}]
-        return {"metadata": {}, "status": {"images": images}}
+    def having(*names: str) -> Node:
+        return machine(images=[{"names": [*names]}])
 
-    assert is_on([node("docker.io/library/x:1")], "x:1")
-    assert not is_on([node("docker.io/library/x:1"), node("y:1")], "x:1")
+    assert is_on([having("docker.io/library/x:1")], "x:1")
+    assert not is_on([having("docker.io/library/x:1"), having("y:1")], "x:1")
     assert not is_on([], "x:1")
 
 

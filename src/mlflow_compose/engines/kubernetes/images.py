@@ -1,63 +1,29 @@
 """Bring the image that is built here into the cluster: by a registry, or into its machines."""
 
 import json
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from mlflow_compose.engines.docker.availability import problem
 from mlflow_compose.engines.docker.client import DOCKER, open_client
 from mlflow_compose.engines.docker.failures import docker_errors
 from mlflow_compose.engines.docker.images import build
-from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
-from mlflow_compose.engines.process import run_process
+from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster, reason_of
+from mlflow_compose.engines.kubernetes.loaders import Loader, Node, loader_of, this_identity
+from mlflow_compose.engines.outcome import Outcome
+from mlflow_compose.engines.process import end, run_process
 from mlflow_compose.errors import EngineError
 from mlflow_compose.paths import StackPaths
 from mlflow_compose.result import Progress
 from mlflow_compose.stack import Service
 
-# What the tools for clusters on this machine call their contexts.
-KIND, K3D, MINIKUBE = "kind-", "k3d-", "minikube"
 # Clusters that run in the Docker engine itself, and have its images.
 SHARED = frozenset({"docker-desktop", "rancher-desktop", "orbstack"})
-MINIKUBE_LABEL = "minikube.k8s.io/name"
 # In the names of images: what follows it does not name a registry.
 REGISTRY_MARK = "/"
-Node = Mapping[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Loader:
-    """A command that copies an image from Docker into a cluster.
-
-    Attributes:
-        command: The command, without the image.
-        options: Its options after the image.
-    """
-
-    command: Sequence[str]
-    options: Sequence[str] = ()
-
-
-def loader_of(context: str, nodes: Sequence[Mapping[str, object]]) -> Loader | None:
-    """Return how an image gets into a cluster on this machine, None for another cluster.
-
-    Args:
-        context: Its context.
-        nodes: Labels of its machines.
-    """
-    if context.startswith(KIND):
-        name = context.removeprefix(KIND)
-        return Loader(("kind", "load", "docker-image"), ("--name", name))
-    if context.startswith(K3D):
-        name = context.removeprefix(K3D)
-        return Loader(("k3d", "image", "import"), ("--cluster", name))
-    profiles = [str(labels[MINIKUBE_LABEL]) for labels in nodes if MINIKUBE_LABEL in labels]
-    if profiles or context == MINIKUBE:
-        name = [*profiles, MINIKUBE][0]
-        return Loader(("minikube", "image", "load"), ("--profile", name))
-    return None
 
 
 def prepare(cluster: Cluster, paths: StackPaths, progress: Progress) -> None:
@@ -73,9 +39,7 @@ def prepare(cluster: Cluster, paths: StackPaths, progress: Progress) -> None:
         way = _way(cluster, nodes, service.image)
         _build(cluster, paths, service, progress)
         if way:
-            progress.command(way)
-            with progress.step(f"Copying {service.image} into the cluster"):
-                _run(cluster, way)
+            bring(cluster, service.image, way, progress)
 
 
 def is_on(nodes: Sequence[Node], image: str) -> bool:
@@ -97,16 +61,15 @@ def _nodes(cluster: Cluster) -> Sequence[Node]:
     return found
 
 
-def _way(cluster: Cluster, nodes: Sequence[Node], image: str) -> Sequence[str]:
-    """Return the command that brings an image into the cluster, empty if it shares Docker's."""
+def _way(cluster: Cluster, nodes: Sequence[Node], image: str) -> Loader | None:
+    """Return how an image gets into the cluster, None if it shares Docker's."""
     context = cluster.place.context
     if REGISTRY_MARK in image:
-        return (DOCKER, "push", image)
+        return Loader((DOCKER, "push"))
     if context in SHARED:
-        return ()
-    labels = [node["metadata"].get("labels", {}) for node in nodes]
-    if loader := loader_of(context, labels):
-        return (*loader.command, image, *loader.options)
+        return None
+    if loader := loader_of(context, nodes, this_identity()):
+        return loader
     raise EngineError(
         f"the image {image} is built on this machine, and the cluster of the context {context} "
         "cannot get it from here",
@@ -133,13 +96,41 @@ def _build(cluster: Cluster, paths: StackPaths, service: Service, progress: Prog
             client.image.tag(local, service.image)
 
 
-def _run(cluster: Cluster, command: Sequence[str]) -> None:
-    program, environ = command[0], cluster.environment
+def bring(cluster: Cluster, image: str, loader: Loader, progress: Progress) -> None:
+    """Copy an image from Docker into the cluster, or into the registry that it pulls from.
+
+    Raises:
+        EngineError: A program is missing, or failed.
+    """
+    environ = cluster.environment
+    program = loader.command[0]
     if shutil.which(program, path=environ.get("PATH")) is None:
         raise EngineError(
             f"{program} is not in PATH, and only it copies images into this cluster",
             hint="install it, or set STACK_REGISTRY or MLFLOW_IMAGE in .env",
         )
-    outcome = run_process(command, environ=environ)
+    commands = loader.commands(image)
+    for command in commands:
+        progress.command(command)
+    with progress.step(f"Copying {image} into the cluster"):
+        outcome = _piped(commands, environ)
     if outcome.exit_code:
-        raise cluster.failed(command, outcome)
+        # Its user may need other rights than that of kubectl.
+        typed = " | ".join(map(shlex.join, commands))
+        reason = reason_of(outcome.stderr) or f"exit code {outcome.exit_code}"
+        raise EngineError(
+            f"{program} failed: {cluster.stack.mask(reason)}",
+            hint=f"mend that, or let another user run {typed}; then run the same command again",
+        )
+
+
+def _piped(commands: Sequence[Sequence[str]], environ: Mapping[str, str]) -> Outcome:
+    """Run one command, or two of which the second reads what the first prints."""
+    *first, last = commands
+    if not first:
+        return run_process(last, environ=environ)
+    with subprocess.Popen(first[0], env=environ, stdout=subprocess.PIPE) as source:  # noqa: S603 - a list
+        try:
+            return run_process(last, environ=environ, stdin=source.stdout)
+        finally:
+            end(source)
