@@ -35,19 +35,33 @@ WAIT_TIMEOUT = 300
 CONTENT = bytes(range(256)) * 64
 
 
-# The same for all scenarios of a module.
-SHORT_IN_CI = [pytest.mark.soak]
+# For all scenarios of a module: CI runs them without Docker only, or with Docker only.
+SHORT_IN_CI, ON_DOCKER_IN_CI = [pytest.mark.soak], [pytest.mark.soak]
 if os.environ.get(SOAK) != "1":
     SHORT_IN_CI.append(pytest.mark.local_only("takes long on Docker, where make soak runs it"))
+    ON_DOCKER_IN_CI.append(pytest.mark.docker_only("make soak also runs it without Docker"))
 
 
 def short_in_ci(test: T) -> T:
     """Run a scenario without Docker only, where it takes less time; `make soak` runs it on both."""
-    marked: T = pytest.mark.soak(test)
-    if os.environ.get(SOAK) == "1":
-        return marked
-    short: T = local_only("takes long on Docker, where make soak runs it")(marked)
-    return short
+    for mark in SHORT_IN_CI:
+        test = mark(test)
+    return test
+
+
+def left_to_soak(reason: str) -> Callable[[T], T]:
+    """Leave a scenario to `make soak`.
+
+    Args:
+        reason: What CI runs instead, or why it can wait.
+    """
+    skipped = pytest.mark.skipif(os.environ.get(SOAK) != "1", reason=f"{reason}: make soak")
+
+    def marked(test: T) -> T:
+        left: T = pytest.mark.soak(skipped(test))
+        return left
+
+    return marked
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from .conftest import ENGINES, LIVE, MakeStack
 from .images import image_settings
 from .kept_data import ARTIFACTS, Writers, answers, everything, fill
-from .running import SERVERS, SOAK, RunningStack, short_in_ci
+from .running import SERVERS, SOAK, RunningStack, left_to_soak, short_in_ci
 from .small import kept
 from .tool import SCRIPT, environment, tool
 from .tracking import Api
@@ -114,7 +114,7 @@ def other(engine: str, tmp_path: Path) -> Iterator[RunningStack]:
     stack.purge()
 
 
-@short_in_ci
+@left_to_soak("the other restores take the same steps")
 @pytest.mark.docker
 def test_a_snapshot_must_fit_another_engine_and_s3_server(
     filled: RunningStack, other: RunningStack
@@ -129,7 +129,7 @@ def test_a_snapshot_must_fit_another_engine_and_s3_server(
     assert Api(other.url, STUDENT).call("GET", "/version").ok
 
 
-@short_in_ci
+@left_to_soak("the other restores take the same steps")
 @pytest.mark.parametrize("seed", range(10 if os.environ.get(SOAK) == "1" else 1))
 def test_a_killed_command_must_leave_the_old_state_or_the_new_one(
     filled: RunningStack, seed: int
@@ -201,7 +201,7 @@ def small(_make_for_module: MakeStack) -> RunningStack:
     return stack
 
 
-@short_in_ci
+@left_to_soak("the other restores take the same steps")
 def test_a_file_and_a_folder_must_be_emptied_and_that_undone(small: RunningStack) -> None:
     run, before = small.log_run(), everything(small)
     saved = small.tool("reset", "--yes", "--json").data["saved"]
@@ -233,14 +233,14 @@ def test_a_snapshot_must_be_restored_into_a_new_stack_beside_the_old_one(
         tool("down", "--volumes", "--yes", folder=folder)
 
 
-@pytest.mark.skipif(os.environ.get(SOAK) != "1", reason="restore takes the same steps: make soak")
+@left_to_soak("restore takes the same steps")
 def test_a_reset_to_a_snapshot_must_bring_it_back(small: RunningStack) -> None:
     small.tool("reset", "--to", "small", "--yes")
     assert len(kept(small).runs) == 3
     assert len(kept(small).files) == len(ARTIFACTS) + 1
 
 
-@short_in_ci
+@left_to_soak("the other restores take the same steps")
 def test_a_file_and_a_folder_must_be_restored_into_a_database_and_a_bucket(
     small: RunningStack, filled: RunningStack
 ) -> None:

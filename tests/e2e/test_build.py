@@ -17,7 +17,7 @@ from .conftest import MakeStack
 from .docker_calls import DockerCalls
 from .docker_stack import DockerStack, docker
 from .images import known_images
-from .running import docker_only
+from .running import docker_only, left_to_soak
 from .tool import Output
 
 pytestmark = docker_only("it is about how an image is built")
@@ -120,6 +120,7 @@ def test_an_unknown_ca_must_fail_the_build_and_name_the_setting(
     assert stack.ids() == {}
 
 
+@left_to_soak("an unknown CA fails the build alike")
 def test_a_wrong_index_password_must_fail_the_build_and_name_the_setting(
     python_image: str, make_stack: MakeStack
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_second_stack_must_use_the_image_of_the_first(
         assert first[service]["Image"] == second[service]["Image"]
 
 
+@left_to_soak("pods use such an image")
 def test_a_ready_made_image_must_be_used_unchanged(built: Built, twin: DockerStack) -> None:
     """With MLFLOW_IMAGE set, nothing that a build would need has to be reachable.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .running import Run, RunningStack, local_only
+from .running import Run, RunningStack, left_to_soak, local_only
 from .small import is_up, kept, rendered
 from .tool import Output
 
@@ -150,6 +150,7 @@ def without_database(smallest: RunningStack) -> Iterator[None]:
         shutil.rmtree(data)
 
 
+@left_to_soak("a full stack is asked the same")
 @ALIKE
 @pytest.mark.usefixtures("without_database")
 def test_a_stopped_small_stack_must_start_empty_only_with_the_option(small: Filled) -> None:

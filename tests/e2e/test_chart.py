@@ -7,6 +7,7 @@ import pytest
 
 from .cluster import Cluster
 from .release import NAME, Release
+from .running import left_to_soak
 from .tracking import ARTIFACTS, MLFLOW, Api
 
 GONE = 404
@@ -100,6 +101,7 @@ def test_servers_must_be_replaced_under_load_without_a_request_being_lost(releas
     assert created <= {*release.sql("SELECT run_uuid FROM runs")}
 
 
+@left_to_soak("test_kubernetes.py kills all pods")
 def test_a_killed_server_of_each_kind_must_come_back(release: Release) -> None:
     with release.api() as api:
         run = log_run(api)

@@ -13,7 +13,7 @@ from .class_page import served
 from .conftest import MakeStack
 from .docker_stack import DockerStack
 from .handed_out import HandedOut
-from .running import short_in_ci
+from .running import left_to_soak, short_in_ci
 from .seats import SEATS, Class, Seat, open_class
 from .tool import tool
 from .tracking import ARTIFACTS, MLFLOW, Api
@@ -256,6 +256,7 @@ def test_a_copy_of_the_folder_must_not_reach_the_seats(class_: Class, tmp_path: 
         class_.expect(red, run)
 
 
+@left_to_soak("it starts another class")
 def test_a_bucket_of_others_must_neither_be_handed_out_nor_deleted(
     class_: Class, tmp_path: Path
 ) -> None:
@@ -292,7 +293,7 @@ def test_settings_of_the_environment_must_stop_a_deletion_before_it_begins(class
     class_.expect(red, run)
 
 
-@short_in_ci
+@left_to_soak("it starts all seats again")
 def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> None:
     """The old ones may have been seen by others."""
     stack, old = class_.stack, class_.seats["red"]
@@ -305,7 +306,7 @@ def test_another_secret_must_change_the_passwords_of_seats(class_: Class) -> Non
     assert old.api.call("GET", READ).status_code == UNAUTHORIZED
 
 
-@short_in_ci
+@left_to_soak("it starts all seats again")
 def test_a_class_without_seats_must_get_new_ones(class_: Class) -> None:
     class_.stack.tool("class", "remove", *class_.seats, "--yes")
     class_.stack.tool("class", "add", "--seats", "1")

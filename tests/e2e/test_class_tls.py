@@ -11,7 +11,7 @@ from .browser import require_browser
 from .conftest import MakeStack
 from .handed_out import HandedOut
 from .network import OtherMachine, other_machine
-from .running import RunningStack, short_in_ci
+from .running import RunningStack, left_to_soak, short_in_ci
 from .seats import prepared
 from .security import lan_address
 from .test_tls import REFUSED, ca, curl, offset, pin
@@ -119,7 +119,7 @@ def test_nothing_else_must_answer_the_room(room: Room) -> None:
         curl(room.machine, f"http://{lan_address()}:{number}/health", code=REFUSED)
 
 
-@short_in_ci
+@left_to_soak("other clients use the same path")
 def test_a_person_must_use_a_seat_in_a_browser(room: Room, tmp_path: Path) -> None:
     require_browser()
     run, password = lesson(room, "s01"), room.variables("s01")["MLFLOW_TRACKING_PASSWORD"]
@@ -133,7 +133,7 @@ def test_a_person_must_use_a_seat_in_a_browser(room: Room, tmp_path: Path) -> No
     )
 
 
-@short_in_ci
+@left_to_soak("it starts the class again")
 def test_the_tool_must_know_the_path(room: Room) -> None:
     """Also for a seat that is added, and for commands that ask a seat's server."""
     stack = room.stack

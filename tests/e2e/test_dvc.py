@@ -15,7 +15,7 @@ import pytest
 from .conftest import MakeStack
 from .dvc_project import Project
 from .outside import objects
-from .running import RunningStack, docker_only, local_only
+from .running import RunningStack, docker_only, local_only, short_in_ci
 from .security import refused_with
 
 SAME = "the same code talks to the same servers on both engines, and this one starts faster"
@@ -37,6 +37,7 @@ def project(
     found.remove_bucket()
 
 
+@short_in_ci
 def test_data_must_come_back_from_the_bucket_and_runs_must_name_it(project: Project) -> None:
     """After cache and workspace were lost, as on another machine."""
     project.types("dvc", "repro")
@@ -89,6 +90,7 @@ def test_git_must_never_see_the_key(project: Project) -> None:
     assert stat.S_IMODE(local.stat().st_mode) == 0o600
 
 
+@short_in_ci
 def test_a_second_init_must_change_nothing(project: Project) -> None:
     before, stored = project.contents(), project.stored()
     project.init()

@@ -15,7 +15,7 @@ from tests.documents import ROOT, blocks
 
 from .docker_stack import docker
 from .lessons import artifacts, content, follow, runs_of, type_in
-from .running import RunningStack, docker_only, local_only
+from .running import RunningStack, docker_only, left_to_soak, local_only
 
 MODELS = (
     "SELECT count(*) FROM logged_models JOIN experiments USING (experiment_id) "
@@ -43,6 +43,7 @@ def server_first(shared: RunningStack) -> str:
     return os.pathsep.join([str(Path(python).parent), str(tool), os.environ["PATH"]])
 
 
+@left_to_soak("the other examples use the same client")
 @once
 def test_runs_without_a_server_must_be_imported(
     shared: RunningStack, server_first: str, tmp_path: Path
@@ -60,6 +61,7 @@ def test_runs_without_a_server_must_be_imported(
     assert float(value) == pytest.approx(3)
 
 
+@left_to_soak("the other examples use the same client")
 @once
 def test_a_local_server_must_keep_its_run_in_files(
     shared: RunningStack, server_first: str, tmp_path: Path
@@ -91,6 +93,7 @@ def test_the_notebook_must_log_curves_files_and_plots(shared: RunningStack, tmp_
     assert len(json.loads(content(shared.api, best, "weights.json"))["weights"]) == 3
 
 
+@left_to_soak("the other examples use the same client")
 @once
 def test_autologging_must_log_params_scores_and_models(
     shared: RunningStack, tmp_path: Path
@@ -106,6 +109,7 @@ def test_autologging_must_log_params_scores_and_models(
     assert stored == ["2"]
 
 
+@left_to_soak("the other examples use the same client")
 @once
 def test_a_search_must_log_each_trial_below_its_parent(
     shared: RunningStack, tmp_path: Path
@@ -147,6 +151,7 @@ def test_the_better_version_must_become_the_champion(shared: RunningStack, tmp_p
     assert errors["2"] < errors["1"]
 
 
+@left_to_soak("the other examples use the same client")
 @once
 def test_a_project_must_run_in_an_environment_of_its_own(
     shared: RunningStack, tmp_path: Path

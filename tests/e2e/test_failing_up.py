@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import MakeStack
 from .docker_stack import DockerStack
-from .running import WAIT_TIMEOUT, RunningStack, docker_only
+from .running import WAIT_TIMEOUT, RunningStack, docker_only, left_to_soak
 from .small import SMALLEST
 from .tool import Output
 
@@ -82,6 +82,7 @@ def test_a_server_that_cannot_start_must_make_up_fail_long_before_the_timeout(
     fails_soon(hopeless, service, command, words)
 
 
+@left_to_soak("other servers that cannot start take the same steps")
 @docker_only(OVERRIDE)
 def test_an_mlflow_that_cannot_start_must_make_up_fail_long_before_the_timeout(
     lonely: DockerStack,

@@ -15,11 +15,11 @@ import pytest
 from .docker_stack import docker
 from .faults import cut_off, full, small_disk
 from .local_stack import LocalStack
-from .running import SERVERS, RunningStack, docker_only, short_in_ci
+from .running import SERVERS, SHORT_IN_CI, RunningStack, docker_only
 from .waiting import wait_until
 from .writing import writing
 
-pytestmark = pytest.mark.soak
+pytestmark = SHORT_IN_CI
 
 SECONDS = float(os.environ.get("FAULTS_SECONDS", "0"))
 SEED = int(os.environ.get("FAULTS_SEED", "7"))
@@ -93,7 +93,6 @@ def expect_counted(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     assert (now["bucket-init"]["since"], now["bucket-init"]["restarts"]) == (None, 0)
 
 
-@short_in_ci
 @pytest.mark.parametrize("service", ["postgres", "s3"])
 def test_a_full_disk_must_fail_requests_and_lose_nothing(
     mended: RunningStack, service: str, tmp_path: Path

@@ -100,6 +100,7 @@ def expect_orphans_freed_later(stack: RunningStack, found: Garbage) -> None:
     assert found.live.id in existing(stack, *found.runs)
 
 
+@short_in_ci
 def test_only_what_nothing_uses_must_be_freed(shared: RunningStack) -> None:
     """In the database, and in the bucket."""
     found = make_garbage(shared)

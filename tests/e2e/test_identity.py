@@ -13,7 +13,7 @@ from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
 from .local_stack import MARK, LocalStack
 from .mlruns import Mlruns
-from .running import WAIT_TIMEOUT, RunningStack, docker_only, local_only
+from .running import WAIT_TIMEOUT, RunningStack, docker_only, left_to_soak, local_only
 from .small import NOTHING, SMALLEST, Kept, identity, is_up, kept, rendered
 from .stranger import HEADER, stranger
 from .tool import Output, environment, tool
@@ -198,6 +198,7 @@ def test_no_password_must_be_sent_to_another_server(
     assert neighbours.kept == before
 
 
+@left_to_soak("it waits for a server that hangs")
 @local_only("it suspends a process of the server")
 def test_the_stacks_own_hung_server_must_not_be_reported_as_another_stack(
     neighbours: Neighbours,

@@ -17,7 +17,7 @@ from .import_sources import DAMAGED, MANY, Source
 from .local_stack import LocalStack
 from .mlruns import Mlruns
 from .rows import Rows
-from .running import SOAK, RunningStack, docker_only, local_only
+from .running import RunningStack, docker_only, left_to_soak, local_only, short_in_ci
 from .tool import SCRIPT, environment, run
 from .waiting import wait_until
 
@@ -127,6 +127,7 @@ def test_a_stack_on_a_read_only_disk_must_be_reported(shared: RunningStack, tmp_
     assert "Traceback" not in output.text
 
 
+@short_in_ci
 @docker_only("without, the tests below import a folder and a database")
 def test_a_folder_of_runs_must_end_up_in_the_database_and_the_bucket_with_one_command(
     target: RunningStack, folder: Source
@@ -224,10 +225,7 @@ def test_an_interrupted_import_must_leave_only_complete_experiments(
     assert outside.objects()[f"{place}/{LARGE_PATH}"] == len(LARGE)
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(
-    os.environ.get(SOAK) != "1", reason="the same code as for the other stores: make soak"
-)
+@left_to_soak("the same code as for the other stores")
 @docker_only("without, stacks with the same two folders are imported into by test_pairs.py")
 def test_a_folder_of_runs_must_be_imported_into_a_small_stack_too(
     smallest: RunningStack, folder: Source

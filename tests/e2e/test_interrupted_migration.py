@@ -69,6 +69,7 @@ def interrupt(process: "subprocess.Popen[str]") -> None:
     os.killpg(process.pid, signal.SIGINT)
 
 
+@short_in_ci
 @pytest.mark.parametrize(
     ("end", "code"),
     [

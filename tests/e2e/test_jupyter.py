@@ -16,9 +16,11 @@ from .docker_stack import DockerStack, docker
 from .local_stack import LocalStack
 from .markers import Markers, Processes
 from .notebooks import PACKAGE, Lab
-from .running import docker_only, short_in_ci
+from .running import ON_DOCKER_IN_CI, docker_only, left_to_soak
 from .tracking import Api
 from .waiting import free_ports, wait_until
+
+pytestmark = ON_DOCKER_IN_CI
 
 FORBIDDEN = 403
 # Prints the versions of a package in all folders.
@@ -122,7 +124,7 @@ def test_the_first_notebook_must_log_a_run_with_a_link_that_browsers_can_open(
     assert "WARNING" not in printed
 
 
-@short_in_ci
+@left_to_soak("another scenario opens the link")
 def test_a_person_must_get_from_the_token_to_the_run_in_mlflow(
     lab: Lab, markers: Markers, tmp_path: Path
 ) -> None:
@@ -269,7 +271,7 @@ def test_no_secret_must_show(lab: Lab, markers: Markers) -> None:
     assert markers.found_in(*texts) == set()
 
 
-@short_in_ci
+@left_to_soak("it waits for a broken server")
 def test_verify_must_prove_the_page_and_name_what_is_broken(lab: Lab) -> None:
     """`up` repairs it, here with another token; the notebooks stay."""
     steps = lab.stack.tool("verify", "--json").data["steps"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ColdStart, MakeStack
-from .running import SERVERS, RunningStack, docker_only, local_only
+from .running import SERVERS, RunningStack, docker_only, left_to_soak, local_only
 from .test_verify import expect_broken
 from .tool import SCRIPT, environment, tool
 from .watching import PATIENCE, watching
@@ -147,6 +147,7 @@ def test_down_with_volumes_must_not_delete_anything_unconfirmed(mended: RunningS
     mended.is_well = True
 
 
+@left_to_soak("test_pairs.py has more of them")
 @docker_only("the stack of plain supervisord shows it in test_local.py")
 def test_two_stacks_must_not_see_each_others_runs(
     mended: RunningStack, make_stack: MakeStack

@@ -15,7 +15,7 @@ import pytest
 from .conftest import ColdStart, _stacks
 from .local_stack import LocalStack
 from .markers import Markers
-from .running import SERVERS, WAIT_TIMEOUT, RunningStack, local_only
+from .running import SERVERS, WAIT_TIMEOUT, RunningStack, left_to_soak, local_only
 from .security import lan_address
 from .small import processes_in
 from .test_lifecycle import expect_separate
@@ -129,6 +129,7 @@ def test_the_guard_must_come_back_and_must_not_outlive_down(mended: LocalStack) 
     mended.is_well = True
 
 
+@left_to_soak("test_faults.py kills all servers")
 def test_the_stack_must_recover_after_kill_9_of_all_processes(
     mended: LocalStack, admin: Api
 ) -> None:
@@ -194,6 +195,7 @@ def test_a_stack_must_run_and_hide_its_secrets_in_a_folder_with_an_odd_name(
     mended.is_well = True
 
 
+@left_to_soak("test_failing_up.py has such servers")
 def test_a_server_that_cannot_start_must_make_up_fail_with_its_last_lines(
     mended: LocalStack,
 ) -> None:

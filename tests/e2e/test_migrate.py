@@ -25,7 +25,7 @@ from .moves import (
     to_database,
 )
 from .outside import database
-from .running import SOAK, Run, RunningStack, docker_only, local_only
+from .running import SOAK, Run, RunningStack, docker_only, left_to_soak, local_only
 from .security import refused_with
 from .small import SMALLEST
 from .test_stores import expect_proven
@@ -123,6 +123,7 @@ def test_a_failed_migration_must_leave_both_sides_unchanged(
     assert outside.sql(f"{there}{tables}")[-1:] == ["users"]
 
 
+@left_to_soak("test_interrupted_migration.py stops others")
 @local_only(SAME)
 def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     filled: RunningStack, outside: RunningStack

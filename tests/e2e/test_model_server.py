@@ -10,10 +10,12 @@ import requests
 
 from .docker_stack import DockerStack
 from .registered import BROKEN, LACKING, LINE, register
-from .running import RunningStack, docker_only, short_in_ci
+from .running import ON_DOCKER_IN_CI, RunningStack, docker_only, left_to_soak
 from .small import SMALLEST, rendered
 from .tracking import Api
 from .waiting import free_ports
+
+pytestmark = ON_DOCKER_IN_CI
 
 INPUTS = {"dataframe_split": {"columns": ["x"], "data": [[0.5], [1.0], [2.5]]}}
 
@@ -110,7 +112,7 @@ def test_what_a_model_imports_must_be_compiled_once(champion: Serving) -> None:
     assert champion.stack.execute(champion.listed()[LINE]["service"], "sh", "-c", COMPILED)
 
 
-@short_in_ci
+@left_to_soak("it starts each model again")
 def test_a_moved_alias_must_be_served_when_asked_again(champion: Serving) -> None:
     champion.point_alias_to("2")
     assert champion.predictions() == pytest.approx(champion.doubled)
@@ -137,7 +139,7 @@ def test_a_version_that_does_not_exist_must_change_nothing(
     assert champion.stack.env_file.read_bytes() == before
 
 
-@short_in_ci
+@left_to_soak("a version that does not exist is refused alike")
 @docker_only("the same steps take longer")
 @pytest.mark.parametrize(
     ("name", "said"),
@@ -156,7 +158,6 @@ def test_a_model_that_cannot_be_served_must_leave_nothing(
     assert champion.predictions() == answer
 
 
-@short_in_ci
 def test_models_must_come_back_with_the_stack_until_they_are_stopped(champion: Serving) -> None:
     """A start looks the alias up."""
     stack = champion.stack

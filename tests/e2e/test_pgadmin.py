@@ -11,7 +11,7 @@ from mlflow_compose.settings.pgadmin import PGADMIN_EMAIL
 
 from .classroom import Classroom
 from .docker_stack import DockerStack
-from .running import RunningStack, docker_only, short_in_ci
+from .running import RunningStack, docker_only, left_to_soak
 from .security import lan_address
 from .test_sql import EVERYWHERE, state
 
@@ -125,7 +125,7 @@ def test_the_container_must_only_have_what_it_needs(classroom: Classroom) -> Non
     ]
 
 
-@short_in_ci
+@left_to_soak("it waits for a broken server")
 def test_verify_must_name_what_is_broken_and_another_password_must_end_all_sessions(
     classroom: Classroom,
 ) -> None:

@@ -14,7 +14,7 @@ import requests
 
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
-from .running import RunningStack, docker_only
+from .running import RunningStack, docker_only, left_to_soak
 from .test_workers import can_log_in, expect_secrets, store_secrets
 from .tool import Output
 from .tracking import ARTIFACTS, MLFLOW, Api
@@ -118,6 +118,7 @@ def test_servers_that_start_at_once_on_an_empty_database_must_not_fail(
     several.verify()
 
 
+@left_to_soak("servers that start at once show the same")
 def test_only_one_process_must_create_tables_while_others_wait(several: DockerStack) -> None:
     several.execute("postgres", "createdb", "--username=mlflow", "new")
 

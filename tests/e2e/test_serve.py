@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from .local_stack import LocalStack
-from .running import RunningStack, local_only
+from .running import RunningStack, left_to_soak, local_only
 from .tracking import Api
 from .waiting import free_ports, wait_until
 
@@ -275,6 +275,7 @@ def test_a_server_of_one_process_must_end_when_it_has_grown_too_large(
         assert server.wait(timeout=30) == -signal.SIGTERM
 
 
+@left_to_soak("it waits for a client")
 @local_only("both engines run the same server")
 def test_a_client_that_has_gone_silent_must_not_keep_a_seat_from_being_started_again(
     shared: LocalStack, tmp_path: Path
@@ -288,6 +289,7 @@ def test_a_client_that_has_gone_silent_must_not_keep_a_seat_from_being_started_a
         assert server.wait(timeout=40) == 1
 
 
+@left_to_soak("it waits for a client")
 @local_only("both engines run the same server")
 def test_a_client_that_has_gone_silent_must_not_keep_a_worker_from_being_replaced(
     shared: LocalStack, tmp_path: Path

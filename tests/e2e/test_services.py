@@ -12,7 +12,7 @@ from .docker_stack import DockerStack
 from .forked import run_forked
 from .local_stack import LocalStack
 from .page import NAMES, PORT, PORTS, PROGRAM, secret_of, volume
-from .running import WAIT_TIMEOUT, RunningStack
+from .running import WAIT_TIMEOUT, RunningStack, left_to_soak
 from .small import SMALLEST
 from .tool import Output, environment
 from .waiting import free_ports
@@ -107,6 +107,7 @@ def expect_kept_by_migration(tool: Tool, ports: Ports) -> None:
     assert visits(ports) == [4, 3]
 
 
+@left_to_soak("pgAdmin and JupyterLab are such services")
 def test_a_new_kind_of_service_must_behave_like_the_others(
     stack: RunningStack, tool: Tool, ports: Ports
 ) -> None:

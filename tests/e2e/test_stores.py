@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import MakeStack
 from .outside import database, objects
-from .running import Run, RunningStack, docker_only, local_only
+from .running import Run, RunningStack, docker_only, local_only, short_in_ci
 
 
 class Pair(NamedTuple):
@@ -106,6 +106,7 @@ def test_each_pair_of_stores_must_be_proven_and_usable(
     assert ("mlflow_data" in stack.volumes()) is bool(pair.settings)
 
 
+@short_in_ci
 def test_a_file_and_a_folder_must_be_proven_and_survive_down_and_up(smallest: RunningStack) -> None:
     run = smallest.log_run()
     smallest.tool("down")

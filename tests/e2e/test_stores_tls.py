@@ -10,7 +10,7 @@ import pytest
 
 from .certificates import AUTHORITY, Certificates, make_certificates
 from .conftest import ColdStart, MakeStack
-from .running import RunningStack, local_only
+from .running import RunningStack, local_only, short_in_ci
 from .secured import database, objects
 from .security import lan_address
 from .servers import KEY, Server, TlsPostgres, TlsS3
@@ -65,6 +65,7 @@ def secured(secured_start: ColdStart) -> RunningStack:
     return secured_start.stack
 
 
+@short_in_ci
 def test_servers_with_a_valid_certificate_must_be_used(
     secured_start: ColdStart, postgres: TlsPostgres, s3: TlsS3
 ) -> None:

@@ -31,7 +31,7 @@ from .docker_stack import DockerStack, docker
 from .local_stack import LocalStack
 from .network import OtherMachine, other_machine
 from .notebooks import PACKAGE
-from .running import RunningStack, local_only, short_in_ci
+from .running import RunningStack, left_to_soak, local_only, short_in_ci
 from .security import lan_address
 from .small import SMALLEST
 from .test_connect import LOG
@@ -198,6 +198,7 @@ def test_pages_must_be_able_to_change_things(encrypted: RunningStack) -> None:
             assert answer.status_code == status, origin
 
 
+@left_to_soak("other clients use the same ports")
 @local_only("a browser sees no difference between the engines, but JupyterLab listens elsewhere")
 def test_a_person_must_use_notebooks_and_mlflow_in_a_browser(
     encrypted: RunningStack, tmp_path: Path

@@ -1,6 +1,5 @@
 """Older data and newer servers: `upgrade` changes both, or nothing at all."""
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +17,7 @@ from .conftest import MakeStack
 from .docker_stack import DockerStack
 from .images import known_images
 from .moves import moving
-from .running import Run, RunningStack, docker_only, local_only
+from .running import Run, RunningStack, docker_only, left_to_soak, local_only
 from .small import SMALLEST, kept
 
 pytestmark = pytest.mark.soak
@@ -31,9 +30,6 @@ POSTGRES_16 = known_images().get("CI_POSTGRES_16_IMAGE", "postgres:16")
 POSTGRES_18 = known_images().get("POSTGRES_IMAGE", "postgres:18.4")
 # What an upgrade prints when a step begins.
 STEPS = ("Stopping", "Reading", "Copying", "Starting", "Loading", "Upgrading", "Proving")
-soak = pytest.mark.skipif(
-    os.environ.get("STACK_SOAK") != "1", reason="takes minutes; STACK_SOAK=1 runs it"
-)
 
 
 def version(stack: RunningStack) -> str:
@@ -95,6 +91,7 @@ def test_an_older_mlflow_must_be_upgraded_with_its_data_or_stay_as_it_was(
     stack.tool("upgrade", "--to", OLDER, code=2).shows("cannot be downgraded")
 
 
+@left_to_soak("an older MLflow takes the same steps")
 @docker_only("the local engine has one PostgreSQL version")
 def test_postgres_of_another_major_must_be_upgraded_by_dump_and_restore(
     make_stack: MakeStack,
@@ -115,7 +112,7 @@ def test_postgres_of_another_major_must_be_upgraded_by_dump_and_restore(
     assert "pgdata-old" not in stack.execute("postgres", "ls", "/var/lib/postgresql").split()
 
 
-@soak
+@left_to_soak("it takes minutes")
 @pytest.mark.parametrize("stores", [SMALLEST, {}], ids=["smallest", "default"])
 def test_an_older_stack_of_any_kind_must_be_upgraded(
     make_stack: MakeStack, engine: str, stores: dict[str, str]
@@ -132,7 +129,7 @@ def test_an_older_stack_of_any_kind_must_be_upgraded(
     stack.verify()
 
 
-@soak
+@left_to_soak("it takes minutes")
 @pytest.mark.parametrize("seed", range(10))
 def test_a_killed_upgrade_must_leave_the_old_state_or_the_new_one(
     make_stack: MakeStack, engine: str, seed: int

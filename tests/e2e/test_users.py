@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from .classroom import Classroom
-from .running import RunningStack
+from .running import RunningStack, short_in_ci
 from .tool import SCRIPT, run
 from .tracking import Api
 
@@ -25,6 +25,7 @@ def status(api: Api, experiment: str) -> int:
     return api.call("GET", path).status_code
 
 
+@short_in_ci
 def test_a_user_must_log_in_until_removed(classroom: Classroom) -> None:
     stack, experiment = classroom.stack, classroom.run.experiment_id
     name = f"ada-{uuid.uuid4().hex[:6]}"

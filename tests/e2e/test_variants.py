@@ -19,7 +19,7 @@ from tests.styles import styled
 from .conftest import ColdStart, MakeStack
 from .docker_stack import DockerStack
 from .images import known_images
-from .running import RunningStack, docker_only, local_only
+from .running import RunningStack, docker_only, left_to_soak, local_only
 from .tracking import Api
 
 TakeOver = Callable[..., ColdStart]
@@ -59,6 +59,7 @@ def taken_over(stack: RunningStack, styles: Sequence[str], foreign: Path) -> Run
     return stack
 
 
+@left_to_soak("each of these settings is tested elsewhere")
 @local_only(ONCE)
 def test_an_objects_folder_a_published_database_and_more_processes_must_work(
     take_over: TakeOver,
@@ -99,6 +100,7 @@ def test_direct_access_must_store_artifacts_without_the_server(outside: RunningS
     assert run["artifact_uri"].startswith(f"s3://{outside.bucket}/{experiment}/")
 
 
+@left_to_soak("each of these settings is tested elsewhere")
 @docker_only("the local engine has one PostgreSQL version, no memory limits and no console")
 def test_an_older_postgres_other_names_limits_jobs_and_no_console_must_work(
     take_over: TakeOver,
