@@ -96,14 +96,6 @@ class ClusterStack:
         plan = load_plan(loaded, paths, world, HELM)
         return open_engine(plan.stack, plan.paths, plan.identity, world)
 
-    @contextmanager
-    def api(self) -> Iterator[Api]:
-        """Provide MLflow's REST API, through a port of this machine."""
-        with self.namespace.forward("service/mlflow", 5000) as url:
-            # kubectl listens before it reaches the pod.
-            self.wait_until_answering(api := Api(url))
-            yield api
-
     def names(self, kind: str) -> set[str]:
         """Return the names of all objects of a kind in the namespace, without Helm's own."""
         found = self.namespace.get(kind)["items"]

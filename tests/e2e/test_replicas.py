@@ -1,6 +1,10 @@
-"""Several tracking servers act as one: behind the proxy, over one database and one S3 server."""
+"""Several tracking servers act as one: behind the proxy, over one database and one S3 server.
+
+There are two of them; in `make soak`, four.
+"""
 
 import json
+import os
 import re
 import time
 import uuid
@@ -14,16 +18,16 @@ import requests
 
 from .conftest import MakeStack
 from .docker_stack import DockerStack, docker
-from .running import RunningStack, docker_only, left_to_soak
+from .running import SOAK, RunningStack, docker_only, left_to_soak
 from .test_workers import can_log_in, expect_secrets, store_secrets
 from .tool import Output
 from .tracking import ARTIFACTS, MLFLOW, Api
 from .waiting import wait_until
 from .writing import CLIENTS, writing
 
-pytestmark = docker_only("without Docker there is one tracking server")
+pytestmark = [pytest.mark.soak, docker_only("without Docker there is one tracking server")]
 
-SERVERS = 2
+SERVERS = 4 if os.environ.get(SOAK) == "1" else 2
 # Other than the service's own database.
 NEW = "postgresql+psycopg2:///new?service=mlflow"
 MIGRATE = "/opt/entrypoint/migrate.py"
@@ -114,7 +118,7 @@ def test_servers_that_start_at_once_on_an_empty_database_must_not_fail(
     assert several.sql("SELECT username FROM users") == ["admin"]
     states = json.loads(several.tool("--json", "status").out)["data"]["services"]
     found = [(one["replica"], one["health"]) for one in states if one["name"] == "mlflow"]
-    assert found == [(1, "healthy"), (2, "healthy")]
+    assert found == [(number, "healthy") for number in range(1, SERVERS + 1)]
     several.verify()
 
 
@@ -160,9 +164,11 @@ def test_what_one_server_stored_must_be_read_through_each(
 def test_logins_forms_and_stored_secrets_must_hold_on_each_server(
     servers: list[Api],
 ) -> None:
-    one, other = servers
+    one, *others = servers
+    other = others[-1]
     name = store_secrets(one)
-    expect_secrets(other, name)
+    for each in others:
+        expect_secrets(each, name)
     form = one.call("GET", "/signup")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
     assert token, form.text
