@@ -119,9 +119,9 @@ MAY_IMPORT = {
 # The only places where a library may be used.
 MAY_USE = {
     "anyascii": ("people/roster.py",),
-    "boto3": ("clients/objects.py",),
+    "boto3": ("clients/bucket.py", "clients/objects.py"),
     "cryptography": ("tls/",),
-    "botocore": ("clients/aws.py", "clients/objects.py"),
+    "botocore": ("clients/aws.py", "clients/bucket.py", "clients/objects.py"),
     "filelock": ("lock.py",),
     "dotenv": ("settings/envfile.py",),
     "jinja2": ("render/",),
@@ -157,7 +157,7 @@ MAY_USE = {
     "typer": ("cli/",),
     "uvicorn": ("webpage/server.py",),
     "urllib3": ("clients/answers.py", "bundle/download.py"),
-    "types_boto3_s3": ("clients/objects.py",),
+    "types_boto3_s3": ("clients/bucket.py", "clients/objects.py"),
 }
 HEAVY = {
     "boto3",

@@ -32,8 +32,7 @@ from mlflow_compose.data.backup.own import own
 from mlflow_compose.data.backup.put import OF_MLFLOW, difference
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.rows import RowCounter
-from mlflow_compose.data.backup.snapshot import latest, new, partials
-from mlflow_compose.data.backup.sums import write_sums
+from mlflow_compose.data.backup.snapshot import describe, latest, new, partials
 from mlflow_compose.errors import SnapshotError, UsageError
 from mlflow_compose.result import NoProgress
 from tests.unit.fakes import FakeEngine, answered
@@ -90,11 +89,10 @@ def make(top: Path, name: str, source: Memory | None = None, created: datetime =
     """Take a snapshot of objects in memory."""
     previous = latest(top, "id")
     with new(top, name, "id") as folder:
-        copied = copy_objects(source or Memory(), folder, previous, NoProgress(), Rate())
+        copied = copy_objects(source or Memory(), folder, previous, NoProgress().detail, Rate())
         found = manifest(name, created=created, objects=copied.objects)
         (folder / "database.sqlite").write_bytes(b"rows")
-        (folder / "manifest.json").write_text(found.text, encoding="utf-8")
-        write_sums(folder, ("manifest.json", "database.sqlite", "objects.jsonl"))
+        describe(folder, found)
     return find(top, name)
 
 

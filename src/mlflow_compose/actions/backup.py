@@ -23,6 +23,7 @@ from mlflow_compose.data.backup import (
     pack,
     remove,
     snapshots,
+    surplus,
     take,
 )
 from mlflow_compose.data.backup.remote import Remote, send
@@ -138,9 +139,7 @@ def _retire(plan: Plan, keep: int, new: str) -> list[str]:
     top = plan.paths.backups
     found = (each for each in (*snapshots(top), *archives(top)) if not isinstance(each, Damaged))
     own = (each for each in found if each.manifest.stack_id == plan.stack.identity)
-    others = [each for each in own if each.name != new]
-    others.sort(key=lambda each: each.manifest.when, reverse=True)
-    old = others[keep - 1 :]
+    old = surplus(own, new, keep)
     for each in old:
         remove(top / each.name)
     return [each.name for each in old]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mlflow_compose.actions.plan import Plan
 from mlflow_compose.data.backup import Private, Snapshot
+from mlflow_compose.data.backup.fingerprint import keys_in
 from mlflow_compose.data.backup.sealed import SHORTEST, seal
 from mlflow_compose.errors import UsageError
 from mlflow_compose.identity import KEY_FILE
@@ -65,4 +66,4 @@ def _keys(plan: Plan) -> str:
     """Return the keys that values in the database are encrypted with, as one text."""
     settings = plan.loaded.settings
     found = {**keys.derived(settings, plan.identity.key), **settings.server_variables}
-    return "\0".join(found[name] for name in keys.ENCRYPTING)
+    return keys_in(found)

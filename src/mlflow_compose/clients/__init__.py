@@ -6,10 +6,11 @@ served model, `pgadmin` of pgAdmin, `users` of MLflow's login, `workspaces` of M
 happened; `checks` find out why.
 """
 
+from mlflow_compose.clients.bucket import Listed, ObjectsError
 from mlflow_compose.clients.errors import CertificateError, NoAnswer, TrackingError, Unreachable
 from mlflow_compose.clients.jupyter import Jupyter, JupyterError
 from mlflow_compose.clients.models import ModelError, ModelServer
-from mlflow_compose.clients.objects import Listed, Objects, ObjectsError
+from mlflow_compose.clients.objects import Objects
 from mlflow_compose.clients.pgadmin import PgAdmin, PgAdminError
 from mlflow_compose.clients.tracking import Tracking
 from mlflow_compose.clients.trust import trusted

@@ -2,56 +2,25 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mlflow_compose.clients.aws import session
+from mlflow_compose.clients.bucket import BucketReader, Listed, ObjectsError, errors_of
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.model import Checksums
 
 if TYPE_CHECKING:
-    from botocore.response import StreamingBody
     from types_boto3_s3 import S3Client
 
 
-# Bytes in memory at a time.
-CHUNK = 1024 * 1024
 # The only region that CreateBucket rejects as a LocationConstraint.
 DEFAULT_REGION = "us-east-1"
 OWN = "BucketAlreadyOwnedByYou"
 # Some servers only have the second. On Amazon, with its global names, it is another owner's.
 ALREADY_THERE = (OWN, "BucketAlreadyExists")
-
-
-class ObjectsError(Exception):
-    """The S3 server refused a request, or did not answer.
-
-    Attributes:
-        code: S3's error code, empty without a response.
-    """
-
-    def __init__(self, message: str, *, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Listed:
-    """An object as a server lists it.
-
-    Attributes:
-        key: Its key.
-        size: Size in bytes.
-        mark: Text that changes with the content.
-    """
-
-    key: str
-    size: int
-    mark: str
 
 
 @dataclass(frozen=True)
@@ -88,34 +57,34 @@ class Objects:
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object."""
-        with _errors_of("put_object", self.endpoint):
+        with errors_of("put_object", self.endpoint):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def delete(self, key: str) -> None:
         """Delete an object."""
-        with _errors_of("delete_object", self.endpoint):
+        with errors_of("delete_object", self.endpoint):
             self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def has(self, key: str) -> bool:
         """Tell whether there is an object whose key starts with this one."""
-        with _errors_of("list_objects_v2", self.endpoint):
+        with errors_of("list_objects_v2", self.endpoint):
             found = self._client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1)
             return bool(found.get("Contents"))
 
     def get(self, key: str) -> bytes:
         """Fetch an object."""
-        with _errors_of("get_object", self.endpoint):
+        with errors_of("get_object", self.endpoint):
             return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def buckets(self) -> tuple[str, ...]:
         """Return the names of all buckets that the key may see."""
-        with _errors_of("list_buckets", self.endpoint):
+        with errors_of("list_buckets", self.endpoint):
             pages = self._client.get_paginator("list_buckets").paginate()
             return tuple(found["Name"] for page in pages for found in page.get("Buckets", []))
 
     def sizes(self) -> dict[str, int]:
         """Return every object's size in bytes, by its key."""
-        with _errors_of("list_objects_v2", self.endpoint):
+        with errors_of("list_objects_v2", self.endpoint):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
             return {
                 file["Key"]: file["Size"] for page in pages for file in page.get("Contents", [])
@@ -123,23 +92,11 @@ class Objects:
 
     def listed(self, prefix: str = "") -> Iterator[Listed]:
         """Yield every object whose key starts with a prefix, as the server lists it."""
-        with _errors_of("list_objects_v2", self.endpoint):
-            pages = self._client.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
-                for file in page.get("Contents", []):
-                    changed = file["LastModified"].astimezone(UTC).isoformat()
-                    mark = f"{file.get('ETag', '')} {changed}"
-                    yield Listed(file["Key"], file["Size"], mark)
+        return self._reader.listed(prefix)
 
     def open(self, key: str) -> tuple[str, Iterator[bytes]]:
         """Return the content type of an object, and its content in chunks."""
-        with _errors_of("get_object", self.endpoint):
-            found = self._client.get_object(Bucket=self.bucket, Key=key)
-        return found["ContentType"], self._chunks(found["Body"])
-
-    def _chunks(self, body: "StreamingBody") -> Iterator[bytes]:
-        with _errors_of("get_object", self.endpoint):
-            yield from body.iter_chunks(CHUNK)
+        return self._reader.open(key)
 
     def chunks(self, key: str) -> Iterator[bytes]:
         """Yield the content of an object in chunks."""
@@ -155,26 +112,26 @@ class Objects:
 
     def upload(self, key: str, file: IO[bytes], content_type: str) -> None:
         """Store a file, as a multipart upload if it is large."""
-        with _errors_of("upload", self.endpoint):
+        with errors_of("upload", self.endpoint):
             self._client.upload_fileobj(
                 file, self.bucket, key, ExtraArgs={"ContentType": content_type}
             )
 
     def upload_file(self, key: str, path: Path, content_type: str) -> None:
         """Store a file that has a path, whose parts are then not read ahead into memory."""
-        with _errors_of("upload", self.endpoint):
+        with errors_of("upload", self.endpoint):
             self._client.upload_file(
                 str(path), self.bucket, key, ExtraArgs={"ContentType": content_type}
             )
 
     def content_type(self, key: str) -> str:
         """Return the content type of an object."""
-        with _errors_of("head_object", self.endpoint):
+        with errors_of("head_object", self.endpoint):
             return self._client.head_object(Bucket=self.bucket, Key=key)["ContentType"]
 
     def check(self) -> None:
         """Make sure that the bucket exists and that the key may list it."""
-        with _errors_of("list_objects_v2", self.endpoint):
+        with errors_of("list_objects_v2", self.endpoint):
             self._client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 
     def create_bucket(self) -> bool:
@@ -188,13 +145,17 @@ class Objects:
             else {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
         )
         try:
-            with _errors_of("create_bucket", self.endpoint):
+            with errors_of("create_bucket", self.endpoint):
                 self._client.create_bucket(Bucket=self.bucket, **options)
         except ObjectsError as error:
             if error.code not in (ALREADY_THERE if self.endpoint else (OWN,)):
                 raise
             return False
         return True
+
+    @property
+    def _reader(self) -> BucketReader:
+        return BucketReader(self._client, self.bucket, self.endpoint)
 
     @cached_property
     def _client(self) -> "S3Client":
@@ -217,21 +178,3 @@ class Objects:
                 response_checksum_validation=self.checksums,
             ),
         )
-
-
-@contextmanager
-def _errors_of(operation: str, endpoint: str | None) -> Iterator[None]:
-    """Turn the exceptions of boto3 into an ObjectsError."""
-    from boto3.exceptions import S3UploadFailedError
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise ObjectsError(f"{operation} was refused: {code}", code=code) from error
-    except S3UploadFailedError as error:
-        raise ObjectsError(str(error)) from error
-    except BotoCoreError as error:
-        server = endpoint or "Amazon S3"
-        raise ObjectsError(f"{server} does not answer: {error}") from error

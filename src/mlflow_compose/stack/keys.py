@@ -15,8 +15,6 @@ from mlflow_compose.settings.typed import new_password
 FLASK_KEY = "MLFLOW_FLASK_SERVER_SECRET_KEY"
 GATEWAY_PASSPHRASE = "MLFLOW_CRYPTO_KEK_PASSPHRASE"  # noqa: S105 - its name
 WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
-# Those that encrypt values in the database.
-ENCRYPTING = (GATEWAY_PASSPHRASE, WEBHOOK_KEY)
 # Bucket for DVC that is used if no other is chosen.
 DVC_BUCKET = "dvc"
 # Characters of an S3 access key id, and of a secret access key.

@@ -30,6 +30,7 @@ from mlflow_compose.data.backup.snapshot import (
     find,
     remove,
     snapshots,
+    surplus,
 )
 from mlflow_compose.data.backup.take import Private, Taken, take
 from mlflow_compose.data.backup.unpack import check_archive, unpack
@@ -63,6 +64,7 @@ __all__ = [
     "remove",
     "schema_of",
     "snapshots",
+    "surplus",
     "take",
     "unpack",
 ]

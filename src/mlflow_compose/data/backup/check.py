@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlflow_compose.data.backup.contents import Contents, digest
-from mlflow_compose.data.backup.dump import DUMP, SQLITE
+from mlflow_compose.data.backup.dump import SQLITE
+from mlflow_compose.data.backup.dumped import DUMP
 from mlflow_compose.data.backup.manifest import FILE as MANIFEST
+from mlflow_compose.data.backup.manifest import SECRETS
 from mlflow_compose.data.backup.objects import FILE as OBJECTS
 from mlflow_compose.data.backup.objects import Stored, read_list
 from mlflow_compose.data.backup.rate import Rate
-from mlflow_compose.data.backup.sealed import FILE as SECRETS
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.data.backup.sums import FILE, wrong_sums
 from mlflow_compose.data.parallel import in_parallel

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from mlflow_compose.data.backup.dumped import dump_options, qualified
 from mlflow_compose.data.backup.rows import RowCounter
 from mlflow_compose.engines import Engine, Outcome
 from mlflow_compose.engines.base import Output
@@ -10,8 +11,6 @@ from mlflow_compose.errors import SnapshotError
 from mlflow_compose.stack import POSTGRES_CLIENT
 
 PSQL = ("psql", "-XAt", "-v", "ON_ERROR_STOP=1")
-# Of gzip; more would take several times as long and save a tenth.
-COMPRESSION = "1"
 # In psql's output, in front of PostgreSQL's sentence about a statement, which ends the transaction.
 SERVERS_ERROR = "ERROR:"
 CLIENT_TOO_OLD = "server version mismatch"
@@ -48,9 +47,7 @@ def dump_tables(engine: Engine, namespace: str, tables: Sequence[str], on_output
     Raises:
         SnapshotError: The database cannot be read.
     """
-    options = ("--format=custom", f"--compress={COMPRESSION}", "--no-owner", "--no-acl")
-    chosen = [f"--table={_qualified(namespace, table)}" for table in tables]
-    command = ("pg_dump", *options, *chosen, login(engine))
+    command = ("pg_dump", *dump_options(namespace, tables), login(engine))
     check(engine, engine.run(POSTGRES_CLIENT, command, on_output=on_output))
 
 
@@ -78,7 +75,7 @@ def drop_tables(engine: Engine, namespace: str, tables: Collection[str]) -> None
     """
     if not tables:
         return
-    names = ", ".join(_qualified(namespace, name) for name in sorted(tables))
+    names = ", ".join(qualified(namespace, name) for name in sorted(tables))
     outcome = engine.run(POSTGRES_CLIENT, (*PSQL, "-c", f"DROP TABLE {names}", login(engine)))
     if outcome.exit_code:
         message = f"the tables cannot be deleted: {_reason(engine, outcome)}"
@@ -93,7 +90,7 @@ def row_counts(engine: Engine, namespace: str, tables: Collection[str]) -> dict[
     """
     names = sorted(tables)
     counts = (
-        f"SELECT {place}, count(*) FROM {_qualified(namespace, name)}"  # noqa: S608
+        f"SELECT {place}, count(*) FROM {qualified(namespace, name)}"  # noqa: S608
         for place, name in enumerate(names)
     )
     found = (row.split("|") for row in query(engine, " UNION ALL ".join(counts)))
@@ -107,7 +104,7 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
         NotLoadedError: The dump cannot be loaded, and nothing has changed.
         SnapshotError: It is not known whether it was loaded.
     """
-    tables = ", ".join(_qualified(namespace, name) for name in sorted(dropped))
+    tables = ", ".join(qualified(namespace, name) for name in sorted(dropped))
     begin = f"BEGIN; DROP TABLE {tables};" if dropped else "BEGIN;"
     with file.open("rb") as dumped:
         outcome = engine.run(
@@ -121,12 +118,6 @@ def load_dump(engine: Engine, file: Path, namespace: str, dropped: Collection[st
 def login(engine: Engine) -> str:
     """Return how the clients log in to the database of a stack: by their service file."""
     return f"service={engine.stack.pg_service}"
-
-
-def _qualified(namespace: str, name: str) -> str:
-    """Return a table's name in SQL; the name of its schema is quoted already."""
-    quoted = name.replace('"', '""')
-    return f'{namespace}."{quoted}"'
 
 
 def check(engine: Engine, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow_compose.data.backup import client
 from mlflow_compose.data.backup.contents import digest
+from mlflow_compose.data.backup.dumped import DUMP, SERVER, TABLES, described
 from mlflow_compose.data.backup.manifest import Database
 from mlflow_compose.data.backup.own import own
 from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
@@ -16,13 +17,8 @@ from mlflow_compose.engines.base import Output
 from mlflow_compose.errors import SnapshotError
 from mlflow_compose.result import Progress
 
-DUMP, SQLITE = "database.dump", "database.sqlite"
-POSTGRES_KIND, SQLITE_KIND = "postgres", "sqlite"
-SERVER = "SELECT quote_ident(current_schema()), current_setting('server_version')"
-TABLES = """
-SELECT relname FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-"""
+SQLITE = "database.sqlite"
+SQLITE_KIND = "sqlite"
 
 
 def dump(engine: Engine, folder: Path, progress: Progress) -> Database:
@@ -69,17 +65,7 @@ def _dump_postgres(engine: Engine, folder: Path, progress: Progress) -> Database
                 "the database has no tables of MLflow", hint="mlflow-compose up creates them"
             )
         client.dump_tables(engine, namespace, tables, report)
-    counter = client.count_rows(engine, file)
-    return Database(
-        kind=POSTGRES_KIND,
-        file=DUMP,
-        bytes=file.stat().st_size,
-        sha256=digest(file),
-        server=server,
-        namespace=namespace,
-        schema=counter.schema,
-        rows=dict(sorted(counter.rows.items())),
-    )
+    return described(file, client.count_rows(engine, file), namespace, server)
 
 
 def _copy_sqlite(engine: Engine, folder: Path, progress: Progress) -> Database:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 # Tables with encrypted values: the API keys of the gateway, and the secrets of webhooks.
 ENCRYPTED = ("secrets", "webhooks")
+# Variables with the keys: of the gateway, and of webhooks.
+KEYS = ("MLFLOW_CRYPTO_KEK_PASSPHRASE", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY")
 SALT_BYTES, DIGEST_BYTES = 16, 16
 # Parameters of scrypt: a tenth of a second, and 64 MB.
 COST, BLOCK, MEMORY = 2**16, 8, 2**27
@@ -28,6 +30,11 @@ class Fingerprint:
     def fits(self, keys: str) -> bool:
         """Tell whether these are the keys."""
         return hmac.compare_digest(self.digest, _digest(keys, self.salt))
+
+
+def keys_in(variables: Mapping[str, str]) -> str:
+    """Return the keys among the variables of MLflow as one text, empty if one is missing."""
+    return "\0".join(variables[name] for name in KEYS) if {*KEYS} <= variables.keys() else ""
 
 
 def fingerprint(keys: str, rows: Mapping[str, int]) -> Fingerprint | None:

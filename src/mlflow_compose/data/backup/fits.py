@@ -2,7 +2,8 @@
 
 import re
 
-from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of
+from mlflow_compose.data.backup.dump import namespace_of
+from mlflow_compose.data.backup.dumped import POSTGRES_KIND
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.engines import Engine
 from mlflow_compose.errors import SnapshotError

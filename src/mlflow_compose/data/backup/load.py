@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import TypeVar
 
 from mlflow_compose.data.backup import client
-from mlflow_compose.data.backup.dump import POSTGRES_KIND, namespace_of, tables_of
+from mlflow_compose.data.backup.dump import namespace_of, tables_of
+from mlflow_compose.data.backup.dumped import POSTGRES_KIND
 from mlflow_compose.data.backup.manifest import Database
 from mlflow_compose.data.backup.rows import SCHEMA_PREFIX
 from mlflow_compose.data.backup.snapshot import Snapshot

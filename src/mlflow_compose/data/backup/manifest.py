@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlflow_compose.data.backup import sealed
 from mlflow_compose.data.backup.fingerprint import Fingerprint
-from mlflow_compose.engines import RemoteError, shaped
+from mlflow_compose.engines.answers import RemoteError, shaped
 from mlflow_compose.errors import SnapshotError
 
 FILE = "manifest.json"
+# The secrets of the stack, encrypted.
+SECRETS = "secrets.age"
 # Raised when an older version of this tool could misread a snapshot.
 VERSION = 1
 UNREADABLE = "its manifest cannot be read"
@@ -103,7 +104,7 @@ class Manifest:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of the files with digests, the manifest first."""
-        secrets = (sealed.FILE,) if self.has_secrets else ()
+        secrets = (SECRETS,) if self.has_secrets else ()
         return (FILE, self.objects.file, *secrets, self.database.file)
 
     @property

@@ -1,18 +1,17 @@
 """Copy the objects of a stack into a snapshot, those that are new since the last one."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mlflow_compose.clients import Listed
+from mlflow_compose.clients.bucket import Listed
 from mlflow_compose.data.backup.contents import Contents, digest
 from mlflow_compose.data.backup.manifest import DAMAGED_HINT, Objects
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.snapshot import Snapshot
 from mlflow_compose.errors import SnapshotError
-from mlflow_compose.result import Progress
 
 FILE = "objects.jsonl"
 
@@ -66,7 +65,11 @@ class Copied:
 
 
 def copy_objects(
-    source: Source, folder: Path, previous: Snapshot | None, progress: Progress, rate: Rate
+    source: Source,
+    folder: Path,
+    previous: Snapshot | None,
+    report: Callable[[str], None],
+    rate: Rate,
 ) -> Copied:
     """Copy the objects into a snapshot's folder; link those that have not changed.
 
@@ -74,7 +77,7 @@ def copy_objects(
         source: Where the objects are.
         folder: Folder of the new snapshot.
         previous: An earlier snapshot of the stack, None if there is none.
-        progress: Receiver of progress.
+        report: Called with the progress.
         rate: Measures the rate.
     """
     contents = Contents(folder, Contents(previous.folder) if previous else None)
@@ -85,7 +88,7 @@ def copy_objects(
     for done, stored in enumerate(source.copied(new, contents), start=1):
         found[stored.key] = stored
         sent_bytes += stored.size
-        progress.detail(f"{done} of {len(new)} objects, {rate.text(sent_bytes)}")
+        report(f"{done} of {len(new)} objects, {rate.text(sent_bytes)}")
     objects = _write_list(source.kind, folder / FILE, found)
     return Copied(objects, len(found) - linked, sent_bytes)
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from mlflow_compose.data.backup.archive import SUFFIX, members, read_archive
 from mlflow_compose.data.backup.check import damaged
-from mlflow_compose.data.backup.manifest import FILE, Manifest, read_manifest
-from mlflow_compose.data.backup.sealed import FILE as SECRETS
+from mlflow_compose.data.backup.manifest import FILE, SECRETS, Manifest, read_manifest
 from mlflow_compose.errors import SnapshotError
 
 

@@ -8,9 +8,9 @@ import io
 import tarfile
 from collections.abc import Mapping
 
+from mlflow_compose.data.backup.manifest import SECRETS
 from mlflow_compose.errors import SnapshotError
 
-FILE = "secrets.age"
 MODE = 0o600
 # Characters of a passphrase: with age's key derivation, guessing takes long.
 SHORTEST = 12
@@ -45,6 +45,6 @@ def unseal(sealed: bytes, passphrase: str) -> Mapping[str, bytes]:
             return {name: file.read() for name, file in files.items() if file}
     except (DecryptError, tarfile.TarError):
         raise SnapshotError(
-            f"{FILE} cannot be decrypted: the passphrase is wrong, or the file is damaged",
+            f"{SECRETS} cannot be decrypted: the passphrase is wrong, or the file is damaged",
             hint="mlflow-compose backup --verify NAME tells whether it is damaged",
         ) from None

@@ -3,13 +3,15 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from mlflow_compose.data.backup.manifest import DAMAGED_HINT, Manifest, read_manifest
+from mlflow_compose.data.backup.manifest import DAMAGED_HINT, FILE, Manifest, read_manifest
+from mlflow_compose.data.backup.sums import write_sums
 from mlflow_compose.errors import FilesError, SnapshotError, UsageError
 
 # Not a path, not an option, and not hidden: hidden folders are incomplete snapshots.
@@ -37,6 +39,21 @@ class Snapshot:
     def name(self) -> str:
         """Name of the snapshot."""
         return self.folder.name
+
+
+class Described(Protocol):
+    """A snapshot as a folder or as an archive."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is in it."""
+
+
+T = TypeVar("T", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -132,6 +149,25 @@ def new(top: Path, name: str, stack_id: str = "received") -> Iterator[Path]:
     except OSError as error:
         where = error.filename or top
         raise FilesError(f"{where} cannot be written: {error.strerror}") from None
+
+
+def describe(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a new snapshot, and the digests of its files, which exist already."""
+    (folder / FILE).write_text(manifest.text, encoding="utf-8")
+    write_sums(folder, manifest.files)
+
+
+def surplus(found: Iterable[T], new_one: str, keep: int) -> list[T]:
+    """Return the oldest of some snapshots, all but a number of the newest.
+
+    Args:
+        found: The snapshots.
+        new_one: Name of the new one, which is kept whatever its time is.
+        keep: Number of snapshots to keep, at least 1.
+    """
+    others = [each for each in found if each.name != new_one]
+    others.sort(key=lambda each: each.manifest.when, reverse=True)
+    return others[keep - 1 :]
 
 
 def remove(folder: Path) -> None:

@@ -5,20 +5,17 @@ from dataclasses import dataclass
 from typing import IO
 from urllib.parse import urlsplit
 
-from mlflow_compose.clients import Listed, ObjectsError
+from mlflow_compose.clients import Listed
 from mlflow_compose.clients import Objects as Bucket
 from mlflow_compose.data.backup.contents import Contents
+from mlflow_compose.data.backup.in_bucket import InBucket, unreadable
 from mlflow_compose.data.backup.objects import Source, Stored
 from mlflow_compose.data.inside import copy_folder, list_files, send_files, shared, tables
-from mlflow_compose.data.parallel import in_parallel
 from mlflow_compose.engines import Engine, RemoteError, output_of, run_modules, shaped
 from mlflow_compose.errors import SnapshotError
 
 LISTING = (tables, shared, copy_folder, list_files)
 SENDING = (send_files,)
-# S3's codes for an object that has been deleted since it was listed.
-GONE = ("NoSuchKey", "404")
-HINT = "mlflow-compose verify finds the cause"
 
 
 def source_of(engine: Engine, *, may_be_missing: bool = False) -> Source:
@@ -42,39 +39,6 @@ def source_of(engine: Engine, *, may_be_missing: bool = False) -> Source:
 
 
 @dataclass(frozen=True)
-class InBucket:
-    """Objects in a bucket, which this machine reads."""
-
-    bucket: Bucket
-    kind: str = "s3"
-
-    def listed(self) -> Sequence[Listed]:
-        """Return all objects."""
-        try:
-            return [*self.bucket.listed()]
-        except ObjectsError as error:
-            raise _unreadable(error) from None
-
-    def copied(self, wanted: Sequence[Listed], contents: Contents) -> Iterator[Stored]:
-        """Store the contents of some objects; yield each that still exists."""
-        try:
-            found = in_parallel(lambda each: self._copy(each, contents), wanted)
-            yield from (stored for stored in found if stored)
-        except ObjectsError as error:
-            raise _unreadable(error) from None
-
-    def _copy(self, wanted: Listed, contents: Contents) -> Stored | None:
-        try:
-            kind, chunks = self.bucket.open(wanted.key)
-        except ObjectsError as error:
-            if error.code in GONE:
-                return None
-            raise
-        sha256, size = contents.add(chunks)
-        return Stored(wanted.key, size, sha256, kind, wanted.mark)
-
-
-@dataclass(frozen=True)
 class InFolder:
     """Files in a folder, which MLflow's service sends."""
 
@@ -95,7 +59,7 @@ class InFolder:
         try:
             run_modules(self.engine, LISTING, request, type(None), on_item=take)
         except RemoteError as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
         return found
 
     def copied(self, wanted: Sequence[Listed], contents: Contents) -> Iterator[Stored]:
@@ -111,7 +75,7 @@ class InFolder:
                     sha256, size = contents.add(_parts(header, file))
                     yield Stored(each.key, size, sha256, "", each.mark)
         except RemoteError as error:
-            raise _unreadable(error) from None
+            raise unreadable(error) from None
 
 
 def _parts(header: bytes, file: IO[bytes]) -> Iterator[bytes]:
@@ -124,7 +88,3 @@ def _parts(header: bytes, file: IO[bytes]) -> Iterator[bytes]:
         header = file.readline()
         if not header:
             raise RemoteError("the output ended within a file")
-
-
-def _unreadable(error: Exception) -> SnapshotError:
-    return SnapshotError(f"the artifacts cannot be read: {error}", hint=HINT)

@@ -6,15 +6,13 @@ from datetime import datetime
 from pathlib import Path
 
 from mlflow_compose.data.backup import manifest as format_
-from mlflow_compose.data.backup import sealed
 from mlflow_compose.data.backup.dump import dump
 from mlflow_compose.data.backup.fingerprint import fingerprint
 from mlflow_compose.data.backup.manifest import Database, Manifest, Objects
 from mlflow_compose.data.backup.objects import copy_objects
 from mlflow_compose.data.backup.rate import Rate
-from mlflow_compose.data.backup.snapshot import Snapshot, latest, new
+from mlflow_compose.data.backup.snapshot import Snapshot, describe, latest, new
 from mlflow_compose.data.backup.sources import source_of
-from mlflow_compose.data.backup.sums import write_sums
 from mlflow_compose.engines import Engine
 from mlflow_compose.result import Progress
 
@@ -82,7 +80,7 @@ def take(  # noqa: PLR0913, PLR0917 - independent inputs
         with progress.step("Reading the database"):
             database = dump(engine, folder, progress)
         with progress.step("Copying objects"):
-            copied = copy_objects(source_of(engine), folder, previous, progress, Rate())
+            copied = copy_objects(source_of(engine), folder, previous, progress.detail, Rate())
         manifest = _described(engine, name, now, settings, database, copied.objects)
         manifest = replace(
             manifest,
@@ -121,6 +119,5 @@ def _described(  # noqa: PLR0913, PLR0917 - independent inputs
 def _finish(folder: Path, manifest: Manifest, private: Private) -> None:
     """Write the files of a snapshot that depend on the others."""
     if private.sealed:
-        (folder / sealed.FILE).write_bytes(private.sealed)
-    (folder / format_.FILE).write_text(manifest.text, encoding="utf-8")
-    write_sums(folder, manifest.files)
+        (folder / format_.SECRETS).write_bytes(private.sealed)
+    describe(folder, manifest)
