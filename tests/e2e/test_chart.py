@@ -1,15 +1,27 @@
 """The chart on a real cluster, installed with Helm alone, where `restricted` is enforced."""
 
+import json
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.documents import ROOT, blocks
+
 from .cluster import Cluster
+from .conftest import LIVE
+from .local_stack import LocalStack
 from .release import NAME, Release
-from .running import left_to_soak
+from .running import WAIT_TIMEOUT, left_to_soak
+from .tool import environment, run
 from .tracking import ARTIFACTS, MLFLOW, Api
 
+PAGE = ROOT / "docs" / "how-to" / "helm.md"
+# Snapshot that the page names.
+SNAPSHOT = "2026-11-30T02-00-05Z"
+# Settings of a stack's ports, which must be free.
+PORTS = ("MLFLOW_PORT", "MINIO_PORT", "MINIO_CONSOLE_ADDRESS", "PG_PORT")
 GONE = 404
 CONTENT = b"weights " * 1000
 
@@ -112,18 +124,92 @@ def test_a_killed_server_of_each_kind_must_come_back(release: Release) -> None:
     release.verify()
 
 
+@pytest.fixture(scope="module")
+def jobs(installed: Release) -> Release:
+    """Return the release with its jobs on."""
+    on = (f"{name}.enabled=true" for name in ("gc", "backup"))
+    installed.upgrade(*on, "gc.days=0", "backup.keep=1")
+    return installed
+
+
+@pytest.mark.usefixtures("jobs")
 def test_deleted_runs_must_be_freed_by_a_job(release: Release) -> None:
     """With their artifacts, and no others."""
     with release.api() as api:
         kept, deleted = log_run(api), log_run(api)
         api.post("runs/delete", run_id=deleted)
-    release.upgrade("gc.enabled=true", "gc.days=0")
     release.run_cron_job("gc")
     with release.api() as api:
         expect_run(api, kept)
         assert api.call("GET", f"{MLFLOW}/runs/get", params={"run_id": deleted}).status_code == GONE
         assert files_of(api, kept) == ["weights.bin"]
         assert files_of(api, deleted) == []
+
+
+@pytest.fixture
+def restored(release: Release) -> Iterator[LocalStack]:
+    """Return a stack on this machine, in the folder that the page names; it is not started."""
+    folder = release.folder / "restored"
+    folder.mkdir()
+    made = LocalStack(folder, {})
+    LIVE.append(made)
+    yield made
+    LIVE.remove(made)
+    made.purge()
+
+
+def follow(release: Release, section: str, env: dict[str, str], **typed: str) -> str:
+    """Run the commands of a section of the page; return what they print."""
+    shown = ""
+    for block in (each for each in blocks(PAGE) if each.section == section):
+        if "run" in block.words:
+            text = block.text
+            own = {"--namespace lab": f"--namespace {release.namespace.name}", "=1h": "=120s"}
+            for written, other in (own | typed).items():
+                text = text.replace(written, other)
+            command = ("bash", "-euo", "pipefail", "-c", text)
+            shown += run(*command, folder=release.folder, env=env).out
+    return shown
+
+
+def taken(release: Release) -> dict[str, Any]:
+    """Take a snapshot as the page says; return what the job reports."""
+    shown = follow(release, "Back up", release.namespace.cluster.environment())
+    (done,) = (line for line in shown.splitlines() if line.startswith('{"done"'))
+    found: dict[str, Any] = json.loads(done)["done"]
+    return found
+
+
+@pytest.mark.usefixtures("jobs")
+def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
+    release: Release, restored: LocalStack
+) -> None:
+    """A later backup only reads what is new, and the oldest is deleted."""
+    with release.api() as api:
+        runs = [log_run(api)]
+    first = taken(release)
+    with release.api() as api:
+        runs.append(log_run(api))
+    second = taken(release)
+    assert (second["read"], second["objects"]) == (1, first["objects"] + 1)
+    assert second["deleted"] == [first["snapshot"]]
+    in_cluster = release.namespace.cluster.environment()
+    section = "Copy a snapshot out of the cluster"
+    copied = follow(release, section, in_cluster, **{SNAPSHOT: second["snapshot"]})
+    assert second["snapshot"] in copied
+    assert first["snapshot"] not in copied
+
+    own = ("COMPOSE_PROJECT_NAME", *PORTS, "STACK_ENGINE", "MLFLOW_WORKERS")
+    options = " ".join(f"--set {name}={restored.settings[name]}" for name in own)
+    typed = {
+        "mkdir restored": "rm restored/.env",
+        "--set STACK_ENGINE=auto": options,
+        "--yes": f"--yes --wait-timeout {WAIT_TIMEOUT}",
+    }
+    follow(release, "Restore a snapshot", environment(), **typed)
+    assert len(restored.stored_runs()) == second["runs"]
+    for each in runs:
+        expect_run(restored.api, each)
 
 
 def test_uninstall_must_keep_the_data_and_say_so(release: Release) -> None:

@@ -19,7 +19,6 @@ import yaml
 
 from mlflow_compose.paths import PACKAGE, sources, templates
 from mlflow_compose.targets import HELM
-from mlflow_compose.targets.helm import COLLECTOR
 from tests.e2e.tool import run
 from tests.golden.test_trees import HERE, render_case
 from tests.kubernetes import kubeconform, program
@@ -72,7 +71,8 @@ def file_names() -> Mapping[str, str]:
         for prefix, source in folders.items()
         for path, text in sources(source).items()
     }
-    modules = {name: (PACKAGE / name).read_text(encoding="utf-8") for name in COLLECTOR}
+    shipped = {name for names in HELM.modules.values() for name in names}
+    modules = {name: (PACKAGE / name).read_text(encoding="utf-8") for name in sorted(shipped)}
     return {**found, **{text.strip(): name for name, text in modules.items()}}
 
 

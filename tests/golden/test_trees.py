@@ -11,6 +11,7 @@ name begins with `systemd-` as units, with `helm-` as a chart (see `test_helm.py
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,12 @@ import pytest
 from mlflow_compose import machine
 from mlflow_compose.paths import PACKAGE, sources
 from mlflow_compose.render import render, write
-from mlflow_compose.settings import load
+from mlflow_compose.settings import load, public_values
 from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Stack
 from mlflow_compose.stack.components import reader_init
 from mlflow_compose.targets import COMPOSE, HELM, LOCAL, SYSTEMD, TERRAFORM, Target
-from mlflow_compose.targets.helm import COLLECTOR
 from tests.golden.compose import compose
 from tests.unit.samples import built
 
@@ -62,11 +62,12 @@ def target_of(case: str) -> Target:
 
 def decide(case: str) -> Stack:
     """Return the stack of a case."""
-    settings = load(HERE / case / ".env", {}).settings
-    settings = settings.model_copy(update=target_of(case).without)
+    written = load(HERE / case / ".env", {}).settings
+    settings = written.model_copy(update=target_of(case).without)
     address = settings.stack_bind_address
     names = () if is_loopback(address) else machine.lan_names(address, HOSTNAME, ADDRESSES)
-    return built(settings, target_of(case), lan_names=names)
+    found = built(settings, target_of(case), lan_names=names)
+    return replace(found, settings=public_values(written))
 
 
 def render_case(case: str, parent: Path) -> Path:
@@ -97,7 +98,7 @@ def generated_files(tree: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are neither copies of templates nor manifests."""
     folders = ("compose", "local", "shared", "jupyter", "pgadmin", "proxy", *RENDERED_FOLDERS)
     copies = {text for name in folders for text in sources(name).values()}
-    modules = (*reader_init.MODULES, *COLLECTOR)
+    modules = (*reader_init.MODULES, *(name for names in HELM.modules.values() for name in names))
     copies |= {(PACKAGE / name).read_text(encoding="utf-8") for name in modules}
     return {
         path: text

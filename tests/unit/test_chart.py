@@ -43,6 +43,7 @@ EVERYTHING: tuple[Mapping[str, Any], ...] = (
         "networkPolicy": {"clients": [{"podSelector": {}}]},
         "serviceMonitor": {"enabled": True},
         "gc": {"enabled": True},
+        "backup": {"enabled": True},
     },
     {
         "externalSecrets": {"store": {"name": "vault"}},
@@ -168,7 +169,11 @@ def test_the_versions_must_be_those_of_the_tool_and_of_mlflow() -> None:
         ("externalSecrets.enabled=true", "at '/externalSecrets/store/name': minLength"),
         ("pods.imagePullPolicy=Sometimes", "at '/pods/imagePullPolicy': value must be one of"),
         ("stackId=1", "at '/stackId': got number, want string"),
-        ("backup=true", "at '': additional properties 'backup' not allowed"),
+        ("backups=true", "at '': additional properties 'backups' not allowed"),
+        ("backup.keep=0", "at '/backup/keep': minimum: got 0, want 1"),
+        ("backup.schedule=", "at '/backup/schedule': minLength: got 0, want 1"),
+        ("backup.storage.size=big", "at '/backup/storage/size'"),
+        ("backup.stack.settings.PG_PORT=1", "at '/backup/stack/settings/PG_PORT': got number"),
         (
             "mlflow.autoscaling.minReplicas=9",
             "mlflow.autoscaling.minReplicas must be at most maxReplicas (6), got 9",
@@ -258,6 +263,33 @@ def test_several_servers_must_not_run_the_same_jobs(user: User) -> None:
     assert "kind: Deployment" in template(chart)
     assert message in template(chart, "--set=mlflow.replicas=2", code=1)
     assert message in template(chart, "--set=mlflow.autoscaling.enabled=true", code=1)
+
+
+@pytest.mark.helm
+def test_backups_of_a_database_elsewhere_must_have_an_image_with_pg_dump(user: User) -> None:
+    user.has_env("PG_HOST=db.example.com", "POSTGRES_IMAGE=postgres:17")
+    user.types("render", "--target", "helm")
+    chart, on = user.folder / HELM.folder, "--set=backup.enabled=true"
+    assert 'image: "postgres:17"' in template(chart, on)
+    message = "backup.image must be an image of PostgreSQL"
+    assert message in template(chart, on, "--set=backup.image=", code=1)
+
+
+@pytest.mark.helm
+def test_snapshots_must_have_the_settings_that_have_no_effect_in_a_cluster(user: User) -> None:
+    """They are those of the stack, which may be restored on a machine."""
+    user.has_env("JUPYTER=true", "MLFLOW_PORT=5005")
+    user.types("render", "--target", "helm")
+    chart = user.folder / HELM.folder
+    (found,) = (
+        each
+        for each in manifests(chart, "--set=backup.enabled=true", "--set=s3.image=own:1")
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"] == "backup"
+    )
+    about = json.loads(found["data"]["about.json"])
+    assert about["settings"] == {"JUPYTER": "true", "MLFLOW_PORT": "5005"}
+    assert {*about["images"]} == {"mlflow", "bucket-init", "postgres", "s3"}
+    assert about["images"]["s3"] == "own:1"
 
 
 def leaves(values: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:

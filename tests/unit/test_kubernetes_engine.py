@@ -100,6 +100,16 @@ def test_a_command_that_a_cluster_does_not_have_must_be_refused(
     assert error["hint"] == UNSUPPORTED[command]
 
 
+def test_a_snapshot_that_was_copied_here_must_be_verified_without_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(env_text(f"STACK_ENGINE={KUBERNETES}"), encoding="utf-8")
+    assert run(["backup", "--verify", "lab.tar", "--json"]) == 1
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert error["message"] == "there is no archive lab.tar"
+
+
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> dict[str, str]:
     """Return the environment of a kubectl with two contexts, the first of which is current."""

@@ -180,6 +180,15 @@ def test_a_failed_job_must_be_a_trouble_of_its_service() -> None:
     job = workload("migrate", "Job", status={"failed": 2})
     (found,) = found_in(job, pod("migrate", {"state": ENDED}))
     assert (found.service, found.pod, found.container) == ("mlflow", "migrate-1", "migrate")
+
+
+def test_a_volume_of_snapshots_that_cannot_be_written_to_must_be_named() -> None:
+    """There is no service that the tool could show the log of."""
+    job = workload("bind-backups", "Job", status={"failed": 2})
+    (found,) = found_in(job, pod("bind-backups", {"state": ENDED}))
+    assert (found.service, found.container) == ("backup", "bind-backups")
+    assert found.sentence == "waits for the job bind-backups, which failed"
+    assert "backup.storage" in found.hint
     own = workload("bucket-init", "Job", status={"failed": 2})
     (found,) = found_in(own, pod("bucket-init", {"state": ENDED}))
     assert (found.service, found.sentence) == ("bucket-init", "failed")

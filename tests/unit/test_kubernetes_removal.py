@@ -150,7 +150,8 @@ def test_only_the_claims_of_the_chart_must_be_deleted(tmp_path: Path) -> None:
         for name, identity in (
             ("postgres-data", IDENTITY),
             ("s3-data", ""),
-            ("backup", IDENTITY),
+            ("backups", IDENTITY),
+            ("copied", IDENTITY),
         )
     )
     engine, calls = install(
@@ -165,7 +166,8 @@ def test_only_the_claims_of_the_chart_must_be_deleted(tmp_path: Path) -> None:
     assert deleted == [
         "kubectl delete persistentvolumeclaims postgres-data --ignore-not-found",
     ]
-    assert "backup" in kept
+    assert "the snapshots are kept; kubectl" in kept
+    assert "did not create: copied" in kept
     assert "the namespace mlflow is kept" in kept
 
 
@@ -188,7 +190,11 @@ def test_what_went_wrong_first_must_be_reported(
 
 def test_only_jobs_of_earlier_revisions_must_be_deleted(tmp_path: Path) -> None:
     """Those of a CronJob have numbers in their names, too, and may be at work."""
-    names = ("bucket-init-1", "mlflow-compose-migrate-1", "mlflow-compose-migrate-2", "gc-2909")
+    of_revisions = (
+        *("bucket-init-1", "mlflow-compose-migrate-1", "mlflow-compose-migrate-2"),
+        "bind-backups-1",
+    )
+    names = (*of_revisions, "gc-2909", "backup-2909")
     listed = "\\n".join(f"job.batch/{name}" for name in names)
     engine, calls = install(
         tmp_path, {"helm*history*": printed([RELEASE]), "kubectl*get*jobs*": f"printf '{listed}'"}
@@ -196,5 +202,5 @@ def test_only_jobs_of_earlier_revisions_must_be_deleted(tmp_path: Path) -> None:
     engine.stop(FakeScreen(), volumes=False)
     (deleted,) = (call for call in calls() if call.startswith("kubectl delete job.batch/"))
     assert {word for word in deleted.split() if word.startswith("job.batch/")} == {
-        f"job.batch/{name}" for name in names[:3]
+        f"job.batch/{name}" for name in of_revisions
     }

@@ -16,7 +16,7 @@ from mlflow_compose.errors import UsageError
 from mlflow_compose.identity import KEY_FILE, Identity, load_identity
 from mlflow_compose.paths import StackPaths, sources, stack_paths
 from mlflow_compose.render import Rendering, render
-from mlflow_compose.settings import Loaded, Settings, load
+from mlflow_compose.settings import Loaded, Settings, load, public_values
 from mlflow_compose.settings.rules import is_loopback
 from mlflow_compose.stack import Host, Machine, Stack, build
 from mlflow_compose.stack.components.jupyter import NOTEBOOKS
@@ -106,7 +106,12 @@ def load_plan(  # noqa: PLR0913 - independent options
     )
     if target.embeds_files:
         stack = with_files(stack, place)
-    return Plan(loaded, stack, paths, identity, environ)
+    return Plan(loaded, _with_settings(stack, loaded), paths, identity, environ)
+
+
+def _with_settings(stack: Stack, loaded: Loaded) -> Stack:
+    """Return a stack with its settings, also those that have no effect on its target."""
+    return replace(stack, settings=public_values(loaded.settings))
 
 
 def check_key(plan: Plan) -> None:

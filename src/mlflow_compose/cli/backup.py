@@ -93,7 +93,8 @@ def backup(  # noqa: PLR0913, PLR0917 - independent options
 def _verify(context: Context, name: str) -> NoReturn:
     from mlflow_compose.actions.backup import verify_backup
 
-    context.show(verify_backup(context.chosen_plan(), context.console, name))
+    plan = context.chosen_plan(only_here=True)
+    context.show(verify_backup(plan, context.console, name))
 
 
 def _backup(

@@ -15,6 +15,8 @@ LOGIN = "postgres-login"
 # Volume claims that the chart creates, of the database and of the S3 server.
 S3_CLAIM = "s3-data"
 CLAIMS = ("postgres-data", S3_CLAIM)
+# That of the snapshots of the chart's CronJob.
+BACKUPS_CLAIM = "backups"
 # Users of PostgreSQL's images, by what distinguishes those based on Alpine.
 POSTGRES_USERS = {"alpine": 70, "": 999}
 # Memory in mebibytes: what pods are sure to get, and what they may take without a limit in `.env`.

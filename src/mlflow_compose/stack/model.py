@@ -48,6 +48,7 @@ class Stack:
         tls_host: Name in https URLs for this machine's user, empty without a proxy.
         tls_ca: File of CA certificates to verify the proxy with, empty for the system's.
         certificate: Certificate of the proxy, None without one.
+        settings: Settings that are set and are no secrets, by variable.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Stack:
     tls_host: str = ""
     tls_ca: str = ""
     certificate: Certificate | None = field(default=None, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def defined(self) -> tuple[Service, ...]:

@@ -36,6 +36,20 @@ COLLECTOR = (
         )
     ),
 )
+# What takes snapshots: their format, which this tool reads, and what it is made of.
+SNAPSHOTS = (
+    *(f"errors/{name}.py" for name in ("__init__", "base", "data", "services")),
+    *("clients/bucket.py", "data/parallel.py", "engines/answers.py"),
+    *(f"engines/inside/{name}.py" for name in ("answer", "s3", "schema")),
+    *(f"data/inside/{name}.py" for name in ("mlflow_tables", "own_tables", "shared", "tables")),
+    *(
+        f"data/backup/{name}.py"
+        for name in (
+            *("contents", "dumped", "fingerprint", "in_bucket", "manifest"),
+            *("objects", "rate", "rows", "snapshot", "sums"),
+        )
+    ),
+)
 
 
 def _site(settings: Settings, _: GetMachine) -> Site:
@@ -80,5 +94,5 @@ HELM = Target(
     copies={"files/bucket-init": "compose/bucket-init"},
     recipe=COMPOSE,
     places=("kube_context", "kube_namespace"),
-    modules={"files/gc": COLLECTOR},
+    modules={"files/gc": COLLECTOR, "files/backup": SNAPSHOTS},
 )

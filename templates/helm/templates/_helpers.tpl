@@ -80,11 +80,11 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{- /* A container of MLflow's image: `env`, `resources`, `secret`, and the ConfigMap `programs` with what it
-runs, in a folder of the same name. */ -}}
+{{- /* A container of MLflow's image, or of `image`: `env`, `resources`, `secret`, and the ConfigMap `programs`
+with what it runs, in a folder of the same name. Volumes can be added to the end. */ -}}
 {{- define "stack.mlflow" -}}
 {{- $env := merge (dict "SECRETS_DIR" .root.Values.secretsFolder) .env -}}
-image: {{ .root.Values.mlflow.image | quote }}
+image: {{ .image | default .root.Values.mlflow.image | quote }}
 {{ include "stack.container" . }}
 env: {{- include "stack.env" $env | trim | nindent 2 }}
 volumeMounts:
@@ -121,6 +121,23 @@ volumeMounts:
     # Keys have no slashes.
     items: {{- toYaml . | nindent 6 }}
     {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The programs of a job below files/, as keys of a ConfigMap with the paths that they are mounted at. */ -}}
+{{- define "stack.paths" -}}
+{{- $folder := printf "files/%s/" .name -}}
+{{- $paths := list -}}
+{{- range $path, $_ := .root.Files.Glob (printf "%s**" $folder) }}
+{{- $path = trimPrefix $folder $path }}
+{{- $paths = append $paths (dict "key" (replace "/" "." $path) "path" $path) }}
+{{- end -}}
+{{- $paths | toJson -}}
+{{- end }}
+
+{{- define "stack.programs" -}}
+{{- range .paths }}
+{{ .key }}: {{ $.root.Files.Get (printf "files/%s/%s" $.name .path) | quote }}
 {{- end }}
 {{- end }}
 

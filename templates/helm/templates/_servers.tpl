@@ -1,4 +1,4 @@
-{{- /* Parts of the servers that keep data. */ -}}
+{{- /* Parts of what keeps data. */ -}}
 
 {{- /* Without -h, the temporary server that initdb starts would count as ready. */ -}}
 {{- define "stack.postgresCheck" -}}
@@ -24,12 +24,12 @@ tcpSocket:
 timeoutSeconds: 3
 {{- end }}
 
-{{- /* The volume of a server's data. It belongs to the release, but outlives it. */ -}}
+{{- /* A volume with data, the claim `claim`. It belongs to the release, but outlives it. */ -}}
 {{- define "stack.volume" }}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {{ .name }}-data
+  name: {{ .claim }}
   labels: {{- include "stack.labels" . | nindent 4 }}
   annotations:
     helm.sh/resource-policy: keep

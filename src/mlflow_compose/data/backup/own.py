@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from mlflow_compose.data.inside import own_tables
-from mlflow_compose.data.inside.mlflow_tables import LOGIN, SCHEMA_TABLE, created_by, mlflows
+from mlflow_compose.data.inside.mlflow_tables import mlflows
 from mlflow_compose.engines import Engine, run_modules
 from mlflow_compose.paths import sources
 
@@ -18,12 +18,11 @@ def own(engine: Engine, found: Collection[str]) -> list[str]:
             know: it may be of another version.
         found: Names of tables.
     """
-    if SCHEMA_TABLE not in found:
-        return []
     folder, name = SCHEMA
-    schema = sources(folder)[name]
-    known = created_by(schema)
-    is_known = f"-- MLflow {engine.stack.mlflow_version}" == schema.partition("\n")[0]
-    if is_known and not {*found} - known - LOGIN:
-        return mlflows(found, known)
-    return mlflows(found, known, run_modules(engine, (own_tables,), {}, list[str]))
+    script = sources(folder)[name]
+    is_current = f"-- MLflow {engine.stack.mlflow_version}" == script.partition("\n")[0]
+
+    def ask() -> list[str]:
+        return run_modules(engine, (own_tables,), {}, list[str])
+
+    return mlflows(found, script, ask, is_current=is_current)

@@ -1,7 +1,7 @@
 """Which tables are MLflow's, in a database that other applications may share."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 CREATE = re.compile(r"^CREATE TABLE (?:public\.)?(\w+)", re.MULTILINE)
 # Written by Alembic next to MLflow's tables, and next to those of its login.
@@ -26,26 +26,24 @@ LOGIN = frozenset(
 )
 
 
-def created_by(script: str) -> frozenset[str]:
-    """Return the tables that SQL statements create, and the one with the schema's revision."""
-    return frozenset({*CREATE.findall(script), SCHEMA_TABLE})
-
-
 def mlflows(
-    found: Collection[str], known: Collection[str], asked: Collection[str] | None = None
+    found: Collection[str], script: str, ask: Callable[[], Collection[str]], *, is_current: bool
 ) -> list[str]:
     """Return the tables among some that are MLflow's, sorted.
 
     Args:
         found: Names of tables.
-        known: Tables of MLflow without its login.
-        asked: What MLflow itself says that its tables are; None if it was not asked.
+        script: SQL statements that create the tables of a version of MLflow.
+        ask: Returns what MLflow itself says that its tables are. That takes seconds.
+        is_current: Whether the statements are those of the version that is asked.
     """
     if SCHEMA_TABLE not in found:
         return []
-    own, login = {*known}, LOGIN if LOGIN_SCHEMA_TABLE in found else frozenset()
-    if asked is not None:
+    own = {*CREATE.findall(script), SCHEMA_TABLE}
+    login = LOGIN if LOGIN_SCHEMA_TABLE in found else frozenset()
+    if not is_current or {*found} - own - LOGIN:
         # Older versions have fewer: a table with the name of a newer one's is not MLflow's.
-        own |= ({*found} & {*asked}) - LOGIN
+        asked = {*ask()}
+        own |= ({*found} & asked) - LOGIN
         login &= {*asked, LOGIN_SCHEMA_TABLE}
     return sorted((own | login) & {*found})

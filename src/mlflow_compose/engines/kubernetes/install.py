@@ -11,7 +11,7 @@ from mlflow_compose.paths import SECRETS_FILE, VALUES_FILE
 from mlflow_compose.result import Progress
 
 # Jobs that run once in each revision, and not those of a CronJob.
-OF_REVISION = re.compile(r"job\.batch/(?:mlflow-compose-migrate|bucket-init)-(\d+)")
+OF_REVISION = re.compile(r"job\.batch/(?:mlflow-compose-migrate|bucket-init|bind-backups)-(\d+)")
 # Who sets the fields of Secrets, as Kubernetes records it.
 MANAGER = "--field-manager=mlflow-compose"
 # Prefix of its states while helm is at work on a change, and its state during a removal.

@@ -9,7 +9,7 @@ from mlflow_compose.engines.kubernetes.install import ENDS_WITHIN
 from mlflow_compose.engines.kubernetes.pods import RUN
 from mlflow_compose.engines.kubernetes.resources import Resources
 from mlflow_compose.result import Progress
-from mlflow_compose.stack.chart import CLAIMS, LOGIN
+from mlflow_compose.stack.chart import BACKUPS_CLAIM, CLAIMS, LOGIN
 
 # Pods that no workload deletes: those of commands, and that of `helm test`.
 LOOSE = (RUN, "test")
@@ -88,7 +88,11 @@ def _delete_claims(cluster: Cluster, progress: Progress) -> Iterator[str]:
     if own := sorted(found & {*CLAIMS}):
         _delete(cluster, progress, "persistentvolumeclaims", *own)
     yield f"the namespace {cluster.place.name} is kept"
-    if others := sorted(found - {*CLAIMS}):
+    if BACKUPS_CLAIM in found:
+        # Like the folder `backups` on one machine, which no command deletes.
+        delete = " ".join(cluster.kubectl("delete", "persistentvolumeclaims", BACKUPS_CLAIM))
+        yield f"the snapshots are kept; {delete} deletes them"
+    if others := sorted(found - {*CLAIMS, BACKUPS_CLAIM}):
         yield f"claims with this stack's id that the chart did not create: {', '.join(others)}"
 
 

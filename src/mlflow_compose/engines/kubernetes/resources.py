@@ -20,7 +20,7 @@ from mlflow_compose.stack import Service, Stack
 
 KINDS = "deployments.apps,statefulsets.apps,jobs.batch,pods"
 # Jobs that belong to a service: they prepare what it needs.
-PART_OF: Mapping[str, str] = {"migrate": "mlflow"}
+PART_OF: Mapping[str, str] = {"migrate": "mlflow", "bind-backups": "backup"}
 REVISION_LABEL = "controller-revision-hash"
 CRASHES = "CrashLoopBackOff"
 Object = Mapping[str, Any]

@@ -20,6 +20,8 @@ IMAGES: Mapping[str, str] = {
     "mlflow": "MLFLOW_IMAGE",
     "bucket-init": "MLFLOW_IMAGE",
 }
+# What to change if a job fails that belongs to no service.
+OF_JOBS: Mapping[str, str] = {"bind-backups": f"see backup.storage in {OVERRIDE}"}
 # The cluster tries again, but the first attempt has failed by then.
 NOT_PULLED = frozenset({"ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 NOT_CREATED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -85,7 +87,8 @@ def _of_workload(name: str, workload: Object, resources: Resources) -> Iterator[
         pods = resources.pods_of(name)
         what = "failed" if name in IMAGES else f"waits for the job {name}, which failed"
         service = pods[-1].service if pods else name
-        yield Trouble(service, what, pod=pods[-1].name if pods else "", container=name)
+        pod = pods[-1].name if pods else ""
+        yield Trouble(service, what, OF_JOBS.get(name, ""), pod=pod, container=name)
 
 
 def _unscheduled(pod: Pod) -> Iterator[Trouble]:

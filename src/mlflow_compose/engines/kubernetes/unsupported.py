@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 
 PAGE = "docs/how-to/kubernetes.md"
-DATABASE = (
-    f"back up the database and the bucket with what the cluster has for that; {PAGE} shows how"
+BACKUP = (
+    "set backup.enabled to true in helm/values.override.yaml, then mlflow-compose up; "
+    f"{PAGE} shows how to take a backup now"
 )
+RESTORE = f"restore into a stack on this machine, and move that into the cluster: {PAGE}"
 CLASS = "a class runs on one machine: set STACK_ENGINE=docker in .env, in a folder of its own"
 # What to do instead, by command.
 UNSUPPORTED: Mapping[str, str] = {
-    "backup": DATABASE,
-    "restore": DATABASE,
-    "reset": DATABASE,
+    "backup": BACKUP,
+    "restore": RESTORE,
+    "reset": "mlflow-compose down --volumes deletes the data, mlflow-compose up starts without any",
     "upgrade": f"{PAGE} shows how to change MLFLOW_VERSION",
     "gc": "set gc.enabled to true in helm/values.override.yaml, then mlflow-compose up",
     "import": "import into a stack on this machine, and move that into the cluster",
