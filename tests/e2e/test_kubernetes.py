@@ -20,7 +20,8 @@ from .waiting import wait_until
 pytestmark = pytest.mark.docker
 
 LINKS = ["database", "bucket", "isolation", "network", "clean up"]
-CLAIMS = {"postgres-data", "s3-data"}
+SNAPSHOTS = "backups"
+CLAIMS = {"postgres-data", "s3-data", SNAPSHOTS}
 # Prints the arguments of all processes but its own.
 PROCESSES = """
 import glob, os
@@ -36,7 +37,7 @@ MISSING = "127.0.0.1:1/missing:1"
 def stack(
     cluster: Cluster, mlflow_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClusterStack]:
-    """Return the stack of all scenarios, which is up with its default values."""
+    """Return the stack of all scenarios, which is up with its default values, and backups."""
     made = ClusterStack(cluster, tmp_path_factory.mktemp("stack"), mlflow_image)
     yield made
     made.purge()
@@ -45,6 +46,9 @@ def stack(
 @pytest.fixture(scope="module")
 def started(stack: ClusterStack) -> Output:
     """Return the output of its first start, which creates the namespace."""
+    override = stack.folder / "helm" / "values.override.yaml"
+    override.parent.mkdir()
+    override.write_text("backup: {enabled: true}\n", encoding="utf-8")
     output = stack.tool("up", "--yes", "--json")
     # From now on, pods that do not meet the strictest standard are refused.
     labels = (f"{name}={value}" for name, value in RESTRICTED.items())
@@ -183,5 +187,6 @@ def test_down_must_keep_the_data_unless_told_otherwise(up: ClusterStack) -> None
     assert up.names("secrets") == set()
     assert up.names("persistentvolumeclaims") == CLAIMS
     assert up.tool("status", "--json").data["services"] == []
-    up.tool("down", "--volumes", "--yes")
-    assert up.names("persistentvolumeclaims") == set()
+    said = up.tool("down", "--volumes", "--yes")
+    assert up.names("persistentvolumeclaims") == {SNAPSHOTS}
+    said.shows(f"delete persistentvolumeclaims {SNAPSHOTS}")

@@ -1,6 +1,7 @@
 """The programs of a chart that take backups, run as in a pod: without the rest of the tool."""
 
 import ast
+import fcntl
 import gzip
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -177,6 +179,19 @@ def test_a_job_that_fails_must_leave_nothing_behind_and_say_why(job: Job) -> Non
     failed = job.runs(code=1, variables={"AWS_SECRET_ACCESS_KEY": "wrong-secret"})["failed"]
     assert failed["message"].startswith("the artifacts cannot be read: list_objects_v2 was refused")
     assert [each.name for each in job.top.iterdir() if "2026" in each.name] == []
+
+
+def test_a_job_must_wait_for_another_one_of_the_same_stack(job: Job) -> None:
+    """Otherwise it would delete the other's incomplete snapshot."""
+    job.dumps(NOW)
+    with ThreadPoolExecutor() as pool:
+        with (job.top / f".lock-{STACK_ID}").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            waiting = pool.submit(job.runs)
+            with pytest.raises(TimeoutError):
+                waiting.result(2)
+            assert not [*job.top.glob("*2026*")]
+        assert waiting.result(20)["done"]["snapshot"] == NAME
 
 
 def test_the_keys_of_a_fingerprint_must_be_those_that_the_stack_derives() -> None:
