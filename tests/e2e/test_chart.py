@@ -20,6 +20,8 @@ from .tracking import ARTIFACTS, MLFLOW, Api
 PAGE = ROOT / "docs" / "how-to" / "helm.md"
 # Snapshot that the page names.
 SNAPSHOT = "2026-11-30T02-00-05Z"
+# A deleted webhook, of the kind of row that the stack's keys encrypt.
+WEBHOOK = "INSERT INTO webhooks (webhook_id, name, url, deleted_timestamp) VALUES ('w', 'w', '', 1)"
 # Settings of a stack's ports, which must be free.
 PORTS = ("MLFLOW_PORT", "MINIO_PORT", "MINIO_CONSOLE_ADDRESS", "PG_PORT")
 GONE = 404
@@ -187,6 +189,7 @@ def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
     """A later backup only reads what is new, and the oldest is deleted."""
     with release.api() as api:
         runs = [log_run(api)]
+    release.sql(WEBHOOK)
     first = taken(release)
     with release.api() as api:
         runs.append(log_run(api))
@@ -206,7 +209,9 @@ def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
         "--set STACK_ENGINE=auto": options,
         "--yes": f"--yes --wait-timeout {WAIT_TIMEOUT}",
     }
-    follow(release, "Restore a snapshot", environment(), **typed)
+    said = follow(release, "Restore a snapshot", environment(), **typed)
+    # As the page says of new secrets: the snapshot knows the keys of the stack in the cluster.
+    assert "encrypted with another PG_PASSWORD" in " ".join(said.split())
     assert len(restored.stored_runs()) == second["runs"]
     for each in runs:
         expect_run(restored.api, each)
