@@ -2,8 +2,8 @@
 
 `tracking` is a client of MLflow's REST API, `objects` of S3, `jupyter` of JupyterLab, `models` of a
 served model, `pgadmin` of pgAdmin, `users` of MLflow's login, `workspaces` of MLflow's workspaces;
-`trust` says how they verify the proxy. They raise their own small errors, which describe what
-happened; `checks` find out why.
+`bucket` reads a bucket with any client of S3; `trust` says how they verify the proxy. They raise
+their own small errors, which describe what happened; `checks` find out why.
 """
 
 from mlflow_compose.clients.bucket import Listed, ObjectsError

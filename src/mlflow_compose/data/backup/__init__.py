@@ -5,6 +5,9 @@ lists the objects, `objects/` has each content once, under its SHA-256, and `sec
 stack's secrets, encrypted, if that was asked for. It is complete when it has its name: until then,
 its folder starts with a dot. `snapshot` finds and names them, `take` makes one, `check` reads one
 again, and `load` and `put` load one into a stack.
+
+In a cluster, a job of the chart makes them. The modules that write the format, which are listed in
+`targets/helm.py`, are a part of it: they may only import each other, and what MLflow's image has.
 """
 
 from mlflow_compose.data.backup.archive import (

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 PAGE = "docs/how-to/kubernetes.md"
+BACKUPS = "docs/how-to/helm.md"
 BACKUP = (
     "set backup.enabled to true in helm/values.override.yaml, then mlflow-compose up; "
-    f"{PAGE} shows how to take a backup now"
+    f"{BACKUPS} shows how to take a backup now"
 )
-RESTORE = f"restore into a stack on this machine, and move that into the cluster: {PAGE}"
+RESTORE = (
+    f"restore into a stack on this machine, and move that into a new namespace: {BACKUPS} shows how"
+)
 CLASS = "a class runs on one machine: set STACK_ENGINE=docker in .env, in a folder of its own"
 # What to do instead, by command.
 UNSUPPORTED: Mapping[str, str] = {
