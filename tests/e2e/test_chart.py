@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.documents import ROOT, blocks
+from tests.documents import ROOT
 
 from .cluster import Cluster
 from .conftest import LIVE
+from .howto import Reader
 from .local_stack import LocalStack
 from .release import NAME, Release
 from .running import WAIT_TIMEOUT, left_to_soak
-from .tool import environment, run
+from .tool import environment
 from .tracking import ARTIFACTS, MLFLOW, Api
 
 PAGE = ROOT / "docs" / "how-to" / "helm.md"
@@ -71,19 +72,24 @@ def test_the_default_values_must_give_a_stack_that_works(release: Release) -> No
     assert {*release.claims()} == {"postgres-data", "s3-data"}
 
 
-def test_what_one_server_stores_all_must_read_and_keep_when_there_are_fewer(
-    release: Release,
-) -> None:
-    release.upgrade("mlflow.replicas=2")
-    first, second = release.wait_for_pods("mlflow", 2)
-    with release.api(f"pod/{first}") as api:
-        run = log_run(api)
-    with release.api(f"pod/{second}") as api:
-        expect_run(api, run)
-    release.upgrade()
-    release.wait_for_pods("mlflow", 1)
-    with release.api() as api:
-        expect_run(api, run)
+@pytest.fixture(scope="module")
+def two(installed: Release) -> Release:
+    """Return the release with two tracking servers."""
+    installed.upgrade("mlflow.replicas=2")
+    return installed
+
+
+@pytest.fixture(scope="module")
+def stored(two: Release) -> str:
+    """Return a run that the first of two servers has stored."""
+    with two.api(f"pod/{two.wait_for_pods('mlflow', 2)[0]}") as api:
+        return log_run(api)
+
+
+def test_what_one_server_stores_all_must_read(release: Release, stored: str) -> None:
+    for pod in release.wait_for_pods("mlflow", 2):
+        with release.api(f"pod/{pod}") as api:
+            expect_run(api, stored)
 
 
 def test_a_wrong_value_must_be_refused_and_change_nothing(release: Release) -> None:
@@ -96,8 +102,8 @@ def test_a_wrong_value_must_be_refused_and_change_nothing(release: Release) -> N
         log_run(api)
 
 
+@pytest.mark.usefixtures("two")
 def test_servers_must_be_replaced_under_load_without_a_request_being_lost(release: Release) -> None:
-    release.upgrade("mlflow.replicas=2")
     before = release.wait_for_pods("mlflow", 2)
     with release.client() as client:
         release.namespace.kubectl("rollout", "restart", "deployment/mlflow")
@@ -127,11 +133,19 @@ def test_a_killed_server_of_each_kind_must_come_back(release: Release) -> None:
 
 
 @pytest.fixture(scope="module")
-def jobs(installed: Release) -> Release:
-    """Return the release with its jobs on."""
+def jobs(installed: Release, stored: str) -> Release:
+    """Return the release with its jobs on, and one tracking server; it has a run of two."""
+    assert stored
     on = (f"{name}.enabled=true" for name in ("gc", "backup"))
     installed.upgrade(*on, "gc.days=0", "backup.keep=1")
     return installed
+
+
+@pytest.mark.usefixtures("jobs")
+def test_runs_must_be_kept_when_there_are_fewer_servers(release: Release, stored: str) -> None:
+    release.wait_for_pods("mlflow", 1)
+    with release.api() as api:
+        expect_run(api, stored)
 
 
 @pytest.mark.usefixtures("jobs")
@@ -160,23 +174,15 @@ def restored(release: Release) -> Iterator[LocalStack]:
     made.purge()
 
 
-def follow(release: Release, section: str, env: dict[str, str], **typed: str) -> str:
-    """Run the commands of a section of the page; return what they print."""
-    shown = ""
-    for block in (each for each in blocks(PAGE) if each.section == section):
-        if "run" in block.words:
-            text = block.text
-            own = {"--namespace lab": f"--namespace {release.namespace.name}", "=1h": "=120s"}
-            for written, other in (own | typed).items():
-                text = text.replace(written, other)
-            command = ("bash", "-euo", "pipefail", "-c", text)
-            shown += run(*command, folder=release.folder, env=env).out
-    return shown
+def reader_of(release: Release, env: dict[str, str], **typed: str) -> Reader:
+    """Return a reader of the page, whose release it is."""
+    own = {"--namespace lab": f"--namespace {release.namespace.name}", "=1h": "=120s"}
+    return Reader(PAGE, release.folder, env, own | typed)
 
 
 def taken(release: Release) -> dict[str, Any]:
     """Take a snapshot as the page says; return what the job reports."""
-    shown = follow(release, "Back up", release.namespace.cluster.environment())
+    shown = reader_of(release, release.namespace.cluster.environment()).follows("Back up")
     (done,) = (line for line in shown.splitlines() if line.startswith('{"done"'))
     found: dict[str, Any] = json.loads(done)["done"]
     return found
@@ -197,8 +203,8 @@ def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
     assert (second["read"], second["objects"]) == (1, first["objects"] + 1)
     assert second["deleted"] == [first["snapshot"]]
     in_cluster = release.namespace.cluster.environment()
-    section = "Copy a snapshot out of the cluster"
-    copied = follow(release, section, in_cluster, **{SNAPSHOT: second["snapshot"]})
+    reader = reader_of(release, in_cluster, **{SNAPSHOT: second["snapshot"]})
+    copied = reader.follows("Copy a snapshot out of the cluster")
     assert second["snapshot"] in copied
     assert first["snapshot"] not in copied
 
@@ -209,7 +215,7 @@ def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
         "--set STACK_ENGINE=auto": options,
         "--yes": f"--yes --wait-timeout {WAIT_TIMEOUT}",
     }
-    said = follow(release, "Restore a snapshot", environment(), **typed)
+    said = reader_of(release, environment(), **typed).follows("Restore a snapshot")
     # As the page says of new secrets: the snapshot knows the keys of the stack in the cluster.
     assert "encrypted with another PG_PASSWORD" in " ".join(said.split())
     assert len(restored.stored_runs()) == second["runs"]

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import ROOT, blocks
+from tests.documents import ROOT
 
 from .cluster import Cluster, Namespace
 from .conftest import LIVE
 from .docker_stack import DockerStack
+from .howto import Reader
 from .images import known_images
 from .moves import contents
 from .running import WAIT_TIMEOUT, Run
-from .tool import Output, run
 from .tracking import Api
 
 PAGE = ROOT / "docs" / "how-to" / "one-machine-to-a-cluster.md"
@@ -25,39 +25,16 @@ TABLES = ("runs", "metrics", "latest_metrics", "params", "tags", "experiments", 
 pytestmark = pytest.mark.docker
 
 
-class Reader:
-    """Follows the how-to, one section after the other."""
-
-    def __init__(self, stack: DockerStack, cluster: Cluster, namespace: str) -> None:
-        self.stack = stack
-        self._environment = cluster.environment()
-        self._typed = {
-            "KUBE_NAMESPACE=mlflow": f"KUBE_NAMESPACE={namespace}",
-            "--namespace mlflow": f"--namespace {namespace}",
-            "namespaces/mlflow/": f"namespaces/{namespace}/",
-            "--to kubernetes": f"--to kubernetes --wait-timeout={WAIT_TIMEOUT}",
-            "mlflow-compose up": f"mlflow-compose up --wait-timeout={WAIT_TIMEOUT}",
-        }
-
-    def follows(self, *sections: str) -> str:
-        """Run the commands of some sections; return what they print."""
-        shown = ""
-        for block in (each for each in blocks(PAGE) if each.section in sections):
-            if "run" not in block.words:
-                continue
-            shown += self.types(block.text).text
-        return shown
-
-    def types(self, text: str, code: int = 0) -> Output:
-        """Run commands as the page writes them."""
-        for written, typed in self._typed.items():
-            text = text.replace(written, typed)
-        command = ("bash", "-euo", "pipefail", "-c", text)
-        return run(*command, code=code, folder=self.stack.folder, env=self._environment)
-
-    def sections(self) -> list[str]:
-        """Return the sections with commands, in order."""
-        return list(dict.fromkeys(each.section for each in blocks(PAGE) if "run" in each.words))
+def reader_of(stack: DockerStack, cluster: Cluster, namespace: str) -> Reader:
+    """Return a reader of the page who moves a stack into a namespace."""
+    typed = {
+        "KUBE_NAMESPACE=mlflow": f"KUBE_NAMESPACE={namespace}",
+        "--namespace mlflow": f"--namespace {namespace}",
+        "namespaces/mlflow/": f"namespaces/{namespace}/",
+        "--to kubernetes": f"--to kubernetes --wait-timeout={WAIT_TIMEOUT}",
+        "mlflow-compose up": f"mlflow-compose up --wait-timeout={WAIT_TIMEOUT}",
+    }
+    return Reader(PAGE, stack.folder, cluster.environment(), typed)
 
 
 @pytest.fixture
@@ -93,11 +70,11 @@ def test_a_stack_must_move_into_a_cluster_as_the_page_says(
     rows = {table: stack.sql(ROWS.format(table)) for table in TABLES}
     volumes = stack.volumes()
     with cluster.namespace() as there:
-        reader = Reader(stack, cluster, there.name)
+        reader = reader_of(stack, cluster, there.name)
         sections = reader.sections()
         move = sections.index(MOVE)
         reader.follows(*sections[:move])
-        expect_restored(reader, there)
+        expect_restored(stack, reader, there)
         moved = reader.follows(MOVE)
         assert image in cluster.images()
         assert f"{len(objects)} objects" in moved
@@ -113,9 +90,8 @@ def test_a_stack_must_move_into_a_cluster_as_the_page_says(
         expect(there, runs)
 
 
-def expect_restored(reader: Reader, there: Namespace) -> None:
+def expect_restored(stack: DockerStack, reader: Reader, there: Namespace) -> None:
     """Assert that a move which fails changes neither the stack on this machine nor its `.env`."""
-    stack = reader.stack
     before, starts = stack.env_file.read_text(), stack.starts()
     override = stack.folder / "helm" / "values.override.yaml"
     kept = override.read_text()
