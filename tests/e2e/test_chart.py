@@ -183,7 +183,8 @@ def reader_of(release: Release, env: dict[str, str], **typed: str) -> Reader:
 def taken(release: Release) -> dict[str, Any]:
     """Take a snapshot as the page says; return what the job reports."""
     shown = reader_of(release, release.namespace.cluster.environment()).follows("Back up")
-    (done,) = (line for line in shown.splitlines() if line.startswith('{"done"'))
+    # Each step prints what it has done, the last one the snapshot.
+    *_, done = (line for line in shown.splitlines() if line.startswith('{"done"'))
     found: dict[str, Any] = json.loads(done)["done"]
     return found
 
@@ -213,7 +214,7 @@ def test_a_backup_must_be_restored_on_one_machine_as_the_page_says(
     typed = {
         "mkdir restored": "rm restored/.env",
         "--set STACK_ENGINE=auto": options,
-        "--yes": f"--yes --wait-timeout {WAIT_TIMEOUT}",
+        "restore ../lab.tar": f"restore ../lab.tar --yes --wait-timeout {WAIT_TIMEOUT}",
     }
     said = reader_of(release, environment(), **typed).follows("Restore a snapshot")
     # As the page says of new secrets: the snapshot knows the keys of the stack in the cluster.

@@ -201,8 +201,16 @@ def test_a_release_of_another_chart_must_be_refused() -> None:
 
 THIS = Identity("installation", "kernel")
 SAME = {"machineID": THIS.machine, "bootID": THIS.boot}
-CONTAINERD = {**SAME, "containerRuntimeVersion": "containerd://2.1.4"}
-K3S = {**SAME, "containerRuntimeVersion": "containerd://2.1.4-k3s1"}
+CONTAINERD = {
+    **SAME,
+    "containerRuntimeVersion": "containerd://2.1.4",
+    "kubeletVersion": "v1.34.1",
+}
+K3S = {
+    **CONTAINERD,
+    "containerRuntimeVersion": "containerd://2.1.4-k3s1",
+    "kubeletVersion": "v1.34.1+k3s1",
+}
 
 
 def machine(*, labels: dict[str, str] | None = None, **status: object) -> Node:
@@ -230,7 +238,15 @@ def machine(*, labels: dict[str, str] | None = None, **status: object) -> Node:
         # A node of kind, whatever its context is called.
         ("x", [machine(nodeInfo={**CONTAINERD, "machineID": "other"})], None),
         ("x", [machine(nodeInfo=K3S), machine(nodeInfo={**K3S, "machineID": "other"})], None),
-        ("x", [machine(nodeInfo={**SAME, "containerRuntimeVersion": "cri-o://1.34.0"})], None),
+        (
+            "x",
+            [machine(nodeInfo={**CONTAINERD, "containerRuntimeVersion": "cri-o://1.34.0"})],
+            None,
+        ),
+        # They have a containerd of their own, that of RKE2 by the name of k3s.
+        ("x", [machine(nodeInfo={**K3S, "kubeletVersion": "v1.34.1+rke2r1"})], None),
+        ("x", [machine(nodeInfo={**CONTAINERD, "kubeletVersion": "v1.34.1+k0s"})], None),
+        ("x", [machine(labels={"microk8s.io/cluster": "true"}, nodeInfo=CONTAINERD)], None),
         ("x", [machine()], None),
         ("x", [], None),
     ],

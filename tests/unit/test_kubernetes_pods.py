@@ -48,6 +48,13 @@ def found_in(*items: Object, before: tuple[Object, ...] = ()) -> list[Trouble]:
     return list(troubles(parse(items), counted(parse(before))))
 
 
+def test_jobs_that_the_stack_does_not_wait_for_must_not_stop_it() -> None:
+    """As one that a person has created to read the snapshots."""
+    jobs = (pod(name, waiting("ImagePullBackOff")) for name in ("backup", "read-backups", "gc"))
+    assert found_in(*jobs) == []
+    assert found_in(pod("bind-backups", waiting("ImagePullBackOff"))) != []
+
+
 ENDED = {"terminated": {"exitCode": 3, "reason": "Error"}}
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 # What the tools for clusters on this machine call their contexts.
 KIND, K3D, MINIKUBE = "kind-", "k3d-", "minikube"
-MINIKUBE_LABEL = "minikube.k8s.io/name"
-# In the version of its container runtime.
-K3S = "k3s"
+MINIKUBE_LABEL, MICROK8S_LABEL = "minikube.k8s.io/name", "microk8s.io/cluster"
 CONTAINERD = "containerd://"
+# Distributions add their name to the version of kubelet, such as v1.34.1+k3s1. RKE2's containerd
+# calls itself that of k3s.
+ADDED, K3S = "+", "+k3s"
 # Where Kubernetes keeps images in containerd.
 NAMESPACE = "k8s.io"
 MACHINE_ID, BOOT_ID = Path("/etc/machine-id"), Path("/proc/sys/kernel/random/boot_id")
@@ -92,9 +93,14 @@ def _containerd(nodes: Sequence[Node], here: Identity | None) -> Loader | None:
     """Return how an image gets into containerd, if a cluster has no machine but this one."""
     if here is None or [*map(_identity, nodes)] != [here]:
         return None
-    runtime = str(nodes[0]["status"]["nodeInfo"].get("containerRuntimeVersion", ""))
-    if not runtime.startswith(CONTAINERD):
+    about, labels = nodes[0]["status"]["nodeInfo"], nodes[0]["metadata"].get("labels", {})
+    version = str(about.get("kubeletVersion", ADDED))
+    if not str(about.get("containerRuntimeVersion", "")).startswith(CONTAINERD):
         return None
-    # k3s has a containerd of its own, whose address it knows.
-    program = ("k3s", "ctr") if K3S in runtime else ("ctr", "--namespace", NAMESPACE)
-    return Loader((*program, "images", "import"), ("-",), is_piped=True)
+    if K3S in version:
+        # It has a containerd of its own, whose address it knows.
+        return Loader(("k3s", "ctr", "images", "import"), ("-",), is_piped=True)
+    if ADDED in version or MICROK8S_LABEL in labels:
+        # So do others. Where an ordinary one listens, there may be that of Docker.
+        return None
+    return Loader(("ctr", "--namespace", NAMESPACE, "images", "import"), ("-",), is_piped=True)

@@ -20,6 +20,8 @@ IMAGES: Mapping[str, str] = {
     "mlflow": "MLFLOW_IMAGE",
     "bucket-init": "MLFLOW_IMAGE",
 }
+# Pods of jobs that run later, or for a person: the stack does not wait for them.
+LATER = frozenset({"backup", "read-backups", "gc"})
 # What to change if a job fails that belongs to no service.
 OF_JOBS: Mapping[str, str] = {"bind-backups": f"see backup.storage in {OVERRIDE}"}
 # The cluster tries again, but the first attempt has failed by then.
@@ -72,7 +74,7 @@ def troubles(resources: Resources, before: Restarts) -> Iterator[Trouble]:
     for name, workload in resources.workloads.items():
         yield from _of_workload(name, workload, resources)
     now = counted(resources)
-    for pod in resources.pods:
+    for pod in (each for each in resources.pods if each.part not in LATER):
         yield from _unscheduled(pod)
         for each in pod.containers:
             key = f"{pod.raw['metadata']['uid']}/{each['name']}"
