@@ -156,7 +156,7 @@ def test_a_killed_command_must_leave_the_old_state_or_the_new_one(
     assert everything(filled) == before or (not is_between and len(filled.stored_runs()) == runs)
 
 
-@short_in_ci
+@left_to_soak("the other restores take the same steps")
 def test_tables_that_cannot_be_replaced_must_stay_with_their_objects(
     filled: RunningStack,
 ) -> None:

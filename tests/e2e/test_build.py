@@ -139,6 +139,7 @@ def test_a_wrong_index_password_must_fail_the_build_and_name_the_setting(
 # --- a build that succeeds
 
 
+@left_to_soak("it builds an image from an index of its own")
 @pytest.mark.usefixtures("built")
 def test_every_package_must_come_from_the_index_with_the_login(index: PackageIndex) -> None:
     assert index.logins == {LOGIN}
@@ -148,11 +149,13 @@ def test_every_package_must_come_from_the_index_with_the_login(index: PackageInd
     assert {"/simple/uv/", "/simple/mlflow/", "/simple/boto3/"} <= paths
 
 
+@left_to_soak("it builds an image from an index of its own")
 def test_building_must_not_print_the_login(built: Built) -> None:
     assert "Building" in built.output.err
     assert PASSWORD not in built.output.text
 
 
+@left_to_soak("it builds an image from an index of its own")
 def test_the_image_must_not_contain_the_login_or_the_ca(
     built: Built, certificates: Certificates
 ) -> None:
@@ -177,6 +180,7 @@ def twin(built: Built, _make_for_module: MakeStack) -> DockerStack:
     return prepare(_make_for_module, **{name: built.stack.settings[name] for name in names})
 
 
+@left_to_soak("it builds an image from an index of its own")
 def test_a_second_stack_must_use_the_image_of_the_first(
     built: Built, twin: DockerStack, index: PackageIndex, tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
+@left_to_soak("another test interrupts an import")
 @local_only(SAME)
 def test_a_killed_import_must_resume_where_it_stopped(target: LocalStack, database: Source) -> None:
     before = snapshot(Path(database.location).parent)

@@ -142,6 +142,7 @@ def test_the_stack_must_recover_after_kill_9_of_all_processes(
     mended.is_well = True
 
 
+@left_to_soak("test_faults.py kills all servers")
 def test_stale_files_must_not_block_a_start_or_stay_readable_by_others(
     mended: LocalStack, admin: Api
 ) -> None:
@@ -277,6 +278,7 @@ def test_a_published_database_must_require_the_password_from_the_network(
 # --- unusual folders and users
 
 
+@left_to_soak("another stack runs in a folder with an odd name")
 def test_a_stack_must_run_with_a_strict_umask_in_a_folder_with_a_long_path(
     stack_in: Callable[..., LocalStack], tmp_path: Path
 ) -> None:

@@ -168,6 +168,7 @@ def test_a_killed_copy_must_resume_where_it_stopped_and_be_reversible(
     filled.expect(filled.log_run())
 
 
+@left_to_soak("test_to_cluster.py moves the same data")
 @pytest.mark.soak
 @docker_only("without Docker there is one S3 server")
 def test_data_must_move_to_other_servers_of_the_stack(

@@ -9,7 +9,7 @@ import pytest
 
 from .classroom import ADMIN, LONG, ODD, UNICODE, Classroom, odd_secret
 from .dvc_project import Project
-from .running import WAIT_TIMEOUT, RunningStack, local_only, short_in_ci
+from .running import WAIT_TIMEOUT, RunningStack, left_to_soak, local_only
 from .security import refused_with
 from .tracking import Api
 
@@ -68,7 +68,7 @@ def test_s3_must_accept_exactly_odd_secrets(odd: RunningStack) -> None:
     expect_keys(odd, application=odd_secret(odd.engine), root=UNICODE)
 
 
-@short_in_ci
+@left_to_soak("test_providers.py replaces a key")
 def test_changed_secrets_of_s3_must_replace_the_old_ones_however_odd(
     classroom: Classroom, dvc: Path, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from mlflow_compose.settings.envfile import parse
 from mlflow_compose.settings.quoting import quote
 
 from .certificates import make_certificates
+from .running import left_to_soak
 from .security import lan_address
 from .servers import PASSWORD, TlsPostgres
 
@@ -239,6 +240,7 @@ def served(content: bytes, length: int) -> Iterator[str]:
         yield url
 
 
+@left_to_soak("it installs the tool twice")
 def test_the_tool_must_only_be_installed_once(tmp_path: Path) -> None:
     wheel, tool, environment = tmp_path / WHEEL, tmp_path / "tool.txt", tmp_path / "venv"
     write_wheel(wheel)

@@ -367,7 +367,7 @@ def key_text(file: Path) -> bytes:
 # --- changes
 
 
-@short_in_ci
+@left_to_soak("it starts the stack again")
 def test_a_new_start_with_new_names_must_keep_the_ca(
     encrypted: RunningStack, machine: OtherMachine
 ) -> None:
@@ -384,7 +384,7 @@ def test_a_new_start_with_new_names_must_keep_the_ca(
         assert curl(machine, *trust, "--user", ":".join(login(encrypted)), search) == OK
 
 
-@short_in_ci
+@left_to_soak("it starts the stack again")
 def test_the_users_own_certificate_must_be_used(
     encrypted: RunningStack, machine: OtherMachine, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def journal(stack: RunningStack) -> Path:
     return stack.folder / ".mlflow-compose" / "upgrading.json"
 
 
+@left_to_soak("another PostgreSQL takes the same steps")
 @local_only("the image of another MLflow takes minutes to build")
 def test_an_older_mlflow_must_be_upgraded_with_its_data_or_stay_as_it_was(
     make_stack: MakeStack,
@@ -91,7 +92,6 @@ def test_an_older_mlflow_must_be_upgraded_with_its_data_or_stay_as_it_was(
     stack.tool("upgrade", "--to", OLDER, code=2).shows("cannot be downgraded")
 
 
-@left_to_soak("an older MLflow takes the same steps")
 @docker_only("the local engine has one PostgreSQL version")
 def test_postgres_of_another_major_must_be_upgraded_by_dump_and_restore(
     make_stack: MakeStack,

@@ -9,7 +9,7 @@ from mlflow_compose.engines.remote import LOADER, sent
 from mlflow_compose.stack.stores import POSTGRES_URI
 
 from .docker_stack import DockerStack
-from .running import RunningStack, docker_only
+from .running import RunningStack, docker_only, left_to_soak
 from .security import administration
 from .tool import Output
 
@@ -88,6 +88,7 @@ def test_missing_rendered_files_must_not_cause_a_traceback(shared: RunningStack)
         away.rename(folder)
 
 
+@left_to_soak("other servers are stopped")
 @docker_only("without Docker, the next test proves it; the answers to a Host header are MLflow's")
 def test_a_stopped_or_refusing_mlflow_must_be_reported(mended: DockerStack) -> None:
     mended.stop("mlflow")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .garbage import APPLY, backdate
-from .running import SHORT_IN_CI, Run, RunningStack, local_only
+from .running import SHORT_IN_CI, Run, RunningStack, left_to_soak, local_only
 from .small import SMALLEST
 from .spaces import FILE, MARK, Spaces, Work, expect_work, new_name, open_spaces, store_work
 from .tracking import ARTIFACTS, MLFLOW, Api
@@ -201,6 +201,7 @@ def test_deleted_runs_of_every_workspace_must_be_freed(spaces: Spaces) -> None:
     expect_work(spaces.ada.api, spaces.work)
 
 
+@left_to_soak("test_backup.py restores snapshots")
 def test_a_snapshot_must_have_all_workspaces(spaces: Spaces) -> None:
     stack, ada, work = spaces.stack, spaces.ada.api, spaces.work
     name = stack.tool("backup", "--json").data["snapshot"]["name"]
