@@ -26,7 +26,8 @@ class ObjectsError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True)
+# There may be millions of them in memory.
+@dataclass(frozen=True, slots=True)
 class Listed:
     """An object as a server lists it.
 

@@ -1,7 +1,8 @@
 """Copy the objects of a stack into a snapshot, those that are new since the last one."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,8 @@ from mlflow_compose.errors import SnapshotError
 FILE = "objects.jsonl"
 
 
-@dataclass(frozen=True)
+# There may be millions of them in memory.
+@dataclass(frozen=True, slots=True)
 class Stored:
     """An object in a snapshot.
 
@@ -81,9 +83,9 @@ def copy_objects(
         rate: Measures the rate.
     """
     contents = Contents(folder, Contents(previous.folder) if previous else None)
-    listed = source.listed()
-    found = {each.key: each for each in _unchanged(listed, previous, contents)}
-    new = [each for each in listed if each.key not in found]
+    listed = {each.key: each for each in source.listed()}
+    found = _unchanged(listed, previous, contents)
+    new = [*listed.values()]
     linked, sent_bytes = len(found), 0
     for done, stored in enumerate(source.copied(new, contents), start=1):
         found[stored.key] = stored
@@ -104,22 +106,27 @@ def read_list(file: Path) -> Iterator[Stored]:
 
 
 def _unchanged(
-    listed: Iterable[Listed], previous: Snapshot | None, contents: Contents
-) -> Iterator[Stored]:
-    """Yield the objects that are as they were in an earlier snapshot, and link their contents."""
-    if previous is None:
-        return
-    known = {each.key: each for each in read_list(previous.folder / FILE)}
-    for each in listed:
-        before = known.get(each.key)
-        is_same = before and (before.size, before.mark) == (each.size, each.mark)
-        if before and is_same and contents.link(before.sha256, before.size):
-            yield before
+    listed: dict[str, Listed], previous: Snapshot | None, contents: Contents
+) -> dict[str, Stored]:
+    """Take the objects that are as they were in an earlier snapshot, and link their contents.
+
+    Each is only once in memory, because it leaves those that are listed.
+    """
+    found: dict[str, Stored] = {}
+    for before in read_list(previous.folder / FILE) if previous else ():
+        each = listed.get(before.key)
+        is_same = each and (before.size, before.mark) == (each.size, each.mark)
+        if each and is_same and contents.link(before.sha256, before.size):
+            del listed[each.key]
+            # With the texts that are in memory already.
+            kind = sys.intern(before.type)
+            found[each.key] = Stored(each.key, each.size, before.sha256, kind, each.mark)
+    return found
 
 
 def _write_list(kind: str, file: Path, found: Mapping[str, Stored]) -> Objects:
     with file.open("w", encoding="utf-8") as lines:
-        for _, stored in sorted(found.items()):
-            lines.write(json.dumps(asdict(stored)) + "\n")
+        for key in sorted(found):
+            lines.write(json.dumps(asdict(found[key])) + "\n")
     size = sum(stored.size for stored in found.values())
     return Objects(kind, file.name, digest(file), len(found), size)
