@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -103,6 +104,13 @@ def test_rows_of_a_dump_must_be_counted_whatever_the_parts(size: int) -> None:
         counter.read(DUMPED[start : start + size])
     assert dict(counter.rows) == {"alembic_version": 1, "tags": 3, "order": 0}
     assert counter.schema == {"alembic_version": "dc11669786a5"}
+
+
+def test_rows_must_be_counted_whatever_the_names_of_the_schema_and_of_the_table() -> None:
+    counter = RowCounter()
+    counter.read(b'COPY "a ""quoted"" schema"."its ""table""" (a) FROM stdin;\n1\n\\.\n')
+    counter.read(b'COPY """" (a) FROM stdin;\n\\.\n')
+    assert dict(counter.rows) == {'its "table"': 1, '"': 0}
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "-o", "a b", "x" * 101, "ü"])
@@ -300,6 +308,24 @@ def test_snapshots_that_another_stack_is_taking_must_be_left_alone(tmp_path: Pat
         with new(tmp_path, "other", "second"):
             pass
         assert partial.is_dir()
+
+
+def test_what_others_delete_at_the_same_time_must_not_be_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of other stacks delete what is half-deleted, too."""
+    delete = shutil.rmtree
+
+    def delete_late(folder: Path) -> None:
+        delete(folder)
+        delete(folder)
+
+    (tmp_path / ".partial-removed.one").mkdir()
+    monkeypatch.setattr(shutil, "rmtree", delete_late)
+    with new(tmp_path, "mine", "id"):
+        pass
+    assert partials(tmp_path) == ()
+    assert (tmp_path / "mine").is_dir()
 
 
 @pytest.mark.parametrize("created", ["yesterday", "", "2026-11-28"])

@@ -3,8 +3,10 @@
 import re
 from collections import Counter
 
-# COPY schema.table (columns) FROM stdin; names are quoted if they have to be.
-COPY = re.compile(rb'COPY (?:(?:"[^"]+"|[^" .]+)\.)?("[^"]+"|[^" .]+) \(.*\) FROM stdin;')
+# COPY schema.table (columns) FROM stdin; names are quoted if they have to be, and a quote in one
+# is doubled.
+NAME = rb'(?:"(?:[^"]|"")+"|[^" .]+)'
+COPY = re.compile(rb"COPY (?:%(name)s\.)?(%(name)s) \(.*\) FROM stdin;" % {b"name": NAME})
 END = rb"\."
 SCHEMA_PREFIX = "alembic_version"
 
@@ -36,7 +38,8 @@ class RowCounter:
 
     def _begin(self, line: bytes) -> None:
         if found := COPY.fullmatch(line):
-            self._table = found[1].decode().strip('"')
+            name = found[1].decode()
+            self._table = name[1:-1].replace('""', '"') if name.startswith('"') else name
             self.rows[self._table] += 0
 
     def _count(self, line: bytes) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,11 +113,23 @@ def find(top: Path, name: str) -> Snapshot:
     return Snapshot(folder, read_manifest(folder))
 
 
-def latest(top: Path, stack_id: str) -> Snapshot | None:
-    """Return the newest snapshot of a stack, None if there is none."""
-    found = (each for each in snapshots(top) if isinstance(each, Snapshot))
-    own = (each for each in found if each.manifest.stack_id == stack_id)
+def latest(top: Path, stack_id: str, until: datetime | None = None) -> Snapshot | None:
+    """Return the newest snapshot of a stack, None if there is none.
+
+    Args:
+        top: Folder of snapshots.
+        stack_id: Id of the stack.
+        until: Time after which a snapshot does not count, None for any time.
+    """
+    own = (each for each in of_stack(top, stack_id) if until is None or each.manifest.when <= until)
     return max(own, key=lambda each: each.manifest.when, default=None)
+
+
+def of_stack(top: Path, stack_id: str) -> Iterator[Snapshot]:
+    """Yield the snapshots of a stack by name, without those that are damaged."""
+    for each in snapshots(top):
+        if isinstance(each, Snapshot) and each.manifest.stack_id == stack_id:
+            yield each
 
 
 @contextmanager
@@ -147,7 +159,8 @@ def new(top: Path, name: str, stack_id: str = "received") -> Iterator[Path]:
             remove(partial)
             raise
     except OSError as error:
-        where = error.filename or top
+        # Of two files, it is the second one that is written.
+        where = error.filename2 or error.filename or top
         raise FilesError(f"{where} cannot be written: {error.strerror}") from None
 
 
@@ -177,7 +190,9 @@ def remove(folder: Path) -> None:
         remove(hidden)
         folder = folder.rename(hidden)
     if folder.is_dir():
-        shutil.rmtree(folder)
+        # A command of another stack may delete what is hidden at the same time.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
     else:
         # Half of an archive.
         folder.unlink(missing_ok=True)
