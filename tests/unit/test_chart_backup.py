@@ -5,6 +5,7 @@ import fcntl
 import gzip
 import json
 import os
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 from mlflow_compose.clients import Objects
 from mlflow_compose.data.backup import check, find
 from mlflow_compose.data.backup.fingerprint import KEYS, keys_in
+from mlflow_compose.data.backup.rows import RowCounter
 from mlflow_compose.data.backup.snapshot import describe, latest, new
 from mlflow_compose.paths import templates
 from mlflow_compose.result import NoProgress
@@ -56,19 +59,44 @@ class Job:
     top: Path
     dumped: Path
 
-    def dumps(self, when: datetime, text: bytes = DUMPED) -> None:
-        """Write what the steps before the last one write."""
-        facts = {"mlflow": "3.17.2", "namespace": "public", "server": "18.4"}
-        facts["created"] = when.isoformat()
+    def dumps(self, when: datetime, text: bytes = DUMPED, **facts: object) -> None:
+        """Write what the steps before the last one write, and what else the first has found."""
+        counter = RowCounter()
+        counter.read(text)
+        facts = {
+            "created": when.isoformat(),
+            "mlflow": "3.17.2",
+            "namespace": "public",
+            "server": "18.4",
+            "tables": sorted(counter.rows),
+            "revisions": counter.schema,
+        } | facts
         self.dumped.mkdir(exist_ok=True)
         (self.dumped / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
         (self.dumped / "database.dump").write_bytes(b"PGDMP")
         (self.dumped / "rows.gz").write_bytes(gzip.compress(text))
 
+    @property
+    def kept(self) -> list[str]:
+        """Names of the snapshots."""
+        return sorted(each.name for each in self.top.iterdir() if each.name.startswith("2026"))
+
     def runs(
-        self, *, keep: int = 7, code: int = 0, variables: Mapping[str, str] | None = None
+        self,
+        *,
+        keep: int = 7,
+        code: int = 0,
+        variables: Mapping[str, str] | None = None,
+        largest: int = resource.RLIM_INFINITY,
     ) -> dict[str, Any]:
-        """Run the last step; return the last line that it prints."""
+        """Run the last step; return the last line that it prints.
+
+        Args:
+            keep: Number of snapshots to keep.
+            code: Its exit code.
+            variables: More of its environment.
+            largest: Bytes that a file can have, in place of a full volume.
+        """
         about = self.dumped / "about.json"
         known = {"stack": "lab", "stack_id": STACK_ID, "images": {}, "settings": {"PG_PORT": "1"}}
         about.write_text(json.dumps(known), encoding="utf-8")
@@ -93,6 +121,7 @@ class Job:
             capture_output=True,
             text=True,
             check=False,
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (largest, largest)),
         )
         assert (done.returncode, done.stderr) == (code, "")
         assert all(secret not in done.stdout for secret in (*KEY, *PRIVATE.values()))
@@ -192,6 +221,87 @@ def test_a_job_must_wait_for_another_one_of_the_same_stack(job: Job) -> None:
                 waiting.result(2)
             assert not [*job.top.glob("*2026*")]
         assert waiting.result(20)["done"]["snapshot"] == NAME
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ({"tables": ["alembic_version", "order", "tags", "traces"]}, "only one of them has traces"),
+        ({"tables": ["alembic_version", "tags"]}, "only one of them has order"),
+        (
+            {"revisions": {"alembic_version": "0a1b2c3d4e5f"}},
+            "a migration has changed: alembic_version at 0a1b2c3d4e5f, now alembic_version at dc",
+        ),
+    ],
+)
+def test_a_migration_during_a_backup_must_fail_it(
+    job: Job, found: Mapping[str, Any], sentence: str
+) -> None:
+    """The tables are chosen before they are dumped: some may be missing in the dump."""
+    job.dumps(NOW, **found)
+    assert sentence in job.runs(code=1)["failed"]["message"]
+    assert job.kept == []
+
+
+RUNS = b"COPY public.runs (run_uuid) FROM stdin;\n1\n\\.\n"
+
+
+@pytest.mark.parametrize("lost", ["runs", "artifacts"])
+def test_the_snapshots_of_lost_data_must_not_be_deleted(job: Job, lost: str) -> None:
+    """For example, if the claims of the stores were deleted, and the chart installed again."""
+    job.bucket.put("1/a/artifacts/one.txt", b"one")
+    for hours in range(2):
+        job.dumps(NOW + timedelta(hours=hours), DUMPED + RUNS)
+        job.runs(keep=2)
+    good = job.kept
+    if lost == "artifacts":
+        job.bucket.delete("1/a/artifacts/one.txt")
+    for hours in range(2, 5):
+        job.dumps(NOW + timedelta(hours=hours), DUMPED + (RUNS if lost == "artifacts" else b""))
+        done = job.runs(keep=2)["done"]
+        assert done["deleted"] == []
+    (note,) = done["notes"]
+    assert note == (
+        f"no snapshot was deleted, because 2026-11-30T06-00-05Z has no {lost}, and older ones have "
+        f"some: {', '.join(good)}"
+    )
+    assert {*good} < {*job.kept}
+    job.bucket.put("1/b/artifacts/two.txt", b"two")
+    job.dumps(NOW + timedelta(hours=5), DUMPED + RUNS)
+    done = job.runs(keep=2)["done"]
+    assert (len(done["deleted"]), done["notes"]) == (4, [])
+
+
+def test_a_full_volume_must_be_freed_by_keeping_fewer_snapshots(job: Job) -> None:
+    for hours in range(3):
+        job.dumps(NOW + timedelta(hours=hours))
+        job.runs()
+    newest = job.kept[-1]
+    job.dumps(NOW + timedelta(hours=3))
+    (job.dumped / "database.dump").write_bytes(b"PGDMP" * 20_000)
+    message = job.runs(keep=1, code=1, largest=50_000)["failed"]["message"]
+    # The new one, and not where the dump was read.
+    assert message == (
+        f"{job.top}/.partial-{STACK_ID}.2026-11-30T05-00-05Z/database.dump cannot be written: "
+        "File too large"
+    )
+    assert job.kept == [newest]
+
+
+def test_a_snapshot_of_the_future_must_not_count(job: Job) -> None:
+    """It was taken while a clock was wrong."""
+    job.bucket.put("1/a/artifacts/one.txt", b"one")
+    job.dumps(NOW + timedelta(days=20))
+    job.runs()
+    (future,) = job.kept
+    for hours in range(3):
+        job.dumps(NOW + timedelta(hours=hours))
+        done = job.runs(keep=2)["done"]
+        assert done["read"] == (1 if hours == 0 else 0)
+        (note,) = done["notes"]
+        assert future in note
+    assert done["deleted"] == [NAME]
+    assert job.kept == ["2026-11-30T03-00-05Z", "2026-11-30T04-00-05Z", future]
 
 
 def test_the_keys_of_a_fingerprint_must_be_those_that_the_stack_derives() -> None:

@@ -16,25 +16,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from retention import retire
+
 from mlflow_compose.clients.bucket import BucketReader
 from mlflow_compose.data.backup.contents import CHUNK
-from mlflow_compose.data.backup.dumped import DUMP, described
+from mlflow_compose.data.backup.dumped import DUMP, check_dumped, described
 from mlflow_compose.data.backup.fingerprint import fingerprint, keys_in
 from mlflow_compose.data.backup.in_bucket import InBucket
 from mlflow_compose.data.backup.manifest import VERSION, Database, Manifest, Objects
 from mlflow_compose.data.backup.objects import copy_objects
 from mlflow_compose.data.backup.rate import Rate
 from mlflow_compose.data.backup.rows import RowCounter
-from mlflow_compose.data.backup.snapshot import (
-    Damaged,
-    default_name,
-    describe,
-    latest,
-    new,
-    remove,
-    snapshots,
-    surplus,
-)
+from mlflow_compose.data.backup.snapshot import default_name, describe, latest, new
 from mlflow_compose.engines.inside import answer, s3
 from mlflow_compose.errors import MlflowComposeError
 
@@ -50,18 +43,22 @@ def take(request: answer.Request) -> dict[str, Any]:
     top, dumped = Path(request["backups"]), Path(request["folder"])
     about = json.loads(Path(request["about"]).read_text(encoding="utf-8"))
     facts = json.loads((dumped / FACTS).read_text(encoding="utf-8"))
-    name = default_name(datetime.fromisoformat(facts["created"]))
-    with alone(top, about["stack_id"]):
-        previous = latest(top, about["stack_id"])
-        with new(top, name, about["stack_id"]) as folder:
+    stack_id, created = about["stack_id"], datetime.fromisoformat(facts["created"])
+    name = default_name(created)
+    with alone(top, stack_id):
+        # Also before: the volume may be full, because there are more than are to be kept.
+        before = retire(top, stack_id, request["keep"], created)
+        previous = latest(top, stack_id, created)
+        with new(top, name, stack_id) as folder:
             answer.progress("copying the database")
             shutil.copyfile(dumped / DUMP, folder / DUMP)
             counter = counted(dumped / ROWS)
             database = described(folder / DUMP, counter, facts["namespace"], facts["server"])
+            check_dumped(database, facts["tables"], facts["revisions"])
             report = Report()
             copied = copy_objects(bucket(request["bucket"]), folder, previous, report, Rate())
             describe(folder, manifest(name, about, facts, database, copied.objects))
-        deleted = retire(top, about["stack_id"], name, request["keep"])
+        after = retire(top, stack_id, request["keep"], created)
     return {
         "snapshot": name,
         "runs": database.rows.get("runs", 0),
@@ -69,7 +66,8 @@ def take(request: answer.Request) -> dict[str, Any]:
         "bytes": database.bytes + copied.objects.bytes,
         # Those that are new or have changed; the others are linked.
         "read": copied.sent,
-        "deleted": deleted,
+        "deleted": [*before.deleted, *after.deleted],
+        "notes": after.notes,
     }
 
 
@@ -112,7 +110,7 @@ def bucket(name: str) -> InBucket:
 def manifest(
     name: str,
     about: Mapping[str, Any],
-    facts: Mapping[str, str],
+    facts: Mapping[str, Any],
     database: Database,
     objects: Objects,
 ) -> Manifest:
@@ -130,20 +128,6 @@ def manifest(
     )
 
 
-def retire(top: Path, stack_id: str, name: str, keep: int) -> list[str]:
-    """Delete the oldest snapshots of this stack that jobs have taken; return their names."""
-    found = (each for each in snapshots(top) if not isinstance(each, Damaged))
-    own = [
-        each
-        for each in found
-        if each.manifest.stack_id == stack_id and each.name == default_name(each.manifest.when)
-    ]
-    old = surplus(own, name, keep)
-    for each in old:
-        remove(each.folder)
-    return [each.name for each in old]
-
-
 def work(request: answer.Request) -> dict[str, Any]:
     """Take a snapshot; report what can go wrong as a sentence."""
     try:
@@ -151,7 +135,14 @@ def work(request: answer.Request) -> dict[str, Any]:
     except MlflowComposeError as error:
         raise answer.Failure(error.message) from error
     except OSError as error:
-        raise answer.Failure(f"{error.filename}: {error.strerror}") from error
+        raise answer.Failure(sentence(error)) from error
+
+
+def sentence(error: OSError) -> str:
+    """Return what an error of the system is about, if it says so, and what it is."""
+    # Of two files, it is the second one that is written.
+    where, what = error.filename2 or error.filename, error.strerror or str(error)
+    return f"{where}: {what}" if where else what
 
 
 def main() -> None:
