@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,7 @@ def test_the_versions_must_be_those_of_the_tool_and_of_mlflow() -> None:
         ("pods.imagePullPolicy=Sometimes", "at '/pods/imagePullPolicy': value must be one of"),
         ("stackId=1", "at '/stackId': got number, want string"),
         ("backups=true", "at '': additional properties 'backups' not allowed"),
+        ("backup.deadlineSeconds=0", "at '/backup/deadlineSeconds': minimum: got 0, want 1"),
         ("backup.keep=0", "at '/backup/keep': minimum: got 0, want 1"),
         ("backup.schedule=", "at '/backup/schedule': minLength: got 0, want 1"),
         ("backup.storage.size=big", "at '/backup/storage/size'"),
@@ -273,6 +274,34 @@ def test_backups_of_a_database_elsewhere_must_have_an_image_with_pg_dump(user: U
     assert 'image: "postgres:17"' in template(chart, on)
     message = "backup.image must be an image of PostgreSQL"
     assert message in template(chart, on, "--set=backup.image=", code=1)
+
+
+@pytest.mark.helm
+@pytest.mark.parametrize("own", [(), ("--set=mlflow.secret=own",)])
+def test_pg_dump_must_only_be_given_the_login_of_the_database(
+    chart: Path, own: Sequence[str]
+) -> None:
+    """Its image is PostgreSQL's, or one that the user chose: it needs none of MLflow's secrets."""
+    (job,) = (
+        each["spec"]["jobTemplate"]["spec"]
+        for each in manifests(chart, "--set=backup.enabled=true", *own)
+        if each["kind"] == "CronJob" and each["metadata"]["name"] == "backup"
+    )
+    assert job["activeDeadlineSeconds"] == 24 * 60 * 60
+    pod = job["template"]["spec"]
+    containers = {each["name"]: each for each in (*pod["initContainers"], *pod["containers"])}
+    mounted = {
+        name: [each["name"] for each in found["volumeMounts"] if each["mountPath"] == "/secrets"]
+        for name, found in containers.items()
+    }
+    assert mounted == {"tables": ["secrets"], "dump": ["login"], "backup": ["secrets"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    parts = [each["secret"] for each in volumes["login"]["projected"]["sources"]]
+    secret = volumes["secrets"]["secret"]["secretName"]
+    assert {each["name"] for each in parts} == {secret}
+    files = {item["path"]: each.get("optional") for each in parts for item in each["items"]}
+    # A database without verified TLS has no certificates.
+    assert files == {"pg_service.conf": None, "pg_ca_certs": True}
 
 
 @pytest.mark.helm

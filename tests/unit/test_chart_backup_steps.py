@@ -1,15 +1,17 @@
-"""What a chart does before it takes a snapshot: choose the tables."""
+"""What a chart does before it takes a snapshot: choose the tables, and try out the volume."""
 
 import errno
+import fcntl
 import importlib.util
 import json
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -129,6 +131,53 @@ def test_a_database_of_another_version_must_be_refused(
     with pytest.raises(Failure, match=re.escape(sentence)):
         choose([*TABLES, *revisions], **revisions)
     assert not [*tmp_path.iterdir()]
+
+
+# --- the volume
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[Path]:
+    """Return a new volume, in which nothing may be left behind."""
+    (tmp_path / "lost+found").mkdir()
+    yield tmp_path
+    assert [each.name for each in tmp_path.iterdir()] == ["lost+found"]
+
+
+def refuse(number: int) -> Callable[..., NoReturn]:
+    """Return a function that fails like a system call."""
+
+    def call(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+def test_a_volume_must_be_tried_out(volume: Path) -> None:
+    assert program("try_volume").try_volume({"backups": volume}) == {"hard_links": True}
+
+
+def test_a_volume_without_locks_must_be_refused(
+    volume: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "flock", refuse(errno.ENOLCK))
+    sentence = "has no file locks, by which jobs wait for each other (No locks available)"
+    with pytest.raises(Failure, match=re.escape(sentence)):
+        program("try_volume").try_volume({"backups": volume})
+
+
+def test_a_volume_without_hard_links_must_be_reported(
+    volume: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "link", refuse(errno.EPERM))
+    assert program("try_volume").try_volume({"backups": volume}) == {"hard_links": False}
+    assert "has no hard links (Operation not permitted)" in capsys.readouterr().out
+
+
+def test_a_volume_that_cannot_be_written_to_must_be_refused(tmp_path: Path) -> None:
+    sentence = f"user {os.getuid()} cannot write to the volume of the claim backups: No such file"
+    with pytest.raises(Failure, match=re.escape(sentence)):
+        program("try_volume").try_volume({"backups": tmp_path / "none"})
 
 
 # --- errors of the last step

@@ -80,8 +80,9 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{- /* A container of MLflow's image, or of `image`: `env`, `resources`, `secret`, and the ConfigMap `programs`
-with what it runs, in a folder of the same name. Volumes can be added to the end. */ -}}
+{{- /* A container of MLflow's image, or of `image`: `env`, `resources`, `secret` or the volume `secrets` with some of its files,
+and the ConfigMap `programs` with what it runs, in a folder of the same name. Volumes can be added to the
+end. */ -}}
 {{- define "stack.mlflow" -}}
 {{- $env := merge (dict "SECRETS_DIR" .root.Values.secretsFolder) .env -}}
 image: {{ .image | default .root.Values.mlflow.image | quote }}
@@ -91,7 +92,7 @@ volumeMounts:
   - name: tmp
     mountPath: /tmp
   {{- if .secret }}
-  - name: secrets
+  - name: {{ .secrets | default "secrets" }}
     mountPath: {{ .root.Values.secretsFolder | quote }}
     readOnly: true
   {{- end }}
