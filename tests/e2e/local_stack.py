@@ -163,7 +163,8 @@ class LocalStack(RunningStack):
                     process.send_signal(signal.SIGQUIT if is_database else signal.SIGKILL)
             _, alive = psutil.wait_procs(left, timeout=10)
             for process in alive:
-                process.kill()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
         database = self.local_folder / "data" / "postgres_data"
         if database.is_symlink():
             shutil.rmtree(database.resolve().parent)

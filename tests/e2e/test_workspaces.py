@@ -223,6 +223,7 @@ def test_workspaces_must_not_be_switched_off_while_they_hold_data(spaces: Spaces
     expect_work(spaces.ada.api, spaces.work)
 
 
+@left_to_soak("test_import.py imports from other stacks")
 @local_only("this is about MLflow's tables and keys, which Docker does not change")
 def test_workspaces_must_be_imported_and_can_then_be_left(
     spaces: Spaces, make_stack: Callable[..., RunningStack]
