@@ -1,6 +1,7 @@
 """The chart on a real cluster, installed with Helm alone, where `restricted` is enforced."""
 
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +15,14 @@ from .conftest import LIVE
 from .howto import Reader
 from .local_stack import LocalStack
 from .release import NAME, Release
-from .running import WAIT_TIMEOUT, left_to_soak
+from .running import SOAK, WAIT_TIMEOUT, left_to_soak
 from .tool import environment
 from .tracking import ARTIFACTS, MLFLOW, Api
 
+pytestmark = pytest.mark.soak
+
+# Tracking servers where there are several.
+SEVERAL = 4 if os.environ.get(SOAK) == "1" else 2
 PAGE = ROOT / "docs" / "how-to" / "helm.md"
 # Snapshot that the page names.
 SNAPSHOT = "2026-11-30T02-00-05Z"
@@ -73,21 +78,21 @@ def test_the_default_values_must_give_a_stack_that_works(release: Release) -> No
 
 
 @pytest.fixture(scope="module")
-def two(installed: Release) -> Release:
-    """Return the release with two tracking servers."""
-    installed.upgrade("mlflow.replicas=2")
+def several(installed: Release) -> Release:
+    """Return the release with several tracking servers."""
+    installed.upgrade(f"mlflow.replicas={SEVERAL}")
     return installed
 
 
 @pytest.fixture(scope="module")
-def stored(two: Release) -> str:
-    """Return a run that the first of two servers has stored."""
-    with two.api(f"pod/{two.wait_for_pods('mlflow', 2)[0]}") as api:
+def stored(several: Release) -> str:
+    """Return a run that the first of several servers has stored."""
+    with several.api(f"pod/{several.wait_for_pods('mlflow', SEVERAL)[0]}") as api:
         return log_run(api)
 
 
 def test_what_one_server_stores_all_must_read(release: Release, stored: str) -> None:
-    for pod in release.wait_for_pods("mlflow", 2):
+    for pod in release.wait_for_pods("mlflow", SEVERAL):
         with release.api(f"pod/{pod}") as api:
             expect_run(api, stored)
 
@@ -102,14 +107,14 @@ def test_a_wrong_value_must_be_refused_and_change_nothing(release: Release) -> N
         log_run(api)
 
 
-@pytest.mark.usefixtures("two")
+@pytest.mark.usefixtures("several")
 def test_servers_must_be_replaced_under_load_without_a_request_being_lost(release: Release) -> None:
-    before = release.wait_for_pods("mlflow", 2)
+    before = release.wait_for_pods("mlflow", SEVERAL)
     with release.client() as client:
         release.namespace.kubectl("rollout", "restart", "deployment/mlflow")
         release.namespace.kubectl("rollout", "status", "deployment/mlflow", "--timeout=300s")
         client.wait_for_more()
-    after = release.wait_for_pods("mlflow", 2)
+    after = release.wait_for_pods("mlflow", SEVERAL)
     assert not {*before} & {*after}
     lines = client.lines()
     assert [words for words in lines if words[0] == "failed"] == []
@@ -134,7 +139,7 @@ def test_a_killed_server_of_each_kind_must_come_back(release: Release) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(installed: Release, stored: str) -> Release:
-    """Return the release with its jobs on, and one tracking server; it has a run of two."""
+    """Return the release with its jobs on, and one tracking server; it has a run of several."""
     assert stored
     on = (f"{name}.enabled=true" for name in ("gc", "backup"))
     installed.upgrade(*on, "gc.days=0", "backup.keep=1")
@@ -183,8 +188,7 @@ def reader_of(release: Release, env: dict[str, str], **typed: str) -> Reader:
 def taken(release: Release) -> dict[str, Any]:
     """Take a snapshot as the page says; return what the job reports."""
     shown = reader_of(release, release.namespace.cluster.environment()).follows("Back up")
-    # Each step prints what it has done, the last one the snapshot.
-    *_, done = (line for line in shown.splitlines() if line.startswith('{"done"'))
+    (done,) = (line for line in shown.splitlines() if line.startswith('{"done"'))
     found: dict[str, Any] = json.loads(done)["done"]
     return found
 
