@@ -40,7 +40,7 @@ from .waiting import free_ports
 
 # Exit codes of curl: the name does not resolve, nothing listens, the certificate is refused.
 REFUSED, UNTRUSTED = 7, 60
-BAD_GATEWAY, BAD_REQUEST, OK, UNAUTHORIZED = 502, 400, 200, 401
+BAD_GATEWAY, BAD_REQUEST, FORBIDDEN, OK, UNAUTHORIZED = 502, 400, 403, 200, 401
 MEGABYTE = 2**20
 LARGE = 96 * MEGABYTE
 # A proxy without any request needs 56 MB.
@@ -193,9 +193,12 @@ def test_pages_must_be_able_to_change_things(encrypted: RunningStack) -> None:
     """MLflow compares the origin of a browser's request with those that it knows."""
     search = f"{url(encrypted)}/ajax-api/2.0/mlflow/experiments/search"
     with session(encrypted) as client:
-        for origin, status in ((url(encrypted), OK), (url(encrypted, scheme="http"), 403)):
-            answer = client.post(search, json={"max_results": 1}, headers={"Origin": origin})
-            assert answer.status_code == status, origin
+        own = client.post(search, json={"max_results": 1}, headers={"Origin": url(encrypted)})
+        assert own.status_code == OK
+        # Without a body: MLflow refuses before it has read one, and if it then closes the
+        # connection, the answer may be lost.
+        other = client.post(search, headers={"Origin": url(encrypted, scheme="http")})
+        assert other.status_code == FORBIDDEN
 
 
 @left_to_soak("other clients use the same ports")
