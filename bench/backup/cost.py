@@ -28,7 +28,7 @@ class Peak:
     largest: float = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def watch(self, others: Collection[psutil.Process] = ()) -> None:
+    def watch(self, others: Collection[psutil.Process]) -> None:
         """Sample the memory of all processes below this one, but some, until `ended` is set."""
         while not self.ended.wait(INTERVAL):
             started = (each for each in tree(os.getpid())[1:] if each not in others)

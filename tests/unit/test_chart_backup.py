@@ -184,7 +184,7 @@ def test_only_what_jobs_of_this_stack_have_taken_must_be_deleted(job: Job) -> No
     job.runs()
     taken = find(job.top, NAME).manifest
     others = {
-        # Of another stack, and copied to here under a name that somebody chose.
+        # Of another stack, and copied to here under a name of its own.
         "2026-11-29T02-00-05Z": replace(taken, stack_id="f" * 16),
         "before-the-course": taken,
     }

@@ -232,7 +232,7 @@ def machine(*, labels: dict[str, str] | None = None, **status: object) -> Node:
         (
             "x",
             [machine(nodeInfo=CONTAINERD)],
-            "docker save IMAGE | ctr --namespace k8s.io images import -",
+            "docker save IMAGE | ctr --namespace=k8s.io images import -",
         ),
         ("x", [machine(nodeInfo={**CONTAINERD, "bootID": "other"})], None),
         # A node of kind, whatever its context is called.

@@ -11,7 +11,7 @@ from mlflow_compose.engines.docker.availability import problem
 from mlflow_compose.engines.docker.client import DOCKER, open_client
 from mlflow_compose.engines.docker.failures import docker_errors
 from mlflow_compose.engines.docker.images import build
-from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster, reason_of
+from mlflow_compose.engines.kubernetes.cluster import TIMEOUT, Cluster
 from mlflow_compose.engines.kubernetes.loaders import Loader, Node, loader_of, this_identity
 from mlflow_compose.engines.outcome import Outcome
 from mlflow_compose.engines.process import end, run_process
@@ -39,7 +39,7 @@ def prepare(cluster: Cluster, paths: StackPaths, progress: Progress) -> None:
         way = _way(cluster, nodes, service.image)
         _build(cluster, paths, service, progress)
         if way:
-            bring(cluster, service.image, way, progress)
+            _bring(cluster, service.image, way, progress)
 
 
 def is_on(nodes: Sequence[Node], image: str) -> bool:
@@ -96,7 +96,7 @@ def _build(cluster: Cluster, paths: StackPaths, service: Service, progress: Prog
             client.image.tag(local, service.image)
 
 
-def bring(cluster: Cluster, image: str, loader: Loader, progress: Progress) -> None:
+def _bring(cluster: Cluster, image: str, loader: Loader, progress: Progress) -> None:
     """Copy an image from Docker into the cluster, or into the registry that it pulls from.
 
     Raises:
@@ -117,9 +117,8 @@ def bring(cluster: Cluster, image: str, loader: Loader, progress: Progress) -> N
     if outcome.exit_code:
         # Its user may need other rights than that of kubectl.
         typed = " | ".join(map(shlex.join, commands))
-        reason = reason_of(outcome.stderr) or f"exit code {outcome.exit_code}"
         raise EngineError(
-            f"{program} failed: {cluster.stack.mask(reason)}",
+            cluster.failed(commands[-1], outcome).message,
             hint=f"mend that, or let another user run {typed}; then run the same command again",
         )
 

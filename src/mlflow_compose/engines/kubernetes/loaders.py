@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlflow_compose.engines.docker.client import DOCKER
+
 # What the tools for clusters on this machine call their contexts.
 KIND, K3D, MINIKUBE = "kind-", "k3d-", "minikube"
 MINIKUBE_LABEL, MICROK8S_LABEL = "minikube.k8s.io/name", "microk8s.io/cluster"
@@ -36,7 +38,7 @@ class Loader:
     def commands(self, image: str) -> Sequence[Sequence[str]]:
         """Return the commands for an image: one, or two that are connected by a pipe."""
         if self.is_piped:
-            return (("docker", "save", image), (*self.command, *self.options))
+            return ((DOCKER, "save", image), (*self.command, *self.options))
         return ((*self.command, image, *self.options),)
 
 
@@ -103,4 +105,4 @@ def _containerd(nodes: Sequence[Node], here: Identity | None) -> Loader | None:
     if ADDED in version or MICROK8S_LABEL in labels:
         # So do others. Where an ordinary one listens, there may be that of Docker.
         return None
-    return Loader(("ctr", "--namespace", NAMESPACE, "images", "import"), ("-",), is_piped=True)
+    return Loader(("ctr", f"--namespace={NAMESPACE}", "images", "import"), ("-",), is_piped=True)
